@@ -1,9 +1,9 @@
-"""The database as a crash left it: each change is whole, rows and event together.
+"""Atomicity of a database after a crash: each change is complete, rows and event together.
 
-What `state_checker.py` sees from outside, this sees from inside: every row has the event that made
-it, the last event of an object says what its row says, nothing hangs below what is gone. A file is
-opened after the server has ended, a PostgreSQL database when nobody writes any more; what is still
-to be removed in the background is marked as such in it and does not count.
+`state_checker.py` checks the API; this module checks the tables: every row has the event of its
+creation, the last event of an object matches its row, no row belongs to a deleted owner. A SQLite
+file is opened after the server has exited, a PostgreSQL database when no process writes to it. Rows
+that still await removal in the background are marked as such and do not count.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Row = dict[str, Any]
 
 
 class TableChecks(NamedTuple):
-    """How objects of one kind are kept and told."""
+    """Table, payload key and event names of one kind of object."""
 
     table: str
     payload: str
     added: str
     removed: str
-    # Columns that other changes than the object's own may touch, without an event that shows it.
+    # Columns that changes of other objects may touch without an event of this object.
     hidden: frozenset[str] = frozenset()
 
 
-NOUNS = (
+TABLE_CHECKS = (
     TableChecks(
         "conversation",
         "conversation",
@@ -79,12 +79,12 @@ BELOW_A_SERVICE = ("conversation", "participant", "message", "chat_user", "role"
 
 
 def violations(data_dir: Path, history: ExpectedState | None = None) -> list[str]:
-    """Everything in a data directory that is not whole; empty if all is well."""
+    """Return all violations in a data directory."""
     return [what for path in databases(data_dir) for what in violations_in(path, history)]
 
 
 def databases(data_dir: Path) -> list[Path]:
-    """The database files of a data directory; an AssertionError if there is none."""
+    """Return the database files of a data directory; an AssertionError if there is none."""
     magic = b"SQLite format 3\0"
     found = [path for path in data_dir.iterdir() if path.is_file()]
     result = [path for path in found if path.read_bytes()[: len(magic)] == magic]
@@ -93,7 +93,7 @@ def databases(data_dir: Path) -> list[Path]:
 
 
 def violations_in(path: Path, history: ExpectedState | None = None) -> Iterator[str]:
-    """Everything in one database file that is not whole."""
+    """Yield all violations in one database file."""
     connection = apsw.Connection(str(path))
 
     def rows(table: str) -> list[Row]:
@@ -114,7 +114,7 @@ def violations_in(path: Path, history: ExpectedState | None = None) -> Iterator[
 
 
 def violations_after(server: Server, history: ExpectedState | None = None) -> list[str]:
-    """Everything in the database of a server that is not whole; on PostgreSQL."""
+    """Return all violations in the PostgreSQL database of a server."""
 
     def rows(table: str) -> list[Row]:
         found = connection.execute(f"SELECT * FROM {table}")
@@ -122,14 +122,14 @@ def violations_after(server: Server, history: ExpectedState | None = None) -> li
         return [dict(zip(names, row, strict=True)) for row in found]
 
     with closing(connect(server)) as connection:
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")  # One moment of all tables.
-        # Numbers of events have gaps there: who was given one may be undone.
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")  # One snapshot of all tables.
+        # Event numbers have gaps there: a rolled-back transaction does not return its numbers.
         return list(_halves(Tables(rows), history))
 
 
 def _halves(tables: Tables, history: ExpectedState | None) -> Iterator[str]:
-    for noun in NOUNS:
-        yield from _rows_and_events(tables, noun)
+    for checks in TABLE_CHECKS:
+        yield from _rows_and_events(tables, checks)
     yield from _orphans(tables)
     yield from _messages(tables)
     yield from _sids(tables)
@@ -150,90 +150,90 @@ class Tables:
 
     @property
     def events(self) -> list[Row]:
-        """The event log, in its order."""
+        """Return the event log, in order."""
         return sorted(self.rows("event"), key=lambda event: int(event["sequence"]))
 
     def rows(self, table: str) -> list[Row]:
-        """Every row of a table."""
+        """Return all rows of a table."""
         if table not in self._read:
             self._read[table] = self._fetch(table)
         return self._read[table]
 
     def is_doomed(self, row: Row) -> bool:
-        """Whether a row only waits for its removal in the background."""
+        """Return whether a row awaits its removal in the background."""
         owners = {row.get("conversation_sid"), row.get("service_sid"), row.get("message_sid")}
         return bool(owners & self.purged)
 
 
 def _numbers(tables: Tables) -> Iterator[str]:
-    """The event log has no gap: an event is never undone alone."""
+    """The event log has no gap: no event is rolled back alone."""
     sequences = [event["sequence"] for event in tables.events]
     if sequences and sequences != list(range(sequences[0], sequences[0] + len(sequences))):
         gap = next(a for a, b in itertools.pairwise(sequences) if b != a + 1)
         yield f"the event log has a gap after {gap}"
 
 
-def _rows_and_events(tables: Tables, noun: TableChecks) -> Iterator[str]:
-    """Each object of a kind: its row, and what its events say."""
-    rows = {row["sid"]: row for row in tables.rows(noun.table)}
+def _rows_and_events(tables: Tables, checks: TableChecks) -> Iterator[str]:
+    """Each object of a kind has one creation event, and its row matches its events."""
+    rows = {row["sid"]: row for row in tables.rows(checks.table)}
     roles = {None, *(row["sid"] for row in tables.rows("role"))}
-    told: dict[str, list[Row]] = {
-        sid: [event for event in found if noun.payload in json.loads(event["payload"])]
+    events_of: dict[str, list[Row]] = {
+        sid: [event for event in found if checks.payload in json.loads(event["payload"])]
         for sid, found in tables.events_of.items()
-        if any(event["name"] in {noun.added, noun.removed} for event in found)
+        if any(event["name"] in {checks.added, checks.removed} for event in found)
     }
     for sid, row in rows.items():
-        added = [event for event in told.get(sid, []) if event["name"] == noun.added]
+        added = [event for event in events_of.get(sid, []) if event["name"] == checks.added]
         if len(added) != 1:
-            yield f"{noun.table} {sid} has {len(added)} events {noun.added}"
+            yield f"{checks.table} {sid} has {len(added)} events {checks.added}"
             continue
-        last = told[sid][-1]
-        if last["name"] == noun.removed and not tables.is_doomed(row):
-            yield f"{noun.table} {sid} has a row and the event {noun.removed}"
-        elif last["name"] != noun.removed:
-            said = _said_last(noun, told[sid])
-            if said.get("role_sid") not in roles:
-                # Who had a role that was deleted has a default one; the role's event tells that.
-                del said["role_sid"]
-            yield from _unlike(noun, row, said, last["name"])
-    for sid, found in told.items():
-        if sid not in rows and not _is_removed(tables, noun, found):
-            yield f"{noun.table} {sid} has the event {found[0]['name']} and no row"
+        last = events_of[sid][-1]
+        if last["name"] == checks.removed and not tables.is_doomed(row):
+            yield f"{checks.table} {sid} has a row and the event {checks.removed}"
+        elif last["name"] != checks.removed:
+            values = _last_values(checks, events_of[sid])
+            if values.get("role_sid") not in roles:
+                # Deletion of a role resets it for its holders; only the role's event shows that.
+                del values["role_sid"]
+            yield from _mismatch(checks, row, values, last["name"])
+    for sid, found in events_of.items():
+        if sid not in rows and not _is_removed(tables, checks, found):
+            yield f"{checks.table} {sid} has the event {found[0]['name']} and no row"
 
 
-def _said_last(noun: TableChecks, found: list[Row]) -> Row:
-    """What was last said of each column: an event about a part of an object shows that part."""
-    said: Row = {}
+def _last_values(checks: TableChecks, found: list[Row]) -> Row:
+    """Return the last value of each column: an event about a part shows only that part."""
+    values: Row = {}
     for event in found:
-        said |= json.loads(event["payload"])[noun.payload]
-    return said
+        values |= json.loads(event["payload"])[checks.payload]
+    return values
 
 
-def _unlike(noun: TableChecks, row: Row, told: Row, event: str) -> Iterator[str]:
-    """The columns in which a row is not what its last event says."""
+def _mismatch(checks: TableChecks, row: Row, expected: Row, event: str) -> Iterator[str]:
+    """Yield the columns in which a row differs from its last event."""
     for column, value in row.items():
-        if column not in noun.hidden and column in told and told[column] != value:
+        if column not in checks.hidden and column in expected and expected[column] != value:
             yield (
-                f"{noun.table} {row['sid']}: {column} is {value!r}, "
-                f"its last event {event} says {told[column]!r}"
+                f"{checks.table} {row['sid']}: {column} is {value!r}, "
+                f"its last event {event} says {expected[column]!r}"
             )
 
 
-def _is_removed(tables: Tables, noun: TableChecks, found: list[Row]) -> bool:
-    """Whether an object without a row was removed by itself or with its owner."""
-    if any(event["name"] == noun.removed for event in found):
+def _is_removed(tables: Tables, checks: TableChecks, found: list[Row]) -> bool:
+    """Return whether an object without a row was deleted, directly or with its owner."""
+    if any(event["name"] == checks.removed for event in found):
         return True
     conversations = {row["sid"] for row in tables.rows("conversation")}
     services = {row["sid"] for row in tables.rows("service")}
     first = found[0]
-    is_below = bool(first["conversation_sid"]) and noun.table != "conversation"
+    is_below = bool(first["conversation_sid"]) and checks.table != "conversation"
     return (is_below and first["conversation_sid"] not in conversations) or (
         first["service_sid"] not in services
     )
 
 
 def _orphans(tables: Tables) -> Iterator[str]:
-    """Nothing hangs below a conversation, a service or a user that is gone."""
+    """No row belongs to a deleted conversation, service or user."""
     conversations = {row["sid"] for row in tables.rows("conversation")}
     services = {row["sid"] for row in tables.rows("service")}
     users = {(row["service_sid"], row["identity"]) for row in tables.rows("chat_user")}
@@ -252,7 +252,7 @@ def _orphans(tables: Tables) -> Iterator[str]:
 
 
 def _messages(tables: Tables) -> Iterator[str]:
-    """A message's number was counted, and its receipts are there."""
+    """A message's index was counted, and its receipts exist."""
     receipts = Counter(row["message_sid"] for row in tables.rows("receipt"))
     highest: dict[str, int] = {}
     for row in tables.rows("message"):
@@ -266,7 +266,7 @@ def _messages(tables: Tables) -> Iterator[str]:
 
 
 def _sids(tables: Tables) -> Iterator[str]:
-    """No sid stands in two rows."""
+    """No SID occurs in two rows."""
     found = Counter(row["sid"] for table in WITH_A_SID for row in tables.rows(table))
     for sid, count in found.items():
         if count > 1:
@@ -274,25 +274,29 @@ def _sids(tables: Tables) -> Iterator[str]:
 
 
 def _phantoms(tables: Tables, history: ExpectedState) -> Iterator[str]:
-    """Every event is of something that somebody asked for, and every answer has its event."""
-    nouns = {noun.payload: noun for noun in NOUNS}
+    """Every acknowledged request has its event, and no event lacks a request."""
+    by_payload = {checks.payload: checks for checks in TABLE_CHECKS}
     added = {event["subject_sid"] for event in tables.events if event["name"].endswith("Added")}
     removed = {
         event["subject_sid"] for event in tables.events if event["name"].lower().endswith("removed")
     }
     for known in history.known.values():
-        if known.kind not in nouns:
+        if known.kind not in by_payload:
             continue
         if known.sid not in added:
             yield f"{known.kind} {known.sid} was acknowledged and has no event"
-        if known.gone == "yes" and known.sid not in removed:
+        if known.deleted == "yes" and known.sid not in removed:
             yield f"{known.kind} {known.sid} was deleted and has no event"
-        if known.gone == "no" and known.sid in removed and not _has_gone_owner(history, known.sid):
+        if (
+            known.deleted == "no"
+            and known.sid in removed
+            and not _has_deleted_owner(history, known.sid)
+        ):
             yield f"{known.kind} {known.sid} was told as removed, and nobody asked for it"
 
 
-def _has_gone_owner(history: ExpectedState, sid: str) -> bool:
-    """Whether the removal of something else may have removed this too."""
+def _has_deleted_owner(history: ExpectedState, sid: str) -> bool:
+    """Return whether the deletion of an owner may have removed this object too."""
     known = next(each for each in history.known.values() if each.sid == sid)
     owners = [
         history.known.get((kind, parent))
@@ -301,4 +305,4 @@ def _has_gone_owner(history: ExpectedState, sid: str) -> bool:
     ]
     if known.body.get("identity") and known.parents:
         owners += history.of_identity(known.parents[-1], known.body["identity"])
-    return any(owner is not None and owner.gone != "no" for owner in owners)
+    return any(owner is not None and owner.deleted != "no" for owner in owners)

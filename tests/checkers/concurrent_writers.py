@@ -1,9 +1,8 @@
-"""Writers at work: threads with one kept connection each, whose every answer goes to the ledger.
+"""Concurrent writers: threads with a keep-alive connection each; the request log gets all results.
 
-A request counts as asked only once a connection stands, and as told only when its whole answer
-has been read. What happens to the server is none of a writer's business: it connects again.
-Where a refusal may come after the change was made, as when a database broke off at its commit, it
-counts as no answer.
+A request is logged once a connection is open, a response once all of it has been read. After a
+crash of the server a writer only reconnects. Statuses with an unknown outcome, as when a database
+fails during its commit, count as a lost response.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ Answered = tuple[int, dict[str, Any] | None]
 
 
 def exchange(connection: http.client.HTTPConnection, step: Step, authorization: str) -> Answered:
-    """Sends one request and reads its whole answer; OSError or HTTPException if that fails."""
+    """Send one request and read its response; OSError or HTTPException if that fails."""
     headers = {"Authorization": authorization, "Accept": "application/json"}
     content = None
     if step.method == "POST":
@@ -47,12 +46,12 @@ def exchange(connection: http.client.HTTPConnection, step: Step, authorization: 
 
 
 def basic(sid: str, token: str) -> str:
-    """The value of the Authorization header."""
+    """Return the value of the Authorization header."""
     return "Basic " + base64.b64encode(f"{sid}:{token}".encode()).decode()
 
 
 class ConcurrentWriters:
-    """Several writers, each in a thread of its own."""
+    """Several writers, each in a separate thread."""
 
     def __init__(
         self,
@@ -61,16 +60,16 @@ class ConcurrentWriters:
         place: Callable[[], int],
         authorization: str,
         *,
-        doubtful: Collection[int] = (),
+        unknown_statuses: Collection[int] = (),
     ) -> None:
-        """`place` gives the server's port on 127.0.0.1.
+        """`place` returns the server's port on 127.0.0.1.
 
-        `doubtful` are the statuses that leave open what became of the request.
+        `unknown_statuses` are the statuses that leave the outcome of the request unknown.
         """
-        self._ledger = request_log
+        self._request_log = request_log
         self._place = place
         self._authorization = authorization
-        self._doubtful = doubtful
+        self._unknown_statuses = unknown_statuses
         self.refusals: list[Answered] = []
         self._stopping = threading.Event()
         self._failures: list[BaseException] = []
@@ -81,26 +80,26 @@ class ConcurrentWriters:
         ]
 
     def start(self) -> None:
-        """Sets all writers to work."""
+        """Start all writers."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Lets each writer hear its last answer; raises what went wrong in any of them."""
+        """Stop each writer after its current response; raise its failure."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
         self.raise_failure()
 
     def wait_for(self, answers: int, seconds_max: float) -> None:
-        """Waits until the writers have heard so many more answers, or the time is over."""
+        """Wait until the writers have received this many more responses, or the time is up."""
         end = sum(self._answers.values()) + answers
         deadline = time.monotonic() + seconds_max
         while sum(self._answers.values()) < end and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
 
     def raise_failure(self) -> None:
-        """Raises what went wrong in a writer, if anything did."""
+        """Raise the failure of a writer, if there is one."""
         if self._failures:
             raise self._failures[0]
 
@@ -115,7 +114,7 @@ class ConcurrentWriters:
             self._failures.append(failure)
 
     def _connect(self) -> http.client.HTTPConnection | None:
-        """A connection that stands, or None while nobody listens."""
+        """Return an open connection, or None if the server does not listen."""
         connection = http.client.HTTPConnection("127.0.0.1", self._place(), timeout=TIMEOUT_SECONDS)
         try:
             connection.connect()
@@ -126,22 +125,22 @@ class ConcurrentWriters:
         return connection
 
     def _work(self, writer: Writer, connection: http.client.HTTPConnection) -> None:
-        """Asks until the connection breaks."""
+        """Send requests until the connection closes."""
         while not self._stopping.is_set():
             step = writer.next()
-            number = self._ledger.record_request(writer.number, step)
+            number = self._request_log.record_request(writer.number, step)
             try:
                 status, body = exchange(connection, step, self._authorization)
             except (OSError, http.client.HTTPException):
-                writer.unanswered(step)
+                writer.drop_unanswered(step)
                 return
-            if status in self._doubtful:
+            if status in self._unknown_statuses:
                 self.refusals.append((status, body))
-                writer.unanswered(step)
+                writer.drop_unanswered(step)
                 self._stopping.wait(REFUSED_PAUSE_SECONDS)
                 continue
-            self._ledger.record_response(number, status, body)
-            writer.told(step, status, body)
+            self._request_log.record_response(number, status, body)
+            writer.process_response(step, status, body)
             self._answers[writer.number] += 1
-            if connection.sock is None:  # The server wants a new connection.
+            if connection.sock is None:  # The server closed the connection.
                 return

@@ -1,4 +1,4 @@
-"""What the event log says against what a receiver got: nothing lost, made up or out of order."""
+"""Comparison of event log and receiver: nothing lost, invented or out of order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 Committed = dict[str, list[str]]
-"""Of each conversation, the sids of its messages in the order of their commits."""
+"""By conversation, the SIDs of its messages in commit order."""
 
 
 def committed(server: Server) -> Committed:
-    """The messages in the log whose webhooks were to be called."""
+    """Return the messages in the log that are due for webhooks."""
     found: Committed = defaultdict(list)
     with closing(connect(server)) as connection:
         rows = connection.execute(
@@ -32,7 +32,7 @@ def committed(server: Server) -> Committed:
 
 
 def received(lines: Iterable[Line]) -> tuple[Committed, dict[str, set[str]], Counter[str]]:
-    """First receptions by conversation, the tokens of each message, and how often it came."""
+    """Return first receptions by conversation, the tokens of each message, and its count."""
     first: Committed = defaultdict(list)
     tokens: dict[str, set[str]] = defaultdict(set)
     times: Counter[str] = Counter()
@@ -46,13 +46,13 @@ def received(lines: Iterable[Line]) -> tuple[Committed, dict[str, set[str]], Cou
 
 
 def is_complete(log: Committed, lines: Iterable[Line]) -> bool:
-    """Whether all that was committed has been received."""
+    """Return whether all committed messages have been received."""
     first = received(lines)[0]
     return all(set(sids) <= set(first.get(name, ())) for name, sids in log.items())
 
 
 def differences(log: Committed, lines: list[Line]) -> list[str]:
-    """Everything that must not be, in words."""
+    """Return a message for each violation."""
     first, tokens, _ = received(lines)
     known = {sid for sids in log.values() for sid in sids}
     found = []
@@ -72,5 +72,5 @@ def differences(log: Committed, lines: list[Line]) -> list[str]:
 
 
 def duplicates(lines: Iterable[Line]) -> int:
-    """How many requests told again what had been told."""
+    """Return the number of duplicate deliveries."""
     return sum(times - 1 for times in received(lines)[2].values())

@@ -1,7 +1,7 @@
-"""Runs the server so that each webhook says who sends it: which node, in which turn, and when.
+"""Run the server with headers in each webhook: sending node, lease term and time.
 
-The time is that of the very write to the socket. With ``PLANTED=unfenced`` in the environment it
-has a fault: an owner is never told that its lease is gone, and nothing keeps out what it writes.
+The time is taken at the write to the socket. ``PLANTED=unfenced`` in the environment plants a
+fault: an owner never learns that it lost its lease, and no fencing check rejects its writes.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ fence: ContextVar[int] = ContextVar("fence")
 async def make_in_turn(
     self: WebhookClient, delivery: WebhookDelivery, may_send: MaySend | None = None
 ) -> AttemptResult:
-    """An attempt, and whose turn it is made in."""
+    """Make an attempt, and record its lease term."""
     lease_term = may_send.__self__  # type: ignore[union-attr]
     fence.set(lease_term.fence)
     return await make(self, delivery, may_send)
 
 
 async def ask_signed(self: OutboundConnection, written: bytes, read_bytes_max: int) -> None:
-    """A request, and who writes it now."""
+    """Send a request with the headers of its sender."""
     head, _, body = written.partition(END_OF_HEAD)
     signs = f"\r\nx-node: {os.environ['NODE']}\r\nx-fence: {fence.get()}\r\nx-at: {time.time()}"
     await ask(self, head + signs.encode() + END_OF_HEAD + body, read_bytes_max)
 
 
 async def check_nothing(_self: FencedLeaseTerm, _tx: Transaction) -> None:
-    """Whoever writes may write."""
+    """Accept all writes."""
 
 
 WebhookClient.attempt = make_in_turn  # type: ignore[method-assign]

@@ -1,9 +1,9 @@
-"""Who sent what: requests and attempts held against the turns of the lease that they came from.
+"""The lease checker: requests and attempts compared with the lease terms of their senders.
 
-Three witnesses, none of which is the owner's own word. The database notes each new turn as its
-lease is given away. The receiver has each request with the turn it was sent in and the moment it
-was written (launch_with_sender_headers.py). And the log of attempts has the receiver's answer,
-which repeats that turn: so it shows of each attempt in whose turn it was sent.
+Three sources are independent of the owner. A trigger in the database records each new term at its
+start. The receiver records each request with its term and the time at which it was written
+(launch_with_sender_headers.py). The log of attempts contains the receiver's response, which
+repeats that term, and so shows in which term the request of each attempt was sent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LEASE = "sink webhooks"
 ECHO = "/echo/x-fence"
-"""The path of a receiver that answers with the turn."""
+"""The path of a receiver that responds with the term."""
 
 WATCH = f"""
 CREATE SCHEMA witness;
@@ -39,11 +39,11 @@ INSERT INTO witness.turn SELECT fence, 0 FROM lease WHERE name = '{LEASE}';
 """
 
 Turns = dict[int, float]
-"""When each turn began, by its fence."""
+"""The start of each term, by its fence."""
 
 
 class RecordedAttempt(NamedTuple):
-    """An attempt that an owner recorded, and in whose turn its request was sent, if answered."""
+    """A recorded attempt, and the term in which its request was sent, if it had a response."""
 
     token: str
     retry_count: int
@@ -52,18 +52,18 @@ class RecordedAttempt(NamedTuple):
 
 
 def watch(postgres: Postgres, balanced: BalancedCluster) -> None:
-    """Have the database note each new turn from now on."""
+    """Install a trigger that records each new term."""
     postgres.sql(WATCH, balanced.servers[0].database)
 
 
 def turns(balanced: BalancedCluster) -> Turns:
-    """The turns so far, and the one that was when the watch began."""
+    """Return the terms so far, including the one at the start of the watch."""
     with closing(connect(balanced.servers[0])) as connection:
         return dict(connection.execute("SELECT fence, began FROM witness.turn").fetchall())
 
 
 def recorded(balanced: BalancedCluster) -> list[RecordedAttempt]:
-    """The attempts in the log."""
+    """Return the attempts in the log."""
     with closing(connect(balanced.servers[0])) as connection:
         rows = connection.execute(
             "SELECT token, attempt.retry_count, outcome, answer FROM webhook_attempt AS attempt"
@@ -73,47 +73,47 @@ def recorded(balanced: BalancedCluster) -> list[RecordedAttempt]:
 
 
 def sender(line: Line) -> str:
-    """The node that sent a request."""
+    """Return the node that sent a request."""
     return line.headers["x-node"]
 
 
 def fence_of(line: Line) -> int:
-    """The turn that a request was sent in."""
+    """Return the fence of the term in which a request was sent."""
     return int(line.headers["x-fence"])
 
 
 def broken_turns(known: Turns, lines: Iterable[Line], log: Iterable[RecordedAttempt]) -> list[str]:
-    """Everything that an owner did that was not its own to do, in words."""
+    """Return a message for each action outside the actor's lease term."""
     lines = list(lines)
     log = list(log)
     found = [f"unknown: a turn {fence}" for fence in {*map(fence_of, lines)} - known.keys()]
     for line in lines:
-        begun = [began for fence, began in known.items() if fence > fence_of(line)]
-        late = float(line.headers["x-at"]) - min(begun, default=float("inf"))
+        starts = [start for fence, start in known.items() if fence > fence_of(line)]
+        late = float(line.headers["x-at"]) - min(starts, default=float("inf"))
         if late > 0:
             found.append(f"superseded: {line.token} left {late:.3f} s after its turn was over")
     return found + _recorded_by_two(log) + _sent_after_recorded(lines, log)
 
 
 def _recorded_by_two(log: list[RecordedAttempt]) -> list[str]:
-    """What is in the log more than once."""
+    """Return attempts and deliveries recorded more than once."""
     by_number: dict[tuple[str, int], list[int | None]] = defaultdict(list)
     by_event: dict[str, list[int | None]] = defaultdict(list)
     for each in log:
         by_number[each.token, each.retry_count].append(each.fence)
         if each.outcome == "delivered":
             by_event[each.token].append(each.fence)
-    said = [("attempt", name, fences) for name, fences in by_number.items()]
-    said += [("delivery", name, fences) for name, fences in by_event.items()]
+    records = [("attempt", name, fences) for name, fences in by_number.items()]
+    records += [("delivery", name, fences) for name, fences in by_event.items()]
     return [
         f"two owners: {what} {name} is recorded in the turns {fences}"
-        for what, name, fences in said
+        for what, name, fences in records
         if len(fences) > 1
     ]
 
 
 def _sent_after_recorded(lines: list[Line], log: list[RecordedAttempt]) -> list[str]:
-    """What was sent again in a later turn than the one that had recorded it."""
+    """Return attempts sent again in a later term than the one that had recorded them."""
     recorded_in = {
         (each.token, each.retry_count): each.fence for each in log if each.fence is not None
     }
@@ -126,7 +126,7 @@ def _sent_after_recorded(lines: list[Line], log: list[RecordedAttempt]) -> list[
 
 
 def sent_in_two_turns(lines: Iterable[Line]) -> int:
-    """How many attempts were on their way when their owner fell silent, and were made again."""
+    """Return how many attempts were in flight when their owner failed, and were sent again."""
     by_number: dict[tuple[str, int], set[int]] = defaultdict(set)
     for line in lines:
         by_number[line.token, line.retry_count].add(fence_of(line))

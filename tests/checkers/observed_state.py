@@ -1,4 +1,4 @@
-"""What the server shows in the end: every object of an account, read over the REST API."""
+"""The observed state: every object of an account, read over the REST API."""
 
 from __future__ import annotations
 
@@ -47,25 +47,25 @@ ACCOUNT_SETTINGS = {
 
 @dataclass
 class ObservedState:
-    """Objects by kind and sid; of a message also its receipts; what was shown twice."""
+    """Objects by kind and SID, receipts of each message, and SIDs listed twice."""
 
     objects: dict[Key, Body] = field(default_factory=dict)
     receipts: dict[str, list[Body]] = field(default_factory=dict)
     shown_twice: list[Key] = field(default_factory=list)
 
     def of(self, kind: str) -> Iterator[Body]:
-        """Every object of a kind."""
+        """Return all objects of a kind."""
         return (body for (its_kind, _), body in self.objects.items() if its_kind == kind)
 
     def below(self, kind: str) -> dict[str, list[Body]]:
-        """The objects of a kind by the sid of their conversation."""
+        """Return the objects of a kind by the SID of their conversation."""
         found: dict[str, list[Body]] = defaultdict(list)
         for body in self.of(kind):
             found[body["conversation_sid"]].append(body)
         return found
 
     def add(self, kind: str, bodies: Iterable[Body]) -> None:
-        """Takes a list of objects of one kind."""
+        """Add a list of objects of one kind."""
         for body in bodies:
             key = (kind, body["sid"])
             if key in self.objects:
@@ -74,7 +74,7 @@ class ObservedState:
 
 
 def pages(api: Api, path: str) -> list[Body]:
-    """All items of a list, page by page as an SDK follows them."""
+    """Return all items of a list, page by page like an SDK."""
     items: list[Body] = []
     url: str | None = f"{path}?PageSize=100"
     while url is not None:
@@ -84,25 +84,25 @@ def pages(api: Api, path: str) -> list[Body]:
     return items
 
 
-def read_until(look: Callable[[], Seen], accept: Callable[[Seen], bool], deadline: float) -> Seen:
-    """What `look` gives once `accept` takes it, or at the deadline: the checker says what of it."""
+def read_until(read: Callable[[], Seen], accept: Callable[[Seen], bool], deadline: float) -> Seen:
+    """Poll until `accept` is true, or the deadline; return the last result for the checker."""
     while True:
-        seen = look()
+        seen = read()
         if accept(seen) or time.monotonic() > deadline:
             return seen
         time.sleep(PAUSE_SECONDS)
 
 
 def is_settled(api: Api, service_sids: Iterable[str]) -> bool:
-    """Whether nothing is being made in the background any more."""
+    """Return whether all background creation has finished."""
     paths = (f"/v1/Services/{sid}/Conversations?State=initializing" for sid in service_sids)
     return not any(api.get(path).expect(200)["conversations"] for path in paths)
 
 
 def read_everything(api: Api, memberships: Iterable[tuple[str, Body]]) -> ObservedState:
-    """Everything the account has; user conversations only of the given memberships.
+    """Return all objects of the account; user conversations only of the given memberships.
 
-    A membership is a service sid and the body of a participant.
+    A membership is a service SID and the body of a participant.
     """
     observed = ObservedState()
     for kind, path in ACCOUNT_LISTS.items():
@@ -129,7 +129,7 @@ def read_everything(api: Api, memberships: Iterable[tuple[str, Body]]) -> Observ
 
 
 def _read_service(api: Api, observed: ObservedState, service_sid: str) -> None:
-    """The lists and settings of one service."""
+    """Read the lists and settings of one service."""
     for kind, path in SERVICE_LISTS.items():
         observed.add(kind, pages(api, f"/v1/Services/{service_sid}/{path}"))
     for kind, path in SERVICE_SETTINGS.items():
@@ -138,7 +138,7 @@ def _read_service(api: Api, observed: ObservedState, service_sid: str) -> None:
 
 
 def _read_receipts(api: Api, message: Body, deadline: float) -> list[Body]:
-    """The receipts of one message, if possible once none of them waits for its carrier."""
+    """Return the receipts of one message, if possible when none is pending any more."""
     path = message["url"].removeprefix(api.base_url) + "/Receipts"
     return read_until(
         lambda: pages(api, path),
@@ -151,7 +151,7 @@ def _read_receipts(api: Api, message: Body, deadline: float) -> list[Body]:
 
 
 def _read_membership(api: Api, service_sid: str, member: Body) -> Body | None:
-    """A membership as its user sees it, or None if it is gone."""
+    """Return a membership as its user sees it, or None if it was deleted."""
     user = quote(member["identity"], safe="")
     path = f"/v1/Services/{service_sid}/Users/{user}/Conversations/{member['conversation_sid']}"
     answer = api.get(path)

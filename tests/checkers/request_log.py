@@ -1,8 +1,8 @@
-"""What the clients asked and were told, in a file that is synced before an answer counts.
+"""The request log: requests and responses of the clients, synced before a response counts.
 
-One line per thing: a request about to be sent (*asked*), its whole answer (*told*), or something
-that happened to the server (*note*). A request that was asked and never told was in flight when
-the server died: it may have been done or not, but wholly. Several writers share one sync.
+One record per line: a request about to be sent, its complete response, or a note about the server.
+A request without a response was in flight when the server crashed: its outcome is unknown, but
+atomic. Several writers share one sync.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One request of the workload, and what the object must look like when it was done."""
+    """One request of the workload, and the expected object after it."""
 
     operation: str
     kind: str
     verb: str
     path: str
     form: tuple[tuple[str, str], ...] = ()
-    # The object that is changed or deleted; a create learns it from the answer.
+    # The object that is changed or deleted; a create gets it from the response.
     sid: str = ""
     # The objects below which this one lives: deleting any of them deletes it.
     parents: tuple[str, ...] = ()
-    # Field of the answer (dots go into objects) -> the value that it must have afterwards.
+    # Field of the response (dots descend into objects) -> expected value afterwards.
     changes: dict[str, Any] = {}
-    # The answers that are in order; anything else is a difference.
+    # The valid statuses; any other is a difference.
     statuses: tuple[int, ...] = (200,)
 
     @property
     def method(self) -> str:
-        """The HTTP method."""
+        """Return the HTTP method."""
         return "DELETE" if self.verb == "delete" else "POST"
 
 
@@ -51,7 +51,7 @@ class RequestRecord(msgspec.Struct, frozen=True, tag="asked"):
 
 
 class ResponseRecord(msgspec.Struct, frozen=True, tag="told"):
-    """The answer to the request of the same number, read to its end."""
+    """The response to the request of the same number, read completely."""
 
     number: int
     at_ms: int
@@ -60,7 +60,7 @@ class ResponseRecord(msgspec.Struct, frozen=True, tag="told"):
 
 
 class ServerNote(msgspec.Struct, frozen=True, tag="note"):
-    """Something that happened to the server: it was killed, it is back."""
+    """An event in the server's life, such as a kill or a restart."""
 
     at_ms: int
     text: str
@@ -70,12 +70,12 @@ Line = RequestRecord | ResponseRecord | ServerNote
 
 
 def wall_ms() -> int:
-    """The wall clock, in ms since 1970."""
+    """Return the wall clock, in ms since 1970."""
     return time.time_ns() // 1_000_000
 
 
 class RequestLog:
-    """The append-only file; its methods may be called from many threads."""
+    """The append-only file; its methods are thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -87,26 +87,26 @@ class RequestLog:
         self._numbers = 0
 
     def record_request(self, writer: int, step: Step) -> int:
-        """The number of a request that will be sent now."""
+        """Record a request before it is sent; return its number."""
         with self._writing:
             self._numbers += 1
             self._append(RequestRecord(self._numbers, writer, wall_ms(), step))
             return self._numbers
 
     def record_response(self, number: int, status: int, body: dict[str, Any] | None) -> None:
-        """Notes an answer; when this returns, it is on the disk."""
+        """Record a response; on return it is on disk."""
         with self._writing:
             self._append(ResponseRecord(number, wall_ms(), status, body))
             mine = self._written
         self._sync(mine)
 
     def note(self, text: str) -> None:
-        """Notes what happened to the server."""
+        """Record an event in the server's life."""
         with self._writing:
             self._append(ServerNote(wall_ms(), text))
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         os.close(self._fd)
 
     def _append(self, line: Line) -> None:
@@ -114,7 +114,7 @@ class RequestLog:
         self._written += 1
 
     def _sync(self, mine: int) -> None:
-        """Syncs unless another writer's sync has already covered this line."""
+        """Sync unless another writer's sync has already covered this line."""
         with self._syncing:
             if self._synced >= mine:
                 return
@@ -124,6 +124,6 @@ class RequestLog:
 
 
 def read_request_log(path: Path) -> list[Line]:
-    """All lines of a ledger, in the order they were written."""
+    """Return all lines of a request log, in the order they were written."""
     decode = msgspec.json.Decoder(Line).decode
     return [decode(line) for line in path.read_bytes().splitlines()]

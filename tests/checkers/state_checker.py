@@ -1,7 +1,7 @@
-"""Told and kept, side by side: nothing lost, nothing invented, nothing by half.
+"""Comparison of expected and observed state: nothing lost, nothing invented, nothing partial.
 
-`differences` gives everything that is wrong, the first of it first;
-`describe` makes a story of one.
+`differences` yields all violations, the earliest first;
+`describe` formats one with its history.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.checkers.observed_state import Body, ObservedState
     from tests.checkers.request_log import Step
 
-# The field by which an object is recognised whose maker was never told its sid.
+# The field that identifies an object whose creator never received its SID.
 MARK = {
     "conversation": "friendly_name",
     "message": "body",
@@ -47,7 +47,7 @@ DEFAULT_ROLES = {"service admin", "service user", "channel admin", "channel user
 
 
 def differences(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
-    """Everything in which what is kept is not what was told."""
+    """Yield every difference between observed and acknowledged state."""
     yield from expected.differences
     for key in observed.shown_twice:
         yield Difference(f"{key[0]} {key[1]} is listed twice")
@@ -64,13 +64,13 @@ def differences(expected: ExpectedState, observed: ObservedState) -> Iterator[Di
 def _known(
     expected: ExpectedState, observed: ObservedState, known: ExpectedObject
 ) -> Iterator[Difference]:
-    """One object that somebody was told of."""
+    """Check one acknowledged object."""
     found = observed.objects.get(known.key)
     name = f"{known.kind} {known.sid}"
     fate = _fate(expected, observed, known)
-    if fate == "gone" and found is not None:
+    if fate == "deleted" and found is not None:
         yield Difference(f"{name} was deleted and is there again", known.story)
-    elif fate == "there" and found is None:
+    elif fate == "present" and found is None:
         yield Difference(f"{name} is lost", known.story)
     elif found is not None:
         difference = _value(known, found)
@@ -79,17 +79,17 @@ def _known(
 
 
 def _fate(expected: ExpectedState, observed: ObservedState, known: ExpectedObject) -> str:
-    """Whether an object must be there, must be gone, or may be either."""
+    """Return whether an object must exist, must be deleted, or may be either."""
     above = [expected.known.get((kind, sid)) for sid in known.parents for kind in _above(known)]
     owners = [owner for owner in above if owner] + _user_of(expected, known)
-    fates = {known.gone}
+    fates = {known.deleted}
     for owner in owners:
-        is_open = owner.gone == "maybe"
-        # A removal that nobody was told of takes everything below with it, or nothing.
-        fates.add(("no" if owner.key in observed.objects else "yes") if is_open else owner.gone)
+        is_open = owner.deleted == "maybe"
+        # An unacknowledged deletion removes everything below with it, or nothing.
+        fates.add(("no" if owner.key in observed.objects else "yes") if is_open else owner.deleted)
     if "yes" in fates:
-        return "gone"
-    return "open" if "maybe" in fates else "there"
+        return "deleted"
+    return "open" if "maybe" in fates else "present"
 
 
 def _above(known: ExpectedObject) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def _above(known: ExpectedObject) -> tuple[str, ...]:
 
 
 def _user_of(expected: ExpectedState, known: ExpectedObject) -> list[ExpectedObject]:
-    """The users whose removal takes this membership with it."""
+    """Return the users whose deletion removes this membership."""
     if known.kind == "user_conversation":
         member = expected.known.get(("participant", known.sid))
         return _user_of(expected, member) if member else []
@@ -108,26 +108,26 @@ def _user_of(expected: ExpectedState, known: ExpectedObject) -> list[ExpectedObj
 
 
 def _value(known: ExpectedObject, found: Body) -> str | None:
-    """In what a kept object differs from what was told last; an open update counts as either."""
+    """Return how an object differs from its acknowledged value; an open update may count."""
     loose = set(known.loose)
-    told = first_difference(
+    outdated = first_difference(
         visible(known.kind, known.body, without=loose), visible(known.kind, found, without=loose)
     )
-    if told is None or known.unanswered is None:
-        return told
+    if outdated is None or known.unanswered is None:
+        return outdated
     changes = known.unanswered.changes
     loose = (loose | {"date_updated"}) - changes.keys()
     wanted = changed(known.body, changes)
     done = first_difference(
         visible(known.kind, wanted, without=loose), visible(known.kind, found, without=loose)
     )
-    return done and f"neither as told last ({told}) nor as asked last ({done})"
+    return done and f"neither as told last ({outdated}) nor as asked last ({done})"
 
 
 def _invented(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
-    """Objects that nobody asked for."""
+    """Yield objects without a request."""
     marks = {
-        kind: Counter(_mark(asked.step, kind) for asked in expected.unanswered_creates[kind])
+        kind: Counter(_mark(request.step, kind) for request in expected.unanswered_creates[kind])
         for kind in MARK
     }
     for (kind, sid), body in observed.objects.items():
@@ -138,7 +138,7 @@ def _invented(expected: ExpectedState, observed: ObservedState) -> Iterator[Diff
         mark = look_up(body, MARK[kind])
         if marks[kind][mark] == 0:
             yield Difference(f"nobody asked for {kind} {sid}: {json.dumps(body)}")
-        elif wrong := _unlike(expected, kind, mark, body):
+        elif wrong := _mismatch(expected, kind, mark, body):
             yield Difference(f"{kind} {sid} was made by half: {wrong}")
         marks[kind][mark] -= 1
 
@@ -148,7 +148,7 @@ def _mark(step: Step, kind: str) -> Any:
 
 
 def _is_given(expected: ExpectedState, observed: ObservedState, kind: str, body: Body) -> bool:
-    """Whether the server makes such an object by itself."""
+    """Return whether the server creates such an object automatically."""
     if kind == "service":
         configuration = observed.objects["configuration", "configuration"]
         return bool(body["sid"] == configuration["default_chat_service_sid"])
@@ -161,11 +161,11 @@ def _is_given(expected: ExpectedState, observed: ObservedState, kind: str, body:
     return False
 
 
-def _unlike(expected: ExpectedState, kind: str, mark: Any, body: Body) -> str | None:
-    """In what an object differs from the request that asked for it and heard no answer."""
-    for asked in expected.unanswered_creates[kind]:
-        if _mark(asked.step, kind) == mark:
-            wanted = changed(body, asked.step.changes)
+def _mismatch(expected: ExpectedState, kind: str, mark: Any, body: Body) -> str | None:
+    """Return how an object differs from its unanswered create request."""
+    for request in expected.unanswered_creates[kind]:
+        if _mark(request.step, kind) == mark:
+            wanted = changed(body, request.step.changes)
             return first_difference(visible(kind, wanted), visible(kind, body))
     return None
 
@@ -177,7 +177,7 @@ def _indexes(expected: ExpectedState, observed: ObservedState) -> Iterator[Diffe
         for sid, found in observed.below("message").items()
     }
     for known in expected.of("message"):
-        if known.key not in observed.objects and known.gone != "no":
+        if known.key not in observed.objects and known.deleted != "no":
             sid = known.parents[0]
             given.setdefault(sid, []).append((known.body["index"], known.sid))
     for sid, indexes in given.items():
@@ -192,12 +192,12 @@ def _indexes(expected: ExpectedState, observed: ObservedState) -> Iterator[Diffe
 
 
 def _background(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
-    """A conversation asked for with participants has all of them, and is active."""
+    """A conversation created with participants has all of them, and is active."""
     members = observed.below("participant")
     operation = "create_conversation_with_participants"
     by_name = {
         step.changes["friendly_name"]: step
-        for step, _ in expected.asked_creates("conversation")
+        for step, _ in expected.possible_creates("conversation")
         if step.operation == operation
     }
     for body in observed.of("conversation"):
@@ -218,7 +218,7 @@ def _who(participant: Body) -> str:
 
 
 def _users(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
-    """Whoever takes part by identity is a user of the service, once."""
+    """A participant with an identity is a user of the service, once."""
     users = Counter((body["chat_service_sid"], body["identity"]) for body in observed.of("user"))
     for place, count in users.items():
         if count > 1:
@@ -232,14 +232,14 @@ def _users(expected: ExpectedState, observed: ObservedState) -> Iterator[Differe
 
 
 def _claims(expected: ExpectedState) -> Iterator[Difference]:
-    """Of those who want one unique name, one gets it and the others are refused."""
+    """Of several claims to one unique name, one succeeds and the others are rejected."""
     unanswered = Counter(
-        asked.step.changes["unique_name"]
-        for asked in expected.unanswered_creates["conversation"]
-        if asked.step.operation == "claim_unique_name"
+        request.step.changes["unique_name"]
+        for request in expected.unanswered_creates["conversation"]
+        if request.step.operation == "claim_unique_name"
     )
     for name, tries in expected.claims.items():
-        winners = [(asked, told) for asked, told in tries if told.status == 201]
+        winners = [(request, response) for request, response in tries if response.status == 201]
         story = [line for pair in tries for line in pair]
         if len(winners) > 1:
             yield Difference(f"{len(winners)} got the unique name {name}", story)
@@ -248,7 +248,7 @@ def _claims(expected: ExpectedState) -> Iterator[Difference]:
 
 
 def _deliveries(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
-    """A message has one receipt for each recipient that has a number, all delivered."""
+    """A message has one receipt for each recipient with a number, all delivered."""
     for sid, receipts in observed.receipts.items():
         delivery = observed.objects["message", sid]["delivery"]
         statuses = Counter(receipt["status"] for receipt in receipts)
@@ -259,7 +259,7 @@ def _deliveries(expected: ExpectedState, observed: ObservedState) -> Iterator[Di
 
 
 def describe(difference: Difference, lines: list[Line]) -> str:
-    """A difference as a story: what was asked and told, what happened to the server meanwhile."""
+    """Return a difference with its history: requests, responses, and notes about the server."""
     story: list[Line] = list(difference.story)
     if story:
         begin, end = story[0].at_ms - 1_000, story[-1].at_ms + 3_000
@@ -267,10 +267,10 @@ def describe(difference: Difference, lines: list[Line]) -> str:
             line for line in lines if isinstance(line, ServerNote) and begin <= line.at_ms <= end
         ]
         story.sort(key=lambda line: line.at_ms)
-    told = [f"  {_line(line)}" for line in story]
-    if len(told) > STORY_LINES_MAX:
-        told[2 : 2 - STORY_LINES_MAX] = ["  ..."]
-    return "\n".join([difference.what, *told])
+    formatted = [f"  {_line(line)}" for line in story]
+    if len(formatted) > STORY_LINES_MAX:
+        formatted[2 : 2 - STORY_LINES_MAX] = ["  ..."]
+    return "\n".join([difference.what, *formatted])
 
 
 def _line(line: Line) -> str:

@@ -1,11 +1,11 @@
-"""A webhook receiver in a process of its own: records, delays, refuses, and dies on command.
+"""A webhook receiver in a separate process: records, delays, rejects, and can be killed.
 
-What it does with a request stands in the request's path, so one process serves many cases:
+The path of a request selects the behaviour, so one process serves many cases:
 ``/ok``, ``/status/503``, ``/slow/200`` (milliseconds), ``/hang``, ``/fail/2/503`` (the first two
-attempts of a delivery fail, by its RetryCount), ``/say/%7B%7D`` (the body of the answer),
-``/echo/x-name/200`` (the answer is what that header said, after milliseconds). Anything behind
+attempts of a delivery fail, by its RetryCount), ``/say/%7B%7D`` (responds with this body),
+``/echo/x-name/200`` (responds with the value of that header, after milliseconds). Anything after
 these is free: ``/ok/7``.
-A request is written to the record before it is answered, so a kill loses no line of it.
+A request is recorded before its response, so a kill loses no record.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RECEIVED = b"received"
 
 @dataclass(frozen=True)
 class Line:
-    """One request as it was received: when (seconds since 1970), and what it said."""
+    """One received request: its time (seconds since 1970) and contents."""
 
     at: float
     method: str
@@ -44,22 +44,22 @@ class Line:
 
     @property
     def token(self) -> str:
-        """What a duplicate is known by."""
+        """Return the idempotency token, which identifies duplicates."""
         return self.headers["i-twilio-idempotency-token"]
 
     @property
     def event(self) -> str:
-        """The event's name."""
+        """Return the event's name."""
         return self.parameters["EventType"]
 
     @property
     def retry_count(self) -> int:
-        """The number of the attempt."""
+        """Return the number of the attempt."""
         return int(self.parameters["RetryCount"])
 
 
 class Receiver:
-    """The process, seen from a test. Its port and its record stay the same over restarts."""
+    """The receiver process. It keeps its port and its record over restarts."""
 
     def __init__(self, folder: Path) -> None:
         self.record = folder / "received.jsonl"
@@ -80,11 +80,11 @@ class Receiver:
         self.kill()
 
     def url(self, path: str = "/ok") -> str:
-        """A URL of it."""
+        """Return a URL of the receiver."""
         return f"http://127.0.0.1:{self.port}{path}"
 
     def start(self) -> None:
-        """Run it, and wait until it listens."""
+        """Start the process, and wait until it listens."""
         assert self._process is None
         command = [
             sys.executable,
@@ -98,22 +98,22 @@ class Receiver:
         assert self._process.stdout.readline() == b"listening\n"
 
     def kill(self) -> None:
-        """SIGKILL: from now on connections are refused."""
+        """Kill the process: connections are refused until the next start."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
             self._process = None
 
     def lines(self, path: str = "") -> list[Line]:
-        """What was received so far, in order; of paths that begin like this."""
-        # Without the last one if it is still being written.
+        """Return the requests received so far, in order, by the prefix of their paths."""
+        # Without the last line if it is still being written.
         texts = self.record.read_text().rpartition("\n")[0].splitlines()
         found = (Line(**json.loads(text)) for text in texts)
         return [line for line in found if line.path.startswith(path)]
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: requests one after the other."""
+    """One connection: one request at a time."""
 
     def __init__(self, record: int) -> None:
         self._record = record
@@ -145,11 +145,11 @@ class _Connection(asyncio.Protocol):
         os.write(self._record, (json.dumps(vars(line)) + "\n").encode())
         what, *rest = parts.path.strip("/").split("/")
         seconds, status = _behaviour(what, rest, line)
-        said = _said(what, rest, line)
+        body = _response_body(what, rest, line)
         if not seconds:
-            self._answer(status, said)
+            self._answer(status, body)
             return
-        task = asyncio.ensure_future(self._answer_later(seconds, status, said))
+        task = asyncio.ensure_future(self._answer_later(seconds, status, body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -163,7 +163,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _behaviour(what: str, rest: list[str], line: Line) -> tuple[float, int]:
-    """How long to wait, and what to answer."""
+    """Return delay and status."""
     if what == "status":
         return 0.0, int(rest[0])
     if what == "slow":
@@ -177,8 +177,8 @@ def _behaviour(what: str, rest: list[str], line: Line) -> tuple[float, int]:
     return 0.0, 200
 
 
-def _said(what: str, rest: list[str], line: Line) -> bytes:
-    """The body of the answer."""
+def _response_body(what: str, rest: list[str], line: Line) -> bytes:
+    """Return the body of a response."""
     if what == "say":
         return unquote_to_bytes(rest[0])
     return line.headers[rest[0]].encode() if what == "echo" else RECEIVED

@@ -1,9 +1,9 @@
-"""What a writer asks next: a seeded mix of every mutating operation, weighted to messages.
+"""The workload of a writer: a seeded mix of all mutating operations, mostly messages.
 
-A writer changes and deletes only what it made itself, so the order of all changes to one object
-is the order in which this writer was answered. Some conversations are shared: all writers post to
-them at once, and all of them race for the same unique names. When an answer is lost the writer
-never touches that object again, so that the object's last value stays known.
+A writer changes and deletes only objects that it created, so the order of all changes to one object
+is the order of this writer's responses. Some conversations are shared: all writers post to them
+concurrently, and all race for the same unique names. After a lost response the writer never
+touches that object again, so that its last value stays known.
 """
 
 from __future__ import annotations
@@ -19,82 +19,83 @@ if TYPE_CHECKING:
 
     from tests.checkers.request_log import Step
 
-KEPT_IN_MIND_MAX = 40
+KNOWN_OBJECTS_MAX = 40
 WRITERS_MAX = 8
 
 
 @dataclass(frozen=True)
 class KnownObjects:
-    """What stands before the writers begin: sids of the account's own things."""
+    """Objects that exist before the writers start."""
 
     service_sid: str
     conversation_role_sids: tuple[str, ...]
     service_role_sids: tuple[str, ...]
     shared_sids: tuple[str, ...]
-    # Only client SDKs make push bindings, so they stand before; each writer removes its share.
+    # Only client SDKs create push bindings, so they exist at the start; each writer deletes
+    # its share.
     push_binding_sids: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
 class KnownObject:
-    """An object that this writer made and was told of."""
+    """An object that this writer created, with an acknowledgement."""
 
     kind: str
     sid: str
     body: dict[str, Any]
     service_sid: str
     parents: tuple[str, ...] = ()
-    # Of a conversation: how many webhooks were asked for. Of a user: whether it was asked in.
+    # Of a conversation: the number of webhooks. Of a user: whether it was added as participant.
     webhooks: int = 0
     is_used: bool = False
 
 
 @dataclass
-class WriterChoice:
-    """What one writer knows."""
+class WriterState:
+    """The random generator and the known objects of one writer."""
 
     number: int
     world: KnownObjects
-    dice: random.Random
+    rng: random.Random
     things: dict[str, list[KnownObject]] = field(default_factory=dict)
     stamps: int = 0
 
     def stamp(self) -> str:
-        """A text that nobody uses twice."""
+        """Return a unique text."""
         self.stamps += 1
         return f"w{self.number}-{self.stamps:06d}"
 
     def some(self, kind: str) -> KnownObject | None:
-        """One of the things of a kind, if there is any."""
+        """Return a random object of a kind, or None."""
         found = self.things.get(kind)
-        return self.dice.choice(found) if found else None
+        return self.rng.choice(found) if found else None
 
     def prefix(self, service_sid: str) -> str:
-        """The path before a resource of a service: both forms, where both are the same."""
-        if service_sid == self.world.service_sid and self.dice.random() < 0.5:
+        """Return the path prefix of a service's resources, in either form for the default one."""
+        if service_sid == self.world.service_sid and self.rng.random() < 0.5:
             return "/v1"
         return f"/v1/Services/{service_sid}"
 
     def keep(self, thing: KnownObject) -> None:
-        """Remembers a thing; when there are too many, forgets one (the checker does not)."""
+        """Add an object; above the limit, drop a random one (the checker does not)."""
         found = self.things.setdefault(thing.kind, [])
         found.append(thing)
-        if len(found) > KEPT_IN_MIND_MAX:
-            found.pop(self.dice.randrange(len(found)))
+        if len(found) > KNOWN_OBJECTS_MAX:
+            found.pop(self.rng.randrange(len(found)))
 
     def forget(self, sid: str) -> None:
-        """Never touches a thing, nor what lives below it, again."""
+        """Drop an object and everything below it: they are never touched again."""
         for found in self.things.values():
             found[:] = [it for it in found if sid != it.sid and sid not in it.parents]
 
     def forget_user(self, sid: str) -> None:
-        """Never touches the memberships of a user again: they go with it."""
+        """Drop the memberships of a user, which are deleted with it."""
         names = {user.body["identity"] for user in self.things.get("user", []) if user.sid == sid}
         members = self.things.get("participant", [])
         members[:] = [member for member in members if member.body["identity"] not in names]
 
 
-MIX: tuple[tuple[int, Callable[[WriterChoice], Step | None]], ...] = (
+MIX: tuple[tuple[int, Callable[[WriterState], Step | None]], ...] = (
     (200, request_generators.create_shared_message),
     (120, request_generators.create_message),
     (45, request_generators.update_message),
@@ -140,51 +141,51 @@ CHOICES = [choice for _, choice in MIX]
 
 
 class Writer:
-    """One writer: says what it asks next, and hears what came of it."""
+    """One writer: chooses the next request, and processes its response."""
 
     def __init__(self, number: int, seed: int, world: KnownObjects) -> None:
         self.number = number
-        self.mind = WriterChoice(number, world, random.Random(f"{seed}-{number}"))
+        self.state = WriterState(number, world, random.Random(f"{seed}-{number}"))
         place = (world.service_sid,)
         for sid in world.push_binding_sids[number::WRITERS_MAX]:
-            self.mind.keep(KnownObject("push_binding", sid, {}, world.service_sid, place))
+            self.state.keep(KnownObject("push_binding", sid, {}, world.service_sid, place))
 
     def next(self) -> Step:
-        """The next request; an operation without an object to work on gives way to another."""
+        """Return the next request; an operation without an object is skipped."""
         while True:
-            choice = self.mind.dice.choices(CHOICES, WEIGHTS)[0]
-            step = choice(self.mind)
+            choice = self.state.rng.choices(CHOICES, WEIGHTS)[0]
+            step = choice(self.state)
             if step is not None:
                 return step
 
-    def told(self, step: Step, status: int, body: dict[str, Any] | None) -> None:
-        """Hears a whole answer."""
+    def process_response(self, step: Step, status: int, body: dict[str, Any] | None) -> None:
+        """Process a complete response."""
         if status >= 300:
             return
         if step.verb == "delete":
-            self.mind.forget_user(step.sid)
-            self.mind.forget(step.sid)
+            self.state.forget_user(step.sid)
+            self.state.forget(step.sid)
         elif step.verb == "create":
             assert body is not None
             self._made(step, body)
         elif body is not None:
-            for thing in self.mind.things.get(step.kind, []):
+            for thing in self.state.things.get(step.kind, []):
                 if thing.sid == step.sid:
                     thing.body = body
         if step.operation == "close_conversation":
             # Nothing below a closed conversation may change; the conversation may be deleted.
-            for found in self.mind.things.values():
+            for found in self.state.things.values():
                 found[:] = [thing for thing in found if step.sid not in thing.parents]
 
-    def unanswered(self, step: Step) -> None:
-        """The answer was lost: what the request was about is left alone from now on."""
+    def drop_unanswered(self, step: Step) -> None:
+        """Drop the object of a request without a response."""
         if step.sid:
-            self.mind.forget_user(step.sid)
-            self.mind.forget(step.sid)
+            self.state.forget_user(step.sid)
+            self.state.forget(step.sid)
 
     def _made(self, step: Step, body: dict[str, Any]) -> None:
-        """Remembers what was created, unless it is not to be touched."""
+        """Add a created object, unless it must not be touched."""
         if step.operation in {"create_conversation_with_participants", "claim_unique_name"}:
             return
         service_sid = step.parents[-1] if step.parents else ""
-        self.mind.keep(KnownObject(step.kind, body["sid"], body, service_sid, step.parents))
+        self.state.keep(KnownObject(step.kind, body["sid"], body, service_sid, step.parents))

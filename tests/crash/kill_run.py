@@ -62,10 +62,10 @@ class Outcome:
 
 def run_kills(server: Server, folder: Path, kills: int, seed: int) -> Outcome:
     """Lets the writers work while the server is killed `kills` times; then compares all."""
-    dice = random.Random(seed)
-    ledger_path = folder / "ledger.jsonl"
+    rng = random.Random(seed)
+    request_log_path = folder / "requests.jsonl"
     restarts: list[float] = []
-    with closing(RequestLog(ledger_path)) as request_log, server.start():
+    with closing(RequestLog(request_log_path)) as request_log, server.start():
         world = set_up(server, request_log)
         writers = [Writer(number, seed, world) for number in range(WRITERS)]
         credentials = basic(server.account_sid, server.auth_token)
@@ -75,14 +75,14 @@ def run_kills(server: Server, folder: Path, kills: int, seed: int) -> Outcome:
         concurrent_writers.start()
         try:
             for number in range(1, kills + 1):
-                concurrent_writers.wait_for(dice.randrange(ANSWERS_MAX), WORK_SECONDS_MAX)
-                _kill(server, request_log, dice, number)
+                concurrent_writers.wait_for(rng.randrange(ANSWERS_MAX), WORK_SECONDS_MAX)
+                _kill(server, request_log, rng, number)
                 restarts.append(_start(server, request_log))
                 concurrent_writers.raise_failure()
             concurrent_writers.wait_for(ANSWERS_MAX, WORK_SECONDS_MAX)
         finally:
             concurrent_writers.stop()
-        outcome = look(server, ledger_path)
+        outcome = look(server, request_log_path)
         outcome.restart_seconds = restarts
         # The last look is at the file itself, as a crash leaves it.
         server.kill()
@@ -91,9 +91,9 @@ def run_kills(server: Server, folder: Path, kills: int, seed: int) -> Outcome:
     return outcome
 
 
-def look(server: Server, ledger_path: Path) -> Outcome:
+def look(server: Server, request_log_path: Path) -> Outcome:
     """Compares what was told with what is kept."""
-    lines = read_request_log(ledger_path)
+    lines = read_request_log(request_log_path)
     expected = ExpectedState(lines)
     api = Api(server.base_url, server.account_sid, server.auth_token)
     memberships = [
@@ -112,14 +112,14 @@ def shown(outcome: Outcome) -> str:
     return "\n\n".join([outcome.report(), *outcome.found[:DIFFERENCES_SHOWN_MAX]])
 
 
-def _kill(server: Server, request_log: RequestLog, dice: random.Random, number: int) -> None:
+def _kill(server: Server, request_log: RequestLog, rng: random.Random, number: int) -> None:
     """Kills the server at work, and sometimes once more while it starts again."""
-    time.sleep(dice.uniform(0.0, PHASE_SECONDS_MAX))
+    time.sleep(rng.uniform(0.0, PHASE_SECONDS_MAX))
     request_log.note(f"kill {number}")
     server.kill()
-    if dice.random() < START_KILLS_SHARE:
+    if rng.random() < START_KILLS_SHARE:
         server._spawn()
-        time.sleep(dice.uniform(0.0, START_SECONDS_MAX))
+        time.sleep(rng.uniform(0.0, START_SECONDS_MAX))
         request_log.note(f"kill {number}, while it started")
         server.kill()
 

@@ -50,9 +50,9 @@ class Uploaders(BackgroundThreads):
         self.unanswered = 0
 
     def _run(self, number: int) -> None:
-        dice = random.Random(number)
+        rng = random.Random(number)
         while not self._stop.is_set():
-            content = dice.randbytes(dice.choice(SIZES))
+            content = rng.randbytes(rng.choice(SIZES))
             try:
                 made: Medium = self.media_client.upload(content, "application/x-thing").expect(201)
             except (OSError, http.client.HTTPException):
@@ -107,7 +107,7 @@ class Run:
 
     def __init__(self, server: Server, seed: int) -> None:
         self.server = server
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.uploaders: Uploaders
         self.found: list[str] = []
 
@@ -118,7 +118,7 @@ class Run:
             self.uploaders.start()
             try:
                 for _ in range(kills):
-                    time.sleep(self.dice.uniform(*SECONDS_BETWEEN_KILLS))
+                    time.sleep(self.rng.uniform(*SECONDS_BETWEEN_KILLS))
                     self.server.kill()
                     self.server.start()
             finally:

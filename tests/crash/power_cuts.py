@@ -168,11 +168,11 @@ async def states_of(
 
 
 async def judge(
-    record: Record, states: States, bench: PowerCutRun, dice: random.Random, survivals: int
+    record: Record, states: States, bench: PowerCutRun, rng: random.Random, survivals: int
 ) -> Verdict:
     """Opens the images of cuts after each event, and counts what is wrong with them."""
     verdict = Verdict()
-    for image, marks in images(record, dice, survivals):
+    for image, marks in images(record, rng, survivals):
         verdict.images += 1
         try:
             digest = await bench.state(image)

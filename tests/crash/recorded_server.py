@@ -155,15 +155,15 @@ async def _world(client: InProcess, store: SqliteStore) -> KnownObjects:
 
 
 async def _work(client: InProcess, recorder: Recorder, writer: Writer, steps: int) -> None:
-    dice = random.Random(writer.number)
+    rng = random.Random(writer.number)
     for _ in range(steps):
         step = writer.next()
         status, body = await client.send(step)
         assert status in step.statuses, (step, status, body)
         recorder.mark((step, body))
-        writer.told(step, status, body)
+        writer.process_response(step, status, body)
         # Now and then somebody is late for a group and waits for the next.
-        for _ in range(dice.randrange(3)):
+        for _ in range(rng.randrange(3)):
             await asyncio.sleep(0)
 
 

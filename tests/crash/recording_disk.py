@@ -6,7 +6,7 @@ order. A name in a directory is safe once the directory has been synced: SQLite'
 layer does so at the first sync of a journal or write-ahead log. The recorder stands between
 SQLite and its files as an APSW VFS and writes down every write, truncation, sync, creation and
 deletion. Played back, the record gives the state of the disk after each of these events: what is
-synced is kept, each unsynced piece survives or not as the dice say.
+synced is kept, each unsynced piece survives or not as the rng say.
 """
 
 from __future__ import annotations
@@ -188,9 +188,9 @@ class Disk:
             case "mark":
                 pass
 
-    def image(self, position: int, dice: random.Random) -> Image:
+    def image(self, position: int, rng: random.Random) -> Image:
         """One of the images that a power cut now may leave."""
-        survives = _survival(dice)
+        survives = _survival(rng)
         names = self._names(survives)
         pieces = {
             name: [piece for piece in _pieces(file.unsafe, torn=survives.torn) if survives()]
@@ -231,10 +231,10 @@ class Disk:
 
 
 class _Survival:
-    """The dice of one cut: called once for each unsynced piece, says whether it survived."""
+    """The rng of one cut: called once for each unsynced piece, says whether it survived."""
 
-    def __init__(self, dice: random.Random, chance: float, after: int, *, torn: bool) -> None:
-        self._dice = dice
+    def __init__(self, rng: random.Random, chance: float, after: int, *, torn: bool) -> None:
+        self._rng = rng
         self._chance = chance
         self._in_order = after
         self.torn = torn
@@ -244,14 +244,14 @@ class _Survival:
         if self._in_order > 0:
             self._in_order -= 1
             return True
-        return self._dice.random() < self._chance
+        return self._rng.random() < self._chance
 
 
-def _survival(dice: random.Random) -> _Survival:
+def _survival(rng: random.Random) -> _Survival:
     """Dice for one cut: some cuts keep nearly all, some nearly nothing, some the first pieces."""
-    chance = dice.choice((0.0, 0.1, 0.5, 0.5, 0.9, 1.0))
-    after = dice.choice((0, 0, dice.randrange(64)))
-    return _Survival(dice, chance, after, torn=dice.random() < 0.5)
+    chance = rng.choice((0.0, 0.1, 0.5, 0.5, 0.9, 1.0))
+    after = rng.choice((0, 0, rng.randrange(64)))
+    return _Survival(rng, chance, after, torn=rng.random() < 0.5)
 
 
 def _pieces(changes: list[Event], *, torn: bool) -> Iterator[Event]:
@@ -282,7 +282,7 @@ class Record:
     events: list[Event]
 
 
-def images(record: Record, dice: random.Random, survivals: int) -> Iterator[tuple[Image, int]]:
+def images(record: Record, rng: random.Random, survivals: int) -> Iterator[tuple[Image, int]]:
     """The different images of a cut after each event, each with the number of marks before it."""
     disk = Disk(record.before)
     marks = 0
@@ -291,7 +291,7 @@ def images(record: Record, dice: random.Random, survivals: int) -> Iterator[tupl
         marks += event.kind == "mark"
         seen: set[tuple[Any, ...]] = set()
         for _ in range(1 if disk.is_all_safe() else survivals):
-            image = disk.image(position, dice)
+            image = disk.image(position, rng)
             if image.key not in seen:
                 seen.add(image.key)
                 yield image, marks

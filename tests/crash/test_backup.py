@@ -95,7 +95,7 @@ def taken(
     """A server, a backup of it that was taken under load, and what was known around it."""
     folder = tmp_path_factory.mktemp("backup")
     backup = folder / "monday"
-    with closing(RequestLog(folder / "ledger.jsonl")) as request_log, Server() as server:
+    with closing(RequestLog(folder / "requests.jsonl")) as request_log, Server() as server:
         world = set_up(server, request_log)
         writers = [Writer(number, SEED, world) for number in range(WRITERS)]
         place = basic(server.account_sid, server.auth_token)

@@ -94,7 +94,7 @@ class Writers(BackgroundThreads):
         self.offered_per_second = sum(self._offered) / seconds
 
     def _run(self, number: int) -> None:
-        dice = random.Random(number)
+        rng = random.Random(number)
         headers = {
             "Authorization": basic(self._server.account_sid, self._server.auth_token),
             "Content-Type": FORM_TYPE,
@@ -104,7 +104,7 @@ class Writers(BackgroundThreads):
         due = self._begun + number / self._rate
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due = max(due + WRITERS / self._rate, time.monotonic() - BEHIND_SECONDS_MAX)
-            path = f"/v1/Conversations/{dice.choice(self._conversations)}/Messages"
+            path = f"/v1/Conversations/{rng.choice(self._conversations)}/Messages"
             body = urlencode({"Body": f"writer {number}, message {self._offered[number]}"})
             self._offered[number] += 1
             connection = connection or http.client.HTTPConnection(
@@ -129,16 +129,16 @@ class Run:
     def __init__(self, server: Server, folder: Path, seed: int) -> None:
         self.server = server
         self.receiver = Receiver(folder)
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
 
     def kill_at_random(self, kills: int) -> Outcome:
         """Both sides are killed at random moments."""
 
         def kill(_number: int) -> None:
-            time.sleep(self.dice.uniform(*SECONDS_BETWEEN_KILLS))
-            if self.dice.random() < 0.3:
+            time.sleep(self.rng.uniform(*SECONDS_BETWEEN_KILLS))
+            if self.rng.random() < 0.3:
                 self.receiver.kill()
-                time.sleep(self.dice.uniform(0, RECEIVER_DOWN_SECONDS_MAX))
+                time.sleep(self.rng.uniform(0, RECEIVER_DOWN_SECONDS_MAX))
                 self.receiver.start()
             self.server.kill()
             self.server.start()
@@ -149,7 +149,7 @@ class Run:
         """The server kills itself at named moments, each at another of their passages."""
 
         def kill(number: int) -> None:
-            passage = self.dice.randrange(1, passages)
+            passage = self.rng.randrange(1, passages)
             self.server.kill()
             self.server._env["PARLOUR_CRASH_AT"] = f"{names[number]}#{passage}"
             self.server._spawn()  # It may die before it is seen to be healthy.

@@ -40,7 +40,7 @@ class FaultRun:
         conversation: str,
     ) -> None:
         self._server = server
-        self._ledger = request_log
+        self._request_log = request_log
         self._crowd = concurrent_writers
         self._conversation = conversation
 
@@ -56,7 +56,7 @@ class FaultRun:
 
     def note(self, text: str) -> None:
         """Say in the ledger what happens."""
-        self._ledger.note(text)
+        self._request_log.note(text)
 
     def reads(self) -> bool:
         """Whether a read is answered now."""
@@ -85,7 +85,7 @@ class FaultRun:
 @contextmanager
 def run_with_fault(server: Server, folder: Path, seed: int = 1) -> Iterator[FaultRun]:
     """Writers at work; in the end, nothing that was told may be lost, and nothing half done."""
-    path = folder / "ledger.jsonl"
+    path = folder / "requests.jsonl"
     with closing(RequestLog(path)) as request_log:
         world = set_up(server, request_log, PUSH_BINDINGS)
         api = Api(server.base_url, server.account_sid, server.auth_token)
@@ -95,7 +95,7 @@ def run_with_fault(server: Server, folder: Path, seed: int = 1) -> Iterator[Faul
             request_log,
             lambda: server.port,
             basic(server.account_sid, server.auth_token),
-            doubtful={REFUSED},
+            unknown_statuses={REFUSED},
         )
         concurrent_writers.start()
         try:

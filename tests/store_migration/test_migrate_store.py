@@ -52,7 +52,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, O
     folder = tmp_path_factory.mktemp("source")
     with (
         pytest.MonkeyPatch.context() as patched,
-        closing(RequestLog(folder / "ledger.jsonl")) as request_log,
+        closing(RequestLog(folder / "requests.jsonl")) as request_log,
     ):
         patched.setenv("PARLOUR_TEST_ENGINE", "sqlite")
         # URLs of answers have to be the same from another port.
