@@ -22,17 +22,17 @@ OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class Backends:
-    """What all ports share: what came, and who hangs."""
+    """State shared by all ports: received requests, and hanging receivers."""
 
     def __init__(self) -> None:
-        """Start with no arrivals and no hanging receiver."""
+        """Start without requests and without hanging receivers."""
         self.ports: list[int] = []
         self.came: list[tuple[int, float, bytes]] = []
         self.hanging: set[int] = set()
         self.held: list[asyncio.Transport] = []
 
     def answer(self, path: str) -> Any:
-        """Return the response of the control port."""
+        """Return the JSON of the control port's response."""
         if path == "/seen":
             came, self.came = self.came, []
             return [(place, _milliseconds(at, body)) for place, at, body in came]

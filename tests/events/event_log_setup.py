@@ -1,4 +1,4 @@
-"""An event log of its own and sinks for tests of the dispatcher."""
+"""A separate event log and sinks for tests of the dispatcher."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS_MAX = 20.0
 
 
 class EventLogSetup:
-    """A store, and what is written to its event log."""
+    """A store, and its event log."""
 
     def __init__(self, path: Path) -> None:
         self.clock = FakeClock()
@@ -40,7 +40,7 @@ class EventLogSetup:
         await self.store.write(emit)
 
     async def position(self, sink: str) -> int | None:
-        """How far a sink is, as kept."""
+        """Return the stored position of a sink."""
         return await self.store.read(lambda tx: event_log.find_position(tx, sink))
 
     async def sequences(self) -> list[int]:
@@ -51,7 +51,7 @@ class EventLogSetup:
     def dispatcher(
         self, *sinks: RecordingSink, wakes: bool = True, poll_ms: int = 20, retry_ms: int = 10
     ) -> Dispatcher:
-        """A dispatcher, woken after commits unless a test wants to see it poll."""
+        """Return a dispatcher, woken after commits unless a test needs it to poll."""
         made = Dispatcher(self.store, sinks, self.clock, poll_ms=poll_ms, retry_ms=retry_ms)
         if wakes:
             self.store.on_commit(made.wake)
@@ -59,7 +59,7 @@ class EventLogSetup:
 
 
 class RecordingSink:
-    """A sink that remembers what it took, and fails, hangs or dies as it is told."""
+    """A sink that records its events, and fails, hangs or dies on request."""
 
     def __init__(self, name: str = "taken", *, reads_from_start: bool = True) -> None:
         self.name = name
@@ -77,7 +77,7 @@ class RecordingSink:
         return event.name not in self.ignores
 
     async def handle(self, events: list[Event]) -> bool:
-        """Remember them; those that fail are not remembered."""
+        """Record the events; those that fail are not recorded."""
         self.begun += 1
         if self.gate is not None:
             await self.gate.wait()

@@ -1,4 +1,4 @@
-"""A tour through everything that webhooks hear of, with all optional values and with none."""
+"""A tour through all webhook events, with all optional values and with none."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REACHABLE = "UPDATE chat_user SET is_online = 1, is_notifiable = 0 WHERE account
 
 @dataclass
 class TourResults:
-    """What the webhooks were told on a tour."""
+    """The webhook requests of a tour."""
 
     before: list[WebhookRequest] = field(default_factory=list)
     after: list[WebhookRequest] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The webhook intake of a server in the test's process, held back as far as a test wants."""
+"""The webhook intake of a server in the test's process, held back as long as a test needs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HELD_SECONDS_MAX = 0.2
 
 
 class IntakeHeld(Exception):  # noqa: N818 - named after the condition.
-    """The intake may not go on: the dispatcher tries again soon."""
+    """The intake is held: the dispatcher retries soon."""
 
 
 class HeldIntake:
@@ -150,14 +150,14 @@ class HeldIntakeServer:
 
 
 def event_label(values: dict[str, str]) -> str:
-    """What tells events apart."""
+    """Return what distinguishes events."""
     return values.get("Body", values["EventType"])
 
 
 def run_with_held_intake(
     data: Path, scenario: Callable[[HeldIntakeServer], Awaitable[None]]
 ) -> None:
-    """Run a scene on a server of its own with a held intake."""
+    """Run a scene on a separate server with a held intake."""
 
     async def run() -> None:
         async with WebhookBackend() as backend:

@@ -56,7 +56,7 @@ class InProcessServer:
         self._clock: Clock | None = settings.pop("clock", None)
         self._settings = Settings(data=data, database=self.database, **account, **settings)
         self.app: App
-        # Called before the server starts, with whatever it is to start with.
+        # Called before the server starts, with its configuration.
         self.before_start: Callable[[InProcessServer], object] = lambda _house: None
         self._seen: dict[str, int] = {}
 
@@ -130,7 +130,7 @@ class InProcessServer:
         )
 
     async def wait_until_idle(self) -> None:
-        """Wait until nothing more is to be told to anybody."""
+        """Wait until all events have been published and delivered."""
         await poll_until(self._is_settled)
 
     async def _is_settled(self) -> bool:
@@ -157,7 +157,7 @@ ScenarioRunner = Callable[[Scenario], None]
 
 
 def scenario_runner(data: Path, **settings: Any) -> ScenarioRunner:
-    """What runs a scene on a server of its own, beside a customer's backend."""
+    """Return a function that runs a scene on a separate server with a customer's backend."""
 
     def run_scenario(scenario: Scenario) -> None:
         async def run() -> None:
@@ -170,7 +170,7 @@ def scenario_runner(data: Path, **settings: Any) -> ScenarioRunner:
 
 
 async def poll_until(look: Callable[[], Awaitable[object]]) -> None:
-    """Wait until what is read is so."""
+    """Wait until the awaited value is accepted."""
     async with asyncio.timeout(SECONDS_MAX):
         while True:  # Ends with the timeout.
             if await look():

@@ -38,7 +38,7 @@ class PreActionSetup:
         self.sid = ""
 
     async def listen(self, url: str | None = None, **changes: Any) -> None:
-        """Ask everything, and tell everything."""
+        """Enable every pre-action and post-action webhook."""
         form = {
             "PreWebhookUrl": url or self.backend.url("/pre"),
             "PostWebhookUrl": self.backend.url("/post"),
@@ -47,12 +47,12 @@ class PreActionSetup:
         await self.instance.do("UpdateConfigurationWebhook", form | changes)
 
     def answers(self, given: Responder) -> None:
-        """What the backend says from now on."""
+        """Set the backend's response from now on."""
         self.backend.responders["/pre"] = given
 
     @property
     def asked(self) -> list[str]:
-        """What was asked."""
+        """Return the pre-action requests."""
         return self.backend.events_sent_to("/pre")
 
     async def say(self, body: str = "said", **form: str) -> Any:
@@ -65,7 +65,7 @@ class PreActionSetup:
         return await self.instance.store.read(lambda tx: tx.all(ATTEMPTS))
 
     async def rows(self) -> dict[str, list[Any]]:
-        """What is stored of the conversation."""
+        """Return the stored state of the conversation."""
         scope = self.instance.scope
 
         async def read(tx: Transaction) -> dict[str, list[Any]]:
@@ -86,7 +86,7 @@ ScenarioRunner = Callable[[Scenario], None]
 
 
 def scenario_runner(data: Path) -> ScenarioRunner:
-    """What runs a scene in a room of its own."""
+    """Return a function that runs a scene in a separate conversation."""
 
     def run_scenario(scenario: Scenario) -> None:
         async def furnish(instance: InProcessServer, backend: WebhookBackend) -> None:

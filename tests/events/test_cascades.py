@@ -1,4 +1,4 @@
-"""What each action asks and tells, in order, and that what follows from it has its origin."""
+"""The webhooks of each action, in order, and the origin of changes that follow from it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Stage:
         return await self.instance.do(operation_id, form, origin=self.origin, **path)
 
     async def quietly(self, operation_id: str, form: Any = None, **path: str) -> Any:
-        """One call that nobody hears of."""
+        """Make one call without webhooks."""
         return await self.instance.do(operation_id, form, **path)
 
 
@@ -142,7 +142,7 @@ async def let_reachability_change(on: Stage) -> None:
 
 
 async def do_what_nobody_hears_of(on: Stage) -> None:
-    """Roles, credentials and webhooks: no webhook is told of them."""
+    """Roles, credentials and webhooks: changes of these call no webhook."""
     permissions = ["sendMessage"]
     role = {"FriendlyName": "r", "Type": "conversation", "Permission": permissions}
     made = await on.do("CreateRole", role)
@@ -162,7 +162,7 @@ async def do_what_nobody_hears_of(on: Stage) -> None:
 
 Do = Callable[[Stage], Awaitable[None]]
 
-# What is done; what is asked, in order; what is told, in the order of the log.
+# The action; its pre-action webhooks in order; its post-action webhooks in log order.
 CASCADES: dict[str, tuple[Do, str, str]] = {
     "a message": (say, "onMessageAdd", "onMessageAdded"),
     "a message that wakes": (
@@ -208,7 +208,7 @@ CASCADES: dict[str, tuple[Do, str, str]] = {
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scene on a server of its own."""
+    """Return a function that runs a scene on a separate server."""
     return scenario_runner(tmp_path / "data")
 
 
@@ -260,7 +260,7 @@ def test_without_the_header_nothing_of_it_is_asked_or_told(
 def test_a_membership_that_the_api_changes_is_silent_even_with_the_header(
     run_scenario: ScenarioRunner,
 ) -> None:
-    """There the API takes no header; a client moves its own read horizon this way, and is heard."""
+    """There the API takes no header; a client moves its own read horizon, which fires webhooks."""
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         on = Stage(instance, WITH_HEADER)

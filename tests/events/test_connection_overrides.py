@@ -1,4 +1,4 @@
-"""Connection overrides, where an operator switched them on, and where nobody did."""
+"""Connection overrides, with and without the operator's permission."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def told(folder: Path, fragment: str, status: int, *, is_on: bool) -> list[WebhookRequest]:
-    """What a webhook with this fragment in its URL is told of one message."""
+    """Return the webhook's requests for one message, with this fragment in its URL."""
     settings = {"webhook_overrides": is_on, "webhook_retries": "hosted"}
     async with WebhookBackend() as backend, InProcessServer(folder, **settings) as instance:
         sid = (await instance.do("CreateConversation")).sid

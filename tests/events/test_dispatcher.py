@@ -1,4 +1,4 @@
-"""The dispatcher: in order, at least once, each sink by itself, woken or not."""
+"""The dispatcher: in order, at least once, each sink independently, woken or not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scenario on a log of its own."""
+    """Return a function that runs a scenario on a separate log."""
 
     def run(scenario: Scenario) -> None:
         async def run_scenario() -> None:
@@ -76,7 +76,7 @@ def test_asking_for_the_end_of_the_log_holds_no_snapshot(run_scenario: ScenarioR
         await log.write("event")
         assert await log.store.read(event_log.visible_through) == 1
         await log.write("event")
-        # While a commit is on its way, a read has a snapshot of its own: it must be a new one.
+        # During a commit a read has a snapshot: it must be a new one.
         log.store._committing = True
         seen = await log.sequences()
         log.store._committing = False
@@ -132,7 +132,7 @@ def test_a_sink_goes_on_where_it_stopped(run_scenario: ScenarioRunner) -> None:
 
 
 async def lost_by_a_crash(log: EventLogSetup) -> list[str]:
-    """Which events nobody took, after a crash while a sink was busy with them."""
+    """Return the events that no sink took, after a crash while a sink was processing them."""
     busy, sink = RecordingSink(), RecordingSink()
     first = log.dispatcher(busy)
     await first.start()
@@ -325,7 +325,7 @@ def test_what_another_sink_has_read_counts_until_the_next_wake_up(
         await log.write("one")
         await made._runners[0].step()
         await log.write("two")
-        # Its loop would sleep now until the next poll: it has heard of both already.
+        # Its loop would sleep until the next poll: it has been notified of both already.
         made._runners[1].wake_event.clear()
         await made._runners[1].step()
         assert (early.names, late.names) == (["one"], ["one", "two"])

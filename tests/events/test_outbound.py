@@ -1,4 +1,4 @@
-"""Outbound: what is due goes to the carrier once, in order, and its reports move the receipts."""
+"""Outbound: due messages go to the carrier once, in order, and its reports move the receipts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SUMMARY = ("sent", "delivered", "read", "failed", "undelivered")
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scenario on a store of its own."""
+    """Return a function that runs a scenario on a separate store."""
 
     def run(scenario: Scenario) -> None:
         async def run_scenario() -> None:
@@ -124,7 +124,7 @@ async def _receipt(tx: Transaction, message_sid: str, address: str) -> ChannelRe
 
 
 async def record(log: EventLogSetup, sid: str, *reports: StatusReport) -> list[bool]:
-    """Whether each report said anything new."""
+    """Return whether each report changed anything."""
 
     async def work(tx: Transaction) -> list[bool]:
         return [await receipt_actions.record_status(tx, SCOPE, sid, report) for report in reports]
@@ -150,13 +150,13 @@ async def summary(log: EventLogSetup, message_sid: str) -> str:
 
 
 async def told(log: EventLogSetup) -> list[str]:
-    """The statuses of the receipts, as told."""
+    """Return the published statuses of the receipts."""
     found = await log.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
     return [each.payload for each in found if each.name == event_names.ON_DELIVERY_UPDATED]
 
 
 class Scripted:
-    """A carrier that does what it is told, and remembers what it was given."""
+    """A scripted carrier that records the messages it was given."""
 
     def __init__(self, *reports: StatusReport) -> None:
         self.reports = list(reports) or [StatusReport("sent", channel_message_sid="SM1")]
@@ -280,7 +280,7 @@ def test_a_report_of_what_has_gone_changes_nothing(run_scenario: ScenarioRunner)
     run_scenario(scenario)
 
 
-# --- The hand-over
+# --- Submission to the carrier
 
 
 def test_every_recipient_is_reached_as_the_event_says(run_scenario: ScenarioRunner) -> None:

@@ -1,4 +1,4 @@
-"""A participant is updated over REST: who is asked, who is told, and with which parameters."""
+"""A participant is updated over REST: which webhooks are called, with which parameters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHAT = {"Identity": "bob", "Attributes": '{"seat": 1}'}
 SMS = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
 PROJECTED = {"Identity": "bob", "MessagingBinding.ProjectedAddress": OWN}
 
-# What the participant is made as, what is said, and which parameters that changes.
+# The participant's creation, the update, and the parameters that it changes.
 CHANGES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str | None]]] = {
     "attributes": (CHAT, {"Attributes": '{"seat": 2}'}, {"Attributes": '{"seat": 2}'}),
     "read index": (CHAT, {"LastReadMessageIndex": "1"}, {"LastReadMessageIndex": "1"}),
@@ -67,14 +67,14 @@ CHANGES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str | None]]]
 
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    """One receiver for the tests of this file; each has paths of its own."""
+    """One receiver for the tests of this file; each test uses separate paths."""
     with Receiver(tmp_path_factory.mktemp("receiver")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def account(server: Server) -> Iterator[Api]:
-    """An account of this file; every test listens at paths of its own."""
+    """An account of this file; every test listens on separate paths."""
     api = new_account_api(server)
     yield api
     api.close()
@@ -89,7 +89,7 @@ def own(request: pytest.FixtureRequest, account: Api) -> Api:
 
 
 class Room:
-    """A conversation with one participant and three messages, and who listens to it."""
+    """A conversation with one participant and three messages, and its webhooks."""
 
     def __init__(self, api: Api, receiver: Receiver, name: str, made_as: dict[str, str]) -> None:
         self.api = api
@@ -180,7 +180,7 @@ def test_each_webhook_that_listens_is_told_once_with_the_right_parameters(
         "EventType": "onParticipantUpdated",
     }
     if name == "identity taken off":
-        # Nobody's role is left either, unless it has a default.
+        # No role is left either, unless it has a default.
         wanted["RoleSid"] = own.get(room.path).expect(200)["role_sid"]
     assert told == {key: text for key, text in wanted.items() if text is not None}
     # The same addresses come again in another conversation.
@@ -195,7 +195,7 @@ def test_nobody_is_told_or_asked_without_the_header(
     room.listen(f"{room.place}/pre")
     headers = {} if header is None else {"X-Twilio-Webhook-Enabled": header}
     own.post(room.path, Attributes='{"quiet":1}', headers=headers).expect(200)
-    # What came of the first would be told before what comes of the second.
+    # Webhooks of the first change would come before the second change's.
     own.post(room.path, Attributes='{"loud":1}', headers=ENABLED).expect(200)
     lines = room.told(4)
     assert len(lines) == 4
@@ -216,7 +216,7 @@ def test_a_rejected_update_leaves_the_participant_as_it_was(
     (line,) = receiver.lines(asked)
     assert line.event == "onParticipantUpdate"
     assert line.parameters["Attributes"] == '{"seat": 9}'
-    # The next one goes through, and is the first that anybody is told of.
+    # The next one passes, and is the first with a webhook.
     room.api.under("/v1").post("/Configuration/Webhooks", PreWebhookUrl="").expect(200)
     own.post(room.path, Attributes='{"seat": 3}', headers=ENABLED).expect(200)
     assert {told.parameters["Attributes"] for told in room.told(3)} == {'{"seat": 3}'}
@@ -230,7 +230,7 @@ def test_what_is_asked_is_the_state_as_it_would_be(own: Api, receiver: Receiver)
     asked, *told = room.told(4)
     assert asked.path.endswith("/pre")
     values = dict(asked.parameters)
-    # The date is that of the change before this one, which there was none.
+    # The date would be of the change before this one, but there was none.
     assert values.pop("DateUpdated") == values.pop("DateCreated")
     assert values == {
         **expected(room),

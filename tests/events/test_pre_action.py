@@ -26,7 +26,7 @@ TOO_LARGE = b'{"body":"amended","filler":"' + b"x" * 65536 + b'"}'
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scene in a room of its own."""
+    """Return a function that runs a scene in a separate conversation."""
     return scenario_runner(tmp_path / "data")
 
 
@@ -185,7 +185,7 @@ def test_who_cannot_be_reached_stops_nothing(
     run_scenario(scenario)
 
 
-# --- What an answer can amend ---------------------------------------------------------------
+# --- Amendments by a response ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("origin", [WITH_HEADER, ALICE, BY_SMS], ids=["API", "SDK", "SMS"])
@@ -300,7 +300,7 @@ def test_an_amended_value_that_is_wrong_fails_the_action(
 
 
 def test_an_amended_value_is_judged_with_the_others(run_scenario: ScenarioRunner) -> None:
-    """A body may be long in a chat, but not where somebody gets it as a text."""
+    """A body may be long in a chat, but not for a recipient of text messages."""
 
     async def scenario(room: PreActionSetup) -> None:
         pair: Any = {
@@ -314,7 +314,7 @@ def test_an_amended_value_is_judged_with_the_others(run_scenario: ScenarioRunner
     run_scenario(scenario)
 
 
-# --- What can only be rejected --------------------------------------------------------------
+# --- Events that can only be rejected -------------------------------------------------------
 
 EVERYTHING = json.dumps(
     {
@@ -340,7 +340,7 @@ ONLY_REJECTABLE: dict[str, tuple[str, dict[str, str]]] = {
 
 
 async def act(room: PreActionSetup, event: str) -> Any:
-    """The action that this event is asked about, with somebody and something there for it."""
+    """Return the action with this pre-action event, with the objects that it needs."""
     operation_id, form = ONLY_REJECTABLE[event]
     here = {"ConversationSid": room.sid}
     if event.startswith("onMessage"):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scene in a room of its own."""
+    """Return a function that runs a scene in a separate conversation."""
     return scenario_runner(tmp_path / "data")
 
 

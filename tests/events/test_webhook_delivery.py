@@ -26,21 +26,21 @@ LOG = "/parlour/v1/WebhookAttempts"
 
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    """One receiver for the tests of this file; each has paths of its own."""
+    """One receiver for the tests of this file; each test uses separate paths."""
     with Receiver(tmp_path_factory.mktemp("receiver")) as running:
         yield running
 
 
 @pytest.fixture
 def own(server: Server) -> Iterator[Api]:
-    """An account of its own."""
+    """Return a new account."""
     api = new_account_api(server)
     yield api
     api.close()
 
 
 def listen(api: Api, url: str, method: str = "POST") -> str:
-    """Have messages told to a URL; the sid of a conversation to write them in."""
+    """Send webhooks for messages to a URL; return the sid of a conversation to write them in."""
     form = {"PostWebhookUrl": url, "Method": method, "Filters": ["onMessageAdded"]}
     api.post("/Configuration/Webhooks", form).expect(200)
     sid: str = api.post("/Conversations").expect(201)["sid"]

@@ -1,4 +1,4 @@
-"""What webhooks are told: every event at every scope, whoever caused it, name by name."""
+"""The parameters of webhooks: every event at every scope, from every source, name by name."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def beyond_the_tour(event: str) -> set[str]:
 
 
 def cells() -> Iterator[Any]:
-    """Every event, at every place that hears of it, from every source that fires."""
+    """Every event, at every scope that receives it, from every source that fires."""
     for source in LOUD:
         for level in LEVELS:
             for event in webhook_parameter_tables.EVENTS:
@@ -145,7 +145,7 @@ def _check_values(values: dict[str, str], source: str, service_sid: str) -> None
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_api_is_silent_without_the_header(level: str) -> None:
-    """Only what the carrier reports is told: nobody asked for a header there."""
+    """Only reports of the carrier are published: they have no request with a header."""
     silent = seen("api", level)
     assert silent.before == []
     for place in ("after", "scoped"):
@@ -247,7 +247,7 @@ def test_a_read_horizon_and_reachability() -> None:
     assert (named["isOnline"], named["isNotifiable"]) == ("true", "false")
 
 
-# --- What no action of this version tells yet ----------------------------------------------
+# --- Events that no action of this version emits yet ---------------------------------------
 
 
 def _conversation(**more: Any) -> str:

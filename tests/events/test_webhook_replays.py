@@ -1,4 +1,4 @@
-"""ReplayAfter: a new webhook hears of the messages that were there before it, each once."""
+"""ReplayAfter: a new webhook receives the messages that existed before it, each once."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scene on a server of its own."""
+    """Return a function that runs a scene on a separate server."""
     return scenario_runner(tmp_path / "data")
 
 
 def bodies(backend: WebhookBackend, path: str) -> list[tuple[str, str]]:
-    """The messages that a path was told, in order."""
+    """Return the messages that a path received, in order."""
     return [(told.values["Index"], told.values["Body"]) for told in backend.requests_to(path)]
 
 

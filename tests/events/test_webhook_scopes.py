@@ -1,4 +1,4 @@
-"""Which webhooks hear of an event: precedence, filters, triggers, flows, and replays."""
+"""Which webhooks receive an event: precedence, filters, triggers, flows, and replays."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EVERYTHING = sorted(event_names.FILTERS)
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scene on a server of its own."""
+    """Return a function that runs a scene on a separate server."""
     return scenario_runner(tmp_path / "data")
 
 
@@ -57,7 +57,7 @@ async def service(instance: InProcessServer, service_sid: str, **form: Any) -> N
 
 
 def paths(backend: WebhookBackend) -> list[str]:
-    """Which paths were told something, in order."""
+    """Return the paths that received a request, in order."""
     return [told.path for told in backend.requests]
 
 
@@ -272,7 +272,7 @@ def test_a_webhook_hears_nothing_after_it_was_detached(run_scenario: ScenarioRun
     run_scenario(scenario)
 
 
-# With one writer, what was begun first is done first.
+# With one writer, transactions commit in the order of their start.
 @pytest.mark.embedded
 def test_the_end_of_a_conversation_is_told_to_its_webhooks(run_scenario: ScenarioRunner) -> None:
     """And so is what came before the end, even where it is read from the log afterwards."""
@@ -340,7 +340,7 @@ def test_a_webhook_hears_nothing_from_before_it_was_attached(run_scenario: Scena
 
 
 class Stopped:
-    """A clock that stands still."""
+    """A frozen clock."""
 
     def now_ms(self) -> int:
         """Always the same."""

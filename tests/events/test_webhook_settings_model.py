@@ -1,7 +1,7 @@
-"""Any sequence of changes, events, pauses and restarts: the receiver gets what a model expects.
+"""Random sequences of changes, events, delays and restarts: the receiver matches a model.
 
-The model knows no log and no intake. It has the settings of the moment, and decides for each event
-when it is made.
+The model has neither log nor intake. It has the current settings, and decides for each event when
+it is created.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Sent = tuple[str, str, str]
 
 @dataclass
 class Model:
-    """The settings of the moment, and what is sent by them."""
+    """The current settings, and the requests that they cause."""
 
     account: dict[str, Any] = field(default_factory=dict)
     service: dict[str, Any] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Run:
         self._number = 0
 
     async def start_term(self) -> None:
-        """Go on from whatever the run before left."""
+        """Continue from the state that the previous run left."""
         self.held_server.backend.requests.clear()
         start = {"PostWebhookUrl": "/start", "Method": "POST", "Filters": [UPDATE]}
         await self.account(start | {"Target": "webhook"})

@@ -1,4 +1,4 @@
-"""A customer's backend on loopback: records each request, and answers as a test says."""
+"""A customer's backend on loopback: records each request, with scripted responses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class WebhookRequest:
 
 
 def respond_with(status: int, body: bytes | str = b"", *headers: str) -> Responder:
-    """An answer with this status and body."""
+    """Respond with this status and body."""
     raw = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(raw)}", *headers]
 
@@ -63,17 +63,17 @@ def respond_with(status: int, body: bytes | str = b"", *headers: str) -> Respond
 
 
 async def hang(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-    """No answer, for longer than anybody waits."""
+    """Do not respond, for longer than any client waits."""
     await asyncio.sleep(HANG_SECONDS)
 
 
 async def hang_up(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-    """The end of the connection, without an answer."""
+    """Close the connection without a response."""
     writer.close()
 
 
 class WebhookBackend:
-    """A server for all the webhooks of a test; each path may have answers of its own."""
+    """A server for all the webhooks of a test, with separate responses for each path."""
 
     def __init__(self) -> None:
         self.requests: list[WebhookRequest] = []
@@ -88,7 +88,7 @@ class WebhookBackend:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close, whatever still goes on."""
+        """Close, with any requests still in progress."""
         self._server.close()
         for task in self._serving:
             task.cancel()

@@ -1,6 +1,7 @@
 """The parameters of every webhook event, table by table as the API documents them.
 
-R: always there; O: there if there is a value; -: never. Common parameters stand apart.
+R: always present; O: present if there is a value; -: never. Common parameters are listed
+separately.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ StateFrom                         R
 StateTo                           R
 Reason                            R
 """
-# The channel names its message with the hand-over: a message that could not be sent has no name.
+# The channel names its message at submission: a message that could not be sent has no name.
 _DELIVERIES = """
                                  Updated
 ConversationSid                   R

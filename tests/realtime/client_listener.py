@@ -1,4 +1,4 @@
-"""A connection without a socket: subscribes in the process, and keeps what it is told."""
+"""A connection without a socket: subscribes in the process, and records its messages."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ClientListener:
         self.is_gone = False
 
     def raise_if_closed(self) -> None:
-        """It is there until a test says that it has gone."""
+        """Raise ConnectionClosed once a test has disconnected the listener."""
         if self.is_gone:
             raise ConnectionClosed
 
@@ -77,12 +77,12 @@ class ClientListener:
         self.realtime.hub.add(self)
 
     def push(self, wire: bytes) -> None:
-        """Keep what is told."""
+        """Record a message."""
         frame = parse_frame(wire)
         self.received.append(frame.payload)
 
     def reply(self, answer: bytes) -> None:
-        """Keep how many requests had a place when an answer came."""
+        """Record how many requests had a slot when a response arrived."""
         assert parse_frame(encode_frame(answer)).header["http_status"]["code"] == 200
         self.running_at_reply.append(self.admission.running)
 
@@ -117,5 +117,5 @@ class ClientListener:
         await reply.after_reply()
 
     def kinds(self) -> list[str]:
-        """The kinds of what was told so far."""
+        """Return the kinds of the messages so far."""
         return [each["event_type"] for each in self.received]

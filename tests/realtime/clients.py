@@ -1,4 +1,4 @@
-"""Users of a house: what their clients send, and what they are answered."""
+"""Users of an in-process server: the requests of their clients, and the replies."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 
 
 class TypingCall(NamedTuple):
-    """One user was said to type."""
+    """One published typing event of a user."""
 
     scope: Scope
     conversation_sid: str
@@ -72,7 +72,7 @@ class _Hub:
 
 
 class RealtimeClients:
-    """A house, the backend it tells, and its users' clients."""
+    """An in-process server, its webhook backend, and its users' clients."""
 
     def __init__(self, instance: InProcessServer, backend: WebhookBackend) -> None:
         self.instance = instance
@@ -110,7 +110,7 @@ class RealtimeClients:
         return session
 
     async def send(self, identity: str, request: TunnelRequest) -> Answer:
-        """The answer to a request of a user's client."""
+        """Return the response to a request of a user's client."""
         try:
             reply = await self.commands.handle(await self.session(identity), request)
         except ApiError as error:
@@ -130,7 +130,7 @@ class RealtimeClients:
         return await self.send(identity, request)
 
     async def get(self, identity: str, path: str, **params: str) -> Answer:
-        """What is there."""
+        """Return the current state."""
         return await self.request(identity, "GET", path, **params)
 
     async def post(self, identity: str, path: str, body: Any) -> Answer:
@@ -142,7 +142,7 @@ class RealtimeClients:
         return await self.request(identity, "DELETE", path, body or {})
 
     async def publish_typing(self, identity: str, body: bytes) -> Answer:
-        """Somebody types."""
+        """Send a typing notification."""
         request = TunnelRequest(
             method="POST",
             path="/Client/v2/Typing",
@@ -173,7 +173,7 @@ ScenarioRunner = Callable[[Scenario], None]
 
 
 def scenario_runner(data: Path, **settings: Any) -> ScenarioRunner:
-    """What runs a scene among the users of a house of its own."""
+    """Return a function that runs a scene among the users of a separate server."""
     run_on_server = server_scenario_runner(data, **settings)
 
     def run_scenario(scenario: Scenario) -> None:

@@ -1,4 +1,4 @@
-"""A house of its own for each test."""
+"""A separate in-process server for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A conversation with two people in it, over REST, and what its objects are called."""
+"""A conversation with two participants, made over REST, and the names of its objects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SampleConversation:
 
     @classmethod
     def made(cls, api: Api, *identities: str, **form: str) -> SampleConversation:
-        """A new conversation with these people in it."""
+        """Return a new conversation with these participants."""
         sid = api.post("/Conversations", **form).expect(201)["sid"]
         sample = cls(api, sid)
         for identity in identities or ("alice", "bob"):

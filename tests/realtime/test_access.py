@@ -170,7 +170,7 @@ def test_a_creator_who_joins_gets_the_role_of_creators(run_scenario: ScenarioRun
         )
         assert added.role_sid == roles.default_conversation_role_sid
         await run_as(instance, "alice", "DeleteServiceConversationParticipant", Sid="alice", **here)
-        # What an account adds has the usual role, whoever made the conversation.
+        # Participants that an account adds get the default role, regardless of the creator.
         added = await instance.do("CreateConversationParticipant", own, **here)
         assert added.role_sid == roles.default_conversation_role_sid
 

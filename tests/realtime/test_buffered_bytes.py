@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.client import Api
 
-pytestmark = pytest.mark.embedded  # What a socket buffers has nothing to do with the database.
+pytestmark = pytest.mark.embedded  # A socket's buffers do not depend on the database.
 
 PART_BYTES = 4_000
 PARTS = 100
@@ -32,7 +32,7 @@ _FIGURE = re.compile(r"^parlour_buffer_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A server of its own: no other client buffers anything."""
+    """Return a separate server: no other client buffers anything."""
     with Server() as running:
         yield running
 
@@ -44,7 +44,7 @@ def buffered(server: Server) -> float:
 
 
 def until_buffered(server: Server, least: float, most: float = float("inf")) -> float:
-    """Wait until so many bytes are counted; the last figure."""
+    """Wait until so many bytes are counted; return the last value."""
     for _ in range(40):
         found = buffered(server)
         if least <= found <= most:

@@ -1,4 +1,4 @@
-"""Webhooks of what clients do: asked before, told after, with who did it."""
+"""Webhooks of clients' changes: pre-action, post-action, and the user who made them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMON = {"Source": "SDK", "ClientIdentity": "alice"}
 
 
 async def listen(clients: RealtimeClients, **changes: Any) -> None:
-    """Ask and tell everything that happens from now on."""
+    """Enable the webhooks of all events from now on."""
     await clients.instance.wait_until_idle()
     form = {
         "PreWebhookUrl": clients.backend.url("/pre"),
@@ -28,7 +28,7 @@ async def listen(clients: RealtimeClients, **changes: Any) -> None:
 
 
 async def told(clients: RealtimeClients) -> list[str]:
-    """Everything that was asked and told since the last time, in order."""
+    """Return the pre-action and post-action requests since the last call, in order."""
     await clients.instance.wait_until_idle()
     names = [each.event for each in clients.backend.requests]
     for each in clients.backend.requests:
@@ -125,7 +125,7 @@ def test_a_backend_rejects_and_amends(run_scenario: ScenarioRunner) -> None:
         refused = await clients.post("alice", f"{path}/Messages", {"body": "bad word"})
         assert refused.refusal == (403, 50056)
         assert (await clients.get("alice", path)).body["messages_count"] == 0
-        # The backend may say what the user may not: another author.
+        # The backend may set another author, which the user may not.
         amendment = '{"body":"good word","author":"moderator","attributes":"{\\"m\\":1}"}'
         clients.backend.responders["/pre"] = respond_with(200, amendment)
         said = await clients.post("alice", f"{path}/Messages", {"body": "bad word"})

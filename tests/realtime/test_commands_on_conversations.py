@@ -254,7 +254,7 @@ def test_own_conversations_are_listed_in_pages(run_scenario: ScenarioRunner) -> 
         back = {"PageToken": pages[2]["meta"]["previous_token"]}
         before = await clients.get("bob", "MyConversations", PageSize="2", **back)
         assert before.body["conversations"] == pages[1]["conversations"]
-        # A token of somebody else's list opens nothing.
+        # A page token of another user's list is rejected.
         stolen = await clients.get("carol", "MyConversations", **token)
         assert stolen.refusal == (400, 20001)
         assert (await clients.get("bob", "MyConversations", PageSize="0")).refusal == (400, 20001)

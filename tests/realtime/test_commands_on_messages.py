@@ -1,4 +1,4 @@
-"""Messages as clients send, change and remove them, and what became of them."""
+"""Messages as clients send, change and remove them, and their state afterwards."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ def test_receipts(run_scenario: ScenarioRunner) -> None:
 def test_a_receipt_is_not_there_before_its_first_status(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The carrier holds the message for as long as everybody looks."""
+    """The carrier holds the message while all clients read it."""
     given: list[str] = []
     released = asyncio.Event()
     send = VirtualCarrier.send

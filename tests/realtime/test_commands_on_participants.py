@@ -26,7 +26,7 @@ async def own_room(clients: RealtimeClients, *more: str) -> str:
 
 
 async def may_add_anybody(clients: RealtimeClients, path: str) -> None:
-    """Let alice add people by their addresses too, which no default role allows."""
+    """Let alice add participants by their addresses too, which no default role allows."""
     role = await clients.instance.do(
         "CreateRole",
         {
@@ -217,7 +217,7 @@ def test_leaving(run_scenario: ScenarioRunner) -> None:
         assert await clients.delete("bob", f"{path}/Participants/bob") == (204, None)
         assert (await clients.get("bob", path)).refusal == NO_CONVERSATION
         assert (await clients.delete("bob", f"{path}/Participants/bob")).refusal == NO_CONVERSATION
-        # Whoever made it still sees it after leaving, and may join it again.
+        # The creator still sees it after leaving, and may join it again.
         assert await clients.delete("alice", f"{path}/Participants/alice") == (204, None)
         assert (await clients.get("alice", path)).body["status"] == "notParticipating"
         again = await clients.post("alice", f"{path}/Participants", {"identity": "alice"})

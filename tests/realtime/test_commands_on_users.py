@@ -190,7 +190,7 @@ def test_a_device_is_registered_and_taken_back(run_scenario: ScenarioRunner) -> 
         second = await clients.request("bob", "POST", REGISTRATIONS, other)
         assert (await bindings(clients))[0].message_types == "[]"
         assert len(await bindings(clients)) == 2
-        # Nobody takes back what is another's, and nobody learns whether it is there.
+        # No user removes another's binding, or learns whether it exists.
         assert await clients.delete("eve", f"{REGISTRATIONS}/{made.body['id']}") == (204, None)
         address = {"binding_type": "fcm", "address": "a device"}
         assert await clients.delete("eve", REGISTRATIONS, address) == (204, None)

@@ -1,4 +1,4 @@
-"""A socket has a limited time for its init, whatever else it sends meanwhile."""
+"""A socket has a limited time for its init, regardless of other frames."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ SENT = {
 
 
 def last_frame(raw: RawSocket, pieces: Iterable[bytes]) -> Frame:
-    """The frame with which the server closes, while a piece is sent now and then."""
+    """Return the frame with which the server closes, while chunks are sent periodically."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     for piece in pieces:
         if piece:
             raw.send(piece)
         while readable([raw.socket], PAUSE_SECONDS):
-            opcode, payload = raw.receive()  # One at a time: a pong is no reason to go on waiting.
+            opcode, payload = raw.receive()  # One at a time: a pong does not extend the timeout.
             if opcode == BINARY and (frame := parsed(payload)).method == "close":
                 return frame
         assert time.monotonic() < deadline, "the socket is still open"

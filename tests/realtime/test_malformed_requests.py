@@ -1,4 +1,4 @@
-"""Whatever a client asks for is answered, and never with 500; what is unknown fails alone."""
+"""Every request gets a response, never a 500; an unknown one fails without side effects."""
 
 from __future__ import annotations
 

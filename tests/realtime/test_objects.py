@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def items(socket: Socket, kind: str, name: str, **params: str) -> tuple[list[Any], dict[str, Any]]:
-    """The items of a page, and what it says of itself."""
+    """Return the items of a page, and its metadata."""
     answer = socket.ask("GET", f"/v3/{kind}/{name}/Items", params=params)
     assert answer.status == 200, answer
     return answer.body["items"], answer.body["meta"]

@@ -1,7 +1,8 @@
-"""Every permission: refused while no role grants it, allowed as soon as either role does.
+"""Every permission: rejected while no role grants it, allowed as soon as either role does.
 
-The roles of alice hold every other permission meanwhile, so that nothing else can have let her
-in. What is tried is made from the vocabulary: a new permission without a trial fails here.
+In each trial the roles of alice hold every other permission, so that none of them can have granted
+the request. The trials are derived from the vocabulary: a new permission without a trial fails
+here.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ ANY_OF_OWN = {
     Permission.EDIT_OWN_USER_INFO: Permission.EDIT_ANY_USER_INFO,
     Permission.EDIT_OWN_PARTICIPANT_ATTRIBUTES: Permission.EDIT_ANY_PARTICIPANT_ATTRIBUTES,
 }
-"""What may be done with anybody's may be done with one's own."""
+"""A permission for any object includes the user's own."""
 
 
 class Room:
-    """A conversation that alice made, in which she and bob take part and have said something."""
+    """A conversation that alice created, in which she and bob participate and have messages."""
 
     def __init__(self, clients: RealtimeClients) -> None:
         self.clients = clients
         self.sid = self.path = self.own = self.other = ""
 
     async def made(self) -> Room:
-        """Anew."""
+        """Start with a new conversation."""
         instance = self.clients.instance
         for identity in ("alice", "bob"):
             await self.clients.session(identity)
@@ -58,7 +59,7 @@ class Room:
     async def grant(
         self, service: set[Permission], conversation: set[Permission], identity: str = "alice"
     ) -> None:
-        """Give somebody roles with these permissions and no others."""
+        """Assign roles with exactly these permissions to a user."""
         instance = self.clients.instance
         for kind, permissions in (("service", service), ("conversation", conversation)):
             form = {"FriendlyName": "r", "Type": kind, "Permission": sorted(permissions)}
@@ -140,7 +141,7 @@ TRIALS: dict[Permission, Callable[[Room], Awaitable[Answer]]] = {
 def _is_allowed(answer: Answer) -> bool:
     if answer.status < 300:
         return True
-    # No message has any: whoever may read it is told so.
+    # No message has any: a user who may read it gets an empty list.
     return answer.refusal == (404, 50530)
 
 
@@ -178,7 +179,7 @@ def test_nobody_may_without_the_permission(
 def test_either_role_is_enough(
     run_scenario: ScenarioRunner, permission: Permission, kind: RoleType
 ) -> None:
-    # A role holds something in any case: here, what has nothing to do with the trial.
+    # A role needs at least one permission: here, an unrelated one.
     idle = {
         RoleType.SERVICE: Permission.CREATE_CONVERSATION,
         RoleType.CONVERSATION: Permission.LEAVE_CONVERSATION,
@@ -257,7 +258,7 @@ def test_a_role_in_one_conversation_says_nothing_about_another(
         await there.grant({Permission.CREATE_CONVERSATION}, {Permission.LEAVE_CONVERSATION})
         assert (await there.post(there.path, {"friendly_name": "n"})).refusal == REFUSED
         assert (await here.post(here.path, {"friendly_name": "n"})).status == 200
-        # Nor about people who are not in it.
+        # Nor about users who are no participants.
         await clients.session("dave")
         assert (await here.post("Users/dave", {"attributes": "{}"})).refusal == REFUSED
         assert (await here.post("Users/bob", {"attributes": "{}"})).status == 200

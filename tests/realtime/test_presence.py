@@ -1,4 +1,4 @@
-"""Who is online over several nodes, and after one of them is gone."""
+"""Online users over several nodes, and after one of the nodes has failed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def reachable(instance: InProcessServer) -> None:
 
 
 async def is_online(instance: InProcessServer) -> bool:
-    """Whether alice is noted as online."""
+    """Return whether alice is recorded as online."""
     found = await instance.store.read(
         lambda tx: user_store.find_user_by_identity(tx, instance.scope, "alice")
     )

@@ -1,4 +1,4 @@
-"""Replay in its corners: a log that is too short, too much missed, and what happens meanwhile."""
+"""Edge cases of replay: a short log, too many missed events, and concurrent changes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ReplayScenario:
         return await self.instance.store.read(event_log.visible_through)
 
     async def wait_published(self) -> None:
-        """Wait until everything that is committed has been told."""
+        """Wait until all committed events have been published."""
         last_changed = self.instance.app.realtime.last_changed
 
         async def is_told() -> bool:

@@ -101,7 +101,7 @@ def test_second_ping_is_sent_once_the_first_is_acknowledged(
     sent = send_message(alice, sample)
     first = [alice.receive() for _ in range(3)]
     assert kinds(first) == ["list_item_added", "document_updated", "ping"]
-    # What is said now comes before the second ping, however long the acknowledgement takes.
+    # This frame comes before the second ping, however long the acknowledgement takes.
     sample.add_message("meanwhile")
     others = [alice.receive(), alice.receive()]
     assert kinds(others) == ["list_item_added", "document_updated"]

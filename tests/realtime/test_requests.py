@@ -1,4 +1,4 @@
-"""Requests that no command answers, and bodies that say nothing clear."""
+"""Requests without a matching command, and bodies without a clear meaning."""
 
 from __future__ import annotations
 

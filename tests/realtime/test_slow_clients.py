@@ -1,4 +1,4 @@
-"""A client that takes nothing is sent away, and nobody else notices."""
+"""A client that reads nothing is disconnected, without an effect on others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.support.client import Api
     from tests.support.server import Server
 
-pytestmark = pytest.mark.embedded  # The outbox of a socket has nothing to do with the database.
+pytestmark = pytest.mark.embedded  # A socket's outbox does not depend on the database.
 
 BODY = "x" * 30_000
 MESSAGES_MAX = 600
@@ -27,7 +27,7 @@ def test_a_stalled_client_is_sent_away_and_the_others_hear_everything(
     with connected(server, "alice") as stalled, connected(server, "bob") as healthy:
         sample.subscribe(stalled)
         sample.subscribe(healthy)
-        # Whoever takes no message out of it stops the library from reading after a few.
+        # Unless messages are taken out of it, the library stops reading after a few.
         stalled.connection.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
         heard = 0
         before = _connections(server)

@@ -1,4 +1,4 @@
-"""Listening: live changes, replay of what was missed, the loss of a right, and the limits."""
+"""Subscriptions: live changes, replay of missed events, revoked access, and the limits."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_after_a_restart_a_user_is_told_what_its_maps_missed(fresh_server: Serve
     fresh_server.kill()
     fresh_server.start()
     with connected(fresh_server, "bob"), connected(fresh_server, "alice") as socket:
-        # By now the log has been looked back at, which tells of conversations alone.
+        # By now the log has been replayed, which covers conversations only.
         socket.quiet()
         socket.subscribe(
             ("map", conversations["sid"], conversations["last_event_id"]),
@@ -248,8 +248,8 @@ def test_a_subscription_to_what_may_not_be_seen_fails_alone(server: Server, api:
 def test_the_answer_comes_before_what_was_missed_and_the_confirmation(
     server: Server, api: Api
 ) -> None:
-    # The official client gives up its plan to subscribe to what it has opened meanwhile when the
-    # answer comes, and makes a new one only when a confirmation comes after that.
+    # The official client drops its plan to subscribe to objects opened in the meantime when the
+    # response arrives, and makes a new one only when a confirmation comes after that.
     sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
         opened = socket.open("Lists", f"{sample.sid}.messages")
@@ -257,7 +257,7 @@ def test_the_answer_comes_before_what_was_missed_and_the_confirmation(
         wanted = ("list", opened["sid"], opened["last_event_id"])
         socket.subscribe(wanted)
         assert socket.news == []
-        # What has just been said is told as missed, or as news.
+        # The new message is sent as a missed event, or as a live one.
         told = [socket.next_event("list_item_added", "subscription_established") for _ in "ab"]
         kinds = {each["event_type"] for each in told}
         assert kinds == {"list_item_added", "subscription_established"}

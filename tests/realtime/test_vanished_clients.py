@@ -100,10 +100,10 @@ class Scenario:
         return *opened(accept), made[0]
 
     async def vanish(self, frames: list[tuple[bytes, bytes]], turns: int) -> bool:
-        """Vanish so many turns of the loop after the last frame was sent.
+        """Disconnect so many turns of the loop after the last frame was sent.
 
-        ``frames``: each with what its answer contains. Return whether the last one was answered
-        before that.
+        ``frames``: each with an expected part of its reply. Return whether the last reply was sent
+        before the disconnect.
         """
         socket, transport, connection = self.connect()
         for frame, answer in frames:
@@ -127,7 +127,7 @@ class Scenario:
         return bool(found.is_online)
 
     def open_sockets(self) -> float:
-        """What the metric says."""
+        """Return the value of the metric."""
         (metric,) = self.instance.app.realtime.figures()
         return metric.samples[0].value
 

@@ -1,6 +1,6 @@
-"""Runs the server with a clock that goes faster, so that a test need not wait for minutes.
+"""Runs the server with an accelerated clock, so that a test need not wait for minutes.
 
-The clock goes on over a restart: it shows CLOCK_START_MS at the real time of that name, and from
+The clock continues over a restart: it shows CLOCK_START_MS at the real time of that name, and from
 then on CLOCK_RATE milliseconds for each.
 """
 
@@ -21,7 +21,7 @@ class FastClock(SystemClock):
     """The machine's clock, going faster."""
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970, most of which nobody lived through."""
+        """Return milliseconds since 1970 on the accelerated clock."""
         return START_MS + (time.time_ns() // 1_000_000 - START_MS) * RATE
 
 

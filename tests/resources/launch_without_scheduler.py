@@ -1,4 +1,4 @@
-"""Runs the server with nothing that happens by itself, so that what waits for it can be seen."""
+"""Runs the server without scheduled jobs, so that their pending work can be seen."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class MediaClient:
         headers: Mapping[str, str] = {},
         **query: str,
     ) -> Answer:
-        """The answer to an upload of these bytes."""
+        """Upload these bytes and return the response."""
         headers = dict(headers)
         if content_type is not None:
             headers["Content-Type"] = content_type
@@ -83,13 +83,13 @@ class MediaClient:
         return made
 
     def upload_form(self, parts: Iterable[Part], **query: str) -> Answer:
-        """The answer to an upload of a form, as browsers send it."""
+        """Upload a form as browsers send it, and return the response."""
         body = b"".join(part.written() for part in parts) + b"--cut--\r\n"
         content_type = "multipart/form-data; boundary=cut"
         return self.upload(body, content_type, **query)
 
     def look(self, sid: str, headers: Mapping[str, str] = {}) -> Answer:
-        """The answer to a look-up."""
+        """Look up a medium and return the response."""
         return self.ask("GET", f"{self.path}/{sid}", headers=headers)
 
     def content(self, sid: str, **headers: str) -> Answer:
@@ -98,7 +98,7 @@ class MediaClient:
         return self.ask("GET", f"{self.path}/{sid}/Content", headers=named)
 
     def look_at_all(self, sids: Iterable[str], command: str = "get") -> Answer:
-        """The answer to one look-up of several."""
+        """Look up several media and return the response."""
         said = {"command": command, "list": [{"media_sid": sid} for sid in sids]}
         path = f"{self.path}Set"
         return self.ask("POST", path, json.dumps(said), {"Content-Type": "application/json"})
@@ -138,7 +138,7 @@ class Part:
         return cls(text.encode(), f'Content-Disposition: form-data; name="{name}"')
 
     def written(self) -> bytes:
-        """As it stands in the body."""
+        """The part as it appears in the body."""
         return b"--cut\r\n" + self.head.encode() + b"\r\n\r\n" + self.content + b"\r\n"
 
 
@@ -149,7 +149,7 @@ def direct_url(medium: Medium) -> str:
 
 
 def exchange(port: int, method: str, target: str, body: Body, headers: Mapping[str, str]) -> Answer:
-    """One request on a connection of its own."""
+    """Send one request on a separate connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     with closing(connection):
         connection.request(method, target, body, dict(headers))

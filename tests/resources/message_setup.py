@@ -22,7 +22,7 @@ Message = dict[str, Any]
 
 
 class MessageClient(ConversationClient):
-    """One conversation and what is said in it, in one of the two forms of its path."""
+    """One conversation and its messages, in one of the two forms of its path."""
 
     @property
     def messages(self) -> str:
@@ -52,11 +52,11 @@ class MessageClient(ConversationClient):
         return found
 
     def edit(self, message: Message, form: Fields | None = None, **more: Any) -> Answer:
-        """The answer to an update of a message."""
+        """Update a message and return the response."""
         return self.api.post(f"{self.messages}/{message['sid']}", form, **more)
 
     def bodies(self, **query: Any) -> list[str]:
-        """What was said, in the order of a list."""
+        """Return the messages in the order of a list."""
         page = self.api.get(self.messages, query).expect(200)
         return [each["body"] for each in page["messages"]]
 
@@ -80,7 +80,7 @@ class MessageClient(ConversationClient):
         sql = (
             "SELECT COUNT(*) FROM receipt WHERE conversation_sid = ? AND status IS DISTINCT FROM ?"
         )
-        # After a crash on PostgreSQL the lease of whoever died has to run out first.
+        # After a crash on PostgreSQL the lease of the dead process has to expire first.
         eventually(
             lambda: rows(self.server, sql, self.sid, "delivered"),
             lambda found: found == [(0,)],
@@ -142,12 +142,12 @@ def _seed(server: Server, table: str, row: Mapping[str, Any]) -> str:
 
 
 def rows(server: Server, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
-    """What a query beside the server finds."""
+    """Return the rows of a query that bypasses the server."""
     with closing(connect(server)) as connection:
         return connection.execute(sql, arguments).fetchall()
 
 
 def execute(server: Server, sql: str, *arguments: object) -> None:
-    """A change beside the server."""
+    """Run a change that bypasses the server."""
     with closing(connect(server)) as connection, connection:
         connection.execute(sql, arguments)

@@ -77,7 +77,7 @@ class ConversationClient:
         return self.add({"Identity": identity, PROJECTED_ADDRESS: phone_number()})
 
     def native(self) -> Participant:
-        """An address without a proxy: a group needs somebody with a projected address."""
+        """An address without a proxy: a group needs a participant with a projected address."""
         self.bare()
         return self.add({ADDRESS: phone_number()})
 
@@ -99,7 +99,7 @@ class ConversationClient:
             self.api.post(f"/Conversations/{self.sid}/Messages", Body=body).expect(201)
 
     def update(self, participant: Participant, form: Fields) -> Answer:
-        """The answer to an update."""
+        """Update a participant and return the response."""
         return self.api.post(f"{self.path}/{participant['sid']}", form)
 
     def fetch(self, participant: Participant) -> bytes:
@@ -115,7 +115,7 @@ class ConversationClient:
         expected: Mapping[str, Any],
         but: Collection[str] = (),
     ) -> Participant:
-        """An update changes what is expected and nothing else; keys in `but` are not compared."""
+        """Check that an update changes the expected keys only; `but` lists keys not to compare."""
         before = self.api.get(f"{self.path}/{participant['sid']}").expect(200)
         answer = self.update(participant, form)
         after: Participant = answer.expect(200)
@@ -141,7 +141,7 @@ class ConversationClient:
         return error
 
     def events(self) -> list[tuple[str, bool]]:
-        """The events that requests made so far: name, and whether webhooks may hear of it."""
+        """Return the events of the requests so far: name, and whether webhooks may receive it."""
         noted = events(self.server, self.conversation["account_sid"], self.sid)
         # Receipts change in the background, some time after a message.
         return [each for each in noted if each[0] != "onDeliveryUpdated"]

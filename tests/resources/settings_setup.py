@@ -36,9 +36,9 @@ def new_service_api(api: Api, name: str = "Of its own") -> Api:
 
 
 def told(server: Server, account_sid: str) -> list[tuple[str, str]]:
-    """Name and subject of what requests changed silently in an account, in order.
+    """Return name and subject of the changes without webhooks of an account's requests, in order.
 
-    What happens by itself, as when a conversation of another test closes, is not among it.
+    Events of timers, such as another test's conversation that closes, are not included.
     """
     with closing(connect(server)) as connection:
         rows = connection.execute(
@@ -49,7 +49,7 @@ def told(server: Server, account_sid: str) -> list[tuple[str, str]]:
 
 
 def everything_kept(server: Server, account_sid: str) -> str:
-    """All rows of an account in all tables, as one text: where a secret must not stand."""
+    """Return all rows of an account in all tables as one text, to search it for secrets."""
     found: list[Any] = []
     with closing(connect(server)) as connection:
         for table in tables(server):
@@ -60,7 +60,7 @@ def everything_kept(server: Server, account_sid: str) -> str:
 
 
 def changes(api: Api, path: str, form: Fields, **expected: Any) -> dict[str, Any]:
-    """An update changes what is expected and nothing else, and a fetch shows the same."""
+    """Check that an update changes exactly the expected keys, and that a fetch shows the same."""
     before = api.get(path).expect(200)
     answer = api.post(path, form)
     after: dict[str, Any] = answer.expect(200)
@@ -84,5 +84,5 @@ def refuses(
 
 
 def _changes_told(server: Server, account_sid: str) -> list[tuple[str, str]]:
-    """The events of settings: a timer that an earlier test set may tell of itself meanwhile."""
+    """Return the events of settings: an earlier test's timer may add an event too."""
     return [each for each in told(server, account_sid) if each[0].endswith("Changed")]

@@ -153,7 +153,7 @@ def test_a_list_has_the_shape_of_its_version(server: Server) -> None:
 
 
 def _with_auth_token_only() -> list[tuple[str, str]]:
-    """Method and path of what an API key may not do, as the table of operations has it."""
+    """Method and path of the operations without API keys, from the table of operations."""
     return [(each.method, each.path) for each in operations() if each.needs_auth_token]
 
 

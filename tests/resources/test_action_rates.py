@@ -37,12 +37,12 @@ def limited() -> Iterator[Server]:
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scene on such a server, whose clock stands still unless the test moves it."""
+    """Return a function that runs a scene on such a server, with a clock that the test moves."""
     return scenario_runner(tmp_path / "data", actions_per_second=1)
 
 
 def stop_clock(instance: InProcessServer) -> FakeClock:
-    """Count from now on by a clock that stands still."""
+    """Count from now on by a frozen clock."""
     clock = FakeClock()
     instance.app.pipeline._action_rates = ActionRates(
         clock, instance.app.settings.actions_per_second
@@ -53,7 +53,7 @@ def stop_clock(instance: InProcessServer) -> FakeClock:
 async def refused(
     instance: InProcessServer, operation_id: str, form: Any = None, **path: str
 ) -> Any:
-    """The status and the code with which a call is refused; it must say when to come back."""
+    """Return status and code of a rejected call, which must have a Retry-After."""
     with pytest.raises(ApiError) as caught:
         await instance.do(operation_id, form, **path)
     assert caught.value.headers == RETRY_AFTER

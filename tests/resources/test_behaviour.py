@@ -1,4 +1,4 @@
-"""What goes across resources: states, pairs, natural keys, users that arrive by themselves."""
+"""Behaviour across resources: states, pairs, natural keys, users that are created implicitly."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_many_participants_at_once_make_one_user(server: Server, form_api: Api) 
         assert connection.execute(query, (form_api.sid, identity)).fetchone() == (1,)
 
 
-# --- Users that arrive by themselves
+# --- Users that are created implicitly
 
 
 def users_of(room: ConversationClient, identity: str) -> Answer:

@@ -39,13 +39,13 @@ def rooms(form_api: Api) -> dict[str, list[dict[str, Any]]]:
 
 
 def at_once(asks: list[Callable[[], Answer]]) -> list[Answer]:
-    """The answers, in the order of the asks."""
+    """Return the responses in the order of the requests."""
     with ThreadPoolExecutor(THREADS) as threads:
         return [each.result() for each in [threads.submit(ask) for ask in asks]]
 
 
 def told(server: Server, sid: str, name: str) -> list[dict[str, Any]]:
-    """What the log says of one kind of event of a conversation, in its order."""
+    """Return the log's entries of one kind of event of a conversation, in its order."""
     connection = connect(server)
     try:
         rows = connection.execute(

@@ -57,7 +57,7 @@ def _jumping(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Dates:
-    """The dates of rows, and what was wrong with them after a change."""
+    """The dates of rows, and their errors after a change."""
 
     def __init__(self) -> None:
         self.latest: dict[str, int] = {}

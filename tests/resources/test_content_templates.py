@@ -25,7 +25,7 @@ GREETING = {"FriendlyName": "greeting", "Body": "Hello {{1}}, welcome to {{place
 
 @pytest.fixture
 def own(server: Server) -> Iterator[Api]:
-    """An account of its own, below Parlour's own version."""
+    """An account with its own templates, below Parlour's own version."""
     api = new_account_api(server)
     yield api.under("/parlour/v1")
     api.close()
@@ -78,7 +78,7 @@ def test_a_message_is_made_with_a_template(own: Api) -> None:
     made = api.post(path, {**form, "Body": "ignored"}).expect(201)
     assert made["body"] == "Hello Ada, welcome to the machine"
     assert (made["content_sid"], made["media"]) == (template["sid"], None)
-    # A place without a variable stays, and what was said stays when the template goes.
+    # A placeholder without a variable stays, and a message stays when the template is deleted.
     bare = api.post(path, ContentSid=template["sid"]).expect(201)
     assert bare["body"] == GREETING["Body"]
     own.delete(f"{PATH}/{template['sid']}").expect(204)

@@ -70,7 +70,7 @@ def completed(api: Api, begun: dict[str, Any]) -> tuple[dict[str, Any], list[Par
     return conversation, listed
 
 
-# --- The answer
+# --- The response
 
 
 def test_without_participants_it_is_an_ordinary_create(form_api: Api) -> None:
@@ -223,7 +223,7 @@ def test_nobody_is_named_twice(form_api: Api) -> None:
 def test_a_number_of_ours_is_nobody_elses(form_api: Api) -> None:
     ours, other = phone_number(), phone_number()
     send(form_api, phone(ours), phone(proxy=ours)).refuses(400, 50407)
-    # What was refused made it no number of ours; a participant behind it does, once there is one.
+    # The rejected request reserved no number; a participant with it does, once it exists.
     completed(form_api, send(form_api, phone(proxy=ours)).expect(202))
     send(form_api, phone(ours, other)).refuses(400, 50407)
 
@@ -260,7 +260,7 @@ def test_one_of_many_gets_a_pair(form_api: Api) -> None:
     assert (conversation["state"], len(listed)) == ("active", 1)
 
 
-# --- Groups are looked at as a whole
+# --- Groups are validated as a whole
 
 
 def test_a_group_may_be_named_in_any_order(form_api: Api) -> None:

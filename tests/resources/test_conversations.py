@@ -37,7 +37,7 @@ def at(conversation: Conversation) -> str:
 
 @pytest.fixture
 def own(api: Api) -> Api:
-    """A service of its own, for tests that look at whole lists."""
+    """A separate service, for tests of complete lists."""
     return api.service(api.post("/Services", FriendlyName="Own").expect(201)["sid"])
 
 

@@ -1,7 +1,7 @@
-"""Pages of users, participants and conversations are bounded in bytes as those of messages are.
+"""Pages of users, participants and conversations are bounded in bytes as those with messages.
 
-A page of them, as large as they can be, has less than the 4 MiB of the bound, so a server with a
-smaller one shows that the bound counts for these lists as well.
+The largest possible page of these is smaller than the limit of 4 MiB, so a server with a smaller
+limit shows that it applies to these lists as well.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COUNT = 45
 
 
 def large_attributes(bytes_max: int) -> str:
-    """Attributes of the most bytes, nearly all of which have two bytes in an answer."""
+    """Return the largest attributes, in which most characters take two bytes."""
     text = json.dumps({"k": "\\" * ((bytes_max - 10) // 2)})
     assert bytes_max - 10 < len(text) <= bytes_max
     return text
@@ -82,7 +82,7 @@ def walk(api: Api, url: str, bytes_max: int, link: str) -> list[dict[str, Any]]:
 
 
 def sids_of(pages: list[dict[str, Any]]) -> list[str]:
-    """What is on the pages, in their order."""
+    """Return the items of the pages in order."""
     return [each["sid"] for page in pages for each in page[page["meta"]["key"]]]
 
 

@@ -1,4 +1,4 @@
-"""A whole server on a clock that stands still until the test advances it."""
+"""A whole server on a frozen clock that the test advances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MINUTE_MS = 60_000
 
 
 class FrozenClock(FakeClock):
-    """Dates stand still until they are advanced; durations are the machine's."""
+    """Dates are frozen until the test advances them; durations are the machine's."""
 
     def monotonic_ms(self) -> float:
         return time.monotonic() * 1000

@@ -342,7 +342,7 @@ def test_a_removal_is_never_refused_and_may_leave_two_equal_sets(
     for form in forms:
         bare = add(second, form).expect(201)
     second.api.delete(f"{second.path}/{extra['sid']}").expect(204)
-    # What leaves the set as it is goes on, and a set of its own is free.
+    # An update that leaves the set unchanged is accepted, and another set is free.
     second.update(bare, {"Identity": unique("agent")}).expect(200)
     add(second, member()).expect(201)
     third = ConversationClient.make(server, room.api)

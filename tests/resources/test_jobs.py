@@ -1,4 +1,4 @@
-"""What happens by itself, on a real store with a clock that is moved by hand."""
+"""Scheduled jobs, on a real store with a clock that the test moves."""
 
 from __future__ import annotations
 

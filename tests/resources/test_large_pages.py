@@ -1,4 +1,4 @@
-"""Pages that would be larger than 4 MiB end early, and the pages around them go on from there."""
+"""Pages larger than 4 MiB end early, and the pages around them continue from there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Media over HTTP: upload, look-up and download, by the account and by users."""
+"""Media over HTTP: upload, lookup and download, by the account and by users."""
 
 from __future__ import annotations
 
@@ -186,12 +186,12 @@ def test_a_form_that_breaks_off_is_refused(account: MediaClient) -> None:
 
 
 def files(server: Server) -> set[str]:
-    """Every file of a medium that there is, kept or not."""
+    """Return every existing file of a medium, stored or temporary."""
     found = (server.data_dir / "media").rglob("*")
     return {str(path) for path in found if path.is_file()}
 
 
-# --- Who asks -----------------------------------------------------------------------------
+# --- Callers ------------------------------------------------------------------------------
 
 
 def test_without_credentials_nothing_is_taken_or_shown(account: MediaClient) -> None:

@@ -1,7 +1,7 @@
-"""Who sees which medium: uploaders, participants, the account, and nobody else.
+"""Access to media: uploaders, participants and the account only.
 
-Each way to see one is tried each time: the look-up, the set, the content, and temporary URLs that
-were given out before. Whoever sees nothing gets what a medium that never was gives.
+Each way to read a medium is tried each time: the lookup, the set, the content, and temporary URLs
+issued before. A caller without access gets the response for a medium that never existed.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 NEVER = "ME" + "0" * 32
-# Where several nodes may still see a service, what is below it stays for a while.
+# With several nodes, objects below a deleted service are removed after a delay.
 PURGE_SECONDS_MAX = 15.0
 
 
 @dataclass
 class MediaConversation:
-    """A service of its own, with a conversation of alice and bob; carol is elsewhere."""
+    """A separate service, with a conversation of alice and bob; carol is elsewhere."""
 
     server: Server
     account: Api
@@ -62,13 +62,13 @@ class MediaConversation:
         return made
 
     def remove_participant(self, identity: str) -> None:
-        """Somebody has to leave."""
+        """Remove a participant."""
         self.service.delete(f"{self.path}/Participants/{identity}").expect(204)
 
 
 @pytest.fixture
 def media_conversation(server: Server) -> Iterator[MediaConversation]:
-    """A house of its own for a test."""
+    """A separate in-process server for a test."""
     account = new_account_api(server)
     service = new_service_api(account)
     room = service.post("/Conversations", FriendlyName="room").expect(201)
@@ -81,7 +81,7 @@ def media_conversation(server: Server) -> Iterator[MediaConversation]:
 
 
 def looks_like_never_made(media_client: MediaClient, sid: str) -> None:
-    """Whatever is asked about a medium is answered as about one that never was."""
+    """Check that every response about a medium equals that for one which never existed."""
     for ask in (media_client.look, media_client.content):
         there, never = ask(sid), ask(NEVER)
         assert there.status == never.status == 404
@@ -151,7 +151,7 @@ def test_a_participant_who_was_removed_sees_nothing_any_more(
     media_conversation.remove_participant("bob")
     looks_like_never_made(bob, medium["sid"])
     assert bob.direct(given_out).status == 404
-    # Nor does whoever uploaded it, once they have left.
+    # Nor does the uploader after leaving.
     given_out = alice.look(medium["sid"]).expect(200)
     media_conversation.remove_participant("alice")
     looks_like_never_made(alice, medium["sid"])
@@ -220,7 +220,7 @@ def test_what_is_deleted_is_out_of_sight_at_once_and_then_off_the_disk(
 
 
 def kept(media_conversation: MediaConversation, medium: Medium) -> list[str]:
-    """The files of a medium, under whatever name."""
+    """Return the files of a medium, under any name."""
     folder = media_conversation.server.data_dir / "media"
     return [str(path) for path in folder.rglob(f"*{medium['sid']}*")]
 
@@ -251,7 +251,7 @@ def test_another_account_sees_nothing(
     sid = twin_service.get("/Configuration").expect(200)["chat_service_sid"]
     looks_like_never_made(MediaClient.of_account(server, twin, sid), medium["sid"])
     looks_like_never_made(MediaClient.of_user(server, twin, sid, "alice"), medium["sid"])
-    # The service of somebody else is not there either.
+    # Another account's service is not found either.
     foreign = MediaClient.of_account(server, twin, media_conversation.service_sid)
     looks_like_never_made(foreign, medium["sid"])
     there, never = foreign.upload(), MediaClient.of_account(server, twin, "IS" + "0" * 32).upload()
@@ -361,5 +361,5 @@ def test_a_url_of_an_account_that_is_not_active_leads_nowhere(
     )
     for media_client, medium in zip(shelves, media, strict=True):
         assert media_client.direct(medium).status == 404
-    # A login is remembered for a second; a token is looked at each time.
+    # A login is cached for a second; a token is verified each time.
     shelves[1].look(media[1]["sid"]).refuses(403, 20005)

@@ -1,4 +1,4 @@
-"""Messages that carry media: over REST, by the official SDK, and as webhooks would tell."""
+"""Messages with media: over REST, by the official SDK, and in webhooks."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_no_form_names_several(server: Server, api: Api, media_client: MediaClie
     assert made["media"] is None
 
 
-# --- What connected users say -------------------------------------------------------------
+# --- Connected users ----------------------------------------------------------------------
 
 
 def test_a_client_names_several_where_a_form_names_one() -> None:
@@ -125,7 +125,7 @@ def test_a_client_names_several_where_a_form_names_one() -> None:
 
 
 class Desk:
-    """What alice uploads and sends in a house of its own, as a socket would have it done."""
+    """Alice's upload and message on a separate in-process server, as a socket would do it."""
 
     def __init__(self, instance: InProcessServer, conversation_sid: str) -> None:
         self.instance = instance

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from tests.resources.media_setup import Medium
 
-pytestmark = pytest.mark.embedded  # How bytes travel has nothing to do with the database.
+pytestmark = pytest.mark.embedded  # The transfer of bytes does not depend on the database.
 
 LAUNCH = str(Path(__file__).with_name("launch_with_limits.py"))
 SMALL_BYTES = 300_000
 WANTED = 100
-"""Answers asked for at once: too many for all buffers on the way, even if some are refusals."""
+"""Concurrent requests: too many for all buffers, even if some are rejected."""
 STALL_SECONDS = 2
 SMALL = (
     f"MEDIA_BYTES_MAX={SMALL_BYTES} UPLOAD_GRACE_SECONDS=2 UPLOAD_BYTES_PER_SECOND_MIN=65536"
@@ -67,7 +67,7 @@ def tight(small: Server) -> MediaClient:
 
 
 def files(server: Server) -> list[Path]:
-    """Every file of a medium, kept or not."""
+    """Return every file of a medium, stored or temporary."""
     return [path for path in (server.data_dir / "media").rglob("*") if path.is_file()]
 
 
@@ -174,7 +174,7 @@ def test_the_largest_medium_is_taken_and_one_byte_more_is_not(tight: MediaClient
 
 
 def chunked(size: int) -> Iterator[bytes]:
-    """A body of so many bytes that does not say how many they are."""
+    """Yield a body of so many bytes without a declared length."""
     piece = b"z" * 10_000
     for _ in range(size // len(piece)):
         yield b"%x\r\n%s\r\n" % (len(piece), piece)
@@ -257,7 +257,7 @@ def test_an_upload_that_goes_on_gets_more_time(tight: MediaClient) -> None:
     size = 280_000
     with RawConnection(tight.server) as wire:
         begin(tight, wire, size, b"")
-        for _ in range(40):  # Four seconds, where a silent one gets two.
+        for _ in range(40):  # Four seconds; an idle connection gets two.
             wire.send(b"x" * (size // 40))
             time.sleep(0.1)
         assert wire.answer().expect(201)["size"] == size
@@ -310,7 +310,7 @@ def test_a_client_that_takes_nothing_is_cut_off(small: Server, tight: MediaClien
     with RawConnection(small) as wire, RawConnection(small) as another:
         for each in (wire, another):
             each.send(each.get(direct_url(medium).removeprefix(small.base_url)) * WANTED)
-        # Several times in a row: whoever looks takes a place as well, and may just have met itself.
+        # Several times in a row: the request for the metrics takes a slot as well.
         eventually(
             lambda: {tight.direct(medium).status for _ in range(5)}, lambda found: found == {429}
         )
@@ -362,7 +362,7 @@ def answers_until_cut(wire: RawConnection) -> Iterator[bool]:
 
 
 def large_medium(media_client: MediaClient) -> Medium:
-    """As large as it can be, so that a few of them fill every buffer on the way."""
+    """Return the largest upload, so that a few of them fill every buffer."""
     return media_client.add(b"w" * SMALL_BYTES)
 
 
@@ -426,7 +426,7 @@ def test_memory_does_not_grow_with_the_largest_medium(fresh_server: Server) -> N
 
 
 def taken_slowly(media_client: MediaClient, medium: Medium) -> int:
-    """How many bytes of a body come, when somebody takes them a piece at a time."""
+    """Return the number of bytes of a body, read in chunks."""
     with RawConnection(media_client.server) as wire:
         wire.send(wire.get(direct_url(medium).removeprefix(media_client.server.base_url)))
         time.sleep(0.5)  # A server that does not wait for its client would hold it all by now.

@@ -41,7 +41,7 @@ def talk(server: Server, form_api: Api) -> MessageClient:
     return made
 
 
-# --- What is shown
+# --- Responses
 
 
 def test_a_message_without_anything_said_is_empty(talk: MessageClient) -> None:
@@ -93,7 +93,7 @@ def test_a_date_of_creation_alone_is_also_that_of_the_update(talk: MessageClient
     assert [each["index"] for each in talk.api.get(talk.messages).json["messages"]] == [0, 1]
 
 
-# --- What is refused
+# --- Rejections
 
 TOO_LONG = [
     ({"Body": "x" * 32_769}, 50504),

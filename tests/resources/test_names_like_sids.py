@@ -1,4 +1,4 @@
-"""Paths that take a sid or a name: the sid is looked up first, then the name, whatever its form."""
+"""Paths that take a sid or a name: the sid has precedence, then any form of name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_participant_is_reached_by_an_identity_like_a_sid(
     assert (muted["participant_sid"], muted["notification_level"]) == (made["sid"], "muted")
     found = room.api.get("/ParticipantConversations", Identity=identity).expect(200)
     assert [each["participant_sid"] for each in found["conversations"]] == [made["sid"]]
-    if not upper:  # The digits of a sid count in any case, those of an identity do not.
+    if not upper:  # The digits of a sid are case-insensitive, identities are not.
         room.api.get(f"{room.path}/MB{identity[2:].upper()}").refuses(404, 20404)
     room.api.delete(path).expect(204)
     room.api.get(path).refuses(404, 20404)

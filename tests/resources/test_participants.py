@@ -43,7 +43,7 @@ def keys_of(room: ConversationClient) -> list[str]:
     return [key for key in KEYS if in_service or key != "chat_service_sid"]
 
 
-# --- What is shown of each kind
+# --- Responses for each kind
 
 
 def test_a_chat_participant_is_shown_with_every_key_in_order(room: ConversationClient) -> None:
@@ -140,7 +140,7 @@ def test_empty_values_count_as_absent(room: ConversationClient) -> None:
     assert made["role_sid"] == room.default_role()
 
 
-# --- What is refused
+# --- Rejections
 
 
 def refuses(
@@ -298,7 +298,7 @@ def test_a_list_of_numbers_has_one_open_group(server: Server, room: Conversation
 def fill(
     room: ConversationClient, count: int, member: dict[str, Any], *, spread: bool = False
 ) -> None:
-    """Copies of a participant in its conversation, or each in a conversation of its own."""
+    """Insert copies of a participant into its conversation, or each into a separate one."""
     with closing(connect(room.server)) as connection, connection:
         for table, sid in (("conversation", room.sid), ("participant", member["sid"])):
             found = connection.execute(f"SELECT * FROM {table} WHERE sid = ?", (sid,))

@@ -1,4 +1,4 @@
-"""Push bindings: the devices of a service's users, looked at and removed."""
+"""Push bindings: the devices of a service's users, listed, fetched and removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivery receipts: who gets one, what is shown, and how far a message has come."""
+"""Delivery receipts: their recipients, their responses, and the status of a message."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_a_receipt_without_a_status_is_not_there(talk: MessageClient) -> None:
     assert [each["participant_sid"] for each in (first, second, third)] == [
         each["sid"] for each in phones
     ]
-    # As the message's own transaction leaves it, before the carrier has it.
+    # As the message's own transaction leaves it, before it is submitted to the carrier.
     execute(talk.server, "UPDATE receipt SET status = NULL WHERE sid = ?", second["sid"])
     assert talk.receipts(message) == [first, third]
     path = f"{talk.messages}/{message['sid']}/Receipts"
@@ -241,7 +241,7 @@ def test_no_quick_read_sees_a_receipt_before_its_first_status(talk: MessageClien
 @pytest.mark.parametrize("status", [None, "sent"])
 @pytest.mark.slow
 def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> None:
-    """A receipt without a status is due; one that was handed over is its carrier's matter."""
+    """A receipt without a status is due; a submitted one is the carrier's responsibility."""
     with Server() as own:
         talk = _talk_on(own)
         talk.phone()

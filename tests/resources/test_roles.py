@@ -1,4 +1,4 @@
-"""Roles: named sets of permissions, and what becomes of their holders."""
+"""Roles: named sets of permissions, and the effect of changes on their holders."""
 
 from __future__ import annotations
 

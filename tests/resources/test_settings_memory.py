@@ -1,4 +1,4 @@
-"""Settings that the engine remembers count from the very next request on, whoever asks."""
+"""Changes of cached settings take effect with the next request of any caller."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITERS = 4
 
 
 def own(server: Server) -> Api:
-    """An account whose settings nobody else changes."""
+    """An account whose settings no other test changes."""
     return Api(server.base_url, *server.make_account())
 
 

@@ -38,7 +38,7 @@ MADE = "SELECT sid, content_type, content FROM media WHERE message_sid = ?"
 
 @pytest.fixture
 def own(server: Server) -> Iterator[Api]:
-    """An account of its own."""
+    """A separate account."""
     api = new_account_api(server)
     yield api
     api.close()

@@ -36,7 +36,7 @@ DAY = 24 * 60 * 60
 
 @pytest.fixture(scope="module")
 def own(server: Server) -> Iterator[Api]:
-    """An account of its own, below Parlour's own version."""
+    """A separate account, below Parlour's own version."""
     api = new_account_api(server)
     yield api.under("/parlour/v1")
     api.close()

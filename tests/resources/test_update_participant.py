@@ -354,7 +354,7 @@ def test_one_bad_parameter_keeps_the_others_from_changing_anything(
     room.refuses(member, {**form, name: text}, code)
 
 
-# --- What is not a parameter
+# --- Unknown parameters
 
 
 @pytest.mark.parametrize(

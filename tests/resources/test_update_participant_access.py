@@ -293,7 +293,7 @@ def test_a_change_of_a_participant_does_not_wake_an_inactive_conversation(
 
 
 def set_state(room: ConversationClient, state: str) -> None:
-    """Put the conversation into a state that requests cannot bring about for long."""
+    """Put the conversation into a state that requests reach only for a moment."""
     with closing(connect(room.server)) as connection, connection:
         changed = connection.execute(
             "UPDATE conversation SET state = ? WHERE account_sid = ? AND sid = ?",

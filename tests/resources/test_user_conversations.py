@@ -1,4 +1,4 @@
-"""User conversations: what a user sees of a conversation, and what is still unread."""
+"""User conversations: a user's view of a conversation, and its unread messages."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_who_is_not_in_the_conversation_gets_404(seat: Seat, foreign_api: Api) -
     seat.api.get("/Users/nobody/Conversations").refuses(404, 20404)
 
 
-# --- What is unread
+# --- Unread messages
 
 
 def test_nothing_is_unread_until_something_was_read(seat: Seat) -> None:

@@ -320,7 +320,7 @@ def test_a_user_leaves_a_great_many_closed_conversations_in_the_background(
     look = {"Identity": user["identity"], "PageSize": 1}
     assert len(api.get("/ParticipantConversations", look).expect(200)["conversations"]) == 1
     api.delete(f"/Users/{user['sid']}").expect(204)
-    # The same identity begins anew, and is not touched by what remains to be done.
+    # The same identity starts as a new user, and is not affected by the remaining purge.
     again = api.post(f"{path}/Participants", Identity=user["identity"]).expect(201)
     found = eventually(
         lambda: api.get("/ParticipantConversations", Identity=user["identity"]).json,

@@ -1,4 +1,4 @@
-"""The webhooks of an account and of a service: where events are told, and which."""
+"""The webhooks of an account and of a service: their URLs and filters."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def unique(word: str) -> str:
 
 
 def at_once(count: int, ask: Callable[[int], Answer]) -> list[Answer]:
-    """The answers to so many requests that are sent together."""
+    """Return the responses to so many concurrent requests."""
     ready = Barrier(count)
 
     def ask_together(number: int) -> Answer:

@@ -101,7 +101,7 @@ async def post(egress: Egress, url: str, **changes: Any) -> OutboundResponse:
 
 
 def ask_once(run: Any, *script: Any, **changes: Any) -> OutboundResponse:
-    """Return the answer of a receiver that follows this script, to one request."""
+    """Return a receiver's response to one request, according to this script."""
 
     async def ask() -> OutboundResponse:
         async with Receiver(*script) as receiver, Egress(NEARBY) as egress:

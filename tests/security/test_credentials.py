@@ -1,4 +1,4 @@
-"""Who is let in, how everybody else is refused, and where a secret never appears."""
+"""Valid and invalid credentials, the uniform rejection, and places where no secret may appear."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def encoded(text: str | bytes) -> str:
 
 
 def shown(answer: Answer) -> tuple[int, list[tuple[str, str]], bytes]:
-    """An answer without what differs from request to request."""
+    """Return a response without the parts that differ from request to request."""
     headers = ((name.lower(), value) for name, value in answer.headers.items())
     return answer.status, sorted(each for each in headers if each[0] not in VOLATILE), answer.body
 
 
 def ask(server: Server, authorization: str | None, method: str, path: str) -> Answer:
-    """The answer to a request with a header as it is given."""
+    """Return the response to a request with this header, unchanged."""
     api = Api(server.base_url, None, None)
     headers = {} if authorization is None else {"Authorization": authorization}
     try:
@@ -68,7 +68,7 @@ def ask(server: Server, authorization: str | None, method: str, path: str) -> An
         api.close()
 
 
-# How everybody is refused.
+# The uniform rejection.
 
 
 @pytest.mark.parametrize(("method", "path"), PLACES)
@@ -105,7 +105,7 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_secret(tmp_path: Path) -> None
     login = place.make_account()
     taken: dict[str, list[int]] = {"wrong": [], "unknown": []}
     try:
-        # In turns: whatever else the machine does meanwhile, it does to both.
+        # Alternating, so that other load on the machine affects both alike.
         for _ in range(200):
             wrong_login = Login(login.name, secrets.token_hex(16))
             unknown_login = Login(f"AC{secrets.token_hex(16)}", login.secret)
@@ -119,9 +119,9 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_secret(tmp_path: Path) -> None
 
 
 def _time(place: LocalTarget, login: Login) -> int:
-    """The processor's time for a refusal, when nothing is remembered of the name."""
+    """Return the processor time of a rejection when the name is not cached."""
     place.app.authentication.forget(login.name)
-    # From an address of its own: one that fails too often has to wait.
+    # From a separate address: one that fails too often is throttled.
     place.peer = f"10.0.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
     request = Request("GET", "/v1/Conversations", {}, login.header)
     before = time.process_time_ns()
@@ -154,7 +154,7 @@ def test_basic_credentials_may_be_spelled_in_several_ways(server: Server, spelli
 
 
 def corpus(sid: str, token: str) -> dict[str, str]:
-    """Headers that nobody is let in with, made of a right pair where they can be."""
+    """Return headers that are rejected, derived from a valid pair where possible."""
     pair = f"{sid}:{token}"
     right = encoded(pair)
     return {
@@ -299,9 +299,9 @@ MARK = CANARY.encode()
 
 @pytest.fixture(scope="module")
 def sung() -> Iterator[tuple[Server, World]]:
-    """A server that logs all it can, after every operation: with canaries in it, and as it should.
+    """Run every operation on a server that logs all it can: with canaries, and with valid values.
 
-    The canaries fill an account up and change what is in it, so another one has the successes.
+    The canaries fill an account and change its objects, so another one has the successes.
     """
     env = {"PARLOUR_LOG_LEVEL": "debug", "PARLOUR_REQUEST_LOG": "all", "PARLOUR_LOG_FORMAT": "json"}
     with Server(env=env) as server:
@@ -422,7 +422,7 @@ def test_the_log_of_a_bug_holds_no_values(log_format: str, tmp_path: Path, serve
     import sys  # noqa: PLC0415
 
     script = tmp_path / "crash.py"
-    # The line of the call would stand in the traceback, so the values come from elsewhere.
+    # The line of the call would be in the traceback, so the values come from elsewhere.
     script.write_text(CRASH.replace('"{canary}"', "sys.argv[2]"))
     done = subprocess.run(
         [sys.executable, str(script), log_format, CANARY],

@@ -1,4 +1,4 @@
-"""What egress writes, what it reads of an answer, and what it does when there is none."""
+"""Egress: the bytes that it writes, the responses that it reads, and protocol failures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-# --- What is written --------------------------------------------------------------------
+# --- Requests ---------------------------------------------------------------------------
 
 
 def test_the_request_is_written_as_prepared_and_nothing_is_added(run: Any) -> None:
@@ -125,7 +125,7 @@ def test_what_arrives_is_what_was_signed(method: str) -> None:
     asyncio.run(ask())
 
 
-# --- What is read -----------------------------------------------------------------------
+# --- Responses --------------------------------------------------------------------------
 
 
 def test_the_answer_has_its_status_headers_and_body(run: Any) -> None:
@@ -231,7 +231,7 @@ def test_a_head_has_a_limit_and_what_follows_it_in_one_packet_has_not(run: Any) 
     assert fail_once(run, endless * 5).kind == "protocol"
 
 
-# --- What is no answer ------------------------------------------------------------------
+# --- Protocol failures ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_a_kept_connection_that_closes_on_us_is_replaced_once(run: Any) -> None:
             await post(egress, receiver.url)
             assert (await post(egress, receiver.url)).status == 200
             assert (receiver.connections, len(receiver.heads)) == (2, 3)
-            # The same bytes went out twice: the same token tells the receiver.
+            # The same bytes were sent twice: the receiver detects that by the same token.
             assert receiver.heads[1] == receiver.heads[2]
         async with Receiver(OK, close, close) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
@@ -193,7 +193,7 @@ def test_a_hanging_target_takes_its_own_turns_only(run: Any) -> None:
             ended = await asyncio.gather(*waiting, return_exceptions=True)
             kinds = [error.kind for error in ended if isinstance(error, EgressFailed)]
             assert kinds.count("timeout") == most
-            # Who had no turn did not fail at the receiver, and is told so.
+            # A request without a slot did not fail at the receiver, and gets a distinct error.
             assert kinds.count("busy") == 5
             await asyncio.sleep(0)
             assert egress._targets.keys() == {("http", "127.0.0.1", well.port)}
@@ -318,7 +318,7 @@ def test_requests_for_one_name_share_a_look_up(run: Any, monkeypatch: pytest.Mon
         may_answer.set()
         assert set(await asyncio.gather(*waiting)) == {("8.8.8.8",)}
         assert sorted(asked) == [b"fast.test", b"slow.test"]
-        # Nothing is remembered: the next one asks again.
+        # Failures are not cached: the next request resolves again.
         await resolve("fast.test")
         assert len(asked) == 3
 
@@ -347,7 +347,7 @@ YESTERDAY, TOMORROW = -1, 1
 
 
 class Authority:
-    """Issues certificates that nobody trusts, unless told to."""
+    """Issues certificates, which clients do not trust unless configured to."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""Who may be called, as the settings say it: from the settings to a connection that is not made."""
+"""Permitted targets according to the settings, down to the rejected connection."""
 
 from __future__ import annotations
 

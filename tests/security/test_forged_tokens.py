@@ -1,4 +1,4 @@
-"""Forged access tokens: each one is refused, and with the code that says what is wrong."""
+"""Forged access tokens: each one is rejected, with the code for its defect."""
 
 from __future__ import annotations
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from tests.support.server import Server
 
-# A frame above this ends the connection before anybody reads it.
+# A larger frame ends the connection before it is read.
 FRAME_BYTES_MAX = limits.FRAME_HEADER_BYTES_MAX
 
 
 @pytest.fixture(scope="module")
 def forge(server: Server) -> Callable[[], Forge]:
-    """Makes tokens of an account of its own, as of this moment."""
+    """Makes tokens of a separate account, valid from this moment."""
     account_sid, auth_token = server.make_account()
     twin_sid, _ = server.make_account()
     keys = [Key(sid, *server.make_key(sid)) for sid in (account_sid, account_sid, twin_sid)]

@@ -76,7 +76,7 @@ async def _nothing(_tx: object) -> None:
 
 
 class Place:
-    """Where one restore happens, with a file beside it that is none of its business."""
+    """The target of one restore, next to an unrelated file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -173,7 +173,7 @@ def _with_sums_of(backup: Path) -> None:
 
 
 def _link_past_the_checksums(backup: Path, outside: Path) -> None:
-    """Let the checksums name what is no link, as a listing that follows none makes them."""
+    """Put a link, and checksums that follow it: the files behind it are listed too."""
     _link_to("media")(backup, outside)
     _with_sums_of(backup)
 

@@ -1,4 +1,4 @@
-"""Media are seen by whoever uploaded them and by the participants of their conversation alone."""
+"""Media are visible to their uploaders and to the participants of their conversation only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STRANGERS = ("another identity", "another service", "another account", "removed"
 
 @pytest.fixture
 def place(api: Api) -> Api:
-    """A service of its own."""
+    """Return a new service."""
     return api.service(api.post("/Services", FriendlyName="Theirs").expect(201)["sid"])
 
 
@@ -41,7 +41,7 @@ def medium(server: Server, api: Api, place: Api) -> Medium:
 def strangers(
     request: pytest.FixtureRequest, server: Server, api: Api, foreign_api: Api, medium: Medium
 ) -> list[MediaClient]:
-    """The ways in which somebody who is no participant may ask."""
+    """The ways in which a user who is no participant may request a medium."""
     theirs = medium["service_sid"]
     if request.param == "another identity":
         return [MediaClient.of_user(server, api, theirs, "mallory")]
@@ -53,7 +53,7 @@ def strangers(
     user = MediaClient.of_user(server, account, other, "alice")
     shelves = [user, MediaClient(server, theirs, user.credentials)]
     whole = MediaClient.of_account(server, account, other)
-    # The account itself sees what is its own, in the service where it is.
+    # The account itself sees its media, in their service.
     shelves.append(whole)
     if request.param == "another account":
         shelves.append(MediaClient(server, theirs, whole.credentials))
@@ -127,5 +127,5 @@ def test_a_temporary_url_is_good_for_what_it_was_made_for_alone(
 
 
 def places(url: str) -> range:
-    """Every character of what is signed and of the signature."""
+    """Every character of the signed text and of the signature."""
     return range(url.index("?") + 1, len(url))

@@ -1,8 +1,8 @@
-"""Who is no participant sees nothing of a conversation over the socket, and confirms nothing.
+"""A user who is no participant cannot see a conversation over the socket.
 
-Each object and each command is asked for by another identity, by the same identity in another
-service and in another account, and by a participant removed a moment ago. The answer is the one
-for a sid that nobody ever made; nothing changes, and nothing is told.
+Each object and each command is requested by another identity, by the same identity in another
+service and in another account, and by a participant removed a moment ago. The reply equals that for
+a sid which was never assigned; nothing changes, and no event is published.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def talk(server: Server, api: Api) -> Talk:
 def stranger(
     request: pytest.FixtureRequest, server: Server, api: Api, foreign_api: Api, talk: Talk
 ) -> Iterator[Socket]:
-    """A connection of somebody who is no participant, whatever they were."""
+    """A connection of a user who is no participant."""
     if request.param == "another identity":
         socket = talk.socket("mallory")
     elif request.param == "another service":
@@ -160,7 +160,7 @@ def stranger(
             talk.api.delete("/Users/eve").expect(204)
             socket.closing_frame()
             socket.connection.close()
-            # Whoever is made again under the same name is somebody else.
+            # A user created again under the same name is another user.
             socket = talk.socket("eve")
     with socket:
         yield socket
@@ -216,7 +216,7 @@ def test_a_subscription_fails_as_to_one_that_was_never_made(talk: Talk, stranger
 def test_a_command_is_refused_as_for_one_that_was_never_made(
     talk: Talk, stranger: Socket, method: str, path: str, body: object
 ) -> None:
-    # Whoever may join is told to join by name; nobody else learns that there is anything.
+    # A user who may join gets the error to join by name; no other user learns that it exists.
     before = talk.state()
     wanted = f"/Client/v2/{path.format(**talk.words)}"
     answer = stranger.ask(method, wanted, body)

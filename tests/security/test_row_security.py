@@ -1,7 +1,7 @@
-"""The second wall: with the store's own conditions removed, row-level security alone must hold.
+"""The second barrier: without the stores' conditions, row-level security alone must hold.
 
-The whole matrix of the twins runs once more, on PostgreSQL, with a server whose statements do not
-ask for an account any more.
+The whole matrix of the twins runs again, on PostgreSQL, with a server whose statements have no
+condition on an account.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ UNGUARDED = EgressPolicy(allow_private=True, allow_list=["0.0.0.0/0", "::/0"])
 
 
 class Network:
-    """Stands in for the resolver and for connecting: answers the one, counts the other."""
+    """Replaces the resolver and the connector: answers lookups, counts connections."""
 
     def __init__(self, names: dict[str, list[str]] = CORPUS["names"]) -> None:
         self.names = names
@@ -82,7 +82,7 @@ async def send(egress: Egress, url: str, method: str = "POST") -> OutboundRespon
 
 
 def try_to_reach(policy: EgressPolicy, url: str) -> tuple[Network, Exception]:
-    """Send to the URL, and return who was reached on the way and how it ended."""
+    """Send to the URL; return the addresses that were reached, and the result."""
 
     async def run() -> tuple[Network, Exception]:
         network = Network()
@@ -211,7 +211,7 @@ def test_the_refusal_does_not_say_where_a_name_leads() -> None:
 
 
 def test_rebinding_never_connects_to_an_address_that_was_not_judged() -> None:
-    """Public when looked at, private when looked at again, in any rhythm."""
+    """Public in one lookup, private in the next, in any rhythm."""
 
     async def run(answers: list[list[str]]) -> Network:
         network = Network({})
@@ -235,7 +235,7 @@ def test_rebinding_never_connects_to_an_address_that_was_not_judged() -> None:
         [["8.8.8.8"], ["8.8.8.8", "10.0.0.1"], ["::1"], ["::ffff:10.0.0.1"]],
     ):
         network = asyncio.run(run(answers))
-        # One look-up a request: there is no second one that could differ.
+        # One lookup per request: there is no second one that could differ.
         assert len(network.resolved) == 20
         assert {address for address, _ in network.connected} == {"8.8.8.8"}
         expected = sum((answers * 20)[turn] == ["8.8.8.8"] for turn in range(20))

@@ -150,7 +150,7 @@ class Attack:
         return taken is not None
 
     async def _use(self, target: dict[str, str], sid: str, used: int, *, is_reached: bool) -> None:
-        """Say something that every webhook hears of, and look at what that led to."""
+        """Send a message that every webhook receives, and check the connections that it caused."""
         await self._logged()
         last = await self.instance.store.read(lambda tx: tx.one(LAST))
         assert last is not None
@@ -179,7 +179,7 @@ class Attack:
 def attack(
     data: Path, policy: EgressPolicy, targets: list[dict[str, Any]], *, is_reached: bool
 ) -> Counter[str]:
-    """How many of the targets each parameter took; what is wrong fails."""
+    """Return the number of targets that each parameter accepted; fail on any error."""
 
     async def run() -> Counter[str]:
         # No second attempts: a refused connection would be made again a second later.
@@ -220,7 +220,7 @@ def test_what_is_no_url_leads_nowhere_even_so(tmp_path: Path) -> None:
 
 
 def test_the_attack_sees_a_hole(tmp_path: Path) -> None:
-    """Teeth: a guard that is off would be noticed wherever the URL came in."""
+    """A planted fault: a disabled guard is noticed for every parameter with a URL."""
     hole = {"input": "http://127.0.0.1:22/", "reaches": "127.0.0.1"}
 
     async def run() -> list[str]:

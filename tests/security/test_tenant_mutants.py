@@ -1,8 +1,8 @@
-"""Take one condition on a tenant out of a statement, and something must notice.
+"""Remove one condition on a tenant from a statement: some test must fail.
 
-Twice over. First where the stores are asked: each statement is run once more for somebody who has
-nothing, and on a copy of the database in which a twin has the very same sids. Then through the
-whole matrix of `test_tenants.py`, run in this process with one condition less.
+Two ways. First in the stores: each statement is run again for an account without rows, and on a
+copy of the database in which a twin has identical sids. Then in the whole matrix of
+`test_tenants.py`, run in this process with one condition removed.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from tests.security.tenants.twin_accounts import build
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a new folder is created there.
 SLICES = 4
 SAMPLE = 16
 
-# Conditions that change no outcome, each for its own reason; where one does, it may not stand here.
+# Conditions that change no result, each with its reason; one that does may not be listed here.
 WITHOUT_EFFECT = {
     r"operations\.access\.SHARED_CONVERSATION_ROLES\[": (
         "gives each set of permissions once, and those of a twin are the same"
@@ -69,7 +69,7 @@ WITHOUT_EFFECT = {
     ),
 }
 
-# Conditions that the matrix cannot miss although no sid stands beside them.
+# Conditions that the matrix cannot miss although no condition on a sid is next to them.
 UNSEEN_OVER_REST = {
     r"resources\.participants\.store\.COUNT_OPEN_MEMBERSHIPS\[1:": (
         "counts the conversations of an identity, and matters from the thousandth on"
@@ -152,7 +152,7 @@ def test_every_condition_counts_where_stores_are_asked(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def matrix_run(folder: Path) -> MatrixRun:
-    """The matrix as it stands: nothing is wrong, and what each cell runs is known."""
+    """The matrix without a mutant: no errors, and the statements of each cell are known."""
     made = MatrixRun(folder / "bench")
     assert made.learn() == []
     return made

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.xdist_group("tenants"), pytest.mark.timeout(120)]
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    """The twins, on a server of their own."""
+    """The twins, on a separate server."""
     with Server(env={"PARLOUR_REQUEST_LOG": "none"}) as server:
         target = ServerTarget(server)
         yield Pair(target)

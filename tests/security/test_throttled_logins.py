@@ -1,4 +1,4 @@
-"""Wrong logins are slowed down, by address and name, and no right one is kept out by them."""
+"""Wrong logins are throttled by address and name, without rejecting a correct one."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def server(many_files: None) -> Iterator[Server]:
 
 
 def ask(server: Server, name: str, secret: str, **headers: str) -> tuple[Answer, float]:
-    """An answer, and the seconds that it took."""
+    """Return a response, and the seconds that it took."""
     api = Api(server.base_url, name, secret)
     began = time.monotonic()
     try:
@@ -76,7 +76,7 @@ def guess(server: Server, name: str, peer: str = "") -> float:
 
 
 def figure(server: Server, name: str) -> float:
-    """One figure of the metrics."""
+    """Return one value of the metrics."""
     text = Api(server.base_url, None, None).get("/metrics").text
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
@@ -177,14 +177,14 @@ def test_a_right_key_gets_in_during_a_storm_of_guesses(
     assert seconds < 2
     assert seconds_again < DELAY_SECONDS
     assert refused > 10
-    # One for each second and name, and those of the right key once it is proven.
+    # One for each second and name, and for the correct key once it is verified.
     assert reads <= 2 * (passed + 2)
     assert storm.statuses.keys() <= {"401", "429"}
 
 
 @pytest.fixture
 def own_server(many_files: None) -> Iterator[Server]:
-    """A server whose look-ups go on after the test."""
+    """Return a server whose lookups continue after the test."""
     del many_files
     with Server() as running:
         yield running
@@ -201,7 +201,7 @@ def test_right_keys_get_in_beside_guesses_of_made_up_names_from_the_same_address
     storm.start()
     taken = []
     try:
-        # Most of them have an answer already, so as many names wait as there are connections.
+        # Most of them have a response already, so as many names wait as there are connections.
         eventually(
             lambda: figure(own_server, "parlour_logins_refused_total"),
             lambda refused: refused > 2 * guessers,

@@ -1,4 +1,4 @@
-"""Wrong access tokens are throttled as wrong logins are, and no right one is kept out by them."""
+"""Wrong access tokens are throttled like wrong logins, without rejecting a correct one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def wrong(forge: Forge) -> str:
 
 
 def show(server: Server, token: str, expected: int, service_sid: str = SERVICE) -> float:
-    """The seconds that an answer to a request for media took."""
+    """Return the seconds until the response to a request for media."""
     api = Api(server.base_url, None, None)
     path = f"/v1/Services/{service_sid}/Media/ME{'0' * 32}"
     began = time.monotonic()
@@ -75,7 +75,7 @@ def show(server: Server, token: str, expected: int, service_sid: str = SERVICE) 
 
 
 def init(server: Server, token: str, expected: int) -> float:
-    """The seconds that the answer to ``init`` took."""
+    """Return the seconds until the reply to ``init``."""
     with Socket.to(server) as socket:
         began = time.monotonic()
         assert socket.init(token).header["status"]["code"] == expected

@@ -1,4 +1,4 @@
-"""Hostile files: kept as they are under a sid, never decoded, never shown as what they could do."""
+"""Hostile files: stored unchanged under a sid, never decoded, never displayed as active content."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FILES = tomllib.loads((Path(__file__).parent / "corpora" / "uploads.toml").read_
 ]
 FILES_MIN = 60
 SECONDS_MAX = 1.0
-# What a browser would run, or show as a page that can: told by type alone, since nosniff is said.
+# Active types in a browser, or pages that embed them: by type alone, since nosniff is set.
 ACTIVE = re.compile(
     r"html|xml|script|css|wasm|flash|multipart/|message/|octet-stream|\A\s*\Z", re.IGNORECASE
 )
@@ -68,23 +68,23 @@ def _png(width: int, height: int, rows: bytes) -> bytes:
 
 
 def png_bomb() -> bytes:
-    """A picture that is small on disk, and large for whoever decodes it."""
+    """Return an image that is small on disk, and large when decoded."""
     return _png(40_000, 20_000, zlib.compress(b"\0" * 5001 * 20_000, 9))
 
 
 def png_header() -> bytes:
-    """A picture of 10^12 pixels, most of which are not there."""
+    """Return an image that declares 10^12 pixels and contains few."""
     return _png(1_000_000, 1_000_000, zlib.compress(b"\0"))
 
 
 def gif_bomb() -> bytes:
-    """A picture as wide and as high as can be said, again and again."""
+    """Return an image with the maximum width and height, many times over."""
     frame = b"," + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x4c\x01\x00"
     return b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0, 0, 0) + frame * 5000 + b";"
 
 
 def brackets() -> bytes:
-    """JSON of great depth."""
+    """Return deeply nested JSON."""
     return b"[" * 1_000_000
 
 
@@ -107,7 +107,7 @@ def content_of(file: dict[str, Any]) -> bytes:
 
 
 def send(media_client: MediaClient, file: dict[str, Any], content: bytes) -> Answer:
-    """Upload a file as its line says."""
+    """Upload a file as its line in the corpus defines."""
     if "form" in file:
         return media_client.upload_form([Part(content, file["form"])])
     headers = {"Content-Encoding": file["encoding"]} if "encoding" in file else {}
@@ -130,7 +130,7 @@ def media_client(own_server: Server) -> MediaClient:
 
 
 def everything(server: Server) -> set[Path]:
-    """Every file in the folder of the data, but those of the database."""
+    """Return every file in the data folder, except the database's."""
     found = server.data_dir.parent.rglob("*")
     return {path for path in found if path.is_file() and "sqlite3" not in path.name}
 
@@ -172,7 +172,7 @@ def test_none_of_them_takes_long(media_client: MediaClient) -> None:
 
 
 def seconds_to_send(media_client: MediaClient, file: dict[str, Any], content: bytes) -> float:
-    """How long an upload takes, with its answer."""
+    """Return the duration of an upload, and its response."""
     begun = time.monotonic()
     send(media_client, file, content)
     return time.monotonic() - begun
@@ -181,7 +181,7 @@ def seconds_to_send(media_client: MediaClient, file: dict[str, Any], content: by
 def is_kept_by_its_sid_alone(
     media_client: MediaClient, made: Medium, before: set[Path], content: bytes
 ) -> None:
-    """One file, under a name that nobody outside chose, with the bytes as they came."""
+    """Check one file: under a generated name, with the uploaded bytes."""
     [path] = everything(media_client.server) - before
     folder = media_client.server.data_dir / "media" / made["account_sid"] / made["sid"][2:4]
     assert path == folder / made["sid"]
@@ -208,7 +208,7 @@ def is_handed_out_safely(answer: Answer, file: dict[str, Any], content: bytes) -
 
 
 def test_no_decoder_is_loaded_by_the_server() -> None:
-    """What is not imported cannot be attacked by a picture or an archive."""
+    """Code that is not imported cannot be attacked by an image or an archive."""
     decoders = re.compile(
         r"^\s*(import|from) (zipfile|tarfile|gzip|bz2|lzma|PIL|xml|html)\b", re.MULTILINE
     )

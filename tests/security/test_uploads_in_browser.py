@@ -51,12 +51,12 @@ addEventListener("load", () => setTimeout(() => fetch("/done", {
 
 
 def harm(who: str) -> str:
-    """What a file does if it can: tell the page that it ran."""
+    """Return a script that notifies the page that it ran."""
     return f"top.postMessage(`{who}`,`*`)"
 
 
 class Site:
-    """A page that leads to files, two of its own among them, which do run."""
+    """A site with a page that links to files, two of which are its own and do run."""
 
     def __init__(self, urls: list[str]) -> None:
         """Serve it."""
@@ -101,7 +101,7 @@ class Site:
                 site.is_done.set()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 

@@ -1,4 +1,4 @@
-"""Makes access tokens that let nobody in, from one that is good and the changes of the corpus."""
+"""Makes invalid access tokens from a valid one and the changes of the corpus."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Forge:
         return f"{text}.{self.sign(text, key, algorithm) if algorithm else ''}"
 
     def filled(self, text: str) -> str:
-        """A text of the corpus with the words that stand for something replaced."""
+        """Return a text of the corpus with its placeholders replaced."""
         words = {
             "{account}": self.own.account_sid,
             "{twin_account}": self.twin.account_sid,
@@ -154,7 +154,7 @@ class Forge:
         return text
 
 
-# --- Shapes: what is done to the finished text. -------------------------------------------
+# --- Shapes: changes to the encoded token. ------------------------------------------------
 
 
 def with_signature(change: Callable[[bytes], bytes]) -> Callable[[Forge, str], str]:
@@ -203,7 +203,7 @@ def plain_base64(forge: Forge, token: str) -> str:
 
 
 def with_spare_bits(_: Forge, token: str) -> str:
-    """The signature's last character, of whose bits the last two stand for nothing."""
+    """Change the signature's last character, whose last two bits have no meaning."""
     return token[:-1] + chr(ord(token[-1]) + 1)
 
 

@@ -184,7 +184,7 @@ async def _pass(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 async def _answer_questions(nodes: _Nodes) -> None:
-    """Print the number of requests taken for each line of standard input, until its end."""
+    """For each line of standard input, print the requests and sockets of each node."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

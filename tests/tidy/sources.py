@@ -137,7 +137,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Return a rule's findings without the skipped ones, and the skips that were used."""
+    """A rule's findings without the skipped ones, and the skips that were used."""
 
     findings: list[Finding]
     used: set[Skip] = field(default_factory=set)

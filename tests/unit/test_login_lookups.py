@@ -1,4 +1,4 @@
-"""Look-ups of unknown logins beyond the names that may wait: 429 with a time to come back."""
+"""Lookups of unknown logins beyond the queue's limit: 429 with a Retry-After."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON of clients, wherever it is read: nothing is made of what is nested, and nothing raises."""
+"""Clients' JSON, wherever it is parsed: nesting creates no objects, and raises nothing."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).parents[2] / "src" / "parlour"
-# The composition roots: the server's, and those of commands that run without a server.
+# The composition roots: the server, and commands that run without one.
 ROOTS = ("app.py", "cli/")
 
 

@@ -70,7 +70,7 @@ class Seen:
 
 
 class LoopModel:
-    """Run the model once. ``rate_at`` returns how many requests per second are due at a time."""
+    """One run of the model. ``rate_at`` returns how many requests per second are due at a time."""
 
     def __init__(self, costs: Costs, *, connections: int = 1000, limit: int | None = None) -> None:
         """``limit``: a fixed one, and refusals at once, as a server without a controller."""

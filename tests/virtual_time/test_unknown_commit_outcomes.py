@@ -38,7 +38,7 @@ class Doubtful:
         self.doubts = 0
 
     async def write(self, *given: Any, **more: Any) -> Any:
-        """Commit it; whether that is known is another matter."""
+        """Commit, and raise Unavailable if an unknown outcome is scheduled."""
         result = await self._store.write(*given, **more)
         if self.doubts:
             self.doubts -= 1
@@ -54,7 +54,7 @@ def doubted(world: WebhookWorld) -> Doubtful:
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
-    """Make the next queue read fail; return the events from now on."""
+    """Make the next call of a queue function fail; return the arguments of its calls."""
     look, asked = getattr(webhook_queue, name), []
 
     async def looks(*given: Any) -> Any:
@@ -68,7 +68,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
 
 
 async def take_in_doubt(world: WebhookWorld, store: Doubtful, count: int) -> None:
-    """The commit of new deliveries has an unknown outcome, and the batch is taken again."""
+    """Commit new deliveries with an unknown outcome, and pass their batch again."""
     before = await world.store.read(event_log.visible_through)
     store.doubts = 1
     with pytest.raises(Unavailable):

@@ -127,7 +127,7 @@ class WebhookWorld:
 
     @property
     def term(self) -> DeliveryTerm:
-        """What the sink has in memory."""
+        """Return the state that the sink has in memory."""
         assert self.sink.term is not None
         return self.sink.term
 
@@ -170,7 +170,7 @@ class WebhookWorld:
         await self.take_after(before)
 
     async def replay(self) -> None:
-        """Write all events of the log again, and pass them to the sink."""
+        """Replay all events of the log, and pass them to the sink."""
         before = await self.store.read(event_log.visible_through)
         scope, now_ms = Scope(ACCOUNT), self.clock.now_ms() + 1
         filters = AttemptFilters(before_sid=attempt_sid_at(now_ms))

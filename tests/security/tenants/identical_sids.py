@@ -1,8 +1,8 @@
-"""A twin with the very same sids: what no two accounts will ever have, so the strictest of all.
+"""A twin with identical sids: two real accounts never have them, so this is the strictest test.
 
-Sids are random, so a condition on the account beside one on a sid seems to be of no use. It is
-what keeps tenants apart should a sid ever be known or repeated, and here it has to prove that: in
-a copy of the database every row of an account is given a second time to another account.
+Sids are random, so a condition on the account next to one on a sid seems redundant. It isolates
+tenants should a sid ever be known or repeated, and this test proves it: in a copy of the database
+every row of an account is duplicated for another account.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _JOURNAL_MODE = slice(18, 20)
 def differs(
     connection: apsw.Connection, mutant: Mutant, arguments: tuple[object, ...], account_sid: str
 ) -> bool:
-    """Whether a mutant gives or does anything else than its statement, beside such a twin."""
+    """Return whether a mutant returns or changes anything else than its statement, with a twin."""
     image = bytearray(connection.serialize("main"))
     image[_JOURNAL_MODE] = b"\x01\x01"  # No write-ahead log in memory.
     twin_sid = f"AC{secrets.token_hex(16)}"
@@ -54,7 +54,7 @@ def _move(copy: apsw.Connection, account_sid: str, twin_sid: str) -> None:
 
 
 def _double(copy: apsw.Connection, account_sid: str, twin_sid: str, number: str = "{}") -> None:
-    """Give every row of an account to another one as well; ``number`` is what becomes of those."""
+    """Duplicate every row of an account for another one; ``number`` replaces their numbers."""
     for (table,) in copy.execute(_TABLES).fetchall():
         if table in _NOT_COPIED:
             continue

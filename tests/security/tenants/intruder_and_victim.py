@@ -1,4 +1,4 @@
-"""An intruder and its victim in one place, and what must not have changed afterwards."""
+"""An intruder and its victim in one place, and the state that must not have changed afterwards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Pair:
     """Two twins, built one after the other."""
 
     def __init__(self, target: Target) -> None:
-        """Build both, and note what the first is shown before the second exists."""
+        """Build both, and record what the intruder sees before the victim exists."""
         self.target = target
         self.intruder = build(target)
         self.bystander = build(target)
@@ -84,6 +84,6 @@ def run(target: Target, cells: Iterable[Cell]) -> list[str]:
 
 
 def victim_changes(pair: Pair) -> list[str]:
-    """What is not as it was in the victim's account."""
+    """Return the differences in the victim's account."""
     settle(pair.target)
     return changed(pair.rows, rows_of(pair.target, pair.victim.sid))

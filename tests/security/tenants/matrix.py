@@ -1,7 +1,7 @@
-"""The matrix: made from the table of operations, so that a new operation is in it or it fails.
+"""The matrix, derived from the table of operations: a new operation is in it or fails it.
 
-A cell is one thing that somebody may try. ``Alike`` is its commonest form: what is asked with
-another's sid must be answered, byte for byte, as what is asked with a sid that was never made.
+A cell is one attempt of a caller. ``Alike`` is its commonest form: a request with another account's
+sid must get, byte for byte, the response to a request with a sid that was never assigned.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ OF_ACCOUNT = {
 }
 # Flows are things of another product: no account has any here.
 OF_NOBODY = {"AutoCreation.StudioFlowSid", "Configuration.FlowSid"}
-# Only noted, or only a filter: any will do, and none is looked up.
+# Only stored, or only a filter: any value will do, and none is resolved.
 NEVER_REFUSED = {"MessagingServices", "Conversations"}
 PREFIXES = {
     "Conversations": "CH",
@@ -66,7 +66,7 @@ PREFIXES = {
 
 @dataclass(frozen=True)
 class Alike:
-    """Two requests that differ in one value; whatever it names, it is not there for the caller."""
+    """Two requests that differ in one value, which never exists for the caller."""
 
     name: str
     asked: Request
@@ -77,7 +77,7 @@ class Alike:
     statuses: tuple[int, ...] = (404,)
 
     def run(self, target: Target) -> list[str]:
-        """What is wrong, in words."""
+        """Return the errors as text."""
         answer, control = target.send(self.asked), target.send(self.control)
         found = shown_of(answer, self.asked, self.hidden)
         if control.status not in self.statuses:
@@ -89,7 +89,7 @@ class Alike:
 
 @dataclass(frozen=True)
 class Answered:
-    """A request of somebody about what is theirs: it succeeds, and shows nothing of others."""
+    """A caller's request about its own objects: it succeeds, and reveals no other account."""
 
     name: str
     asked: Request
@@ -98,7 +98,7 @@ class Answered:
     statuses: tuple[int, ...] = DONE
 
     def run(self, target: Target) -> list[str]:
-        """What is wrong, in words."""
+        """Return the errors as text."""
         answer = target.send(self.asked)
         found = shown_of(answer, self.asked, self.hidden)
         if answer.status not in self.statuses:
@@ -112,14 +112,14 @@ Cell = Alike | Answered
 
 
 def shown_of(answer: Answer, asked: Request, hidden: frozenset[str]) -> list[str]:
-    """Sids in an answer that the caller must not get to know; those it named are no news."""
+    """Return the sids in a response that the caller must not learn, except those that it sent."""
     said = f"{asked.path} {asked.fields}"
     text = answer.body.decode() + repr(answer.headers)
     return [f"shows {sid}" for sid in sorted(set(SID.findall(text)) & hidden) if sid not in said]
 
 
 def alike(answer: Answer, value: str) -> tuple[int, Any, bytes]:
-    """An answer without the value that was tried, and without what is new in every answer."""
+    """Return a response without the tried value, and without values that always differ."""
     body = answer.body.replace(value.encode(), b"{it}")
     if answer.status < 300:
         body = FRESH_NAME.sub("{fresh}", body.decode()).encode()
@@ -149,7 +149,7 @@ class Matrix:
     # Positions.
 
     def positions(self) -> Iterator[Cell]:
-        """Every place in a path, with what is another's."""
+        """Return every variable of a path, with another account's value."""
         for operation in self.operations:
             for target in range(len(kinds_of(operation))):
                 yield from self._twins(operation, target)
@@ -167,7 +167,7 @@ class Matrix:
         hidden: frozenset[str] | None = None,
         control_value: str | None = None,
     ) -> Alike:
-        """The values as they are, beside the same with one that was never made."""
+        """Return the values, and the same with one that was never assigned."""
         kind = kinds_of(operation)[target]
         never = control_value or never_made(kind)
         control = [*values[:target], never, *values[target + 1 :]]
@@ -230,7 +230,7 @@ class Matrix:
     # Parameters.
 
     def parameters(self) -> Iterator[Cell]:
-        """Every parameter that names something, with what is another's."""
+        """Return every parameter that names an object, with another account's value."""
         for operation in self.operations:
             for name, _, _ in wire_names(operation.spec.parameters):
                 if name not in OF_NOBODY and (name.endswith("Sid") or name == "Participant"):

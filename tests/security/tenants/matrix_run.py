@@ -33,7 +33,7 @@ class Operator:
     account_sid: str
 
     def run(self, target: LocalTarget) -> list[str]:
-        """What is wrong, in words."""
+        """Return the errors as text."""
         target.set_numbers(self.account_sid, PROXY)
         numbers = target.list_numbers(self.account_sid)
         target.suspend(self.account_sid)
@@ -55,7 +55,7 @@ class MatrixRun:
     """Twins in a folder, everything that is tried on them, and which statements that takes."""
 
     def __init__(self, folder: Path) -> None:
-        """Build the twins, and run everything once as it stands."""
+        """Build the twins, and run everything once without a mutant."""
         self._folder = folder
         self._template = folder / "template"
         target = LocalTarget(self._template)
@@ -90,15 +90,15 @@ class MatrixRun:
         ]
 
     def learn(self) -> list[str]:
-        """Everything, as the code stands: what is wrong, and which statements each cell takes."""
+        """Run all cells without a mutant; return errors, and the statements of each cell."""
         with watched() as used:
             return self._run(self.stages, used)
 
     def with_mutant(self, mutant: Mutant) -> list[str]:
-        """What is wrong with one condition less, in the cells that the statement has part in.
+        """Return the errors with one condition removed, in the cells that run the statement.
 
-        Which these are was learned once. Rows are cached and some work goes on in the background,
-        so it can be another cell the next time: where nothing is wrong, `with_mutant_everywhere`
+        These cells were recorded once. Rows are cached and some work runs in the background, so it
+        can be another cell the next time: where no error is found, `with_mutant_everywhere`
         decides.
         """
         text = mutant.statement.text
@@ -106,7 +106,7 @@ class MatrixRun:
         for stage in self.stages:
             taken = [text in used for used in stage.used]
             if stage.writes and any(taken):
-                stages.append(stage)  # As a whole: what it changes is looked at in the end.
+                stages.append(stage)  # As a whole: its changes are compared at the end.
             elif any(taken):
                 cells = [
                     cell for cell, is_taken in zip(stage.cells, taken, strict=False) if is_taken
@@ -116,7 +116,7 @@ class MatrixRun:
             return self._run(stages)
 
     def with_mutant_everywhere(self, mutant: Mutant) -> list[str]:
-        """What is wrong with one condition less in all cells."""
+        """Return the errors with one condition removed in all cells."""
         with mutated(mutant):
             return self._run(self.stages)
 

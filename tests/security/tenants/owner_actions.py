@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from parlour.operations.operation import Operation
 
 PAGES_MAX = 8
-# There is nothing to show there, for anybody.
+# Operations without anything to show to any caller.
 NEVER_SHOWN = {
     "FetchConversationMessageChannelMetadata",
     "FetchServiceConversationMessageChannelMetadata",
@@ -116,10 +116,10 @@ def writing(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Ans
 
 
 def _more(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
-    """The same operations in other ways: what is closed, carried, rebound or held.
+    """Yield further requests: close, attach media, change proxy addresses, delete roles.
 
-    Settings are changed in both services: which of the two rows a query finds that forgot to ask
-    for one of them is a matter of their sids, which are random.
+    Settings are changed in both services: which of the two rows is found by a query that lacks a
+    condition on one of them depends on their sids, which are random.
     """
     service = world.second if form is UrlForm.SERVICE else world.default
     base = f"/v1/Services/{service.sid}" if form is UrlForm.SERVICE else "/v1"
@@ -140,13 +140,13 @@ def _more(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answe
 
 
 def _order(operation: Operation) -> tuple[bool, bool, int]:
-    """Changes first; then what is deleted: roles while somebody has them, then from below."""
+    """Return a sort key: changes, then deletions of roles still assigned, then bottom up."""
     is_delete = operation.method == "DELETE"
     return is_delete, "/Roles/" not in operation.path, -operation.path.count("/")
 
 
 def sending(neighbour: Login, hidden: frozenset[str]) -> Iterator[Answered]:
-    """A number that only the victim may send from, tried by an account with a list of its own."""
+    """Use a number that only the victim may send from, by an account with a list of numbers."""
     header = neighbour.header
     made = Request("POST", "/v1/Conversations", {"UniqueName": "room"}, header)
     yield Answered("a conversation", made, hidden, statuses=(201,))

@@ -22,7 +22,7 @@ class Kind(NamedTuple):
     has_names: bool = False
 
 
-# By the word that stands before the variable.
+# By the path segment before the variable.
 KINDS: dict[str, Kind] = {
     "Accounts": Kind("AC", is_of_service=False),
     "Keys": Kind("SK", is_of_service=False),

@@ -1,4 +1,4 @@
-"""Logins that let nobody in, and the twin's, which lets in somebody else."""
+"""Invalid logins, and the twin's, which is valid for another account."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Refused(NamedTuple):
 
 
 def refused(pair: Pair) -> list[Refused]:
-    """Every class of credentials that lets nobody in."""
+    """Return every class of invalid credentials."""
     victim, intruder = pair.victim, pair.intruder
     assert victim.key is not None
     assert intruder.key is not None
@@ -118,7 +118,7 @@ def _suspended(target: Target) -> list[Refused]:
 
 
 def _wait_until_refused(target: Target, login: Login) -> None:
-    """A login is remembered for a moment; what another process says counts from then on."""
+    """Logins are cached briefly; changes by another process take effect after that."""
     deadline = time.monotonic() + REMEMBERED_SECONDS_MAX
     while target.send(Request("GET", "/v1/Services", {}, login.header)).status != 403:
         assert time.monotonic() < deadline, "A suspended account is still let in."
@@ -138,7 +138,7 @@ def as_the_twin(pair: Pair, login: Login) -> Iterator[Answered]:
     for operation, request in requests_of(pair.victim):
         statuses = (404,) if kinds_of(operation) else ANY_STATUS
         if operation.needs_auth_token and login.name.startswith("SK"):
-            statuses = (403,)  # Whatever it names.
+            statuses = (403,)  # For any object.
         name = f"{operation.operation_id} with the twin's login"
         sent = request._replace(authorization=login.header)
         yield Answered(name, sent, pair.hidden, statuses=statuses)

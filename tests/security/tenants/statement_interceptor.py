@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     import apsw
 
 ASKED_MIN = 3
-"""How often a statement is asked for somebody who has nothing, before it is believed."""
+"""Runs of a mutant, once it is caught, after which it is not run again."""
 SHADOWED_MAX = 20
-"""How often it is tried beside a twin with the same sids; that costs a copy of the database."""
+"""Number of runs next to a twin with the same sids; each copies the database."""
 
 
 @contextmanager
 def watched() -> Iterator[set[str]]:
-    """The statements that are run meanwhile."""
+    """Record the statements that run in this context."""
     used: set[str] = set()
 
     def translated(sql: str) -> str:
@@ -52,7 +52,7 @@ def mutated(mutant: Mutant) -> Iterator[None]:
 
 @contextmanager
 def _translating(translated: Any) -> Iterator[None]:
-    # What is remembered of settings is not asked again, and here everything has to be asked.
+    # Cached settings are not read again, and here every statement has to run.
     with (
         mock.patch.object(sqlite_tx, "for_sqlite", translated),
         mock.patch.object(limits, "SETTINGS_CACHED_MAX", 0),
@@ -61,10 +61,10 @@ def _translating(translated: Any) -> Iterator[None]:
 
 
 class Probe:
-    """Runs each statement a second time for somebody who has nothing, and undoes what it did.
+    """Runs each statement a second time for an account without rows, and rolls it back.
 
-    The statement itself must then find nothing; its mutant, which has forgotten to look at just
-    that, must find something at least once.
+    The statement itself must then find nothing; its mutant, which lacks just that condition, must
+    find something at least once.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Probe:
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Ask before every statement that anybody runs."""
+        """Run the check before every statement."""
         originals = []
         for owner in (SqliteReadTransaction, SqliteWriteTransaction):
             for name in ("one", "all", "run"):
@@ -101,7 +101,7 @@ class Probe:
         return asked
 
     def ask(self, connection: apsw.Connection, sql: str, arguments: tuple[object, ...]) -> None:
-        """The same for somebody who has nothing, as it stands and mutated."""
+        """Run the statement for an account without rows, unchanged and mutated."""
         self.seen.add(sql)
         mutants = self._mutants.get(sql, ())
         for mutant in mutants:

@@ -36,7 +36,7 @@ _OWN_ROW = re.compile(
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement and where it stands."""
+    """One statement and its location."""
 
     name: str
     text: str
@@ -55,7 +55,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """Where it stands, and which of its conditions is gone."""
+        """Its location, and the removed condition."""
         return f"{self.statement.name}[{self.number}:{self.column}]"
 
     @property
@@ -119,10 +119,10 @@ _ACCOUNT = re.compile(r"\baccount_sid = (?:\$\d+|[a-z_]+\.account_sid)")
 
 
 def is_held_by_sid(mutant: Mutant) -> bool:
-    """Whether a row is still found by a sid: its own, its parent's or its service's.
+    """Return whether a row is still selected by a sid: its own, its parent's or its service's.
 
-    Nobody can guess one, and whoever has one has read it under the account just before. So the
-    mutant shows nothing over REST as long as that is so, and is caught where stores are asked.
+    A sid cannot be guessed, and a caller that has one has read it under the account just before. So
+    the mutant shows nothing over REST while that holds, and is caught by the tests of the stores.
     """
     where = mutant.text[max(mutant.text.find(" WHERE "), 0) :]
     return bool(_SID.search(_ACCOUNT.sub("", where)))
@@ -132,10 +132,10 @@ _CHOICE = re.compile(r"\baccount_sid = \$1\b[^()]*\bIN \(")
 
 
 def is_inner(mutant: Mutant) -> bool:
-    """Whether the condition only helps to choose rows that the same account is asked of again.
+    """Return whether the condition only preselects rows that are filtered by the account again.
 
-    ``… WHERE account_sid = $1 AND sid IN (SELECT sid …)``: whatever is chosen inside, the outer
-    condition lets nothing through that is not the account's. Such a mutant changes no outcome.
+    ``… WHERE account_sid = $1 AND sid IN (SELECT sid …)``: the outer condition removes rows of
+    other accounts, so such a mutant changes no result.
     """
     choice = _CHOICE.search(mutant.statement.text)
     return choice is not None and mutant.start > choice.end()

@@ -36,7 +36,7 @@ SETTLE_SECONDS_MAX = 10.0
 VOLATILE = {"date", "twilio-request-id", "twilio-request-duration"}
 SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
 
-# What is still going on: nothing of it may be left when states are compared.
+# Background work in progress: none of it may be left when states are compared.
 GOING_ON = """
 SELECT (SELECT COUNT(*) FROM purge) + (SELECT COUNT(*) FROM departure)
      + (SELECT COUNT(*) FROM conversation WHERE pending_participants IS NOT NULL)
@@ -94,7 +94,7 @@ class Target(Protocol):
     """What the matrix needs of where it runs."""
 
     def send(self, request: Request) -> Answer:
-        """The answer to one request."""
+        """Return the response to one request."""
         ...
 
     def make_account(self) -> Login:
@@ -118,7 +118,7 @@ class Target(Protocol):
         ...
 
     def pause(self) -> None:
-        """Let the background work go on for a moment."""
+        """Let the background work run for a moment."""
         ...
 
 
@@ -133,7 +133,7 @@ def rows_of(target: Target, account_sid: str) -> Rows:
 
 
 def settle(target: Target) -> None:
-    """Wait until nothing goes on in the background."""
+    """Wait until no background work is in progress."""
     deadline = time.monotonic() + SETTLE_SECONDS_MAX
     while target.ask(GOING_ON)[0][0]:
         assert time.monotonic() < deadline, "The background work does not come to rest."
@@ -154,7 +154,7 @@ class ServerTarget:
         self._api = Api(server.base_url, None, None)
 
     def send(self, request: Request) -> Answer:
-        """The answer to one request."""
+        """Return the response to one request."""
         reads = request.method == "GET"
         headers = {
             "Authorization": request.authorization,
@@ -195,7 +195,7 @@ class ServerTarget:
             return found
 
     def pause(self) -> None:
-        """Let the background work go on for a moment."""
+        """Let the background work run for a moment."""
         time.sleep(0.02)
 
     def close(self) -> None:
@@ -223,7 +223,7 @@ class LocalTarget:
         self._runner.close()
 
     def send(self, request: Request) -> Answer:
-        """The answer to one request."""
+        """Return the response to one request."""
         return self._runner.run(self._send(request))
 
     def list_numbers(self, account_sid: str) -> list[str]:
@@ -232,7 +232,7 @@ class LocalTarget:
         return self.write(lambda tx: account_store.list_account_numbers(tx, scope))
 
     def write(self, work: Work[T]) -> T:
-        """Run a change in a transaction of its own."""
+        """Run a change in a separate transaction."""
         return self._runner.run(self.app.store.write(work))
 
     async def _send(self, request: Request) -> Answer:
@@ -288,5 +288,5 @@ class LocalTarget:
         return found
 
     def pause(self) -> None:
-        """Let the background work go on for a moment."""
+        """Let the background work run for a moment."""
         self._runner.run(asyncio.sleep(0.002))

@@ -1,8 +1,8 @@
-"""Twins: accounts that hold the same names, texts and addresses, and differ in their sids only.
+"""Twins: accounts with the same names, texts and addresses, which differ in their sids only.
 
 Isolation usually fails at names: the unique name in a path, an identity, a pair of addresses. So
-both accounts, and the two services of each, call everything alike. Beside that each service has a
-few names that the other one lacks, and `Only` holds what one account alone has.
+both accounts, and the two services of each, use the same names. In addition each service has a few
+names that the other one lacks, and `Only` holds the names of one account alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PROXY = "+15017122661"
 PROXIES = (PROXY, "+15017122662", "+15017122663", "+15017122664")
-"""One for each conversation, since the same two people are in all of them."""
+"""One for each conversation, since the same two users are in all of them."""
 CHAIN_OF_USER = "Users/Conversations"
 """Where a chain keeps the conversation that a user's path ends in."""
 
@@ -72,11 +72,11 @@ class Account:
         self.login = login
 
     def get(self, path: str) -> dict[str, Any]:
-        """What is shown."""
+        """The requests that read."""
         return self._json("GET", path, {})
 
     def post(self, path: str, **fields: str | list[str]) -> dict[str, Any]:
-        """What is made or changed. Two underscores of a name stand for a dot."""
+        """The requests that create or change. Two underscores of a name mean a dot."""
         return self._json("POST", path, {name.replace("__", "."): v for name, v in fields.items()})
 
     def _json(self, method: str, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -372,7 +372,7 @@ def add_only(target: Target, world: World) -> None:
 
 
 def make_group(account: Account) -> None:
-    """A group of three numbers, of which the first stands for a chat user."""
+    """Create a group of three numbers, the first of which belongs to a chat user."""
     made = account.post("/v1/Conversations", FriendlyName="Group")
     room = f"/v1/Conversations/{made['sid']}/Participants"
     account.post(room, Identity=ALICE, MessagingBinding__ProjectedAddress=GROUP[0])
@@ -381,7 +381,7 @@ def make_group(account: Account) -> None:
 
 
 def sids_of(target: Target, world: World) -> set[str]:
-    """Every sid that belongs to an account, but of messaging services: they are not kept here."""
+    """Return every sid of an account, except of messaging services, which are not stored here."""
     found = {
         sid
         for rows in rows_of(target, world.sid).values()

@@ -63,7 +63,7 @@ async def _ask_roles(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
 
 
 async def _ask_mail(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
-    """Two people of a message get an e-mail address for the time of a question."""
+    """Give two participants of a message an e-mail address for the time of a request."""
     mailed = (
         "UPDATE participant SET binding_type = $3 WHERE account_sid = $1 AND conversation_sid = $2"
     )

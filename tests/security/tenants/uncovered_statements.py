@@ -165,7 +165,7 @@ async def _hold_pair(tx: Transaction, service: Service, account_sid: str) -> Non
 
 
 async def _remove_service(tx: Transaction, world: World) -> None:
-    """A service goes, with somebody in it who has not left everything yet."""
+    """Delete a service with a member who has not left everything yet."""
     await _hold_pair(tx, world.second, world.sid)
     departure = MembershipCleanup(
         account_sid=world.sid,

@@ -39,7 +39,7 @@ async def ask(tx: Transaction, world: World) -> None:
         == 1
     )
     assert await webhook_queue.promote(tx, world.sid, LANE)
-    # What is due later is due at once when somebody asks for it.
+    # Later deliveries become due at once.
     assert (
         await webhook_queue.record_result(
             tx, queued[1], webhook_attempt_store.PENDING, 1, tx.now + 60_000
@@ -95,7 +95,7 @@ async def _read(tx: Transaction, scope: Scope, world: World) -> None:
 
 
 async def ask_later(tx: Transaction, world: World) -> None:
-    """What is asked when a conversation has gone."""
+    """Call the pre-action webhooks of a deleted conversation."""
     scope = Scope(world.sid, world.default.sid)
     assert await event_log.has_webhook_changes(tx, scope, 1)
     lobby_sid = world.default.chain["Conversations"]

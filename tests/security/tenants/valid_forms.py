@@ -1,6 +1,6 @@
-"""What a valid request of each operation says; names that must be new are made as they are asked.
+"""A valid form for each operation; names that must be unique are generated per request.
 
-A class of parameters that is not in these tables is not known to the matrix, which fails then.
+The matrix does not know a class of parameters that is not in these tables, and fails.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _count = itertools.count(1)
 FRESH_NAME = re.compile(r"fresh-\d{6}|\+1555777\d{4}")
 
 LONG_AGO = "2020-01-01T00:00:00Z"
-# Nobody listens there; a name would have to be looked up.
+# No server listens there; a name would need a lookup.
 URL = "http://127.0.0.1:9/parlour"
 ALICE = "alice"
 PHONES = ("+15005550101", "+15005550102")
@@ -106,7 +106,7 @@ LISTS: dict[str, tuple[Form, ...]] = {
 
 
 def form_of(operation: Operation) -> Form:
-    """What a valid request of an operation that changes something says. KeyError: not known."""
+    """Return a valid form of an operation that changes something. KeyError: not known."""
     parameters = operation.spec.parameters
     return {} if parameters is NoParameters else WRITES[parameters.__name__]()
 

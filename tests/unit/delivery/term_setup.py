@@ -27,7 +27,7 @@ SECONDS_MAX = 10
 
 
 class FakeStore:
-    """Runs work on a transaction that knows nothing; the next uses fail as a test says."""
+    """Runs work on an empty transaction double; the next uses fail as a test configures."""
 
     is_shared = False
 

@@ -1,4 +1,4 @@
-"""Deliveries on disk and the sync of the memory: they change as their tables say."""
+"""Deliveries on disk and the sync of the memory: they change as their tables define."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The due poller: searches find endpoints, polls load their lanes, the clock caps what is due."""
+"""The due poller: searches find endpoints, polls load their lanes, the clock caps due times."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_an_account_that_used_up_its_share_is_polled_later(rows: Rows) -> None:
         setup.term.lanes.schedule_poll(("AC2", URL), 0)
         await poller.load_due()
         assert loaded(setup) == [2]
-        await poller._pause()  # As long as the throttle says, though an endpoint is due.
+        await poller._pause()  # The throttle's delay applies, though an endpoint is due.
         setup.is_busy = False
         await poller.load_due()
         assert loaded(setup) == [1, 2]

@@ -46,7 +46,7 @@ def test_a_host_that_hangs_is_probed_with_few_requests_and_others_go_on() -> Non
     sent = send_all(lanes)
     for lane in sent:
         finish(lanes, lane, timed_out=True)
-    # Those that are not known yet, and from now on also what is retried.
+    # Unknown ones, and from now on also retries.
     assert len(send_all(lanes)) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN
     for _ in range(len(sent)):
         endpoint = lanes.due_poll(NOW + 5000)
@@ -86,7 +86,7 @@ def test_lanes_of_one_account_leave_memory_for_others() -> None:
         lanes.offer(delivery(number, number, url=url))
     in_memory = sum(len(each.lanes) for each in lanes.endpoints)
     assert in_memory == limits.LANES_MAX // 2
-    # Those that found no room wait for it, and cost no look at the disk until then.
+    # Lanes without room wait for it, and cost no read from disk until then.
     assert lanes.due_poll(NOW) is None
     lanes.offer(delivery(1, 1, url="http://b.test/", account="AC2"))
     assert lanes.endpoints.get(("AC2", "http://b.test/")) is not None

@@ -59,7 +59,7 @@ def test_the_server_does_not_start_with_an_event_that_would_never_be_sent(
 
 
 def _named_in_vocabulary() -> set[str]:
-    """Every name of an event that the vocabulary defines by itself."""
+    """Return every event name that the vocabulary defines."""
     return {
         value
         for name, value in vars(event_names).items()

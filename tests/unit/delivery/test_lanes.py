@@ -1,4 +1,4 @@
-"""Lanes: one delivery of a lane at a time, endpoints in turn, and nobody is forgotten."""
+"""Lanes: one delivery of a lane at a time, round robin over endpoints, without starvation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def all_sent(lanes: Lanes) -> list[tuple[int, int]]:
 
 
 def look(lanes: Lanes, heads: dict[int, list[WebhookDelivery]], now_ms: int = NOW) -> list[int]:
-    """One look at the disk, where these lanes are due; the lanes that were loaded."""
+    """Poll once with these lanes due; return the loaded lanes."""
     endpoint = lanes.due_poll(now_ms)
     assert endpoint is not None
     found = [(key, queued[0].due_ms or 0, queued[0].lane_order) for key, queued in heads.items()]
@@ -101,7 +101,7 @@ def test_endpoints_take_turns() -> None:
 
 
 def test_what_is_loaded_from_disk_and_what_comes_live_share_one_endpoint() -> None:
-    """Two endpoints of one key took turns from each other, and one of them waited for ever."""
+    """A regression: two endpoints with one key took turns, and one of them starved."""
     lanes = Lanes()
     lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 1), delivery(1, 2)], 2: [delivery(2, 3)]}) == [1, 2]
@@ -120,7 +120,7 @@ def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
     assert endpoint is not None
     with lanes.loading(endpoint):
         assert lanes.lanes_to_load(endpoint, [(1, NOW, 1)], NOW) == [1]
-        # Meanwhile: something behind a head on disk, and something with nothing before it.
+        # In the meantime: a delivery behind a head on disk, and one without a predecessor.
         lanes.offer(delivery(1, 2, due_ms=None))
         lanes.offer(delivery(2, 3))
         lanes.load(endpoint, 1, [delivery(1, 1), delivery(1, 2)], is_whole=True)
@@ -318,7 +318,7 @@ def test_a_refill_without_deliveries_leaves_a_lane_recording_that_has_results() 
 
 
 def test_a_lane_that_is_invalidated_during_its_refill_is_not_sent_from_it() -> None:
-    """It was, beside the lane that was loaded in its place: the order was lost."""
+    """A regression: it was queued next to the lane loaded in its place, and the order was lost."""
     lanes = Lanes()
     lane = drained(lanes, 1)
     assert lanes.recorded(lane, None, is_promoted=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """A client whose attempts succeed, after the failures that a test wants."""
+    """A client whose attempts succeed after a configured number of failures."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)

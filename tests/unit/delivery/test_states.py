@@ -340,7 +340,7 @@ def walk(recorder: Recorder) -> None:
 
 
 def tour(recorder: Recorder, runs: int, steps: int) -> None:
-    """Make long runs, the same each time, that reach what is rare."""
+    """Generate long deterministic runs that reach rare states."""
     dice = random.Random(10)
     for _ in range(runs):
         machine = machine_of(recorder)()

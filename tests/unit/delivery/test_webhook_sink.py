@@ -1,4 +1,4 @@
-"""The sink: which events it wants, its terms, their orderly and their sudden end."""
+"""The webhook sink: the events it accepts, its lease terms, graceful and abrupt ends."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Handled:
 
 
 class Collecting(Handled):
-    """A server that knows every login, and so wants bodies whole before anything is done."""
+    """A server that authenticates every login, and so reads bodies completely before it acts."""
 
     def cached_account(self, request: Request) -> str:
         request.caller = Caller("AC" + "0" * 32, "")

@@ -76,10 +76,10 @@ def _measure(value: Any, found: dict[int, int]) -> None:
 
 
 class Script(Refusing):
-    """A server that does what the query of a request says.
+    """A server that is scripted by the query of a request.
 
-    ``read`` or ``pieces``: reads the body, ``waits``: until the test lets it go on, ``large``: the
-    answer, ``closes``: the connection. The login of a path under ``/known`` is known, and
+    ``read`` or ``pieces``: reads the body, ``waits``: until the test releases it, ``large``: the
+    response, ``closes``: the connection. The login of a path under ``/known`` is valid, and
     ``Authorization: wrong`` is wrong.
     """
 
@@ -140,7 +140,7 @@ class Script(Refusing):
 
 
 class SlowKernel(Kernel):
-    """A transport whose kernel takes all, or nothing at all; closed as those of uvloop are."""
+    """A transport whose kernel accepts all bytes, or none; it closes like uvloop's."""
 
     def __init__(self, protocol: Watched) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class SlowKernel(Kernel):
         self.is_full = False
         self.now = asyncio.get_running_loop().time
         self.moved_at = self.now()
-        """When the kernel took something, or began to take nothing."""
+        """The time when the kernel accepted bytes, or started to accept none."""
         self.unsent = 0
         self.is_closing_now = False
         self.is_lost = False

@@ -1,4 +1,4 @@
-"""What a connection keeps in memory, counted in the buffers or below what is not counted."""
+"""The memory of a connection: counted in the buffers, or below the uncounted minimum."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def head(method: str, query: str, *headers: str) -> bytes:
 
 
 def after(data: bytes, look: Callable[[Watched, BufferPool], None]) -> None:
-    """Look at a connection after it received some bytes, and did what follows at once."""
+    """Inspect a connection after it received some bytes and processed them."""
 
     async def run() -> None:
         pool = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
@@ -111,7 +111,7 @@ def test_the_objects_of_many_headers_are_counted() -> None:
 
 
 def test_a_request_without_room_for_its_body_is_freed_with_its_answer() -> None:
-    """Its refusal is kept to be raised, and must not keep the request."""
+    """The exception of its rejection is stored, and must not keep the request alive."""
     gc.collect()
     gc.disable()
     try:

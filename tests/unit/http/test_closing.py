@@ -26,7 +26,7 @@ class Below(Kernel):
 
 
 class Tls(Kernel):
-    """The transport of TLS; all is handed to the one below."""
+    """The transport of TLS; all calls are forwarded to the one below."""
 
     is_aborted = False
 

@@ -1,4 +1,4 @@
-"""What is kept for clients that have gone while their requests wait."""
+"""The memory for clients that disconnected while their requests waited."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SENT = POST % 20_000 + b"x" * 20_000
 
 
 class Identifying(Handled):
-    """A server that looks up each login for as long as the test wants."""
+    """A server that blocks each login lookup until the test releases it."""
 
     def __init__(self, handler: Any) -> None:
         super().__init__(handler)

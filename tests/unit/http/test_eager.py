@@ -1,4 +1,4 @@
-"""Work that runs at once, and goes on in a task if it has to wait."""
+"""Work that starts eagerly, and continues in a task if it has to wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 
 
 async def record(done: list[object], *awaited: Awaitable[object]) -> None:
-    """Wait for one after the other, and record what comes of each."""
+    """Await each in turn, and record its result."""
     done.append("begun")
     for each in awaited:
         try:
@@ -46,7 +46,7 @@ def test_work_goes_on_with_the_results_and_errors_of_what_it_waits_for(run: Run)
         work = record(done, early, late, failed, asyncio.sleep(0, "slept"))
         task = run_eagerly(loop, work)
         assert task is not None
-        early.set_result("early")  # Before the task has begun.
+        early.set_result("early")  # Before the task has started.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert done == ["begun", "early"]

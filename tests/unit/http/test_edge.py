@@ -44,7 +44,7 @@ class Row:
 
 
 async def _no_action(_tx: Transaction, _call: Call[Any]) -> None:
-    """Stand for the action: the pipeline of these tests runs none."""
+    """Replace the action: the pipeline of these tests runs none."""
 
 
 def _represent(record: Any, view: View) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def operation(
     form: UrlForm = UrlForm.SHORT,
     **changes: Any,
 ) -> Operation:
-    """An operation that reads one thing, unless ``spec`` or the changes of its say otherwise."""
+    """Return an operation that reads one object, with the given spec or changes."""
     spec = replace(spec or fetch(_no_action), **changes)
     return Operation(
         operation_id="FetchThing",

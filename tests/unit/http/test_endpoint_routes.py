@@ -1,4 +1,4 @@
-"""Which operation with an endpoint of its own a path and a method name."""
+"""Which operation with a dedicated endpoint a path and a method select."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one connection keeps while a request is in work, and after it."""
+"""The memory of one connection while a request is in flight, and after it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def count() -> int:
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:
-    """No look for cycles, which would come late: what is in one is kept until then."""
+    """Without garbage collection, which would run late: objects in a cycle survive until then."""
     gc.collect()
     gc.disable()
     yield

@@ -51,7 +51,7 @@ class Refusals:
         request.exchange.finish()
 
     def assert_refused(self) -> None:
-        """One request was refused with 503, and told when to come back."""
+        """Check that one request was rejected with 503 and a Retry-After."""
         (error,) = self.met
         assert error is not None
         assert (error.status, error.code, error.headers) == (503, 20503, RETRY_AFTER)
@@ -71,7 +71,7 @@ def full(bench: Bench) -> Reservation:
 
 
 async def passes(seconds: float, held: Reservation) -> None:
-    """Let time pass in which the exchange that holds the room goes on."""
+    """Let time pass in which the exchange that holds the room continues."""
     for _ in range(10):
         await asyncio.sleep(seconds / 10)
         held.progress()

@@ -25,7 +25,7 @@ CHUNKED = b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 async def answer(request: Request) -> None:
-    """Answer without reading the body: the connection goes on behind it, or is to be closed."""
+    """Respond without reading the body: the connection continues after it, or must be closed."""
     request.exchange.start_response(
         200, b"content-length: 0\r\n", b"", closes=request.query == b"closes"
     )
@@ -86,7 +86,7 @@ def test_reading_an_unwanted_body_is_paused_for_longer(start: bytes) -> None:
             for _ in range(10):
                 await asyncio.sleep(0)
             assert not bench.kernel.is_read
-            # The virtual clock goes on by a millisecond more than was asked for.
+            # The virtual clock advances by a millisecond more than requested.
             await asyncio.sleep((limits.UNWANTED_PAUSE_MS - 3) / 1000)
             assert not bench.kernel.is_read
             await asyncio.sleep(0.003)
@@ -106,7 +106,7 @@ def test_reading_is_not_resumed_with_the_next_turn_while_enough_is_read_ahead() 
 
         bench = Bench(wait)
         assert bench.receive(GET * limits.READ_BYTES_MAX) == limits.READ_BYTES_MAX
-        # The first request is in work, and what was read ahead fills the buffer but for it.
+        # The first request is in flight, and the bytes read ahead fill the remaining buffer.
         taken = bench.receive(GET)
         for _ in range(5):
             await asyncio.sleep(0)

@@ -30,7 +30,7 @@ LEGAL: Final = {
     "LINGER": {"CLOSED"},
     "CLOSED": set[str](),
 }
-"""The next states by the table. CLOSED follows any state: the client has gone, or time is up."""
+"""The legal transitions. CLOSED follows any state: the client disconnects, or a timeout."""
 
 SLACK_SECONDS: Final = 2 * limits.DEADLINE_CHECK_MS / 1000
 SECONDS_MAX: Final = {
@@ -44,7 +44,7 @@ NAMES_OF_LIMITS: Final = re.compile(r"[A-Z_]+_(?:SECONDS|SECONDS_MAX)\b")
 HEAD_BYTES_MAX: Final = (
     limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX + limits.HEADER_BYTES_MAX
 )
-# A head that is parsed as it comes is kept as bytes and as headers.
+# A head that is parsed as it arrives is stored as bytes and as headers.
 BYTES_MAX: Final = {
     "IDLE": limits.UNCOUNTED_BYTES_MAX,
     "HEAD": 2 * (HEAD_BYTES_MAX + limits.READ_BYTES_MAX),
@@ -88,10 +88,10 @@ def test_the_table_in_the_docstring_is_this_one() -> None:
 
 
 TURNS: Final = 15
-"""Turns of the loop after which nothing more happens by itself."""
+"""Turns of the loop after which the state is stable without input."""
 UNCOUNTED_BYTES_MAX: Final = limits.UNCOUNTED_BYTES_MAX + 512
 
-# --- Whatever happens ----------------------------------------------------------------------------
+# --- Random operations ---------------------------------------------------------------------------
 
 WORDS = st.lists(
     st.sampled_from(["read", "pieces", "waits", "large", "closes"]), max_size=3, unique=True
@@ -333,7 +333,7 @@ class Life(RuleBasedStateMachine):
             connection.state != "DRAIN"
         )
         if connection.state == "ACTIVE" and connection._mode != body_reader.STREAMED:
-            # What was received last waits for room in the buffers, and nothing more is read.
+            # The last bytes received wait for room in the buffers, and nothing more is read.
             waiting = limits.READ_BYTES_MAX if self.shared._tasks else 0
             assert kept <= held + waiting + UNCOUNTED_BYTES_MAX, (kept, held)
 
@@ -371,7 +371,7 @@ class Life(RuleBasedStateMachine):
             seconds = limits.REQUEST_SECONDS_MAX
         if seconds:
             assert connection._state_deadline <= connection.since + seconds
-            # While the client takes nothing of an answer, another deadline counts.
+            # While the client does not read a response, another deadline applies.
             passed = min(now - connection.since, stalled)
             assert passed <= seconds + SLACK_SECONDS, (state, passed)
 

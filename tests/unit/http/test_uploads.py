@@ -1,4 +1,4 @@
-"""An upload whose row is refused leaves nothing; one whose row is uncertain is looked at later."""
+"""A failed upload leaves no file; one with an unknown outcome is checked later."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def upload_call() -> Call[Any]:
 
 
 def upload_into(folder: Path, failure: BaseException) -> int:
-    """How many files an upload leaves whose row fails in this way, and what a look leaves later."""
+    """Return the files left by an upload whose row fails this way, and after a later check."""
 
     async def run_scenario() -> tuple[int, int]:
         blobs, store = DiskBlobStore(folder), BrokenStore(failure)

@@ -1,4 +1,4 @@
-"""What a connection hands to its transport, and in how many writes."""
+"""The bytes that a connection passes to its transport, and the number of writes."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class Pool(RuleBasedStateMachine):
             self.settle()
 
     def settle(self) -> None:
-        """Let waiters that got their bytes go on."""
+        """Let waiters that got their bytes continue."""
 
         async def turns() -> None:
             for _ in range(10):

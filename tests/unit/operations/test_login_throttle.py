@@ -98,7 +98,7 @@ def test_no_pair_is_throttled_before_ten_failures_in_a_minute_and_each_one_after
         is_calm = throttle.state(peer, name, now) == "calm"
         if sum(at > now - WINDOW for at in mine) < limits.LOGIN_FAILURES_MAX:
             assert is_calm
-        # Ten at this moment are more than a minute allows, whatever was before.
+        # Ten at this moment exceed the limit of a minute, regardless of earlier ones.
         if sum(at == now for at in mine) >= limits.LOGIN_FAILURES_MAX:
             assert not is_calm
         throttle.failed(peer, name, now)
@@ -109,7 +109,7 @@ def test_invented_pairs_neither_throttle_others_nor_release_their_source() -> No
     throttle = LoginThrottle(salt=b"salt")
     fail(throttle, 10, peer="attacker", name="AC1")
     for number in range(100_000):
-        # 3,000 guesses a second, each with a name of its own, for half a minute.
+        # 3,000 guesses a second, each with a different name, for half a minute.
         throttle.failed("attacker", f"AC{number}x", number / 3)
     assert throttle.state("attacker", "AC1", 0) == "throttled"
     others = [throttle.state("innocent", f"AC{number}", 33_333) for number in range(5_000)]

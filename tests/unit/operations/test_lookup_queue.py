@@ -97,7 +97,7 @@ def test_a_correct_login_behind_guesses_of_all_connections_of_its_address_is_loo
         taken = queue.take(limits.LOGIN_LOOKUP_NAMES_MAX)
         reads += 1
         served += len(taken)
-        # Who has an answer guesses again.
+        # A guesser that got its response guesses again.
         for name in taken:
             assert name == "right login" or queue.add("proxy", f"{name}+")
     assert reads <= limits.LOGIN_LOOKUP_READS_MAX

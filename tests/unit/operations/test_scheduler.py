@@ -22,7 +22,7 @@ SECONDS_MAX = 30
 
 
 class Work:
-    """A job with so many steps that are due at a time, and what was done of it."""
+    """A job with a number of due steps at a time, and a record of its runs."""
 
     def __init__(self, due_ms: int | None = None, steps: int = 1, error: str = "") -> None:
         self.due_ms = due_ms
@@ -211,7 +211,7 @@ def test_a_burst_of_wake_ups_causes_few_turns() -> None:
         return work.looks, watch.seconds
 
     looks, seconds = asyncio.run(run())
-    # One for each pause, however long the news took to come, and those at the start and the end.
+    # One for each interval, regardless of the notification's delay, and those at start and end.
     assert looks <= 3 + seconds * 1000 / limits.SCHEDULER_DEBOUNCE_MS
 
 

@@ -14,12 +14,12 @@ MOST = 1000
 
 
 def made(clock: FakeClock, limit_max: int) -> WorkLimit:
-    """A limit of requests that take nothing of the processor."""
+    """A limit of requests that use no processor time."""
     return WorkLimit(clock, limit_max, lambda: 0.0)
 
 
 def window(work: WorkLimit, clock: FakeClock, *, at_once: int, sojourn_ms: int) -> None:
-    """Have so many requests in work at once, one batch after the other, for one window."""
+    """Keep so many requests in flight, one batch after the other, for one window."""
     spent = 0
     while spent <= limits.WORK_WINDOW_MS:
         for _ in range(at_once):

@@ -255,7 +255,7 @@ def test_the_beginning_need_not_be_said(name: str) -> None:
     assert checked(theirs(good() | {name: None})).identity == "alice"
 
 
-# --- What is said of a refusal ----------------------------------------------------------
+# --- Reasons of a rejection -------------------------------------------------------------
 
 
 def test_a_refusal_has_the_message_of_its_code_and_a_reason() -> None:

@@ -1,4 +1,4 @@
-"""Addresses of people and of senders."""
+"""Addresses of users and of senders."""
 
 from __future__ import annotations
 

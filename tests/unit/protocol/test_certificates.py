@@ -1,4 +1,4 @@
-"""The local authority: what it may vouch for, and when a certificate is made anew."""
+"""The local authority: its name constraints, and when a certificate is renewed."""
 
 from __future__ import annotations
 

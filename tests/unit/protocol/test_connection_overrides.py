@@ -1,4 +1,4 @@
-"""Connection overrides: what stands behind the `#` of a URL, and what of it counts."""
+"""Connection overrides: the fragment of a URL, and its valid settings."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_without_an_algorithm_it_is_md5_and_none_is_named() -> None:
 
 
 def test_without_a_quality_it_is_the_older_standards_answer() -> None:
-    """The user of RFC 2617's example, answered as RFC 2069 says."""
+    """The user of RFC 2617's example, authenticated by RFC 2069."""
     challenge = 'digest realm="testrealm@host.com",nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"'
     made = answered(challenge, user=("Mufasa", "Circle Of Life"))
     assert field(made, "response") == "670fd8c2df070c60b045671b8b24ff02"

@@ -1,4 +1,4 @@
-"""Who stands behind a proxy."""
+"""The client's address and scheme behind a proxy."""
 
 from __future__ import annotations
 

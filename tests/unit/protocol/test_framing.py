@@ -1,4 +1,4 @@
-"""Frames: those of the official client are read, ours are what it reads, and nothing raises."""
+"""Frames: compatible with the official client in both directions, and robust against garbage."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REQUEST = (
     b'"http_request":{"host":"aim.us1.twilio.com","path":"/Client/v2/MyConversations",'
     b'"method":"GET","params":{},"headers":{}},"payload_size":0}\r\n'
 )
-# Bytes of an answer that the official client accepted.
+# Bytes of a response that the official client accepted.
 ANSWER = (
     b'TWILSOCK V3.0 309\r\n{"method":"reply","id":"TM72277d41-8ef7-45c8-99e9-b6f4bf28ca9f",'
     b'"status":{"code":200,"status":"OK"},"http_status":{"code":202,"status":"Accepted"},'

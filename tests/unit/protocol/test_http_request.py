@@ -1,4 +1,4 @@
-"""Framing of requests: what is accepted, what is refused, and that nothing else is kept."""
+"""Framing of requests: accepted, rejected, and without superfluous memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def status_of(data: bytes) -> int:
     return at_once
 
 
-# --- What is refused --------------------------------------------------------------------------
+# --- Rejected ---------------------------------------------------------------------------------
 
 MALFORMED = {
     # Lengths that can be read in two ways.
@@ -205,7 +205,7 @@ def test_too_many_headers_are_refused_before_the_head_ends(piece_bytes: int) -> 
     data = head()[:-2] + b"aa:bb\r\n" * 4_000
     reader = RequestReader()
     at = 0
-    with pytest.raises(RequestError) as refused:  # noqa: PT012 - some piece is the first beyond it.
+    with pytest.raises(RequestError) as refused:  # noqa: PT012 - some chunk is the first beyond it.
         for at in range(0, len(data), piece_bytes):
             assert not reader.receive(data[at : at + piece_bytes])
     assert refused.value.status == 431
@@ -225,7 +225,7 @@ def test_an_endless_head_keeps_no_more_than_its_limit() -> None:
     for start in (b"GET /", b"GET / HTTP/1.1\r\n" + HOST + b"X: "):
         reader = RequestReader()
         assert not reader.receive(start)
-        with pytest.raises(RequestError):  # noqa: PT012 - some piece is the first beyond it.
+        with pytest.raises(RequestError):  # noqa: PT012 - some chunk is the first beyond it.
             for _ in range(1_000):
                 assert not reader.receive(b"x" * 100)
                 assert reader.is_in_head
@@ -264,7 +264,7 @@ def test_what_unfinished_heads_take_in_memory_is_counted() -> None:
         assert 0.6 * counted < kept_by(reader) - new < 1.3 * counted
 
 
-# --- What is accepted -------------------------------------------------------------------------
+# --- Accepted ---------------------------------------------------------------------------------
 
 
 def one(data: bytes) -> Read:

@@ -151,8 +151,8 @@ STREAMS = st.lists(st.one_of(PARTS, requests()), max_size=10).map(b"".join)
 def test_what_is_accepted_is_framed_by_h11_in_the_same_way(stream: bytes) -> None:
     """Declared exceptions: h11 accepts bare LF, obs-fold, and Transfer-Encoding with a length.
 
-    It goes on where we have refused, and stops at a request that closes the connection. It refuses
-    blank lines before a request line.
+    It continues where this parser has rejected, and stops at a request that closes the connection.
+    It rejects blank lines before a request line.
     """
     ours = read([stream], WithoutBlankLines)[0]
     until_close = []
@@ -169,7 +169,7 @@ def test_any_stream_gives_the_same_result_in_every_split(stream: bytes, cuts: li
 
 
 def _times(count: int, stream: bytes) -> list[tuple[list[Read], int]]:
-    """What is read of a stream each time, on as many connections that share a cache."""
+    """Return each result of reading a stream on so many connections that share a cache."""
     blocks = HeaderBlockCache()
     return [read([stream], lambda: RequestReader(blocks)) for _ in range(count)]
 

@@ -94,7 +94,7 @@ def test_attributes_are_measured_in_bytes() -> None:
     assert parse("Attributes", '"ää"') == '"ää"'
     assert code_of(parse, '"12345"') == 50303
     assert code_of(parse, '"äää"') == 50303
-    # Length is checked first: what is too long is not looked into.
+    # Length is checked first: a text that is too long is not parsed.
     assert code_of(parse, "x" * 7) == 50303
 
 

@@ -35,7 +35,7 @@ STOPPED = Decision(Verdict.STOPPED)
 
 
 class Draw:
-    """Randomness of which only fractions are drawn: one for ever, or those of a seed."""
+    """A random source of fractions: a constant, or seeded."""
 
     def __init__(self, value: float = 0.0, seed: int | None = None) -> None:
         self.value = value
@@ -82,7 +82,7 @@ TABLE: list[tuple[str, AttemptOutcome, int, Schedule, Decision]] = [
     ("204", answer(204), 0, HOSTED_0, DELIVERED),
     ("299", answer(299), LAST, DURABLE, DELIVERED),
     ("200 and Retry-After", answer(200, "60"), 0, DURABLE, DELIVERED),
-    # The durable schedule: whatever else is answered, but for 410.
+    # The durable schedule: every response is retried except 410.
     ("300", answer(300), 0, DURABLE, FIRST_STEP),
     ("301", answer(301), 0, DURABLE, FIRST_STEP),
     ("302", answer(302), 0, DURABLE, FIRST_STEP),
@@ -196,7 +196,7 @@ def test_the_schedule_covers_24_hours_and_little_more() -> None:
 
 
 def test_whatever_the_seed_a_day_of_failures_is_survived() -> None:
-    """10,000 worlds: an endpoint away for 24 hours is asked once more after it is back."""
+    """10,000 seeds: an endpoint away for 24 hours gets another attempt after it is back."""
     began = time.perf_counter()
     asked_afterwards = []
     for seed in range(10_000):

@@ -1,4 +1,4 @@
-"""Signatures: published samples, the official validator, and what may not be signed."""
+"""Signatures: published samples, the official validator, and URLs that cannot be signed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from parlour.protocol.signatures import (
     write_form,
 )
 
-# Any text serves as a key; this one is not anybody's.
+# Any text serves as a key; this one is not in use.
 KEY = "8f5d2c1b7a6e49d0" + "b3c8e7f1a2b4c6d8"
 ZEROS = "0" * 31 + "1"
 PAIRS = [
@@ -63,7 +63,7 @@ JSON_BODY = (
 
 
 def received(url: PreparedUrl) -> str:
-    """The URL as a receiver puts it together from what was on the wire."""
+    """Return the URL as a receiver reassembles it from the request."""
     return url.scheme + "://" + url.host_header + url.target
 
 
@@ -328,8 +328,8 @@ HOSTS = st.one_of(
 )
 PORTS = st.one_of(st.just(""), st.sampled_from([":", ":80", ":443", ":8443", ":08080"]))
 USERS = st.one_of(st.just(""), st.sampled_from(["user@", "user:pass@", "%40:a%2Fb@", "@"]))
-# Not a semicolon: the validator takes what is behind the last one for a part of its own,
-# and forgets an empty one.
+# Not a semicolon: the validator treats the text after the last one as a separate part, and drops an
+# empty one.
 PATH_TEXT = st.text(
     st.one_of(
         st.sampled_from("abcXYZ019-._~!$'()*,=:@/%+ \"<>^`{|}[]&"),

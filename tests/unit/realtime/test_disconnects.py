@@ -1,4 +1,4 @@
-"""Reasons to disconnect: each is named once, has a public code, and says whether one may return."""
+"""Reasons to disconnect: unique, with a public code, and whether a client may reconnect."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Scenario:
         self.pool = BufferPool(1 << 30, 1 << 20)
         self.receiver = Receiver()
         self.wire = Wire()
-        accept: Any = lambda _: self.receiver  # noqa: E731 - typed as what the socket wants.
+        accept: Any = lambda _: self.receiver  # noqa: E731 - typed as the socket's parameter.
         self.socket = WebSocket(Registry(), accept, self.pool, inputs)
         self.socket.connection_made(self.wire)  # type: ignore[arg-type]
         client = ClientProtocol(parse_uri(f"ws://parlour.test{PATH}"))

@@ -1,4 +1,4 @@
-"""Requests in work on a socket: their bytes are reserved until they are over, and soon dropped."""
+"""Requests in flight on a socket: their bytes are reserved until they end, then dropped."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Server:
             assert each.displaced == 1
             assert each.user_key in losing
             assert each is [one for one in self.open if one.user_key == each.user_key][-1]
-            self.shares.release(each)  # As its connection does once more, when it ends.
+            self.shares.release(each)  # As its connection does again when it ends.
             self.open.remove(each)
         if not is_in:
             return None

@@ -54,9 +54,9 @@ class Receiver:
 
 
 async def messages_by_turn(chunk: bytes, count: int, cost: int = 1) -> list[list[bytes]]:
-    """The messages of a chunk that are received in each turn of the loop, the first one included.
+    """Return the messages received in each turn of the loop, from one chunk, the first included.
 
-    ``count``: how many there are; ``cost``: what the receiver says of each.
+    ``count``: their number; ``cost``: the receiver's cost of each.
     """
     receiver = Receiver(cost)
     socket, transport = opened(lambda _: receiver)
@@ -127,7 +127,7 @@ class Tunnel:
 
 
 def manager_with(tunnel: Tunnel) -> Any:
-    """An endpoint that lets everybody in."""
+    """An endpoint that accepts all clients."""
     token = AccessToken(
         account_sid="AC", key_sid="SK", identity="alice", service_sid="IS", expires_ms=1 << 45
     )

@@ -272,7 +272,7 @@ def test_an_object_named_twice_is_established_once_from_its_lowest_number(
 
 def test_events_are_searched_for_conversations_of_objects_with_a_number(world: World) -> None:
     run(world, requested(messages(), 3), requested(document()), requested(USER_INFO, 4))
-    # The sid of a map may be that of a conversation's roster, too.
+    # The sid of a map may also be the sid of a conversation's roster.
     roster_owner = "CH" + USER_INFO.sid[2:]
     assert world.conversations == [(conversation(1), 3), (roster_owner, 4)]
 

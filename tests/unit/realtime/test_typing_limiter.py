@@ -1,4 +1,4 @@
-"""Typing is published once in a while for each user in each conversation, and forgotten."""
+"""Typing is rate limited for each user in each conversation, and evicted later."""
 
 from __future__ import annotations
 

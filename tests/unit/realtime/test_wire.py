@@ -1,4 +1,4 @@
-"""Frames as bytes: what the library makes is cut and read, and what is made here it reads."""
+"""Frames as bytes: this codec and the library's read each other's output."""
 
 from __future__ import annotations
 
