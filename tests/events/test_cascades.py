@@ -214,7 +214,7 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("name", CASCADES)
-def test_an_action_asks_and_tells_in_order(
+def test_an_action_calls_its_webhooks_in_order(
     run_scenario: ScenarioRunner, name: str, origin: str
 ) -> None:
     do, asked, told = CASCADES[name]
@@ -241,9 +241,7 @@ def test_an_action_asks_and_tells_in_order(
 
 
 @pytest.mark.parametrize("name", [name for name in CASCADES if "telephones" not in name])
-def test_without_the_header_nothing_of_it_is_asked_or_told(
-    run_scenario: ScenarioRunner, name: str
-) -> None:
+def test_without_the_header_no_webhook_is_called(run_scenario: ScenarioRunner, name: str) -> None:
     do, _, _ = CASCADES[name]
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
@@ -257,7 +255,7 @@ def test_without_the_header_nothing_of_it_is_asked_or_told(
     run_scenario(scenario)
 
 
-def test_a_membership_that_the_api_changes_is_silent_even_with_the_header(
+def test_an_implicit_membership_change_calls_no_webhook_even_with_the_header(
     run_scenario: ScenarioRunner,
 ) -> None:
     """There the API takes no header; a client moves its own read horizon, which fires webhooks."""

@@ -88,7 +88,7 @@ def test_asking_for_the_end_of_the_log_holds_no_snapshot(run_scenario: ScenarioR
 # --- Positions
 
 
-def test_a_new_sink_begins_at_the_end_unless_it_wants_everything(
+def test_a_new_sink_starts_at_the_end_unless_it_reads_all_events(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(log: EventLogSetup) -> None:
@@ -117,7 +117,7 @@ def test_where_a_new_sink_began_outlives_a_crash(run_scenario: ScenarioRunner) -
     run_scenario(scenario)
 
 
-def test_a_sink_goes_on_where_it_stopped(run_scenario: ScenarioRunner) -> None:
+def test_a_sink_resumes_at_its_position(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         first, second = RecordingSink(), RecordingSink()
         async with running(log.dispatcher(first)):
@@ -155,7 +155,7 @@ def test_a_crash_while_a_sink_is_busy_loses_nothing(run_scenario: ScenarioRunner
     run_scenario(scenario)
 
 
-def test_a_position_that_is_kept_before_sending_is_caught(
+def test_a_position_saved_before_sending_is_detected(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def keep_first(self: dispatcher.SinkRunner) -> bool:
@@ -175,7 +175,7 @@ def test_a_position_that_is_kept_before_sending_is_caught(
     run_scenario(scenario)
 
 
-def test_a_crash_before_the_position_is_kept_hands_out_again(
+def test_a_crash_before_the_position_is_saved_redelivers(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(_: dispatcher.SinkRunner) -> None:
@@ -197,7 +197,7 @@ def test_a_crash_before_the_position_is_kept_hands_out_again(
     run_scenario(scenario)
 
 
-def test_passing_unwanted_events_is_kept_when_it_is_quiet_and_at_the_stop(
+def test_the_position_past_skipped_events_is_saved_when_idle_and_at_shutdown(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(log: EventLogSetup) -> None:
@@ -218,7 +218,7 @@ def test_passing_unwanted_events_is_kept_when_it_is_quiet_and_at_the_stop(
     run_scenario(scenario)
 
 
-def test_a_position_that_is_not_to_be_kept_at_once_is_kept_when_it_is_quiet(
+def test_a_deferred_position_is_saved_when_idle(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(log: EventLogSetup) -> None:
@@ -236,7 +236,7 @@ def test_a_position_that_is_not_to_be_kept_at_once_is_kept_when_it_is_quiet(
     run_scenario(scenario)
 
 
-def test_many_unwanted_events_are_kept_while_it_is_busy(
+def test_the_position_past_many_skipped_events_is_saved_under_load(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "CHECKPOINT_EVENTS_MAX", 512)
@@ -256,7 +256,9 @@ def test_many_unwanted_events_are_kept_while_it_is_busy(
 # --- One sink and the others
 
 
-def test_a_failing_sink_is_tried_again_and_stops_nobody_else(run_scenario: ScenarioRunner) -> None:
+def test_a_failing_sink_is_retried_without_blocking_other_sinks(
+    run_scenario: ScenarioRunner,
+) -> None:
     async def scenario(log: EventLogSetup) -> None:
         bad, good = RecordingSink("bad"), RecordingSink("good")
         bad.failures = 3
@@ -273,7 +275,7 @@ def test_a_failing_sink_is_tried_again_and_stops_nobody_else(run_scenario: Scena
     run_scenario(scenario)
 
 
-def test_a_hanging_sink_delays_nobody_else(run_scenario: ScenarioRunner) -> None:
+def test_a_hanging_sink_does_not_delay_other_sinks(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         slow, good = RecordingSink("slow"), RecordingSink("good")
         slow.gate = asyncio.Event()
@@ -288,7 +290,7 @@ def test_a_hanging_sink_delays_nobody_else(run_scenario: ScenarioRunner) -> None
     run_scenario(scenario)
 
 
-def test_a_sink_that_only_ever_fails_keeps_its_place(run_scenario: ScenarioRunner) -> None:
+def test_a_sink_that_always_fails_keeps_its_position(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         bad = RecordingSink()
         bad.failures = 1_000_000
@@ -314,7 +316,7 @@ def test_without_a_wake_up_an_event_comes_with_the_next_poll(run_scenario: Scena
     run_scenario(scenario)
 
 
-def test_what_another_sink_has_read_counts_until_the_next_wake_up(
+def test_a_shared_batch_is_reused_until_the_next_wake_up(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(log: EventLogSetup) -> None:
@@ -344,7 +346,7 @@ def test_a_wake_up_makes_the_poll_unnecessary(run_scenario: ScenarioRunner) -> N
     run_scenario(scenario)
 
 
-def test_a_stop_waits_for_what_has_begun(run_scenario: ScenarioRunner) -> None:
+def test_a_stop_waits_for_work_in_progress(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         sink = RecordingSink()
         sink.gate = asyncio.Event()
@@ -363,7 +365,7 @@ def test_a_stop_waits_for_what_has_begun(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
-def test_a_stop_does_not_wait_for_ever(
+def test_a_stop_has_a_timeout(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "DRAIN_SECONDS_MAX", 0.05)
@@ -460,7 +462,7 @@ def test_an_old_event_behind_a_young_one_waits_so_that_there_are_no_gaps(
     run_scenario(scenario)
 
 
-def test_the_server_removes_old_events_by_itself(
+def test_the_server_removes_old_events(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "RETIRED_EVENTS_MAX", 2)

@@ -235,7 +235,7 @@ def test_a_late_or_repeated_report_changes_nothing(
     run_scenario(scenario)
 
 
-def test_the_words_tell_none_some_and_all(run_scenario: ScenarioRunner) -> None:
+def test_delivery_summaries_distinguish_none_some_and_all(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         message_sid, sids = await say(log, 0, "+1", "+2", "+3")
         assert await summary(log, message_sid) == ""
@@ -251,7 +251,7 @@ def test_the_words_tell_none_some_and_all(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
-def test_an_error_is_kept_until_it_is_taken_back(run_scenario: ScenarioRunner) -> None:
+def test_an_error_is_stored_until_it_is_cleared(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         _, (sid,) = await say(log, 0, "+1")
         await record(log, sid, StatusReport("sent", channel_message_sid="SM1"))
@@ -267,7 +267,7 @@ def test_an_error_is_kept_until_it_is_taken_back(run_scenario: ScenarioRunner) -
     run_scenario(scenario)
 
 
-def test_a_report_of_what_has_gone_changes_nothing(run_scenario: ScenarioRunner) -> None:
+def test_a_report_of_a_deleted_message_changes_nothing(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         _, (sid,) = await say(log, 0, "+1")
         assert await record(log, "DY" + "0" * 32, StatusReport("sent")) == [False]
@@ -283,7 +283,7 @@ def test_a_report_of_what_has_gone_changes_nothing(run_scenario: ScenarioRunner)
 # --- Submission to the carrier
 
 
-def test_every_recipient_is_reached_as_the_event_says(run_scenario: ScenarioRunner) -> None:
+def test_every_recipient_is_sent_to_the_address_in_the_event(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         carrier = Scripted()
         message_sid, sids = await say(log, 0, "+1", "+2")
@@ -320,7 +320,7 @@ def test_messages_of_one_binding_keep_their_order_and_wait_for_each_other(
     run_scenario(scenario)
 
 
-def test_an_unreachable_carrier_is_asked_again_for_what_it_did_not_take(
+def test_messages_are_retried_while_the_carrier_is_unreachable(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(log: EventLogSetup) -> None:

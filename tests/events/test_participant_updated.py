@@ -156,7 +156,7 @@ def expected(room: Room) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_each_webhook_that_listens_is_told_once_with_the_right_parameters(
+def test_each_subscribed_webhook_is_called_once_with_the_right_parameters(
     own: Api, receiver: Receiver, name: str
 ) -> None:
     made_as, said, changed = CHANGES[name]
@@ -188,7 +188,7 @@ def test_each_webhook_that_listens_is_told_once_with_the_right_parameters(
 
 
 @pytest.mark.parametrize("header", [None, "false", "yes", ""])
-def test_nobody_is_told_or_asked_without_the_header(
+def test_without_the_header_no_webhook_is_called(
     own: Api, receiver: Receiver, header: str | None
 ) -> None:
     room = Room(own, receiver, f"silent-{header}", CHAT)
@@ -223,7 +223,7 @@ def test_a_rejected_update_leaves_the_participant_as_it_was(
     assert len(room.told(3)) == 3
 
 
-def test_what_is_asked_is_the_state_as_it_would_be(own: Api, receiver: Receiver) -> None:
+def test_the_pre_action_webhook_gets_the_updated_state(own: Api, receiver: Receiver) -> None:
     room = Room(own, receiver, "asked", CHAT)
     room.listen(f"{room.place}/pre")
     own.post(room.path, Attributes='{"seat": 2}', headers=ENABLED).expect(200)
@@ -241,7 +241,7 @@ def test_what_is_asked_is_the_state_as_it_would_be(own: Api, receiver: Receiver)
     assert len({line.token for line in (asked, *told)}) == 4
 
 
-def test_an_update_that_is_refused_anyway_is_asked_of_nobody(own: Api, receiver: Receiver) -> None:
+def test_an_invalid_update_calls_no_pre_action_webhook(own: Api, receiver: Receiver) -> None:
     room = Room(own, receiver, "refused", CHAT)
     room.listen(f"{room.place}/pre")
     own.post(room.path, Attributes="{", headers=ENABLED).refuses(400, 50304)

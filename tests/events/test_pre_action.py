@@ -59,7 +59,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("given", UNCHANGED.values(), ids=UNCHANGED.keys())
-def test_it_goes_on_unchanged(run_scenario: ScenarioRunner, given: Responder) -> None:
+def test_the_change_proceeds_unchanged(run_scenario: ScenarioRunner, given: Responder) -> None:
     async def scenario(room: PreActionSetup) -> None:
         room.answers(given)
         said = await room.say(Author="carol", Attributes='{"a":1}')
@@ -71,7 +71,7 @@ def test_it_goes_on_unchanged(run_scenario: ScenarioRunner, given: Responder) ->
 
 
 @pytest.mark.parametrize("given", NONSENSE.values(), ids=NONSENSE.keys())
-def test_nonsense_changes_nothing_and_is_noted(
+def test_an_invalid_response_changes_nothing_and_is_recorded(
     run_scenario: ScenarioRunner, given: Responder
 ) -> None:
     async def scenario(room: PreActionSetup) -> None:
@@ -160,7 +160,7 @@ def test_waiting_for_a_turn_counts_as_waiting(
         ("http://169.254.169.254/", 11205),
     ],
 )
-def test_who_cannot_be_reached_stops_nothing(
+def test_an_unreachable_webhook_blocks_nothing(
     run_scenario: ScenarioRunner, url: str, code: int
 ) -> None:
     async def scenario(room: PreActionSetup) -> None:
@@ -190,7 +190,7 @@ def test_who_cannot_be_reached_stops_nothing(
 
 @pytest.mark.parametrize("origin", [WITH_HEADER, ALICE, BY_SMS], ids=["API", "SDK", "SMS"])
 @pytest.mark.parametrize("status", [200, 201])
-def test_a_new_message_is_kept_as_amended(
+def test_a_new_message_is_stored_as_amended(
     run_scenario: ScenarioRunner, origin: Any, status: int
 ) -> None:
     async def scenario(room: PreActionSetup) -> None:
@@ -236,7 +236,7 @@ def test_a_byte_order_mark_is_no_nonsense(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
-def test_a_changed_message_is_kept_as_amended(run_scenario: ScenarioRunner) -> None:
+def test_a_changed_message_is_stored_as_amended(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         said = await room.instance.say(room.sid, "first")
         room.answers(respond_with(200, '{"body":"amended","author":"erin"}'))
@@ -252,7 +252,7 @@ def test_a_changed_message_is_kept_as_amended(run_scenario: ScenarioRunner) -> N
     run_scenario(scenario)
 
 
-def test_conversations_are_kept_as_amended(run_scenario: ScenarioRunner) -> None:
+def test_conversations_are_stored_as_amended(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         room.answers(
             respond_with(200, '{"friendly_name":"amended","attributes":{"a":1},"state":"x"}')
@@ -393,7 +393,7 @@ async def everything(room: PreActionSetup) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("event", ONLY_REJECTABLE)
-def test_the_members_of_an_answer_change_nothing_there(tmp_path: Path, event: str) -> None:
+def test_members_of_the_response_change_nothing_there(tmp_path: Path, event: str) -> None:
     """The same action on two servers, one of which is answered with every member there is."""
 
     async def outcome(backend: WebhookBackend, name: str, given: Responder) -> Any:

@@ -33,7 +33,7 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 # --- Who is asked, and when -----------------------------------------------------------------
 
 
-def test_nobody_is_asked_about_what_is_wrong_anyway(run_scenario: ScenarioRunner) -> None:
+def test_an_invalid_request_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         assert (await refusal(room.say(Author="x" * 257)))[1] == 50310
         assert (await refusal(room.instance.say("CH" + "0" * 32, "x", WITH_HEADER)))[1] == 20404
@@ -54,7 +54,7 @@ def test_nobody_is_asked_about_what_is_wrong_anyway(run_scenario: ScenarioRunner
     ],
     ids=["not in the filters", "no filters", "no URL", "flex"],
 )
-def test_nobody_is_asked_who_does_not_listen(
+def test_an_unsubscribed_pre_action_webhook_is_not_called(
     run_scenario: ScenarioRunner, changes: dict[str, str]
 ) -> None:
     async def scenario(room: PreActionSetup) -> None:
@@ -66,7 +66,7 @@ def test_nobody_is_asked_who_does_not_listen(
     run_scenario(scenario)
 
 
-def test_without_the_header_nobody_is_asked(run_scenario: ScenarioRunner) -> None:
+def test_without_the_header_no_pre_action_webhook_is_called(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         room.answers(respond_with(403))
         assert (await room.instance.say(room.sid, "said")).body == "said"
@@ -95,7 +95,9 @@ def test_creating_a_user_is_not_asked_about(run_scenario: ScenarioRunner) -> Non
     run_scenario(scenario)
 
 
-def test_what_closed_meanwhile_is_closed(run_scenario: ScenarioRunner) -> None:
+def test_a_conversation_closed_during_the_pre_action_webhook_is_closed(
+    run_scenario: ScenarioRunner,
+) -> None:
     async def scenario(room: PreActionSetup) -> None:
         async def close(told: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             await room.instance.do("UpdateConversation", {"State": "closed"}, Sid=room.sid)
@@ -107,7 +109,7 @@ def test_what_closed_meanwhile_is_closed(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
-def test_an_index_is_given_when_the_message_is_kept(run_scenario: ScenarioRunner) -> None:
+def test_an_index_is_assigned_when_the_message_is_stored(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         async def overtake(told: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             await room.instance.say(room.sid, "quicker")
@@ -296,7 +298,7 @@ def test_one_rejected_participant_ends_the_completion(run_scenario: ScenarioRunn
     run_scenario(scenario)
 
 
-def test_a_rejected_conversation_is_not_begun(run_scenario: ScenarioRunner) -> None:
+def test_a_rejected_conversation_is_not_created(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         room.answers(respond_with(403))
         form: Any = {"Participant": TWO, "UniqueName": "u"}
@@ -376,7 +378,7 @@ def test_a_stop_while_the_backend_thinks_loses_no_conversation(tmp_path: Path) -
     asyncio.run(scenario())
 
 
-def test_what_is_kept_of_a_question(run_scenario: ScenarioRunner) -> None:
+def test_a_pre_action_attempt_is_stored(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         room.answers(respond_with(403, "no"))
         await refusal(room.say())

@@ -107,7 +107,7 @@ def test_credentials_of_a_url_are_sent_and_shown_nowhere(
     assert "hidden-word" not in shown
 
 
-def test_nothing_is_told_of_a_request_without_the_header(own: Api, receiver: Receiver) -> None:
+def test_a_request_without_the_header_calls_no_webhook(own: Api, receiver: Receiver) -> None:
     conversation_sid = listen(own, receiver.url("/ok/silent"))
     own.post(f"/Conversations/{conversation_sid}/Messages", Body="quiet").expect(201)
     say(own, conversation_sid, "loud")
@@ -155,7 +155,7 @@ def test_a_410_stops_a_delivery_at_once(own: Api, receiver: Receiver) -> None:
     assert (attempt["outcome"], attempt["delivery_state"]) == ("stopped", "stopped")
 
 
-def test_a_receiver_that_refuses_is_logged_and_told_when_it_is_back(
+def test_a_refusing_receiver_is_logged_and_retried_until_it_is_back(
     own: Api, refusing_port: ReservedPort
 ) -> None:
     say(own, listen(own, f"{refusing_port.url}/nobody"), "to nobody")
@@ -178,7 +178,7 @@ def test_the_hosted_schedule_makes_one_attempt(own: Api, receiver: Receiver) -> 
     assert len(receiver.lines("/status/503/hosted")) == 1
 
 
-def test_a_detached_webhook_hears_nothing_more(own: Api, receiver: Receiver) -> None:
+def test_a_detached_webhook_receives_no_more_events(own: Api, receiver: Receiver) -> None:
     conversation_sid = own.post("/Conversations").expect(201)["sid"]
     path = "/status/500/detached"
     webhook = own.post(
@@ -242,7 +242,7 @@ def test_a_filter_that_means_nothing_is_refused(own: Api, filters: dict[str, str
     own.get(LOG, filters).refuses(400, 20001)
 
 
-def test_another_account_sees_nothing_of_it(own: Api, receiver: Receiver, foreign_api: Api) -> None:
+def test_another_account_cannot_see_it(own: Api, receiver: Receiver, foreign_api: Api) -> None:
     say(own, listen(own, receiver.url("/ok/mine")), "mine")
     (attempt,) = eventually(lambda: log_of(own), bool)
     foreign_api.get(f"{LOG}/{attempt['sid']}").refuses(404, 20404)
@@ -280,7 +280,7 @@ def test_a_range_is_replayed_in_order(own: Api, receiver: Receiver, server: Serv
     assert bodies(arrived(receiver, "/ok/range", 15))[10:] == list("abcde")
 
 
-def test_what_failed_for_good_is_delivered_by_a_replay(
+def test_dropped_deliveries_are_delivered_by_a_replay(
     own: Api, server: Server, tmp_path: Any
 ) -> None:
     server.command("webhooks", "retries", str(own.sid), "hosted")
@@ -296,7 +296,7 @@ def test_what_failed_for_good_is_delivered_by_a_replay(
 # --- Over restarts
 
 
-def test_what_is_pending_is_resumed_after_a_kill(tmp_path: Any) -> None:
+def test_pending_deliveries_resume_after_a_kill(tmp_path: Any) -> None:
     with Server(tmp_path / "data") as server, Receiver(tmp_path) as receiver:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         conversation_sid = listen(api, receiver.url("/ok"))

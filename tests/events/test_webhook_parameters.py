@@ -144,7 +144,7 @@ def _check_values(values: dict[str, str], source: str, service_sid: str) -> None
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_api_is_silent_without_the_header(level: str) -> None:
+def test_the_api_calls_no_webhook_without_the_header(level: str) -> None:
     """Only reports of the carrier are published: they have no request with a header."""
     silent = seen("api", level)
     assert silent.before == []
@@ -152,7 +152,7 @@ def test_the_api_is_silent_without_the_header(level: str) -> None:
         assert {told.event for told in getattr(silent, place)} == {"onDeliveryUpdated"}
 
 
-def test_the_conversation_hears_the_same_as_the_account() -> None:
+def test_the_conversation_webhook_receives_the_same_as_the_account_webhook() -> None:
     both = seen("client", "account")
     for event in event_names.SCOPED_FILTERS:
         assert both.at("scoped", event) == both.at("after", event)
@@ -176,7 +176,7 @@ def first(event: str, place: str = "after", **having: str) -> dict[str, str]:
     raise AssertionError(having)
 
 
-def test_a_message_as_it_was_said() -> None:
+def test_a_message_event_has_the_sent_text() -> None:
     values = first("onMessageAdded", Index="0", Author="bob")
     assert values["Body"] == "Grüße & 50% off"
     assert values["Subject"] == "s"
@@ -202,7 +202,7 @@ def test_before_an_update_the_proposed_state_with_the_last_date() -> None:
     assert after["DateUpdated"] > after["DateCreated"]
 
 
-def test_a_removal_says_when() -> None:
+def test_a_removal_event_has_its_date() -> None:
     before = first("onMessageRemove", "before", Body="changed")
     after = first("onMessageRemoved", Body="changed")
     assert after["DateRemoved"] >= after["DateUpdated"] == before["DateUpdated"]
@@ -295,13 +295,13 @@ def test_a_conversation_made_for_a_message_from_outside() -> None:
     assert not {"ConversationSid", "DateCreated", "ChannelMetadata"} & set(asked)
 
 
-def test_a_later_event_has_nothing_of_the_message() -> None:
+def test_a_later_event_has_no_message_parameters() -> None:
     payload = _conversation(inbound=INBOUND)
     told = post_parameters(_added(payload, name="onConversationUpdated"))
     assert not any(name.startswith("Messag") for name in told)
 
 
-def test_an_event_of_an_older_version_lacks_what_it_lacks() -> None:
+def test_an_event_of_an_older_version_has_fewer_parameters() -> None:
     told = post_parameters(_added('{"conversation":{"sid":"CH1"}}'))
     assert told == {
         "EventType": "onConversationAdded",

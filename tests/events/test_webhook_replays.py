@@ -56,7 +56,7 @@ def test_a_replay_begins_with_the_index_that_is_named(
     run_scenario(scenario)
 
 
-def test_a_replay_tells_who_said_it_and_when(run_scenario: ScenarioRunner) -> None:
+def test_a_replay_contains_author_and_date(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         said = [await instance.say(sid, "x", origin) for origin in (ALICE, BY_SMS, WITH_HEADER)]
@@ -75,7 +75,7 @@ def test_a_replay_tells_who_said_it_and_when(run_scenario: ScenarioRunner) -> No
     run_scenario(scenario)
 
 
-def test_a_message_is_told_once_however_fast_the_webhook_follows(
+def test_a_message_is_sent_once_however_soon_the_webhook_is_created(
     run_scenario: ScenarioRunner,
 ) -> None:
     """A message that fires is live for the webhooks there are, and replayed to a later one."""
@@ -92,7 +92,7 @@ def test_a_message_is_told_once_however_fast_the_webhook_follows(
     run_scenario(scenario)
 
 
-def test_a_replay_is_for_webhooks_that_hear_of_messages(run_scenario: ScenarioRunner) -> None:
+def test_a_replay_requires_a_webhook_for_added_messages(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         for body in ("one", "two", "three"):

@@ -137,7 +137,7 @@ def test_the_filters_and_the_method_are_those_of_the_configuration_that_counts(
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
-def test_a_name_goes_to_its_own_side(run_scenario: ScenarioRunner, name: str) -> None:
+def test_each_event_goes_to_its_url_and_no_other(run_scenario: ScenarioRunner, name: str) -> None:
     """Names before the action to the one URL, names after it to the other, and no other name."""
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
@@ -183,7 +183,7 @@ def event(
     return Event(**values)
 
 
-def test_flex_is_kept_and_silent(run_scenario: ScenarioRunner) -> None:
+def test_a_flex_webhook_is_stored_and_never_called(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         await account(instance, backend, Target="flex")
         made = await instance.do("CreateConversation", origin=WITH_HEADER)
@@ -196,7 +196,7 @@ def test_flex_is_kept_and_silent(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
-def test_every_scope_is_told_once(run_scenario: ScenarioRunner) -> None:
+def test_every_scope_is_called_once(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         await account(instance, backend)
         made = await instance.do("CreateConversation")
@@ -218,7 +218,9 @@ def test_every_scope_is_told_once(run_scenario: ScenarioRunner) -> None:
     [(ALICE, True), (BY_SMS, True), (WITH_HEADER, True), (None, False)],
     ids=["client", "sms", "header", "api"],
 )
-def test_who_fires(run_scenario: ScenarioRunner, origin: Any, is_told: bool) -> None:
+def test_sources_that_fire_webhooks(
+    run_scenario: ScenarioRunner, origin: Any, is_told: bool
+) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         await account(instance, backend)
         await service(instance, instance.scope.service_sid, Filters=EVERYTHING)
@@ -237,7 +239,7 @@ def test_who_fires(run_scenario: ScenarioRunner, origin: Any, is_told: bool) -> 
 # --- Webhooks of conversations --------------------------------------------------------------
 
 
-def test_a_webhook_hears_of_its_own_conversation_and_its_own_filters(
+def test_a_scoped_webhook_receives_only_its_conversation_and_filters(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
@@ -257,7 +259,7 @@ def test_a_webhook_hears_of_its_own_conversation_and_its_own_filters(
     run_scenario(scenario)
 
 
-def test_a_webhook_hears_nothing_after_it_was_detached(run_scenario: ScenarioRunner) -> None:
+def test_a_webhook_receives_nothing_after_it_was_detached(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         webhook = await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageAdded")
@@ -274,7 +276,9 @@ def test_a_webhook_hears_nothing_after_it_was_detached(run_scenario: ScenarioRun
 
 # With one writer, transactions commit in the order of their start.
 @pytest.mark.embedded
-def test_the_end_of_a_conversation_is_told_to_its_webhooks(run_scenario: ScenarioRunner) -> None:
+def test_the_deletion_of_a_conversation_is_sent_to_its_webhooks(
+    run_scenario: ScenarioRunner,
+) -> None:
     """And so is what came before the end, even where it is read from the log afterwards."""
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
@@ -292,7 +296,7 @@ def test_the_end_of_a_conversation_is_told_to_its_webhooks(run_scenario: Scenari
     run_scenario(scenario)
 
 
-def test_what_is_read_after_the_end_goes_to_the_webhooks_of_the_time(
+def test_events_read_after_the_deletion_use_the_webhooks_at_commit(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
@@ -323,7 +327,9 @@ async def fired_again(instance: InProcessServer, name: str) -> list[list[Webhook
 
 
 @pytest.mark.embedded
-def test_a_webhook_hears_nothing_from_before_it_was_attached(run_scenario: ScenarioRunner) -> None:
+def test_a_webhook_receives_nothing_from_before_it_was_attached(
+    run_scenario: ScenarioRunner,
+) -> None:
     """In the same millisecond too: the log's order counts, not the clock."""
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
@@ -415,7 +421,7 @@ def test_a_flow_is_started_where_flows_are_run(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_flow_hears_what_its_filters_say(tmp_path: Path) -> None:
+def test_a_flow_receives_the_events_of_its_filters(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with WebhookBackend() as backend:
             studio_url = backend.url("/studio")
@@ -433,7 +439,7 @@ def test_a_flow_hears_what_its_filters_say(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_without_a_place_for_flows_the_webhook_is_only_kept(run_scenario: ScenarioRunner) -> None:
+def test_without_a_url_for_flows_the_webhook_is_only_stored(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         await instance.attach(sid, "studio", FlowSid=FLOW_SID)

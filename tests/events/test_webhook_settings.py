@@ -119,7 +119,7 @@ def wanted(changes: dict[str, Change]) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def test_changes_of_the_account_count_for_what_comes_after_them(tmp_path: Path) -> None:
+def test_changes_of_the_account_apply_to_later_events(tmp_path: Path) -> None:
     async def scenario(held_server: HeldIntakeServer) -> None:
         sid = (await held_server.instance.do("CreateConversation")).sid
         for name, change in OF_ACCOUNT.items():
@@ -134,7 +134,7 @@ def test_changes_of_the_account_count_for_what_comes_after_them(tmp_path: Path) 
     run_with_held_intake(tmp_path, scenario)
 
 
-def test_changes_of_a_service_count_for_what_comes_after_them(tmp_path: Path) -> None:
+def test_changes_of_a_service_apply_to_later_events(tmp_path: Path) -> None:
     async def scenario(held_server: HeldIntakeServer) -> None:
         sid = (await held_server.instance.do("CreateConversation")).sid
         service_sid = held_server.instance.scope.service_sid
@@ -150,7 +150,7 @@ def test_changes_of_a_service_count_for_what_comes_after_them(tmp_path: Path) ->
     run_with_held_intake(tmp_path, scenario)
 
 
-def test_changes_of_scoped_webhooks_count_for_what_comes_after_them(tmp_path: Path) -> None:
+def test_changes_of_scoped_webhooks_apply_to_later_events(tmp_path: Path) -> None:
     async def scenario(held_server: HeldIntakeServer) -> None:
         for name, change in OF_CONVERSATION.items():
             sid = (await held_server.instance.do("CreateConversation")).sid
@@ -165,7 +165,7 @@ def test_changes_of_scoped_webhooks_count_for_what_comes_after_them(tmp_path: Pa
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_a_scoped_webhook_is_sent_what_was_committed_while_it_existed(
+def test_a_scoped_webhook_receives_events_committed_while_it_existed(
     tmp_path: Path, restarts: bool
 ) -> None:
     async def scenario(held_server: HeldIntakeServer) -> None:
@@ -281,7 +281,7 @@ def test_a_deleted_service_keeps_its_webhooks_until_the_intake_has_passed(tmp_pa
     run_with_held_intake(tmp_path, scenario)
 
 
-def test_what_waits_for_its_turn_is_sent_after_its_webhook_was_detached(tmp_path: Path) -> None:
+def test_queued_deliveries_are_sent_after_their_webhook_was_detached(tmp_path: Path) -> None:
     """But not what waits behind a retry, and what fails afterwards is not retried."""
 
     async def scenario(held_server: HeldIntakeServer) -> None:
@@ -316,7 +316,7 @@ def test_what_waits_for_its_turn_is_sent_after_its_webhook_was_detached(tmp_path
 FORGET_SETTINGS = "DELETE FROM event WHERE account_sid = $1 AND name = 'webhooksChanged'"
 
 
-def test_a_backlog_of_an_earlier_version_goes_by_the_settings_of_the_upgrade(
+def test_a_backlog_of_an_earlier_version_uses_the_settings_of_the_upgrade(
     tmp_path: Path,
 ) -> None:
     """Its log does not have the settings before a change; a webhook's age is known all the same."""

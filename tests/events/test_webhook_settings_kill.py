@@ -23,7 +23,7 @@ EXPECTED = [("/ok/account", "one"), ("/ok/scoped", "one"), ("/ok/service", "two"
 
 
 @pytest.mark.gate
-def test_a_killed_intake_goes_by_the_settings_of_each_event(tmp_path: Path) -> None:
+def test_a_killed_intake_applies_the_settings_of_each_event(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server, Receiver(tmp_path) as receiver:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         change_and_say(api, receiver)

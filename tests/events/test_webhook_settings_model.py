@@ -209,7 +209,7 @@ def received(told: WebhookRequest) -> Sent:
     return told.method, told.path, values["ConversationSid"]
 
 
-def test_what_is_sent_is_decided_when_it_is_committed(tmp_path: Path) -> None:
+def test_webhooks_follow_the_settings_at_commit(tmp_path: Path) -> None:
     with asyncio.Runner() as runner, started(tmp_path, runner) as held_server:
 
         @settings(max_examples=RUNS, suppress_health_check=list(HealthCheck))

@@ -61,7 +61,7 @@ def test_users_are_permitted_a_few_operations_and_some_of_their_own() -> None:
     assert served & permitted == OF_THE_API
 
 
-def test_an_operation_that_says_nothing_is_for_accounts_alone(run_scenario: ScenarioRunner) -> None:
+def test_an_operation_without_a_permit_is_for_accounts_only(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
         service = {"ChatServiceSid": instance.scope.service_sid, "Sid": "alice", "UserSid": "alice"}
         refused = 0
@@ -83,7 +83,7 @@ def test_an_operation_that_says_nothing_is_for_accounts_alone(run_scenario: Scen
     run_scenario(scenario)
 
 
-def test_an_account_takes_no_look_at_roles(
+def test_an_account_reads_no_roles(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
@@ -121,7 +121,7 @@ def test_an_unknown_user_has_no_role(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
-def test_a_service_of_somebody_else_is_not_there(run_scenario: ScenarioRunner) -> None:
+def test_another_accounts_service_is_not_found(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
         await instance.do("CreateUser", {"Identity": "alice"})
         elsewhere = {"ChatServiceSid": "IS" + "0" * 32}
@@ -152,7 +152,7 @@ def test_a_role_that_was_removed_grants_nothing_until_there_is_another(
     run_scenario(scenario)
 
 
-def test_a_creator_who_joins_gets_the_role_of_creators(run_scenario: ScenarioRunner) -> None:
+def test_a_creator_who_joins_gets_the_creator_role(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
         await instance.do("CreateUser", {"Identity": "alice"})
         roles = await instance.do(
@@ -177,7 +177,7 @@ def test_a_creator_who_joins_gets_the_role_of_creators(run_scenario: ScenarioRun
     run_scenario(scenario)
 
 
-def test_a_participant_who_was_removed_sees_nothing_any_more(run_scenario: ScenarioRunner) -> None:
+def test_a_removed_participant_loses_access(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
         made = await instance.do("CreateConversation")
         here = {"ConversationSid": made.sid}
@@ -191,7 +191,9 @@ def test_a_participant_who_was_removed_sees_nothing_any_more(run_scenario: Scena
     run_scenario(scenario)
 
 
-def test_a_creator_who_takes_no_part_is_told_so(run_scenario: ScenarioRunner) -> None:
+def test_a_creator_who_is_no_participant_gets_a_specific_error(
+    run_scenario: ScenarioRunner,
+) -> None:
     async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
         await instance.do("CreateUser", {"Identity": "alice"})
         made = await run_as(instance, "alice", "CreateClientConversation")
@@ -227,7 +229,7 @@ def test_a_creator_who_takes_no_part_is_told_so(run_scenario: ScenarioRunner) ->
         ),
     ],
 )
-def test_what_only_an_account_may_say(
+def test_parameters_for_accounts_only_are_rejected(
     run_scenario: ScenarioRunner, operation_id: str, form: dict[str, str], path: dict[str, str]
 ) -> None:
     async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:

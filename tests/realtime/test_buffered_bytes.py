@@ -65,7 +65,7 @@ def test_small_parts_of_a_message_are_counted(server: Server, api: Api) -> None:
     assert until_buffered(server, 0, 0) == 0
 
 
-def test_news_that_is_held_back_is_counted(server: Server, api: Api) -> None:
+def test_held_back_notifications_are_counted(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
     for _ in range(MISSED):
         sample.add_message(BODY)

@@ -45,7 +45,7 @@ async def own_room(clients: RealtimeClients) -> str:
     return path
 
 
-def test_every_change_of_a_client_is_asked_and_told(run_scenario: ScenarioRunner) -> None:
+def test_every_change_of_a_client_calls_both_webhooks(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         await listen(clients)
         await clients.session("alice")
@@ -84,7 +84,7 @@ def test_every_change_of_a_client_is_asked_and_told(run_scenario: ScenarioRunner
     run_scenario(scenario)
 
 
-def test_the_read_horizon_is_told(run_scenario: ScenarioRunner) -> None:
+def test_the_read_horizon_calls_the_webhook(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         path = await own_room(clients)
         await clients.instance.say(path.partition("/")[2], "hello")
@@ -151,7 +151,7 @@ def test_a_backend_rejects_and_amends(run_scenario: ScenarioRunner) -> None:
         ("Conversations/theirs/Participants", {"identity": "alice"}),
     ],
 )
-def test_nobody_is_asked_about_what_is_not_permitted(
+def test_a_forbidden_command_calls_no_pre_action_webhook(
     run_scenario: ScenarioRunner, path: str, body: Any
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:

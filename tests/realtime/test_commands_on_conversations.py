@@ -76,7 +76,7 @@ def test_a_conversation_as_a_participant_sees_it(run_scenario: ScenarioRunner) -
     run_scenario(scenario)
 
 
-def test_counts_follow_what_is_removed(run_scenario: ScenarioRunner) -> None:
+def test_counts_follow_removals(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob", "carol")
         said = [await clients.instance.say(sid, str(number)) for number in range(3)]

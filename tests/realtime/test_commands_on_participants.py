@@ -41,7 +41,7 @@ async def may_add_anybody(clients: RealtimeClients, path: str) -> None:
     )
 
 
-def test_adding_somebody(run_scenario: ScenarioRunner) -> None:
+def test_adding_a_participant(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         path = await own_room(clients)
         sid = path.partition("/")[2]

@@ -111,7 +111,7 @@ def test_users_see_each_other(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
-def test_a_user_changes_itself_and_nobody_else(run_scenario: ScenarioRunner) -> None:
+def test_a_user_changes_only_itself(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         await clients.session("bob")
         named = await clients.post("bob", "Users/bob", {"friendly_name": "Bob B."})

@@ -51,7 +51,7 @@ def test_a_conversation_is_a_document_with_all_that_the_client_reads(
         }
 
 
-def test_the_roster_shows_who_is_in_a_conversation(server: Server, api: Api) -> None:
+def test_the_roster_lists_the_participants(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
     api.post(
         f"{sample.path}/Participants",
@@ -154,7 +154,7 @@ def test_from_is_inclusive_and_need_not_exist(server: Server, api: Api) -> None:
         {"PageToken": "WzAsNSwieCIsMF0="},
     ],
 )
-def test_what_is_no_page_is_refused(server: Server, api: Api, params: dict[str, str]) -> None:
+def test_an_invalid_page_is_rejected(server: Server, api: Api, params: dict[str, str]) -> None:
     sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
         answer = socket.ask("GET", f"/v3/Lists/{sample.sid}.messages/Items", params=params)
@@ -168,7 +168,7 @@ def test_a_page_never_has_more_than_a_hundred(server: Server, api: Api) -> None:
         assert meta["page_size"] == 100
 
 
-def test_what_may_not_be_seen_answers_like_what_was_never_made(
+def test_a_hidden_object_is_like_a_nonexistent_one(
     server: Server, api: Api, foreign_api: Api
 ) -> None:
     sample = SampleConversation.made(api, "alice")

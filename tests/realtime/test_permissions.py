@@ -154,7 +154,7 @@ def test_every_permission_is_tried() -> None:
 
 
 @pytest.mark.parametrize("permission", list(Permission))
-def test_nobody_may_without_the_permission(
+def test_a_request_without_the_permission_is_rejected(
     run_scenario: ScenarioRunner, permission: Permission
 ) -> None:
     wider = [ANY_OF_OWN[permission]] if permission in ANY_OF_OWN else []
@@ -195,7 +195,7 @@ def test_either_role_is_enough(
 
 
 @pytest.mark.parametrize("own", list(ANY_OF_OWN))
-def test_whoever_may_change_any_may_change_its_own(
+def test_a_permission_for_any_object_includes_ones_own(
     run_scenario: ScenarioRunner, own: Permission
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
@@ -249,7 +249,7 @@ def test_a_change_of_two_parts_takes_both_permissions(run_scenario: ScenarioRunn
     run_scenario(scenario)
 
 
-def test_a_role_in_one_conversation_says_nothing_about_another(
+def test_a_role_in_one_conversation_does_not_apply_to_another(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:

@@ -58,7 +58,7 @@ def test_a_user_is_online_while_any_node_holds_a_connection(tmp_path: Path) -> N
     asyncio.run(scenario())
 
 
-def test_the_users_of_a_node_that_falls_silent_are_gone(tmp_path: Path) -> None:
+def test_users_of_an_unresponsive_node_go_offline(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with InProcessServer(tmp_path) as instance:
             await reachable(instance)
@@ -81,7 +81,7 @@ def test_the_users_of_a_node_that_falls_silent_are_gone(tmp_path: Path) -> None:
 
 # Where nodes are several, the others wait until this one counts as gone.
 @pytest.mark.embedded
-def test_whoever_was_online_at_a_crash_is_gone_after_the_start(tmp_path: Path) -> None:
+def test_users_online_at_a_crash_are_offline_after_the_start(tmp_path: Path) -> None:
     async def crash() -> None:
         async with InProcessServer(tmp_path) as instance:
             await reachable(instance)

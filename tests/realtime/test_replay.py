@@ -66,7 +66,7 @@ def run_scenario(data: Path, scenario: Callable[[ReplayScenario], Awaitable[None
 
 
 @pytest.mark.parametrize("why", ["too much was missed", "the log is too short"])
-def test_a_conversation_begins_anew_where_the_log_does_not_help(
+def test_a_conversation_resyncs_where_the_log_does_not_suffice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     async def scenario(stage: ReplayScenario) -> None:
@@ -98,7 +98,7 @@ async def _retire_all_but_one(tx: Transaction) -> None:
     await tx.run(event_log.DELETE_UP_TO, await event_log.visible_through(tx) - 1)
 
 
-def test_what_comes_while_the_state_is_read_comes_after_it(tmp_path: Path) -> None:
+def test_events_during_the_state_read_follow_the_state(tmp_path: Path) -> None:
     async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         hub = stage.instance.app.realtime.hub
@@ -120,7 +120,7 @@ def test_what_comes_while_the_state_is_read_comes_after_it(tmp_path: Path) -> No
     run_scenario(tmp_path, scenario)
 
 
-def test_what_the_state_shows_is_not_told_again(tmp_path: Path) -> None:
+def test_events_in_the_state_are_not_replayed(tmp_path: Path) -> None:
     async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         hub = stage.instance.app.realtime.hub
@@ -134,7 +134,7 @@ def test_what_the_state_shows_is_not_told_again(tmp_path: Path) -> None:
     run_scenario(tmp_path, scenario)
 
 
-def test_whoever_cannot_be_told_fast_enough_is_sent_away(
+def test_a_client_with_too_many_held_notifications_is_disconnected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(stage: ReplayScenario) -> None:
@@ -151,7 +151,7 @@ def test_whoever_cannot_be_told_fast_enough_is_sent_away(
     run_scenario(tmp_path, scenario)
 
 
-def test_an_unchanged_conversation_costs_no_look_at_the_log(
+def test_an_unchanged_conversation_reads_no_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(stage: ReplayScenario) -> None:
@@ -175,7 +175,7 @@ def test_an_unchanged_conversation_costs_no_look_at_the_log(
     run_scenario(tmp_path, scenario)
 
 
-def test_what_changed_before_the_first_connection_is_learnt_from_the_log(tmp_path: Path) -> None:
+def test_changes_before_the_first_connection_are_read_from_the_log(tmp_path: Path) -> None:
     async def scenario(stage: ReplayScenario) -> None:
         quiet = (await stage.instance.do("CreateConversation")).sid
         loud = (await stage.instance.do("CreateConversation")).sid
@@ -193,7 +193,7 @@ def test_what_changed_before_the_first_connection_is_learnt_from_the_log(tmp_pat
     run_scenario(tmp_path, scenario)
 
 
-def test_a_left_conversation_is_told_to_whoever_was_away(tmp_path: Path) -> None:
+def test_a_left_conversation_is_sent_after_a_reconnect(tmp_path: Path) -> None:
     async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         before = await stage.last()
@@ -208,7 +208,7 @@ def test_a_left_conversation_is_told_to_whoever_was_away(tmp_path: Path) -> None
     run_scenario(tmp_path, scenario)
 
 
-def test_what_a_user_joined_meanwhile_is_told_again(tmp_path: Path) -> None:
+def test_conversations_joined_while_disconnected_are_replayed(tmp_path: Path) -> None:
     async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         before = await stage.last()
@@ -224,7 +224,9 @@ def test_what_a_user_joined_meanwhile_is_told_again(tmp_path: Path) -> None:
     run_scenario(tmp_path, scenario)
 
 
-def test_nobody_connected_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_connections_no_events_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario(stage: ReplayScenario) -> None:
         monkeypatch.setattr(limits, "FEED_IDLE_MS", 0)
         monkeypatch.setattr(limits, "DISPATCH_POLL_MS", 10)
@@ -247,7 +249,7 @@ def test_nobody_connected_reads_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     run_scenario(tmp_path, scenario)
 
 
-def test_an_object_that_is_named_twice_is_told_and_confirmed_once(tmp_path: Path) -> None:
+def test_an_object_named_twice_is_sent_and_confirmed_once(tmp_path: Path) -> None:
     async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         before = await stage.last()
@@ -297,7 +299,7 @@ def test_a_long_replay_comes_in_steps_and_complete(
     run_scenario(tmp_path, scenario)
 
 
-def test_whoever_has_gone_is_registered_nowhere(tmp_path: Path) -> None:
+def test_a_disconnected_client_is_registered_nowhere(tmp_path: Path) -> None:
     async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         hub = stage.instance.app.realtime.hub

@@ -110,7 +110,7 @@ def test_second_ping_is_sent_once_the_first_is_acknowledged(
     assert kinds(before_reply(alice, sent)) == ["ping", "reply"]
 
 
-def test_page_follows_the_ping_behind_what_it_shows(
+def test_a_page_follows_the_ping_after_its_contents(
     alice: Socket, sample: SampleConversation
 ) -> None:
     sample.add_message("new")

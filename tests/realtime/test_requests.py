@@ -81,7 +81,7 @@ def test_a_method_that_a_path_does_not_have(
         b"body=text",
     ],
 )
-def test_a_body_that_says_nothing_clear(run_scenario: ScenarioRunner, body: bytes) -> None:
+def test_an_ambiguous_body_is_rejected(run_scenario: ScenarioRunner, body: bytes) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob")
         path = f"/Client/v2/Conversations/{sid}/Messages"
@@ -106,7 +106,7 @@ def test_a_body_that_is_too_large(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
-def test_an_empty_body_says_nothing(run_scenario: ScenarioRunner) -> None:
+def test_an_empty_body_has_no_parameters(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         request = TunnelRequest(method="POST", path="/Client/v2/Conversations")
         assert (await clients.send("bob", request)).status == 201

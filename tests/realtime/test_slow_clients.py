@@ -20,7 +20,7 @@ BODY = "x" * 30_000
 MESSAGES_MAX = 600
 
 
-def test_a_stalled_client_is_sent_away_and_the_others_hear_everything(
+def test_a_stalled_client_is_disconnected_and_others_receive_all_events(
     server: Server, api: Api
 ) -> None:
     sample = SampleConversation.made(api)

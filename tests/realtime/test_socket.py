@@ -98,13 +98,13 @@ def test_a_second_init_is_out_of_turn(server: Server) -> None:
     "message",
     [b"", b"\0", b"TWILSOCK V3.0 9999\r\n{}\r\n", b"TWILSOCK V2.0 2\r\n{}\r\n", b"x" * 5000],
 )
-def test_what_is_no_frame_ends_the_connection(server: Server, message: bytes) -> None:
+def test_an_invalid_frame_ends_the_connection(server: Server, message: bytes) -> None:
     with connected(server) as socket:
         socket.connection.send(message)
         assert socket.closing_frame().header["status"]["code"] == 406
 
 
-def test_text_is_not_heard(server: Server) -> None:
+def test_text_frames_are_ignored(server: Server) -> None:
     with connected(server) as socket:
         socket.connection.send("TWILSOCK V3.0 2\r\n{}\r\n")
         with pytest.raises(ConnectionClosed) as caught:
@@ -201,7 +201,7 @@ def test_the_first_connection_makes_the_user(server: Server, api: Api) -> None:
         assert api.get("/Users/first-seen-here").expect(200)["identity"] == "first-seen-here"
 
 
-def test_a_stop_sends_everybody_away_to_come_back(fresh_server: Server) -> None:
+def test_a_stop_disconnects_all_clients_with_a_reconnect_hint(fresh_server: Server) -> None:
     sockets = [connected(fresh_server, f"user-{number}") for number in range(5)]
     fresh_server.stop()
     for socket in sockets:

@@ -38,7 +38,7 @@ def test_a_message_reaches_every_listener_in_one_event_each(server: Server, api:
             assert document["event"]["id"] == told["event"]["id"]
 
 
-def test_every_change_of_a_conversation_is_told(server: Server, api: Api) -> None:
+def test_every_change_of_a_conversation_is_published(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
     message = sample.add_message("hello")
     with connected(server, "alice") as socket:
@@ -72,7 +72,7 @@ def test_numbers_of_events_grow(server: Server, api: Api) -> None:
         assert numbers[0] > opened["messages"]["last_event_id"]
 
 
-def test_what_was_missed_is_told_again_with_what_it_was(server: Server, api: Api) -> None:
+def test_missed_events_are_replayed_with_their_data(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
     first = sample.add_message("first")
     with connected(server, "alice") as socket:
@@ -112,7 +112,7 @@ def test_what_was_missed_is_told_again_with_what_it_was(server: Server, api: Api
         assert numbers == sorted(numbers)
 
 
-def test_after_a_restart_what_was_missed_is_told_too(fresh_server: Server) -> None:
+def test_missed_events_are_replayed_after_a_restart(fresh_server: Server) -> None:
     api = Api(fresh_server.base_url, fresh_server.account_sid, fresh_server.auth_token)
     sample = SampleConversation.made(api)
     quiet = SampleConversation.made(api)
@@ -136,7 +136,7 @@ def test_after_a_restart_what_was_missed_is_told_too(fresh_server: Server) -> No
     api.close()
 
 
-def test_after_a_restart_a_user_is_told_what_its_maps_missed(fresh_server: Server) -> None:
+def test_missed_map_events_are_replayed_after_a_restart(fresh_server: Server) -> None:
     api = Api(fresh_server.base_url, fresh_server.account_sid, fresh_server.auth_token)
     sample = SampleConversation.made(api)
     with connected(fresh_server, "alice") as socket:
@@ -168,7 +168,7 @@ def test_after_a_restart_a_user_is_told_what_its_maps_missed(fresh_server: Serve
     api.close()
 
 
-def test_a_joined_conversation_appears_and_a_left_one_goes(server: Server, api: Api) -> None:
+def test_a_joined_conversation_appears_and_a_left_one_is_removed(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api, "bob")
     with connected(server, "newcomer") as socket:
         my_map(server, socket, api, "newcomer")
@@ -187,7 +187,7 @@ def test_a_joined_conversation_appears_and_a_left_one_goes(server: Server, api: 
         assert event_types(socket) == []
 
 
-def test_a_deleted_conversation_goes_from_its_members_before_its_objects_do(
+def test_a_deleted_conversation_is_removed_from_members_before_its_objects(
     server: Server, api: Api
 ) -> None:
     sample = SampleConversation.made(api)
@@ -203,7 +203,7 @@ def test_a_deleted_conversation_goes_from_its_members_before_its_objects_do(
         ]
 
 
-def test_a_user_whose_identity_is_taken_off_hears_no_more(server: Server, api: Api) -> None:
+def test_a_user_whose_identity_is_removed_receives_no_more_events(server: Server, api: Api) -> None:
     sid = api.post("/Conversations").expect(201)["sid"]
     path = f"/Conversations/{sid}"
     api.post(
@@ -223,7 +223,7 @@ def test_a_user_whose_identity_is_taken_off_hears_no_more(server: Server, api: A
         assert socket.ask("GET", f"/v3/Lists/{sid}.messages").status == 404
 
 
-def test_a_subscription_to_what_may_not_be_seen_fails_alone(server: Server, api: Api) -> None:
+def test_a_subscription_without_access_fails_alone(server: Server, api: Api) -> None:
     mine, other = SampleConversation.made(api, "alice"), SampleConversation.made(api, "bob")
     with connected(server, "alice") as alice, connected(server, "bob") as bob:
         seen = alice.open("Lists", f"{mine.sid}.messages")
@@ -245,9 +245,7 @@ def test_a_subscription_to_what_may_not_be_seen_fails_alone(server: Server, api:
         assert event_types(alice) == []
 
 
-def test_the_answer_comes_before_what_was_missed_and_the_confirmation(
-    server: Server, api: Api
-) -> None:
+def test_the_reply_precedes_the_replay_and_the_confirmation(server: Server, api: Api) -> None:
     # The official client drops its plan to subscribe to objects opened in the meantime when the
     # response arrives, and makes a new one only when a confirmation comes after that.
     sample = SampleConversation.made(api)
@@ -266,7 +264,7 @@ def test_the_answer_comes_before_what_was_missed_and_the_confirmation(
         assert socket.next_event("subscription_canceled")
 
 
-def test_a_canceled_subscription_is_silent(server: Server, api: Api) -> None:
+def test_a_canceled_subscription_receives_nothing(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
         opened = sample.subscribe(socket)
@@ -293,7 +291,7 @@ def test_malformed_requests_are_refused(server: Server) -> None:
             assert socket.ask("POST", "/v4/Subscriptions", body).status == 400, body
 
 
-def test_user_properties_reach_whoever_listens(server: Server, api: Api) -> None:
+def test_user_properties_reach_subscribers(server: Server, api: Api) -> None:
     sid = api.post("/Users", Identity="renamed").expect(201)["sid"]
     with connected(server, "alice") as socket:
         opened = socket.open("Maps", f"{sid}.info")
@@ -307,7 +305,7 @@ def test_user_properties_reach_whoever_listens(server: Server, api: Api) -> None
         }
 
 
-def test_reachability_is_told_where_it_is_switched_on(server: Server, api: Api) -> None:
+def test_reachability_is_published_where_enabled(server: Server, api: Api) -> None:
     service_sid = api.post("/Services", FriendlyName="reachable").expect(201)["sid"]
     api.post(f"/Services/{service_sid}/Configuration", ReachabilityEnabled="true").expect(200)
     service = api.service(service_sid)

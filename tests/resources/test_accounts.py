@@ -112,7 +112,7 @@ def test_a_revoked_key_is_refused_from_then_on(own: Api, server: Server) -> None
     own.get("/Keys.json").expect(200)
 
 
-def test_secrets_are_kept_sealed_and_a_repeated_request_shows_the_same(
+def test_secrets_are_encrypted_and_a_repeated_request_shows_the_same(
     own: Api, server: Server
 ) -> None:
     repeated = {"Idempotency-Key": secrets.token_hex(8)}

@@ -99,7 +99,7 @@ def test_the_setting_is_off_by_default(api: Api, tmp_path: Path) -> None:
         api.post(path, FriendlyName=f"Name {number}").expect(200)
 
 
-def test_changes_of_one_conversation_count_together_whatever_names_it(
+def test_changes_by_sid_and_by_name_share_a_rate_limit(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
@@ -212,7 +212,7 @@ def test_commands_of_clients_count_like_calls_of_rest(run_scenario: ScenarioRunn
     run_scenario(scenario)
 
 
-def test_a_call_is_counted_once_whoever_is_asked_before_it(run_scenario: ScenarioRunner) -> None:
+def test_a_call_with_a_pre_action_webhook_is_counted_once(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         instance, backend = clients.instance, clients.backend
         sid = await clients.create_conversation("bob")

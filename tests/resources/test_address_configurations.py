@@ -119,7 +119,7 @@ def test_a_webhook_rule_has_a_method_at_once(api: Api) -> None:
     changes(api, path, creation(WebhookFilters=""), auto_creation={**shown, "webhook_filters": []})
 
 
-def test_another_type_drops_what_belongs_to_the_old_one(api: Api) -> None:
+def test_another_type_drops_fields_of_the_old_one(api: Api) -> None:
     made = make(api, FriendlyName="Desk", **creation(Type="webhook", WebhookUrl=HOOK))
     path = f"{PATH}/{made['address']}"
     studio = {**NOTHING, "type": "studio", "studio_flow_sid": FLOW, "studio_retry_count": 3}
@@ -133,7 +133,7 @@ def test_another_type_drops_what_belongs_to_the_old_one(api: Api) -> None:
     changes(api, path, creation(Type="default", Enabled="TRUE"), auto_creation=enabled)
 
 
-def test_what_never_changes_stays(api: Api) -> None:
+def test_immutable_fields_do_not_change(api: Api) -> None:
     made = make(api, FriendlyName="Desk", AddressCountry="US")
     form = {"Type": "whatsapp", "Address": phone_number(), "AddressCountry": "CA"}
     changes(api, f"{PATH}/{made['sid']}", form)
@@ -232,7 +232,7 @@ def test_a_list_is_in_the_order_of_creation(server: Server) -> None:
     own.get(f"{PATH}?Type=fax").refuses(400, 20001)
 
 
-def test_a_deleted_configuration_is_gone(api: Api, server: Server) -> None:
+def test_a_deleted_configuration_is_not_found(api: Api, server: Server) -> None:
     made = make(api)
     path = f"{PATH}/{made['address']}"
     api.delete(path).expect(204)
@@ -247,7 +247,7 @@ def test_a_deleted_configuration_is_gone(api: Api, server: Server) -> None:
     api.get(f"{PATH}/{NOWHERE['IG']}").refuses(404, 20404)
 
 
-def test_a_service_that_goes_leaves_its_addresses_to_the_default_one(
+def test_a_deleted_service_leaves_its_addresses_to_the_default_one(
     api: Api, server: Server
 ) -> None:
     service, other = new_service_api(api), new_service_api(api)

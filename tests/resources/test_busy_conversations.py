@@ -57,7 +57,7 @@ def told(server: Server, sid: str, name: str) -> list[dict[str, Any]]:
         connection.close()
 
 
-def test_messages_get_every_index_once_and_are_told_in_its_order(
+def test_messages_get_each_index_once_and_are_published_in_order(
     server: Server, form_api: Api, rooms: dict[str, list[dict[str, Any]]]
 ) -> None:
     count = 12
@@ -81,7 +81,7 @@ def test_messages_get_every_index_once_and_are_told_in_its_order(
         }
 
 
-def test_changes_of_participants_are_all_kept_and_told(
+def test_concurrent_participant_changes_are_all_stored_and_published(
     server: Server, form_api: Api, rooms: dict[str, list[dict[str, Any]]]
 ) -> None:
     answers = at_once(
@@ -105,7 +105,7 @@ def test_changes_of_participants_are_all_kept_and_told(
             assert kept["attributes"] == last[one["sid"]]
 
 
-def test_whoever_asks_for_what_is_not_there_disturbs_nobody(
+def test_requests_for_missing_objects_do_not_affect_others(
     form_api: Api, rooms: dict[str, list[dict[str, Any]]]
 ) -> None:
     nobody = f"MB{'0' * 32}"

@@ -231,7 +231,7 @@ async def _failing_lane(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_failing_webhook_goes_on_after_the_clock_was_set_back(tmp_path: Path) -> None:
+def test_a_failing_webhook_is_retried_after_the_clock_was_set_back(tmp_path: Path) -> None:
     bodies = asyncio.run(_failing_lane(tmp_path))
     assert bodies[-3:] == ["one", "two", "three"]
 
@@ -260,7 +260,7 @@ async def _failing_lane_at_a_start(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_failing_webhook_goes_on_at_a_start_after_the_clock_was_set_back(
+def test_a_failing_webhook_is_retried_at_a_start_after_the_clock_was_set_back(
     tmp_path: Path,
 ) -> None:
     assert asyncio.run(_failing_lane_at_a_start(tmp_path)) == ["one"]
@@ -309,7 +309,7 @@ async def _removal(folder: Path) -> None:
         await _until(is_gone)
 
 
-def test_what_is_deleted_goes_after_the_clock_was_set_back(tmp_path: Path) -> None:
+def test_deleted_objects_are_purged_after_the_clock_was_set_back(tmp_path: Path) -> None:
     asyncio.run(_removal(tmp_path))
 
 
@@ -331,7 +331,7 @@ async def _removal_of_the_future(folder: Path) -> None:
         await _until(partial(_notes_are_gone, instance))
 
 
-def test_what_was_deleted_before_the_clock_was_set_back_goes(tmp_path: Path) -> None:
+def test_objects_deleted_before_the_clock_was_set_back_are_purged(tmp_path: Path) -> None:
     asyncio.run(_removal_of_the_future(tmp_path))
 
 

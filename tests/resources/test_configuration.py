@@ -89,7 +89,7 @@ def test_a_bad_value_is_refused(api: Api, server: Server, name: str, text: str, 
     refuses(server, api, PATH, {name: text}, code)
 
 
-def test_the_default_service_is_what_the_short_form_means(own: Api) -> None:
+def test_the_short_form_means_the_default_service(own: Api) -> None:
     before = own.get(PATH).expect(200)
     old = own.post("/Conversations", UniqueName="old").expect(201)
     service = new_service_api(own)

@@ -110,9 +110,7 @@ def test_a_template_has_forms_by_type_and_samples(own: Api) -> None:
         ({"twilio/location": {"latitude": 1, "longitude": 2}}, ""),
     ],
 )
-def test_a_message_says_the_text_among_the_forms(
-    own: Api, types: dict[str, Any], said: str
-) -> None:
+def test_a_message_has_the_text_variant(own: Api, types: dict[str, Any], said: str) -> None:
     template = own.post(PATH, FriendlyName="rich", Types=json.dumps(types)).expect(201)
     api = own.under("/v1")
     room = api.post("/Conversations").expect(201)["sid"]
@@ -121,7 +119,7 @@ def test_a_message_says_the_text_among_the_forms(
     assert made["body"] == said
 
 
-def test_variables_are_kept_as_they_were_said(own: Api, server: Server) -> None:
+def test_variables_are_stored_unchanged(own: Api, server: Server) -> None:
     template = add(own)
     api = own.under("/v1")
     room = api.post("/Conversations").expect(201)["sid"]
@@ -159,7 +157,7 @@ def test_variables_are_kept_as_they_were_said(own: Api, server: Server) -> None:
         ({"Variables": json.dumps({"1": "x" * 257})}, 50541),
     ],
 )
-def test_what_cannot_be_a_template_is_refused(own: Api, form: dict[str, str], code: int) -> None:
+def test_an_invalid_template_is_rejected(own: Api, form: dict[str, str], code: int) -> None:
     own.post(PATH, {**GREETING, **form}).refuses(400, code)
     assert own.get(PATH).expect(200)["content_templates"] == []
 

@@ -212,7 +212,7 @@ def test_more_than_ten_participants_are_refused(form_api: Api) -> None:
     send(form_api, *(chat() for _ in range(11))).refuses(400, 50426)
 
 
-def test_nobody_is_named_twice(form_api: Api) -> None:
+def test_a_duplicate_participant_is_rejected(form_api: Api) -> None:
     identity, address = unique("twin"), phone_number()
     send(form_api, chat(identity), chat(identity)).refuses(409, 50433)
     send(form_api, phone(address), phone(address)).refuses(409, 50425)
@@ -220,7 +220,7 @@ def test_nobody_is_named_twice(form_api: Api) -> None:
     assert len(completed(form_api, begun)[1]) == 2
 
 
-def test_a_number_of_ours_is_nobody_elses(form_api: Api) -> None:
+def test_a_proxy_number_cannot_be_a_participants_address(form_api: Api) -> None:
     ours, other = phone_number(), phone_number()
     send(form_api, phone(ours), phone(proxy=ours)).refuses(400, 50407)
     # The rejected request reserved no number; a participant with it does, once it exists.
@@ -228,7 +228,7 @@ def test_a_number_of_ours_is_nobody_elses(form_api: Api) -> None:
     send(form_api, phone(ours, other)).refuses(400, 50407)
 
 
-def test_a_pair_is_held_from_the_answer_on(server: Server, form_api: Api) -> None:
+def test_a_pair_is_reserved_from_the_response_on(server: Server, form_api: Api) -> None:
     address = phone_number()
     begun = send(form_api, phone(address)).expect(202)
     send(form_api, phone(address)).refuses(409, 50425)
@@ -277,7 +277,7 @@ def test_a_member_behind_a_proxy_may_be_in_a_group(form_api: Api) -> None:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_nobody_is_in_a_group_without_an_address(form_api: Api, first: bool) -> None:
+def test_a_group_member_needs_an_address(form_api: Api, first: bool) -> None:
     people = [native(), projected()]
     people.insert(0 if first else 2, chat())
     send(form_api, *people).refuses(400, 50434)
@@ -287,7 +287,7 @@ def test_members_of_a_group_have_numbers_of_north_america(form_api: Api) -> None
     send(form_api, projected(), native("+4915112345678")).refuses(400, 50407)
 
 
-def test_nobody_has_an_address_and_a_projected_one(form_api: Api) -> None:
+def test_a_participant_has_an_address_or_a_projected_one(form_api: Api) -> None:
     binding = {"address": phone_number(), "projected_address": phone_number()}
     for more in ({}, {"proxy_address": PROXY}):
         error = send(form_api, {"messaging_binding": binding | more}).refuses(400, 50407)
@@ -333,7 +333,7 @@ def test_only_a_number_of_the_account_is_a_proxy(server: Server) -> None:
     api.close()
 
 
-def test_the_same_key_gets_the_same_answer(form_api: Api) -> None:
+def test_the_same_key_gets_the_same_response(form_api: Api) -> None:
     header = {"Idempotency-Key": unique("key")}
     form = {"Participant": [json.dumps(phone())]}
     first = form_api.post(PATH, form, headers=header)
@@ -429,7 +429,7 @@ def test_a_set_is_taken_before_its_conversation_is_complete(asleep: Asleep) -> N
 
 
 @pytest.mark.slow
-def test_what_cannot_be_completed_is_closed_and_logged(asleep: Asleep) -> None:
+def test_an_incomplete_conversation_is_closed_and_logged(asleep: Asleep) -> None:
     api, address, role_sid = asleep.api, phone_number(), make_role(asleep.api)
     bad = send(api, phone(address), chat(role_sid=role_sid), UniqueName="bad").expect(202)
     good = send(api, chat()).expect(202)

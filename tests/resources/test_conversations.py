@@ -67,7 +67,7 @@ def test_a_conversation_needs_nothing(form_api: Api) -> None:
     assert form_api.get(at(made)).body == answer.body
 
 
-def test_everything_that_is_sent_is_kept(form_api: Api) -> None:
+def test_all_parameters_are_stored(form_api: Api) -> None:
     form = {
         "FriendlyName": "ü" * 256,
         "UniqueName": unique("ü").ljust(256, "ü"),
@@ -227,7 +227,7 @@ def test_other_methods_are_not_offered(form_api: Api, method: str) -> None:
         ),
     ],
 )
-def test_an_update_changes_what_is_sent_and_nothing_else(
+def test_an_update_changes_only_the_given_parameters(
     form_api: Api, form: dict[str, str], expected: dict[str, Any]
 ) -> None:
     made = make(
@@ -291,7 +291,7 @@ def test_the_conversation_with_the_newest_message_comes_first(own: Api) -> None:
     assert pages_of(own, "/Conversations", PageSize=2) == expected
 
 
-def test_a_page_says_where_it_is(own: Api) -> None:
+def test_a_page_has_its_metadata(own: Api) -> None:
     made = [make(own) for _ in range(3)]
     url = f"{own.base_url}{own.prefix}/Conversations"
     page = own.get("/Conversations", PageSize=2).expect(200)
@@ -394,7 +394,7 @@ def test_a_list_stays_whole_while_rows_come_and_go(own: Api) -> None:
 # --- Delete
 
 
-def test_a_removed_conversation_is_gone_with_all_below_it(form_api: Api) -> None:
+def test_a_removed_conversation_is_deleted_with_all_below_it(form_api: Api) -> None:
     made = make(form_api, {"UniqueName": unique("gone")})
     member = form_api.post(f"{at(made)}/Participants", Identity=unique("stays")).expect(201)
     message = form_api.post(f"{at(made)}/Messages", Body="x").expect(201)
@@ -424,7 +424,7 @@ def test_a_closed_conversation_can_be_removed(form_api: Api) -> None:
 
 
 @pytest.mark.parametrize(("header", "fires"), [("TRUE", True), ("1", False), ("false", False)])
-def test_webhooks_may_hear_of_it_only_when_the_request_says_so(
+def test_webhooks_are_called_only_with_the_header(
     server: Server, form_api: Api, header: str, fires: bool
 ) -> None:
     headers = {"X-Twilio-Webhook-Enabled": header}

@@ -68,7 +68,7 @@ def test_only_apn_has_a_sandbox(api: Api, kind: str) -> None:
     assert make(api, Type="apn")["sandbox"] == "False"
 
 
-def test_a_change_keeps_what_is_not_sent(api: Api) -> None:
+def test_an_update_preserves_omitted_parameters(api: Api) -> None:
     path = f"/Credentials/{make(api, Type='apn', FriendlyName='Phones', Sandbox='true')['sid']}"
     changes(api, path, {"FriendlyName": "Tablets"}, friendly_name="Tablets")
     changes(api, path, {"Sandbox": "false"}, sandbox="False")
@@ -80,7 +80,7 @@ def test_a_change_keeps_what_is_not_sent(api: Api) -> None:
     changes(api, path, {})
 
 
-def test_secrets_are_kept_sealed(server: Server) -> None:
+def test_secrets_are_encrypted(server: Server) -> None:
     own = new_account_api(server)
     assert own.sid is not None
     given = {name: secrets.token_hex(16) for name in SECRETS}
@@ -157,7 +157,7 @@ def test_a_list_is_in_the_order_of_creation(server: Server) -> None:
     assert rest["meta"]["next_page_url"] is None
 
 
-def test_a_deleted_credential_is_gone(api: Api, server: Server) -> None:
+def test_a_deleted_credential_is_not_found(api: Api, server: Server) -> None:
     sid = make(api)["sid"]
     api.delete(f"/Credentials/{sid}").expect(204)
     assert told(server, str(api.sid))[-1] == ("accountChanged", sid)

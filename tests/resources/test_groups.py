@@ -127,7 +127,7 @@ def test_no_member_joins_plain_chat_or_one_to_one_pairs(
 
 
 @pytest.mark.parametrize("before", [["own", "pair"], ["pair", "own"], ["mail"], []], ids=str)
-def test_a_member_joins_what_is_or_can_become_a_group(
+def test_a_member_joins_a_group_or_a_potential_group(
     room: ConversationClient, before: list[str]
 ) -> None:
     for each in before:
@@ -230,9 +230,7 @@ def test_a_conversation_of_more_than_ten_becomes_no_group(room: ConversationClie
 
 @pytest.mark.promise("reference/quirks.md", "any other author is refused with 50513")
 @pytest.mark.parametrize("members", [1, 2])
-def test_only_members_write_while_no_number_of_ours_is_there(
-    room: ConversationClient, members: int
-) -> None:
+def test_only_members_write_without_a_proxy_number(room: ConversationClient, members: int) -> None:
     numbers = [phone_number() for _ in range(members)]
     for number in numbers:
         add(room, member(number)).expect(201)

@@ -18,7 +18,7 @@ def _create(api: Api, key: str, **fields: str) -> Answer:
     return api.post("/Conversations", headers={"Idempotency-Key": key}, **fields)
 
 
-def test_the_same_request_again_gets_the_first_answer(api: Api) -> None:
+def test_a_repeated_request_gets_the_first_response(api: Api) -> None:
     first = _create(api, "again", FriendlyName="one")
     second = _create(api, "again", FriendlyName="one")
     assert first.expect(201) == second.expect(201)
@@ -78,7 +78,7 @@ def test_many_at_once_make_one(api: Api) -> None:
 
 
 @pytest.mark.slow
-def test_the_answer_survives_a_crash(fresh_server: Server) -> None:
+def test_the_response_survives_a_crash(fresh_server: Server) -> None:
     api = Api(fresh_server.base_url, fresh_server.account_sid, fresh_server.auth_token)
     first = _create(api, "crash", UniqueName="once").expect(201)
     fresh_server.kill()

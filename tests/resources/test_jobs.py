@@ -168,7 +168,7 @@ def test_more_timers_than_one_step_takes_all_act(tmp_path: Path) -> None:
     in_place(tmp_path, test)
 
 
-def test_a_conversation_that_closes_by_itself_frees_its_pairs(tmp_path: Path) -> None:
+def test_a_conversation_closed_by_its_timer_frees_its_pairs(tmp_path: Path) -> None:
     async def test(place: Place) -> None:
         made = await place.make(closed="PT10M")
 
@@ -189,7 +189,7 @@ def test_a_conversation_that_closes_by_itself_frees_its_pairs(tmp_path: Path) ->
     in_place(tmp_path, test)
 
 
-def test_below_a_removed_service_no_timer_is_told(tmp_path: Path) -> None:
+def test_below_a_removed_service_no_timer_fires(tmp_path: Path) -> None:
     async def test(place: Place) -> None:
         made = await place.make(inactive="PT1M")
 
@@ -204,7 +204,7 @@ def test_below_a_removed_service_no_timer_is_told(tmp_path: Path) -> None:
     in_place(tmp_path, test)
 
 
-def test_answers_for_idempotency_keys_are_forgotten_after_a_day(tmp_path: Path) -> None:
+def test_responses_for_idempotency_keys_expire_after_a_day(tmp_path: Path) -> None:
     async def test(place: Place) -> None:
         count = limits.PURGE_ROWS_MAX + 7
 

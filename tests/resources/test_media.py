@@ -36,7 +36,7 @@ def account(server: Server, api: Api, service_sid: str) -> MediaClient:
 
 
 @pytest.mark.promise("how-to/media.md", "The answer, 201")
-def test_an_upload_answers_the_record_that_the_sdk_reads(
+def test_an_upload_returns_the_record_that_the_sdk_reads(
     media_client: MediaClient, api: Api
 ) -> None:
     made = media_client.add(b"hello", "text/plain", Category="media", Filename="a b.txt")
@@ -63,7 +63,7 @@ def test_an_upload_answers_the_record_that_the_sdk_reads(
     assert direct_url(made).startswith(f"{media_client.server.base_url}/media-direct/")
 
 
-def test_what_was_uploaded_is_looked_up_and_downloaded(media_client: MediaClient) -> None:
+def test_an_uploaded_medium_is_found_and_downloaded(media_client: MediaClient) -> None:
     content = bytes(range(256)) * 40
     made = media_client.add(content, "application/x-thing", Filename="thing.bin")
     found = media_client.look(made["sid"]).expect(200)
@@ -83,11 +83,11 @@ def test_what_was_uploaded_is_looked_up_and_downloaded(media_client: MediaClient
 
 
 @pytest.mark.parametrize("category", ["media", "body", "history"])
-def test_a_category_is_kept(account: MediaClient, category: str) -> None:
+def test_a_category_is_stored(account: MediaClient, category: str) -> None:
     assert account.add(Category=category)["category"] == category
 
 
-def test_what_is_not_said_has_a_default(account: MediaClient) -> None:
+def test_omitted_parameters_have_defaults(account: MediaClient) -> None:
     made = account.upload(b"", None).expect(201)
     shown = (made["size"], made["content_type"], made["filename"], made["category"])
     assert shown == (0, "application/octet-stream", None, "media")
@@ -150,7 +150,7 @@ def test_a_set_has_its_limit_and_one_command(account: MediaClient) -> None:
     ],
 )
 @pytest.mark.promise("BOUNDARY_CHARS_MAX", 400)
-def test_an_upload_that_says_nonsense_is_refused_and_leaves_nothing(
+def test_an_invalid_upload_is_rejected_and_leaves_nothing(
     account: MediaClient, query: dict[str, str], content_type: str, code: int
 ) -> None:
     before = files(account.server)
@@ -228,7 +228,7 @@ def test_an_upload_makes_its_uploader_a_user(server: Server, api: Api, service_s
 # --- Methods and browsers -----------------------------------------------------------------
 
 
-def test_other_methods_are_told_what_there_is(account: MediaClient) -> None:
+def test_other_methods_get_an_allow_header(account: MediaClient) -> None:
     sid = account.add()["sid"]
     for method, path, allowed in (
         ("GET", account.path, "POST"),
@@ -273,7 +273,7 @@ def test_any_web_page_may_ask_and_never_with_credentials(account: MediaClient) -
         assert {"GET", "POST"} <= set(answer.headers["Access-Control-Allow-Methods"].split(", "))
 
 
-def test_answers_about_media_are_json_that_the_sdk_reads(account: MediaClient) -> None:
+def test_media_responses_are_json_that_the_sdk_reads(account: MediaClient) -> None:
     made = account.upload()
     for answer in (made, account.look(made.json["sid"]), account.look("ME1")):
         assert answer.headers["Content-Type"].startswith("application/json")
@@ -296,7 +296,7 @@ def test_temporary_urls_may_have_a_host_name_of_their_own() -> None:
 
 
 @pytest.mark.slow
-def test_the_log_says_nothing_of_names_bytes_or_signatures() -> None:
+def test_the_log_has_no_names_bytes_or_signatures() -> None:
     with Server(env={"PARLOUR_REQUEST_LOG": "all"}) as server, closing(api_of(server)) as api:
         sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
         user = MediaClient.of_user(server, api, sid, "canary-identity")

@@ -140,7 +140,7 @@ def test_a_sent_medium_is_for_the_participants(media_conversation: MediaConversa
 
 
 @pytest.mark.promise("reference/quirks.md", "a removed participant's URL answers 404")
-def test_a_participant_who_was_removed_sees_nothing_any_more(
+def test_a_removed_participant_loses_access(
     media_conversation: MediaConversation,
 ) -> None:
     alice, bob = media_conversation.media_client("alice"), media_conversation.media_client("bob")
@@ -160,7 +160,7 @@ def test_a_participant_who_was_removed_sees_nothing_any_more(
     assert media_conversation.media_client().sees(medium["sid"])
 
 
-def test_a_url_of_an_uploader_goes_on_while_they_take_part(
+def test_an_uploaders_url_is_valid_while_they_participate(
     media_conversation: MediaConversation,
 ) -> None:
     alice = media_conversation.media_client("alice")
@@ -169,7 +169,7 @@ def test_a_url_of_an_uploader_goes_on_while_they_take_part(
     assert alice.direct(medium).body == b"mine"
 
 
-def test_a_user_who_is_gone_takes_their_urls_along(media_conversation: MediaConversation) -> None:
+def test_urls_of_a_deleted_user_are_invalid(media_conversation: MediaConversation) -> None:
     alice = media_conversation.media_client("alice")
     medium = alice.add()
     assert alice.direct(medium).status == 200
@@ -178,7 +178,7 @@ def test_a_user_who_is_gone_takes_their_urls_along(media_conversation: MediaConv
 
 
 @pytest.mark.parametrize("goes", ["message", "conversation", "service"])
-def test_what_is_deleted_is_out_of_sight_at_once_and_then_off_the_disk(
+def test_deleted_media_are_hidden_at_once_and_removed_from_disk_later(
     media_conversation: MediaConversation, goes: str
 ) -> None:
     shelves = [

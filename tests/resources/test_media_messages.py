@@ -76,7 +76,7 @@ def test_every_interface_names_each_member() -> None:
     assert set(media_attachments.WEBHOOKS.names) == members - {"category"}
 
 
-def test_a_medium_goes_with_one_message_alone(
+def test_a_medium_belongs_to_one_message_only(
     server: Server, api: Api, media_client: MediaClient
 ) -> None:
     room = ConversationClient.make(server, api)
@@ -233,7 +233,7 @@ def test_the_media_of_a_message_are_bounded_together(run_scenario: ScenarioRunne
 
 @pytest.mark.promise("UNATTACHED_PER_UPLOADER_MAX", 429)
 @pytest.mark.promise("UNATTACHED_BYTES_PER_UPLOADER_MAX", 429)
-def test_what_waits_for_a_message_is_bounded_for_each_user(run_scenario: ScenarioRunner) -> None:
+def test_unattached_media_are_bounded_for_each_user(run_scenario: ScenarioRunner) -> None:
     async def scenario(desk: Desk) -> None:
         large = limits.MEDIA_PER_MESSAGE_BYTES_MAX
         waiting = [await desk.upload(size=large) for _ in range(10)]

@@ -99,7 +99,7 @@ def test_a_part_is_handed_out(media_client: MediaClient, asked: str, first: int,
     "asked",
     ["bytes=0-1,3-4", "bytes=5-1", "bytes=-", "bytes=a-b", "lines=0-1", "bytes=0-" + "9" * 40, ""],
 )
-def test_what_is_no_single_range_is_ignored(media_client: MediaClient, asked: str) -> None:
+def test_anything_but_a_single_range_is_ignored(media_client: MediaClient, asked: str) -> None:
     answer = media_client.direct(media_client.add(CONTENT), Range=asked)
     assert (answer.status, answer.body) == (200, CONTENT)
     assert answer.headers["Accept-Ranges"] == "bytes"
@@ -112,7 +112,7 @@ def test_a_range_behind_the_end_is_refused(media_client: MediaClient, asked: str
     assert answer.headers["Content-Range"] == "bytes */1000"
 
 
-def test_a_part_is_only_for_whoever_has_the_rest(media_client: MediaClient) -> None:
+def test_a_range_with_another_validator_gets_the_whole(media_client: MediaClient) -> None:
     medium = media_client.add(CONTENT)
     tag = media_client.direct(medium).headers["ETag"]
     assert media_client.direct(medium, Range="bytes=0-1", If_Range=tag).status == 206
@@ -126,7 +126,7 @@ def test_an_empty_medium_has_no_parts(media_client: MediaClient) -> None:
     assert media_client.direct(medium, Range="bytes=-1").status == 416
 
 
-def test_a_head_says_what_the_whole_would(media_client: MediaClient) -> None:
+def test_a_head_response_has_the_headers_of_a_get(media_client: MediaClient) -> None:
     medium = media_client.add(CONTENT, "image/png", Filename="a.png")
     changing = {"date", "twilio-request-id", "twilio-request-duration"}
     for path in (direct_url(medium), medium["links"]["content"], medium["url"]):
@@ -192,14 +192,14 @@ def test_a_body_of_unknown_length_is_counted_while_it_comes(tight: MediaClient) 
     assert refused.headers["Connection"] == "close"
 
 
-def test_who_asks_before_sending_is_told_at_once(tight: MediaClient) -> None:
+def test_a_client_that_expects_continue_is_answered_at_once(tight: MediaClient) -> None:
     with RawConnection(tight.server) as wire:
         head = ("Expect: 100-continue", f"Content-Length: {SMALL_BYTES + 1}")
         wire.send(wire.head(f"POST {tight.path} HTTP/1.1", *head))
         wire.answer().refuses(413, 50512)
 
 
-def test_a_refused_client_hears_why_although_it_still_sends(tight: MediaClient) -> None:
+def test_a_rejected_client_gets_the_error_while_still_sending(tight: MediaClient) -> None:
     body = b"x" * 3_000_000
     answer = tight.ask_bare("POST", tight.path, body, {"Content-Type": "text/plain"})
     answer.refuses(401, 20003)
@@ -253,7 +253,7 @@ def test_an_upload_that_drips_is_broken_off(tight: MediaClient) -> None:
 
 
 @pytest.mark.slow
-def test_an_upload_that_goes_on_gets_more_time(tight: MediaClient) -> None:
+def test_an_upload_in_progress_gets_more_time(tight: MediaClient) -> None:
     size = 280_000
     with RawConnection(tight.server) as wire:
         begin(tight, wire, size, b"")

@@ -44,7 +44,7 @@ def talk(server: Server, form_api: Api) -> MessageClient:
 # --- Responses
 
 
-def test_a_message_without_anything_said_is_empty(talk: MessageClient) -> None:
+def test_a_message_without_parameters_is_empty(talk: MessageClient) -> None:
     message = talk.post()
     path = f"{talk.api.base_url}{talk.api.prefix}{talk.messages}/{message['sid']}"
     keys = [*KEYS]
@@ -68,7 +68,7 @@ def test_a_message_without_anything_said_is_empty(talk: MessageClient) -> None:
     assert talk.read(message) == message
 
 
-def test_everything_that_is_said_is_kept(talk: MessageClient) -> None:
+def test_all_message_parameters_are_stored(talk: MessageClient) -> None:
     message = talk.post(
         Author="bob",
         Body="Hello ☎️",
@@ -155,7 +155,9 @@ def test_a_wrong_value_is_refused_in_an_update(
         {"Attributes": '"' + "x" * 4094 + '"'},
     ],
 )
-def test_what_is_as_long_as_allowed_is_taken(talk: MessageClient, form: dict[str, str]) -> None:
+def test_values_of_the_maximum_length_are_accepted(
+    talk: MessageClient, form: dict[str, str]
+) -> None:
     message = talk.post(form)
     for name, text in form.items():
         assert message.get(name.lower(), text) == text
@@ -252,7 +254,7 @@ def test_two_numbers_are_no_group_yet(talk: MessageClient) -> None:
     assert [each["participant_sid"] for each in talk.receipts(message)] == [native["sid"]]
 
 
-def test_a_group_hears_its_author_s_number_and_others_their_proxy(
+def test_a_group_gets_the_authors_number_and_others_their_proxy(
     server: Server, form_api: Api
 ) -> None:
     group = MessageClient.make(server, form_api)
@@ -312,7 +314,7 @@ def test_a_medium_of_another_service_or_account_is_not_there(
     talk.refuses_post({"MediaSid": theirs}, 50507)
 
 
-def test_a_template_is_filled_in_and_replaces_what_is_said(talk: MessageClient) -> None:
+def test_a_rendered_template_replaces_the_body(talk: MessageClient) -> None:
     template = seed_template(talk.server, talk.account_sid, "Hello {{1}}, {{2}} {{ok}} {{3}} {x}")
     unused = seed_media(talk.server, talk.account_sid, talk.service_sid)
     message = talk.post(

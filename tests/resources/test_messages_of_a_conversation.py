@@ -128,7 +128,7 @@ def test_messages_at_the_same_time_get_indexes_without_gaps(talk: MessageClient)
 # --- Lists
 
 
-def test_a_list_goes_up_or_down_by_index_and_from_page_to_page(talk: MessageClient) -> None:
+def test_a_list_is_ordered_by_index_across_pages(talk: MessageClient) -> None:
     for number in range(5):
         talk.post(Body=str(number), DateCreated=f"202{5 - number}-01-01T00:00:00Z")
     assert talk.bodies() == talk.bodies(Order="asc") == list("01234")
@@ -193,7 +193,7 @@ def test_a_message_is_found_in_its_conversation_by_its_sid_only(
     assert talk.read(message) == message
 
 
-def test_an_update_changes_what_is_said_and_its_date(talk: MessageClient) -> None:
+def test_an_update_changes_the_given_parameters_and_the_date(talk: MessageClient) -> None:
     alice = talk.chat("alice")
     message = talk.post(Body="before", Attributes='{"a":1}', DateCreated="2020-01-01T00:00:00Z")
     for form, expected in (
@@ -215,7 +215,7 @@ def test_an_update_changes_what_is_said_and_its_date(talk: MessageClient) -> Non
 
 
 @pytest.mark.parametrize("form", [{}, {"MediaSid": "ME12"}, {"body": "x"}])
-def test_an_update_has_to_say_something(talk: MessageClient, form: dict[str, str]) -> None:
+def test_an_empty_update_is_rejected(talk: MessageClient, form: dict[str, str]) -> None:
     talk.refuses_edit(talk.post(Body="x"), form, 20161)
 
 

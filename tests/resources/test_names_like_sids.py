@@ -49,7 +49,7 @@ def test_a_participant_is_reached_by_an_identity_like_a_sid(
     room.api.get(path).refuses(404, 20404)
 
 
-def test_the_sid_goes_before_an_identity_of_its_form(room: ConversationClient) -> None:
+def test_a_sid_precedes_an_identity_of_its_form(room: ConversationClient) -> None:
     first = room.chat()
     second = room.chat(first["sid"])
     path = f"{room.path}/{first['sid']}"

@@ -103,7 +103,7 @@ def test_mail_has_no_proxy(room: ConversationClient) -> None:
         room.api.post(room.path, {ADDRESS: other, PROXY_ADDRESS: proxy}).refuses(400, 50453)
 
 
-def test_the_members_of_a_group_are_shown_with_what_they_have(room: ConversationClient) -> None:
+def test_group_members_are_shown_with_their_bindings(room: ConversationClient) -> None:
     ours, theirs = phone_number(), phone_number()
     bare = room.add({PROJECTED_ADDRESS: ours})
     assert (bare["identity"], bare["role_sid"]) == (None, None)
@@ -117,7 +117,7 @@ def test_the_members_of_a_group_are_shown_with_what_they_have(room: Conversation
         assert chat["messaging_binding"] == {"type": "sms", "projected_address": ours}
 
 
-def test_everything_that_is_sent_is_kept(room: ConversationClient) -> None:
+def test_all_parameters_are_stored(room: ConversationClient) -> None:
     role_sid = make_role(room.api)
     form = {
         "Identity": unique("ü").ljust(256, "ü"),
@@ -253,7 +253,7 @@ def test_an_account_with_a_list_of_numbers_sends_from_these_alone(server: Server
 # --- Groups
 
 
-def test_nobody_joins_a_group_without_an_address(room: ConversationClient) -> None:
+def test_joining_a_group_requires_an_address(room: ConversationClient) -> None:
     room.bare()
     refuses(room, {"Identity": unique("plain")}, 50434)
 
@@ -397,7 +397,7 @@ def test_participants_are_listed_in_the_order_in_which_they_came(room: Conversat
     assert room.api.get(room.path, PageSize=1000).json["meta"]["page_size"] == 100
 
 
-def test_a_removed_participant_is_gone_and_its_messages_stay(room: ConversationClient) -> None:
+def test_a_removed_participant_is_deleted_and_its_messages_stay(room: ConversationClient) -> None:
     member = room.chat("alice")
     messages = f"/Conversations/{room.sid}/Messages"
     message = room.api.post(messages, Author="alice", Body="x").expect(201)
@@ -413,7 +413,7 @@ def test_a_removed_participant_is_gone_and_its_messages_stay(room: ConversationC
     assert again["last_read_message_index"] is None
 
 
-def test_who_takes_part_in_a_closed_conversation_stays(room: ConversationClient) -> None:
+def test_participants_of_a_closed_conversation_stay(room: ConversationClient) -> None:
     member = room.chat()
     room.api.post(f"/Conversations/{room.sid}", State="closed").expect(200)
     refuses(room, {"Identity": "bob"}, 50377)
@@ -423,7 +423,7 @@ def test_who_takes_part_in_a_closed_conversation_stays(room: ConversationClient)
 
 
 @pytest.mark.parametrize(("header", "fires"), [("True", True), ("no", False)])
-def test_webhooks_may_hear_of_it_only_when_the_request_says_so(
+def test_webhooks_are_called_only_with_the_header(
     room: ConversationClient, header: str, fires: bool
 ) -> None:
     headers = {"X-Twilio-Webhook-Enabled": header}

@@ -102,7 +102,7 @@ def test_bad_filters_are_refused(devices: Devices) -> None:
     assert devices.found(Identity=many["Identity"][:20]) == []
 
 
-def test_a_deleted_binding_is_gone(devices: Devices) -> None:
+def test_a_deleted_binding_is_not_found(devices: Devices) -> None:
     alice, bob = devices.seed("alice"), devices.seed("bob")
     devices.service.delete(f"/Bindings/{alice}").expect(204)
     assert told(devices.server, str(devices.service.sid))[-1] == ("serviceChanged", alice)

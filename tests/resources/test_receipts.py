@@ -67,13 +67,15 @@ def test_a_receipt_is_shown_as_documented(talk: MessageClient) -> None:
     assert talk.read(message)["delivery"] == {"total": 1, **DELIVERED}
 
 
-def test_the_answer_comes_before_anything_is_sent(talk: MessageClient) -> None:
+def test_the_response_precedes_any_submission(talk: MessageClient) -> None:
     talk.phone()
     none = dict.fromkeys(("sent", "delivered", "read", "failed", "undelivered"), "none")
     assert talk.post(Body="Hello")["delivery"] == {"total": 1, **none}
 
 
-def test_everybody_outside_the_chat_but_the_author_gets_a_receipt(talk: MessageClient) -> None:
+def test_every_recipient_outside_the_chat_but_the_author_gets_a_receipt(
+    talk: MessageClient,
+) -> None:
     talk.chat("alice")
     phone, whatsapp, other = talk.phone(), talk.whatsapp(), talk.phone()
     author = other["messaging_binding"]["address"]
@@ -121,7 +123,7 @@ def test_a_member_of_a_group_gets_a_plain_sid_for_media_too(talk: MessageClient)
     assert {each["channel_message_sid"][:2] for each in talk.receipts(message)} == {"SM"}
 
 
-def test_each_step_of_a_receipt_is_told_once_and_always(talk: MessageClient) -> None:
+def test_each_receipt_status_is_published_exactly_once(talk: MessageClient) -> None:
     talk.phone()
     message = talk.post(Body="Hello")
     talk.settle()

@@ -133,7 +133,7 @@ def test_an_update_replaces_all_permissions(form_api: Api, server: Server) -> No
     refuses(server, form_api, path, {"FriendlyName": "other"}, 20001)
 
 
-def test_a_deleted_role_is_gone(form_api: Api, server: Server) -> None:
+def test_a_deleted_role_is_not_found(form_api: Api, server: Server) -> None:
     made = make(form_api)
     path = f"/Roles/{made['sid']}"
     assert form_api.delete(path).expect(204) is None

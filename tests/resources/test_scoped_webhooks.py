@@ -194,7 +194,7 @@ WRONG: list[tuple[str, dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("form", "code"), MISSING)
-def test_what_its_target_needs_has_to_be_said(
+def test_required_parameters_of_the_target_are_checked(
     hooks: Hooks, form: dict[str, str], code: int
 ) -> None:
     error = hooks.api.post(hooks.hooks, form).refuses(400, code)
@@ -221,7 +221,7 @@ def test_an_unknown_target_is_refused(hooks: Hooks, target: str) -> None:
     hooks.api.post(hooks.hooks, form).refuses(400, 50364)
 
 
-def test_what_is_as_long_as_allowed_is_taken(hooks: Hooks) -> None:
+def test_values_of_the_maximum_length_are_accepted(hooks: Hooks) -> None:
     url = "https://example.com/" + "x" * 492
     words = ["ü" * 248, "a", "b", "c", "d"]
     hook = hooks.attach({"Target": "trigger", URL: url, TRIGGERS: words})
@@ -261,7 +261,7 @@ def test_pages_have_five_webhooks_at_most(hooks: Hooks) -> None:
         ("studio", {URL: PLACE}, {}),
     ],
 )
-def test_an_update_changes_what_its_target_has(
+def test_an_update_changes_the_targets_parameters(
     hooks: Hooks, target: str, form: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     hook = hooks.attach(FORMS[target])
@@ -280,7 +280,7 @@ def test_an_update_changes_what_its_target_has(
         ("trigger", {TRIGGERS: ""}, 50371),
     ],
 )
-def test_what_its_target_needs_cannot_be_taken_away(
+def test_required_parameters_of_the_target_cannot_be_removed(
     hooks: Hooks, target: str, form: dict[str, str], code: int
 ) -> None:
     hook = hooks.attach(FORMS[target])
@@ -289,7 +289,7 @@ def test_what_its_target_needs_cannot_be_taken_away(
 
 
 @pytest.mark.parametrize("form", [{}, {"Target": "studio"}])
-def test_an_update_has_to_say_something(hooks: Hooks, form: dict[str, str]) -> None:
+def test_an_empty_update_is_rejected(hooks: Hooks, form: dict[str, str]) -> None:
     hook = hooks.attach(FORMS["webhook"])
     hooks.turn(hook, form).refuses(400, 20161)
     assert hooks.look(hook) == hook
@@ -324,7 +324,7 @@ def test_a_closed_conversation_takes_webhooks_too(hooks: Hooks) -> None:
     hooks.api.delete(f"{hooks.hooks}/{hook['sid']}").expect(204)
 
 
-def test_changes_are_told_but_never_to_webhooks(hooks: Hooks) -> None:
+def test_changes_are_published_but_never_to_webhooks(hooks: Hooks) -> None:
     headers = {"X-Twilio-Webhook-Enabled": "true"}
     hooks.post(Body="before")
     hook = hooks.api.post(hooks.hooks, FORMS["webhook"], headers=headers).expect(201)
@@ -342,7 +342,7 @@ def test_changes_are_told_but_never_to_webhooks(hooks: Hooks) -> None:
     assert [each.get("is_removed") for each in told] == [None, False, True]
 
 
-def test_a_deleted_conversation_tells_which_webhooks_it_had(hooks: Hooks) -> None:
+def test_the_event_of_a_deleted_conversation_lists_its_webhooks(hooks: Hooks) -> None:
     made = [hooks.attach(FORMS[target])["sid"] for target in FORMS]
     hooks.api.delete(f"/Conversations/{hooks.sid}").expect(204)
     sql = "SELECT payload FROM event WHERE subject_sid = ? AND name = 'onConversationRemoved'"

@@ -41,7 +41,7 @@ def test_a_new_service_names_three_of_its_four_roles(service: Api) -> None:
     }
 
 
-def test_default_roles_count_for_whoever_comes_afterwards(service: Api, server: Server) -> None:
+def test_default_roles_apply_to_later_users(service: Api, server: Server) -> None:
     conversation = service.post("/Conversations").expect(201)
     path = f"/Conversations/{conversation['sid']}/Participants"
     earlier = service.post(path, Identity="alice").expect(201)

@@ -100,7 +100,7 @@ def _rows(server: Server, service_sid: str) -> dict[str, int]:
         }
 
 
-def test_everything_in_a_service_goes_with_it(api: Api, server: Server) -> None:
+def test_a_service_is_deleted_with_its_contents(api: Api, server: Server) -> None:
     service, other = new_service_api(api), new_service_api(api)
     pair = _fill(server, service)
     _fill(server, other)

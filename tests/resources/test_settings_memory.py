@@ -32,7 +32,7 @@ def test_another_default_service_counts_at_once(server: Server) -> None:
     api.close()
 
 
-def test_a_refused_change_changes_nothing_that_is_remembered(server: Server) -> None:
+def test_a_rejected_change_leaves_the_cache_unchanged(server: Server) -> None:
     api = own(server)
     before = api.get("/Configuration").expect(200)["default_chat_service_sid"]
     api.post("/Conversations").expect(201)
@@ -41,7 +41,7 @@ def test_a_refused_change_changes_nothing_that_is_remembered(server: Server) -> 
     api.close()
 
 
-def test_a_removed_service_is_gone_at_once(server: Server) -> None:
+def test_a_removed_service_is_not_found_at_once(server: Server) -> None:
     api = own(server)
     for _ in range(CHANGES):
         service_sid = api.post("/Services", FriendlyName="x").expect(201)["sid"]
@@ -54,7 +54,7 @@ def test_a_removed_service_is_gone_at_once(server: Server) -> None:
     api.close()
 
 
-def test_a_removed_role_is_given_to_nobody(server: Server) -> None:
+def test_a_removed_role_is_not_assigned(server: Server) -> None:
     api = own(server)
     room = f"/Conversations/{api.post('/Conversations').expect(201)['sid']}/Participants"
     api.post(room, Identity="alice").expect(201)

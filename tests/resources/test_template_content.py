@@ -116,7 +116,7 @@ def test_the_most_complex_variant_is_the_content(own: Api, talk: MessageClient) 
         assert content_of(talk, message) == (f"twilio.{name}", shown)
 
 
-def test_a_body_beside_variants_is_the_text_alone(own: Api, talk: MessageClient) -> None:
+def test_a_body_next_to_variants_is_the_text_only(own: Api, talk: MessageClient) -> None:
     message = sent(talk, template(own, {"card": {"title": "{{1}}"}}, Body="see {{1}}"), {"1": "a"})
     assert message["body"] == "see a"
     assert content_of(talk, message) == ("twilio.card", {"title": "a"})
@@ -143,7 +143,7 @@ def test_variables_are_filled_in_as_texts(own: Api, talk: MessageClient) -> None
     assert message["body"] == data["body"]
 
 
-def test_the_content_outlives_its_template_and_goes_with_its_message(
+def test_content_outlives_its_template_and_is_deleted_with_its_message(
     own: Api, talk: MessageClient
 ) -> None:
     sid = template(own, Body="Hello {{1}}")
@@ -159,7 +159,9 @@ def test_the_content_outlives_its_template_and_goes_with_its_message(
 
 
 @pytest.mark.promise("how-to/content-templates.md", "longer than 256 KiB, is refused with 400")
-def test_what_gets_too_long_is_refused_and_leaves_nothing(own: Api, talk: MessageClient) -> None:
+def test_content_that_becomes_too_long_is_rejected_and_leaves_nothing(
+    own: Api, talk: MessageClient
+) -> None:
     places = "{{1}}" * 200
     for types in ({"text": {"body": places}}, {"card": {"title": "", "x": places * 6}}):
         form = {
@@ -181,9 +183,7 @@ def test_a_phone_gets_a_text_and_no_medium(own: Api, talk: MessageClient) -> Non
     assert [each["channel_message_sid"][:2] for each in talk.receipts(message)] == ["SM"]
 
 
-def test_who_is_not_in_the_conversation_does_not_see_its_content(
-    own: Api, talk: MessageClient
-) -> None:
+def test_content_is_hidden_from_non_participants(own: Api, talk: MessageClient) -> None:
     talk.chat("alice")
     message = sent(talk, template(own, Body="secret"), {})
     ((sid, _, _),) = rows(talk.server, MADE, message["sid"])
@@ -223,7 +223,7 @@ def test_a_place_does_not_reach_from_one_string_into_another(own: Api, talk: Mes
     assert content_of(talk, message) == ("twilio.card", variant)
 
 
-def test_what_gets_too_long_is_given_up_early(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendering_stops_early_at_the_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request of a few bytes must not make megabytes that are then refused."""
     names: list[str] = []
     unquoted = content_template_rendering._unquoted

@@ -39,7 +39,7 @@ def becomes(api: Api, made: dict[str, Any], state: str, seconds: float) -> float
 
 
 @pytest.mark.slow
-def test_a_conversation_becomes_inactive_and_closed_by_itself(fast: Server) -> None:
+def test_timers_make_a_conversation_inactive_and_closed(fast: Server) -> None:
     api = Api(fast.base_url, fast.account_sid, fast.auth_token)
     form = {"Timers.Inactive": "PT1M", "Timers.Closed": "PT10M"}
     made = api.post("/Conversations", form).expect(201)

@@ -96,7 +96,7 @@ def test_a_token_may_be_for_another_service_and_by_another_key(own: Api) -> None
     assert claims["exp"] - claims["iat"] == DAY
 
 
-def test_a_key_signs_with_itself_alone(own: Api) -> None:
+def test_a_key_signs_only_with_itself(own: Api) -> None:
     (first, secret), (second, _) = new_key(own), new_key(own)
     by_key = own.signed(first, secret)
     named = by_key.post("/Tokens", Identity="a", ApiKeySid=first).expect(201)
@@ -116,7 +116,7 @@ def test_a_repeated_request_of_another_login_gets_no_token_of_the_first(own: Api
     by_key.post("/Tokens", Identity="a", headers=repeated).refuses(422, 20422)
 
 
-def test_with_the_auth_token_a_key_is_made_once_and_kept_sealed(server: Server) -> None:
+def test_with_the_auth_token_a_key_is_created_once_and_encrypted(server: Server) -> None:
     own = new_account_api(server).under("/parlour/v1")
     assert keys_of(own) == []
     tokens = [own.post("/Tokens", Identity="alice").expect(201)["token"] for _ in range(3)]
@@ -132,7 +132,7 @@ def test_with_the_auth_token_a_key_is_made_once_and_kept_sealed(server: Server) 
     own.close()
 
 
-def test_after_revoking_the_kept_key_another_one_is_made(server: Server) -> None:
+def test_after_revoking_the_stored_key_another_one_is_created(server: Server) -> None:
     own = new_account_api(server).under("/parlour/v1")
     own.post("/Tokens", Identity="alice").expect(201)
     (first,) = keys_of(own)
@@ -165,7 +165,7 @@ def test_making_a_token_makes_no_user(own: Api) -> None:
     ],
     ids=repr,
 )
-def test_what_cannot_be_is_refused_and_makes_no_key(
+def test_invalid_parameters_are_rejected_and_create_no_key(
     server: Server, form: dict[str, str], code: int
 ) -> None:
     own = new_account_api(server).under("/parlour/v1")
@@ -174,7 +174,7 @@ def test_what_cannot_be_is_refused_and_makes_no_key(
     own.close()
 
 
-def test_what_is_anothers_is_as_what_never_was(own: Api, api: Api) -> None:
+def test_another_accounts_objects_are_like_nonexistent_ones(own: Api, api: Api) -> None:
     foreign_key, _ = new_key(api)
     for name, theirs in (("ApiKeySid", foreign_key), ("ServiceSid", default_service(api))):
         never = theirs[:2] + secrets.token_hex(16)
@@ -183,7 +183,7 @@ def test_what_is_anothers_is_as_what_never_was(own: Api, api: Api) -> None:
         assert refused.body == own.post("/Tokens", {"Identity": "a", name: never}).body
 
 
-def test_nobody_gets_a_token_without_a_login(own: Api) -> None:
+def test_a_token_request_without_a_login_is_rejected(own: Api) -> None:
     own.signed(None, None).post("/Tokens", Identity="a").refuses(401, 20003)
     own.signed(own.sid, "wrong").post("/Tokens", Identity="a").refuses(401, 20003)
 
@@ -192,7 +192,7 @@ def test_nobody_gets_a_token_without_a_login(own: Api) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_prints_a_token_beside_a_running_server(server: Server, own: Api) -> None:
+def test_the_command_prints_a_token_while_the_server_runs(server: Server, own: Api) -> None:
     key_sid, secret = new_key(own)
     arguments = ["token", "--account", str(own.sid), "--identity", "älice"]
     printed = server.command(*arguments, "--key", key_sid, "--ttl", "60")
@@ -225,16 +225,14 @@ def test_the_command_prints_a_token_beside_a_running_server(server: Server, own:
     ids=repr,
 )
 @pytest.mark.slow
-def test_the_command_refuses_what_cannot_be(
+def test_the_command_rejects_invalid_arguments(
     server: Server, arguments: tuple[str, ...], words: str
 ) -> None:
     with pytest.raises(ServerError, match=words):
         server.command("token", *arguments)
 
 
-def test_the_kept_keys_secret_signs_and_is_nowhere_in_the_database(
-    server: Server, own: Api
-) -> None:
+def test_the_stored_keys_secret_signs_and_is_not_in_the_database(server: Server, own: Api) -> None:
     token = own.post("/Tokens", Identity="alice").expect(201)["token"]
     with closing(connect(server)) as connection:
         ((key_sid, sealed),) = connection.execute(

@@ -68,7 +68,7 @@ def test_attributes_that_are_not_json_are_refused(
     assert error["message"] == "Attributes not valid JSON"
 
 
-def test_a_text_with_a_nul_is_refused_wherever_it_stands(room: ConversationClient) -> None:
+def test_a_nul_is_rejected_anywhere_in_a_text(room: ConversationClient) -> None:
     member = room.chat()
     for form in ({"Attributes": '"\x00"'}, {"Attributes": "[1]", "Unknown": "\x00"}):
         room.refuses(member, form, 20001)
@@ -121,7 +121,7 @@ def test_dates_are_stored_as_given_in_utc(room: ConversationClient, kind: str, n
 
 @pytest.mark.parametrize("name", DATE_NAMES)
 @pytest.mark.parametrize("text", BAD_DATES)
-def test_what_is_not_a_date_is_refused(room: ConversationClient, name: str, text: str) -> None:
+def test_an_invalid_date_is_rejected(room: ConversationClient, name: str, text: str) -> None:
     room.refuses(room.chat(), {name: text}, DATE_NAMES[name][1])
 
 
@@ -367,7 +367,7 @@ def test_an_update_without_a_parameter_is_refused(
     room.refuses(room.phone(), form, 20161)
 
 
-def test_unknown_parameters_are_ignored_beside_known_ones(room: ConversationClient) -> None:
+def test_unknown_parameters_are_ignored_next_to_known_ones(room: ConversationClient) -> None:
     member = room.phone()
     form = {"Attributes": "[1]", ADDRESS: phone_number(), "Sid": "x", "Unknown": "x"}
     room.accepts(member, form, {"attributes": "[1]"})

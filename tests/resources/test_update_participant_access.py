@@ -39,7 +39,7 @@ def not_found(room: ConversationClient, path: str) -> str:
 # --- Under which names
 
 
-def test_the_answer_shows_the_participant_in_the_form_of_the_request(
+def test_the_response_has_the_url_form_of_the_request(
     room: ConversationClient, member: dict[str, Any], api: Api
 ) -> None:
     answer = room.update(member, CHANGE).expect(200)
@@ -97,7 +97,7 @@ def test_a_participant_is_named_by_its_identity(room: ConversationClient, identi
 
 
 @pytest.mark.parametrize("identity", ["alice", "user@example.com", "a b", "ü", "a+b", "x:y,z!"])
-def test_an_identity_may_stand_in_the_path_as_it_is(
+def test_an_identity_is_accepted_in_the_path_unencoded(
     room: ConversationClient, identity: str
 ) -> None:
     member = room.chat(identity)
@@ -128,7 +128,7 @@ def test_the_conversation_may_be_named_by_its_unique_name(server: Server, form_a
         assert answer["url"].endswith(place(room, member))
 
 
-def test_an_unknown_place_is_told_with_its_whole_path(
+def test_an_unknown_url_is_reported_with_its_whole_path(
     room: ConversationClient, member: dict[str, Any]
 ) -> None:
     other = ConversationClient.make(room.server, room.api)
@@ -156,7 +156,7 @@ def test_a_removed_participant_is_unknown(room: ConversationClient, member: dict
 # --- By whom
 
 
-def test_without_right_credentials_nothing_is_told_or_changed(
+def test_without_valid_credentials_nothing_is_revealed_or_changed(
     room: ConversationClient, member: dict[str, Any], foreign_account: tuple[str, str]
 ) -> None:
     before = room.fetch(member)
@@ -234,7 +234,7 @@ def test_an_update_is_a_post(room: ConversationClient, member: dict[str, Any], m
     ("value", "fires"),
     [("true", True), ("TRUE", True), ("True", True), ("false", False), ("x", False), ("1", False)],
 )
-def test_the_webhook_header_decides_who_hears_of_the_change(
+def test_the_webhook_header_selects_the_webhooks(
     room: ConversationClient, member: dict[str, Any], value: str, fires: bool
 ) -> None:
     noted = len(room.events())
@@ -244,7 +244,7 @@ def test_the_webhook_header_decides_who_hears_of_the_change(
     assert room.events()[noted:] == [("onParticipantUpdated", fires)]
 
 
-def test_without_the_webhook_header_no_webhook_hears_of_the_change(
+def test_without_the_webhook_header_no_webhook_is_called(
     room: ConversationClient, member: dict[str, Any]
 ) -> None:
     noted = len(room.events())
@@ -263,7 +263,7 @@ def test_conditional_headers_are_ignored(
 # --- In which state
 
 
-def test_nobody_changes_in_a_closed_conversation(room: ConversationClient) -> None:
+def test_a_participant_of_a_closed_conversation_cannot_change(room: ConversationClient) -> None:
     chat, phone = room.chat(), room.phone()
     room.say(1)
     room.api.post(f"/Conversations/{room.sid}", State="closed").expect(200)
@@ -274,7 +274,7 @@ def test_nobody_changes_in_a_closed_conversation(room: ConversationClient) -> No
     room.refuses(chat, {"Attributes": "{"}, 50304)
 
 
-def test_nobody_changes_in_a_conversation_that_is_being_made(
+def test_a_participant_of_an_initializing_conversation_cannot_change(
     room: ConversationClient, member: dict[str, Any]
 ) -> None:
     set_state(room, "initializing")

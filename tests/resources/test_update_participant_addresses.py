@@ -266,7 +266,9 @@ def test_the_word_null_takes_the_identity_off_again(room: ConversationClient) ->
 
 @pytest.mark.parametrize("kind", ["chat", "phone", "whatsapp", "native", "projected"])
 @pytest.mark.parametrize("identity", ["bob", "alice"])
-def test_nobody_else_gets_an_identity(room: ConversationClient, kind: str, identity: str) -> None:
+def test_only_chat_users_get_an_identity(
+    room: ConversationClient, kind: str, identity: str
+) -> None:
     room.refuses(room.of_kind(kind), {"Identity": identity}, 50444)
 
 

@@ -100,7 +100,7 @@ def test_it_shows_the_conversation_and_the_place_of_the_user(server: Server, for
         assert form_api.get(path).expect(200) == shown
 
 
-def test_who_is_not_in_the_conversation_gets_404(seat: Seat, foreign_api: Api) -> None:
+def test_a_non_participant_gets_404(seat: Seat, foreign_api: Api) -> None:
     other = unique("other")
     seat.api.post("/Users", Identity=other).expect(201)
     elsewhere = seat.api.post("/Conversations").expect(201)["sid"]
@@ -252,7 +252,7 @@ def test_a_bad_change_is_refused_and_changes_nothing(
     assert seat.room.events() == noted
 
 
-def test_webhooks_never_hear_of_these_changes(seat: Seat) -> None:
+def test_these_changes_call_no_webhook(seat: Seat) -> None:
     header = {"X-Twilio-Webhook-Enabled": "true"}
     seat.room.say(1)
     begun = len(seat.room.events())

@@ -60,7 +60,7 @@ def test_a_user_is_shown_with_every_key_in_order(form_api: Api) -> None:
     assert made["links"] == {"user_conversations": f"{made['url']}/Conversations"}
 
 
-def test_everything_that_is_sent_is_kept(form_api: Api) -> None:
+def test_all_parameters_are_stored(form_api: Api) -> None:
     role_sid = make_role(form_api, "service")
     text = ' {"duty": "tech", "n": [1, 2.50]} '
     made = make_user(form_api, FriendlyName="Ä" * 256, Attributes=text, RoleSid=role_sid)
@@ -160,7 +160,7 @@ def test_a_role_of_conversations_or_of_elsewhere_is_refused(form_api: Api) -> No
 # --- Update
 
 
-def test_an_update_changes_what_is_sent_and_nothing_else(form_api: Api) -> None:
+def test_an_update_changes_only_the_given_parameters(form_api: Api) -> None:
     role_sid = make_role(form_api, "service")
     user = make_user(form_api, FriendlyName="A", Attributes='{"a":1}')
     path = f"/Users/{user['identity']}"
@@ -226,7 +226,9 @@ def set_reachability(server: Server, user: dict[str, Any], enabled: int) -> None
         )
 
 
-def test_who_is_online_is_told_only_where_reachability_is_on(server: Server, api: Api) -> None:
+def test_online_status_is_shown_only_where_reachability_is_enabled(
+    server: Server, api: Api
+) -> None:
     service = api.post("/Services", FriendlyName="Reachable").expect(201)["sid"]
     inside = api.service(service)
     user = make_user(inside)
@@ -247,9 +249,7 @@ def test_who_is_online_is_told_only_where_reachability_is_on(server: Server, api
 # --- Events
 
 
-def test_webhooks_may_hear_of_a_user_only_when_the_request_says_so(
-    server: Server, form_api: Api
-) -> None:
+def test_user_webhooks_are_called_only_with_the_header(server: Server, form_api: Api) -> None:
     for value, fires in (("true", True), ("TRUE", True), ("false", False), (None, False)):
         headers = {} if value is None else {"X-Twilio-Webhook-Enabled": value}
         identity = unique("told")
@@ -264,7 +264,7 @@ def test_webhooks_may_hear_of_a_user_only_when_the_request_says_so(
 # --- Delete
 
 
-def test_a_removed_user_is_gone_and_can_be_made_anew(form_api: Api) -> None:
+def test_a_removed_user_is_not_found_and_can_be_created_again(form_api: Api) -> None:
     user = make_user(form_api)
     answer = form_api.delete(f"/Users/{user['identity']}")
     assert (answer.status, answer.body) == (204, b"")

@@ -44,7 +44,7 @@ def either(request: pytest.FixtureRequest) -> Api:
     return place
 
 
-def test_a_new_account_tells_nobody(server: Server) -> None:
+def test_a_new_account_has_no_webhooks(server: Server) -> None:
     own = new_account_api(server)
     answer = own.get(PATH)
     assert answer.expect(200) == {
@@ -59,7 +59,7 @@ def test_a_new_account_tells_nobody(server: Server) -> None:
     assert list(answer.json)[:3] == ["account_sid", "pre_webhook_url", "post_webhook_url"]
 
 
-def test_a_new_service_has_nothing_of_its_own(service: Api) -> None:
+def test_a_new_service_has_no_own_webhooks(service: Api) -> None:
     assert service.get(PATH).expect(200) == {
         "account_sid": service.sid,
         "chat_service_sid": service.prefix.rpartition("/")[2],
@@ -136,7 +136,7 @@ def test_a_bad_value_is_refused(
     refuses(server, either, PATH, form, code)
 
 
-def test_the_old_path_shows_the_same_and_itself(own: Api) -> None:
+def test_the_old_path_shows_the_same_with_its_own_url(own: Api) -> None:
     shown = own.post(ALIAS, PostWebhookUrl=POST).expect(200)
     assert shown["url"] == f"{own.base_url}/v1/Conversations/Webhooks"
     there = own.get(PATH).expect(200)

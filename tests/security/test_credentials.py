@@ -94,7 +94,7 @@ def test_a_refusal_has_the_apis_shape_and_a_challenge(server: Server) -> None:
     assert answer.headers["WWW-Authenticate"] == CHALLENGE
 
 
-def test_who_is_refused_is_not_told_which_paths_exist(server: Server) -> None:
+def test_a_rejected_client_does_not_learn_which_paths_exist(server: Server) -> None:
     answers = [ask(server, None, method, path) for method, path in PLACES]
 
     assert len({str(shown(answer)) for answer in answers}) == 1
@@ -196,7 +196,7 @@ def corpus(sid: str, token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", corpus("AC", "t"))
-def test_what_is_not_a_right_pair_lets_nobody_in(server: Server, name: str) -> None:
+def test_an_invalid_pair_is_rejected(server: Server, name: str) -> None:
     header = corpus(server.account_sid, server.auth_token)[name]
 
     answer = ask(server, header, "GET", "/v1/Conversations")
@@ -229,7 +229,7 @@ def test_credentials_in_two_headers_let_in_whom_the_first_one_names(server: Serv
     assert statuses[1] in {200, 400, 401}
 
 
-def test_nobody_needs_credentials_for_what_tells_nothing(server: Server) -> None:
+def test_public_paths_need_no_credentials(server: Server) -> None:
     health = ask(server, None, "GET", "/healthz")
     metrics = ask(server, None, "GET", "/metrics")
 
@@ -341,7 +341,7 @@ def _with_canaries(operation: Operation, world: World) -> Iterator[Request]:
     yield Request(operation.method, lost, form, header)
 
 
-def test_no_log_holds_what_was_said(sung: tuple[Server, World]) -> None:
+def test_no_log_contains_message_texts(sung: tuple[Server, World]) -> None:
     server, _ = sung
     written = server.log_path.read_bytes()
 
@@ -376,7 +376,7 @@ def test_no_secret_is_written_down_in_plain(sung: tuple[Server, World]) -> None:
             assert [path.name for path, data in kept.items() if each in data] == []
 
 
-def test_a_secret_that_an_idempotent_answer_holds_is_sealed(tmp_path: Path) -> None:
+def test_a_secret_in_an_idempotent_response_is_encrypted(tmp_path: Path) -> None:
     place = LocalTarget(tmp_path)
     login = place.make_account()
     path = f"/2010-04-01/Accounts/{login.name}/Keys.json"

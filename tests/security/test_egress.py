@@ -101,7 +101,7 @@ ODD_PATHS = [
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_what_arrives_is_what_was_signed(method: str) -> None:
+def test_the_received_request_is_the_signed_one(method: str) -> None:
     """The receiver rebuilds the URL from bytes alone, and asks the official validator."""
     pairs = [("Body", "Grüße & 50% off +"), ("EventType", "onMessageAdded"), ("Attributes", "{}")]
     key = "any key"
@@ -128,7 +128,7 @@ def test_what_arrives_is_what_was_signed(method: str) -> None:
 # --- Responses --------------------------------------------------------------------------
 
 
-def test_the_answer_has_its_status_headers_and_body(run: Any) -> None:
+def test_the_response_has_its_status_headers_and_body(run: Any) -> None:
     answer = ask_once(
         run, b"HTTP/1.1 403 No\r\nX-One: a\r\nx-one: b\r\nContent-Length: 2\r\n\r\nno"
     )
@@ -163,7 +163,7 @@ def test_a_body_may_end_with_the_connection(run: Any, version: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", [b"204", b"304"])
-def test_some_answers_have_no_body(run: Any, status: bytes) -> None:
+def test_some_responses_have_no_body(run: Any, status: bytes) -> None:
     answer = ask_once(run, b"HTTP/1.1 " + status + b" X\r\n\r\n")
     assert (answer.status, answer.body_start) == (int(status), b"")
 
@@ -221,7 +221,7 @@ def test_nothing_is_decompressed(run: Any) -> None:
     assert answer.header("content-encoding") == "gzip"
 
 
-def test_a_head_has_a_limit_and_what_follows_it_in_one_packet_has_not(run: Any) -> None:
+def test_the_size_limit_of_a_head_excludes_body_bytes(run: Any) -> None:
     large = b"X: " + b"y" * (limits.RESPONSE_HEAD_BYTES_MAX - 200) + b"\r\n"
     raw = b"HTTP/1.1 200 OK\r\n" + large + b"Content-Length: 9000\r\n\r\n" + b"x" * 9000
     assert len(ask_once(run, raw).body_start) == 9000
@@ -251,7 +251,7 @@ def test_a_head_has_a_limit_and_what_follows_it_in_one_packet_has_not(run: Any) 
         b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + OK,
     ],
 )
-def test_what_is_not_http_is_a_protocol_failure(run: Any, raw: bytes) -> None:
+def test_a_response_that_is_not_http_is_a_protocol_failure(run: Any, raw: bytes) -> None:
     failure = fail_once(run, then_close(raw))
     assert (failure.kind, failure.code) == ("protocol", 11206)
 
@@ -265,7 +265,7 @@ def test_what_is_not_http_is_a_protocol_failure(run: Any, raw: bytes) -> None:
         b"HTTP/1.1 100 Continue\r\n\r\n",
     ],
 )
-def test_a_torn_answer_is_a_protocol_failure(run: Any, raw: bytes) -> None:
+def test_a_truncated_response_is_a_protocol_failure(run: Any, raw: bytes) -> None:
     failure = fail_once(run, then_close(raw))
     assert (failure.kind, failure.code) == ("protocol", 11206)
 
@@ -370,7 +370,7 @@ def test_a_receiver_that_refuses_the_digest_too_has_refused(run: Any) -> None:
     run(ask())
 
 
-def test_without_credentials_a_challenge_is_only_an_answer(run: Any) -> None:
+def test_without_credentials_a_challenge_is_a_normal_response(run: Any) -> None:
     async def ask() -> None:
         async with Receiver(CHALLENGE) as receiver, Egress(NEARBY) as egress:
             assert (await post(egress, receiver.url)).status == 401

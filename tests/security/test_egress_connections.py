@@ -73,7 +73,7 @@ def test_a_connection_is_not_used_again_if_its_state_is_unclear(run: Any, first:
     run(ask())
 
 
-def test_bytes_nobody_asked_for_close_a_kept_connection(run: Any) -> None:
+def test_unsolicited_bytes_close_an_idle_connection(run: Any) -> None:
     async def ask() -> None:
         async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
@@ -85,7 +85,7 @@ def test_bytes_nobody_asked_for_close_a_kept_connection(run: Any) -> None:
     run(ask())
 
 
-def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(run: Any) -> None:
+def test_a_closed_idle_connection_is_replaced(run: Any) -> None:
     async def ask() -> None:
         async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
@@ -97,7 +97,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(run: Any) -> No
     run(ask())
 
 
-def test_a_kept_connection_that_closes_on_us_is_replaced_once(run: Any) -> None:
+def test_a_reused_connection_closed_during_a_request_is_replaced_once(run: Any) -> None:
     async def ask() -> None:
         async with Receiver(OK, close, OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
@@ -138,7 +138,7 @@ def test_connections_are_closed_when_idle_or_old(run: Any, monkeypatch: pytest.M
     run(old())
 
 
-def test_kept_connections_are_counted(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_connections_are_counted(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "IDLE_CONNECTIONS_MAX", 3)
 
     async def ask() -> None:
@@ -151,7 +151,7 @@ def test_kept_connections_are_counted(run: Any, monkeypatch: pytest.MonkeyPatch)
     run(ask())
 
 
-def test_an_account_with_many_hosts_leaves_kept_connections_to_others(
+def test_an_account_with_many_hosts_leaves_idle_connections_to_others(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "IDLE_CONNECTIONS_MAX", 3)
@@ -254,7 +254,7 @@ def test_a_request_that_is_cancelled_gives_its_turn_back(run: Any) -> None:
     run(ask())
 
 
-def test_the_next_address_is_tried_when_the_first_does_not_answer(run: Any) -> None:
+def test_the_next_address_is_tried_when_the_first_does_not_respond(run: Any) -> None:
     async def resolve(name: str) -> Sequence[str]:
         return ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
 
@@ -296,7 +296,7 @@ def test_localhost_is_resolved_by_the_system(run: Any) -> None:
     run(ask())
 
 
-def test_requests_for_one_name_share_a_look_up(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_for_one_name_share_a_lookup(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
     may_answer = threading.Event()
 
@@ -326,7 +326,7 @@ def test_requests_for_one_name_share_a_look_up(run: Any, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(-2, "unknown"), ValueError("anything")])
-def test_whatever_goes_wrong_in_a_look_up_is_a_failed_look_up(
+def test_any_error_in_a_lookup_is_a_failed_lookup(
     run: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def getaddrinfo(*_: object, **__: object) -> list[Any]:
@@ -462,7 +462,9 @@ def test_a_bad_certificate_has_its_own_code(
         assert (caught.value.kind, caught.value.code) == ("tls", code)
 
 
-def test_certificates_may_go_unchecked_if_the_operator_says_so(run: Any, tmp_path: Path) -> None:
+def test_certificates_are_not_verified_if_the_operator_disables_it(
+    run: Any, tmp_path: Path
+) -> None:
     server = Authority(tmp_path).server("other.test", until_days=YESTERDAY)
     assert run(post_securely(server, lambda: make_tls_context(checks_certificates=False))) == 200
 

@@ -54,7 +54,7 @@ NEARBY, FAR = {LOOPBACK, PRIVATE, LISTED, PUBLIC}, {PUBLIC}
     # Not of sets as they come: every process of a run has to give the same names.
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
-def test_who_is_reached(settings: dict[str, Any], reached: set[str]) -> None:
+def test_permitted_targets_by_settings(settings: dict[str, Any], reached: set[str]) -> None:
     policy = make_egress(Settings(data=Path("unused"), **settings)).policy
     everyone = (LOOPBACK, PRIVATE, LISTED, METADATA, PUBLIC)
     assert {url for url in everyone if try_to_reach(policy, url)[0].connected} == reached

@@ -60,7 +60,7 @@ def test_a_forged_token_is_refused(forged: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "sent", [None, 1, True, [], {}, [GOOD], {"token": GOOD}, GOOD.encode()], ids=repr
 )
-def test_what_is_no_text_is_refused(sent: object) -> None:
+def test_bytes_that_are_no_text_are_rejected(sent: object) -> None:
     with pytest.raises(AccessTokenRefused) as refused:
         verify(sent, secret_of=secret_of, now_ms=NOW * 1000)
     assert refused.value.code == 20101

@@ -229,7 +229,7 @@ def test_a_restore_does_not_wait_for_a_fifo(place: Place, honest: Files, name: s
     assert not place.data.parent.exists()
 
 
-def test_what_becomes_a_link_or_a_fifo_after_it_was_listed_is_not_read(
+def test_a_file_replaced_by_a_link_or_a_fifo_after_listing_is_not_read(
     place: Place, honest: Files
 ) -> None:
     backup = place.write(honest)
@@ -354,7 +354,7 @@ def test_a_good_archive_is_restored(honest: Files) -> None:
 
 
 @pytest.mark.parametrize("kind", TYPES[2:6] + TYPES[7:])
-def test_an_archive_with_what_is_no_file_is_refused(honest: Files, kind: bytes) -> None:
+def test_an_archive_with_a_special_file_is_rejected(honest: Files, kind: bytes) -> None:
     for link in LINKS:
         last = f"b/media/{ACCOUNT}/cd/ME"
         assert not _restored_packed(_packed(honest, [(last, kind, link, b"", 9, {})]), honest)
@@ -392,7 +392,7 @@ def test_an_archive_of_headers_without_end_is_refused(honest: Files) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(more=st.lists(added, max_size=3), data=st.data())
-def test_whatever_is_in_an_archive_it_is_restored_exactly_or_not_at_all(
+def test_an_archive_is_restored_exactly_or_not_at_all(
     honest: Files,
     more: list[tuple[str, bytes, str, bytes, int, dict[str, str]]],
     data: st.DataObject,

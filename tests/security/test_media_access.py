@@ -94,7 +94,9 @@ def test_participants_see_it_until_they_are_none(
     assert MediaClient.of_user(server, api, service_sid, "bob").sees(medium["sid"])
 
 
-def test_what_is_not_sent_yet_is_its_uploaders(server: Server, api: Api, place: Api) -> None:
+def test_unsent_media_are_visible_to_the_uploader_only(
+    server: Server, api: Api, place: Api
+) -> None:
     service_sid = place.prefix.rsplit("/", 1)[-1]
     alice, bob = (MediaClient.of_user(server, api, service_sid, name) for name in ("alice", "bob"))
     made = alice.add(SECRET)
@@ -102,7 +104,7 @@ def test_what_is_not_sent_yet_is_its_uploaders(server: Server, api: Api, place: 
     assert not bob.sees(made["sid"])
 
 
-def test_a_temporary_url_is_good_for_what_it_was_made_for_alone(
+def test_a_temporary_url_is_valid_for_its_medium_only(
     server: Server, api: Api, place: Api, medium: Medium
 ) -> None:
     service_sid = place.prefix.rsplit("/", 1)[-1]

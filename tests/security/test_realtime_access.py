@@ -226,7 +226,7 @@ def test_a_command_is_refused_as_for_one_that_was_never_made(
     assert talk.state() == before
 
 
-def test_typing_of_a_stranger_is_not_told(talk: Talk, stranger: Socket) -> None:
+def test_typing_of_a_stranger_is_not_published(talk: Talk, stranger: Socket) -> None:
     with talk.socket("alice") as alice:
         answers = [typing(stranger, sid) for sid in (talk.words["CH"], "CH" + NEVER)]
         assert answers[0] == answers[1]
@@ -253,7 +253,7 @@ def test_the_conversations_of_another_user_are_not_there(talk: Talk, stranger: S
         assert shown(answer, {"US": alice}) == shown(missing, {"US": alice})
 
 
-def test_nothing_of_a_conversation_is_told_to_strangers(talk: Talk, stranger: Socket) -> None:
+def test_no_event_of_a_conversation_is_sent_to_strangers(talk: Talk, stranger: Socket) -> None:
     stranger.quiet()
     with talk.socket("alice") as alice, talk.socket("bob") as bob:
         listen(bob, talk)
@@ -285,7 +285,7 @@ def test_user_information_stays_in_its_service(
             assert missing.status == 404
 
 
-def test_a_participant_who_is_removed_hears_nothing_that_is_said_after(talk: Talk) -> None:
+def test_a_removed_participant_receives_no_later_messages(talk: Talk) -> None:
     for round_ in range(20):
         talk.add("eve")
         with talk.socket("eve") as eve:

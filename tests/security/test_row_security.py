@@ -21,9 +21,9 @@ from tests.security.test_tenants import (  # noqa: F401 - they run here with ano
     test_a_foreign_sid_in_a_parameter_is_as_good_as_one_that_was_never_made,
     test_a_page_token_is_of_use_in_its_own_list_alone,
     test_a_twin_that_appears_changes_nothing_that_is_shown,
-    test_an_owner_can_do_everything_and_touches_nobody_else,
+    test_an_owner_can_do_everything_without_effect_on_others,
+    test_names_taken_in_another_account_are_free,
     test_the_twins_login_finds_nothing_where_the_victims_sids_are_named,
-    test_what_is_taken_elsewhere_is_free_here,
 )
 from tests.support.client import Api
 from tests.support.postgres_server import as_superuser, shared

@@ -11,16 +11,16 @@ from tests.security.test_media_access import (  # noqa: F401 - they run here wit
     place,
     strangers,
     test_a_medium_looks_like_one_that_was_never_made,
-    test_a_temporary_url_is_good_for_what_it_was_made_for_alone,
+    test_a_temporary_url_is_valid_for_its_medium_only,
     test_participants_see_it_until_they_are_none,
-    test_what_is_not_sent_yet_is_its_uploaders,
+    test_unsent_media_are_visible_to_the_uploader_only,
 )
 from tests.security.test_realtime_access import (  # noqa: F401 - as above.
     stranger,
     talk,
     test_a_subscription_fails_as_to_one_that_was_never_made,
     test_an_object_looks_like_one_that_was_never_made,
-    test_nothing_of_a_conversation_is_told_to_strangers,
+    test_no_event_of_a_conversation_is_sent_to_strangers,
     test_the_conversations_of_another_user_are_not_there,
     test_user_information_stays_in_its_service,
 )

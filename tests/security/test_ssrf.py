@@ -106,7 +106,7 @@ def described(targets: list[dict[str, Any]]) -> Any:
     )
 
 
-def test_the_corpus_is_as_large_as_promised_and_says_each_thing_once() -> None:
+def test_the_corpus_is_as_large_as_promised_without_duplicates() -> None:
     assert len(REFUSED) >= 120
     assert len(MALFORMED) >= 50
     assert len(REFUSED) + len(MALFORMED) == len(CORPUS["targets"])
@@ -133,7 +133,7 @@ def test_without_the_guard_each_target_would_be_reached(target: dict[str, Any]) 
 
 
 @described(REFUSED)
-def test_beside_a_developer_only_loopback_and_private_are_reached(target: dict[str, Any]) -> None:
+def test_the_developer_policy_reaches_only_loopback_and_private(target: dict[str, Any]) -> None:
     resolved = CORPUS["names"].get(parse_host_of(target["input"]), [target["reaches"]])
     kinds = {classify(parse_host(f"[{a}]" if ":" in a else a).address).kind for a in resolved}
     network, error = try_to_reach(NEARBY, target["input"])
@@ -151,7 +151,7 @@ def parse_host_of(url: str) -> str:
 
 @described(MALFORMED)
 @pytest.mark.parametrize("policy", [GUARDED, UNGUARDED], ids=["guarded", "unguarded"])
-def test_what_is_no_url_is_refused_with_any_policy(
+def test_an_invalid_url_is_rejected_with_any_policy(
     target: dict[str, Any], policy: EgressPolicy
 ) -> None:
     network, error = try_to_reach(policy, target["input"])
@@ -200,7 +200,7 @@ def test_a_listed_target_is_reached_and_its_neighbour_is_not() -> None:
         assert try_to_reach(policy, url)[0].connected == []
 
 
-def test_the_refusal_does_not_say_where_a_name_leads() -> None:
+def test_the_rejection_does_not_reveal_a_names_addresses() -> None:
     for name, addresses in CORPUS["names"].items():
         if name != "public.test":
             _, error = try_to_reach(GUARDED, f"http://{name}/")
@@ -249,7 +249,7 @@ OK = then_close(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_answer_and_is_not_followed(status: int) -> None:
+def test_a_redirect_is_returned_and_not_followed(status: int) -> None:
     async def run() -> None:
         async with Receiver(OK) as inside:
             redirect = (
@@ -293,7 +293,7 @@ def test_a_cookie_is_not_sent_back() -> None:
     asyncio.run(run())
 
 
-def test_a_canary_inside_hears_nothing_while_the_guard_is_on() -> None:
+def test_an_internal_canary_receives_nothing_while_the_guard_is_on() -> None:
     """The same port is reached a moment later with the guard off, so it was listening."""
 
     async def run() -> None:

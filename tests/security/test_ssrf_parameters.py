@@ -215,7 +215,7 @@ def test_without_the_guard_every_parameter_leads_there(tmp_path: Path) -> None:
     assert min(accepted.values()) >= 120
 
 
-def test_what_is_no_url_leads_nowhere_even_so(tmp_path: Path) -> None:
+def test_an_invalid_url_is_never_reached(tmp_path: Path) -> None:
     attack(tmp_path / "data", UNGUARDED, MALFORMED, is_reached=False)
 
 

@@ -183,7 +183,7 @@ def test_the_matrix_misses_each_condition_of_a_sample(matrix_run: MatrixRun) -> 
 @pytest.mark.xdist_group("tenant teeth")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", range(SLICES))
-def test_the_matrix_misses_every_condition_that_no_sid_stands_beside(
+def test_removing_a_condition_without_a_sid_fails_the_matrix(
     matrix_run: MatrixRun, number: int
 ) -> None:
     survivors = [each for each in mutants()[number::SLICES] if not matrix_run.with_mutant(each)]

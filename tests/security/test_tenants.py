@@ -56,7 +56,7 @@ def test_a_twin_that_appears_changes_nothing_that_is_shown(pair: Pair) -> None:
     assert owner_actions.dump(pair.target, pair.bystander) == pair.shown_before
 
 
-def test_credentials_that_let_nobody_in_are_refused_everywhere_alike(pair: Pair) -> None:
+def test_invalid_credentials_are_rejected_alike_everywhere(pair: Pair) -> None:
     classes = rejected_logins.refused(pair)
     pair.note()  # The revoked key was made, and taken away again.
     wrong = []
@@ -102,14 +102,14 @@ def test_a_page_token_is_of_use_in_its_own_list_alone(pair: Pair) -> None:
     assert_none(run(pair.target, rejected_logins.page_tokens(pair)))
 
 
-def test_what_is_taken_elsewhere_is_free_here(pair: Pair) -> None:
+def test_names_taken_in_another_account_are_free(pair: Pair) -> None:
     newcomer = build(pair.target)
 
     assert_none(run(pair.target, owner_actions.taking(newcomer, pair.hidden)))
     assert_none(run(pair.target, owner_actions.sending(pair.neighbour, pair.hidden)))
 
 
-def test_an_owner_can_do_everything_and_touches_nobody_else(pair: Pair) -> None:
+def test_an_owner_can_do_everything_without_effect_on_others(pair: Pair) -> None:
     owner = build(pair.target)
     of_other = {UrlForm.SHORT: owner.second.sid, UrlForm.SERVICE: owner.default.sid}
     for form in (UrlForm.SHORT, UrlForm.SERVICE, UrlForm.ACCOUNT):

@@ -139,7 +139,7 @@ def test_another_account_and_another_address_are_not_delayed(server: Server) -> 
         assert seconds < DELAY_SECONDS
 
 
-def test_what_an_untrusted_peer_says_of_itself_is_ignored() -> None:
+def test_forwarded_headers_of_an_untrusted_peer_are_ignored() -> None:
     with Server(args=("--trusted-proxies", "192.0.2.0/24")) as server:
         sid, _ = server.make_account()
         taken = [guess(server, sid, peer=f"198.51.100.{number}") for number in range(FREE + 1)]
@@ -190,7 +190,7 @@ def own_server(many_files: None) -> Iterator[Server]:
         yield running
 
 
-def test_right_keys_get_in_beside_guesses_of_made_up_names_from_the_same_address(
+def test_correct_keys_are_accepted_during_guesses_of_unknown_names_from_one_address(
     own_server: Server,
 ) -> None:
     sid, _ = own_server.make_account()
@@ -249,7 +249,7 @@ def test_more_guesses_than_may_wait_are_answered_429_at_once(server: Server) -> 
 
 
 @pytest.mark.promise("LOGINS_HELD_PER_PAIR_MAX", 429)
-def test_a_flooded_login_causes_no_look_up(server: Server) -> None:
+def test_a_flooded_login_causes_no_lookup(server: Server) -> None:
     sid, _ = server.make_account()
     for _ in range(FREE):
         guess(server, sid)
@@ -271,7 +271,7 @@ def test_a_flooded_login_causes_no_look_up(server: Server) -> None:
 @pytest.mark.promise("WRONG_LOGINS_CACHED_MAX", 401)
 @pytest.mark.promise("reference/quirks.md", "repeated within a second is answered 401")
 @pytest.mark.promise("explanation/overload.md", "second is answered with a prepared 401")
-def test_a_repeated_wrong_login_is_answered_at_once_and_without_a_look_up(
+def test_a_repeated_wrong_login_is_rejected_at_once_without_a_lookup(
     server: Server, known: bool
 ) -> None:
     sid = server.make_account()[0] if known else f"AC{secrets.token_hex(16)}"
@@ -291,7 +291,7 @@ def test_a_repeated_wrong_login_is_answered_at_once_and_without_a_look_up(
 
 
 @pytest.mark.promise("LOGIN_NAME_CHARS_MAX", 401)
-def test_a_name_that_is_too_long_is_refused_without_a_look_up(server: Server) -> None:
+def test_a_name_that_is_too_long_is_rejected_without_a_lookup(server: Server) -> None:
     reads = figure(server, "parlour_login_reads_total")
     for _ in range(3):
         name = f"AC{secrets.token_hex(16)}".ljust(limits.LOGIN_NAME_CHARS_MAX + 1, "0")
@@ -339,7 +339,7 @@ def test_guesses_of_many_names_share_few_reads(server: Server) -> None:
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/99", "proxy.example.com", "127.0.0.1;::1"])
-def test_what_is_no_network_ends_the_start_with_a_sentence(
+def test_an_invalid_network_ends_the_start_with_an_error(
     server: Server, text: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     import subprocess  # noqa: PLC0415 - used here only.

@@ -106,7 +106,7 @@ def test_an_expired_token_of_the_key_is_no_failure(server: Server) -> None:
     assert max(taken) < DELAY_SECONDS
 
 
-def test_what_is_decided_without_the_store_costs_no_read_and_no_delay(server: Server) -> None:
+def test_a_token_rejected_without_the_store_costs_no_read_and_no_delay(server: Server) -> None:
     forge = made_forge(server)
     unknown = unknown_forge()
     show(server, wrong(unknown), 401)
@@ -127,7 +127,7 @@ def test_tokens_of_made_up_keys_share_few_reads(server: Server) -> None:
     assert 1 <= reads <= passed * 1000 / limits.LOGIN_LOOKUP_PAUSE_MS + 2
 
 
-def test_clients_behind_a_trusted_proxy_are_told_apart(server: Server) -> None:
+def test_clients_behind_a_trusted_proxy_are_distinguished(server: Server) -> None:
     forge = made_forge(server)
     for _ in range(FREE + 1):
         init(server, wrong(forge), 401)

@@ -135,14 +135,14 @@ def everything(server: Server) -> set[Path]:
     return {path for path in found if path.is_file() and "sqlite3" not in path.name}
 
 
-def test_there_are_sixty_of_them_and_each_says_why() -> None:
+def test_the_corpus_has_sixty_files_with_reasons() -> None:
     assert len(FILES) >= FILES_MIN
     assert len({file["why"] for file in FILES}) == len(FILES)
     assert all(("input" in file) != ("made" in file) for file in FILES)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file["why"])
-def test_a_hostile_file_harms_nobody(media_client: MediaClient, file: dict[str, Any]) -> None:
+def test_a_hostile_file_is_harmless(media_client: MediaClient, file: dict[str, Any]) -> None:
     before = everything(media_client.server)
     content = content_of(file)
     memory = Memory(media_client.server)
@@ -221,6 +221,6 @@ def test_no_decoder_is_loaded_by_the_server() -> None:
     assert [path for path in files if decoders.search(path.read_text())] == []
 
 
-def test_the_oracle_knows_what_can_act() -> None:
+def test_the_checker_detects_active_content() -> None:
     assert all(ACTIVE.search(each) for each in ("text/html", "image/svg+xml", "text/javascript"))
     assert not any(ACTIVE.search(each) for each in ("image/png", "text/plain", "video/mp4"))

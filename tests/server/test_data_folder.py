@@ -130,7 +130,7 @@ def test_a_database_without_its_key_gets_no_new_key(tmp_path: Path) -> None:
     assert not (data / "parlour.key").exists()
 
 
-def test_a_backup_of_a_folder_without_a_store_says_so(tmp_path: Path) -> None:
+def test_a_backup_of_a_folder_without_a_store_is_an_error(tmp_path: Path) -> None:
     assert f"there is no store in {tmp_path / '.parlour'}" in _run("backup", "b").stderr
 
 
@@ -167,7 +167,7 @@ def test_a_backup_to_a_disk_that_is_full_ends_with_a_sentence(tmp_path: Path) ->
     assert not (tmp_path / "b").exists()
 
 
-def test_a_compressed_backup_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_compressed_backup_is_rejected_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"")
     done = _run("restore", "a.tar.gz")
     assert done.exit_code == 1
@@ -311,7 +311,7 @@ def _unsafe(server: Server) -> list[str]:
 
 @embedded
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_what_a_server_makes_has_nothing_unsafe_for_the_doctor(umask: int) -> None:
+def test_the_doctor_has_no_findings_for_a_new_data_folder(umask: int) -> None:
     before = os.umask(umask)
     try:
         with Server() as server:

@@ -50,7 +50,7 @@ def test_a_fresh_install_is_safe() -> None:
     assert (status, [each for each in found if each["unsafe"]]) == (0, [])
 
 
-def test_what_is_unsafe_is_said_with_what_to_do_and_by_the_status() -> None:
+def test_unsafe_settings_are_reported_with_a_remedy_and_the_exit_status() -> None:
     server = Server()
     status, found = _run(server, "--host", "0.0.0.0")  # noqa: S104 - as intended.
     server.close()
@@ -178,7 +178,7 @@ def test_a_disk_that_cannot_keep_the_database_is_found(
     assert not any(said in what for what in _unsafe(elsewhere))
 
 
-def test_a_database_that_loses_what_it_kept_is_found() -> None:
+def test_a_database_that_loses_commits_is_found() -> None:
     server = Server()
     url = shared().make_database()
     _, found = _run(server, "--database", url, "--data", str(server.data_dir))
@@ -202,7 +202,7 @@ def test_a_careful_database_has_nothing_unsafe() -> None:
     assert not standby.is_unsafe
 
 
-def test_a_database_that_is_not_there_is_said() -> None:
+def test_a_missing_database_is_reported() -> None:
     server = Server()
     status, found = _run(server, "--database", "postgresql://x@127.0.0.1:1/x")
     assert status == 1

@@ -51,7 +51,7 @@ def test_the_page_has_its_style_in_light_and_dark(api: Api) -> None:
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page.text
 
 
-def test_a_program_gets_the_answers_of_the_api(api: Api) -> None:
+def test_a_program_gets_the_api_response(api: Api) -> None:
     anybody = api.signed(None, None).under("")
     for accept in ("application/json", "*/*", "text/html;q=0, */*"):
         anybody.request("GET", "/", headers={"Accept": accept}).refuses(401, 20003)

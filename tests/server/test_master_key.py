@@ -227,7 +227,7 @@ def test_a_file_that_is_no_key_is_refused_with_a_sentence(settings: Settings, co
         _start(settings)
 
 
-def test_a_second_node_with_another_key_ends_and_the_first_one_goes_on(tmp_path: Path) -> None:
+def test_a_second_node_with_another_key_exits_and_the_first_continues(tmp_path: Path) -> None:
     env = {"PARLOUR_DATABASE": shared().make_database()}
     with Server(tmp_path / "first", env) as first:
         api = Api(first.base_url, first.account_sid, first.auth_token)

@@ -56,7 +56,7 @@ def test_ready_file_has_the_secret_of_an_account_only_at_the_start_that_made_it(
         assert {second[name] for name in KEYS[5:]} == {None}
 
 
-def test_ready_file_of_an_earlier_run_is_gone_when_a_start_fails(tmp_path: Path) -> None:
+def test_a_failed_start_removes_the_ready_file_of_an_earlier_run(tmp_path: Path) -> None:
     path = tmp_path / "ready.json"
     settings = {"PARLOUR_READY_FILE": str(path)}
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -43,7 +43,7 @@ def read_answer(made: socket.socket) -> None:
         left -= len(receive(made))
 
 
-def test_answers_that_are_not_read_keep_the_places_of_their_requests(server: Server) -> None:
+def test_unread_responses_keep_the_slots_of_their_requests(server: Server) -> None:
     account = server.account_sid, server.auth_token
     api = Api(server.base_url, *account)
     path = large_page(api, MESSAGES, characters=24_000, writers=1)

@@ -19,7 +19,7 @@ def _api(server: Server) -> Api:
     return Api(server.base_url, server.account_sid, server.auth_token)
 
 
-def test_health_and_figures_need_no_credentials_and_tell_of_no_account(server: Server) -> None:
+def test_health_and_metrics_need_no_credentials_and_reveal_no_account(server: Server) -> None:
     api = _api(server)
     api.post("/Conversations", FriendlyName="counted").expect(201)
     anybody = api.signed(None, None)
@@ -35,7 +35,7 @@ def test_health_and_figures_need_no_credentials_and_tell_of_no_account(server: S
     anybody.post("/healthz").refuses(401, 20003)
 
 
-def test_every_answer_has_a_request_id_of_its_own(api: Api) -> None:
+def test_every_response_has_a_unique_request_id(api: Api) -> None:
     answers = [api.get("/Conversations"), api.get("/nowhere"), api.get("/healthz")]
     ids = {answer.headers["Twilio-Request-Id"] for answer in answers}
     assert len(ids) == len(answers)
@@ -43,7 +43,7 @@ def test_every_answer_has_a_request_id_of_its_own(api: Api) -> None:
     assert all(answer.headers["Access-Control-Allow-Origin"] == "*" for answer in answers)
 
 
-def test_the_log_names_requests_and_nothing_that_was_said(tmp_path: os.PathLike[str]) -> None:
+def test_the_log_has_requests_without_message_texts(tmp_path: os.PathLike[str]) -> None:
     settings = {"PARLOUR_REQUEST_LOG": "all", "PARLOUR_LOG_FORMAT": "json"}
     with Server(env=settings) as server:
         api = _api(server)
@@ -137,7 +137,7 @@ def test_more_than_it_can_take_is_refused_with_a_time_to_come_back() -> None:
             assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_the_first_start_makes_an_account_and_says_how_to_use_it() -> None:
+def test_the_first_start_creates_an_account_and_prints_its_login() -> None:
     server = Server()
     environment = server.environment()
     for name in ("PARLOUR_ACCOUNT_SID", "PARLOUR_AUTH_TOKEN"):
@@ -182,7 +182,7 @@ def test_a_key_revoked_by_the_command_line_stops_within_its_second() -> None:
         assert sid not in server.command("key", "list", server.account_sid)
 
 
-def test_a_suspended_account_is_told_so() -> None:
+def test_a_suspended_account_gets_a_specific_error() -> None:
     with Server() as server:
         sid, token = server.make_account()
         api = Api(server.base_url, sid, token)
@@ -195,7 +195,7 @@ def test_a_suspended_account_is_told_so() -> None:
         answer.refuses(403, 20005)
 
 
-def test_urls_of_answers_start_at_the_public_url() -> None:
+def test_urls_in_responses_start_with_the_public_url() -> None:
     with Server(args=("--public-url", "https://chat.example.net/")) as server:
         made = _api(server).post("/Conversations").expect(201)
         assert made["url"] == f"https://chat.example.net/v1/Conversations/{made['sid']}"

@@ -130,7 +130,7 @@ def test_every_setting_has_a_value_that_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EACH))
-def test_every_setting_declares_what_it_may_be_and_its_default_is(name: str) -> None:
+def test_every_setting_declares_valid_values_including_its_default(name: str) -> None:
     setting = EACH[name]
     assert setting.check.allowed
     assert not setting.check.fault(setting.default)

@@ -181,7 +181,7 @@ def test_a_second_server_on_the_folder_is_refused_until_the_first_has_died(tmp_p
             assert second.is_healthy()
 
 
-def test_commands_work_beside_a_server(tmp_path: Path) -> None:
+def test_commands_work_while_a_server_runs(tmp_path: Path) -> None:
     with Server(tmp_path / "data", EMBEDDED) as server:
         data = ("--data", str(server.data_dir))
         made = json.loads(_command("account", "create", "--json", *data).stdout)
@@ -315,7 +315,7 @@ def test_the_ready_file_stays_after_a_crash(tmp_path: Path) -> None:
         assert server.ready_path.exists()
 
 
-def test_a_start_does_not_load_what_only_secrets_and_certificates_need(tmp_path: Path) -> None:
+def test_a_restart_does_not_load_cryptography(tmp_path: Path) -> None:
     """The library of ciphers takes a start longer than much of the rest: its first use loads it."""
     with Server(tmp_path / "data", EMBEDDED) as server:
         server.restart()  # The first start seals the secret of its account.

@@ -72,7 +72,7 @@ def _refused(certificate: Path, key: Path) -> str:
     return str(refusal.value)
 
 
-def test_what_the_server_offers(tls_server: TlsServer) -> None:
+def test_the_server_negotiates_tls_1_3_and_http_1_1(tls_server: TlsServer) -> None:
     context = ssl.create_default_context(cafile=tls_server.authority)
     context.set_alpn_protocols(["h2", "http/1.1"])
     with _hello(tls_server, context) as connection:
@@ -91,7 +91,7 @@ def test_tls_before_version_1_2_is_refused(tls_server: TlsServer) -> None:
         _hello(tls_server, context)
 
 
-def test_http_without_tls_gets_no_answer(tls_server: TlsServer) -> None:
+def test_http_without_tls_gets_no_response(tls_server: TlsServer) -> None:
     with socket.create_connection(("127.0.0.1", tls_server.port), timeout=5) as plain:
         plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"HTTP/1.1" not in plain.recv(4096)
@@ -105,7 +105,7 @@ def test_a_websocket_over_tls_leaves_nothing_in_the_log(tls_server: TlsServer) -
     assert "Traceback" not in tls_server.log_path.read_text()
 
 
-def test_large_answers_leave_no_memory_with_idle_connections(tls_server: TlsServer) -> None:
+def test_large_responses_leave_no_memory_with_idle_connections(tls_server: TlsServer) -> None:
     path, login = large_list(tls_server)
     request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {login}\r\n\r\n"
     context = ssl.create_default_context(cafile=tls_server.authority)
@@ -173,7 +173,7 @@ def test_a_renewed_certificate_is_taken_at_a_signal() -> None:
         assert _seen_serial(server) == after
 
 
-def test_clients_can_read_the_authority_and_nothing_else_and_files_are_kept(folder: Path) -> None:
+def test_only_the_authority_is_readable_for_clients_and_files_are_reused(folder: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     before = {name: (folder / name).read_bytes() for name in FILES}
     modes = {name: stat.S_IMODE((folder / name).stat().st_mode) for name in FILES}
@@ -187,7 +187,7 @@ def test_clients_can_read_the_authority_and_nothing_else_and_files_are_kept(fold
     server.close()
 
 
-def test_a_missing_or_broken_certificate_is_made_anew_by_the_same_authority(folder: Path) -> None:
+def test_a_missing_or_broken_certificate_is_renewed_by_the_same_authority(folder: Path) -> None:
     authority = (folder / "authority.pem").read_bytes()
     (folder / "server.key").write_text("broken")
     server = Server()
@@ -204,9 +204,7 @@ def test_a_missing_or_broken_certificate_is_made_anew_by_the_same_authority(fold
         (("--name", "chat.example.net"), "was not made for all of these names"),
     ],
 )
-def test_names_that_cannot_be_had_are_said(
-    folder: Path, arguments: tuple[str, ...], said: str
-) -> None:
+def test_invalid_names_are_reported(folder: Path, arguments: tuple[str, ...], said: str) -> None:
     server = Server()
     with pytest.raises(ServerError, match=said):
         server.command("certificates", "--out", str(folder), *arguments, on_data=False)

@@ -45,7 +45,7 @@ def closed_after(connection: ssl.SSLSocket) -> float:
     return time.monotonic() - started
 
 
-def test_the_server_stops_soon_while_idle_clients_do_not_answer(
+def test_the_server_stops_soon_despite_unresponsive_idle_clients(
     server: TlsServer, stack: ExitStack
 ) -> None:
     for _ in range(CLIENTS):
@@ -87,7 +87,7 @@ def test_a_closed_connection_ends_soon_without_close_notify_of_the_client(
     assert closed_after(client) < STOP_SECONDS_MAX
 
 
-def test_a_slow_client_still_gets_all_of_the_last_answer(
+def test_a_slow_client_still_gets_the_complete_last_response(
     server: TlsServer, stack: ExitStack
 ) -> None:
     path, login = large_list(server)

@@ -110,7 +110,7 @@ def _served(server: Server, target: str) -> Server:
     return other
 
 
-def test_all_rows_arrive_and_the_server_answers_the_same(
+def test_all_rows_are_copied_and_responses_are_the_same(
     source: tuple[Server, ObservedState],
 ) -> None:
     server, before = source
@@ -142,7 +142,7 @@ def test_all_rows_arrive_and_the_server_answers_the_same(
     assert int(found) == position + 1
 
 
-def test_an_interrupted_move_goes_on_where_it_was(source: tuple[Server, ObservedState]) -> None:
+def test_an_interrupted_move_resumes(source: tuple[Server, ObservedState]) -> None:
     server, before = source
     target = shared().make_database()
     noted = []
@@ -189,7 +189,7 @@ def test_a_target_that_is_not_empty_is_left_alone(source: tuple[Server, Observed
     assert "the target is not empty: there are rows in account" in again.stderr
 
 
-def test_part_of_another_store_is_not_gone_on_with(
+def test_a_partial_copy_of_another_store_is_not_resumed(
     source: tuple[Server, ObservedState], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, _ = source
@@ -220,7 +220,7 @@ def test_a_running_server_is_not_moved_under_its_feet(monkeypatch: pytest.Monkey
         ("sqlite:/nowhere/at/all", "postgresql://127.0.0.1:1/x", "there is no database"),
     ],
 )
-def test_what_cannot_be_moved_is_said(source_url: str, target_url: str, said: str) -> None:
+def test_an_impossible_move_is_reported(source_url: str, target_url: str, said: str) -> None:
     server = Server()
     with pytest.raises(ServerError, match=said):
         server.command("migrate-store", "--from", source_url, "--to", target_url, on_data=False)

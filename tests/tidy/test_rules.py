@@ -59,12 +59,12 @@ def test_no_two_rules_have_one_name() -> None:
 
 
 @pytest.mark.parametrize(("rule", "sample"), _samples("valid"))
-def test_a_rule_lets_what_is_right_pass(rule: Rule, sample: dict[str, str]) -> None:
+def test_a_rule_accepts_correct_code(rule: Rule, sample: dict[str, str]) -> None:
     assert judge(rule, Sources.of(sample)).findings == []
 
 
 @pytest.mark.parametrize(("rule", "sample"), _samples("invalid"))
-def test_a_rule_flags_what_is_wrong(rule: Rule, sample: dict[str, str]) -> None:
+def test_a_rule_flags_incorrect_code(rule: Rule, sample: dict[str, str]) -> None:
     assert judge(rule, Sources.of(sample)).findings != []
 
 
@@ -113,7 +113,7 @@ def test_a_skip_without_a_reason_takes_nothing_off(rest: str) -> None:
     assert judge(rule, Sources.of({"a.py": LOOP.format(rest)})).findings != []
 
 
-def test_a_skip_above_its_line_stands_for_the_next_code() -> None:
+def test_a_skip_on_a_separate_line_applies_to_the_next_code() -> None:
     text = "# tidy: bounded - the process ends it\n# And more.\nwhile True:\n    step()"
     rule = next(rule for rule in RULES if rule.name == "bounded")
 

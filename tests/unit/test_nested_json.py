@@ -42,7 +42,7 @@ MEMBERS = ["x", "identity", "messaging_binding", "list", "requests", "command"]
 
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("member", MEMBERS)
-def test_no_objects_are_made_of_what_is_nested(read: Callable[[str], None], member: str) -> None:
+def test_nested_json_creates_no_objects(read: Callable[[str], None], member: str) -> None:
     body = f'{{"{member}":{MANY}}}'
     tracemalloc.start()
     try:

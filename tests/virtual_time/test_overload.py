@@ -59,7 +59,7 @@ def test_overload_that_ends_leaves_nothing_behind() -> None:
     assert seen.p99(seen.accepted, 1500) < 40
 
 
-def test_requests_that_wait_outside_take_no_place_and_slow_nobody_down() -> None:
+def test_queued_requests_take_no_slot_and_delay_no_others() -> None:
     costs = Costs(0.2, 0.03, outside_ms=1000.0, outside_share=0.1)
     capacity = 1000 / costs.request_ms
     model = LoopModel(costs, connections=2000)

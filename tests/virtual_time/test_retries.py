@@ -145,7 +145,7 @@ def test_retry_after_is_waited_for_and_410_stops(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(500, 1), (503, 3), (429, 3), (404, 1)], ids=str)
-def test_the_hosted_schedule_retries_what_the_hosted_api_does(
+def test_the_hosted_schedule_retries_like_the_hosted_api(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: int
 ) -> None:
     async def scenario(world: WebhookWorld) -> None:
@@ -170,7 +170,7 @@ def test_the_hosted_schedule_retries_what_the_hosted_api_does(
     run_scenario(tmp_path / "hosted.sqlite3", scenario)
 
 
-def test_what_waited_behind_others_for_a_day_still_gets_some_attempts(tmp_path: Path) -> None:
+def test_a_delivery_queued_for_a_day_still_gets_some_attempts(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         down_until(world, 1000)
         await world.tell(3)
@@ -232,7 +232,7 @@ def test_an_account_that_piles_up_too_much_loses_the_oldest_and_it_is_logged(
     run_scenario(tmp_path / "pile.sqlite3", scenario)
 
 
-def test_what_waits_is_bounded_however_much_comes_at_once(
+def test_the_queue_in_memory_is_bounded_for_any_burst(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "DELIVERIES_PENDING_PER_ACCOUNT_MAX", 50)
@@ -336,7 +336,7 @@ async def disorder(world: WebhookWorld) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_whatever_happens_everything_is_told_once_it_can_be(
+def test_every_event_is_delivered_despite_random_faults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Events, crashes, replays and failing receivers in any order, within narrow limits."""

@@ -39,7 +39,7 @@ class Slow:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_what_comes_while_the_store_is_read_is_told_in_its_turn(
+def test_events_during_a_store_read_are_sent_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     dice = random.Random(seed)

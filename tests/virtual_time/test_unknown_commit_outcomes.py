@@ -76,7 +76,7 @@ async def take_in_doubt(world: WebhookWorld, store: Doubtful, count: int) -> Non
     await world.take_after(before)  # As the dispatcher does after a backoff.
 
 
-def test_what_was_queued_by_a_commit_in_doubt_is_sent(tmp_path: Path) -> None:
+def test_deliveries_of_an_unknown_commit_are_sent(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         await take_in_doubt(world, doubted(world), 3)
         await world.tell(2)
@@ -88,7 +88,7 @@ def test_what_was_queued_by_a_commit_in_doubt_is_sent(tmp_path: Path) -> None:
     run_scenario(tmp_path / "store", scenario)
 
 
-def test_what_comes_after_a_commit_in_doubt_is_told_after_what_was_in_it(tmp_path: Path) -> None:
+def test_events_after_an_unknown_commit_are_sent_after_its_events(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         async def slow(_request: OutboundRequest) -> Answer:
             await asyncio.sleep(1)
@@ -117,7 +117,7 @@ async def nothing(_events: list[Event]) -> bool:
     return False
 
 
-def test_what_was_noted_by_a_commit_in_doubt_holds_nothing_up(tmp_path: Path) -> None:
+def test_results_recorded_by_an_unknown_commit_block_nothing(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         store = doubted(world)
         await world.tell(1)
@@ -134,7 +134,7 @@ def test_what_was_noted_by_a_commit_in_doubt_holds_nothing_up(tmp_path: Path) ->
     run_scenario(tmp_path / "store", scenario)
 
 
-def test_an_attempt_waits_for_a_store_that_does_not_answer(
+def test_an_attempt_waits_for_an_unresponsive_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signing, refused = SigningCache.get, [0]
@@ -156,7 +156,7 @@ def test_an_attempt_waits_for_a_store_that_does_not_answer(
     run_scenario(tmp_path / "store", scenario)
 
 
-def test_what_waits_from_before_is_found_though_the_first_look_fails(
+def test_earlier_deliveries_are_found_though_the_first_poll_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(world: WebhookWorld) -> None:
@@ -173,7 +173,7 @@ def test_what_waits_from_before_is_found_though_the_first_look_fails(
     run_scenario(tmp_path / "store", scenario)
 
 
-def test_a_lane_goes_on_though_the_rest_of_it_could_not_be_read(
+def test_a_lane_continues_though_its_rest_could_not_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = limits.LANE_DELIVERIES_MAX + 5

@@ -30,7 +30,7 @@ class Place:
         self.throttle.charge(ms)
 
 
-def test_nobody_waits_while_no_request_runs() -> None:
+def test_work_does_not_wait_while_no_request_runs() -> None:
     async def scenario() -> None:
         place = Place(is_busy=False)
         for _ in range(100):
@@ -54,7 +54,7 @@ def test_while_requests_run_deliveries_get_their_share() -> None:
     asyncio.run(scenario())
 
 
-def test_a_burst_goes_at_once() -> None:
+def test_a_burst_runs_at_once() -> None:
     async def scenario() -> None:
         place = Place(is_busy=True)
         for _ in range(BURST):
@@ -68,7 +68,7 @@ def test_a_burst_goes_at_once() -> None:
     asyncio.run(scenario())
 
 
-def test_a_wait_is_no_longer_than_what_was_used_asks_for() -> None:
+def test_a_wait_is_bounded_by_the_used_time() -> None:
     async def scenario() -> None:
         place = Place(is_busy=True)
         place.throttle.charge(1000)
@@ -78,7 +78,7 @@ def test_a_wait_is_no_longer_than_what_was_used_asks_for() -> None:
     asyncio.run(scenario())
 
 
-def test_an_account_within_its_part_goes_on_though_others_used_everything() -> None:
+def test_an_account_within_its_share_continues_though_others_used_everything() -> None:
     async def scenario() -> None:
         place = Place(is_busy=True)
         throttle = place.throttle
@@ -140,7 +140,7 @@ def test_work_for_several_accounts_is_taken_out_in_equal_parts() -> None:
     asyncio.run(scenario())
 
 
-def test_what_was_used_is_forgotten_with_the_last_request() -> None:
+def test_used_time_is_reset_with_the_last_request() -> None:
     async def scenario() -> None:
         place = Place(is_busy=True)
         place.throttle.charge(1000)
@@ -173,7 +173,7 @@ def test_only_the_steps_of_a_coroutine_are_measured() -> None:
     asyncio.run(scenario())
 
 
-def test_what_a_coroutine_raises_comes_out_and_what_is_thrown_gets_in() -> None:
+def test_exceptions_pass_through_in_both_directions() -> None:
     async def scenario() -> None:
         place = Place(is_busy=True)
 

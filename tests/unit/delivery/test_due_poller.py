@@ -132,7 +132,7 @@ def test_a_poll_that_fails_is_repeated(rows: Rows) -> None:
     run(scenario)
 
 
-def test_a_search_takes_the_accounts_in_turn_and_repeats_what_fails(
+def test_a_search_takes_accounts_in_turn_and_retries_failures(
     rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "ENDPOINTS_PER_STEP_MAX", 1)

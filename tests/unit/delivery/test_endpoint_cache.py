@@ -87,7 +87,7 @@ def test_an_account_is_searched_at_the_earliest_time_and_after_the_clock_was_set
     assert endpoints.next_search_ms() == 0
 
 
-def test_an_endpoint_is_cached_once_and_forgotten_once() -> None:
+def test_an_endpoint_is_cached_once_and_evicted_once() -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 1, account=LARGE, url=url_of(0)))
     endpoints = lanes.endpoints

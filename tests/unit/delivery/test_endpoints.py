@@ -27,7 +27,7 @@ def test_an_account_whose_urls_hang_leaves_room_for_others() -> None:
     assert len(send_all(lanes)) == 100
 
 
-def test_the_urls_of_one_host_share_what_one_host_may_have() -> None:
+def test_urls_of_one_host_share_its_limit() -> None:
     lanes = Lanes()
     for number in range(300):
         lanes.offer(delivery(number, number, url=f"http://h.test/{number}"))
@@ -61,7 +61,7 @@ def test_a_host_that_hangs_is_probed_with_few_requests_and_others_go_on() -> Non
     assert [lane.key for lane in send_all(lanes)] == [900]
 
 
-def test_a_host_that_answers_again_gets_its_share_back() -> None:
+def test_a_recovered_host_gets_its_share_back() -> None:
     lanes = Lanes()
     for number in range(64):
         lanes.offer(delivery(number, number, url=f"http://h.test/{number}"))

@@ -82,7 +82,7 @@ def _emitted() -> list[tuple[str, ast.expr]]:
     ]
 
 
-def test_what_is_emitted_has_its_name_from_the_vocabulary() -> None:
+def test_emitted_event_names_are_in_the_vocabulary() -> None:
     emitted = _emitted()
     literal = [place for place, name in emitted if isinstance(name, ast.Constant)]
     unknown = [

@@ -100,7 +100,7 @@ def test_endpoints_take_turns() -> None:
     assert [send(lanes)[1] for _ in range(3)] == [0, 9, 1]
 
 
-def test_what_is_loaded_from_disk_and_what_comes_live_share_one_endpoint() -> None:
+def test_loaded_and_live_deliveries_share_one_endpoint() -> None:
     """A regression: two endpoints with one key took turns, and one of them starved."""
     lanes = Lanes()
     lanes.schedule_poll((ACCOUNT, URL), 0)
@@ -113,7 +113,7 @@ def test_what_is_loaded_from_disk_and_what_comes_live_share_one_endpoint() -> No
     assert not list(lanes.endpoints)
 
 
-def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
+def test_an_endpoint_that_is_being_loaded_is_not_evicted() -> None:
     lanes = Lanes()
     lanes.schedule_poll((ACCOUNT, URL), 0)
     endpoint = lanes.due_poll(NOW)
@@ -128,7 +128,7 @@ def test_an_endpoint_that_is_being_loaded_is_not_forgotten() -> None:
     assert sorted(all_sent(lanes)) == [(1, 1), (1, 2), (2, 3)]
 
 
-def test_a_look_that_fails_is_made_again() -> None:
+def test_a_failed_poll_is_retried() -> None:
     lanes = Lanes()
     lanes.schedule_poll((ACCOUNT, URL), 0)
     endpoint = lanes.due_poll(NOW)
@@ -140,7 +140,7 @@ def test_a_look_that_fails_is_made_again() -> None:
     assert all_sent(lanes) == [(1, 1)]
 
 
-def test_a_look_that_finds_nothing_forgets_the_endpoint() -> None:
+def test_an_empty_poll_evicts_the_endpoint() -> None:
     lanes = Lanes()
     lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {}) == []
@@ -148,7 +148,7 @@ def test_a_look_that_finds_nothing_forgets_the_endpoint() -> None:
     assert lanes.next_poll_ms() is None
 
 
-def test_what_is_due_later_is_looked_at_then() -> None:
+def test_later_deliveries_are_polled_when_due() -> None:
     lanes = Lanes()
     lanes.schedule_poll((ACCOUNT, URL), 0)
     assert look(lanes, {1: [delivery(1, 1, due_ms=NOW + 50)]}) == []
@@ -173,7 +173,7 @@ def test_one_that_was_timed_out_holds_its_lane_and_its_endpoint_gets_one_turn() 
     assert not lanes.has_ready_lane
 
 
-def test_an_endpoint_that_answers_gets_more_turns_up_to_its_limit() -> None:
+def test_a_responsive_endpoint_gets_more_turns_up_to_its_limit() -> None:
     lanes = Lanes()
     for number in range(100):
         lanes.offer(delivery(number % 40, number))
@@ -216,7 +216,7 @@ def test_a_lane_that_changed_on_disk_is_read_again() -> None:
     assert all_sent(lanes) == [(1, 2)]
 
 
-def test_what_is_on_its_way_while_its_lane_changes_comes_to_its_end_first() -> None:
+def test_a_delivery_in_flight_completes_before_its_lane_changes() -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 1))
     lanes.offer(delivery(1, 2, due_ms=None))
@@ -230,7 +230,7 @@ def test_what_is_on_its_way_while_its_lane_changes_comes_to_its_end_first() -> N
     assert not list(lanes.endpoints)
 
 
-def test_what_comes_back_while_the_last_of_its_lane_is_not_noted_is_read_from_disk() -> None:
+def test_a_replay_is_read_from_disk_while_a_result_of_its_lane_is_unrecorded() -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 1))
     lane, _, _ = send(lanes)
@@ -243,7 +243,7 @@ def test_what_comes_back_while_the_last_of_its_lane_is_not_noted_is_read_from_di
     assert not list(lanes.endpoints)
 
 
-def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
+def test_a_replay_to_an_earlier_position_is_found_by_another_poll() -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 5))
     lane, _, _ = send(lanes)
@@ -257,7 +257,7 @@ def test_what_comes_back_to_an_earlier_place_is_found_by_another_look() -> None:
     assert not list(lanes.endpoints)
 
 
-def test_the_head_that_is_known_needs_no_look() -> None:
+def test_a_known_head_needs_no_poll() -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 1))
     lanes.schedule_poll((ACCOUNT, URL), 0)
@@ -268,7 +268,7 @@ def test_the_head_that_is_known_needs_no_look() -> None:
     assert not list(lanes.endpoints)
 
 
-def test_a_lane_that_nobody_has_in_memory_may_change() -> None:
+def test_a_lane_that_is_not_in_memory_may_change() -> None:
     lanes = Lanes()
     lanes.invalidate(ACCOUNT, URL, 1)
     assert not list(lanes.endpoints)
@@ -380,7 +380,7 @@ def test_a_lane_whose_rows_are_all_done_is_polled_again_if_there_is_more(is_whol
     assert lanes.next_poll_ms() == (None if is_whole else 0)
 
 
-def test_a_lane_in_memory_takes_what_is_loaded_behind_its_tail() -> None:
+def test_loaded_deliveries_are_appended_to_a_lane_in_memory() -> None:
     lanes = Lanes()
     lanes.schedule_poll((ACCOUNT, URL), 1)
     endpoint = lanes.due_poll(NOW)

@@ -161,7 +161,7 @@ def test_a_retry_of_a_detached_webhook_is_stopped(rows: Rows) -> None:
     run(scenario)
 
 
-def test_a_delivery_that_ended_meanwhile_is_not_counted_and_not_due(rows: Rows) -> None:
+def test_a_delivery_that_has_already_ended_is_not_counted_and_not_due(rows: Rows) -> None:
     rows.is_pending = False
 
     async def scenario(setup: Setup) -> None:

@@ -88,7 +88,7 @@ def attempt() -> Any:
     return SimpleNamespace(scope=SimpleNamespace(account_sid="AC1"), outcome="delivered")
 
 
-def test_it_wants_events_that_fire_and_those_that_change_what_is_queued() -> None:
+def test_the_sink_takes_firing_events_and_those_that_change_the_queue() -> None:
     async def scenario(setup: Setup) -> None:
         sink = sink_of(setup)
         assert sink.wants(event(event_names.ON_MESSAGE_ADDED, fires=True))

@@ -22,7 +22,7 @@ async def hold(
         turns.release(share)
 
 
-def test_an_account_that_holds_all_it_can_delays_nobody_else() -> None:
+def test_an_account_at_its_limit_does_not_delay_others() -> None:
     async def scenario() -> None:
         turns = RequestSlots(8)
         hanging = [
@@ -41,7 +41,7 @@ def test_an_account_that_holds_all_it_can_delays_nobody_else() -> None:
     asyncio.run(scenario())
 
 
-def test_those_who_wait_for_one_target_go_in_their_order() -> None:
+def test_waiters_for_one_target_are_served_in_order() -> None:
     async def scenario() -> None:
         turns, order = RequestSlots(8), []
 
@@ -57,7 +57,7 @@ def test_those_who_wait_for_one_target_go_in_their_order() -> None:
     asyncio.run(scenario())
 
 
-def test_who_waits_too_long_gives_up() -> None:
+def test_a_waiter_times_out() -> None:
     async def scenario() -> None:
         turns = RequestSlots(2)
         share = await turns.acquire("A", "t", LONG_MS)
@@ -70,7 +70,7 @@ def test_who_waits_too_long_gives_up() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_place_comes_back_whoever_is_cancelled_or_late(seed: int) -> None:
+def test_every_slot_is_released_after_cancellation_or_timeout(seed: int) -> None:
     """Many that end in the same turn of the loop, too: a place must not go to one of them."""
     dice = random.Random(seed)
 

@@ -85,7 +85,7 @@ async def unsent_bounds(*, shares: bool) -> list[int]:
 
 
 @pytest.mark.parametrize("shares", [False, True], ids=["plain", "shared port"])
-def test_accepted_connections_bound_what_the_kernel_takes_unsent(*, shares: bool) -> None:
+def test_accepted_connections_bound_unsent_bytes_in_the_kernel(*, shares: bool) -> None:
     bounds = uvloop.run(unsent_bounds(shares=shares))
 
     assert bounds == 4 * [limits.KERNEL_UNSENT_BYTES_MAX]

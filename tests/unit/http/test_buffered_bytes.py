@@ -69,7 +69,7 @@ def after(data: bytes, look: Callable[[Watched, BufferPool], None]) -> None:
     ],
     ids=["idle", "drained", "lingering", "ahead", "refused amid it", "refused"],
 )
-def test_nothing_is_kept_of_an_answered_request(data: bytes, state: str) -> None:
+def test_no_memory_is_retained_after_a_response(data: bytes, state: str) -> None:
     def look(connection: Watched, pool: BufferPool) -> None:
         assert connection.state == state
         assert connection.buffered_bytes() <= UNCOUNTED
@@ -110,7 +110,7 @@ def test_the_objects_of_many_headers_are_counted() -> None:
     after(start + b"X:\r\n" * 90 + b"\r\n", look)
 
 
-def test_a_request_without_room_for_its_body_is_freed_with_its_answer() -> None:
+def test_a_request_without_room_for_its_body_is_freed_with_its_response() -> None:
     """The exception of its rejection is stored, and must not keep the request alive."""
     gc.collect()
     gc.disable()

@@ -52,7 +52,7 @@ class Identifying(Handled):
 
 
 @pytest.mark.parametrize("has_begun", [True, False])
-def test_a_look_up_ends_with_its_client_and_its_request_is_forgotten_once(has_begun: bool) -> None:
+def test_a_lookup_ends_with_its_client_and_its_request_is_discarded_once(has_begun: bool) -> None:
     async def run() -> None:
         async def never(_: Request) -> None:
             raise AssertionError("its login is not known")
@@ -105,7 +105,7 @@ def test_a_body_that_was_not_taken_is_dropped_with_its_client(reads: str) -> Non
     uvloop.run(run())
 
 
-def test_a_body_that_was_taken_in_pieces_is_not_kept() -> None:
+def test_a_body_read_in_chunks_is_not_retained() -> None:
     async def run() -> None:
         ended = asyncio.Event()
 

@@ -38,7 +38,7 @@ def test_work_that_never_waits_has_ended_at_once(run: Run) -> None:
     run(begin())
 
 
-def test_work_goes_on_with_the_results_and_errors_of_what_it_waits_for(run: Run) -> None:
+def test_work_continues_with_awaited_results_and_errors(run: Run) -> None:
     async def begin() -> None:
         loop = asyncio.get_running_loop()
         done: list[object] = []

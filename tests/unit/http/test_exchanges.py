@@ -48,7 +48,7 @@ def test_no_more_than_the_limit_is_read_ahead(start: bytes, first_bytes: int) ->
     assert uvloop.run(run()) <= limits.READ_BYTES_MAX
 
 
-def test_an_answer_that_was_sent_is_not_reserved_during_the_next_request() -> None:
+def test_a_sent_response_is_not_reserved_during_the_next_request() -> None:
     reserved: list[int] = []
 
     async def run() -> None:

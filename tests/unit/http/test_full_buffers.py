@@ -116,7 +116,7 @@ def test_a_body_behind_too_many_waiters_is_refused_at_once(
 
 
 @pytest.mark.promise("UNRESERVED_ANSWER_BYTES_MAX", 503)
-def test_a_large_answer_without_room_waits_and_is_refused_with_503() -> None:
+def test_a_large_response_without_room_waits_and_is_rejected_with_503() -> None:
     async def scenario() -> None:
         handler = Refusals(answer_much)
         bench = Bench(handler, Collecting)
@@ -133,7 +133,7 @@ def test_a_large_answer_without_room_waits_and_is_refused_with_503() -> None:
 
 
 @pytest.mark.promise("WAITING_ANSWER_BYTES_MAX", 503)
-def test_an_answer_behind_too_many_that_wait_is_refused_at_once() -> None:
+def test_a_response_beyond_the_waiting_limit_is_rejected_at_once() -> None:
     async def scenario() -> None:
         handler = Refusals(answer_much)
         bench = Bench(handler, Collecting)

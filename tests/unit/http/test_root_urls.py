@@ -42,7 +42,7 @@ def test_they_start_as_the_request_found_us() -> None:
         (b"https", None, "http"),
     ],
 )
-def test_a_proxy_on_this_machine_says_how_it_was_reached(
+def test_a_local_proxys_forwarded_headers_set_the_root_url(
     said: bytes, client: str | None, scheme: str
 ) -> None:
     roots = RootUrls("", LOOPBACK)

@@ -90,7 +90,7 @@ async def begun_at_once(ms: int, body_bytes: int = 0) -> tuple[int, int]:
     return first, len(begun)
 
 
-def test_a_turn_ends_once_what_began_in_it_took_its_time() -> None:
+def test_a_turn_ends_when_its_time_budget_is_used() -> None:
     slow_ms = limits.TURN_MS_MAX // 2 + 1
     assert uvloop.run(begun_at_once(slow_ms)) == (2, FLOOD)
     assert uvloop.run(begun_at_once(0)) == (limits.STARTED_PER_TURN_MAX, FLOOD)

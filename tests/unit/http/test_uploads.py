@@ -91,7 +91,9 @@ def test_a_refused_row_takes_its_file_along(tmp_path: Path, failure: Exception) 
 
 
 @pytest.mark.parametrize("failure", [Unavailable("lost"), asyncio.CancelledError()])
-def test_a_file_stays_while_nobody_knows_of_its_row(tmp_path: Path, failure: BaseException) -> None:
+def test_a_file_stays_while_the_outcome_of_its_row_is_unknown(
+    tmp_path: Path, failure: BaseException
+) -> None:
     # Under its own name and under its first one.
     assert upload_into(tmp_path, failure) == 2
 

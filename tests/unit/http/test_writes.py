@@ -58,7 +58,7 @@ def test_a_refusal_is_one_write(status: int, sent: bytes, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("size", [0, 1, BOUND - 1, BOUND, BOUND + 1, 3 * BOUND])
-def test_a_large_answer_is_not_copied_and_has_the_bytes_of_any_other(size: int) -> None:
+def test_a_large_response_is_not_copied_and_has_the_same_bytes(size: int) -> None:
     body = b"x" * size
     lines = b"content-length: %d\r\n" % size
 
@@ -90,7 +90,7 @@ def test_a_large_answer_is_not_copied_and_has_the_bytes_of_any_other(size: int) 
 @pytest.mark.parametrize(
     "line", [b"HEAD /v1/Conversations", b"OPTIONS /x", b"GET /healthz", b"GET /metrics?x"]
 )
-def test_what_has_no_such_body_or_needs_no_room_gets_no_prepared_refusal(line: bytes) -> None:
+def test_a_response_without_a_body_or_reservation_has_no_prepared_rejection(line: bytes) -> None:
     served: list[str] = []
 
     async def serve(request: Request) -> None:

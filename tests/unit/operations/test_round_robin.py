@@ -21,7 +21,7 @@ def drained(queue: RoundRobin[str]) -> list[str]:
     return [queue.pop() for _ in range(queue.size)]
 
 
-def test_accounts_alternate_whatever_the_number_of_their_items() -> None:
+def test_accounts_alternate_regardless_of_their_item_counts() -> None:
     queue: RoundRobin[str] = RoundRobin()
     for number in range(3):
         queue.push("A", "x", f"A{number}")
@@ -30,7 +30,7 @@ def test_accounts_alternate_whatever_the_number_of_their_items() -> None:
     assert drained(queue) == ["A0", "B0", "C0", "A1", "A2"]
 
 
-def test_users_of_an_account_alternate_whatever_the_number_of_their_items() -> None:
+def test_users_of_an_account_alternate_regardless_of_their_item_counts() -> None:
     queue: RoundRobin[str] = RoundRobin()
     for number in range(3):
         queue.push("A", "x", f"x{number}")
@@ -84,7 +84,7 @@ def test_items_are_served_once_in_order_of_their_user_and_counted(
 
 
 @given(STEPS)
-def test_nobody_is_served_twice_while_a_queued_peer_waits(steps: list[Owner | None]) -> None:
+def test_no_peer_is_served_twice_while_another_waits(steps: list[Owner | None]) -> None:
     """Hold both levels to the definition of round-robin.
 
     ``served`` counts, for each queued party, the services of each peer since the party was queued
@@ -117,7 +117,7 @@ def test_nobody_is_served_twice_while_a_queued_peer_waits(steps: list[Owner | No
                 served[owner] = {}
 
 
-def test_a_pop_takes_constant_time_whatever_was_popped_before() -> None:
+def test_a_pop_takes_constant_time_regardless_of_earlier_pops() -> None:
     queue: RoundRobin[int] = RoundRobin()
     for number in range(100_000):
         queue.push(f"A{number}", "x", number)

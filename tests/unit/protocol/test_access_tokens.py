@@ -144,7 +144,7 @@ IDENTITIES = st.text(
 
 
 @given(identity=IDENTITIES, ttl_seconds=st.integers(1, limits.ACCESS_TOKEN_SECONDS_MAX))
-def test_what_is_made_is_what_is_read(identity: str, ttl_seconds: int) -> None:
+def test_a_created_token_is_read_back(identity: str, ttl_seconds: int) -> None:
     token = checked(mine(identity=identity, ttl_seconds=ttl_seconds))
     assert (token.identity, token.service_sid) == (identity, SERVICE)
     assert token.expires_ms == NOW_MS + ttl_seconds * 1000
@@ -163,7 +163,7 @@ def test_the_key_is_looked_up_by_issuer_and_subject_in_their_stored_form() -> No
 
 
 @pytest.mark.parametrize("secret", [None, ""])
-def test_without_a_key_nobody_is_let_in(secret: str | None) -> None:
+def test_without_a_key_every_token_is_rejected(secret: str | None) -> None:
     with pytest.raises(AccessTokenRefused) as caught:
         checked(mine(), secret=secret)
     assert caught.value.code == 20103
@@ -179,7 +179,7 @@ def test_a_token_can_be_read_before_its_key_is_known() -> None:
 
 
 @pytest.mark.parametrize("headers", [{"kid": "a"}, {"typ": "jwt"}, {"typ": None}, {"twr": "ie1"}])
-def test_what_does_not_matter_in_the_header_is_let_in(headers: dict[str, Any]) -> None:
+def test_irrelevant_header_members_are_accepted(headers: dict[str, Any]) -> None:
     assert checked(theirs(good(), headers)).identity == "alice"
 
 
@@ -190,7 +190,7 @@ def test_the_grant_has_an_older_name() -> None:
 
 
 @pytest.mark.parametrize("empty", [None, ""])
-def test_what_is_empty_in_the_grant_is_not_there(empty: str | None) -> None:
+def test_empty_members_of_the_grant_are_absent(empty: str | None) -> None:
     claims = good()
     names = ("push_credential_sid", "deployment_role_sid", "endpoint_id")
     claims["grants"]["chat"] |= dict.fromkeys(names, empty)
@@ -251,7 +251,7 @@ def test_dates_may_have_fractions() -> None:
 
 
 @pytest.mark.parametrize("name", ["nbf", "iat"])
-def test_the_beginning_need_not_be_said(name: str) -> None:
+def test_the_start_time_is_optional(name: str) -> None:
     assert checked(theirs(good() | {name: None})).identity == "alice"
 
 
@@ -268,7 +268,7 @@ def test_a_refusal_has_the_message_of_its_code_and_a_reason() -> None:
         )
 
 
-def test_no_reason_shows_what_was_sent() -> None:
+def test_no_reason_contains_the_token() -> None:
     sent = theirs(good() | {"exp": "geheim", "grants": {"identity": "geheim"}})
     with pytest.raises(AccessTokenRefused) as caught:
         checked(sent)

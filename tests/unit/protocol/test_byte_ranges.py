@@ -53,10 +53,10 @@ def test_anything_else_is_the_whole(text: str | None) -> None:
     ("text", "size"),
     [("bytes=100-", SIZE), ("bytes=100-200", SIZE), ("bytes=-0", SIZE), ("bytes=0-", 0)],
 )
-def test_what_begins_behind_the_end_is_refused(text: str, size: int) -> None:
+def test_a_range_after_the_end_is_rejected(text: str, size: int) -> None:
     with pytest.raises(RangeNotSatisfiable):
         parse_range(text, size)
 
 
-def test_a_part_says_where_it_stands() -> None:
+def test_a_partial_response_has_its_range() -> None:
     assert ByteRange(5, 3).content_range(SIZE) == "bytes 5-7/100"

@@ -87,7 +87,7 @@ def test_a_certificate_of_other_names_or_of_another_authority_does_not_serve() -
     assert not certificates.is_valid_for(_issued(), double, NAMES, NOW_MS)
 
 
-def test_the_authority_permits_what_it_was_made_for() -> None:
+def test_the_authority_has_name_constraints() -> None:
     assert certificates.permits_names(AUTHORITY, NAMES)
     assert certificates.permits_names(AUTHORITY, ["::1", "api.twilio.com"])
     assert not certificates.permits_names(AUTHORITY, ["localhost", "example.com"])

@@ -41,7 +41,7 @@ ALONE = ConnectionOverrides(5000, None, frozenset({"ct"}))
         ("&&==&", ALONE),
     ],
 )
-def test_what_a_fragment_says(fragment: str, expected: ConnectionOverrides) -> None:
+def test_a_fragment_is_parsed(fragment: str, expected: ConnectionOverrides) -> None:
     assert parse(fragment) == expected
 
 
@@ -66,7 +66,7 @@ FAILED = {
         ("all", {"connect", "dns", "tls", "timeout", 404, 429, 500, 503}),
     ],
 )
-def test_what_each_policy_retries(policies: str, retried: set[object]) -> None:
+def test_each_policy_has_its_retried_outcomes(policies: str, retried: set[object]) -> None:
     schedule = parse(f"rc=2&rp={policies}").schedule()
     assert (len(schedule.delays_ms), schedule.jitter_percent) == (2, 0)
     found = {

@@ -18,7 +18,7 @@ from parlour.vocabulary.errors import ApiError
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     ],
 )
-def test_a_type_is_kept_as_it_is(text: str) -> None:
+def test_a_content_type_is_stored_unchanged(text: str) -> None:
     assert media_headers.parse_type(text) == text
     assert media_headers.parse_type(f" {text} ") == text
 
@@ -44,7 +44,7 @@ def test_no_type_is_the_unknown_one(text: str | None) -> None:
         "a/" + "b" * 254,
     ],
 )
-def test_what_is_no_type_is_refused(text: str) -> None:
+def test_an_invalid_content_type_is_rejected(text: str) -> None:
     with pytest.raises(ApiError) as refused:
         media_headers.parse_type(text)
     assert refused.value.code == 50511
@@ -96,7 +96,7 @@ def test_a_name_has_its_limit() -> None:
         "application/pdf",
     ],
 )
-def test_what_cannot_act_is_shown_in_place(content_type: str) -> None:
+def test_passive_content_is_shown_inline(content_type: str) -> None:
     assert media_headers.content_disposition(content_type, None) == "inline"
 
 
@@ -134,7 +134,7 @@ def test_everything_else_is_saved(content_type: str) -> None:
         ("😀", "inline; filename=\"_\"; filename*=UTF-8''%F0%9F%98%80"),
     ],
 )
-def test_a_name_stands_in_plain_and_in_full(name: str, written: str) -> None:
+def test_a_file_name_is_given_in_plain_and_extended_form(name: str, written: str) -> None:
     found = media_headers.content_disposition("text/plain", name)
     assert found == written
     assert found.isascii()
@@ -154,10 +154,10 @@ def test_a_name_stands_in_plain_and_in_full(name: str, written: str) -> None:
         "application/wasm",
     ],
 )
-def test_what_a_page_could_load_is_told_as_bytes(content_type: str) -> None:
+def test_active_types_are_served_as_bytes(content_type: str) -> None:
     assert media_headers.served_type(content_type) == "application/octet-stream"
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "image/png", "text/plain; a=javascript"])
-def test_any_other_type_is_told(content_type: str) -> None:
+def test_any_other_type_is_served(content_type: str) -> None:
     assert media_headers.served_type(content_type) == content_type

@@ -48,7 +48,7 @@ def test_without_an_algorithm_it_is_md5_and_none_is_named() -> None:
     assert "algorithm" not in made
 
 
-def test_without_a_quality_it_is_the_older_standards_answer() -> None:
+def test_without_qop_the_response_follows_rfc_2069() -> None:
     """The user of RFC 2617's example, authenticated by RFC 2069."""
     challenge = 'digest realm="testrealm@host.com",nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"'
     made = answered(challenge, user=("Mufasa", "Circle Of Life"))
@@ -59,7 +59,7 @@ def test_without_a_quality_it_is_the_older_standards_answer() -> None:
     assert "opaque" not in made
 
 
-def test_a_session_key_is_mixed_in_where_the_algorithm_says_so() -> None:
+def test_a_session_key_is_used_for_sess_algorithms() -> None:
     def md5(text: str) -> str:
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
@@ -100,9 +100,9 @@ def test_quotes_and_letters_beyond_ascii() -> None:
         "",
     ],
 )
-def test_what_is_not_understood_is_not_answered(challenge: str) -> None:
+def test_an_unsupported_challenge_is_not_answered(challenge: str) -> None:
     assert answered(challenge) is None
 
 
-def test_no_challenge_is_no_answer() -> None:
+def test_without_a_challenge_there_is_no_response() -> None:
     assert answered() is None

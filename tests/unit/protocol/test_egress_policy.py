@@ -233,7 +233,7 @@ def test_other_hosts_are_names(text: str, name: str) -> None:
         "\ud800.example", "xn--\xfc.example\x00",
     ],
 )  # fmt: skip
-def test_what_is_no_host_is_refused_for_good(text: str) -> None:
+def test_an_invalid_host_is_rejected_permanently(text: str) -> None:
     with pytest.raises(EgressRefused) as caught:
         parse_host(text)
     assert caught.value.is_final
@@ -297,7 +297,7 @@ def test_a_policy_for_nearby_still_refuses_the_forbidden(address: str) -> None:
         NEARBY.decide(NAME, [address])
 
 
-def test_a_listed_network_allows_what_lies_in_it() -> None:
+def test_a_listed_network_allows_its_addresses() -> None:
     policy = EgressPolicy(allow_private=False, allow_list=["10.1.0.0/16", "fd12::/64", "127.0.0.2"])
     for address in ("10.1.2.3", "fd12::9", "127.0.0.2", "::ffff:10.1.2.3", "8.8.8.8"):
         assert policy.decide(NAME, [address])

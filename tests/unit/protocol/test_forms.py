@@ -71,7 +71,7 @@ def test_the_quick_parser_reads_like_the_one_for_unusual_escapes(text: str) -> N
         b"a=%C3+%A4",
     ],
 )
-def test_what_is_no_text_is_refused(body: bytes) -> None:
+def test_bytes_that_are_no_text_are_rejected(body: bytes) -> None:
     for parse, message in (
         (parse_form, "Invalid post body."),
         (parse_query, "Invalid query string."),

@@ -82,7 +82,7 @@ def test_the_list_is_read_from_its_end(lines: list[str], address: str) -> None:
         (["for=192.0.2.1, for"], LOCAL),
     ],
 )
-def test_elements_of_forwarded_are_read_as_the_rfc_says(lines: list[str], address: str) -> None:
+def test_forwarded_elements_are_parsed_by_the_rfc(lines: list[str], address: str) -> None:
     assert client(forwarded=lines) == address
 
 
@@ -92,14 +92,14 @@ def test_both_headers_must_agree() -> None:
     assert client(**(both | {"forwarded": ["for=192.0.2.9"]})) == LOCAL
 
 
-def test_nobody_else_is_believed() -> None:
+def test_untrusted_peers_are_ignored() -> None:
     said = {"x_forwarded_for": ["10.0.0.1"], "forwarded": ["for=10.0.0.1;proto=https"]}
     for peer in ("192.0.2.7", "2001:db8::1", "", "a socket"):
         assert client(peer, **said) == peer
         assert scheme(peer, x_forwarded_proto=["https"]) == "http"
 
 
-def test_the_scheme_is_what_the_proxies_agree_on() -> None:
+def test_the_scheme_needs_agreement_of_the_proxies() -> None:
     assert scheme(x_forwarded_proto=["https"]) == "https"
     assert scheme(forwarded=["for=192.0.2.1;proto=HTTPS"]) == "https"
     assert scheme(forwarded=["for=_hidden;proto=https"]) == "https"
@@ -118,7 +118,7 @@ def test_an_ipv6_customer_is_a_network() -> None:
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/33", "example.com", "10.0.0.0/8;::1"])
-def test_what_is_no_network_is_said_in_one_sentence(text: str) -> None:
+def test_an_invalid_network_is_reported_in_one_message(text: str) -> None:
     with pytest.raises(ValueError, match="is not a network or an address"):
         parse_networks(text)
 
@@ -149,7 +149,7 @@ def test_it_never_raises_and_gives_an_address_or_the_peer(
 
 
 @given(LINES, ADDRESSES)
-def test_what_a_client_sends_does_not_change_whom_its_proxy_names(
+def test_headers_of_a_client_do_not_change_the_address_from_its_proxy(
     sent: list[str], real: str
 ) -> None:
     address = parse_address(real)

@@ -143,7 +143,7 @@ def test_lengths_count_bytes() -> None:
         (CLOSE + CLOSE, FrameError.PAYLOAD_TOO_LONG),
     ],
 )
-def test_what_is_no_frame_says_what_is_wrong(raw: bytes, wrong: FrameError) -> None:
+def test_an_invalid_frame_raises_a_specific_error(raw: bytes, wrong: FrameError) -> None:
     assert parse(raw) is wrong
 
 
@@ -231,7 +231,7 @@ TEXTS = st.text(min_size=1, max_size=128)
 
 
 @given(TEXTS, TEXTS, st.dictionaries(st.text(), PLAIN, max_size=4), st.binary(max_size=100))
-def test_what_is_written_is_read(
+def test_written_values_are_read_back(
     frame_id: str, method: str, more: dict[str, Any], payload: bytes
 ) -> None:
     header = {**more, "id": frame_id, "method": method}
@@ -254,7 +254,7 @@ def test_writing_leaves_the_header_as_it_was() -> None:
     assert header == {"method": "ping", "id": "TM1"}
 
 
-def test_an_answer_that_the_official_client_accepted_is_written_again() -> None:
+def test_a_recorded_response_is_encoded_identically() -> None:
     header = twilsock_frames.reply_to_request(
         "TM72277d41-8ef7-45c8-99e9-b6f4bf28ca9f",
         202,

@@ -107,7 +107,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_malformed_or_ambiguous_is_refused(data: bytes) -> None:
+def test_malformed_or_ambiguous_requests_are_rejected(data: bytes) -> None:
     assert status_of(data) == 400
 
 
@@ -254,7 +254,7 @@ def kept_by(reader: RequestReader) -> int:
 LARGE_HEADERS = [b"X%d: " % (number // 2) + b"x" * 300 for number in range(90)]
 
 
-def test_what_unfinished_heads_take_in_memory_is_counted() -> None:
+def test_memory_of_unfinished_heads_is_counted() -> None:
     tiny = head(*[b"x%d: y" % number for number in range(90)])[:-2]
     for data in (head(*LARGE_HEADERS)[:-2], tiny):
         reader = RequestReader()
@@ -275,7 +275,7 @@ def one(data: bytes) -> Read:
     return found[0]
 
 
-def test_a_request_is_read_with_what_follows_it() -> None:
+def test_a_request_is_read_with_pipelined_bytes() -> None:
     first = head(b"Content-Length: 3") + b"abc"
     second = head(b"Transfer-Encoding: Chunked") + b"2;x=y\r\nde\r\n01\r\nf\r\n0\r\nT: u\r\n\r\n"
     third = head(start=b"GET /a?b=c HTTP/1.1")

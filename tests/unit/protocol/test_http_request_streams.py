@@ -148,7 +148,7 @@ STREAMS = st.lists(st.one_of(PARTS, requests()), max_size=10).map(b"".join)
 @given(STREAMS)
 @example(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n")
 @example(head(b"Transfer-Encoding: chunked") + b"0\r\n\r\n" + head(b"Content-Length: 0"))
-def test_what_is_accepted_is_framed_by_h11_in_the_same_way(stream: bytes) -> None:
+def test_accepted_streams_are_framed_as_by_h11(stream: bytes) -> None:
     """Declared exceptions: h11 accepts bare LF, obs-fold, and Transfer-Encoding with a length.
 
     It continues where this parser has rejected, and stops at a request that closes the connection.
@@ -218,7 +218,7 @@ def test_every_byte_in_a_request_line_is_judged_alike_before_known_headers() -> 
 @example(head(b"Content-Length: 2") + b"ab", head(b"Content-Length: 2") + b"cd")
 @example(head(), head() + b"G")
 @example(head(b"Connection: close"), head(b"Connection: close"))
-def test_what_is_refused_before_it_is_read_is_one_whole_request(first: bytes, then: bytes) -> None:
+def test_a_request_rejected_before_its_body_is_framed_completely(first: bytes, then: bytes) -> None:
     blocks = HeaderBlockCache()
     read([first], lambda: RequestReader(blocks))
     reader, judge = RequestReader(blocks), RequestReader(blocks)

@@ -80,7 +80,7 @@ def test_json_comes_back_exactly_as_received(text: str) -> None:
         "[" * 8_000 + "]" * 8_000,
     ],
 )
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_invalid_json_is_rejected(text: str) -> None:
     assert code_of(PARSE, text) == 50304
 
 

@@ -64,7 +64,7 @@ def test_another_key_signs_otherwise() -> None:
 
 
 @given(st.text(max_size=80), st.binary(max_size=200))
-def test_whatever_else_is_asked_for_is_refused_and_nothing_worse(path: str, query: bytes) -> None:
+def test_any_other_url_is_rejected_without_an_exception(path: str, query: bytes) -> None:
     for asked in (path, f"/media-direct/{path}", split(URLS.sign(LINK))[0]):
         with pytest.raises(ApiError) as refused:
             URLS.verify(asked, query, NOW_MS)
@@ -72,6 +72,6 @@ def test_whatever_else_is_asked_for_is_refused_and_nothing_worse(path: str, quer
 
 
 @given(st.integers(0, 10**12 - 1), st.sampled_from(["", "US" + "e" * 32]))
-def test_what_is_written_is_read(seconds: int, user_sid: str) -> None:
+def test_written_values_are_read_back(seconds: int, user_sid: str) -> None:
     link = MediaLink(SCOPE, LINK.sid, user_sid, seconds)
     assert URLS.verify(*split(URLS.sign(link)), seconds * 1000 - 1) == link

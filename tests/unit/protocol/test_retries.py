@@ -195,7 +195,7 @@ def test_the_schedule_covers_24_hours_and_little_more() -> None:
     assert hosted_schedule(3).lasts_ms_min == hosted_schedule(3).lasts_ms_max == 7 * SECOND
 
 
-def test_whatever_the_seed_a_day_of_failures_is_survived() -> None:
+def test_a_day_of_failures_is_survived_with_any_seed() -> None:
     """10,000 seeds: an endpoint away for 24 hours gets another attempt after it is back."""
     began = time.perf_counter()
     asked_afterwards = []
@@ -304,7 +304,7 @@ def test_retry_after_is_seconds_or_a_date_of_http(text: str, asked_ms: int | Non
     assert parse_retry_after(text, NOW_MS) == asked_ms
 
 
-def test_an_outcome_is_an_answer_or_a_failure() -> None:
+def test_an_outcome_is_a_response_or_a_failure() -> None:
     for values in ({}, {"status": 200, "failure": "dns"}):
         with pytest.raises(AssertionError):
             AttemptOutcome(**values)

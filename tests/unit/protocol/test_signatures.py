@@ -142,7 +142,7 @@ def test_values_of_one_name_count_once_each_in_order() -> None:
         ("http://127.1/p", "127.1", "/p"),
     ],
 )
-def test_the_wire_carries_what_is_signed(configured: str, host_header: str, target: str) -> None:
+def test_the_sent_bytes_are_the_signed_ones(configured: str, host_header: str, target: str) -> None:
     url = prepare_url(configured)
     assert (url.host_header, url.target) == (host_header, target)
     assert url.signed_url == received(url)
@@ -162,7 +162,7 @@ def test_the_scheme_is_written_in_lower_case() -> None:
         ("http://h.test/?x=1#f", "/?x=1&a=b+c"),
     ],
 )
-def test_pairs_join_the_query_that_is_there(configured: str, joined: str) -> None:
+def test_pairs_are_appended_to_an_existing_query(configured: str, joined: str) -> None:
     assert prepare_url(configured, [("a", "b c")]).target == joined
 
 
@@ -255,7 +255,7 @@ def test_the_fragment_is_handed_on_and_not_sent() -> None:
         "http://1.2.3.4.5/p",
     ],
 )
-def test_what_cannot_be_requested_is_refused_for_good(configured: str) -> None:
+def test_an_unusable_url_is_rejected_permanently(configured: str) -> None:
     with pytest.raises(EgressRefused) as caught:
         prepare_url(configured)
     assert caught.value.is_final

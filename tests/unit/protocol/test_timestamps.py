@@ -91,7 +91,7 @@ def test_a_refused_date_may_have_no_code_of_its_own() -> None:
 @given(st.integers(FIRST_MS, LAST_MS))
 @example(FIRST_MS)
 @example(LAST_MS)
-def test_what_is_written_is_read_back(ms: int) -> None:
+def test_a_written_timestamp_is_read_back(ms: int) -> None:
     written = timestamps.format_date(ms)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written)
     assert PARSE("DateCreated", written) == ms // 1000 * 1000

@@ -111,7 +111,7 @@ def test_wrong_values_are_refused(said: dict[str, Any]) -> None:
         b'{"json":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
     ],
 )
-def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_rejected(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         parse(body, MEMBERS)
     assert caught.value.code == 20001
@@ -139,7 +139,7 @@ def test_no_objects_are_made_of_a_value_with_many(member: str, many: bytes) -> N
 
 
 @pytest.mark.parametrize("many", MANY, ids=["arrays", "objects", "texts", "numbers", "members"])
-def test_no_command_makes_objects_of_what_it_does_not_read(many: bytes) -> None:
+def test_no_command_creates_objects_for_unread_members(many: bytes) -> None:
     body = b'{"x":%b}' % many
     for command in (*command_table.CLIENT, *command_table.REGISTRATIONS):
         assert peak_bytes(body, command.members) < len(body)

@@ -27,7 +27,7 @@ def test_every_reason_is_a_named_constant_and_of_one_kind() -> None:
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_whether_one_may_return_is_what_the_client_does_with_the_number(name: str) -> None:
+def test_the_reconnect_flag_matches_the_official_client(name: str) -> None:
     reason = NAMED[name]
     ends = ENDS_WHEN_REFUSED if reason in REFUSALS else ENDS_WHEN_CLOSED
     assert reason.may_return == (reason.code not in ends)
@@ -43,7 +43,7 @@ def test_a_reason_has_a_known_code_and_words(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_a_reason_is_said_as_a_frame_says_it(name: str) -> None:
+def test_a_reason_is_encoded_as_in_a_frame(name: str) -> None:
     reason = NAMED[name]
     said = reason.status_fields()
     assert said["code"] == reason.code
@@ -52,7 +52,7 @@ def test_a_reason_is_said_as_a_frame_says_it(name: str) -> None:
     assert said.get("errorCode") == reason.error_code
 
 
-def test_when_to_come_back_is_said_only_to_those_who_may() -> None:
+def test_only_reconnectable_reasons_have_a_backoff() -> None:
     told = [each for each in NAMED.values() if each.backoff_ms is not None]
     assert disconnects.SERVER_STOPPING in told
     for reason in told:
@@ -80,7 +80,7 @@ def test_each_refusal_of_a_token_has_its_reason() -> None:
     )
 
 
-def test_what_the_official_client_knows_by_number_and_code() -> None:
+def test_reasons_known_to_the_official_client() -> None:
     expired = disconnects.TOKEN_EXPIRED
     assert (expired.code, expired.error_code) == (401, 20104)
     ran_out = disconnects.TOKEN_RAN_OUT

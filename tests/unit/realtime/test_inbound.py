@@ -60,7 +60,7 @@ def test_a_frame_in_single_bytes_is_read_and_nothing_is_left() -> None:
 
 @pytest.mark.parametrize("piece_bytes", [2_000_000, 65_536])
 @pytest.mark.parametrize("after", [b"", PING[:1], PING[:5]], ids=["whole", "1 more", "5 more"])
-def test_taken_frames_are_not_kept_in_memory(piece_bytes: int, after: bytes) -> None:
+def test_received_frames_are_not_retained_in_memory(piece_bytes: int, after: bytes) -> None:
     frame = Frame(Opcode.BINARY, b"z" * 1_000_000).serialize(mask=True)
     reader = FrameReader()
     tracemalloc.start()
@@ -146,7 +146,7 @@ def test_after_init_bytes_are_allowed_at_their_rate_and_for_a_burst() -> None:
     assert not budget.spend_bytes(1)
 
 
-def test_what_is_acknowledged_costs_nothing() -> None:
+def test_acknowledged_frames_cost_nothing() -> None:
     budget = InputBudget(0.0)
     budget.accept_init(0.0)
     for _ in range(20):
@@ -155,7 +155,7 @@ def test_what_is_acknowledged_costs_nothing() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.integers(0, 5_000)), max_size=30))
-def test_nobody_sends_more_than_the_burst_and_the_rate(steps: list[tuple[float, int]]) -> None:
+def test_no_client_sends_more_than_the_burst_and_the_rate(steps: list[tuple[float, int]]) -> None:
     budget, now, sent = InputBudget(0.0), 0.0, 0
     budget.accept_init(0.0)
     for seconds, count in steps:

@@ -145,7 +145,7 @@ def test_a_socket_whose_turn_is_spent_by_others_waits_and_is_counted() -> None:
     asyncio.run(scenario())
 
 
-def test_a_client_that_was_silent_for_long_may_send_a_burst_again() -> None:
+def test_an_idle_client_regains_its_burst() -> None:
     async def scenario() -> None:
         inputs = InputLimits()
         user = inputs.join(("AC1", "alice"), asyncio.get_running_loop().time())

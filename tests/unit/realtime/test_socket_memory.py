@@ -58,7 +58,7 @@ def test_requests_in_work_are_counted_until_they_are_over() -> None:
     asyncio.run(scenario())
 
 
-def test_requests_of_a_client_that_has_gone_are_counted_until_they_are_over() -> None:
+def test_requests_of_a_disconnected_client_are_counted_until_they_end() -> None:
     async def scenario() -> None:
         tunnel = HeldTunnel()
         socket, _ = await connected(manager_with(tunnel))
@@ -77,7 +77,7 @@ def test_requests_of_a_client_that_has_gone_are_counted_until_they_are_over() ->
     asyncio.run(scenario())
 
 
-def test_a_client_that_goes_without_requests_leaves_nothing_counted() -> None:
+def test_a_client_that_disconnects_without_requests_leaves_no_count() -> None:
     async def scenario() -> None:
         socket, _ = await connected(manager_with(HeldTunnel()))
         socket.data_received(LARGE[:BODY_BYTES])

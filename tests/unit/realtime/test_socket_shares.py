@@ -169,7 +169,7 @@ def test_a_user_of_the_largest_account_takes_from_that_account_only() -> None:
     assert server.counts() == [3, 1, 2]
 
 
-def test_where_everybody_has_one_the_next_is_refused() -> None:
+def test_at_the_limit_with_equal_shares_the_next_is_rejected() -> None:
     server = Server(3, 3)
     assert all(server.come(USERS[3 * number]) for number in range(3))
 

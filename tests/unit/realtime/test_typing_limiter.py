@@ -44,7 +44,7 @@ def test_each_typist_is_published_no_sooner_than_allowed(
             published[key] = clock.ms
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "TYPISTS_MAX", 3)
     typists = TypingLimiter(cast("Clock", _Clock()))
     assert all(typists.is_due(number, "CH1") for number in range(10))

@@ -21,7 +21,7 @@ messages = st.one_of(
 
 
 @given(messages)
-def test_a_client_reads_what_is_encoded_here(message: bytes) -> None:
+def test_a_client_reads_encoded_frames(message: bytes) -> None:
     client = Protocol(CLIENT, state=OPEN)
     client.receive_data(encode_frame(message))
     (event,) = client.events_received()
