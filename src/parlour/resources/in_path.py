@@ -50,10 +50,12 @@ def in_path(
     variable: str = "Sid",
     code: int = NOT_FOUND,
     locks_identity: bool = False,
+    names_like_sids: bool = True,
 ) -> InPath[R]:
     """Return the look-up of rows whose SIDs have this prefix.
 
-    ``locks_identity``: see ``in_conversation_path``.
+    ``locks_identity``: see ``in_conversation_path``. ``names_like_sids``: a name may have the form
+    of a SID; if not, a SID that is not found costs no second look-up.
     """
 
     async def look_up(tx: Transaction, call: Call[Any], name: str = variable, /) -> R:
@@ -62,7 +64,7 @@ def in_path(
         found = None
         if sid is not None:
             found = await find(tx, call.scope, sid)
-        if found is None and find_by_name is not None:
+        if found is None and find_by_name is not None and (names_like_sids or sid is None):
             found = await find_by_name(tx, call.scope, text)
             if found is not None and sid is not None and locks_identity:
                 await lock_identity(tx, call.scope, text)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.operations.operation import UrlForm
 from parlour.operations.parameters import wire_names
-from parlour.resources.table import operations
+from parlour.resources.table import pipeline_operations
 from tests.security.tenants.path_variables import KINDS, fill, kinds_of, never_made, never_made_like
 from tests.security.tenants.targets import SID, Answer, Login, Request, Target
 from tests.security.tenants.twin_accounts import CHAIN_OF_USER, Service, World
@@ -136,7 +136,7 @@ class Matrix:
     hidden: frozenset[str]
     hidden_of_service: dict[str, frozenset[str]]
     login: Login | None = None
-    operations: Sequence[Operation] = field(default_factory=operations)
+    operations: Sequence[Operation] = field(default_factory=pipeline_operations)
 
     def _send(self, operation: Operation, values: Sequence[str]) -> Request:
         header = (self.login or self.intruder.login).header

@@ -35,12 +35,14 @@ _FIRST_MS = -(1 << 46)
 _LAST_MS = 1 << 48
 
 
+# A unique name in the form of a SID is refused (50390).
 conversation_in_path = in_path(
     sids.CONVERSATION,
     conversation_store.find_conversation,
     conversation_store.find_conversation_by_unique_name,
     variable="ConversationSid",
     code=50350,
+    names_like_sids=False,
 )
 conversation_sid_in_path = in_path(
     sids.CONVERSATION,
@@ -48,6 +50,7 @@ conversation_sid_in_path = in_path(
     conversation_store.find_conversation_sid_by_unique_name,
     variable="ConversationSid",
     code=50350,
+    names_like_sids=False,
 )
 
 
