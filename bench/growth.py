@@ -105,15 +105,15 @@ def run(plan: Plan, big: Shape, json_path: Path | None) -> int:
     with data_folder() as folder, ExitStack() as stack:
         sizes: dict[str, dict[str, Target]] = {}
         for size, shape in (("small", SMALL), ("big", big)):
-            _tell(f"filling the {size} store: {shape}")
-            server, asked = start_filled(folder, size, shape, server_cores)
+            _print_result(f"filling the {size} store: {shape}")
+            server, requests = start_filled(folder, size, shape, server_cores)
             stack.enter_context(server)
             sizes[size] = {
-                name: Target(named(name, size), server, asked[name]) for name in OPERATIONS
+                name: Target(named(name, size), server, requests[name]) for name in OPERATIONS
             }
         targets = [sizes[size][name] for name in OPERATIONS for size in sizes]
         measured = interleaving.measure(
-            targets, plan, folder=folder, load_cores=load_cores, tell=_tell
+            targets, plan, folder=folder, load_cores=load_cores, tell=_print_result
         )
         described = machine.describe(folder)
     rows = [
@@ -132,7 +132,7 @@ def run(plan: Plan, big: Shape, json_path: Path | None) -> int:
     return sum(not goal.is_met for goal in checked)
 
 
-def _tell(text: str) -> None:
+def _print_result(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 

@@ -142,13 +142,13 @@ class _Load:
         self.next += seen.requests
         if self.target.settle is not None:
             self.target.settle(process)
-        asked = max(seen.requests, 1)
+        request_count = max(seen.requests, 1)
         return Sample(
             rate=seen.rate,
             p50_us=seen.p50_us,
             p99_us=seen.p99_us,
-            cpu_us=spent / asked * 1e6,
-            answer_bytes=seen.bytes / asked,
+            cpu_us=spent / request_count * 1e6,
+            answer_bytes=seen.bytes / request_count,
             client_share=seen.cpu_seconds / seen.seconds,
             errors=seen.errors,
         )

@@ -115,10 +115,10 @@ def run(big: Shape, small: Shape, json_path: Path | None) -> int:
     found: list[Moved] = []
     with data_folder() as folder, Postgres(shared_buffers="256MB", max_wal_size="4GB") as postgres:
         for name, shape in (("small", small), ("big", big)):
-            _tell(f"filling: {shape}")
+            _print_result(f"filling: {shape}")
             data = fill(folder, name, shape)
             url = postgres.make_database()
-            _tell("moving")
+            _print_result("moving")
             found.append(move(data, url))
             assert is_same(data, postgres, url), "the target is not what the source was"
             shutil.rmtree(data)
@@ -139,7 +139,7 @@ def run(big: Shape, small: Shape, json_path: Path | None) -> int:
     return sum(not goal.is_met for goal in checked)
 
 
-def _tell(text: str) -> None:
+def _print_result(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 

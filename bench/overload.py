@@ -181,7 +181,7 @@ class Overload:
             seen = self._offer(operation, before * factor, self.plan.overload_seconds)
         # Answers may come after the schedule's end, and that time counts already.
         ended = time.perf_counter() - max(0.0, seen.seconds - self.plan.overload_seconds)
-        begun = time.perf_counter() + offered.SETTLE_SECONDS
+        start_at = time.perf_counter() + offered.SETTLE_SECONDS
         rate = before * AFTERWARDS
         after = self._offer(operation, rate, self.plan.afterwards_seconds)
         abnormal = seconds_until_normal(calm.windows, after.windows, after.window_ms)
@@ -189,7 +189,7 @@ class Overload:
             capacity=(before + self._capacity(operation)) / 2,
             offered=seen,
             memory=max(memory) / max(calm_memory),
-            normal_after=begun - ended + abnormal if abnormal else 0.0,
+            normal_after=start_at - ended + abnormal if abnormal else 0.0,
         )
 
     def _path(self, operation: Operation) -> Path:

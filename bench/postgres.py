@@ -93,7 +93,11 @@ def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
         postgres = stack.enter_context(Postgres(parent=folder, synchronous_commit="on"))
         _, load_cores = cores_apart()
         measured = interleaving.measure(
-            targets(folder, postgres, stack), plan, folder=folder, load_cores=load_cores, tell=_tell
+            targets(folder, postgres, stack),
+            plan,
+            folder=folder,
+            load_cores=load_cores,
+            tell=_print_result,
         )
         described = machine.describe(folder)
     rows = [
@@ -114,7 +118,7 @@ def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
     return sum(not goal.is_met for goal in checked)
 
 
-def _tell(text: str) -> None:
+def _print_result(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 

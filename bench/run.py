@@ -94,7 +94,7 @@ class Bench:
             Target(FETCH, parlour, fetch),
             Target(HANDLER, self.start(servers.handler(self.folder, self.credentials)), update),
             Target(UPDATE, parlour, update),
-            self._told(),
+            self._with_webhooks(),
             Target(ONE_TRANSACTION, self.start(one_transaction), update),
             Target(MESSAGE, parlour, workload.create_message(self.credentials, names)),
             Target(CONSTANT_PAGE, self._constant("constant-page", messages), page),
@@ -115,7 +115,7 @@ class Bench:
         process = self.start(earlier_version.server(self.folder, self.credentials, revision))
         return earlier_version.targets(process, self.credentials)
 
-    def _told(self) -> Target:
+    def _with_webhooks(self) -> Target:
         """Another Parlour that sends a webhook for every update; it has a separate store."""
         parlour = self.start(servers.parlour(self.folder, self.credentials, "parlour-told"))
         receivers = servers.receivers(self.folder, 1)
@@ -151,7 +151,9 @@ def rows_of(measured: Measured) -> list[report.Row]:
     ]
 
 
-def goals_of(measured: Measured, started: Startup, told: webhooks.Figures) -> list[goals.Goal]:
+def goals_of(
+    measured: Measured, started: Startup, webhook_results: webhooks.Figures
+) -> list[goals.Goal]:
     """Every goal with its measured value."""
     most = max(CONNECTIONS)
     update, fetch = goals.UPDATE_TO_HANDLER_MIN, goals.FETCH_TO_CONSTANT_MIN
@@ -174,7 +176,7 @@ def goals_of(measured: Measured, started: Startup, told: webhooks.Figures) -> li
             measured.ratio((TOLD, UPDATE), most),
             goals.WITH_WEBHOOKS_MIN,
         ),
-        *_webhook_goals(told),
+        *_webhook_goals(webhook_results),
         goals.at_least(
             f"fetch by sid / constant, c={most}", measured.ratio((FETCH, CONSTANT), most), fetch
         ),
@@ -191,22 +193,22 @@ def goals_of(measured: Measured, started: Startup, told: webhooks.Figures) -> li
     ]
 
 
-def _webhook_goals(told: webhooks.Figures) -> list[goals.Goal]:
+def _webhook_goals(webhook_results: webhooks.Figures) -> list[goals.Goal]:
     rate = f"{webhooks.RATE:.0f}/s"
     return [
         goals.at_most(
             f"commit to webhook at {rate}, p50 ms",
-            told.healthy_ms(0.50),
+            webhook_results.healthy_ms(0.50),
             goals.WEBHOOK_MS_P50_MAX,
         ),
         goals.at_most(
             f"commit to webhook at {rate}, p99 ms",
-            told.healthy_ms(0.99),
+            webhook_results.healthy_ms(0.99),
             goals.WEBHOOK_MS_P99_MAX,
         ),
         goals.at_most(
             f"p99 of {webhooks.ENDPOINTS - 1} endpoints, one hanging / none",
-            told.hanging_ratio,
+            webhook_results.hanging_ratio,
             goals.BESIDE_HANGING_MAX,
         ),
     ]
@@ -217,7 +219,11 @@ def run_pair(plan: Plan, revision: str, json_path: Path | None) -> int:
     with data_folder() as folder, ExitStack() as stack:
         bench = Bench(folder, stack)
         measured = interleaving.measure(
-            bench.pair(revision), plan, folder=folder, load_cores=bench.load_cores, tell=_tell
+            bench.pair(revision),
+            plan,
+            folder=folder,
+            load_cores=bench.load_cores,
+            tell=_print_result,
         )
         described = machine.describe(folder)
     ours = [
@@ -238,8 +244,8 @@ def run(plan: Plan, starts: int, json_path: Path | None, revision: str) -> int:
     with data_folder() as folder, ExitStack() as stack:
         bench = Bench(folder, stack)
         started = startup.measure(folder, bench.credentials, starts, bench.server_cores)
-        _tell("webhooks")
-        told = webhooks.measure(
+        _print_result("webhooks")
+        webhook_results = webhooks.measure(
             folder,
             webhooks.FULL if plan is FULL else webhooks.QUICK,
             server_cores=bench.server_cores,
@@ -248,18 +254,18 @@ def run(plan: Plan, starts: int, json_path: Path | None, revision: str) -> int:
         parlour, targets = bench.targets()
         targets += bench.earlier(revision) if revision else []
         measured = interleaving.measure(
-            targets, plan, folder=folder, load_cores=bench.load_cores, tell=_tell
+            targets, plan, folder=folder, load_cores=bench.load_cores, tell=_print_result
         )
         facts = {
             "first_start_seconds": round(started.first_seconds, 3),
             "later_start_seconds": round(started.again_seconds, 3),
             "resident_after_start_mb": round(started.resident_bytes / 1e6, 1),
             "resident_after_run_mb": round(parlour.resident_bytes() / 1e6, 1),
-            "webhooks_late": told.late,
+            "webhooks_late": webhook_results.late,
             "load_client_busy_max": round(max(row.client_share for row in rows_of(measured)), 2),
         }
         described = machine.describe(folder)
-    rows, checked = rows_of(measured), goals_of(measured, started, told)
+    rows, checked = rows_of(measured), goals_of(measured, started, webhook_results)
     if revision:
         rows += earlier_version.rows(measured, CONNECTIONS)
         checked += earlier_version.checked(measured, max(CONNECTIONS))
@@ -282,7 +288,7 @@ def _verdict(measured: Measured, checked: list[goals.Goal]) -> int:
     return sum(not goal.is_met for goal in checked)
 
 
-def _tell(text: str) -> None:
+def _print_result(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 

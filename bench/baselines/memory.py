@@ -44,8 +44,8 @@ class Memory:
 
     async def answered(self, header: Header, payload: bytes) -> tuple[Header, bytes]:
         """The reply to a request."""
-        asked = header["http_request"]
-        key = (asked["method"], asked["path"], json.dumps(asked["params"], sort_keys=True))
+        request = header["http_request"]
+        key = (request["method"], request["path"], json.dumps(request["params"], sort_keys=True))
         if key not in self._known:
             async with self._lock:
                 self._known[key] = await self._asked(header, payload)
@@ -90,15 +90,15 @@ async def _replies(header: Header, payload: bytes) -> list[bytes]:
     return [frame(*await MEMORY.answered(header, payload))]
 
 
-def _subscribed(header: Header, asked: Header) -> list[bytes]:
+def _subscribed(header: Header, request: Header) -> list[bytes]:
     ok = {"code": 200, "status": "OK"}
     reply = {"method": "reply", "id": header["id"], "status": ok, "http_status": ok}
     reply |= {"http_headers": {"content-type": "application/json"}}
     established = {
         "event_type": "subscription_established",
-        "correlation_id": asked["correlation_id"],
+        "correlation_id": request["correlation_id"],
         "event_protocol_version": 4,
-        "events": [each | {"replay_status": "completed"} for each in asked["requests"]],
+        "events": [each | {"replay_status": "completed"} for each in request["requests"]],
     }
     notice = {
         "method": "notification",

@@ -33,12 +33,12 @@ async def _offer(
 ) -> int:
     count = round(rate * seconds)
     waiting: asyncio.Queue[bytes | None] = asyncio.Queue(count + CONNECTIONS)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     async with asyncio.TaskGroup() as senders:
         for _ in range(CONNECTIONS):
             senders.create_task(_send(port, waiting, status))
         for number, request in enumerate(islice(cycle(requests), first, first + count)):
-            await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
+            await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
             waiting.put_nowait(request)
         for _ in range(CONNECTIONS):
             waiting.put_nowait(None)

@@ -46,17 +46,17 @@ class Room:
         ]
         opened = [(mine, "Maps"), (info, "Maps")]
         opened += zip(of_room, ("Documents", "Lists", "Maps"), strict=True)
-        asked = [
+        control_requests = [
             ("/Client/v2/Configuration", {}),
             *((f"/v3/{folder}/{name.unique_name}", {}) for name, folder in opened),
         ]
         requests = [
             frames.request(at, "GET", path, params=params)
-            for at, (path, params) in enumerate(asked)
+            for at, (path, params) in enumerate(control_requests)
         ]
         known = [(name.kind.type, name.sid) for name, _ in opened]
         begin = frames.init(self.key.token(identity), number)
-        return [begin, *requests, frames.subscribe(len(asked), known)]
+        return [begin, *requests, frames.subscribe(len(control_requests), known)]
 
     def by_rest(self) -> list[bytes]:
         """Requests that create a message, as the official Python library sends them."""

@@ -37,10 +37,10 @@ def frames_of_a_message(room: Room) -> list[bytes]:
         with Api(room.process.port, room.credentials) as api:
             path = f"/v1/Conversations/{room.conversation_sid}/Messages"
             api.post(path, Author="system", Body=BODY)
-        told = [raw for raw in _drain(socket.recv) if b"com.twilio.rtd.cds." in raw]
-    if not any(b"com.twilio.rtd.cds.list" in raw for raw in told):
+        event_frames = [raw for raw in _drain(socket.recv) if b"com.twilio.rtd.cds." in raw]
+    if not any(b"com.twilio.rtd.cds.list" in raw for raw in event_frames):
         raise ProbeError("a listener was not told of a message")
-    return told
+    return event_frames
 
 
 def _header(raw: str | bytes) -> dict[str, object] | dict[str, dict[str, int]]:

@@ -70,8 +70,8 @@ class _Client:
             assert isinstance(raw, bytes)
             header, _ = frames.parsed(raw)
             if header["method"] != "reply":
-                said = {"id": header["id"], "method": "reply", "status": _OK}
-                self._socket.send(frames.frame(said))
+                reply = {"id": header["id"], "method": "reply", "status": _OK}
+                self._socket.send(frames.frame(reply))
             if mark in raw:
                 return
 

@@ -69,10 +69,10 @@ def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
     parlour, credentials, key = listeners.serve(folder, "parlour", server_cores)
     stack.enter_context(parlour)
     count = max(plan.counts)
-    _tell(f"making {min(count, listeners.MEMBERS_MAX)} members")
+    _print_result(f"making {min(count, listeners.MEMBERS_MAX)} members")
     made = listeners.fill(parlour, credentials, key, min(count, listeners.MEMBERS_MAX))
     told = probe.frames_of_a_message(made)
-    _tell(f"a message is {len(told)} frames of {[len(each) for each in told]} bytes")
+    _print_result(f"a message is {len(told)} frames of {[len(each) for each in told]} bytes")
     broadcaster = stack.enter_context(servers.broadcaster(folder, chunks(told)))
     broadcaster.start(server_cores)
     places = [
@@ -81,11 +81,16 @@ def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
     ]
     spread = Fanout(frames=len(told))
     fanout.measure(
-        places, spread, plan.counts, rounds=plan.rounds, deliveries=plan.deliveries, tell=_tell
+        places,
+        spread,
+        plan.counts,
+        rounds=plan.rounds,
+        deliveries=plan.deliveries,
+        tell=_print_result,
     )
     broadcaster.stop()
     few = min(plan.counts)
-    _tell(f"{plan.stalled} stalled among {few}")
+    _print_result(f"{plan.stalled} stalled among {few}")
     stalled = fanout.measure_stalled(
         places[0],
         healthy=few - plan.stalled,
@@ -104,7 +109,7 @@ def _measure_clients(
     server_cores, load_cores = cores_apart()
     parlour, credentials, key = listeners.serve(folder, "clients", server_cores)
     stack.enter_context(parlour)
-    _tell("a conversation of eleven")
+    _print_result("a conversation of eleven")
     made = listeners.fill(parlour, credentials, key, 11)
     seconds = plan.conversation_seconds
     spoken = fanout.measure_conversation(
@@ -124,9 +129,9 @@ def _measure_clients(
         )
 
     talked, alone = talk(11), talk(2)
-    _tell("replies behind notifications")
+    _print_result("replies behind notifications")
     in_order = reply_order.measure(made, plan.replies)
-    _tell(f"{plan.conversations} conversations of one user")
+    _print_result(f"{plan.conversations} conversations of one user")
     sdk_start.fill(parlour, credentials, plan.conversations)
     memory = stack.enter_context(sdk_start.stand_in(folder, parlour))
     memory.start(server_cores)
@@ -183,8 +188,8 @@ def lines_of(figures: Figures, plan: Plan) -> list[str]:
         lines.append(f"{count:>6} idle connections: {size / 1024:.1f} KiB each")
     for name, seen in (("without", figures.stalled.without), ("beside", figures.stalled.beside)):
         p99s = ", ".join(f"{each.p99_us / 1000:.1f}" for each in seen)
-        gone = [each.stalled_closed for each in seen]
-        lines.append(f"{name} stalled connections: p99 {p99s} ms; stalled and closed {gone}")
+        closed = [each.stalled_closed for each in seen]
+        lines.append(f"{name} stalled connections: p99 {p99s} ms; stalled and closed {closed}")
     spoken, talk, alone = figures.conversation, figures.talk, figures.alone
     for name, p50_ms, p99_ms, heard in (
         ("load client", spoken.p50_us / 1000, spoken.p99_us / 1000, spoken.message_frames),
@@ -220,7 +225,7 @@ def run(plan: Plan, json_path: Path | None) -> int:
     return sum(not goal.is_met for goal in checked)
 
 
-def _tell(text: str) -> None:
+def _print_result(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 

@@ -46,7 +46,7 @@ class TourResults:
 
     def at(self, place: str, event: str) -> list[dict[str, str]]:
         """The parameters of one event at one place."""
-        return [told.values for told in getattr(self, place) if told.event == event]
+        return [request.values for request in getattr(self, place) if request.event == event]
 
 
 async def tour(data: Path, origin: Origin, level: str) -> TourResults:
@@ -124,10 +124,10 @@ class _Walk:
         robert = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
         robert_made = await self.do("CreateConversationParticipant", robert, **here)
         rich = {"Author": "bob", "Body": "Grüße & 50% off", "Subject": "s", "MediaSid": ME}
-        said = await self.do("CreateConversationMessage", rich, **here)
+        message = await self.do("CreateConversationMessage", rich, **here)
         template = {"ContentSid": HX, "Author": "bob"}
         sent = await self.do("CreateConversationMessage", template, **here)
-        await self.do("UpdateConversationMessage", {"Body": "changed"}, Sid=said.sid, **here)
+        await self.do("UpdateConversationMessage", {"Body": "changed"}, Sid=message.sid, **here)
         await self.do("UpdateConversationMessage", {"Attributes": "{}"}, Sid=sent.sid, **here)
         read = {"LastReadMessageIndex": "1"}
         await self.do("UpdateConversationParticipant", read, Sid=bob.sid, **here)
@@ -136,7 +136,7 @@ class _Walk:
         await self.instance.wait_until_idle()  # Before the receipts of the message go with it.
         await self._fail_receipt(made.sid, sent.sid)
         await self.do("DeleteConversationMessage", Sid=sent.sid, **here)
-        await self.do("DeleteConversationMessage", Sid=said.sid, **here)
+        await self.do("DeleteConversationMessage", Sid=message.sid, **here)
         await self.do("UpdateConversation", {"State": "inactive"}, Sid=made.sid)
         await self.do("CreateConversationMessage", {"Body": "wake up"}, **here)
         for participant in (robert_made, bob):
@@ -182,8 +182,8 @@ class _Walk:
         mailed = await self.do("CreateConversationParticipant", mail, **here)
         await self.do("UpdateConversationParticipant", {"Attributes": "{}"}, Sid=mailed.sid, **here)
         await self.do("DeleteConversationParticipant", Sid=mailed.sid, **here)
-        said = await self.do("CreateConversationMessage", {"Author": "nobody"}, **here)
-        await self.do("UpdateConversationMessage", {"Attributes": "{}"}, Sid=said.sid, **here)
-        await self.do("DeleteConversationMessage", Sid=said.sid, **here)
+        message = await self.do("CreateConversationMessage", {"Author": "nobody"}, **here)
+        await self.do("UpdateConversationMessage", {"Attributes": "{}"}, Sid=message.sid, **here)
+        await self.do("DeleteConversationMessage", Sid=message.sid, **here)
         await self.do("UpdateConversation", {"Attributes": "{}"}, Sid=made.sid)
         await self.do("DeleteConversation", Sid=made.sid)

@@ -97,7 +97,7 @@ class HeldIntakeServer:
         """Stop the server."""
         await self.instance.__aexit__()
 
-    async def told(self, *, restarts: bool = False) -> list[tuple[str, str]]:
+    async def received(self, *, restarts: bool = False) -> list[tuple[str, str]]:
         """What the receiver got, once the intake is let go: where, and the message."""
         assert self.backend.requests == []
         if restarts:

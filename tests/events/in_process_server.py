@@ -115,9 +115,9 @@ class InProcessServer:
         self, conversation_sid: str, body: str, origin: Origin = SILENT, **form: str
     ) -> Any:
         """A new message."""
-        said: Form = {"Body": body, **form}
+        parameters: Form = {"Body": body, **form}
         return await self.do(
-            "CreateConversationMessage", said, origin=origin, ConversationSid=conversation_sid
+            "CreateConversationMessage", parameters, origin=origin, ConversationSid=conversation_sid
         )
 
     async def attach(self, conversation_sid: str, target: str = "webhook", **values: Any) -> Any:

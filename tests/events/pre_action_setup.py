@@ -51,7 +51,7 @@ class PreActionSetup:
         self.backend.responders["/pre"] = given
 
     @property
-    def asked(self) -> list[str]:
+    def pre_action_events(self) -> list[str]:
         """Return the pre-action requests."""
         return self.backend.events_sent_to("/pre")
 

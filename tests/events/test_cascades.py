@@ -141,7 +141,7 @@ async def let_reachability_change(on: Stage) -> None:
     await on.instance.store.write(lambda tx: tx.run(text, on.instance.scope.account_sid))
 
 
-async def do_what_nobody_hears_of(on: Stage) -> None:
+async def do_without_webhooks(on: Stage) -> None:
     """Roles, credentials and webhooks: changes of these call no webhook."""
     permissions = ["sendMessage"]
     role = {"FriendlyName": "r", "Type": "conversation", "Permission": permissions}
@@ -202,7 +202,7 @@ CASCADES: dict[str, tuple[Do, str, str]] = {
         "onMessageAdded onDeliveryUpdated onDeliveryUpdated onDeliveryUpdated onDeliveryUpdated",
     ),
     "reachability": (let_reachability_change, "", ""),
-    "what has no event": (do_what_nobody_hears_of, "", ""),
+    "what has no event": (do_without_webhooks, "", ""),
 }
 
 
@@ -217,20 +217,20 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 def test_an_action_calls_its_webhooks_in_order(
     run_scenario: ScenarioRunner, name: str, origin: str
 ) -> None:
-    do, asked, told = CASCADES[name]
+    do, pre_action, post_action = CASCADES[name]
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         on = Stage(instance, ORIGINS[origin])
         await on.furnish()
         await on.listen(backend)
-        begun = await instance.store.read(event_log.visible_through)
+        start = await instance.store.read(event_log.visible_through)
         await do(on)
         await instance.wait_until_idle()
-        assert backend.events_sent_to("/pre") == asked.split()
-        log = await instance.store.read(lambda tx: event_log.read_after(tx, begun, 1000))
+        assert backend.events_sent_to("/pre") == pre_action.split()
+        log = await instance.store.read(lambda tx: event_log.read_after(tx, start, 1000))
         public = [each for each in log if each.fires and each.name in event_names.POST_ACTION]
-        assert [each.name for each in public] == told.split()
-        assert sorted(backend.events_sent_to("/post")) == sorted(told.split())
+        assert [each.name for each in public] == post_action.split()
+        assert sorted(backend.events_sent_to("/post")) == sorted(post_action.split())
         source, client = on.origin.source, on.origin.client_identity
         for each in backend.requests:
             if each.event != "onDeliveryUpdated":

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def told(folder: Path, fragment: str, status: int, *, is_on: bool) -> list[WebhookRequest]:
+async def received(
+    folder: Path, fragment: str, status: int, *, is_on: bool
+) -> list[WebhookRequest]:
     """Return the webhook's requests for one message, with this fragment in its URL."""
     settings = {"webhook_overrides": is_on, "webhook_retries": "hosted"}
     async with WebhookBackend() as backend, InProcessServer(folder, **settings) as instance:
@@ -47,7 +49,7 @@ def test_retries_are_those_of_the_fragment_where_it_counts(
     counts: list[str],
 ) -> None:
     monkeypatch.setattr(connection_overrides, "_DELAY_MS", 10)
-    found = asyncio.run(told(tmp_path / "data", fragment, status, is_on=is_on))
+    found = asyncio.run(received(tmp_path / "data", fragment, status, is_on=is_on))
     assert [each.values["RetryCount"] for each in found] == counts
     assert {each.target for each in found} == {"/s"}
     assert len({each.headers["i-twilio-idempotency-token"] for each in found}) == 1

@@ -149,7 +149,7 @@ async def summary(log: EventLogSetup, message_sid: str) -> str:
     return " ".join(f"{name}:{shown[name]}" for name in SUMMARY if shown[name] != "none")
 
 
-async def told(log: EventLogSetup) -> list[str]:
+async def published_statuses(log: EventLogSetup) -> list[str]:
     """Return the published statuses of the receipts."""
     found = await log.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
     return [each.payload for each in found if each.name == event_names.ON_DELIVERY_UPDATED]
@@ -214,7 +214,7 @@ def test_a_receipt_moves_and_its_message_counts_it(
         assert await record(log, sid, *reports) == [True] * len(reports)
         assert (await receipt(log, sid)).status == status
         assert await summary(log, message_sid) == shown.replace("all", "some")
-        assert len(await told(log)) == len(reports)
+        assert len(await published_statuses(log)) == len(reports)
 
     run_scenario(scenario)
 
@@ -226,10 +226,18 @@ def test_a_late_or_repeated_report_changes_nothing(
     async def scenario(log: EventLogSetup) -> None:
         message_sid, (sid,) = await say(log, 0, "+1")
         await record(log, sid, *(StatusReport(each) for each in steps.split()))
-        before = await receipt(log, sid), await summary(log, message_sid), await told(log)
+        before = (
+            await receipt(log, sid),
+            await summary(log, message_sid),
+            await published_statuses(log),
+        )
         log.clock.advance(1000)
         assert await record(log, sid, StatusReport(late, error_code=30008)) == [False]
-        after = await receipt(log, sid), await summary(log, message_sid), await told(log)
+        after = (
+            await receipt(log, sid),
+            await summary(log, message_sid),
+            await published_statuses(log),
+        )
         assert after == before
 
     run_scenario(scenario)
@@ -335,7 +343,7 @@ def test_messages_are_retried_while_the_carrier_is_unreachable(
                 await asyncio.sleep(0.01)
         assert len(carrier.bodies("+2")) == 1
         assert {each.reference for each in carrier.given} == set(sids)
-        assert len(await told(log)) == 2
+        assert len(await published_statuses(log)) == 2
 
     run_scenario(scenario)
 
@@ -356,6 +364,6 @@ def test_a_crash_in_the_hand_over_repeats_it_under_the_same_reference(
             await poll_until(lambda: second.given)
         assert [each.reference for each in second.given] == [sids[0]]
         assert await summary(log, message_sid) == "sent:all delivered:some"
-        assert len(await told(log)) == 3
+        assert len(await published_statuses(log)) == 3
 
     run_scenario(scenario)

@@ -123,7 +123,7 @@ class Room:
             }
             self.api.post(self.backend, form).expect(201)
 
-    def told(self, count: int) -> list[Line]:
+    def received(self, count: int) -> list[Line]:
         """What came, once it is so much."""
         return eventually(
             lambda: self.receiver.lines(self.place), lambda lines: len(lines) >= count
@@ -137,7 +137,7 @@ class Room:
 def expected(room: Room) -> dict[str, str]:
     """The parameters of the participant as it was made, but for its dates."""
     shown, binding = room.participant, room.participant["messaging_binding"] or {}
-    told = {
+    received = {
         "AccountSid": shown["account_sid"],
         "ChatServiceSid": room.conversation["chat_service_sid"],
         "ConversationSid": shown["conversation_sid"],
@@ -152,28 +152,28 @@ def expected(room: Room) -> dict[str, str]:
         "Source": "API",
         "RetryCount": "0",
     }
-    return {name: text for name, text in told.items() if text is not None}
+    return {name: text for name, text in received.items() if text is not None}
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_each_subscribed_webhook_is_called_once_with_the_right_parameters(
     own: Api, receiver: Receiver, name: str
 ) -> None:
-    made_as, said, changed = CHANGES[name]
+    made_as, update, changed = CHANGES[name]
     room = Room(own, receiver, name.replace(" ", "-"), made_as)
     room.listen()
-    own.post(room.path, said, headers=ENABLED).expect(200)
-    lines = room.told(3)
+    own.post(room.path, update, headers=ENABLED).expect(200)
+    lines = room.received(3)
     places = sorted(line.path.removeprefix(room.place) for line in lines)
     assert places == ["/account", "/first", "/second"]
     assert len({line.token for line in lines}) == 3
-    told = dict(lines[0].parameters)
-    assert [dict(line.parameters) for line in lines] == [told] * 3
-    assert list(told) == sorted(told)
+    received = dict(lines[0].parameters)
+    assert [dict(line.parameters) for line in lines] == [received] * 3
+    assert list(received) == sorted(received)
     for date in ("DateCreated", "DateUpdated"):
-        assert MILLISECONDS.fullmatch(told[date])
+        assert MILLISECONDS.fullmatch(received[date])
         if date not in changed:
-            del told[date]
+            del received[date]
     wanted: dict[str, str | None] = {
         **expected(room),
         **changed,
@@ -182,7 +182,7 @@ def test_each_subscribed_webhook_is_called_once_with_the_right_parameters(
     if name == "identity taken off":
         # No role is left either, unless it has a default.
         wanted["RoleSid"] = own.get(room.path).expect(200)["role_sid"]
-    assert told == {key: text for key, text in wanted.items() if text is not None}
+    assert received == {key: text for key, text in wanted.items() if text is not None}
     # The same addresses come again in another conversation.
     own.delete(room.path).expect(204)
 
@@ -197,7 +197,7 @@ def test_without_the_header_no_webhook_is_called(
     own.post(room.path, Attributes='{"quiet":1}', headers=headers).expect(200)
     # Webhooks of the first change would come before the second change's.
     own.post(room.path, Attributes='{"loud":1}', headers=ENABLED).expect(200)
-    lines = room.told(4)
+    lines = room.received(4)
     assert len(lines) == 4
     assert {line.parameters["Attributes"] for line in lines} == {'{"loud":1}'}
 
@@ -208,28 +208,28 @@ def test_a_rejected_update_leaves_the_participant_as_it_was(
 ) -> None:
     room = Room(own, receiver, f"rejected-{status}", CHAT)
     before = room.fetch()
-    asked = f"/status/{status}/{room.conversation['sid']}"
-    room.listen(asked)
+    path = f"/status/{status}/{room.conversation['sid']}"
+    room.listen(path)
     form = {"Attributes": '{"seat": 9}', "LastReadMessageIndex": "1", "DateUpdated": "2030-01-01"}
     own.post(room.path, form, headers=ENABLED).refuses(403, 50056)
     assert room.fetch() == before
-    (line,) = receiver.lines(asked)
+    (line,) = receiver.lines(path)
     assert line.event == "onParticipantUpdate"
     assert line.parameters["Attributes"] == '{"seat": 9}'
     # The next one passes, and is the first with a webhook.
     room.api.under("/v1").post("/Configuration/Webhooks", PreWebhookUrl="").expect(200)
     own.post(room.path, Attributes='{"seat": 3}', headers=ENABLED).expect(200)
-    assert {told.parameters["Attributes"] for told in room.told(3)} == {'{"seat": 3}'}
-    assert len(room.told(3)) == 3
+    assert {line.parameters["Attributes"] for line in room.received(3)} == {'{"seat": 3}'}
+    assert len(room.received(3)) == 3
 
 
 def test_the_pre_action_webhook_gets_the_updated_state(own: Api, receiver: Receiver) -> None:
     room = Room(own, receiver, "asked", CHAT)
     room.listen(f"{room.place}/pre")
     own.post(room.path, Attributes='{"seat": 2}', headers=ENABLED).expect(200)
-    asked, *told = room.told(4)
-    assert asked.path.endswith("/pre")
-    values = dict(asked.parameters)
+    pre_action, *received = room.received(4)
+    assert pre_action.path.endswith("/pre")
+    values = dict(pre_action.parameters)
     # The date would be of the change before this one, but there was none.
     assert values.pop("DateUpdated") == values.pop("DateCreated")
     assert values == {
@@ -237,8 +237,8 @@ def test_the_pre_action_webhook_gets_the_updated_state(own: Api, receiver: Recei
         "Attributes": '{"seat": 2}',
         "EventType": "onParticipantUpdate",
     }
-    assert {line.event for line in told} == {"onParticipantUpdated"}
-    assert len({line.token for line in (asked, *told)}) == 4
+    assert {line.event for line in received} == {"onParticipantUpdated"}
+    assert len({line.token for line in (pre_action, *received)}) == 4
 
 
 def test_an_invalid_update_calls_no_pre_action_webhook(own: Api, receiver: Receiver) -> None:
@@ -246,4 +246,4 @@ def test_an_invalid_update_calls_no_pre_action_webhook(own: Api, receiver: Recei
     room.listen(f"{room.place}/pre")
     own.post(room.path, Attributes="{", headers=ENABLED).refuses(400, 50304)
     own.post(room.path, Attributes="{}", headers=ENABLED).expect(200)
-    assert [line.parameters["Attributes"] for line in room.told(4)] == ["{}"] * 4
+    assert [line.parameters["Attributes"] for line in room.received(4)] == ["{}"] * 4

@@ -62,8 +62,8 @@ NONSENSE = {
 def test_the_change_proceeds_unchanged(run_scenario: ScenarioRunner, given: Responder) -> None:
     async def scenario(room: PreActionSetup) -> None:
         room.answers(given)
-        said = await room.say(Author="carol", Attributes='{"a":1}')
-        assert (said.body, said.author, said.attributes) == ("said", "carol", '{"a":1}')
+        message = await room.say(Author="carol", Attributes='{"a":1}')
+        assert (message.body, message.author, message.attributes) == ("said", "carol", '{"a":1}')
         ((name, outcome, _, code, error, _),) = await room.log()
         assert (name, outcome, code, error) == ("onMessageAdd", "delivered", None, None)
 
@@ -97,7 +97,7 @@ def test_any_other_status_rejects(run_scenario: ScenarioRunner, status: int) -> 
         assert await refusal(room.say()) == (403, 50056)
         assert await room.rows() == before
         await room.instance.wait_until_idle()
-        assert [told.path for told in room.backend.requests] == ["/pre"]
+        assert [request.path for request in room.backend.requests] == ["/pre"]
         ((_, outcome, logged, code, _, _),) = await room.log()
         assert (outcome, logged) == ("rejected", status)
         assert code == (50056 if status >= 400 else 11216)
@@ -143,9 +143,9 @@ def test_waiting_for_a_turn_counts_as_waiting(
         room.answers(hang)
         count = 3 * limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
         watch = Stopwatch()
-        said = await asyncio.gather(*(room.say() for _ in range(count)))
+        message = await asyncio.gather(*(room.say() for _ in range(count)))
         assert watch.seconds_at_least < 1.5
-        assert sorted(each.message_index for each in said) == list(range(count))
+        assert sorted(each.message_index for each in message) == list(range(count))
 
     run_scenario(scenario)
 
@@ -196,13 +196,13 @@ def test_a_new_message_is_stored_as_amended(
     async def scenario(room: PreActionSetup) -> None:
         members = {"body": "amended", "author": "erin", "attributes": '{"b": 2}', "index": 9}
         room.answers(respond_with(status, json.dumps(members), "Content-Type: text/plain"))
-        said = await room.instance.say(room.sid, "said", origin)
-        assert (said.body, said.author, said.attributes) == ("amended", "erin", '{"b": 2}')
-        assert (await room.rows())["messages"] == [said]
+        message = await room.instance.say(room.sid, "said", origin)
+        assert (message.body, message.author, message.attributes) == ("amended", "erin", '{"b": 2}')
+        assert (await room.rows())["messages"] == [message]
         await room.instance.wait_until_idle()
-        (told,) = room.backend.requests_to("/post")
-        assert told.values["Body"] == "amended"
-        assert told.values["Author"] == "erin"
+        (request,) = room.backend.requests_to("/post")
+        assert request.values["Body"] == "amended"
+        assert request.values["Author"] == "erin"
 
     run_scenario(scenario)
 
@@ -210,9 +210,9 @@ def test_a_new_message_is_stored_as_amended(
 def test_members_that_are_not_given_keep_their_values(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         room.answers(respond_with(200, '{"body":"amended"}'))
-        said = await room.say(Author="carol", Attributes='{"a":1}', Subject="s")
-        assert (said.body, said.author) == ("amended", "carol")
-        assert (said.attributes, said.subject) == ('{"a":1}', "s")
+        message = await room.say(Author="carol", Attributes='{"a":1}', Subject="s")
+        assert (message.body, message.author) == ("amended", "carol")
+        assert (message.attributes, message.subject) == ('{"a":1}', "s")
 
     run_scenario(scenario)
 
@@ -222,8 +222,8 @@ def test_attributes_may_be_an_object_and_stay_as_written(run_scenario: ScenarioR
         room.answers(
             respond_with(200, '{"attributes": {"big": 12345678901234567890123, "a": [1 ]} }')
         )
-        said = await room.say()
-        assert said.attributes == '{"big": 12345678901234567890123, "a": [1 ]}'
+        message = await room.say()
+        assert message.attributes == '{"big": 12345678901234567890123, "a": [1 ]}'
 
     run_scenario(scenario)
 
@@ -238,9 +238,9 @@ def test_a_byte_order_mark_is_no_nonsense(run_scenario: ScenarioRunner) -> None:
 
 def test_a_changed_message_is_stored_as_amended(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
-        said = await room.instance.say(room.sid, "first")
+        message = await room.instance.say(room.sid, "first")
         room.answers(respond_with(200, '{"body":"amended","author":"erin"}'))
-        here = {"ConversationSid": room.sid, "Sid": said.sid}
+        here = {"ConversationSid": room.sid, "Sid": message.sid}
         form: Any = {"Attributes": '{"a":1}'}
         changed = await room.instance.do(
             "UpdateConversationMessage", form, origin=WITH_HEADER, **here
@@ -372,7 +372,7 @@ def test_a_rejection_leaves_everything_byte_for_byte(
         room.answers(respond_with(status, EVERYTHING))
         before = await everything(room)
         assert await refusal(act(room, event)) == (403, 50056)
-        assert room.asked == [event]
+        assert room.pre_action_events == [event]
         await room.instance.wait_until_idle()
         assert await everything(room) == before
         assert room.backend.requests_to("/post") == []
@@ -405,21 +405,21 @@ def test_members_of_the_response_change_nothing_there(tmp_path: Path, event: str
             await room.listen()
             room.answers(given)
             await act(room, event)
-            assert room.asked == [event]
+            assert room.pre_action_events == [event]
             await instance.wait_until_idle()
             await poll_until(lambda: instance.store.read(_nothing_to_purge))
-            (told,) = backend.requests_to("/post", event_after(event))
-            return without_chance(await everything(room)), set(told.values.items())
+            (request,) = backend.requests_to("/post", event_after(event))
+            return without_chance(await everything(room)), set(request.values.items())
 
     async def compare() -> Any:
         async with WebhookBackend() as backend:
             plain = await outcome(backend, "plain", respond_with(200))
             return plain, await outcome(backend, "answered", respond_with(200, EVERYTHING))
 
-    (plain, told_plainly), (answered, told) = asyncio.run(compare())
+    (plain, told_plainly), (answered, request) = asyncio.run(compare())
     assert answered == plain
     changing = ("Sid", "Date", "StateUpdated")
-    same = {pair for pair in told if not any(word in pair[0] for word in changing)}
+    same = {pair for pair in request if not any(word in pair[0] for word in changing)}
     assert same <= told_plainly
 
 

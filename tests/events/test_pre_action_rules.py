@@ -39,7 +39,7 @@ def test_an_invalid_request_calls_no_pre_action_webhook(run_scenario: ScenarioRu
         assert (await refusal(room.instance.say("CH" + "0" * 32, "x", WITH_HEADER)))[1] == 20404
         await room.instance.do("UpdateConversation", {"State": "closed"}, Sid=room.sid)
         assert (await refusal(room.say()))[1] == 50377
-        assert room.asked == []
+        assert room.pre_action_events == []
 
     run_scenario(scenario)
 
@@ -61,7 +61,7 @@ def test_an_unsubscribed_pre_action_webhook_is_not_called(
         await room.listen()
         await room.instance.do("UpdateConfigurationWebhook", changes)  # type: ignore[arg-type]
         assert (await room.say()).body == "said"
-        assert room.asked == []
+        assert room.pre_action_events == []
 
     run_scenario(scenario)
 
@@ -80,7 +80,7 @@ def test_a_service_that_is_not_there_is_asked_about_nothing(run_scenario: Scenar
         elsewhere = {"ChatServiceSid": "IS" + "0" * 32}
         doing = room.instance.do("CreateServiceConversation", origin=WITH_HEADER, **elsewhere)
         assert (await refusal(doing))[0] == 404
-        assert room.asked == []
+        assert room.pre_action_events == []
 
     run_scenario(scenario)
 
@@ -90,7 +90,7 @@ def test_creating_a_user_is_not_asked_about(run_scenario: ScenarioRunner) -> Non
         room.answers(respond_with(403))
         await room.instance.do("CreateUser", {"Identity": "new"}, origin=WITH_HEADER)
         await room.instance.wait_until_idle()
-        assert [told.event for told in room.backend.requests] == ["onUserAdded"]
+        assert [hook.event for hook in room.backend.requests] == ["onUserAdded"]
 
     run_scenario(scenario)
 
@@ -99,7 +99,7 @@ def test_a_conversation_closed_during_the_pre_action_webhook_is_closed(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(room: PreActionSetup) -> None:
-        async def close(told: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+        async def close(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             await room.instance.do("UpdateConversation", {"State": "closed"}, Sid=room.sid)
             writer.write(OK)
 
@@ -111,7 +111,7 @@ def test_a_conversation_closed_during_the_pre_action_webhook_is_closed(
 
 def test_an_index_is_assigned_when_the_message_is_stored(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
-        async def overtake(told: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+        async def overtake(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             await room.instance.say(room.sid, "quicker")
             writer.write(OK)
 
@@ -129,11 +129,11 @@ def test_the_request_is_signed_in_both_methods(run_scenario: ScenarioRunner) -> 
         await room.say("Grüße & 50% off")
         posted, got = room.backend.requests_to("/pre")
         url = f"http://127.0.0.1:{room.backend.port}"
-        for told, pairs in ((posted, posted.pairs), (got, [])):
-            header = told.headers["x-twilio-signature"]
-            assert signatures.is_signed(AUTH_TOKEN, url + told.target, header, pairs)
-            assert told.values["Body"] == "Grüße & 50% off"
-            assert told.headers["i-twilio-idempotency-token"].count("-") == 4
+        for hook, pairs in ((posted, posted.pairs), (got, [])):
+            header = hook.headers["x-twilio-signature"]
+            assert signatures.is_signed(AUTH_TOKEN, url + hook.target, header, pairs)
+            assert hook.values["Body"] == "Grüße & 50% off"
+            assert hook.headers["i-twilio-idempotency-token"].count("-") == 4
         assert got.target.startswith("/pre?tenant=7&AccountSid=AC")
         assert (got.body, "content-length" in got.headers) == (b"", False)
 
@@ -162,7 +162,7 @@ def test_a_request_sent_again_is_answered_and_not_asked_about(run_scenario: Scen
         assert again.replayed is not None
         assert first.result.sid in again.replayed.decode()
         assert (await refusal(say("other")))[0] == 422
-        assert room.asked == ["onMessageAdd"]
+        assert room.pre_action_events == ["onMessageAdd"]
         assert len((await room.rows())["messages"]) == 1
 
     run_scenario(scenario)
@@ -181,7 +181,7 @@ def test_while_the_backend_thinks_the_key_is_taken(run_scenario: ScenarioRunner)
 
         refused: list[tuple[int, int]] = []
 
-        async def think(told: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+        async def think(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             refused.append(await refusal(say()))
             writer.write(OK)
 
@@ -200,7 +200,7 @@ def test_while_the_backend_thinks_no_transaction_is_open(run_scenario: ScenarioR
     async def scenario(room: PreActionSetup) -> None:
         during: dict[str, Any] = {}
 
-        async def look(told: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+        async def look(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             during["open"] = room.instance.store._writer.in_transaction
             during["rows"] = await room.rows()
             during["other"] = await room.instance.say(room.sid, "not held up")
@@ -208,10 +208,10 @@ def test_while_the_backend_thinks_no_transaction_is_open(run_scenario: ScenarioR
 
         room.answers(look)
         before = await room.rows()
-        said = await room.say()
+        message = await room.say()
         assert during["open"] is False
         assert during["rows"] == before
-        assert (during["other"].message_index, said.message_index) == (0, 1)
+        assert (during["other"].message_index, message.message_index) == (0, 1)
 
     run_scenario(scenario)
 
@@ -261,17 +261,17 @@ async def state_of(room: PreActionSetup, sid: str, *, is_done: bool = True) -> A
 def test_each_participant_is_asked_about_before_any_is_added(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         form: Any = {"Participant": TWO}
-        begun = await room.instance.do(
+        created = await room.instance.do(
             "CreateConversationWithParticipants", form, origin=WITH_HEADER
         )
-        made = await state_of(room, begun.sid)
+        made = await state_of(room, created.sid)
         assert made.state == "active"
         await room.instance.wait_until_idle()
-        names = [told.event for told in room.backend.requests]
+        names = [hook.event for hook in room.backend.requests]
         assert names[0] == "onConversationAdd"
-        asked = room.backend.requests_to("/pre", "onParticipantAdd")
-        assert sorted(told.values["Identity"] for told in asked) == ["ann", "ben"]
-        assert "ParticipantSid" not in asked[0].values
+        pre_action_events = room.backend.requests_to("/pre", "onParticipantAdd")
+        assert sorted(hook.values["Identity"] for hook in pre_action_events) == ["ann", "ben"]
+        assert "ParticipantSid" not in pre_action_events[0].values
         last_asked = max(place for place, name in enumerate(names) if name == "onParticipantAdd")
         assert last_asked < names.index("onParticipantAdded")
 
@@ -280,16 +280,16 @@ def test_each_participant_is_asked_about_before_any_is_added(run_scenario: Scena
 
 def test_one_rejected_participant_ends_the_completion(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
-        async def not_ben(told: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            status = 403 if told.values.get("Identity") == "ben" else 200
-            await respond_with(status, '{"identity":"x"}')(told, writer)
+        async def not_ben(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+            status = 403 if hook.values.get("Identity") == "ben" else 200
+            await respond_with(status, '{"identity":"x"}')(hook, writer)
 
         room.answers(not_ben)
         form: Any = {"Participant": TWO}
-        begun = await room.instance.do(
+        created = await room.instance.do(
             "CreateConversationWithParticipants", form, origin=WITH_HEADER
         )
-        assert (await state_of(room, begun.sid)).state == "closed"
+        assert (await state_of(room, created.sid)).state == "closed"
         await room.instance.wait_until_idle()
         assert room.backend.requests_to("/post", "onParticipantAdded") == []
         outcomes = {(row[0], row[1]) for row in await room.log()}
@@ -304,7 +304,7 @@ def test_a_rejected_conversation_is_not_created(run_scenario: ScenarioRunner) ->
         form: Any = {"Participant": TWO, "UniqueName": "u"}
         doing = room.instance.do("CreateConversationWithParticipants", form, origin=WITH_HEADER)
         assert await refusal(doing) == (403, 50056)
-        assert room.asked == ["onConversationAdd"]
+        assert room.pre_action_events == ["onConversationAdd"]
         assert (await refusal(room.instance.do("FetchConversation", Sid="u")))[0] == 404
 
     run_scenario(scenario)
@@ -312,20 +312,20 @@ def test_a_rejected_conversation_is_not_created(run_scenario: ScenarioRunner) ->
 
 def test_a_backend_that_hangs_holds_up_no_other_conversation(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
-        async def only_participants(told: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            await (hang if told.event == "onParticipantAdd" else respond_with(200))(told, writer)
+        async def only_participants(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+            await (hang if hook.event == "onParticipantAdd" else respond_with(200))(hook, writer)
 
         room.answers(only_participants)
         form: Any = {"Participant": TWO}
         create = "CreateConversationWithParticipants"
         hanging = await room.instance.do(create, form, origin=WITH_HEADER)
-        await poll_until(lambda: "onParticipantAdd" in room.asked)
+        await poll_until(lambda: "onParticipantAdd" in room.pre_action_events)
         watch = Stopwatch()
         quick = await room.instance.do(create, form)
         assert (await state_of(room, quick.sid)).state == "active"
         assert watch.seconds_at_least < 3
         assert (await state_of(room, hanging.sid, is_done=False)).state == "initializing"
-        assert room.asked.count("onParticipantAdd") == 2
+        assert room.pre_action_events.count("onParticipantAdd") == 2
 
     run_scenario(scenario)
 
@@ -345,14 +345,16 @@ def test_calls_to_a_backend_that_hangs_hold_the_places_of_one_host_only(
         waiting = room.instance.app.egress._awaited_turns._waiting
         async with WebhookBackend() as other, asyncio.TaskGroup() as tasks:
             held = [tasks.create_task(room.say("late")) for _ in range(3 * per_host)]
-            await poll_until(lambda: len(room.asked) + sum(map(len, waiting.values())) == len(held))
-            assert len(room.asked) == per_host
+            await poll_until(
+                lambda: len(room.pre_action_events) + sum(map(len, waiting.values())) == len(held)
+            )
+            assert len(room.pre_action_events) == per_host
             # Another host of the same account is asked at once.
             await room.listen(other.url("/pre"))
             await room.say("at once")
             assert other.events_sent_to("/pre") == ["onMessageAdd"]
             assert not any(each.done() for each in held)
-            assert len(room.asked) == per_host
+            assert len(room.pre_action_events) == per_host
             goes_on.set()
         assert sorted(each.result().message_index for each in held) == list(range(1, 1 + len(held)))
 
@@ -368,12 +370,12 @@ def test_a_stop_while_the_backend_thinks_loses_no_conversation(tmp_path: Path) -
                 room.answers(hang)
                 form: Any = {"Participant": TWO}
                 create = "CreateConversationWithParticipants"
-                begun = await instance.do(create, form, origin=WITH_HEADER)
-                await poll_until(lambda: len(room.asked) == 2)
+                created = await instance.do(create, form, origin=WITH_HEADER)
+                await poll_until(lambda: len(room.pre_action_events) == 2)
             del backend.responders["/pre"]
             async with InProcessServer(tmp_path / "data") as instance:
                 again = PreActionSetup(instance, backend)
-                assert (await state_of(again, begun.sid)).state == "active"
+                assert (await state_of(again, created.sid)).state == "active"
 
     asyncio.run(scenario())
 

@@ -82,12 +82,12 @@ def test_a_request_is_signed_named_and_complete(own: Api, receiver: Receiver, me
     assert line.headers["user-agent"] == "TwilioProxy/1.1"
     assert line.retry_count == 0
     signature = line.headers["x-twilio-signature"]
-    told = {name: text for name, text in line.parameters.items() if name != "tenant"}
-    assert list(told) == sorted(told)
-    assert told["Body"] == "Grüße & 50% off"
+    received = {name: text for name, text in line.parameters.items() if name != "tenant"}
+    assert list(received) == sorted(received)
+    assert received["Body"] == "Grüße & 50% off"
     if method == "POST":
         assert line.headers["content-type"] == "application/x-www-form-urlencoded; charset=utf-8"
-        assert RequestValidator(own.token).validate(url, told, signature)
+        assert RequestValidator(own.token).validate(url, received, signature)
     else:
         assert "content-type" not in line.headers
 

@@ -110,15 +110,15 @@ def test_an_event_can_have_the_parameters_of_its_table_and_no_other(event: str) 
 
 @pytest.mark.parametrize(("source", "level", "place", "event"), list(cells()))
 def test_names_are_those_of_the_reference(source: str, level: str, place: str, event: str) -> None:
-    told = seen(source, level).at(place, event)
+    received = seen(source, level).at(place, event)
     required, optional = expected(event, source)
-    assert told
-    for values in told:
+    assert received
+    for values in received:
         assert required <= set(values), event
         assert set(values) <= required | optional, event
         _check_values(values, source, seen(source, level).service_sid)
     # Each optional one was there once and missing once, so the tour had both.
-    names = [set(values) for values in told]
+    names = [set(values) for values in received]
     unheard = {"onConversationAdded", "onConversationAdd"} if place == "scoped" else set()
     if event not in unheard:
         assert set.union(*names) == required | optional
@@ -149,7 +149,7 @@ def test_the_api_calls_no_webhook_without_the_header(level: str) -> None:
     silent = seen("api", level)
     assert silent.before == []
     for place in ("after", "scoped"):
-        assert {told.event for told in getattr(silent, place)} == {"onDeliveryUpdated"}
+        assert {received.event for received in getattr(silent, place)} == {"onDeliveryUpdated"}
 
 
 def test_the_conversation_webhook_receives_the_same_as_the_account_webhook() -> None:
@@ -160,8 +160,8 @@ def test_the_conversation_webhook_receives_the_same_as_the_account_webhook() -> 
 
 def test_names_come_in_alphabetical_order() -> None:
     all_of = seen("client", "account")
-    for told in (*all_of.before, *all_of.after):
-        names = [name for name, _ in told.pairs]
+    for received in (*all_of.before, *all_of.after):
+        names = [name for name, _ in received.pairs]
         assert names == sorted(names)
 
 
@@ -210,9 +210,10 @@ def test_a_removal_event_has_its_date() -> None:
 
 
 def test_types_of_bindings() -> None:
-    told = seen("client", "account").at("after", "onParticipantAdded")
+    received = seen("client", "account").at("after", "onParticipantAdded")
     found = {
-        values.get("Identity") or values.get("MessagingBinding.Address"): values for values in told
+        values.get("Identity") or values.get("MessagingBinding.Address"): values
+        for values in received
     }
     assert found["bob"]["MessagingBinding.Type"] == "chat"
     robert = found[ROBERT]
@@ -223,17 +224,17 @@ def test_types_of_bindings() -> None:
 
 
 def test_states_and_reasons() -> None:
-    told = seen("client", "account").at("after", "onConversationStateUpdated")
-    assert [(v["StateFrom"], v["StateTo"], v["Reason"]) for v in told] == [
+    received = seen("client", "account").at("after", "onConversationStateUpdated")
+    assert [(v["StateFrom"], v["StateTo"], v["Reason"]) for v in received] == [
         ("active", "inactive", "API"),
         ("inactive", "active", "EVENT"),
     ]
 
 
 def test_receipts() -> None:
-    told = seen("client", "account").at("after", "onDeliveryUpdated")
-    assert {values["Status"] for values in told} == {"sent", "delivered", "failed"}
-    for values in told:
+    received = seen("client", "account").at("after", "onDeliveryUpdated")
+    assert {values["Status"] for values in received} == {"sent", "delivered", "failed"}
+    for values in received:
         assert (values["Status"] == "failed") == ("ErrorCode" in values)
         assert values.get("ErrorCode", "30003") == "30003"
         if values["Status"] != "failed":
@@ -273,12 +274,12 @@ INBOUND = {
 
 
 def test_a_conversation_made_for_a_message_from_outside() -> None:
-    told = post_parameters(_added(_conversation(inbound=INBOUND)))
-    assert told["MessagingBinding.Address"] == f"{ROBERT},+15558675311"
-    assert told["MessagingBinding.AuthorAddress"] == ROBERT
-    assert told["MessagingBinding.ProjectedAddress"] == OWN
-    assert told["ChannelMetadata"] == '{"type":"sms"}'
-    assert not {"MessagingBinding.ProxyAddress", "MessageBody", "Media"} & set(told)
+    received = post_parameters(_added(_conversation(inbound=INBOUND)))
+    assert received["MessagingBinding.Address"] == f"{ROBERT},+15558675311"
+    assert received["MessagingBinding.AuthorAddress"] == ROBERT
+    assert received["MessagingBinding.ProjectedAddress"] == OWN
+    assert received["ChannelMetadata"] == '{"type":"sms"}'
+    assert not {"MessagingBinding.ProxyAddress", "MessageBody", "Media"} & set(received)
     emitted = EmittedEvent(
         "onConversationAdded",
         Scope("AC1", "IS1"),
@@ -287,23 +288,23 @@ def test_a_conversation_made_for_a_message_from_outside() -> None:
         Origin("SMS", fires=True),
         _conversation(inbound=INBOUND | {"address": ROBERT, "proxy_address": OWN}),
     )
-    asked = pre_parameters("onConversationAdd", emitted)
-    assert asked["MessageBody"] == "Hello"
-    assert asked["MessagingBinding.Address"] == ROBERT
-    assert asked["MessagingBinding.ProxyAddress"] == OWN
-    assert asked["Media"] == '[{"Sid":"ME1","ContentType":"image/png","Size":5}]'
-    assert not {"ConversationSid", "DateCreated", "ChannelMetadata"} & set(asked)
+    pre_action = pre_parameters("onConversationAdd", emitted)
+    assert pre_action["MessageBody"] == "Hello"
+    assert pre_action["MessagingBinding.Address"] == ROBERT
+    assert pre_action["MessagingBinding.ProxyAddress"] == OWN
+    assert pre_action["Media"] == '[{"Sid":"ME1","ContentType":"image/png","Size":5}]'
+    assert not {"ConversationSid", "DateCreated", "ChannelMetadata"} & set(pre_action)
 
 
 def test_a_later_event_has_no_message_parameters() -> None:
     payload = _conversation(inbound=INBOUND)
-    told = post_parameters(_added(payload, name="onConversationUpdated"))
-    assert not any(name.startswith("Messag") for name in told)
+    received = post_parameters(_added(payload, name="onConversationUpdated"))
+    assert not any(name.startswith("Messag") for name in received)
 
 
 def test_an_event_of_an_older_version_has_fewer_parameters() -> None:
-    told = post_parameters(_added('{"conversation":{"sid":"CH1"}}'))
-    assert told == {
+    received = post_parameters(_added('{"conversation":{"sid":"CH1"}}'))
+    assert received == {
         "EventType": "onConversationAdded",
         "AccountSid": "AC1",
         "ChatServiceSid": "IS1",

@@ -33,7 +33,10 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 
 def bodies(backend: WebhookBackend, path: str) -> list[tuple[str, str]]:
     """Return the messages that a path received, in order."""
-    return [(told.values["Index"], told.values["Body"]) for told in backend.requests_to(path)]
+    return [
+        (received.values["Index"], received.values["Body"])
+        for received in backend.requests_to(path)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -59,18 +62,18 @@ def test_a_replay_begins_with_the_index_that_is_named(
 def test_a_replay_contains_author_and_date(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
-        said = [await instance.say(sid, "x", origin) for origin in (ALICE, BY_SMS, WITH_HEADER)]
+        messages = [await instance.say(sid, "x", origin) for origin in (ALICE, BY_SMS, WITH_HEADER)]
         await instance.say(sid, "old", DateCreated="2020-01-02T03:04:05Z")
         values = {"Filters": "onMessageAdded", "ReplayAfter": "0"}
         await instance.attach(sid, Url=backend.url("/s"), **values)
         await instance.wait_until_idle()
-        told = [each.values for each in backend.requests_to("/s")]
-        assert [each["Source"] for each in told] == ["SDK", "SMS", "API", "API"]
-        assert [each.get("ClientIdentity") for each in told] == ["alice", None, None, None]
-        assert [each["MessageSid"] for each in told[:3]] == [each.sid for each in said]
-        assert told[3]["DateCreated"] == "2020-01-02T03:04:05.000Z"
-        assert {each["RetryCount"] for each in told} == {"0"}
-        assert all("MessagingServiceSid" in each for each in told)
+        received = [each.values for each in backend.requests_to("/s")]
+        assert [each["Source"] for each in received] == ["SDK", "SMS", "API", "API"]
+        assert [each.get("ClientIdentity") for each in received] == ["alice", None, None, None]
+        assert [each["MessageSid"] for each in received[:3]] == [each.sid for each in messages]
+        assert received[3]["DateCreated"] == "2020-01-02T03:04:05.000Z"
+        assert {each["RetryCount"] for each in received} == {"0"}
+        assert all("MessagingServiceSid" in each for each in received)
 
     run_scenario(scenario)
 
@@ -119,7 +122,7 @@ def test_a_replay_is_bounded(run_scenario: ScenarioRunner, monkeypatch: pytest.M
         log = await instance.store.read(lambda tx: event_log.read_after(tx, 0, 100))
         (added,) = [each for each in log if each.name == event_names.SCOPED_WEBHOOK_ADDED]
         replays = await instance.store.read(lambda tx: replays_of(tx, added))
-        assert [told["Index"] for _, told in replays] == ["0", "1"]
+        assert [received["Index"] for _, received in replays] == ["0", "1"]
         assert len({target.key for target, _ in replays}) == 2
 
     run_scenario(scenario)

@@ -58,7 +58,7 @@ async def service(instance: InProcessServer, service_sid: str, **form: Any) -> N
 
 def paths(backend: WebhookBackend) -> list[str]:
     """Return the paths that received a request, in order."""
-    return [told.path for told in backend.requests]
+    return [received.path for received in backend.requests]
 
 
 # --- Account and service --------------------------------------------------------------------
@@ -130,8 +130,8 @@ def test_the_filters_and_the_method_are_those_of_the_configuration_that_counts(
         made = await instance.do("CreateConversation", origin=WITH_HEADER)
         await instance.say(made.sid, "x", WITH_HEADER)
         await instance.wait_until_idle()
-        told = {(each.method, each.event) for each in backend.requests}
-        assert told == {("GET", "onConversationAdded"), ("GET", "onMessageAdd")}
+        received = {(each.method, each.event) for each in backend.requests}
+        assert received == {("GET", "onConversationAdded"), ("GET", "onMessageAdd")}
 
     run_scenario(scenario)
 
@@ -158,8 +158,8 @@ async def sides(tx: Transaction, scope: Scope) -> list[tuple[str, str, str]]:
         if target is not None and name in event_names.PRE_ACTION:
             found.append(("before", name, target.url))
         if name in event_names.POST_ACTION:
-            told = await targets_of(tx, event(name, scope))
-            found += [("after", name, each.url) for each in told]
+            received = await targets_of(tx, event(name, scope))
+            found += [("after", name, each.url) for each in received]
     return found
 
 
@@ -207,7 +207,7 @@ def test_every_scope_is_called_once(run_scenario: ScenarioRunner) -> None:
         await instance.wait_until_idle()
         expected = ["/account/post", *(f"/scoped{number}" for number in range(5))]
         assert sorted(paths(backend)) == sorted(["/account/pre", *expected])
-        tokens = {told.headers["i-twilio-idempotency-token"] for told in backend.requests}
+        tokens = {received.headers["i-twilio-idempotency-token"] for received in backend.requests}
         assert len(tokens) == 7
 
     run_scenario(scenario)
@@ -230,8 +230,8 @@ def test_sources_that_fire_webhooks(
         origins = {} if origin is None else {"origin": origin}
         await instance.say(made.sid, "x", **origins)
         await instance.wait_until_idle()
-        heard = {"/account/pre", "/account/post", "/scoped", "/trigger"}
-        assert set(paths(backend)) == (heard if is_told else set())
+        expected_paths = {"/account/pre", "/account/post", "/scoped", "/trigger"}
+        assert set(paths(backend)) == (expected_paths if is_told else set())
 
     run_scenario(scenario)
 
@@ -252,9 +252,9 @@ def test_a_scoped_webhook_receives_only_its_conversation_and_filters(
             await instance.say(sid, "x", WITH_HEADER)
             await instance.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
         await instance.wait_until_idle()
-        (told,) = backend.requests
-        assert (told.method, told.event) == ("GET", "onMessageAdded")
-        assert told.values["ConversationSid"] == mine
+        (received,) = backend.requests
+        assert (received.method, received.event) == ("GET", "onMessageAdded")
+        assert received.values["ConversationSid"] == mine
 
     run_scenario(scenario)
 
@@ -269,7 +269,7 @@ def test_a_webhook_receives_nothing_after_it_was_detached(run_scenario: Scenario
         await instance.do("DeleteConversationScopedWebhook", **here)
         await instance.say(sid, "two", WITH_HEADER)
         await instance.wait_until_idle()
-        assert [told.values["Body"] for told in backend.requests] == ["one"]
+        assert [received.values["Body"] for received in backend.requests] == ["one"]
 
     run_scenario(scenario)
 
@@ -376,8 +376,8 @@ def test_a_trigger(
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         await instance.attach(sid, "trigger", Url=backend.url("/t"), Triggers=words)
-        said = await instance.say(sid, body, WITH_HEADER)
-        here = {"ConversationSid": sid, "Sid": said.sid}
+        message = await instance.say(sid, body, WITH_HEADER)
+        here = {"ConversationSid": sid, "Sid": message.sid}
         form: Any = {"Body": words[0]}
         await instance.do("UpdateConversationMessage", form, origin=WITH_HEADER, **here)
         await instance.wait_until_idle()
@@ -414,9 +414,9 @@ def test_a_flow_is_started_where_flows_are_run(tmp_path: Path) -> None:
                 await instance.say(sid, "loud", WITH_HEADER)
                 await instance.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
                 await instance.wait_until_idle()
-            (told,) = backend.requests
-            assert told.path == f"/studio/v1/Accounts/{ACCOUNT_SID}/Flows/{FLOW_SID}"
-            assert (told.method, told.values["Body"]) == ("POST", "loud")
+            (received,) = backend.requests
+            assert received.path == f"/studio/v1/Accounts/{ACCOUNT_SID}/Flows/{FLOW_SID}"
+            assert (received.method, received.values["Body"]) == ("POST", "loud")
 
     asyncio.run(scenario())
 
@@ -434,7 +434,7 @@ def test_a_flow_receives_the_events_of_its_filters(tmp_path: Path) -> None:
                 await instance.say(sid, "x", WITH_HEADER)
                 await instance.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
                 await instance.wait_until_idle()
-            assert [told.event for told in backend.requests] == ["onConversationUpdated"]
+            assert [received.event for received in backend.requests] == ["onConversationUpdated"]
 
     asyncio.run(scenario())
 

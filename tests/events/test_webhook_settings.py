@@ -129,7 +129,7 @@ def test_changes_of_the_account_apply_to_later_events(tmp_path: Path) -> None:
             await held_server.account(**change.after)
             await held_server.say(sid, f"second of {name}")
         await held_server.account(**NOTHING)
-        assert await held_server.told() == wanted(OF_ACCOUNT)
+        assert await held_server.received() == wanted(OF_ACCOUNT)
 
     run_with_held_intake(tmp_path, scenario)
 
@@ -145,7 +145,7 @@ def test_changes_of_a_service_apply_to_later_events(tmp_path: Path) -> None:
             await held_server.service(service_sid, **change.after)
             await held_server.say(sid, f"second of {name}")
         await held_server.service(service_sid, **NOTHING)
-        assert await held_server.told(restarts=True) == wanted(OF_CONFIGURATION)
+        assert await held_server.received(restarts=True) == wanted(OF_CONFIGURATION)
 
     run_with_held_intake(tmp_path, scenario)
 
@@ -159,7 +159,7 @@ def test_changes_of_scoped_webhooks_apply_to_later_events(tmp_path: Path) -> Non
             await held_server.update(sid, webhook.sid, **change.after)
             await held_server.say(sid, f"second of {name}")
             await held_server.detach(sid, webhook.sid)
-        assert await held_server.told() == wanted(OF_CONVERSATION)
+        assert await held_server.received() == wanted(OF_CONVERSATION)
 
     run_with_held_intake(tmp_path, scenario)
 
@@ -179,7 +179,7 @@ def test_a_scoped_webhook_receives_events_committed_while_it_existed(
         await held_server.say(sid, "after")
         await held_server.detach(sid, other.sid)
         await held_server.say(sid, "last")
-        assert await held_server.told(restarts=restarts) == [
+        assert await held_server.received(restarts=restarts) == [
             ("POST /a", "first"),
             ("POST /a", "second"),
             ("POST /b", "after"),
@@ -202,7 +202,7 @@ def test_a_service_that_takes_over_from_its_account_does_so_from_then_on(tmp_pat
         await held_server.service(service_sid, PostWebhookUrl="")
         await held_server.say(sid, "three")
         await held_server.account(PostWebhookUrl="")
-        assert await held_server.told() == [
+        assert await held_server.received() == [
             ("POST /account", "one"),
             ("POST /other", "three"),
             ("POST /service", "two"),
@@ -226,7 +226,7 @@ def test_the_end_of_a_conversation_reaches_its_webhooks_of_the_time(tmp_path: Pa
         quiet = (await held_server.instance.do("CreateConversation")).sid
         await held_server.attach(quiet, Url="/c", Filters=names)
         await held_server.instance.do("DeleteConversation", origin=WITH_HEADER, Sid=quiet)
-        await held_server.told(restarts=True)
+        await held_server.received(restarts=True)
         got = sorted((each.path, each.event) for each in held_server.backend.requests)
         assert got == [
             ("/a", "onMessageAdded"),
@@ -270,8 +270,8 @@ def test_a_deleted_service_keeps_its_webhooks_until_the_intake_has_passed(tmp_pa
         for _ in range(3):  # The purge comes by, and leaves the service for later.
             await instance.app.scheduler.run_due()
         assert await instance.store.read(webhooks) == 1
-        told = await held_server.told()
-        assert told == [("POST /scoped", "last"), ("POST /service", "last")]
+        received = await held_server.received()
+        assert received == [("POST /scoped", "last"), ("POST /service", "last")]
 
         async def is_gone() -> bool:
             return not await instance.store.read(webhooks)
@@ -293,11 +293,11 @@ def test_queued_deliveries_are_sent_after_their_webhook_was_detached(tmp_path: P
             await held_server.say(sid, f"{number:02}")
         await held_server.detach(sid, good.sid)
         await held_server.detach(sid, bad.sid)
-        told = await held_server.told()
-        assert [body for where, body in told if where == "POST /good"] == [
+        received = await held_server.received()
+        assert [body for where, body in received if where == "POST /good"] == [
             f"{number:02}" for number in range(20)
         ]
-        at_bad = [body for where, body in told if where == "POST /bad"]
+        at_bad = [body for where, body in received if where == "POST /bad"]
         assert at_bad == [f"{number:02}" for number in range(20)]
         filters = webhook_attempt_store.AttemptFilters(outcome=webhook_attempt_store.STOPPED)
         request = PageRequest(0, 50, None)
@@ -330,7 +330,7 @@ def test_a_backlog_of_an_earlier_version_uses_the_settings_of_the_upgrade(
         await held_server.say(sid, "second")
         await held_server.instance.store.write(lambda tx: tx.run(FORGET_SETTINGS, ACCOUNT_SID))
         await held_server.instance.do("DeleteConversation", origin=WITH_HEADER, Sid=sid)
-        assert await held_server.told(restarts=True) == [
+        assert await held_server.received(restarts=True) == [
             ("POST /b", "first"),
             ("POST /b", "second"),
             ("POST /scoped", "onConversationRemoved"),

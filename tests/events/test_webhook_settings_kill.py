@@ -27,7 +27,7 @@ def test_a_killed_intake_applies_the_settings_of_each_event(tmp_path: Path) -> N
     with Server(tmp_path / "data") as server, Receiver(tmp_path) as receiver:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         change_and_say(api, receiver)
-        eventually(lambda: told(receiver), lambda found: found == EXPECTED, seconds=20)
+        eventually(lambda: received(receiver), lambda found: found == EXPECTED, seconds=20)
         api.close()
         server.stop()
         with closing(connect(server)) as connection, connection:
@@ -42,7 +42,7 @@ def test_a_killed_intake_applies_the_settings_of_each_event(tmp_path: Path) -> N
         del server._env["PARLOUR_CRASH_AT"]
         server.start()
         eventually(receiver.lines, lambda lines: len(lines) >= 2 * len(EXPECTED), seconds=20)
-        assert told(receiver) == EXPECTED
+        assert received(receiver) == EXPECTED
 
 
 def change_and_say(api: Api, receiver: Receiver) -> None:
@@ -70,6 +70,6 @@ def change_and_say(api: Api, receiver: Receiver) -> None:
     api.post("/Configuration/Webhooks", PostWebhookUrl="").expect(200)
 
 
-def told(receiver: Receiver) -> list[tuple[str, str]]:
+def received(receiver: Receiver) -> list[tuple[str, str]]:
     """Where each message went, once each."""
     return sorted({(line.path, line.parameters["Body"]) for line in receiver.lines()})

@@ -186,7 +186,7 @@ class Run:
         """The intake passes the rest; the receiver has what the model expects, and no more."""
         self.held_server.held.release()
         await self.held_server.instance.wait_until_idle()
-        got = sorted(received(told) for told in self.held_server.backend.requests)
+        got = sorted(received(request) for request in self.held_server.backend.requests)
         self.held_server.held.hold()
         assert got == sorted(self.model.sent)
 
@@ -198,15 +198,15 @@ class Run:
         return deeds | {"pass": self.let_pass, "restart": self.restart}
 
 
-def received(told: WebhookRequest) -> Sent:
+def received(request: WebhookRequest) -> Sent:
     """A request, as the model names it."""
-    values = told.values
-    if told.event == MESSAGE:
-        return told.method, told.path, values["Body"].split()[0]
-    if told.event == UPDATE:
-        return told.method, told.path, json.loads(values["Attributes"])["label"]
-    assert told.event == REMOVAL
-    return told.method, told.path, values["ConversationSid"]
+    values = request.values
+    if request.event == MESSAGE:
+        return request.method, request.path, values["Body"].split()[0]
+    if request.event == UPDATE:
+        return request.method, request.path, json.loads(values["Attributes"])["label"]
+    assert request.event == REMOVAL
+    return request.method, request.path, values["ConversationSid"]
 
 
 def test_webhooks_follow_the_settings_at_commit(tmp_path: Path) -> None:

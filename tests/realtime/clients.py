@@ -67,8 +67,8 @@ class TypingCall(NamedTuple):
 class _Hub:
     typed: list[TypingCall] = field(default_factory=list)
 
-    def publish_typing(self, *told: Any) -> None:
-        self.typed.append(TypingCall(*told))
+    def publish_typing(self, *published: Any) -> None:
+        self.typed.append(TypingCall(*published))
 
 
 class RealtimeClients:

@@ -125,8 +125,8 @@ def test_another_accounts_service_is_not_found(run_scenario: ScenarioRunner) -> 
     async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
         await instance.do("CreateUser", {"Identity": "alice"})
         elsewhere = {"ChatServiceSid": "IS" + "0" * 32}
-        asked = run_as(instance, "alice", "CreateClientConversation", **elsewhere)
-        assert await refusal(asked) == (404, 50050)
+        command = run_as(instance, "alice", "CreateClientConversation", **elsewhere)
+        assert await refusal(command) == (404, 50050)
 
     run_scenario(scenario)
 
@@ -144,10 +144,12 @@ def test_a_role_that_was_removed_grants_nothing_until_there_is_another(
         member = {"Identity": "bob", "RoleSid": role.sid}
         await instance.do("CreateConversationParticipant", member, **here)
         await instance.do("DeleteRole", Sid=role.sid)
-        asked = run_as(instance, "bob", "DeleteServiceConversation", Sid=made.sid)
-        assert await refusal(asked) == NOT_PERMITTED
-        said = await run_as(instance, "bob", "CreateClientMessage", {"Body": "still here"}, **here)
-        assert said.body == "still here"
+        command = run_as(instance, "bob", "DeleteServiceConversation", Sid=made.sid)
+        assert await refusal(command) == NOT_PERMITTED
+        message = await run_as(
+            instance, "bob", "CreateClientMessage", {"Body": "still here"}, **here
+        )
+        assert message.body == "still here"
 
     run_scenario(scenario)
 
@@ -182,11 +184,11 @@ def test_a_removed_participant_loses_access(run_scenario: ScenarioRunner) -> Non
         made = await instance.do("CreateConversation")
         here = {"ConversationSid": made.sid}
         await instance.do("CreateConversationParticipant", {"Identity": "bob"}, **here)
-        said = await run_as(instance, "bob", "CreateClientMessage", {"Body": "hi"}, **here)
-        assert (said.author, said.source) == ("bob", "SDK")
+        message = await run_as(instance, "bob", "CreateClientMessage", {"Body": "hi"}, **here)
+        assert (message.author, message.source) == ("bob", "SDK")
         await instance.do("DeleteConversationParticipant", Sid="bob", **here)
-        asked = run_as(instance, "bob", "CreateClientMessage", {"Body": "hi"}, **here)
-        assert await refusal(asked) == NO_CONVERSATION
+        command = run_as(instance, "bob", "CreateClientMessage", {"Body": "hi"}, **here)
+        assert await refusal(command) == NO_CONVERSATION
 
     run_scenario(scenario)
 
@@ -198,8 +200,8 @@ def test_a_creator_who_is_no_participant_gets_a_specific_error(
         await instance.do("CreateUser", {"Identity": "alice"})
         made = await run_as(instance, "alice", "CreateClientConversation")
         here = {"ConversationSid": made.conversation.sid}
-        asked = run_as(instance, "alice", "CreateClientMessage", {"Body": "x"}, **here)
-        assert await refusal(asked) == NO_MEMBER
+        command = run_as(instance, "alice", "CreateClientMessage", {"Body": "x"}, **here)
+        assert await refusal(command) == NO_MEMBER
 
     run_scenario(scenario)
 

@@ -27,7 +27,7 @@ async def listen(clients: RealtimeClients, **changes: Any) -> None:
     await clients.instance.do("UpdateConfigurationWebhook", form | changes)
 
 
-async def told(clients: RealtimeClients) -> list[str]:
+async def received_events(clients: RealtimeClients) -> list[str]:
     """Return the pre-action and post-action requests since the last call, in order."""
     await clients.instance.wait_until_idle()
     names = [each.event for each in clients.backend.requests]
@@ -49,37 +49,41 @@ def test_every_change_of_a_client_calls_both_webhooks(run_scenario: ScenarioRunn
     async def scenario(clients: RealtimeClients) -> None:
         await listen(clients)
         await clients.session("alice")
-        assert await told(clients) == ["onUserAdded"]
+        assert await received_events(clients) == ["onUserAdded"]
         made = await clients.post("alice", "Conversations", {"friendly_name": "n"})
         path = f"Conversations/{made.body['sid']}"
-        assert await told(clients) == ["onConversationAdd", "onConversationAdded"]
+        assert await received_events(clients) == ["onConversationAdd", "onConversationAdded"]
         await clients.post("alice", f"{path}/Participants", {"identity": "alice"})
-        assert await told(clients) == ["onParticipantAdd", "onParticipantAdded"]
+        assert await received_events(clients) == ["onParticipantAdd", "onParticipantAdded"]
         await clients.post("alice", f"{path}/Participants", {"identity": "new"})
-        assert await told(clients) == ["onParticipantAdd", "onUserAdded", "onParticipantAdded"]
+        assert await received_events(clients) == [
+            "onParticipantAdd",
+            "onUserAdded",
+            "onParticipantAdded",
+        ]
         await clients.post("alice", path, {"attributes": "{}"})
-        assert await told(clients) == ["onConversationUpdate", "onConversationUpdated"]
+        assert await received_events(clients) == ["onConversationUpdate", "onConversationUpdated"]
         await clients.post("alice", f"{path}/Participants/new", {"attributes": "{}"})
-        assert await told(clients) == ["onParticipantUpdate", "onParticipantUpdated"]
-        said = await clients.post("alice", f"{path}/Messages", {"body": "b"})
-        assert await told(clients) == ["onMessageAdd", "onMessageAdded"]
-        message = f"{path}/Messages/{said.body['sid']}"
+        assert await received_events(clients) == ["onParticipantUpdate", "onParticipantUpdated"]
+        created = await clients.post("alice", f"{path}/Messages", {"body": "b"})
+        assert await received_events(clients) == ["onMessageAdd", "onMessageAdded"]
+        message = f"{path}/Messages/{created.body['sid']}"
         await clients.post("alice", message, {"body": "c"})
-        assert await told(clients) == ["onMessageUpdate", "onMessageUpdated"]
+        assert await received_events(clients) == ["onMessageUpdate", "onMessageUpdated"]
         await clients.post("alice", f"My{path}", {"last_read_message_index": 0})
-        assert await told(clients) == ["onParticipantUpdate", "onParticipantUpdated"]
+        assert await received_events(clients) == ["onParticipantUpdate", "onParticipantUpdated"]
         await clients.post("alice", f"My{path}", {"notification_level": "muted"})
-        assert await told(clients) == []
+        assert await received_events(clients) == []
         await clients.delete("alice", message)
-        assert await told(clients) == ["onMessageRemove", "onMessageRemoved"]
+        assert await received_events(clients) == ["onMessageRemove", "onMessageRemoved"]
         await clients.post("alice", "Users/alice", {"friendly_name": "A"})
-        assert await told(clients) == ["onUserUpdate", "onUserUpdated"]
+        assert await received_events(clients) == ["onUserUpdate", "onUserUpdated"]
         await clients.publish_typing("alice", f"ChannelSid={made.body['sid']}".encode())
-        assert await told(clients) == []
+        assert await received_events(clients) == []
         await clients.delete("alice", f"{path}/Participants/new")
-        assert await told(clients) == ["onParticipantRemove", "onParticipantRemoved"]
+        assert await received_events(clients) == ["onParticipantRemove", "onParticipantRemoved"]
         await clients.delete("alice", path)
-        assert await told(clients) == ["onConversationRemove", "onConversationRemoved"]
+        assert await received_events(clients) == ["onConversationRemove", "onConversationRemoved"]
 
     run_scenario(scenario)
 
@@ -128,10 +132,13 @@ def test_a_backend_rejects_and_amends(run_scenario: ScenarioRunner) -> None:
         # The backend may set another author, which the user may not.
         amendment = '{"body":"good word","author":"moderator","attributes":"{\\"m\\":1}"}'
         clients.backend.responders["/pre"] = respond_with(200, amendment)
-        said = await clients.post("alice", f"{path}/Messages", {"body": "bad word"})
-        assert said.status == 201
-        assert (said.body["body"], said.body["author"]) == ("good word", "moderator")
-        assert said.body["attributes"] == '{"m":1}'
+        created = await clients.post("alice", f"{path}/Messages", {"body": "bad word"})
+        assert created.status == 201
+        assert (created.body["body"], created.body["author"]) == (
+            "good word",
+            "moderator",
+        )
+        assert created.body["attributes"] == '{"m":1}'
         clients.backend.responders["/pre"] = respond_with(200, '{"friendly_name":"better"}')
         named = await clients.post("alice", path, {"attributes": '{"a":1}'})
         assert (named.status, named.body["friendly_name"]) == (200, "better")

@@ -79,8 +79,10 @@ def test_a_conversation_as_a_participant_sees_it(run_scenario: ScenarioRunner) -
 def test_counts_follow_removals(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob", "carol")
-        said = [await clients.instance.say(sid, str(number)) for number in range(3)]
-        await clients.instance.do("DeleteConversationMessage", ConversationSid=sid, Sid=said[1].sid)
+        message = [await clients.instance.say(sid, str(number)) for number in range(3)]
+        await clients.instance.do(
+            "DeleteConversationMessage", ConversationSid=sid, Sid=message[1].sid
+        )
         await clients.instance.do("DeleteConversationParticipant", ConversationSid=sid, Sid="carol")
         read = {"last_read_message_index": 0}
         seen = await clients.post("bob", f"MyConversations/{sid}", read)
@@ -154,7 +156,7 @@ def test_a_change_of_nothing_is_refused(run_scenario: ScenarioRunner) -> None:
 def test_a_foreign_conversation_looks_like_a_missing_one(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob", UniqueName="theirs")
-        said = await clients.instance.say(sid, "a secret")
+        message = await clients.instance.say(sid, "a secret")
         missing = "CH" + "0" * 32
         bodies = []
         for name in (sid, "theirs", missing, "nobody's"):
@@ -171,12 +173,12 @@ def test_a_foreign_conversation_looks_like_a_missing_one(run_scenario: ScenarioR
                 await clients.delete("alice", f"{path}/Participants/alice"),
                 await clients.delete("alice", f"{path}/Participants/bob"),
                 await clients.post("alice", f"{path}/Messages", {"body": "hello?"}),
-                await clients.post("alice", f"{path}/Messages/{said.sid}", {"body": "changed"}),
-                await clients.delete("alice", f"{path}/Messages/{said.sid}"),
-                await clients.get("alice", f"{path}/Messages/{said.sid}/Receipts"),
-                await clients.get("alice", f"{path}/Messages/{said.sid}/ChannelMetadata"),
+                await clients.post("alice", f"{path}/Messages/{message.sid}", {"body": "changed"}),
+                await clients.delete("alice", f"{path}/Messages/{message.sid}"),
+                await clients.get("alice", f"{path}/Messages/{message.sid}/Receipts"),
+                await clients.get("alice", f"{path}/Messages/{message.sid}/ChannelMetadata"),
                 await clients.get("alice", f"{path}/MessageRecipients"),
-                await clients.get("alice", f"{path}/MessageRecipients", MessageSid=said.sid),
+                await clients.get("alice", f"{path}/MessageRecipients", MessageSid=message.sid),
                 await clients.publish_typing("alice", f"ChannelSid={name}".encode()),
             )
             bodies += [answer.body for answer in asked]
@@ -210,12 +212,12 @@ def test_a_creator_sees_the_conversation_and_nothing_below_it(run_scenario: Scen
     async def scenario(clients: RealtimeClients) -> None:
         made = await clients.post("alice", "Conversations", {})
         path = f"Conversations/{made.body['sid']}"
-        said = await clients.instance.say(made.body["sid"], "hello")
+        message = await clients.instance.say(made.body["sid"], "hello")
         for answer in (
             await clients.post("alice", f"{path}/Messages", {"body": "x"}),
-            await clients.post("alice", f"{path}/Messages/{said.sid}", {"body": "x"}),
-            await clients.delete("alice", f"{path}/Messages/{said.sid}"),
-            await clients.get("alice", f"{path}/Messages/{said.sid}/Receipts"),
+            await clients.post("alice", f"{path}/Messages/{message.sid}", {"body": "x"}),
+            await clients.delete("alice", f"{path}/Messages/{message.sid}"),
+            await clients.get("alice", f"{path}/Messages/{message.sid}/Receipts"),
             await clients.get("alice", f"{path}/MessageRecipients"),
             await clients.delete("alice", f"{path}/Participants/alice"),
             await clients.post("alice", f"{path}/Participants/bob", {"attributes": "{}"}),
@@ -286,16 +288,18 @@ def test_a_closed_conversation_takes_no_change(run_scenario: ScenarioRunner) -> 
 
 
 @pytest.mark.parametrize(
-    ("said", "shown", "unread"), [(1, 1, 1), (2, 2, 0), (9, 2, 0), (0, 0, 2), (None, None, None)]
+    ("index", "shown", "unread"), [(1, 1, 1), (2, 2, 0), (9, 2, 0), (0, 0, 2), (None, None, None)]
 )
-def test_the_read_horizon(run_scenario: ScenarioRunner, said: Any, shown: Any, unread: Any) -> None:
+def test_the_read_horizon(
+    run_scenario: ScenarioRunner, index: Any, shown: Any, unread: Any
+) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob")
         for number in range(3):
             await clients.instance.say(sid, str(number))
         await clients.post("bob", f"MyConversations/{sid}", {"last_read_message_index": 1})
         read = await clients.post(
-            "bob", f"MyConversations/{sid}", {"last_read_message_index": said}
+            "bob", f"MyConversations/{sid}", {"last_read_message_index": index}
         )
         assert read.status == 200
         assert read.body["last_read_message_index"] == shown
@@ -309,11 +313,11 @@ def test_the_read_horizon(run_scenario: ScenarioRunner, said: Any, shown: Any, u
     run_scenario(scenario)
 
 
-@pytest.mark.parametrize("said", [-1, 1.5, "two", True, [], {}])
-def test_no_read_horizon(run_scenario: ScenarioRunner, said: Any) -> None:
+@pytest.mark.parametrize("index", [-1, 1.5, "two", True, [], {}])
+def test_no_read_horizon(run_scenario: ScenarioRunner, index: Any) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob")
-        body = {"last_read_message_index": said}
+        body = {"last_read_message_index": index}
         assert (await clients.post("bob", f"MyConversations/{sid}", body)).refusal == (400, 50421)
 
     run_scenario(scenario)

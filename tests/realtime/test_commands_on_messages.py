@@ -58,10 +58,10 @@ def test_saying_something(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob", "carol")
         body = {"body": "hello carol", "attributes": '{"mood":"ok"}', "subject": "s"}
-        said = await clients.post("bob", f"Conversations/{sid}/Messages", body)
-        assert said.status == 201
+        sent = await clients.post("bob", f"Conversations/{sid}/Messages", body)
+        assert sent.status == 201
         url = f"{COMMANDS}/Conversations/{sid}"
-        shown = said.body
+        shown = sent.body
         assert shown == {
             "account_sid": clients.instance.scope.account_sid,
             "chat_service_sid": clients.instance.scope.service_sid,
@@ -129,11 +129,11 @@ def test_media_are_carried(run_scenario: ScenarioRunner) -> None:
         own = [await seed_media(clients, "bob", number) for number in (1, 2)]
         theirs = await seed_media(clients, "carol", 3)
         path = f"Conversations/{sid}/Messages"
-        said = await clients.post("bob", path, {"media_sids": own, "attributes": "{}"})
-        assert said.status == 201
-        assert said.body["body"] is None
-        assert [each["sid"] for each in said.body["media"]] == own
-        assert said.body["media"][0] == {
+        sent = await clients.post("bob", path, {"media_sids": own, "attributes": "{}"})
+        assert sent.status == 201
+        assert sent.body["body"] is None
+        assert [each["sid"] for each in sent.body["media"]] == own
+        assert sent.body["media"][0] == {
             "sid": own[0],
             "size": 67,
             "content_type": "image/png",
@@ -155,11 +155,11 @@ def test_rich_content(run_scenario: ScenarioRunner) -> None:
         sid = await clients.create_conversation("bob")
         await seed_template(clients)
         body = {"media_sids": [], "content_sid": HX, "content_variables": '{"1":"Bob"}'}
-        said = await clients.post("bob", f"Conversations/{sid}/Messages", body)
-        assert said.status == 201
-        assert said.body["content_sid"] == HX
-        assert said.body["body"] == "Hello Bob and {{name}}, Bob"
-        (medium,) = said.body["media"]
+        sent = await clients.post("bob", f"Conversations/{sid}/Messages", body)
+        assert sent.status == 201
+        assert sent.body["content_sid"] == HX
+        assert sent.body["body"] == "Hello Bob and {{name}}, Bob"
+        (medium,) = sent.body["media"]
         assert medium == {
             "category": "body",
             "filename": None,
@@ -168,7 +168,7 @@ def test_rich_content(run_scenario: ScenarioRunner) -> None:
             "sid": medium["sid"],
         }
         edited = await clients.post(
-            "bob", f"Conversations/{sid}/Messages/{said.body['sid']}", {"body": "other"}
+            "bob", f"Conversations/{sid}/Messages/{sent.body['sid']}", {"body": "other"}
         )
         assert edited.body["media"] == [medium]
 
@@ -216,8 +216,8 @@ def test_a_message_is_changed_in_parts(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob")
         path = f"Conversations/{sid}/Messages"
-        said = await clients.post("bob", path, {"body": "first", "attributes": '{"a":1}'})
-        own = f"{path}/{said.body['sid']}"
+        sent = await clients.post("bob", path, {"body": "first", "attributes": '{"a":1}'})
+        own = f"{path}/{sent.body['sid']}"
         edited = await clients.post("bob", own, {"body": "second"})
         assert (edited.status, edited.body["body"]) == (200, "second")
         assert edited.body["attributes"] == '{"a":1}'
@@ -235,7 +235,7 @@ def test_a_message_is_changed_in_parts(run_scenario: ScenarioRunner) -> None:
             await clients.post("bob", f"{path}/0", {"body": "x"}),
             await clients.get("bob", f"{own}/Receipts"),
             await clients.get(
-                "bob", f"Conversations/{sid}/MessageRecipients", MessageSid=said.body["sid"]
+                "bob", f"Conversations/{sid}/MessageRecipients", MessageSid=sent.body["sid"]
             ),
         ):
             assert answer.refusal == (404, 50500)
@@ -252,10 +252,10 @@ def test_receipts(run_scenario: ScenarioRunner) -> None:
                 "MessagingBinding.ProxyAddress": OWN,
             }
             await clients.instance.do("CreateConversationParticipant", robert, ConversationSid=sid)
-        said = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
-        assert said.body["delivery"]["total"] == 3
+        sent = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
+        assert sent.body["delivery"]["total"] == 3
         await clients.instance.wait_until_idle()
-        path = f"Conversations/{sid}/Messages/{said.body['sid']}/Receipts"
+        path = f"Conversations/{sid}/Messages/{sent.body['sid']}/Receipts"
         whole = await clients.get("bob", path)
         assert whole.status == 200
         found = whole.body["delivery_receipts"]
@@ -263,7 +263,7 @@ def test_receipts(run_scenario: ScenarioRunner) -> None:
         assert (
             found[0]
             | {
-                "message_sid": said.body["sid"],
+                "message_sid": sent.body["sid"],
                 "conversation_sid": sid,
             }
             == found[0]
@@ -319,9 +319,9 @@ def test_a_receipt_is_not_there_before_its_first_status(
         here = {"ConversationSid": sid}
         robert = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
         await clients.instance.do("CreateConversationParticipant", robert, **here)
-        said = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
-        message = {"MessageSid": said.body["sid"], **here}
-        path = f"Conversations/{sid}/Messages/{said.body['sid']}/Receipts"
+        sent = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
+        message = {"MessageSid": sent.body["sid"], **here}
+        path = f"Conversations/{sid}/Messages/{sent.body['sid']}/Receipts"
 
         async def listed() -> list[str]:
             page = await clients.get("bob", path)
@@ -332,7 +332,7 @@ def test_a_receipt_is_not_there_before_its_first_status(
         with pytest.raises(ApiError) as refused:
             await clients.instance.do("FetchConversationMessageReceipt", Sid=given[0], **message)
         assert (refused.value.status, refused.value.code) == (404, 20404)
-        assert said.body["delivery"]["sent"] == "none"
+        assert sent.body["delivery"]["sent"] == "none"
         released.set()
         await clients.instance.wait_until_idle()
         assert await listed() == given
@@ -354,7 +354,7 @@ def test_recipients_by_email(run_scenario: ScenarioRunner) -> None:
             )
         robert = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN}
         await clients.instance.do("CreateConversationParticipant", robert, **here)
-        said = [
+        sent = [
             await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "to both"}),
             await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "again"}),
         ]
@@ -376,18 +376,18 @@ def test_recipients_by_email(run_scenario: ScenarioRunner) -> None:
             recipient(answered.sid, "from", "ann@mail.example"),
             recipient(answered.sid, "to", "ben@mail.example"),
         ]
-        everybody = [
+        identities = [
             recipient(message.body["sid"], "to", address)
-            for message in said
+            for message in sent
             for address in ("ann@mail.example", "ben@mail.example")
         ] + one.body["message_recipients"]
         whole = await clients.get("bob", path)
-        assert whole.body["message_recipients"] == everybody
+        assert whole.body["message_recipients"] == identities
         page = await clients.get("bob", path, PageSize="1")
-        assert page.body["message_recipients"] == everybody[:2]
+        assert page.body["message_recipients"] == identities[:2]
         token = page.body["meta"]["next_token"]
         rest = await clients.get("bob", path, PageToken=token)
-        assert rest.body["message_recipients"] == everybody[2:]
+        assert rest.body["message_recipients"] == identities[2:]
         assert rest.body["meta"]["next_token"] is None
         wrong = await clients.get("bob", path, MessageSid="7")
         assert wrong.refusal == (400, 50501)
@@ -398,8 +398,8 @@ def test_recipients_by_email(run_scenario: ScenarioRunner) -> None:
 def test_no_message_has_channel_metadata(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob")
-        said = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
-        path = f"Conversations/{sid}/Messages/{said.body['sid']}/ChannelMetadata"
+        sent = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "hi"})
+        path = f"Conversations/{sid}/Messages/{sent.body['sid']}/ChannelMetadata"
         assert (await clients.get("bob", path)).refusal == (403, 50531)
         role = await clients.instance.do(
             "CreateRole",

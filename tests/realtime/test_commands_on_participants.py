@@ -179,18 +179,18 @@ def test_attributes_of_others(run_scenario: ScenarioRunner, name: str) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         path = await own_room(clients, "b/o b+?ü")
         sid = path.partition("/")[2]
-        everybody = await clients.instance.do(
+        participants = await clients.instance.do(
             "FetchConversationParticipant", ConversationSid=sid, Sid="b/o b+?ü"
         )
-        named = everybody.sid if name == "sid" else "b%2Fo%20b%2B%3F%C3%BC"
+        named = participants.sid if name == "sid" else "b%2Fo%20b%2B%3F%C3%BC"
         changed = await clients.post(
             "alice", f"{path}/Participants/{named}", {"attributes": '{"x":1}'}
         )
         assert (changed.status, changed.body["attributes"]) == (200, '{"x":1}')
         assert changed.body["identity"] == "b/o b+?ü"
         assert (await clients.delete("alice", f"{path}/Participants/{named}")) == (204, None)
-        gone = await clients.delete("alice", f"{path}/Participants/{named}")
-        assert gone.refusal == (404, 50432)
+        removed = await clients.delete("alice", f"{path}/Participants/{named}")
+        assert removed.refusal == (404, 50432)
 
     run_scenario(scenario)
 

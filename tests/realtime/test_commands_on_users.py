@@ -274,7 +274,7 @@ def test_devices_of_one_user_are_bounded(
             )
             for number in range(3)
         ]
-        kept = [each.sid for each in await bindings(clients)]
-        assert kept == [each.body["id"] for each in made[1:]]
+        remaining = [each.sid for each in await bindings(clients)]
+        assert remaining == [each.body["id"] for each in made[1:]]
 
     run_scenario(scenario)

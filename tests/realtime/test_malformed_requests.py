@@ -58,8 +58,8 @@ def paths(sample: SampleConversation) -> list[str]:
 
 
 def subscribe(socket: Socket, **body: Any) -> tuple[int, Any]:
-    said = {"event_protocol_version": 4, "action": "establish", "correlation_id": 7} | body
-    answer = socket.ask("POST", "/v4/Subscriptions", said)
+    message = {"event_protocol_version": 4, "action": "establish", "correlation_id": 7} | body
+    answer = socket.ask("POST", "/v4/Subscriptions", message)
     return answer.status, answer.body
 
 
@@ -109,9 +109,9 @@ def test_each_subscription_is_refused_established_or_failed(
     if status == 202:
         left = {(each["object_type"], each["object_sid"]) for each in drawn["requests"]}
         while left:
-            said = alice.next_event("subscription_established", "subscription_failed")
-            assert said["correlation_id"] == drawn["correlation_id"]
-            left -= {(each["object_type"], each["object_sid"]) for each in said["events"]}
+            message = alice.next_event("subscription_established", "subscription_failed")
+            assert message["correlation_id"] == drawn["correlation_id"]
+            left -= {(each["object_type"], each["object_sid"]) for each in message["events"]}
 
 
 @FEW

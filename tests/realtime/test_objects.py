@@ -91,9 +91,9 @@ def test_pages_of_messages_meet_without_gap_or_overlap(
     server: Server, api: Api, order: str
 ) -> None:
     sample = SampleConversation.made(api)
-    said = [sample.add_message(f"message {number}") for number in range(25)]
-    for gone in (0, 7, 13, 24):
-        api.delete(f"{sample.path}/Messages/{said[gone]['sid']}").expect(204)
+    messages = [sample.add_message(f"message {number}") for number in range(25)]
+    for deleted in (0, 7, 13, 24):
+        api.delete(f"{sample.path}/Messages/{messages[deleted]['sid']}").expect(204)
     expected = [number for number in range(25) if number not in {0, 7, 13, 24}]
     if order == "desc":
         expected.reverse()
@@ -118,8 +118,8 @@ def test_pages_of_messages_meet_without_gap_or_overlap(
 
 def test_from_is_inclusive_and_need_not_exist(server: Server, api: Api) -> None:
     sample = SampleConversation.made(api)
-    said = [sample.add_message(str(number)) for number in range(6)]
-    api.delete(f"{sample.path}/Messages/{said[3]['sid']}").expect(204)
+    messages = [sample.add_message(str(number)) for number in range(6)]
+    api.delete(f"{sample.path}/Messages/{messages[3]['sid']}").expect(204)
     with connected(server, "alice") as socket:
         name = f"{sample.sid}.messages"
 

@@ -278,8 +278,8 @@ def test_the_default_roles(run_scenario: ScenarioRunner) -> None:
         ):
             answer = await clients.post(identity, room.path, allowed or {"friendly_name": "n"})
             assert (answer.status == 200) == bool(allowed)
-        said = await clients.post("bob", f"{room.path}/Messages", {"body": "b"})
-        assert said.status == 201
+        message = await clients.post("bob", f"{room.path}/Messages", {"body": "b"})
+        assert message.status == 201
         edited = await clients.post("alice", f"{room.path}/Messages/{room.other}", {"body": "b"})
         assert edited.status == 200
         assert (await clients.delete("bob", f"{room.path}/Messages/{room.own}")).refusal == REFUSED

@@ -263,8 +263,8 @@ def test_an_object_named_twice_is_sent_and_confirmed_once(tmp_path: Path) -> Non
             (ObjectKind.MESSAGES, stage.sid, None),
         )
         assert listener.kinds() == ["list_item_added", "subscription_established"]
-        told = [each["item_index"] for each in listener.received[0]["events"]]
-        assert told == [0, 1, 2]
+        indexes = [each["item_index"] for each in listener.received[0]["events"]]
+        assert indexes == [0, 1, 2]
         assert len(listener.received[1]["events"]) == 1
 
     run_scenario(tmp_path, scenario)

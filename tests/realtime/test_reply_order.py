@@ -42,7 +42,9 @@ def acknowledge(socket: Socket, frame: Frame) -> None:
     socket.connection.send(written(header))
 
 
-def asked(socket: Socket, method: str, path: str, payload: bytes = b"", **params: str) -> str:
+def send_request(
+    socket: Socket, method: str, path: str, payload: bytes = b"", **params: str
+) -> str:
     return socket.send(request_header(method, path, params), payload)
 
 
@@ -74,7 +76,7 @@ def replied_without_ping(socket: Socket, frame_id: str) -> bool:
 
 
 def send_message(socket: Socket, sample: SampleConversation) -> str:
-    return asked(socket, "POST", f"/Client/v2{sample.path}/Messages", b'{"body": "mine"}')
+    return send_request(socket, "POST", f"/Client/v2{sample.path}/Messages", b'{"body": "mine"}')
 
 
 def newest_index(reply: Frame) -> int:
@@ -84,7 +86,7 @@ def newest_index(reply: Frame) -> int:
 
 def newest_page(socket: Socket, sample: SampleConversation) -> str:
     path = f"/v3/Lists/{sample.sid}.messages/Items"
-    return asked(socket, "GET", path, Order="desc", PageSize="1")
+    return send_request(socket, "GET", path, Order="desc", PageSize="1")
 
 
 def test_reply_to_a_command_follows_the_ping_behind_its_events(
@@ -130,9 +132,9 @@ def test_page_of_another_object_waits_for_nothing(
     alice: Socket, sample: SampleConversation
 ) -> None:
     roster = f"/v3/Maps/{sample.sid}.roster/Items"
-    assert kinds(before_reply(alice, asked(alice, "GET", roster))) == ["reply"]
+    assert kinds(before_reply(alice, send_request(alice, "GET", roster))) == ["reply"]
     sample.add_message("new")
-    assert replied_without_ping(alice, asked(alice, "GET", roster))
+    assert replied_without_ping(alice, send_request(alice, "GET", roster))
 
 
 def test_page_that_waits_for_its_client_holds_no_other_connection_back(
@@ -215,7 +217,7 @@ def test_refused_command_waits_for_nothing(alice: Socket, sample: SampleConversa
     sample.add_message("new")
     again = b'{"identity": "bob"}'
     assert replied_without_ping(
-        alice, asked(alice, "POST", f"/Client/v2{sample.path}/Participants", again)
+        alice, send_request(alice, "POST", f"/Client/v2{sample.path}/Participants", again)
     )
 
 

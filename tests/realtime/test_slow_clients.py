@@ -29,16 +29,16 @@ def test_a_stalled_client_is_disconnected_and_others_receive_all_events(
         sample.subscribe(healthy)
         # Unless messages are taken out of it, the library stops reading after a few.
         stalled.connection.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
-        heard = 0
+        received = 0
         before = _connections(server)
         for number in range(MESSAGES_MAX):
             sample.add_message(BODY)
-            told = healthy.next_event("list_item_added")
-            assert told["event"]["item_index"] == number
-            heard += 1
+            event = healthy.next_event("list_item_added")
+            assert event["event"]["item_index"] == number
+            received += 1
             if number % 20 == 19 and _connections(server) < before:
                 break
-        assert _connections(server) == before - 1, f"still there after {heard} messages"
+        assert _connections(server) == before - 1, f"still there after {received} messages"
         sample.add_message("and on")
         assert healthy.next_event("list_item_added")["event"]["item_data"]["text"] == "and on"
 

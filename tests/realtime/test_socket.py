@@ -33,8 +33,8 @@ def test_init_is_accepted_with_all_that_the_client_reads(server: Server) -> None
         assert header["capabilities"] == ["client_update"]
         assert header["continuation_token_status"]["reissued"] is True
         assert header["init_registrations"][0]["message_types"] == ["a", "b"]
-        said = json.loads(base64.b64decode(header["continuation_token"].partition(".")[0]))
-        assert said["format"] == "rtd-ct-1"
+        decoded = json.loads(base64.b64decode(header["continuation_token"].partition(".")[0]))
+        assert decoded["format"] == "rtd-ct-1"
 
 
 def test_a_continuation_token_is_known_again_only_for_its_user(server: Server) -> None:
@@ -124,8 +124,8 @@ def test_a_message_above_the_limit_ends_the_connection(server: Server) -> None:
 
 def test_a_fragmented_message_is_one(server: Server) -> None:
     with Socket.to(server) as socket:
-        said = written({"id": "TM1", "method": "init", "token": make_token(server, "alice")})
-        socket.connection.send([said[:10], said[10:50], said[50:]])
+        decoded = written({"id": "TM1", "method": "init", "token": make_token(server, "alice")})
+        socket.connection.send([decoded[:10], decoded[10:50], decoded[50:]])
         assert socket.reply_to("TM1").header["status"]["code"] == 200
 
 

@@ -28,14 +28,14 @@ def test_a_message_reaches_every_listener_in_one_event_each(server: Server, api:
             sample.subscribe(socket)
         message = sample.add_message("hello")
         for socket in (alice, bob):
-            told = socket.next_event("list_item_added")
-            assert told["event"]["item_index"] == 0
-            assert told["event"]["item_data"]["text"] == "hello"
-            assert told["event"]["item_data"]["sid"] == message["sid"]
-            assert "correlation_id" not in told
+            received = socket.next_event("list_item_added")
+            assert received["event"]["item_index"] == 0
+            assert received["event"]["item_data"]["text"] == "hello"
+            assert received["event"]["item_data"]["sid"] == message["sid"]
+            assert "correlation_id" not in received
             document = socket.next_event("document_updated")
             assert document["event"]["document_data"]["lastMessage"]["index"] == 0
-            assert document["event"]["id"] == told["event"]["id"]
+            assert document["event"]["id"] == received["event"]["id"]
 
 
 def test_every_change_of_a_conversation_is_published(server: Server, api: Api) -> None:
@@ -93,22 +93,22 @@ def test_missed_events_are_replayed_with_their_data(server: Server, api: Api) ->
         frames = [each.payload for each in socket.quiet() if each.method == "notification"]
         assert {each["correlation_id"] for each in frames} == {correlation_id}
         assert frames[-1]["event_type"] == "subscription_established"
-        told = [(each["event_type"], event) for each in frames[:-1] for event in each["events"]]
+        received = [(each["event_type"], event) for each in frames[:-1] for event in each["events"]]
         assert [
-            (kind, event["item_data"]["sid"]) for kind, event in told if kind.startswith("list")
+            (kind, event["item_data"]["sid"]) for kind, event in received if kind.startswith("list")
         ] == [
             ("list_item_added", second["sid"]),
             ("list_item_updated", first["sid"]),
             ("list_item_added", third["sid"]),
             ("list_item_removed", third["sid"]),
         ]
-        roster = [(kind, event["item_key"]) for kind, event in told if kind.startswith("map")]
+        roster = [(kind, event["item_key"]) for kind, event in received if kind.startswith("map")]
         assert roster[0] == ("map_item_added", carol["sid"])
         assert roster[1][0] == "map_item_removed"
-        documents = [event for kind, event in told if kind == "document_updated"]
+        documents = [event for kind, event in received if kind == "document_updated"]
         assert len(documents) == 1
         assert documents[0]["document_data"]["lastMessage"]["index"] == 1
-        numbers = [event["id"] for kind, event in told if kind.startswith("list")]
+        numbers = [event["id"] for kind, event in received if kind.startswith("list")]
         assert numbers == sorted(numbers)
 
 
@@ -156,15 +156,15 @@ def test_missed_map_events_are_replayed_after_a_restart(fresh_server: Server) ->
             ("map", user["sid"], user["last_event_id"]),
         )
         frames = [each.payload for each in socket.quiet() if each.method == "notification"]
-    told = {
+    received = {
         event["item_key"]: event["item_data"]
         for each in frames
         if each["event_type"] in {"map_item_added", "map_item_updated"}
         for event in each["events"]
     }
-    assert told[sample.sid]["notificationLevel"] == "muted"
-    assert told[joined.sid]["status"] == "joined"
-    assert told["friendlyName"] == {"value": "Alice"}
+    assert received[sample.sid]["notificationLevel"] == "muted"
+    assert received[joined.sid]["status"] == "joined"
+    assert received["friendlyName"] == {"value": "Alice"}
     api.close()
 
 
@@ -254,13 +254,13 @@ def test_the_reply_precedes_the_replay_and_the_confirmation(server: Server, api:
         sample.add_message("missed")
         wanted = ("list", opened["sid"], opened["last_event_id"])
         socket.subscribe(wanted)
-        assert socket.news == []
+        assert socket.pending == []
         # The new message is sent as a missed event, or as a live one.
-        told = [socket.next_event("list_item_added", "subscription_established") for _ in "ab"]
-        kinds = {each["event_type"] for each in told}
+        received = [socket.next_event("list_item_added", "subscription_established") for _ in "ab"]
+        kinds = {each["event_type"] for each in received}
         assert kinds == {"list_item_added", "subscription_established"}
         socket.subscribe(wanted, action="cancel")
-        assert socket.news == []
+        assert socket.pending == []
         assert socket.next_event("subscription_canceled")
 
 
@@ -298,8 +298,8 @@ def test_user_properties_reach_subscribers(server: Server, api: Api) -> None:
         socket.subscribe(("map", opened["sid"], opened["last_event_id"]))
         socket.next_event("subscription_established")
         api.post("/Users/renamed", FriendlyName="Other").expect(200)
-        told = [socket.next_event("map_item_updated")["event"] for _ in range(2)]
-        assert {each["item_key"]: each["item_data"]["value"] for each in told} == {
+        received = [socket.next_event("map_item_updated")["event"] for _ in range(2)]
+        assert {each["item_key"]: each["item_data"]["value"] for each in received} == {
             "attributes": "{}",
             "friendlyName": "Other",
         }
@@ -318,10 +318,10 @@ def test_reachability_is_published_where_enabled(server: Server, api: Api) -> No
         socket.next_event("subscription_established")
 
         def reachable() -> bool:
-            told = socket.next_event("map_item_updated")["event"]
-            while told["item_key"] != "reachability":
-                told = socket.next_event("map_item_updated")["event"]
-            return bool(told["item_data"]["online"])
+            received = socket.next_event("map_item_updated")["event"]
+            while received["item_key"] != "reachability":
+                received = socket.next_event("map_item_updated")["event"]
+            return bool(received["item_data"]["online"])
 
         with connected(server, "seen", ServiceSid=service_sid) as other:
             assert reachable() is True

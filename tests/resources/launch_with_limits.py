@@ -7,8 +7,8 @@ import os
 from parlour.cli.main import main
 from parlour.vocabulary import limits
 
-for said in os.environ["LIMITS"].split():
-    name, _, value = said.partition("=")
+for setting in os.environ["LIMITS"].split():
+    name, _, value = setting.partition("=")
     assert hasattr(limits, name), name
     setattr(limits, name, int(value))
 

@@ -99,9 +99,11 @@ class MediaClient:
 
     def look_at_all(self, sids: Iterable[str], command: str = "get") -> Answer:
         """Look up several media and return the response."""
-        said = {"command": command, "list": [{"media_sid": sid} for sid in sids]}
+        command_body = {"command": command, "list": [{"media_sid": sid} for sid in sids]}
         path = f"{self.path}Set"
-        return self.ask("POST", path, json.dumps(said), {"Content-Type": "application/json"})
+        return self.ask(
+            "POST", path, json.dumps(command_body), {"Content-Type": "application/json"}
+        )
 
     def direct(self, medium: Medium, **headers: str) -> Answer:
         """The bytes, by the temporary URL of a record, without credentials."""

@@ -63,17 +63,17 @@ class MessageClient(ConversationClient):
     def refuses_post(self, form: Fields, code: int, status: int = 400) -> dict[str, Any]:
         """A new message is refused, and nothing is left of it."""
         self.settle()
-        before, noted = self.bodies(), self.events()
+        before, events_before = self.bodies(), self.events()
         error: dict[str, Any] = self.api.post(self.messages, form).refuses(status, code)
-        assert (self.bodies(), self.events()) == (before, noted)
+        assert (self.bodies(), self.events()) == (before, events_before)
         return error
 
     def refuses_edit(self, message: Message, form: Fields, code: int) -> None:
         """A change of a message is refused, and nothing changes."""
         self.settle()
-        before, noted = self.read(message), self.events()
+        before, events_before = self.read(message), self.events()
         self.edit(message, form).refuses(400, code)
-        assert (self.read(message), self.events()) == (before, noted)
+        assert (self.read(message), self.events()) == (before, events_before)
 
     def settle(self) -> None:
         """Wait until everything that was sent is delivered."""

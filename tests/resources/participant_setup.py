@@ -134,17 +134,17 @@ class ConversationClient:
         self, participant: Participant, form: Fields, code: int, status: int = 400
     ) -> dict[str, Any]:
         """An update is refused, and neither the participant nor the event log changes."""
-        before, noted = self.fetch(participant), self.events()
+        before, events_before = self.fetch(participant), self.events()
         error: dict[str, Any] = self.update(participant, form).refuses(status, code)
         assert self.fetch(participant) == before
-        assert self.events() == noted
+        assert self.events() == events_before
         return error
 
     def events(self) -> list[tuple[str, bool]]:
         """Return the events of the requests so far: name, and whether webhooks may receive it."""
-        noted = events(self.server, self.conversation["account_sid"], self.sid)
+        events_before = events(self.server, self.conversation["account_sid"], self.sid)
         # Receipts change in the background, some time after a message.
-        return [each for each in noted if each[0] != "onDeliveryUpdated"]
+        return [each for each in events_before if each[0] != "onDeliveryUpdated"]
 
 
 def make_role(api: Api, kind: str = "conversation") -> str:

@@ -35,7 +35,7 @@ def new_service_api(api: Api, name: str = "Of its own") -> Api:
     return api.service(sid)
 
 
-def told(server: Server, account_sid: str) -> list[tuple[str, str]]:
+def logged_events(server: Server, account_sid: str) -> list[tuple[str, str]]:
     """Return name and subject of the changes without webhooks of an account's requests, in order.
 
     Events of timers, such as another test's conversation that closes, are not included.
@@ -48,7 +48,7 @@ def told(server: Server, account_sid: str) -> list[tuple[str, str]]:
     return [(name, subject_sid) for name, subject_sid, fires in rows if not fires]
 
 
-def everything_kept(server: Server, account_sid: str) -> str:
+def all_rows_text(server: Server, account_sid: str) -> str:
     """Return all rows of an account in all tables as one text, to search it for secrets."""
     found: list[Any] = []
     with closing(connect(server)) as connection:
@@ -76,13 +76,13 @@ def refuses(
 ) -> dict[str, Any]:
     """An update is refused, and neither the resource nor the event log changes."""
     assert api.sid is not None
-    before, noted = api.get(path).body, _changes_told(server, api.sid)
+    before, changes_before = api.get(path).body, _changes_in_log(server, api.sid)
     error: dict[str, Any] = api.post(path, form).refuses(status, code)
     assert api.get(path).body == before
-    assert _changes_told(server, api.sid) == noted
+    assert _changes_in_log(server, api.sid) == changes_before
     return error
 
 
-def _changes_told(server: Server, account_sid: str) -> list[tuple[str, str]]:
+def _changes_in_log(server: Server, account_sid: str) -> list[tuple[str, str]]:
     """Return the events of settings: an earlier test's timer may add an event too."""
-    return [each for each in told(server, account_sid) if each[0].endswith("Changed")]
+    return [each for each in logged_events(server, account_sid) if each[0].endswith("Changed")]

@@ -13,7 +13,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from parlour.resources.table import operations
-from tests.resources.settings_setup import NOWHERE, everything_kept, new_account_api, told
+from tests.resources.settings_setup import NOWHERE, all_rows_text, logged_events, new_account_api
 from tests.support.polling import eventually
 from tests.support.server import ServerError
 
@@ -60,7 +60,7 @@ def test_a_new_key_shows_its_secret_once_and_lets_in(own: Api, server: Server) -
     assert made["friendly_name"] == "laptop"
     assert parsedate_to_datetime(made["date_created"]).utcoffset() is not None
     assert DATE.fullmatch(made["date_created"])
-    assert told(server, str(own.sid))[-1] == ("accountChanged", made["sid"])
+    assert logged_events(server, str(own.sid))[-1] == ("accountChanged", made["sid"])
     by_key = own.signed(made["sid"], made["secret"]).under("/v1")
     assert by_key.get("/Configuration").expect(200)["account_sid"] == own.sid
     del made["secret"]
@@ -106,7 +106,7 @@ def test_a_revoked_key_is_refused_from_then_on(own: Api, server: Server) -> None
     upper = "SK" + made["sid"][2:].upper()
     own.delete(f"/Keys/{upper}.json").expect(204)
     by_key.get("/Configuration").refuses(401, 20003)
-    assert told(server, str(own.sid))[-1] == ("accountChanged", made["sid"])
+    assert logged_events(server, str(own.sid))[-1] == ("accountChanged", made["sid"])
     own.delete(f"/Keys/{made['sid']}.json").refuses(404, 20404)
     own.get(f"/Keys/{made['sid']}.json").refuses(404, 20404)
     own.get("/Keys.json").expect(200)
@@ -119,10 +119,10 @@ def test_secrets_are_encrypted_and_a_repeated_request_shows_the_same(
     made = own.post("/Keys.json", FriendlyName="once", headers=repeated)
     again = own.post("/Keys.json", FriendlyName="once", headers=repeated)
     assert (made.expect(201), made.body) == (again.expect(201), again.body)
-    kept = everything_kept(server, str(own.sid))
-    assert made.json["sid"] in kept
-    assert made.json["secret"] not in kept
-    assert str(own.token) not in kept
+    rows_text = all_rows_text(server, str(own.sid))
+    assert made.json["sid"] in rows_text
+    assert made.json["secret"] not in rows_text
+    assert str(own.token) not in rows_text
 
 
 def test_a_list_has_the_shape_of_its_version(server: Server) -> None:

@@ -73,8 +73,8 @@ def test_over_rest_it_is_429_with_retry_after_and_nothing_changed(limited: Serve
     assert made >= BURST
     reply.refuses(429, 50063)
     assert reply.headers["Retry-After"] == "1"
-    said = [each["body"] for each in api.get(path, PageSize=100).expect(200)["messages"]]
-    assert said == [str(number) for number in range(made)]
+    sent = [each["body"] for each in api.get(path, PageSize=100).expect(200)["messages"]]
+    assert sent == [str(number) for number in range(made)]
     eventually(lambda: api.post(path, Body="later").status, lambda status: status == 201)
     api.close()
 
@@ -179,9 +179,9 @@ def test_an_account_has_ten_times_as_many_in_all(run_scenario: ScenarioRunner) -
         for number in range(in_all):
             await instance.say(sids[number // BURST], str(number))
         assert await refused(instance, "CreateConversation") == TOO_MANY_OF_ACCOUNT
-        said = {"Body": "one too many"}
+        sent = {"Body": "one too many"}
         path = {"ConversationSid": sids[-1]}
-        assert await refused(instance, "CreateConversationMessage", said, **path) == (
+        assert await refused(instance, "CreateConversationMessage", sent, **path) == (
             TOO_MANY_OF_ACCOUNT
         )
         clock.advance(100)
@@ -197,8 +197,8 @@ def test_commands_of_clients_count_like_calls_of_rest(run_scenario: ScenarioRunn
         sid = await clients.create_conversation("bob")
         clock = stop_clock(clients.instance)
         for number in range(BURST):
-            said = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": str(number)})
-            assert said.status == 201
+            sent = await clients.post("bob", f"Conversations/{sid}/Messages", {"body": str(number)})
+            assert sent.status == 201
         path = f"Conversations/{sid}/Messages"
         assert (await clients.post("bob", path, {"body": "x"})).refusal == TOO_MANY
         assert await refused(

@@ -13,10 +13,10 @@ from tests.resources.participant_setup import DATE
 from tests.resources.settings_setup import (
     NOWHERE,
     changes,
+    logged_events,
     new_account_api,
     new_service_api,
     refuses,
-    told,
 )
 from tests.support.phone_numbers import phone_number
 
@@ -76,7 +76,7 @@ def test_a_configuration_is_shown_as_it_was_made(api: Api, server: Server) -> No
     assert DATE.fullmatch(made["date_created"])
     assert made["date_updated"] == made["date_created"]
     assert made["url"] == f"{api.base_url}/v1/Configuration/Addresses/{made['sid']}"
-    assert told(server, made["account_sid"])[-1] == ("accountChanged", made["sid"])
+    assert logged_events(server, made["account_sid"])[-1] == ("accountChanged", made["sid"])
     for key in (made["sid"], "IG" + made["sid"][2:].upper(), address, f"%2B{address[1:]}"):
         assert api.get(f"{PATH}/{key}").body == answer.body
 
@@ -236,7 +236,7 @@ def test_a_deleted_configuration_is_not_found(api: Api, server: Server) -> None:
     made = make(api)
     path = f"{PATH}/{made['address']}"
     api.delete(path).expect(204)
-    assert told(server, str(api.sid))[-1] == ("accountChanged", made["sid"])
+    assert logged_events(server, str(api.sid))[-1] == ("accountChanged", made["sid"])
     for answer in (
         api.get(path),
         api.delete(path),
@@ -260,4 +260,4 @@ def test_a_deleted_service_leaves_its_addresses_to_the_default_one(
     shown = api.get(f"{PATH}/{held['sid']}").expect(200)
     assert shown["auto_creation"] == {**held["auto_creation"], "conversation_service_sid": None}
     assert api.get(f"{PATH}/{elsewhere['sid']}").expect(200) == elsewhere
-    assert ("accountChanged", held["sid"]) in told(server, str(api.sid))[-2:]
+    assert ("accountChanged", held["sid"]) in logged_events(server, str(api.sid))[-2:]

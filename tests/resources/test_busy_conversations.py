@@ -44,7 +44,7 @@ def at_once(asks: list[Callable[[], Answer]]) -> list[Answer]:
         return [each.result() for each in [threads.submit(ask) for ask in asks]]
 
 
-def told(server: Server, sid: str, name: str) -> list[dict[str, Any]]:
+def published(server: Server, sid: str, name: str) -> list[dict[str, Any]]:
     """Return the log's entries of one kind of event of a conversation, in its order."""
     connection = connect(server)
     try:
@@ -74,7 +74,7 @@ def test_messages_get_each_index_once_and_are_published_in_order(
     for sid in rooms:
         of_this = [each for each in shown if each["conversation_sid"] == sid]
         assert sorted(each["index"] for each in of_this) == list(range(count))
-        events = [each["message"] for each in told(server, sid, "onMessageAdded")]
+        events = [each["message"] for each in published(server, sid, "onMessageAdded")]
         assert [each["message_index"] for each in events] == list(range(count))
         assert {each["sid"]: each["index"] for each in of_this} == {
             each["sid"]: each["message_index"] for each in events
@@ -91,24 +91,26 @@ def test_concurrent_participant_changes_are_all_stored_and_published(
                 Attributes=json.dumps({"round": number}),
             )
             for number in range(ROUNDS)
-            for sid, everybody in rooms.items()
-            for one in everybody
+            for sid, participants in rooms.items()
+            for one in participants
         ]
     )
     assert {answer.status for answer in answers} == {200}
-    for sid, everybody in rooms.items():
-        events = [each["participant"] for each in told(server, sid, "onParticipantUpdated")]
-        assert Counter(each["sid"] for each in events) == {one["sid"]: ROUNDS for one in everybody}
+    for sid, participants in rooms.items():
+        events = [each["participant"] for each in published(server, sid, "onParticipantUpdated")]
+        assert Counter(each["sid"] for each in events) == {
+            one["sid"]: ROUNDS for one in participants
+        }
         last = {each["sid"]: each["attributes"] for each in events}
-        for one in everybody:
-            kept = form_api.get(f"/Conversations/{sid}/Participants/{one['sid']}").expect(200)
-            assert kept["attributes"] == last[one["sid"]]
+        for one in participants:
+            stored = form_api.get(f"/Conversations/{sid}/Participants/{one['sid']}").expect(200)
+            assert stored["attributes"] == last[one["sid"]]
 
 
 def test_requests_for_missing_objects_do_not_affect_others(
     form_api: Api, rooms: dict[str, list[dict[str, Any]]]
 ) -> None:
-    nobody = f"MB{'0' * 32}"
+    missing_sid = f"MB{'0' * 32}"
 
     def ask(sid: str, participant_sid: str, number: int) -> Answer:
         path = f"/Conversations/{sid}/Participants/{participant_sid}"
@@ -116,16 +118,16 @@ def test_requests_for_missing_objects_do_not_affect_others(
 
     asks: list[Callable[[], Answer]] = []
     for number in range(ROUNDS):
-        for sid, everybody in rooms.items():
-            wanted = [one["sid"] for one in everybody] + [nobody]
+        for sid, participants in rooms.items():
+            wanted = [one["sid"] for one in participants] + [missing_sid]
             asks += [partial(ask, sid, participant_sid, number) for participant_sid in wanted]
     statuses = Counter(answer.status for answer in at_once(asks))
     assert statuses == {
         200: ROUNDS * CONVERSATIONS * PARTICIPANTS_EACH,
         404: ROUNDS * CONVERSATIONS,
     }
-    for sid, everybody in rooms.items():
-        for one in everybody:
+    for sid, participants in rooms.items():
+        for one in participants:
             path = f"/Conversations/{sid}/Participants/{one['sid']}"
             assert "round" in json.loads(form_api.get(path).expect(200)["attributes"])
 
@@ -135,19 +137,19 @@ def test_messages_and_read_horizons_meet(
 ) -> None:
     asks: list[Callable[[], Answer]] = []
     for number in range(ROUNDS):
-        for sid, everybody in rooms.items():
+        for sid, participants in rooms.items():
             path = f"/Conversations/{sid}"
             asks.append(lambda path=path: form_api.post(f"{path}/Messages", Body="hello"))
-            for one in everybody:
+            for one in participants:
                 own = f"{path}/Participants/{one['sid']}"
                 asks.append(
                     lambda own=own, number=number: form_api.post(own, LastReadMessageIndex=number)
                 )
     assert {answer.status for answer in at_once(asks)} == {200, 201}
-    for sid, everybody in rooms.items():
+    for sid, participants in rooms.items():
         listed = form_api.get(f"/Conversations/{sid}/Messages").expect(200)["messages"]
         assert [each["index"] for each in listed] == list(range(ROUNDS))
-        for one in everybody:
+        for one in participants:
             path = f"/Conversations/{sid}/Participants/{one['sid']}"
             read = form_api.get(path).expect(200)["last_read_message_index"]
             assert read is None or read < ROUNDS

@@ -217,17 +217,17 @@ async def _failing_lane(folder: Path) -> list[str]:
         backend.responders["/hook"] = respond_with(500)
         JumpingClock.offset_ms = 72 * HOUR_MS
 
-        async def heard(count: int) -> bool:
+        async def is_received(count: int) -> bool:
             return len(backend.requests_to("/hook")) >= count
 
         for body in ("one", "two"):
             await instance.say(conversation.sid, body, origin=FIRES)
-        await _until(partial(heard, 2))  # The first of them, and its retry.
+        await _until(partial(is_received, 2))  # The first of them, and its retry.
         JumpingClock.offset_ms = 0
         del backend.responders["/hook"]
         await instance.say(conversation.sid, "three", origin=FIRES)
         await instance.wait_until_idle()
-        return [told.values["Body"] for told in backend.requests_to("/hook")]
+        return [request.values["Body"] for request in backend.requests_to("/hook")]
 
 
 @pytest.mark.slow
@@ -256,7 +256,7 @@ async def _failing_lane_at_a_start(folder: Path) -> list[str]:
         del backend.responders["/hook"]
         async with InProcessServer(folder, database=instance.database) as instance:
             await instance.wait_until_idle()
-        return [told.values["Body"] for told in backend.requests_to("/hook")[failed:]]
+        return [request.values["Body"] for request in backend.requests_to("/hook")[failed:]]
 
 
 @pytest.mark.slow
@@ -271,13 +271,13 @@ async def _timer(folder: Path) -> None:
         JumpingClock.offset_ms = 72 * HOUR_MS
         form = {"Timers.Inactive": "PT1M", "Timers.Closed": "PT10M"}
         made = await instance.do("CreateConversation", form)
-        kept = await instance.do("CreateConversation", {"Timers.Closed": "P30D"})
+        open_conversation = await instance.do("CreateConversation", {"Timers.Closed": "P30D"})
         await asyncio.sleep(0)
         JumpingClock.offset_ms = 0
 
         async def are_capped() -> bool:
             seen = await instance.do("FetchConversation", Sid=made.sid)
-            longer = await instance.do("FetchConversation", Sid=kept.sid)
+            longer = await instance.do("FetchConversation", Sid=open_conversation.sid)
             now_ms = JumpingClock().now_ms()
             return (
                 seen.date_inactive <= now_ms + 60_000

@@ -9,10 +9,10 @@ import pytest
 from tests.resources.settings_setup import (
     NOWHERE,
     changes,
+    logged_events,
     new_account_api,
     new_service_api,
     refuses,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def test_timers_count_for_conversations_made_afterwards(own: Api, server: Server
     earlier = own.post("/Conversations").expect(201)
     form = {"DefaultInactiveTimer": "PT1M", "DefaultClosedTimer": "P1D"}
     changes(own, PATH, form, default_inactive_timer="PT1M", default_closed_timer="P1D")
-    assert told(server, str(own.sid))[-1] == ("accountChanged", own.sid)
+    assert logged_events(server, str(own.sid))[-1] == ("accountChanged", own.sid)
     assert set(own.post("/Conversations").expect(201)["timers"]) == {"date_inactive", "date_closed"}
     elsewhere = new_service_api(own).post("/Conversations").expect(201)
     assert set(elsewhere["timers"]) == {"date_inactive", "date_closed"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.resources.message_setup import rows
-from tests.resources.settings_setup import NOWHERE, new_account_api, told
+from tests.resources.settings_setup import NOWHERE, logged_events, new_account_api
 from tests.support.server_database import connect
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_templates_are_listed_and_removed(own: Api, server: Server) -> None:
     own.get(path).refuses(404, 20404)
     own.delete(path).refuses(404, 20404)
     assert own.get(PATH).expect(200)["content_templates"] == made[1:]
-    assert [sid for _, sid in told(server, str(own.sid))].count(made[0]["sid"]) == 2
+    assert [sid for _, sid in logged_events(server, str(own.sid))].count(made[0]["sid"]) == 2
 
 
 def test_a_message_is_made_with_a_template(own: Api) -> None:

@@ -58,9 +58,9 @@ def send(api: Api, *participants: Participant, **form: str) -> Answer:
     return api.post(PATH, {**form, "Participant": texts})
 
 
-def completed(api: Api, begun: dict[str, Any]) -> tuple[dict[str, Any], list[Participant]]:
+def completed(api: Api, started: dict[str, Any]) -> tuple[dict[str, Any], list[Participant]]:
     """The conversation and its participants, once it is no more initializing."""
-    path = f"/Conversations/{begun['sid']}"
+    path = f"/Conversations/{started['sid']}"
     conversation = eventually(
         lambda: api.get(path).expect(200),
         lambda found: found["state"] != "initializing",
@@ -96,15 +96,15 @@ def test_with_participants_it_is_accepted_and_completed_soon(form_api: Api) -> N
         FriendlyName="Together",
         **{"Timers.Inactive": "PT1H"},
     )
-    begun = answer.expect(202)
-    assert list(begun) == KEYS
-    assert list(begun["links"]) == ["participants", "messages", "webhooks"]
-    assert (begun["state"], begun["timers"]) == ("initializing", {})
-    assert begun["friendly_name"] == "Together"
-    root = f"{form_api.base_url}{form_api.prefix}/Conversations/{begun['sid']}"
-    assert begun["url"] == root
-    assert begun["links"]["webhooks"] == f"{root}/Webhooks"
-    conversation, (carol, by_phone, nobody) = completed(form_api, begun)
+    started = answer.expect(202)
+    assert list(started) == KEYS
+    assert list(started["links"]) == ["participants", "messages", "webhooks"]
+    assert (started["state"], started["timers"]) == ("initializing", {})
+    assert started["friendly_name"] == "Together"
+    root = f"{form_api.base_url}{form_api.prefix}/Conversations/{started['sid']}"
+    assert started["url"] == root
+    assert started["links"]["webhooks"] == f"{root}/Webhooks"
+    conversation, (carol, by_phone, nobody) = completed(form_api, started)
     assert conversation["state"] == "active"
     assert list(conversation["timers"]) == ["date_inactive"]
     assert (carol["identity"], carol["attributes"]) == (identity, ' {"seat": 1} ')
@@ -117,15 +117,15 @@ def test_with_participants_it_is_accepted_and_completed_soon(form_api: Api) -> N
 
 
 def test_the_wanted_state_comes_after_it(form_api: Api) -> None:
-    begun = send(form_api, chat(), State="inactive").expect(202)
-    assert begun["state"] == "initializing"
-    assert completed(form_api, begun)[0]["state"] == "inactive"
+    started = send(form_api, chat(), State="inactive").expect(202)
+    assert started["state"] == "initializing"
+    assert completed(form_api, started)[0]["state"] == "inactive"
 
 
 def test_ten_participants_are_taken(form_api: Api) -> None:
-    people = [chat() for _ in range(10)]
-    _, listed = completed(form_api, send(form_api, *people).expect(202))
-    assert [each["identity"] for each in listed] == [each["identity"] for each in people]
+    forms = [chat() for _ in range(10)]
+    _, listed = completed(form_api, send(form_api, *forms).expect(202))
+    assert [each["identity"] for each in listed] == [each["identity"] for each in forms]
 
 
 @pytest.mark.parametrize(("header", "fires"), [("true", True), ("false", False)])
@@ -133,11 +133,11 @@ def test_the_events_come_in_order_and_under_the_rule_of_the_header(
     server: Server, form_api: Api, header: str, fires: bool
 ) -> None:
     texts = [json.dumps(chat()), json.dumps(phone())]
-    begun = form_api.post(
+    started = form_api.post(
         PATH, Participant=texts, headers={"X-Twilio-Webhook-Enabled": header}
     ).expect(202)
-    completed(form_api, begun)
-    assert events(server, begun["account_sid"], begun["sid"]) == [
+    completed(form_api, started)
+    assert events(server, started["account_sid"], started["sid"]) == [
         ("onConversationAdded", fires),
         ("onParticipantAdded", fires),
         ("onParticipantAdded", fires),
@@ -202,10 +202,10 @@ def test_a_bad_conversation_is_refused(
 
 def test_a_unique_name_is_taken_at_once(form_api: Api) -> None:
     name = unique("name")
-    begun = send(form_api, chat(), UniqueName=name).expect(202)
+    started = send(form_api, chat(), UniqueName=name).expect(202)
     send(form_api, chat(), UniqueName=name).refuses(409, 50353)
     form_api.post("/Conversations", UniqueName=name).refuses(409, 50353)
-    completed(form_api, begun)
+    completed(form_api, started)
 
 
 def test_more_than_ten_participants_are_refused(form_api: Api) -> None:
@@ -216,8 +216,8 @@ def test_a_duplicate_participant_is_rejected(form_api: Api) -> None:
     identity, address = unique("twin"), phone_number()
     send(form_api, chat(identity), chat(identity)).refuses(409, 50433)
     send(form_api, phone(address), phone(address)).refuses(409, 50425)
-    begun = send(form_api, phone(address), phone(address, phone_number())).expect(202)
-    assert len(completed(form_api, begun)[1]) == 2
+    started = send(form_api, phone(address), phone(address, phone_number())).expect(202)
+    assert len(completed(form_api, started)[1]) == 2
 
 
 def test_a_proxy_number_cannot_be_a_participants_address(form_api: Api) -> None:
@@ -230,15 +230,15 @@ def test_a_proxy_number_cannot_be_a_participants_address(form_api: Api) -> None:
 
 def test_a_pair_is_reserved_from_the_response_on(server: Server, form_api: Api) -> None:
     address = phone_number()
-    begun = send(form_api, phone(address)).expect(202)
+    started = send(form_api, phone(address)).expect(202)
     send(form_api, phone(address)).refuses(409, 50425)
     room = ConversationClient.make(server, form_api)
     binding = {"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": PROXY}
     error = form_api.post(room.path, binding).refuses(409, 50416)
-    assert error["message"].endswith(f"Conversation {begun['sid']}")
-    completed(form_api, begun)
+    assert error["message"].endswith(f"Conversation {started['sid']}")
+    completed(form_api, started)
     send(form_api, phone(address)).refuses(409, 50425)
-    form_api.post(f"/Conversations/{begun['sid']}", State="closed").expect(200)
+    form_api.post(f"/Conversations/{started['sid']}", State="closed").expect(200)
     send(form_api, phone(address)).expect(202)
 
 
@@ -264,23 +264,23 @@ def test_one_of_many_gets_a_pair(form_api: Api) -> None:
 
 
 def test_a_group_may_be_named_in_any_order(form_api: Api) -> None:
-    people = [native(), projected(unique("in")), native(), projected()]
-    _, listed = completed(form_api, send(form_api, *people).expect(202))
+    forms = [native(), projected(unique("in")), native(), projected()]
+    _, listed = completed(form_api, send(form_api, *forms).expect(202))
     assert [each["messaging_binding"] for each in listed] == [
-        {"type": "sms", **each["messaging_binding"]} for each in people
+        {"type": "sms", **each["messaging_binding"]} for each in forms
     ]
 
 
 def test_a_member_behind_a_proxy_may_be_in_a_group(form_api: Api) -> None:
-    begun = send(form_api, phone(), native(), native()).expect(202)
-    assert len(completed(form_api, begun)[1]) == 3
+    started = send(form_api, phone(), native(), native()).expect(202)
+    assert len(completed(form_api, started)[1]) == 3
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_group_member_needs_an_address(form_api: Api, first: bool) -> None:
-    people = [native(), projected()]
-    people.insert(0 if first else 2, chat())
-    send(form_api, *people).refuses(400, 50434)
+    forms = [native(), projected()]
+    forms.insert(0 if first else 2, chat())
+    send(form_api, *forms).refuses(400, 50434)
 
 
 def test_members_of_a_group_have_numbers_of_north_america(form_api: Api) -> None:
@@ -300,14 +300,14 @@ def test_the_same_member_is_not_in_a_group_twice(form_api: Api) -> None:
 
 
 def test_a_list_of_numbers_has_one_group(form_api: Api) -> None:
-    people = [projected(), native(), native()]
-    begun = send(form_api, *people).expect(202)
-    completed(form_api, begun)
-    error = send(form_api, *reversed(people)).refuses(409, 50438)
-    assert error["message"].endswith(f"Conversation {begun['sid']}")
-    send(form_api, *people, native()).expect(202)
-    form_api.post(f"/Conversations/{begun['sid']}", State="closed").expect(200)
-    send(form_api, *people).expect(202)
+    forms = [projected(), native(), native()]
+    started = send(form_api, *forms).expect(202)
+    completed(form_api, started)
+    error = send(form_api, *reversed(forms)).refuses(409, 50438)
+    assert error["message"].endswith(f"Conversation {started['sid']}")
+    send(form_api, *forms, native()).expect(202)
+    form_api.post(f"/Conversations/{started['sid']}", State="closed").expect(200)
+    send(form_api, *forms).expect(202)
 
 
 def test_smaller_sets_on_the_way_do_not_matter(server: Server, form_api: Api) -> None:
@@ -315,8 +315,8 @@ def test_smaller_sets_on_the_way_do_not_matter(server: Server, form_api: Api) ->
     smaller = ConversationClient.make(server, form_api)
     smaller.add({PROJECTED_ADDRESS: ours["messaging_binding"]["projected_address"]})
     smaller.add({"MessagingBinding.Address": first["messaging_binding"]["address"]})
-    begun = send(form_api, ours, first, second).expect(202)
-    assert len(completed(form_api, begun)[1]) == 3
+    started = send(form_api, ours, first, second).expect(202)
+    assert len(completed(form_api, started)[1]) == 3
 
 
 # --- Settings, tenants and crashes
@@ -376,17 +376,19 @@ def asleep(tmp_path: Path) -> Iterator[Asleep]:
 
 @pytest.mark.slow
 def test_it_is_completed_after_a_kill(asleep: Asleep) -> None:
-    begun = [send(asleep.api, chat(), phone(), FriendlyName=str(n)).expect(202) for n in range(60)]
-    for each in begun:
+    started = [
+        send(asleep.api, chat(), phone(), FriendlyName=str(n)).expect(202) for n in range(60)
+    ]
+    for each in started:
         path = f"/Conversations/{each['sid']}"
         assert asleep.api.get(path).expect(200)["state"] == "initializing"
         assert asleep.api.get(f"{path}/Participants").expect(200)["participants"] == []
     listed = asleep.api.get("/Conversations", State="initializing", PageSize=100).expect(200)
     assert len(listed["conversations"]) == 60
     api = asleep.wake()
-    for each in begun:
-        conversation, people = completed(api, each)
-        assert (conversation["state"], len(people)) == ("active", 2)
+    for each in started:
+        conversation, forms = completed(api, each)
+        assert (conversation["state"], len(forms)) == ("active", 2)
         names = [name for name, _ in events(asleep.awake, api.sid or "", each["sid"])]
         assert names.count("onParticipantAdded") == 2
 
@@ -394,8 +396,8 @@ def test_it_is_completed_after_a_kill(asleep: Asleep) -> None:
 @pytest.mark.slow
 def test_nothing_but_delete_is_possible_before_it_is_complete(asleep: Asleep) -> None:
     api, address = asleep.api, phone_number()
-    begun = send(api, phone(address)).expect(202)
-    path = f"/Conversations/{begun['sid']}"
+    started = send(api, phone(address)).expect(202)
+    path = f"/Conversations/{started['sid']}"
     for below, form in (
         ("", {"FriendlyName": "x"}),
         ("/Messages", {"Body": "x"}),
@@ -412,19 +414,19 @@ def test_nothing_but_delete_is_possible_before_it_is_complete(asleep: Asleep) ->
 
 @pytest.mark.slow
 def test_a_set_is_taken_before_its_conversation_is_complete(asleep: Asleep) -> None:
-    api, people = asleep.api, [native(), native(), projected()]
-    begun = send(api, *people).expect(202)
-    again = send(api, *reversed(people)).refuses(409, 50438)
-    assert again["message"].endswith(f"Conversation {begun['sid']}")
+    api, forms = asleep.api, [native(), native(), projected()]
+    started = send(api, *forms).expect(202)
+    again = send(api, *reversed(forms)).refuses(409, 50438)
+    assert again["message"].endswith(f"Conversation {started['sid']}")
     step_by_step = ConversationClient.make(asleep.server, api)
-    for each in people[:2]:
+    for each in forms[:2]:
         step_by_step.add({ADDRESS: each["messaging_binding"]["address"]})
-    last = {PROJECTED_ADDRESS: people[2]["messaging_binding"]["projected_address"]}
+    last = {PROJECTED_ADDRESS: forms[2]["messaging_binding"]["projected_address"]}
     refused = api.post(step_by_step.path, last).refuses(409, 50438)
-    assert refused["message"].endswith(f"Conversation {begun['sid']}")
-    api.delete(f"/Conversations/{begun['sid']}").expect(204)
+    assert refused["message"].endswith(f"Conversation {started['sid']}")
+    api.delete(f"/Conversations/{started['sid']}").expect(204)
     api.post(step_by_step.path, last).expect(201)
-    larger = send(api, *people, native()).expect(202)
+    larger = send(api, *forms, native()).expect(202)
     assert len(completed(asleep.wake(), larger)[1]) == 4
 
 
@@ -435,8 +437,8 @@ def test_an_incomplete_conversation_is_closed_and_logged(asleep: Asleep) -> None
     good = send(api, chat()).expect(202)
     api.delete(f"/Roles/{role_sid}").expect(204)
     api = asleep.wake()
-    closed, people = completed(api, bad)
-    assert (closed["state"], closed["timers"], people) == ("closed", {}, [])
+    closed, forms = completed(api, bad)
+    assert (closed["state"], closed["timers"], forms) == ("closed", {}, [])
     assert completed(api, good)[0]["state"] == "active"
     assert '"code":50427' in asleep.awake.log_tail().replace(" ", "")
     assert bad["sid"] in asleep.awake.log_tail()

@@ -17,11 +17,11 @@ from parlour.vocabulary.clock import SystemRandom
 from tests.resources.participant_setup import DATE
 from tests.resources.settings_setup import (
     NOWHERE,
+    all_rows_text,
     changes,
-    everything_kept,
+    logged_events,
     new_account_api,
     refuses,
-    told,
 )
 from tests.support.server_database import connect
 
@@ -58,7 +58,7 @@ def test_a_credential_is_shown_without_its_secrets(api: Api, server: Server) -> 
     assert made["date_updated"] == made["date_created"]
     assert made["url"] == f"{api.base_url}/v1/Credentials/{made['sid']}"
     assert api.get(f"/Credentials/{made['sid']}").body == answer.body
-    assert told(server, made["account_sid"])[-1] == ("accountChanged", made["sid"])
+    assert logged_events(server, made["account_sid"])[-1] == ("accountChanged", made["sid"])
 
 
 @pytest.mark.parametrize("kind", ["gcm", "fcm"])
@@ -85,17 +85,17 @@ def test_secrets_are_encrypted(server: Server) -> None:
     assert own.sid is not None
     given = {name: secrets.token_hex(16) for name in SECRETS}
     sid = make(own, **given)["sid"]
-    first = everything_kept(server, own.sid)
+    first = all_rows_text(server, own.sid)
     changed = {name: secrets.token_hex(16) for name in SECRETS}
     answer = own.post(
         f"/Credentials/{sid}", changed, headers={"Idempotency-Key": secrets.token_hex(8)}
     )
     answer.expect(200)
-    kept = everything_kept(server, own.sid)
-    assert sid in kept
-    assert kept != first
+    rows_text = all_rows_text(server, own.sid)
+    assert sid in rows_text
+    assert rows_text != first
     for secret in (*given.values(), *changed.values()):
-        assert secret not in first + kept
+        assert secret not in first + rows_text
         assert secret not in answer.text
         assert secret not in server.log_tail()
 
@@ -160,7 +160,7 @@ def test_a_list_is_in_the_order_of_creation(server: Server) -> None:
 def test_a_deleted_credential_is_not_found(api: Api, server: Server) -> None:
     sid = make(api)["sid"]
     api.delete(f"/Credentials/{sid}").expect(204)
-    assert told(server, str(api.sid))[-1] == ("accountChanged", sid)
+    assert logged_events(server, str(api.sid))[-1] == ("accountChanged", sid)
     api.delete(f"/Credentials/{sid}").refuses(404, 20404)
     api.get(f"/Credentials/{sid}").refuses(404, 20404)
 

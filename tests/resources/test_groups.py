@@ -61,10 +61,10 @@ def say(room: ConversationClient, **form: str) -> Answer:
 
 def refuses(room: ConversationClient, form: Form, code: int, status: int = 400) -> dict[str, Any]:
     """A participant is refused, and neither the list nor the event log changes."""
-    before, noted = room.api.get(room.path, PageSize=100).body, room.events()
+    before, events_before = room.api.get(room.path, PageSize=100).body, room.events()
     error: dict[str, Any] = add(room, form).refuses(status, code)
     assert room.api.get(room.path, PageSize=100).body == before
-    assert room.events() == noted
+    assert room.events() == events_before
     return error
 
 
@@ -234,10 +234,10 @@ def test_only_members_write_without_a_proxy_number(room: ConversationClient, mem
     numbers = [phone_number() for _ in range(members)]
     for number in numbers:
         add(room, member(number)).expect(201)
-    noted = room.events()
+    events_before = room.events()
     for form in ({"Author": phone_number()}, {"Author": unique("nobody")}, {}):
         say(room, Body="x", **form).refuses(400, 50513)
-    assert room.events() == noted
+    assert room.events() == events_before
     message = say(room, Author=numbers[0], Body="x").expect(201)
     assert (message["delivery"] or {"total": 0})["total"] == members - 1
 

@@ -213,18 +213,18 @@ def test_responses_for_idempotency_keys_expire_after_a_day(tmp_path: Path) -> No
                 key = (place.scope.account_sid, "CreateUser", str(number))
                 await tx.run(idempotency.INSERT, *key, "digest", 201, "{}", tx.now)
 
-        async def kept() -> int:
+        async def stored_rows() -> int:
             row = await place.store.read(lambda tx: tx.one("SELECT COUNT(*) FROM idempotency"))
             assert row is not None
             return int(row[0])
 
         await place.store.write(keep)
         await place.pass_time(24 * 60 * MINUTE_MS - 1)
-        assert await kept() == count
+        assert await stored_rows() == count
         place.clock.advance(1)
         await place.scheduler.run_due()
-        assert await kept() == 7
+        assert await stored_rows() == 7
         await place.pass_time(0)
-        assert await kept() == 0
+        assert await stored_rows() == 0
 
     in_place(tmp_path, test)

@@ -306,8 +306,13 @@ def test_the_log_has_no_names_bytes_or_signatures() -> None:
         user.look(made["sid"])
         logged = server.log_path.read_text()
     assert '"operation_id": "FetchMediaDirect"' in logged
-    for said in ("canary", made["sid"], direct_url(made)[-64:], user.credentials["X-Twilio-Token"]):
-        assert said not in logged
+    for secret in (
+        "canary",
+        made["sid"],
+        direct_url(made)[-64:],
+        user.credentials["X-Twilio-Token"],
+    ):
+        assert secret not in logged
 
 
 def api_of(server: Server) -> Api:

@@ -190,7 +190,7 @@ def test_deleted_media_are_hidden_at_once_and_removed_from_disk_later(
     waiting = shelves[0].add()
     message = media_conversation.send(medium)
     urls = [media_client.look(medium["sid"]).expect(200) for media_client in shelves]
-    assert kept(media_conversation, medium)
+    assert files_of(media_conversation, medium)
     path = {
         "message": f"{media_conversation.path}/Messages/{message['sid']}",
         "conversation": media_conversation.path,
@@ -201,7 +201,9 @@ def test_deleted_media_are_hidden_at_once_and_removed_from_disk_later(
         assert media_client.direct(url).status == 404
         assert media_client.look(medium["sid"]).status == 404
     eventually(
-        lambda: kept(media_conversation, medium), lambda found: not found, seconds=PURGE_SECONDS_MAX
+        lambda: files_of(media_conversation, medium),
+        lambda found: not found,
+        seconds=PURGE_SECONDS_MAX,
     )
     sql = "SELECT COUNT(*) FROM media WHERE sid = ?"
     eventually(
@@ -211,7 +213,7 @@ def test_deleted_media_are_hidden_at_once_and_removed_from_disk_later(
     )
     if goes == "service":
         eventually(
-            lambda: kept(media_conversation, waiting),
+            lambda: files_of(media_conversation, waiting),
             lambda found: not found,
             seconds=PURGE_SECONDS_MAX,
         )
@@ -219,7 +221,7 @@ def test_deleted_media_are_hidden_at_once_and_removed_from_disk_later(
         assert shelves[0].sees(waiting["sid"])
 
 
-def kept(media_conversation: MediaConversation, medium: Medium) -> list[str]:
+def files_of(media_conversation: MediaConversation, medium: Medium) -> list[str]:
     """Return the files of a medium, under any name."""
     folder = media_conversation.server.data_dir / "media"
     return [str(path) for path in folder.rglob(f"*{medium['sid']}*")]
@@ -271,21 +273,21 @@ def urls(server: Server) -> MediaUrls:
 def refusals(media_conversation: MediaConversation, medium: Medium) -> list[str]:
     """URLs that are not quite the one of a record."""
     parts = urlsplit(direct_url(medium))
-    said = dict(parse_qsl(parts.query))
+    url_query = dict(parse_qsl(parts.query))
     forged = [
-        {**said, "Signature": "0" * 64},
-        {**said, "Signature": said["Signature"].upper()},
-        {**said, "Signature": said["Signature"][:-1]},
-        {**said, "Signature": "ü" * 64},
-        {**said, "Signature": ""},
-        {**said, "Expires": str(int(said["Expires"]) + 1)},
-        {**said, "Expires": said["Expires"] + "0"},
-        {**said, "Expires": f" {said['Expires']}"},
-        {**said, "Expires": "-1"},
-        {**said, "Expires": "9" * 400},
-        {**said, "User": "US" + "0" * 32},
-        {**said, "User": "x"},
-        {name: text for name, text in said.items() if name != "User"},
+        {**url_query, "Signature": "0" * 64},
+        {**url_query, "Signature": url_query["Signature"].upper()},
+        {**url_query, "Signature": url_query["Signature"][:-1]},
+        {**url_query, "Signature": "ü" * 64},
+        {**url_query, "Signature": ""},
+        {**url_query, "Expires": str(int(url_query["Expires"]) + 1)},
+        {**url_query, "Expires": url_query["Expires"] + "0"},
+        {**url_query, "Expires": f" {url_query['Expires']}"},
+        {**url_query, "Expires": "-1"},
+        {**url_query, "Expires": "9" * 400},
+        {**url_query, "User": "US" + "0" * 32},
+        {**url_query, "User": "x"},
+        {name: text for name, text in url_query.items() if name != "User"},
         {},
     ]
     paths = [f"{parts.path}?{urlencode(query)}" for query in forged]
@@ -321,25 +323,27 @@ def test_a_forged_url_confirms_nothing(media_conversation: MediaConversation) ->
 
 def test_a_url_ends(media_conversation: MediaConversation, urls: MediaUrls) -> None:
     medium = media_conversation.media_client("alice").add()
-    said = dict(parse_qsl(urlsplit(direct_url(medium)).query))
+    url_query = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])
 
     def ask(seconds: int) -> Answer:
-        link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]) + seconds)
+        link = MediaLink(
+            scope, medium["sid"], url_query["User"], int(url_query["Expires"]) + seconds
+        )
         return media_conversation.media_client().ask_bare("GET", urls.sign(link))
 
     assert ask(0).status == 200
     ask(-400).refuses(403, 20403)
-    link = MediaLink(scope, NEVER, said["User"], int(said["Expires"]) - 400)
+    link = MediaLink(scope, NEVER, url_query["User"], int(url_query["Expires"]) - 400)
     expired_of_nothing = media_conversation.media_client().ask_bare("GET", urls.sign(link))
     assert expired_of_nothing.body == ask(-400).body
 
 
 def test_a_signature_of_another_key_is_worth_nothing(media_conversation: MediaConversation) -> None:
     medium = media_conversation.media_client("alice").add()
-    said = dict(parse_qsl(urlsplit(direct_url(medium)).query))
+    url_query = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])
-    link = MediaLink(scope, medium["sid"], said["User"], int(said["Expires"]))
+    link = MediaLink(scope, medium["sid"], url_query["User"], int(url_query["Expires"]))
     forged = MediaUrls(hmac.digest(b"guessed", b"media-url", hashlib.sha256)).sign(link)
     media_conversation.media_client().ask_bare("GET", forged).refuses(403, 20403)
 

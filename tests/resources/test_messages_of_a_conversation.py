@@ -59,12 +59,12 @@ def test_a_message_wakes_an_inactive_conversation(talk: MessageClient, fires: bo
     form = {"State": "inactive", "Timers.Inactive": "PT1H", "Timers.Closed": "P7D"}
     timers = talk.api.post(path, form).expect(200)["timers"]
     assert set(timers) == {"date_closed"}
-    noted = len(talk.events())
+    count_before = len(talk.events())
     headers = {"X-Twilio-Webhook-Enabled": "true"} if fires else {}
     talk.post(Body="x", headers=headers)
     after = talk.api.get(path).expect(200)
     assert (after["state"], set(after["timers"])) == ("active", {"date_inactive", "date_closed"})
-    assert talk.events()[noted:] == [
+    assert talk.events()[count_before:] == [
         ("onMessageAdded", fires),
         ("onConversationStateUpdated", fires),
     ]
@@ -75,9 +75,9 @@ def test_a_message_wakes_an_inactive_conversation(talk: MessageClient, fires: bo
         talk.sid,
         "onConversationStateUpdated",
     )
-    told = json.loads(payload)
-    assert (told["state_from"], told["reason"]) == ("inactive", "EVENT")
-    assert told["conversation"]["next_message_index"] == 1
+    payload_json = json.loads(payload)
+    assert (payload_json["state_from"], payload_json["reason"]) == ("inactive", "EVENT")
+    assert payload_json["conversation"]["next_message_index"] == 1
 
 
 def test_a_message_restarts_the_timers(talk: MessageClient) -> None:
@@ -222,7 +222,7 @@ def test_an_empty_update_is_rejected(talk: MessageClient, form: dict[str, str]) 
 def test_a_deleted_message_takes_its_receipts_and_media_along(talk: MessageClient) -> None:
     talk.phone()
     media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
-    kept = talk.post(Body="kept")
+    remaining = talk.post(Body="kept")
     message = talk.post(MediaSid=media_sid)
     path = f"{talk.messages}/{message['sid']}"
     talk.settle()
@@ -237,7 +237,7 @@ def test_a_deleted_message_takes_its_receipts_and_media_along(talk: MessageClien
     # A medium is out of sight at once, and gone when its file is.
     sql = "SELECT COUNT(*) FROM media WHERE message_sid = ?"
     eventually(lambda: rows(talk.server, sql, message["sid"]), lambda found: found == [(0,)])
-    assert len(talk.receipts(kept)) == 1
+    assert len(talk.receipts(remaining)) == 1
 
 
 def test_no_message_has_channel_metadata(talk: MessageClient) -> None:

@@ -147,10 +147,10 @@ def refuses(
     room: ConversationClient, form: dict[str, str], code: int, status: int = 400
 ) -> dict[str, Any]:
     """A create is refused, and neither the list nor the event log changes."""
-    before, noted = room.api.get(room.path, PageSize=100).body, room.events()
+    before, events_before = room.api.get(room.path, PageSize=100).body, room.events()
     error: dict[str, Any] = room.api.post(room.path, form).refuses(status, code)
     assert room.api.get(room.path, PageSize=100).body == before
-    assert room.events() == noted
+    assert room.events() == events_before
     return error
 
 

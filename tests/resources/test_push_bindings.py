@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.resources.participant_setup import DATE
-from tests.resources.settings_setup import NOWHERE, new_service_api, told
+from tests.resources.settings_setup import NOWHERE, logged_events, new_service_api
 from tests.support.server_database import seed_push_binding
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_bad_filters_are_refused(devices: Devices) -> None:
 def test_a_deleted_binding_is_not_found(devices: Devices) -> None:
     alice, bob = devices.seed("alice"), devices.seed("bob")
     devices.service.delete(f"/Bindings/{alice}").expect(204)
-    assert told(devices.server, str(devices.service.sid))[-1] == ("serviceChanged", alice)
+    assert logged_events(devices.server, str(devices.service.sid))[-1] == ("serviceChanged", alice)
     devices.service.delete(f"/Bindings/{alice}").refuses(404, 20404)
     devices.service.get(f"/Bindings/{alice}").refuses(404, 20404)
     assert devices.found() == [bob]

@@ -127,18 +127,18 @@ def test_each_receipt_status_is_published_exactly_once(talk: MessageClient) -> N
     talk.phone()
     message = talk.post(Body="Hello")
     talk.settle()
-    told = _told(talk.server, message["sid"])
-    assert [(each["receipt"]["status"], fires) for each, fires in told] == [
+    published = _published_receipts(talk.server, message["sid"])
+    assert [(each["receipt"]["status"], fires) for each, fires in published] == [
         ("sent", 1),
         ("delivered", 1),
     ]
-    assert [each["message"]["receipts_delivered"] for each, _ in told] == [0, 1]
-    assert {each["receipt"]["channel_message_sid"] for each, _ in told} == {
+    assert [each["message"]["receipts_delivered"] for each, _ in published] == [0, 1]
+    assert {each["receipt"]["channel_message_sid"] for each, _ in published} == {
         talk.receipts(message)[0]["channel_message_sid"]
     }
 
 
-def _told(server: Server, message_sid: str) -> list[tuple[dict[str, Any], int]]:
+def _published_receipts(server: Server, message_sid: str) -> list[tuple[dict[str, Any], int]]:
     sql = (
         "SELECT payload, fires FROM event WHERE subject_sid = ? AND name = 'onDeliveryUpdated'"
         " ORDER BY sequence"
@@ -156,7 +156,7 @@ def test_an_update_of_a_message_sends_nothing_again(talk: MessageClient) -> None
     talk.post(Body="later")
     talk.settle()
     assert talk.receipts(message) == before
-    assert len(_told(talk.server, message["sid"])) == 2
+    assert len(_published_receipts(talk.server, message["sid"])) == 2
 
 
 def test_receipts_are_found_below_their_own_message_only(
@@ -292,8 +292,8 @@ def test_kills_lose_no_hand_over_and_repeat_none_that_is_recorded() -> None:
         talk.settle()
         for message in made:
             assert talk.read(message)["delivery"] == {"total": 5, **DELIVERED}
-            told = [each["receipt"] for each, _ in _told(server, message["sid"])]
-            steps = sorted((each["sid"], each["status"]) for each in told)
+            published = [each["receipt"] for each, _ in _published_receipts(server, message["sid"])]
+            steps = sorted((each["sid"], each["status"]) for each in published)
             receipts = [each["sid"] for each in talk.receipts(message)]
             assert steps == sorted(
                 (sid, status) for sid in receipts for status in ("sent", "delivered")

@@ -13,10 +13,10 @@ from tests.resources.participant_setup import DATE, make_role
 from tests.resources.settings_setup import (
     NOWHERE,
     changes,
+    logged_events,
     new_account_api,
     new_service_api,
     refuses,
-    told,
 )
 from tests.support.polling import eventually
 from tests.support.server_database import columns, connect
@@ -62,7 +62,7 @@ def test_a_role_is_shown_as_it_was_made(form_api: Api, server: Server) -> None:
     assert form_api.get(f"/Roles/{made['sid']}").body == answer.body
     upper = "RL" + made["sid"][2:].upper()
     assert form_api.get(f"/Roles/{upper}").body == answer.body
-    assert told(server, made["account_sid"])[-1] == ("roleChanged", made["sid"])
+    assert logged_events(server, made["account_sid"])[-1] == ("roleChanged", made["sid"])
 
 
 def test_both_forms_show_a_role_of_the_default_service(api: Api) -> None:
@@ -137,7 +137,7 @@ def test_a_deleted_role_is_not_found(form_api: Api, server: Server) -> None:
     made = make(form_api)
     path = f"/Roles/{made['sid']}"
     assert form_api.delete(path).expect(204) is None
-    assert told(server, made["account_sid"])[-1] == ("roleChanged", made["sid"])
+    assert logged_events(server, made["account_sid"])[-1] == ("roleChanged", made["sid"])
     for answer in (form_api.get(path), form_api.delete(path), form_api.post(path, GIVEN)):
         answer.refuses(404, 20404)
 
@@ -190,7 +190,7 @@ def _holders(server: Server, role_sid: str) -> int:
         return count
 
 
-def _noted(server: Server, role_sid: str) -> bool:
+def _assigned_rows(server: Server, role_sid: str) -> bool:
     """Whether the server still means to look for holders."""
     with closing(connect(server)) as connection:
         query = "SELECT 1 FROM purge WHERE owner_sid = ?"
@@ -212,7 +212,7 @@ def test_many_holders_get_the_default_in_the_background(
     if service_goes_too:
         own.delete(service.prefix.removeprefix("/v1")).expect(204)
     eventually(lambda: _holders(server, role), lambda count: count == 0, seconds=20)
-    eventually(lambda: _noted(server, role), lambda noted: not noted, seconds=20)
+    eventually(lambda: _assigned_rows(server, role), lambda rows: not rows, seconds=20)
     if not service_goes_too:
         assert _holders(server, default) == 701
 

@@ -208,11 +208,11 @@ def test_a_wrong_value_is_refused(
     hooks: Hooks, target: str, form: dict[str, Any], code: int
 ) -> None:
     hook = hooks.attach(FORMS[target])
-    noted = hooks.events()
+    events_before = hooks.events()
     hooks.api.post(hooks.hooks, {**FORMS[target], **form}).refuses(400, code)
     hooks.turn(hook, form).refuses(400, code)
     assert hooks.listed() == [hook]
-    assert hooks.events() == noted
+    assert hooks.events() == events_before
 
 
 @pytest.mark.parametrize("target", ["flex", "web hook", "0"])
@@ -337,9 +337,9 @@ def test_changes_are_published_but_never_to_webhooks(hooks: Hooks) -> None:
         ("scopedWebhookChanged", False),
     ]
     sql = "SELECT payload FROM event WHERE subject_sid = ? ORDER BY sequence"
-    told = [json.loads(payload) for (payload,) in rows(hooks.server, sql, hook["sid"])]
-    assert told[0]["next_message_index"] == 1
-    assert [each.get("is_removed") for each in told] == [None, False, True]
+    payloads = [json.loads(payload) for (payload,) in rows(hooks.server, sql, hook["sid"])]
+    assert payloads[0]["next_message_index"] == 1
+    assert [each.get("is_removed") for each in payloads] == [None, False, True]
 
 
 def test_the_event_of_a_deleted_conversation_lists_its_webhooks(hooks: Hooks) -> None:
@@ -347,8 +347,8 @@ def test_the_event_of_a_deleted_conversation_lists_its_webhooks(hooks: Hooks) ->
     hooks.api.delete(f"/Conversations/{hooks.sid}").expect(204)
     sql = "SELECT payload FROM event WHERE subject_sid = ? AND name = 'onConversationRemoved'"
     ((payload,),) = rows(hooks.server, sql, hooks.sid)
-    told = json.loads(payload)["scoped_webhooks"]
-    assert [each["sid"] for each in told] == made
-    assert told[0]["url"] == PLACE
+    payloads = json.loads(payload)["scoped_webhooks"]
+    assert [each["sid"] for each in payloads] == made
+    assert payloads[0]["url"] == PLACE
     left = "SELECT COUNT(*) FROM scoped_webhook WHERE conversation_sid = ?"
     assert rows(hooks.server, left, hooks.sid) == [(0,)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.resources.participant_setup import make_role
-from tests.resources.settings_setup import NOWHERE, changes, new_service_api, refuses, told
+from tests.resources.settings_setup import NOWHERE, changes, logged_events, new_service_api, refuses
 
 if TYPE_CHECKING:
     from tests.support.client import Api
@@ -56,7 +56,7 @@ def test_default_roles_apply_to_later_users(service: Api, server: Server) -> Non
         default_chat_service_role_sid=user,
     )
     sid = service.prefix.rpartition("/")[2]
-    assert told(server, str(service.sid))[-1] == ("serviceChanged", sid)
+    assert logged_events(server, str(service.sid))[-1] == ("serviceChanged", sid)
     assert service.post(path, Identity="bob").expect(201)["role_sid"] == member
     assert service.get(f"{path}/alice").expect(200)["role_sid"] == earlier["role_sid"]
 

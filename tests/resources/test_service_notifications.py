@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.resources.settings_setup import changes, new_service_api, refuses, told
+from tests.resources.settings_setup import changes, logged_events, new_service_api, refuses
 
 if TYPE_CHECKING:
     from tests.support.client import Api
@@ -62,7 +62,7 @@ def test_new_messages_have_a_badge_and_a_notice_for_media(service: Api, server: 
         new_message={"enabled": False, "badge_count_enabled": False},
     )
     sid = service.prefix.rpartition("/")[2]
-    assert told(server, str(service.sid))[-1] == ("serviceChanged", sid)
+    assert logged_events(server, str(service.sid))[-1] == ("serviceChanged", sid)
     shown = changes(
         service,
         PATH,

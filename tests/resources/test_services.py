@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.resources.participant_setup import ADDRESS, PROXY_ADDRESS, make_role
-from tests.resources.settings_setup import new_account_api, new_service_api, told
+from tests.resources.settings_setup import logged_events, new_account_api, new_service_api
 from tests.support.phone_numbers import PROXY, phone_number
 from tests.support.polling import eventually
 from tests.support.server_database import connect, seed_push_binding
@@ -53,7 +53,7 @@ def test_a_service_is_shown_as_it_was_made(api: Api, server: Server) -> None:
         },
     }
     assert api.get(f"/Services/{made['sid']}").body == answer.body
-    assert told(server, made["account_sid"])[-1] == ("serviceChanged", made["sid"])
+    assert logged_events(server, made["account_sid"])[-1] == ("serviceChanged", made["sid"])
     api.post(f"/Services/{made['sid']}", FriendlyName="Other").refuses(405, 20004)
 
 
@@ -134,7 +134,7 @@ def test_a_deleted_default_service_is_replaced_by_an_empty_one(server: Server) -
     assert len(own.get("/Roles").expect(200)["roles"]) == 4
     rule = own.get(f"/Configuration/Addresses/{address}").expect(200)["auto_creation"]
     assert rule["conversation_service_sid"] is None
-    names = told(server, str(own.sid))
+    names = logged_events(server, str(own.sid))
     assert ("serviceChanged", old) in names
     assert ("serviceChanged", new) in names
     assert ("accountChanged", own.sid) in names

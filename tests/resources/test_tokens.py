@@ -17,10 +17,10 @@ from parlour.store.key_file import load_vault
 from parlour.vocabulary.clock import SystemRandom
 from tests.resources.settings_setup import (
     NOWHERE,
-    everything_kept,
+    all_rows_text,
+    logged_events,
     new_account_api,
     new_service_api,
-    told,
 )
 from tests.support.server import ServerError
 from tests.support.server_database import connect
@@ -124,11 +124,11 @@ def test_with_the_auth_token_a_key_is_created_once_and_encrypted(server: Server)
     assert key["friendly_name"] == DEVELOPMENT_KEY_NAME
     issuers = {OfficialToken.from_jwt(token).payload["iss"] for token in tokens}
     assert issuers == {key["sid"]}
-    assert [each for each in told(server, str(own.sid)) if each[1] == key["sid"]] == [
+    assert [each for each in logged_events(server, str(own.sid)) if each[1] == key["sid"]] == [
         ("accountChanged", key["sid"])
     ]
-    kept = everything_kept(server, str(own.sid))
-    assert all(token not in kept for token in tokens)
+    rows_text = all_rows_text(server, str(own.sid))
+    assert all(token not in rows_text for token in tokens)
     own.close()
 
 
@@ -241,7 +241,7 @@ def test_the_stored_keys_secret_signs_and_is_not_in_the_database(server: Server,
         ).fetchall()
     secret = load_vault(server.data_dir, SystemRandom()).unseal(sealed, key_sid)
     assert OfficialToken.from_jwt(token, secret).payload["iss"] == key_sid
-    assert secret not in everything_kept(server, str(own.sid))
+    assert secret not in all_rows_text(server, str(own.sid))
 
 
 @pytest.mark.parametrize("encoded", ["%FF", "%ED%A0%80", "a%00b", "%F0%9F%8E%89"])

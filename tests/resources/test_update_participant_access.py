@@ -237,19 +237,19 @@ def test_an_update_is_a_post(room: ConversationClient, member: dict[str, Any], m
 def test_the_webhook_header_selects_the_webhooks(
     room: ConversationClient, member: dict[str, Any], value: str, fires: bool
 ) -> None:
-    noted = len(room.events())
+    count_before = len(room.events())
     headers = {"X-Twilio-Webhook-Enabled": value}
     answer = room.api.post(place(room, member), CHANGE, headers=headers).expect(200)
     assert answer["attributes"] == "[1]"
-    assert room.events()[noted:] == [("onParticipantUpdated", fires)]
+    assert room.events()[count_before:] == [("onParticipantUpdated", fires)]
 
 
 def test_without_the_webhook_header_no_webhook_is_called(
     room: ConversationClient, member: dict[str, Any]
 ) -> None:
-    noted = len(room.events())
+    count_before = len(room.events())
     room.update(member, CHANGE).expect(200)
-    assert room.events()[noted:] == [("onParticipantUpdated", False)]
+    assert room.events()[count_before:] == [("onParticipantUpdated", False)]
 
 
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match", "If-Unmodified-Since"])

@@ -246,10 +246,10 @@ def test_a_conversation_is_muted_for_one_user_alone(seat: Seat) -> None:
 def test_a_bad_change_is_refused_and_changes_nothing(
     seat: Seat, form: dict[str, str], code: int
 ) -> None:
-    before, noted = seat.fetch(), seat.room.events()
+    before, events_before = seat.fetch(), seat.room.events()
     seat.api.post(seat.path, form).refuses(400, code)
     assert seat.fetch() == before
-    assert seat.room.events() == noted
+    assert seat.room.events() == events_before
 
 
 def test_these_changes_call_no_webhook(seat: Seat) -> None:

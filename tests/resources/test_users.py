@@ -301,11 +301,11 @@ def test_the_push_bindings_of_a_removed_user_go(server: Server, service_api: Api
     user, other = make_user(service_api), make_user(service_api)
     service_sid = user["chat_service_sid"]
     assert service_api.sid is not None
-    gone = seed_push_binding(server, service_api.sid, service_sid, user["identity"])
-    kept = seed_push_binding(server, service_api.sid, service_sid, other["identity"])
+    removed = seed_push_binding(server, service_api.sid, service_sid, user["identity"])
+    remaining = seed_push_binding(server, service_api.sid, service_sid, other["identity"])
     service_api.delete(f"/Users/{user['sid']}").expect(204)
-    service_api.get(f"/Bindings/{gone}").refuses(404, 20404)
-    service_api.get(f"/Bindings/{kept}").expect(200)
+    service_api.get(f"/Bindings/{removed}").refuses(404, 20404)
+    service_api.get(f"/Bindings/{remaining}").expect(200)
 
 
 def test_a_user_leaves_a_great_many_closed_conversations_in_the_background(
@@ -329,8 +329,8 @@ def test_a_user_leaves_a_great_many_closed_conversations_in_the_background(
     assert found["conversations"][0]["participant_sid"] == again["sid"]
     with closing(connect(server)) as connection:
         query = "SELECT COUNT(*) FROM event WHERE name = 'onParticipantRemoved' AND payload LIKE ?"
-        told = connection.execute(query, (f"%{user['identity']}%",)).fetchone()
-    assert told == (copies + 1,)
+        event_count = connection.execute(query, (f"%{user['identity']}%",)).fetchone()
+    assert event_count == (copies + 1,)
 
 
 def copy_closed(server: Server, conversation_sid: str, participant_sid: str, count: int) -> None:

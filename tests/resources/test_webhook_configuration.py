@@ -9,10 +9,10 @@ import pytest
 from parlour.vocabulary.event_names import FILTERS
 from tests.resources.settings_setup import (
     changes,
+    logged_events,
     new_account_api,
     new_service_api,
     refuses,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -104,13 +104,13 @@ def test_the_first_change_of_a_service_sets_method_and_filters(
         service, PATH, {"PostWebhookUrl": POST}, post_webhook_url=POST, method="POST", filters=[]
     )
     sid = service.prefix.rpartition("/")[2]
-    assert told(server, str(service.sid))[-1] == ("serviceChanged", sid)
+    assert logged_events(server, str(service.sid))[-1] == ("serviceChanged", sid)
     assert "target" not in service.post(PATH, Target="flex").expect(200)
 
 
 def test_the_target_of_an_account_is_webhook_or_flex(own: Api, server: Server) -> None:
     changes(own, PATH, {"Target": "FLEX"}, target="flex")
-    assert told(server, str(own.sid))[-1] == ("accountChanged", own.sid)
+    assert logged_events(server, str(own.sid))[-1] == ("accountChanged", own.sid)
     refuses(server, own, PATH, {"Target": "studio"}, 20001)
 
 

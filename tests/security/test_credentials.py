@@ -363,8 +363,8 @@ def test_no_log_holds_a_login(sung: tuple[Server, World]) -> None:
 def test_no_secret_is_written_down_in_plain(sung: tuple[Server, World]) -> None:
     server, world = sung
     assert world.key is not None
-    kept = {path: path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file()}
-    assert any(MARK in data for data in kept.values()), "The canaries never came to the store."
+    files = {path: path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file()}
+    assert any(MARK in data for data in files.values()), "The canaries never came to the store."
 
     for secret in (
         server.auth_token,
@@ -373,7 +373,7 @@ def test_no_secret_is_written_down_in_plain(sung: tuple[Server, World]) -> None:
         "a push secret",
     ):
         for each in (secret.encode(), encoded(secret).encode(), secret.encode().hex().encode()):
-            assert [path.name for path, data in kept.items() if each in data] == []
+            assert [path.name for path, data in files.items() if each in data] == []
 
 
 def test_a_secret_in_an_idempotent_response_is_encrypted(tmp_path: Path) -> None:
@@ -386,8 +386,8 @@ def test_a_secret_in_an_idempotent_response_is_encrypted(tmp_path: Path) -> None
     secret = json.loads(first.body)["secret"]
 
     assert first.body == again.body
-    kept = [each for each in tmp_path.rglob("*") if each.is_file()]
-    assert [each for each in kept if secret.encode() in each.read_bytes()] == []
+    files = [each for each in tmp_path.rglob("*") if each.is_file()]
+    assert [each for each in files if secret.encode() in each.read_bytes()] == []
 
 
 def test_only_the_owner_can_read_the_data_folder(sung: tuple[Server, World]) -> None:

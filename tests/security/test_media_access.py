@@ -60,7 +60,7 @@ def strangers(
     return shelves
 
 
-def told(answer: Answer, sid: str) -> tuple[int, str]:
+def comparable(answer: Answer, sid: str) -> tuple[int, str]:
     """Status and body, without the sid that was asked for."""
     assert SECRET not in answer.body
     assert b"secret.txt" not in answer.body
@@ -77,7 +77,7 @@ def test_a_medium_looks_like_one_that_was_never_made(
             media_client.content,
             lambda each, at=media_client: at.look_at_all([each]),
         ):
-            assert told(way(sid), sid) == told(way(never), never)
+            assert comparable(way(sid), sid) == comparable(way(never), never)
         for answer in (media_client.look(sid), media_client.content(sid)):
             assert answer.status in {401, 403, 404}
 

@@ -117,7 +117,7 @@ class Talk:
         ]
 
 
-def nobodys(text: str, words: dict[str, str]) -> str:
+def with_unassigned_sids(text: str, words: dict[str, str]) -> str:
     """The same, of things that were never made."""
     for value in words.values():
         is_sid = len(value) == 34
@@ -127,7 +127,7 @@ def nobodys(text: str, words: dict[str, str]) -> str:
 
 def shown(answer: Answer, words: dict[str, str]) -> tuple[int, str]:
     """Status and body, without the sids that were asked for."""
-    text = nobodys(json.dumps(answer.body), words)
+    text = with_unassigned_sids(json.dumps(answer.body), words)
     assert SECRET not in text
     return answer.status, text
 
@@ -189,7 +189,7 @@ def test_an_object_looks_like_one_that_was_never_made(
         for way, params in ways:
             path = f"/v3/{KINDS[name]}/{wanted}{way}"
             answer = stranger.ask("GET", path, params=params)
-            missing = stranger.ask("GET", nobodys(path, words), params=params)
+            missing = stranger.ask("GET", with_unassigned_sids(path, words), params=params)
             assert answer.status == 404, path
             assert shown(answer, words) == shown(missing, words)
 
@@ -220,7 +220,7 @@ def test_a_command_is_refused_as_for_one_that_was_never_made(
     before = talk.state()
     wanted = f"/Client/v2/{path.format(**talk.words)}"
     answer = stranger.ask(method, wanted, body)
-    missing = stranger.ask(method, nobodys(wanted, talk.words), body)
+    missing = stranger.ask(method, with_unassigned_sids(wanted, talk.words), body)
     assert answer.status == 404, answer
     assert shown(answer, talk.words) == shown(missing, talk.words)
     assert talk.state() == before
@@ -248,7 +248,7 @@ def test_the_conversations_of_another_user_are_not_there(talk: Talk, stranger: S
     for way in ("", "/Items"):
         path = f"/v3/Maps/{alice}.myConversations{way}"
         answer = stranger.ask("GET", path)
-        missing = stranger.ask("GET", nobodys(path, {"US": alice}))
+        missing = stranger.ask("GET", with_unassigned_sids(path, {"US": alice}))
         assert answer.status == 404
         assert shown(answer, {"US": alice}) == shown(missing, {"US": alice})
 
@@ -257,13 +257,13 @@ def test_no_event_of_a_conversation_is_sent_to_strangers(talk: Talk, stranger: S
     stranger.quiet()
     with talk.socket("alice") as alice, talk.socket("bob") as bob:
         listen(bob, talk)
-        said = {"body": SECRET, "attributes": "{}"}
-        answer = alice.ask("POST", f"/Client/v2{talk.path}/Messages", said)
+        message_body = {"body": SECRET, "attributes": "{}"}
+        answer = alice.ask("POST", f"/Client/v2{talk.path}/Messages", message_body)
         assert answer.status in {200, 201}, answer
         assert typing(alice, talk.words["CH"])[0] == 200
-        heard = json.dumps([frame.payload for frame in bob.quiet()])
-    assert SECRET in heard
-    assert "typing_timeout" in heard
+        received = json.dumps([frame.payload for frame in bob.quiet()])
+    assert SECRET in received
+    assert "typing_timeout" in received
     assert [frame for frame in stranger.quiet() if frame.method == "notification"] == []
 
 
@@ -293,6 +293,6 @@ def test_a_removed_participant_receives_no_later_messages(talk: Talk) -> None:
             talk.say(f"before {round_}")
             talk.api.delete(f"{talk.path}/Participants/eve").expect(204)
             talk.say(f"after {round_}")
-            heard = json.dumps([frame.payload for frame in eve.quiet(0.15)])
-        assert f"before {round_}" in heard
-        assert f"after {round_}" not in heard
+            received = json.dumps([frame.payload for frame in eve.quiet(0.15)])
+        assert f"before {round_}" in received
+        assert f"after {round_}" not in received

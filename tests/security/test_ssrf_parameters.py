@@ -143,8 +143,8 @@ class Attack:
             doing = self.instance.do("UpdateConfigurationAddress", said, Sid=made.sid)
         taken = await self._given(parameter, doing)
         if taken is not None:
-            kept = taken.creation
-            await self.instance.attach(sid, Url=kept.webhook_url, Filters=kept.webhook_filters)
+            rule = taken.creation
+            await self.instance.attach(sid, Url=rule.webhook_url, Filters=rule.webhook_filters)
         if made or taken:
             await self.instance.do("DeleteConfigurationAddress", Sid=(made or taken).sid)
         return taken is not None

@@ -60,7 +60,7 @@ class Site:
 
     def __init__(self, urls: list[str]) -> None:
         """Serve it."""
-        self.heard: list[str] = []
+        self.results: list[str] = []
         self.is_done = threading.Event()
         own = ("/own.html", "/own.js")
         shown = [form.format(url=escape(url)) for url in (*own, *urls) for form in FORMS]
@@ -95,7 +95,7 @@ class Site:
 
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
-                site.heard = self.rfile.read(length).decode().split("\n")
+                site.results = self.rfile.read(length).decode().split("\n")
                 self.send_response(204)
                 self.end_headers()
                 site.is_done.set()
@@ -140,7 +140,7 @@ def ran(server: Server, folder: Path) -> set[str]:
             assert site.is_done.wait(SECONDS_MAX), "the page was never loaded"
     finally:
         site.close()
-    return set(site.heard)
+    return set(site.results)
 
 
 @pytest.mark.xdist_group("sdk-browser")

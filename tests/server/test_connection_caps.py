@@ -306,7 +306,7 @@ def test_a_connection_beyond_requests_that_all_wait_for_a_webhook_gets_503(
         hooks = {"PreWebhookUrl": url, "Filters": "onConversationAdd"}
         api.post("/Configuration/Webhooks", hooks).expect(200)
     login = base64.b64encode(f"{trusting.account_sid}:{trusting.auth_token}".encode())
-    asked = (
+    rejected = (
         b"POST /v1/Conversations HTTP/1.1\r\nHost: x\r\nX-Twilio-Webhook-Enabled: true\r\n"
         b"Content-Length: 0\r\nAuthorization: Basic " + login + b"\r\n\r\n"
     )
@@ -316,7 +316,7 @@ def test_a_connection_beyond_requests_that_all_wait_for_a_webhook_gets_503(
     while status != 503:
         assert time.monotonic() - began < SECONDS_MAX
         made = stack.enter_context(connect(trusting))
-        made.sendall(asked)
+        made.sendall(rejected)
         is_answered = readable([made], 0.02)
         status = int(made.recv(65_536)[9:12] or 0) if is_answered else 0
 

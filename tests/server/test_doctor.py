@@ -65,7 +65,7 @@ def test_defaults_are_safe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"host": "0.0.0.0"}, "without TLS"),  # noqa: S104 - as intended.
         (OPEN | {"public_url": "http://chat.example.net"}, "without TLS"),
@@ -78,9 +78,9 @@ def test_defaults_are_safe() -> None:
         ({"tls_cert": "/absent", "tls_key": "/absent"}, "cannot read /absent"),
     ],
 )
-def test_each_unsafe_setting_is_found_alone(settings: dict[str, object], said: str) -> None:
+def test_each_unsafe_setting_is_found_alone(settings: dict[str, object], message: str) -> None:
     (found,) = _unsafe(doctor_checks.check_settings(Settings(**settings)))
-    assert said in found
+    assert message in found
 
 
 def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -> None:
@@ -102,9 +102,9 @@ def test_a_far_database_without_encryption_is_worth_a_thought(url: str, *, is_to
     assert not any("parlour@" in each for each in found)
 
 
-@pytest.mark.parametrize(("days", "said"), [(-2, "has expired"), (5, "expires in 4 days")])
+@pytest.mark.parametrize(("days", "message"), [(-2, "has expired"), (5, "expires in 4 days")])
 def test_a_certificate_that_ends_is_found(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, days: int, said: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, days: int, message: str
 ) -> None:
     then = datetime.now(UTC) + timedelta(days=days)
     monkeypatch.setattr(certificates.limits, "CERTIFICATE_DAYS", 1)
@@ -117,7 +117,7 @@ def test_a_certificate_that_ends_is_found(
     (tmp_path / "server.pem").write_bytes(pair.certificate_pem)
     settings = Settings(tls_cert=str(tmp_path / "server.pem"), tls_key=str(key))
     (found,) = doctor_checks.check_settings(settings)
-    assert said in found.what
+    assert message in found.what
     assert found.is_unsafe == (days < 0)
 
 
@@ -163,19 +163,19 @@ def test_the_files_that_are_needed_are_enough_for_every_socket() -> None:
     assert open_files.open_files_needed(settings) >= settings.connections_max + outgoing + media
 
 
-@pytest.mark.parametrize(("kind", "said"), [("tmpfs", "in memory"), ("nfs4", "on the network")])
+@pytest.mark.parametrize(("kind", "message"), [("tmpfs", "in memory"), ("nfs4", "on the network")])
 def test_a_disk_that_cannot_keep_the_database_is_found(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, said: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, message: str
 ) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"root / ext4 rw 0 0\nother {tmp_path} {kind} rw 0 0\n")
     monkeypatch.setattr(doctor_checks, "_MOUNTS", mounts)
     found = _unsafe(doctor_checks.check_machine(Settings(data=tmp_path / "new" / "data")))
-    assert any(said in what for what in found)
+    assert any(message in what for what in found)
     elsewhere = doctor_checks.check_machine(
         Settings(data=tmp_path / "new", database="postgresql:///x")
     )
-    assert not any(said in what for what in _unsafe(elsewhere))
+    assert not any(message in what for what in _unsafe(elsewhere))
 
 
 def test_a_database_that_loses_commits_is_found() -> None:

@@ -79,7 +79,7 @@ def test_html_is_accepted_by_name(accept: str | None, *, does: bool) -> None:
 def test_the_log_has_the_template_of_a_path_and_no_value(tmp_path: os.PathLike[str]) -> None:
     del tmp_path
     sid = "CH" + "0" * 32
-    asked = {
+    requested = {
         f"/v1/Conversations/{sid}/Messages": "/v1/Conversations/{ConversationSid}/Messages",
         "/v1/Users/alice%40example.com": "/v1/Users/{Sid}",
         "/v1/Users/alice/Nothing/x1": "/v1/Users/{Sid}/Nothing/*",
@@ -93,22 +93,22 @@ def test_the_log_has_the_template_of_a_path_and_no_value(tmp_path: os.PathLike[s
     settings = {"PARLOUR_REQUEST_LOG": "all", "PARLOUR_LOG_FORMAT": "json"}
     with Server(env=settings) as server:
         api = Api(server.base_url, server.account_sid, server.auth_token).under("")
-        ids = {api.get(path).headers["Twilio-Request-Id"]: path for path in asked}
+        ids = {api.get(path).headers["Twilio-Request-Id"]: path for path in requested}
         api.close()
         server.stop()
         lines = [json.loads(x) for x in server.log_path.read_text().splitlines() if x[:1] == "{"]
     logged = {ids[x["request_sid"]]: x["path"] for x in lines if x.get("request_sid") in ids}
-    expected = {path: re.sub(r"\{\w+\}", "{}", template) for path, template in asked.items()}
+    expected = {path: re.sub(r"\{\w+\}", "{}", template) for path, template in requested.items()}
     assert {
         path: re.sub(r"\{\w+\}", "{}", template) for path, template in logged.items()
     } == expected
 
 
 def test_a_long_path_is_looked_up_a_bounded_number_of_times() -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def none(path: str) -> None:
-        asked.append(path)
+        requested.append(path)
 
     assert len(logged_path("/a" * 10_000, none)) < 100
-    assert len(asked) <= 11
+    assert len(requested) <= 11

@@ -67,17 +67,17 @@ def request_for_a_large_page(server: Server) -> bytes:
 
 
 def test_a_reader_that_reads_is_not_cut_for_another_of_its_user(server: Server) -> None:
-    asked = request_for_a_large_page(server)
+    requests = request_for_a_large_page(server)
     with ExitStack() as stack:
         readers = []
         for _ in range(READERS):
             made = stack.enter_context(closing(connect(server, receive_buffer=SMALL_BUFFER)))
-            made.sendall(asked)
+            made.sendall(requests)
             readers.append(Reader(made))
             readers[-1].start()
         assert all(each.has_begun.wait(20) for each in readers)
         with closing(connect(server)) as made:
-            made.sendall(asked)
+            made.sendall(requests)
             status = made.recv(65_536)[9:12]
         cut = [each.is_cut for each in readers]
         for each in readers:

@@ -86,15 +86,15 @@ def test_a_stop_lets_accepted_requests_finish() -> None:
         assert answers
         assert set(answers) == {201}
         server.restart()
-        kept = 0
+        stored = 0
         api = _api(server)
         page = api.get("/Conversations", PageSize="100").expect(200)
         while True:
-            kept += len(page["conversations"])
+            stored += len(page["conversations"])
             if page["meta"]["next_page_url"] is None:
                 break
             page = api.get(page["meta"]["next_page_url"]).expect(200)
-        assert kept >= len(answers)
+        assert stored >= len(answers)
 
 
 def test_ctrl_c_stops_too() -> None:

@@ -198,15 +198,15 @@ def test_a_missing_or_broken_certificate_is_renewed_by_the_same_authority(folder
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--name", "no name"), "is not a host name"),
         (("--name", "chat.example.net"), "was not made for all of these names"),
     ],
 )
-def test_invalid_names_are_reported(folder: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_invalid_names_are_reported(folder: Path, arguments: tuple[str, ...], message: str) -> None:
     server = Server()
-    with pytest.raises(ServerError, match=said):
+    with pytest.raises(ServerError, match=message):
         server.command("certificates", "--out", str(folder), *arguments, on_data=False)
     server.close()
 

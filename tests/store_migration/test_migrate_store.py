@@ -145,12 +145,12 @@ def test_all_rows_are_copied_and_responses_are_the_same(
 def test_an_interrupted_move_resumes(source: tuple[Server, ObservedState]) -> None:
     server, before = source
     target = shared().make_database()
-    noted = []
+    events_before = []
     for passage in (1, 4, 7):
         killed = _move(server, target, f"{BATCH}#{passage}")
         assert killed.returncode == -signal.SIGKILL, killed.stderr
-        noted.append(int(shared().sql("SELECT sum(rows) FROM store_move", target)))
-    assert 0 < noted[0] < noted[1] < noted[2]
+        events_before.append(int(shared().sql("SELECT sum(rows) FROM store_move", target)))
+    assert 0 < events_before[0] < events_before[1] < events_before[2]
     done = _move(server, target)
     assert {name: line["rows"] for name, line in _lines(done).items()} == _numbers(server)
     # Rows that already existed were not copied again.
@@ -169,13 +169,13 @@ def test_a_source_that_changed_in_between_is_noticed(
     assert _move(server, target, f"{BATCH}#12").returncode == -signal.SIGKILL
     change = "UPDATE account SET friendly_name = 'another'"
     with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection, connection:
-        (kept,) = connection.execute("SELECT friendly_name FROM account").fetchone()
+        (stored,) = connection.execute("SELECT friendly_name FROM account").fetchone()
         connection.execute(change)
     try:
         done = _move(server, target)
     finally:
         with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection, connection:
-            connection.execute("UPDATE account SET friendly_name = ?", (kept,))
+            connection.execute("UPDATE account SET friendly_name = ?", (stored,))
     assert done.returncode == 1
     assert "account is not the same on both sides" in done.stderr
 
@@ -213,15 +213,15 @@ def test_a_running_server_is_not_moved_under_its_feet(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("source_url", "target_url", "said"),
+    ("source_url", "target_url", "message"),
     [
         ("mysql:x", "postgresql://127.0.0.1:1/x", "sqlite:PATH"),
         ("sqlite:/nowhere/at/all", "mysql://x", "postgresql://"),
         ("sqlite:/nowhere/at/all", "postgresql://127.0.0.1:1/x", "there is no database"),
     ],
 )
-def test_an_impossible_move_is_reported(source_url: str, target_url: str, said: str) -> None:
+def test_an_impossible_move_is_reported(source_url: str, target_url: str, message: str) -> None:
     server = Server()
-    with pytest.raises(ServerError, match=said):
+    with pytest.raises(ServerError, match=message):
         server.command("migrate-store", "--from", source_url, "--to", target_url, on_data=False)
     server.close()

@@ -164,23 +164,23 @@ class Api:
     def _connection(self) -> http.client.HTTPConnection:
         # The server closed a persistent connection that became readable. No request is ever sent
         # twice: a test must be able to rely on one call being one request.
-        kept: http.client.HTTPConnection | None = getattr(self._threads, "kept", None)
-        if kept is not None and (kept.sock is None or _is_readable(kept.sock)):
+        idle: http.client.HTTPConnection | None = getattr(self._threads, "kept", None)
+        if idle is not None and (idle.sock is None or _is_readable(idle.sock)):
             self.close()
-            kept = None
-        if kept is None:
+            idle = None
+        if idle is None:
             place = urlsplit(self.base_url)
             assert place.hostname is not None
-            kept = http.client.HTTPConnection(place.hostname, place.port, timeout=TIMEOUT_SECONDS)
-            self._threads.kept = kept
-        return kept
+            idle = http.client.HTTPConnection(place.hostname, place.port, timeout=TIMEOUT_SECONDS)
+            self._threads.idle = idle
+        return idle
 
     def close(self) -> None:
         """Close the connection of this thread."""
-        kept: http.client.HTTPConnection | None = getattr(self._threads, "kept", None)
-        if kept is not None:
-            kept.close()
-            self._threads.kept = None
+        idle: http.client.HTTPConnection | None = getattr(self._threads, "kept", None)
+        if idle is not None:
+            idle.close()
+            self._threads.idle = None
 
 
 def encode(fields: Fields) -> str:

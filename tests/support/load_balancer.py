@@ -157,8 +157,8 @@ class _Nodes:
 def _closing(head: bytes) -> bytes:
     """The head of a request that asks for no other on the same connection."""
     lines = head.removesuffix(END).split(b"\r\n")
-    kept = [line for line in lines if not line.lower().startswith(b"connection:")]
-    return b"\r\n".join([*kept, b"Connection: close"]) + END
+    remaining = [line for line in lines if not line.lower().startswith(b"connection:")]
+    return b"\r\n".join([*remaining, b"Connection: close"]) + END
 
 
 async def _pass_both(

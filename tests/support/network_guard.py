@@ -60,6 +60,6 @@ def _is_loopback(host: str | bytes) -> bool:
         return False
 
 
-def describe(noted: Iterable[str]) -> str:
+def describe(recorded: Iterable[str]) -> str:
     """Return the recorded attempts as one line."""
-    return "left the loopback: " + "; ".join(noted)
+    return "left the loopback: " + "; ".join(recorded)

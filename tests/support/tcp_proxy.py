@@ -132,8 +132,8 @@ class TcpProxy:
     ) -> None:
         """From who connected to who was connected to."""
 
-        def is_cut(said: bytes) -> bool:
-            if not said.endswith(COMMIT):
+        def is_cut(data: bytes) -> bool:
+            if not data.endswith(COMMIT):
                 return False
             wire.is_answer_lost = self._happens(self.faults.lost_answer_chance)
             return self._happens(self.faults.lost_commit_chance)
@@ -155,20 +155,20 @@ class TcpProxy:
         is_back: bool = False,
     ) -> None:
         with suppress(OSError):
-            while said := await reader.read(CHUNK_BYTES):
+            while data := await reader.read(CHUNK_BYTES):
                 if self.faults.delay_seconds:
                     await asyncio.sleep(self._dice.uniform(0, self.faults.delay_seconds))
                 if wire.is_swallowed or (is_back and self.faults.swallows_answers):
                     continue
-                if is_cut(said):
+                if is_cut(data):
                     break
                 if self._happens(self.faults.cut_chance):
-                    writer.write(said[: self._dice.randrange(len(said))])
+                    writer.write(data[: self._dice.randrange(len(data))])
                     break
-                writer.write(said)
+                writer.write(data)
                 await writer.drain()
         if not wire.is_swallowed:
-            if not writer.is_closing() and said:
+            if not writer.is_closing() and data:
                 self.cuts += 1
             wire.cut()
 

@@ -100,7 +100,7 @@ class Socket:
     """One connection. Messages other than the reply to a request wait in ``news``."""
 
     connection: ClientConnection
-    news: list[Frame] = field(default_factory=list)
+    pending: list[Frame] = field(default_factory=list)
     acknowledges: bool = True
 
     @classmethod
@@ -131,9 +131,9 @@ class Socket:
         assert isinstance(message, bytes), "The official client does not hear text."
         frame = parsed(message)
         if frame.method != "reply" and self.acknowledges:
-            said = {"method": "reply", "status": {"code": 200, "status": "OK"}}
+            reply = {"method": "reply", "status": {"code": 200, "status": "OK"}}
             try:
-                self.connection.send(written({"id": frame.header["id"], **said}))
+                self.connection.send(written({"id": frame.header["id"], **reply}))
             except ConnectionClosed:  # It was the server's last frame.
                 self.acknowledges = False
         return frame
@@ -145,7 +145,7 @@ class Socket:
             frame = self.receive()
             if frame.method == "reply" and frame.header["id"] == frame_id:
                 return frame
-            self.news.append(frame)
+            self.pending.append(frame)
         raise TimeoutError(frame_id)
 
     def init(self, token: str, **header: Any) -> Frame:
@@ -188,7 +188,7 @@ class Socket:
         """The next notification of one of these types; others before it are dropped."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            frame = self.news.pop(0) if self.news else self.receive(seconds)
+            frame = self.pending.pop(0) if self.pending else self.receive(seconds)
             if frame.method == "notification" and frame.payload.get("event_type") in event_types:
                 payload: dict[str, Any] = frame.payload
                 return payload
@@ -198,14 +198,14 @@ class Socket:
         """Return the unsolicited messages until none arrives for some time."""
         while True:  # Ends with the first silence.
             try:
-                self.news.append(self.receive(seconds))
+                self.pending.append(self.receive(seconds))
             except (TimeoutError, ConnectionClosed):
-                found, self.news = self.news, []
+                found, self.pending = self.pending, []
                 return found
 
     def closing_frame(self, seconds: float = WAIT_SECONDS_MAX) -> Frame:
         """Return the server's close message; all messages before it are dropped."""
-        frame = next((each for each in self.news if each.method == "close"), None)
+        frame = next((each for each in self.pending if each.method == "close"), None)
         while frame is None or frame.method != "close":
             frame = self.receive(seconds)
         return frame

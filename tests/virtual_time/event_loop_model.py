@@ -118,7 +118,7 @@ class LoopModel:
     def _turn(self) -> bool:
         """One turn of the loop; whether there was anything to do."""
         clock, costs = self.clock, self.costs
-        begun = clock.now
+        start = clock.now
         for due in self.held.due():
             self._refuse(due)
         for _ in range(min(EVENTS_PER_TURN, len(self._unread))):
@@ -151,8 +151,8 @@ class LoopModel:
         if self._to_commit and not self._committing:
             self._committing, self._to_commit = self._to_commit, []
             self._commit_ends = clock.now + costs.commit_ms
-        self._used_ms += clock.now - begun
-        return clock.now > begun
+        self._used_ms += clock.now - start
+        return clock.now > start
 
     def _refuse(self, due: float) -> None:
         self.clock.now += self.costs.refusal_ms

@@ -94,25 +94,25 @@ def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: 
         counts = [event_label(request)["RetryCount"] for _, request in world.sent]
         assert counts == [str(number) for number in range(18)]
 
-    begun = time.process_time()
+    start = time.process_time()
     assert run_scenario(tmp_path / "whole.sqlite3", scenario) >= 24
-    assert time.process_time() - begun < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_lane_keeps_its_order_behind_a_retry_and_others_go_on(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         async def answer(request: OutboundRequest) -> Answer:
-            told = event_label(request)
-            is_first = told["UserSid"].endswith("a") and told["Identity"] == "user 0"
-            return 503 if is_first and int(told["RetryCount"]) < 3 else 200
+            label = event_label(request)
+            is_first = label["UserSid"].endswith("a") and label["Identity"] == "user 0"
+            return 503 if is_first and int(label["RetryCount"]) < 3 else 200
 
         world.answer = answer
         slow, quick = "US" + "0" * 31 + "a", "US" + "0" * 31 + "b"
         await world.tell(30, subject=slow)
         await world.tell(30, subject=quick)
         await world.settle(0.0001)
-        told = [event_label(request)["UserSid"] for _, request in world.sent]
-        assert (told.count(slow), told.count(quick)) == (1, 30)
+        label = [event_label(request)["UserSid"] for _, request in world.sent]
+        assert (label.count(slow), label.count(quick)) == (1, 30)
         await world.settle(0.01)
         names = [
             event_label(r)["Identity"] for _, r in world.sent if event_label(r)["UserSid"] == slow
@@ -266,12 +266,12 @@ def test_many_lanes_of_a_hanging_endpoint_leave_room_for_others(tmp_path: Path) 
         for number in range(500):
             await world.tell(1, subject=f"US{number:032x}")
         await world.listen("http://127.0.0.1:10/other")
-        begun = world.clock.now_ms()
+        start = world.clock.now_ms()
         await world.tell(200, subject="US" + "f" * 32)
         await world.settle(0.0001)
         others = [at for at, request in world.sent if request.url.port == 10]
         assert len(others) == 200
-        assert max(others) - begun < 1000
+        assert max(others) - start < 1000
         await world.settle(0.05)
         hanging = [at for at, request in world.sent if request.url.port == 9]
         # One at a time, once it was seen to hang.
@@ -356,9 +356,9 @@ def test_every_event_is_delivered_despite_random_faults(
         for _ in range(dice.randrange(10, 40)):
             what = dice.random()
             if what < 0.5:
-                told = dice.randrange(1, 15)
-                count += told
-                await world.tell(told, subject=f"US{dice.randrange(6):032x}")
+                label = dice.randrange(1, 15)
+                count += label
+                await world.tell(label, subject=f"US{dice.randrange(6):032x}")
             elif what < 0.6:
                 await world.listen(f"http://127.0.0.1:{dice.choice([9, 10, 11, 12])}/hook")
             elif what < 0.7:

@@ -50,9 +50,9 @@ def test_events_during_a_store_read_are_sent_in_order(
         world.term.reads = Slow(world.store, dice)  # type: ignore[assignment]
         count = 0
         for _ in range(60):
-            told = dice.randrange(1, 4)
-            count += told
-            await world.tell(told, subject=f"US{dice.randrange(SUBJECTS):032x}")
+            event_count = dice.randrange(1, 4)
+            count += event_count
+            await world.tell(event_count, subject=f"US{dice.randrange(SUBJECTS):032x}")
             await asyncio.sleep(dice.choice([0, 0.001, 0.005, 0.02]))
         await world.settle(HOURS)
         assert await world.states() == {webhook_attempt_store.DELIVERED: count}

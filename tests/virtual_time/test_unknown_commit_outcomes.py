@@ -29,48 +29,50 @@ if TYPE_CHECKING:
 MINUTES = 1 / 60
 
 
-class Doubtful:
+class UnknownOutcomes:
     """A store whose next writes are committed, but reported as unknown."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.read = store.read
-        self.doubts = 0
+        self.unknown_left = 0
 
     async def write(self, *given: Any, **more: Any) -> Any:
         """Commit, and raise Unavailable if an unknown outcome is scheduled."""
         result = await self._store.write(*given, **more)
-        if self.doubts:
-            self.doubts -= 1
+        if self.unknown_left:
+            self.unknown_left -= 1
             raise Unavailable("commit: nobody knows")
         return result
 
 
-def doubted(world: WebhookWorld) -> Doubtful:
+def with_unknown_outcomes(world: WebhookWorld) -> UnknownOutcomes:
     """Have the sink write through such a store."""
-    store = Doubtful(world.store)
+    store = UnknownOutcomes(world.store)
     world.term.lease_term = LocalLeaseTerm(store)  # type: ignore[arg-type]
     return store
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
     """Make the next call of a queue function fail; return the arguments of its calls."""
-    look, asked = getattr(webhook_queue, name), []
+    look, calls = getattr(webhook_queue, name), []
 
     async def looks(*given: Any) -> Any:
-        asked.append(given)
-        if len(asked) == 1:
+        calls.append(given)
+        if len(calls) == 1:
             raise Unavailable("gone")
         return await look(*given)
 
     monkeypatch.setattr(webhook_queue, name, looks)
-    return asked
+    return calls
 
 
-async def take_in_doubt(world: WebhookWorld, store: Doubtful, count: int) -> None:
+async def take_with_unknown_outcome(
+    world: WebhookWorld, store: UnknownOutcomes, count: int
+) -> None:
     """Commit new deliveries with an unknown outcome, and pass their batch again."""
     before = await world.store.read(event_log.visible_through)
-    store.doubts = 1
+    store.unknown_left = 1
     with pytest.raises(Unavailable):
         await world.tell(count)
     await world.take_after(before)  # As the dispatcher does after a backoff.
@@ -78,7 +80,7 @@ async def take_in_doubt(world: WebhookWorld, store: Doubtful, count: int) -> Non
 
 def test_deliveries_of_an_unknown_commit_are_sent(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
-        await take_in_doubt(world, doubted(world), 3)
+        await take_with_unknown_outcome(world, with_unknown_outcomes(world), 3)
         await world.tell(2)
         await world.settle(2 * MINUTES)
         assert await world.states() == {webhook_attempt_store.DELIVERED: 5}
@@ -95,10 +97,10 @@ def test_events_after_an_unknown_commit_are_sent_after_its_events(tmp_path: Path
             return 200
 
         world.answer = slow
-        store = doubted(world)
+        store = with_unknown_outcomes(world)
         await world.tell(2)  # Their lane is in memory.
         before = await world.store.read(event_log.visible_through)
-        store.doubts = 1
+        store.unknown_left = 1
         with pytest.raises(Unavailable):
             await world.tell(2)
         take, world.sink.handle = world.sink.handle, nothing  # type: ignore[method-assign]
@@ -119,9 +121,9 @@ async def nothing(_events: list[Event]) -> bool:
 
 def test_results_recorded_by_an_unknown_commit_block_nothing(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
-        store = doubted(world)
+        store = with_unknown_outcomes(world)
         await world.tell(1)
-        store.doubts = 1
+        store.unknown_left = 1
         await world.tell(limits.LANE_DELIVERIES_MAX + 5)
         await world.settle(2 * MINUTES)
         await world.tell(1)
@@ -164,10 +166,10 @@ def test_earlier_deliveries_are_found_though_the_first_poll_fails(
         await world.tell(3)
         await world.settle(MINUTES)
         assert world.sent == []
-        asked = fail_once(monkeypatch, "endpoints")
+        calls = fail_once(monkeypatch, "endpoints")
         await world.crash()
         await world.settle(2 * MINUTES)
-        assert len(asked) > 1
+        assert len(calls) > 1
         assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
 
     run_scenario(tmp_path / "store", scenario)
@@ -179,10 +181,10 @@ def test_a_lane_continues_though_its_rest_could_not_be_read(
     count = limits.LANE_DELIVERIES_MAX + 5
 
     async def scenario(world: WebhookWorld) -> None:
-        asked = fail_once(monkeypatch, "following")
+        calls = fail_once(monkeypatch, "following")
         await world.tell(count)
         await world.settle(2 * MINUTES)
-        assert len(asked) > 1
+        assert len(calls) > 1
         assert await world.states() == {webhook_attempt_store.DELIVERED: count}
         assert sum(world.term.pending.values()) == 0
 

@@ -223,7 +223,7 @@ def event_label(request: OutboundRequest) -> dict[str, str]:
 def run_scenario(path: Path, scenario: Callable[[WebhookWorld], Awaitable[None]]) -> float:
     """Run a scenario in virtual time; the virtual hours that it took."""
     clock = FakeClock()
-    begun = clock.now_ms()
+    start_ms = clock.now_ms()
 
     async def run() -> None:
         async with WebhookWorld(path, clock) as world:
@@ -231,4 +231,4 @@ def run_scenario(path: Path, scenario: Callable[[WebhookWorld], Awaitable[None]]
 
     with asyncio.Runner(loop_factory=lambda: virtual_loop(clock)) as runner:
         runner.run(run())
-    return (clock.now_ms() - begun) / 3_600_000
+    return (clock.now_ms() - start_ms) / 3_600_000

@@ -113,9 +113,9 @@ Cell = Alike | Answered
 
 def shown_of(answer: Answer, asked: Request, hidden: frozenset[str]) -> list[str]:
     """Return the sids in a response that the caller must not learn, except those that it sent."""
-    said = f"{asked.path} {asked.fields}"
+    sent = f"{asked.path} {asked.fields}"
     text = answer.body.decode() + repr(answer.headers)
-    return [f"shows {sid}" for sid in sorted(set(SID.findall(text)) & hidden) if sid not in said]
+    return [f"shows {sid}" for sid in sorted(set(SID.findall(text)) & hidden) if sid not in sent]
 
 
 def alike(answer: Answer, value: str) -> tuple[int, Any, bytes]:
@@ -261,8 +261,8 @@ class Matrix:
 
     def _saying(self, operation: Operation, name: str, value: str) -> Request:
         request = self._send(operation, values_of(operation, self.intruder))
-        said = [participant(role_sid=value)] if name == "Participant" else value
-        return request._replace(fields={**request.fields, name: said})
+        sent = [participant(role_sid=value)] if name == "Participant" else value
+        return request._replace(fields={**request.fields, name: sent})
 
 
 def _role_of(operation: Operation) -> str:

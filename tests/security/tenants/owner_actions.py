@@ -64,13 +64,13 @@ def _with(path: str, query: Mapping[str, str | list[str]]) -> str:
     return f"{path}?{encode(query)}" if query else path
 
 
-def asked(world: World, path: str) -> Request:
+def get_request(world: World, path: str) -> Request:
     """A request of the owner to read something."""
     return Request("GET", path, {}, world.login.header)
 
 
 def _shown(target: Target, operation: Operation, world: World, path: str) -> bytes:
-    answer = target.send(asked(world, path))
+    answer = target.send(get_request(world, path))
     expected = 404 if operation.operation_id in NEVER_SHOWN else 200
     assert answer.status == expected, f"{path}: {answer.status} {answer.body!r}"
     return answer.body
@@ -82,11 +82,11 @@ def _walk(target: Target, world: World, path: str, seen: Dump) -> None:
     for _ in range(PAGES_MAX):
         if at is None:
             return
-        seen[at] = target.send(asked(world, at)).body
+        seen[at] = target.send(get_request(world, at)).body
         shown = json.loads(seen[at])
         before, at = page_url(shown, "previous"), page_url(shown, "next")
         if before is not None:
-            seen[before] = target.send(asked(world, before)).body
+            seen[before] = target.send(get_request(world, before)).body
 
 
 def page_url(shown: dict[str, Any], which: str) -> str | None:
@@ -101,7 +101,7 @@ def page_url(shown: dict[str, Any], which: str) -> str | None:
 def reading(world: World, dumped: Dump, hidden: frozenset[str]) -> Iterator[Answered]:
     """The same requests again: what they show must not have changed by a byte."""
     for path, body in dumped.items():
-        yield Answered("own things", asked(world, path), hidden, body, (200, 404))
+        yield Answered("own things", get_request(world, path), hidden, body, (200, 404))
 
 
 def writing(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from parlour.operations.operation import UrlForm
 from parlour.resources.table import pipeline_operations
 from tests.security.tenants.matrix import Alike, Answered, values_of
-from tests.security.tenants.owner_actions import asked, page_url
+from tests.security.tenants.owner_actions import get_request, page_url
 from tests.security.tenants.path_variables import fill, kinds_of
 from tests.security.tenants.targets import Login, Request, Target
 from tests.security.tenants.twin_accounts import Account, World, build
@@ -101,8 +101,8 @@ def _revoked(target: Target, world: World) -> Login:
     made = account.post(f"{path}.json", FriendlyName="Revoked")
     login = Login(made["sid"], made["secret"])
     assert target.send(Request("GET", "/v1/Services", {}, login.header)).status == 200
-    gone = Request("DELETE", f"{path}/{login.name}.json", {}, world.login.header)
-    assert target.send(gone).status == 204
+    deletion = Request("DELETE", f"{path}/{login.name}.json", {}, world.login.header)
+    assert target.send(deletion).status == 204
     return login
 
 
@@ -161,7 +161,7 @@ def page_tokens(pair: Pair) -> Iterator[Alike]:
 
 
 def _token(pair: Pair, world: World, path: str, query: Fields) -> str:
-    request = asked(world, path)._replace(fields={**query, "PageSize": "1"})
+    request = get_request(world, path)._replace(fields={**query, "PageSize": "1"})
     following = page_url(json.loads(pair.target.send(request).body), "next")
     assert following is not None, f"{path} {query}: twins need two of everything"
     return following.rpartition("PageToken=")[2]
@@ -172,7 +172,7 @@ def _with_token(pair: Pair, operation: Operation, path: str, query: Fields, toke
 
     def request(text: str) -> Request:
         fields = {**query, "PageSize": "1", "PageToken": text}
-        return asked(pair.intruder, path)._replace(fields=fields)
+        return get_request(pair.intruder, path)._replace(fields=fields)
 
     name = f"{operation.operation_id}, another's PageToken"
     return Alike(name, request(token), token, request(broken), broken, pair.hidden, (400,))

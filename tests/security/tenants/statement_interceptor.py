@@ -94,11 +94,11 @@ class Probe:
     def _asking_first(self, original: Any) -> Any:
         probe = self
 
-        async def asked(tx: Any, sql: str, *arguments: object) -> Any:
+        async def checked(tx: Any, sql: str, *arguments: object) -> Any:
             probe.ask(tx._connection, sql, arguments)
             return await original(tx, sql, *arguments)
 
-        return asked
+        return checked
 
     def ask(self, connection: apsw.Connection, sql: str, arguments: tuple[object, ...]) -> None:
         """Run the statement for an account without rows, unchanged and mutated."""
@@ -109,16 +109,16 @@ class Probe:
             if mutant in self.caught and self._asked[mutant] > ASKED_MIN:
                 continue
             if mutant.argument is not None and not sql.lstrip().startswith("INSERT"):
-                self._ask_for_nobody(connection, mutant, arguments)
+                self._run_for_empty_account(connection, mutant, arguments)
             if mutant not in self.caught and not is_inner(mutant):
                 self._ask_beside_shadow(connection, mutant, arguments)
 
-    def _ask_for_nobody(
+    def _run_for_empty_account(
         self, connection: apsw.Connection, mutant: Mutant, arguments: tuple[object, ...]
     ) -> None:
         assert mutant.argument is not None
         of_nobody = list(arguments)
-        of_nobody[mutant.argument - 1] = _nobody(mutant)
+        of_nobody[mutant.argument - 1] = _empty_account(mutant)
         if _finds(connection, mutant.statement.text, of_nobody):
             self.leaks.add(mutant.name)
         if _finds(connection, mutant.text, of_nobody):
@@ -141,7 +141,7 @@ class Probe:
             self.caught.add(mutant)
 
 
-def _nobody(mutant: Mutant) -> str:
+def _empty_account(mutant: Mutant) -> str:
     return ("IS" if mutant.column == "service_sid" else "AC") + secrets.token_hex(16)
 
 

@@ -85,7 +85,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def _kept(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def _comparable_headers(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     lowered = ((name.lower(), value) for name, value in headers)
     return tuple(sorted(each for each in lowered if each[0] not in VOLATILE))
 
@@ -167,7 +167,7 @@ class ServerTarget:
             query=request.fields if reads else None,
             form=None if reads else request.fields,
         )
-        return Answer(answer.status, _kept(answer.headers.items()), answer.body)
+        return Answer(answer.status, _comparable_headers(answer.headers.items()), answer.body)
 
     def make_account(self) -> Login:
         """A new account."""
@@ -236,8 +236,8 @@ class LocalTarget:
         return self._runner.run(self.app.store.write(work))
 
     async def _send(self, request: Request) -> Answer:
-        said = encode(request.fields).encode()
-        query, body = (said, b"") if request.method == "GET" else (b"", said)
+        form_body = encode(request.fields).encode()
+        query, body = (form_body, b"") if request.method == "GET" else (b"", form_body)
         request_target = request.path
         if query and "?" not in request_target:
             request_target += f"?{query.decode()}"
@@ -252,7 +252,7 @@ class LocalTarget:
             self.app.server, request.method, request_target, headers, body, peer=self.peer
         )
         found = [(name.decode(), value.decode()) for name, value in answered.headers]
-        return Answer(answered.status, _kept(found), answered.body)
+        return Answer(answered.status, _comparable_headers(found), answered.body)
 
     def make_account(self) -> Login:
         """A new account."""

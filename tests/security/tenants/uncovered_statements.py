@@ -99,11 +99,13 @@ def _addresses(account: Account, world: World) -> None:
     """An address in several conversations, another proxy, and a stranger's messages."""
     address = fresh_number()
     for name in ("lobby", "attic", "den"):
-        people = f"/v1/Conversations/{name}/Participants"
+        path_below = f"/v1/Conversations/{name}/Participants"
         made = account.post(
-            people, MessagingBinding__Address=address, MessagingBinding__ProxyAddress=fresh_number()
+            path_below,
+            MessagingBinding__Address=address,
+            MessagingBinding__ProxyAddress=fresh_number(),
         )
-    account.post(f"{people}/{made['sid']}", MessagingBinding__ProxyAddress=OTHER_PROXY)
+    account.post(f"{path_below}/{made['sid']}", MessagingBinding__ProxyAddress=OTHER_PROXY)
     following = page_url(
         account.get(f"/v1/ParticipantConversations?Address=%2B{address[1:]}&PageSize=1"), "next"
     )

@@ -44,11 +44,11 @@ def test_work_does_not_wait_while_no_request_runs() -> None:
 def test_while_requests_run_deliveries_get_their_share() -> None:
     async def scenario() -> None:
         place = Place(is_busy=True)
-        begun = place.clock.now_ms()
+        start_ms = place.clock.now_ms()
         for _ in range(400):
             await place.throttle.wait()
             place.work(5)
-        share = 400 * 5 / (place.clock.now_ms() - begun)
+        share = 400 * 5 / (place.clock.now_ms() - start_ms)
         assert SHARE * 0.95 < share < SHARE * 1.1
 
     asyncio.run(scenario())
@@ -100,8 +100,8 @@ def test_two_busy_accounts_get_equal_parts_of_the_share() -> None:
         place = Place(is_busy=True)
         throttle, used = place.throttle, {"A": 0, "B": 0}
         throttle.charge(1000, "A")
-        begun = place.clock.now_ms()
-        while place.clock.now_ms() - begun < 60_000:
+        start_ms = place.clock.now_ms()
+        while place.clock.now_ms() - start_ms < 60_000:
             wait_ms = throttle.wait_ms()
             may = [name for name in used if wait_ms <= 0 or throttle.has_credit(name)]
             if may:

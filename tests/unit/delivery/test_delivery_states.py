@@ -95,8 +95,8 @@ class Rows:
     async def ask(self, tx: Transaction, _rows: object) -> Part:
         self.number += 1
         made = delivery(0, self.number, due_ms=None)
-        asked = msgspec.structs.replace(made, state=webhook_attempt_store.ASKED)
-        await webhook_attempt_store.insert_delivery(tx, asked)
+        pre_action = msgspec.structs.replace(made, state=webhook_attempt_store.ASKED)
+        await webhook_attempt_store.insert_delivery(tx, pre_action)
         return Part.RESULT_WRITER
 
     async def record(self, tx: Transaction, rows: list[WebhookDelivery]) -> Part:
@@ -178,7 +178,7 @@ PART_OF = {
 }
 
 
-class Doubtful:
+class UnknownOutcomes:
     """A store whose next writes are committed, but not confirmed."""
 
     def __init__(self, store: Any) -> None:
@@ -209,7 +209,7 @@ def test_the_sync_of_the_memory_makes_all_transitions_of_the_table_and_no_other(
     monkeypatch.setattr(limits, "SINK_RETRY_MS", 1)
 
     async def scenario(world: WebhookWorld) -> None:
-        store: Any = Doubtful(world.store)
+        store: Any = UnknownOutcomes(world.store)
         world.term.lease_term = LocalLeaseTerm(store)
         dice = random.Random(10)
         for _ in range(60):

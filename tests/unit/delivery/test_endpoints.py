@@ -69,14 +69,14 @@ def test_a_recovered_host_gets_its_share_back() -> None:
     for lane in first[1:]:
         finish(lanes, lane, timed_out=True)
     finish(lanes, first[0])
-    begun = []
+    started = []
     for _ in range(8):
         sent = send_all(lanes)
-        begun.append(len(sent))
+        started.append(len(sent))
         for lane in sent:
             finish(lanes, lane)
-    assert begun[0] <= limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN + 1
-    assert max(begun) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX
+    assert started[0] <= limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN + 1
+    assert max(started) == limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX
 
 
 def test_lanes_of_one_account_leave_memory_for_others() -> None:

@@ -92,9 +92,9 @@ def test_no_memory_is_retained_after_a_response(data: bytes, state: str) -> None
 def test_the_head_of_a_request_in_work_is_counted(data: bytes) -> None:
     def look(connection: Watched, pool: BufferPool) -> None:
         assert connection.state == "ACTIVE"
-        kept = connection.buffered_bytes()
-        assert kept > UNCOUNTED
-        assert kept <= pool.used + UNCOUNTED
+        buffered = connection.buffered_bytes()
+        assert buffered > UNCOUNTED
+        assert buffered <= pool.used + UNCOUNTED
 
     after(data, look)
 

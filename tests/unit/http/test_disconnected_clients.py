@@ -84,11 +84,11 @@ READS: dict[str, Any] = {"whole": read_body, "pieces": read_pieces}
 @pytest.mark.parametrize("reads", READS)
 def test_a_body_that_was_not_taken_is_dropped_with_its_client(reads: str) -> None:
     async def run() -> None:
-        begun, gone, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        started, disconnected, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def serve(request: Request) -> None:
-            begun.set()
-            await gone.wait()
+            started.set()
+            await disconnected.wait()
             assert request.body == b""
             with pytest.raises(ClientDisconnectedError):
                 await READS[reads](request)
@@ -97,9 +97,9 @@ def test_a_body_that_was_not_taken_is_dropped_with_its_client(reads: str) -> Non
 
         bench = Bench(serve)
         bench.receive(SENT)
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(started.wait(), 10)
         await bench.end()
-        gone.set()
+        disconnected.set()
         await asyncio.wait_for(ended.wait(), 10)
 
     uvloop.run(run())

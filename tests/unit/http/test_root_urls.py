@@ -15,7 +15,7 @@ HOST = b"chat.example.net"
 LOOPBACK = ClientAddresses("127.0.0.0/8, ::1")
 
 
-def asked(
+def request(
     *headers: tuple[bytes, bytes], client: str | None = "127.0.0.1", host: bytes = HOST
 ) -> Request:
     """A request over plain HTTP."""
@@ -25,14 +25,14 @@ def asked(
 
 
 def test_they_start_as_the_request_found_us() -> None:
-    assert RootUrls("", LOOPBACK).of(asked()) == "http://chat.example.net"
-    assert RootUrls("https://public.example/", LOOPBACK).of(asked()) == "https://public.example"
+    assert RootUrls("", LOOPBACK).of(request()) == "http://chat.example.net"
+    assert RootUrls("https://public.example/", LOOPBACK).of(request()) == "https://public.example"
     with pytest.raises(ApiError):
-        RootUrls("", LOOPBACK).of(asked(host=b"a b"))
+        RootUrls("", LOOPBACK).of(request(host=b"a b"))
 
 
 @pytest.mark.parametrize(
-    ("said", "client", "scheme"),
+    ("header", "client", "scheme"),
     [
         (b"https", "127.0.0.1", "https"),
         (b" https ", "::1", "https"),
@@ -43,9 +43,9 @@ def test_they_start_as_the_request_found_us() -> None:
     ],
 )
 def test_a_local_proxys_forwarded_headers_set_the_root_url(
-    said: bytes, client: str | None, scheme: str
+    header: bytes, client: str | None, scheme: str
 ) -> None:
     roots = RootUrls("", LOOPBACK)
-    assert roots.of(asked()) == "http://chat.example.net"
-    asked_through = asked((b"x-forwarded-proto", said), client=client)
+    assert roots.of(request()) == "http://chat.example.net"
+    asked_through = request((b"x-forwarded-proto", header), client=client)
     assert roots.of(asked_through) == f"{scheme}://chat.example.net"

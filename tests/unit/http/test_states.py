@@ -323,8 +323,8 @@ class Life(RuleBasedStateMachine):
 
     def little_is_kept_and_counted(self) -> None:
         connection = self.connection
-        kept, reservation = connection.buffered_bytes(), connection._reservation
-        assert kept <= BYTES_MAX[connection.state], (connection.state, kept)
+        buffered, reservation = connection.buffered_bytes(), connection._reservation
+        assert buffered <= BYTES_MAX[connection.state], (connection.state, buffered)
         assert len(connection._read_ahead) <= limits.READ_BYTES_MAX
         held = 0 if reservation is None else reservation.held
         assert self.pool.used == held
@@ -335,7 +335,7 @@ class Life(RuleBasedStateMachine):
         if connection.state == "ACTIVE" and connection._mode != body_reader.STREAMED:
             # The last bytes received wait for room in the buffers, and nothing more is read.
             waiting = limits.READ_BYTES_MAX if self.shared._tasks else 0
-            assert kept <= held + waiting + UNCOUNTED_BYTES_MAX, (kept, held)
+            assert buffered <= held + waiting + UNCOUNTED_BYTES_MAX, (buffered, held)
 
     def reading_is_paused_where_it_must_be(self) -> None:
         connection = self.connection

@@ -21,9 +21,9 @@ FLOOD = 20 * limits.STARTED_PER_TURN_MAX
 class Recorder:
     """A connection that records when its request begins."""
 
-    def __init__(self, name: str, begun: list[str]) -> None:
+    def __init__(self, name: str, started: list[str]) -> None:
         self.name = name
-        self._begun = begun
+        self._begun = started
 
     def run_request(self, request: Any) -> bool:
         del request
@@ -33,15 +33,15 @@ class Recorder:
 
 async def order_of(arrivals: Sequence[tuple[str, str, str]]) -> list[str]:
     """Names of requests (account, user, name) in the order in which they begin."""
-    begun: list[str] = []
+    started: list[str] = []
     request: Any = SimpleNamespace(body=b"")
     turns = RequestScheduler(asyncio.get_running_loop(), FakeClock())
     for account_sid, identity, name in arrivals:
-        connection: Any = Recorder(name, begun)
+        connection: Any = Recorder(name, started)
         turns.start(connection, request, account_sid, identity)
     for _ in range(4 * len(arrivals)):  # A turn of the requests is some turns of the loop.
         await asyncio.sleep(0)
-    return begun
+    return started
 
 
 def test_requests_of_users_begin_round_robin_by_account_and_user() -> None:
@@ -50,23 +50,23 @@ def test_requests_of_users_begin_round_robin_by_account_and_user() -> None:
     bob = [("A", "bob", "bob")]
     other = [("B", "", "other")]
 
-    begun = uvloop.run(order_of([*flood, *own, *bob, *other]))
+    started = uvloop.run(order_of([*flood, *own, *bob, *other]))
 
     # What waits follows the first turn; alice has a place in each round before the others.
-    waiting = begun[limits.STARTED_PER_TURN_MAX :]
+    waiting = started[limits.STARTED_PER_TURN_MAX :]
     assert waiting.index("other") <= 1
     assert waiting.index("own 0") <= 3
     assert waiting.index("bob") <= 4
     assert waiting.index("own 2") <= 9
-    assert [each for each in begun if each.startswith("own")] == ["own 0", "own 1", "own 2"]
-    assert begun.count("flood") == FLOOD
+    assert [each for each in started if each.startswith("own")] == ["own 0", "own 1", "own 2"]
+    assert started.count("flood") == FLOOD
 
 
 class Busy(Recorder):
     """A connection whose request runs at once, and takes so long."""
 
-    def __init__(self, name: str, begun: list[str], clock: FakeClock, ms: int) -> None:
-        super().__init__(name, begun)
+    def __init__(self, name: str, started: list[str], clock: FakeClock, ms: int) -> None:
+        super().__init__(name, started)
         self._clock = clock
         self._ms = ms
 
@@ -75,43 +75,43 @@ class Busy(Recorder):
         return super().run_request(request)
 
 
-async def begun_at_once(ms: int, body_bytes: int = 0) -> tuple[int, int]:
+async def started_at_once(ms: int, body_bytes: int = 0) -> tuple[int, int]:
     """How many of many requests that take so long begin in the first turn, and in all."""
-    begun: list[str] = []
+    started: list[str] = []
     clock = FakeClock()
     turns = RequestScheduler(asyncio.get_running_loop(), clock)
     for number in range(FLOOD):
-        connection: Any = Busy(str(number), begun, clock, ms)
+        connection: Any = Busy(str(number), started, clock, ms)
         request: Any = SimpleNamespace(body=b"x" * body_bytes)
         turns.start(connection, request, "A")
-    first = len(begun)
+    first = len(started)
     for _ in range(4 * FLOOD):
         await asyncio.sleep(0)
-    return first, len(begun)
+    return first, len(started)
 
 
 def test_a_turn_ends_when_its_time_budget_is_used() -> None:
     slow_ms = limits.TURN_MS_MAX // 2 + 1
-    assert uvloop.run(begun_at_once(slow_ms)) == (2, FLOOD)
-    assert uvloop.run(begun_at_once(0)) == (limits.STARTED_PER_TURN_MAX, FLOOD)
+    assert uvloop.run(started_at_once(slow_ms)) == (2, FLOOD)
+    assert uvloop.run(started_at_once(0)) == (limits.STARTED_PER_TURN_MAX, FLOOD)
 
 
 def test_a_long_body_counts_as_several_requests() -> None:
     body_bytes = 7 * limits.BODY_BYTES_PER_START
-    assert uvloop.run(begun_at_once(0, body_bytes)) == (limits.STARTED_PER_TURN_MAX // 8, FLOOD)
+    assert uvloop.run(started_at_once(0, body_bytes)) == (limits.STARTED_PER_TURN_MAX // 8, FLOOD)
 
 
 async def turns_between(ms: int) -> int:
     """In how many turns of the loop nothing begins after a first request that takes so long."""
-    begun: list[str] = []
+    started: list[str] = []
     clock = FakeClock()
     turns = RequestScheduler(asyncio.get_running_loop(), clock)
     request: Any = SimpleNamespace(body=b"")
     for number in range(limits.STARTED_PER_TURN_MAX + 1):
-        connection: Any = Busy(str(number), begun, clock, ms)
+        connection: Any = Busy(str(number), started, clock, ms)
         turns.start(connection, request, "A")
-    first, passed = len(begun), 0
-    while len(begun) == first:
+    first, passed = len(started), 0
+    while len(started) == first:
         await asyncio.sleep(0)
         passed += 1
     return passed

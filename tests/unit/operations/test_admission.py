@@ -44,8 +44,8 @@ class Admissions(RuleBasedStateMachine):
             self.enter_once(owner)
 
     def enter_once(self, owner: Owner) -> None:
-        account, everybody = self.of_account(owner.account_sid), self.running.total()
-        is_full = everybody >= IN_ALL
+        account, all_accounts = self.of_account(owner.account_sid), self.running.total()
+        is_full = all_accounts >= IN_ALL
         if is_full or account >= OF_ACCOUNT:
             self.met_limit[owner] = self.clock.now_ms()
         wanting = self.wanting() | {owner}

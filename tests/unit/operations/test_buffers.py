@@ -313,11 +313,11 @@ def test_the_pool_polls_progress_before_it_cuts_an_exchange() -> None:
     """Of two slow readers the one goes of which nothing has moved, although its turn came later."""
 
     async def run() -> list[str]:
-        pool, cut, asked = BufferPool(TOTAL, STRANGERS), [], 0
+        pool, cut, requested = BufferPool(TOTAL, STRANGERS), [], 0
 
         def moves() -> bool:
-            nonlocal asked
-            asked += 1
+            nonlocal requested
+            requested += 1
             return True
 
         reader = pool.open(lambda: cut.append("reader"), "AC1", has_moved=moves)
@@ -325,7 +325,7 @@ def test_the_pool_polls_progress_before_it_cuts_an_exchange() -> None:
         stalled = pool.open(lambda: cut.append("stalled"), "AC1", has_moved=lambda: False)
         stalled.grow(ACCOUNTS_ROOM // 2)
         assert await pool.open(lambda: None, "AC1").wait(10)
-        assert asked >= 2  # When the wait begins, and when it ends.
+        assert requested >= 2  # When the wait begins, and when it ends.
         return cut
 
     assert asyncio.run(run()) == ["stalled"]

@@ -175,11 +175,11 @@ def test_the_task_wakes_up_when_a_job_becomes_due() -> None:
         clock = SystemClock()
         work = Work(clock.now_ms() + 100)
         it = await started(work)
-        watch, begun = Stopwatch(), clock.monotonic_ms()
+        watch, start_ms = Stopwatch(), clock.monotonic_ms()
         await asyncio.wait_for(work.stepped.wait(), SECONDS_MAX)
         assert watch.seconds_at_least < 0.9
         await it.stop()
-        return clock.monotonic_ms() - begun
+        return clock.monotonic_ms() - start_ms
 
     assert asyncio.run(run()) >= 80
 

@@ -24,10 +24,10 @@ def window(work: WorkLimit, clock: FakeClock, *, at_once: int, sojourn_ms: int) 
     while spent <= limits.WORK_WINDOW_MS:
         for _ in range(at_once):
             _ = work.has_room
-        begun = [work.enter() for _ in range(min(at_once, work.limit))]
+        started = [work.enter() for _ in range(min(at_once, work.limit))]
         clock.advance(sojourn_ms)
         spent += sojourn_ms
-        for each in begun:
+        for each in started:
             each.end()
 
 
@@ -60,10 +60,10 @@ def test_the_limit_starts_at_the_burst_of_cpu_time(cost_ms: float, limit: int) -
     used = 0.0
     work = WorkLimit(clock, MOST, lambda: used)
     for _ in range(30):
-        begun = [work.enter() for _ in range(limits.WORK_WINDOW_REQUESTS_MIN)]
+        started = [work.enter() for _ in range(limits.WORK_WINDOW_REQUESTS_MIN)]
         clock.advance(limits.WORK_WINDOW_MS)
-        used += cost_ms * len(begun)
-        for each in begun:
+        used += cost_ms * len(started)
+        for each in started:
             each.end()
 
     assert abs(work.limit - limit) <= 1
@@ -74,10 +74,10 @@ def test_cost_of_few_requests_is_not_counted() -> None:
     used = 0.0
     work = WorkLimit(clock, MOST, lambda: used)
     for _ in range(30):
-        begun = work.enter()
+        started = work.enter()
         clock.advance(limits.WORK_WINDOW_MS)
         used += limits.WORK_WINDOW_MS
-        begun.end()
+        started.end()
 
     assert work.limit == MOST
 
@@ -150,14 +150,14 @@ def test_suspended_time_counts_neither_as_in_flight_nor_as_sojourn() -> None:
     clock = FakeClock()
     work = made(clock, MOST)
     before = work.limit
-    begun = [work.enter() for _ in range(before)]
-    for each in begun:
+    started = [work.enter() for _ in range(before)]
+    for each in started:
         each.suspend()
 
     assert work.has_room
     assert work.in_work == 0
     clock.advance(5000)
-    for each in begun:
+    for each in started:
         each.resume()
         each.end()
 
@@ -170,13 +170,13 @@ def test_few_requests_are_measured_for_longer(monkeypatch: pytest.MonkeyPatch) -
     work = made(clock, 200)
 
     few = limits.WORK_WINDOW_REQUESTS_MIN - 1
-    begun = [work.enter() for _ in range(200)]
-    for each in begun[:few]:
+    started = [work.enter() for _ in range(200)]
+    for each in started[:few]:
         clock.advance(40)
         each.end()
     assert work.limit == 200
     clock.advance(40)
-    begun[few].end()
+    started[few].end()
 
     assert work.limit < 200
 
@@ -201,11 +201,11 @@ def test_limit_stays_within_its_bounds(limit_max: int, steps: list[tuple[int, in
     clock = FakeClock()
     work = made(clock, limit_max)
     for at_once, sojourn_ms in steps:
-        begun = []
-        while work.has_room and len(begun) < at_once:
-            begun.append(work.enter())
+        started = []
+        while work.has_room and len(started) < at_once:
+            started.append(work.enter())
         clock.advance(sojourn_ms)
-        for each in begun:
+        for each in started:
             each.end()
 
         assert min(limits.WORK_LIMIT_MIN, limit_max) <= work.limit <= limit_max

@@ -30,8 +30,15 @@ HEADER = {"cty": "twilio-fpa;v=1"}
 
 
 def mine(**changed: Any) -> str:
-    said = {"identity": "alice", "service_sid": SERVICE, "now_ms": NOW_MS, "ttl_seconds": 3600}
-    return make(**({"account_sid": ACCOUNT, "key_sid": KEY, "secret": SECRET} | said | changed))
+    parameters = {
+        "identity": "alice",
+        "service_sid": SERVICE,
+        "now_ms": NOW_MS,
+        "ttl_seconds": 3600,
+    }
+    return make(
+        **({"account_sid": ACCOUNT, "key_sid": KEY, "secret": SECRET} | parameters | changed)
+    )
 
 
 def theirs(claims: dict[str, Any], headers: dict[str, Any] | None = None) -> str:
@@ -151,15 +158,15 @@ def test_a_created_token_is_read_back(identity: str, ttl_seconds: int) -> None:
 
 
 def test_the_key_is_looked_up_by_issuer_and_subject_in_their_stored_form() -> None:
-    asked: list[tuple[str, str]] = []
+    lookups: list[tuple[str, str]] = []
 
     def secret_of(key_sid: str, account_sid: str) -> str | None:
-        asked.append((key_sid, account_sid))
+        lookups.append((key_sid, account_sid))
         return SECRET
 
     key, account = "SK" + "AbCdEf01" * 4, "AC" + "0F" * 16
     verify(theirs(good() | {"iss": key, "sub": account}), secret_of=secret_of, now_ms=NOW_MS)
-    assert asked == [("SK" + "abcdef01" * 4, "AC" + "0f" * 16)]
+    assert lookups == [("SK" + "abcdef01" * 4, "AC" + "0f" * 16)]
 
 
 @pytest.mark.parametrize("secret", [None, ""])
@@ -240,9 +247,9 @@ def test_a_token_lives_a_day() -> None:
     made_later = good() | {"iat": NOW + 60, "exp": NOW + day + 60}
     assert checked(theirs(made_later)).identity == "alice"
     assert refused(theirs(made_later), NOW_MS - 1) == 20104
-    begun = good() | {"nbf": NOW - day, "exp": NOW + 1}
-    assert refused(theirs(begun)) == 20104
-    assert checked(theirs(begun | {"iat": NOW})).identity == "alice"
+    valid = good() | {"nbf": NOW - day, "exp": NOW + 1}
+    assert refused(theirs(valid)) == 20104
+    assert checked(theirs(valid | {"iat": NOW})).identity == "alice"
 
 
 def test_dates_may_have_fractions() -> None:

@@ -20,12 +20,12 @@ PROXIES = TrustedProxies(parse_networks("127.0.0.0/8, ::1, 10.0.0.0/8,2001:db8:1
 LOCAL = "127.0.0.1"
 
 
-def client(peer: str = LOCAL, **said: list[str]) -> str:
-    return PROXIES.resolve_client(peer, "http", ForwardingHeaders(**said)).address
+def client(peer: str = LOCAL, **headers: list[str]) -> str:
+    return PROXIES.resolve_client(peer, "http", ForwardingHeaders(**headers)).address
 
 
-def scheme(peer: str = LOCAL, **said: list[str]) -> str:
-    return PROXIES.resolve_client(peer, "http", ForwardingHeaders(**said)).scheme
+def scheme(peer: str = LOCAL, **headers: list[str]) -> str:
+    return PROXIES.resolve_client(peer, "http", ForwardingHeaders(**headers)).scheme
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_both_headers_must_agree() -> None:
 
 
 def test_untrusted_peers_are_ignored() -> None:
-    said = {"x_forwarded_for": ["10.0.0.1"], "forwarded": ["for=10.0.0.1;proto=https"]}
+    headers = {"x_forwarded_for": ["10.0.0.1"], "forwarded": ["for=10.0.0.1;proto=https"]}
     for peer in ("192.0.2.7", "2001:db8::1", "", "a socket"):
-        assert client(peer, **said) == peer
+        assert client(peer, **headers) == peer
         assert scheme(peer, x_forwarded_proto=["https"]) == "http"
 
 

@@ -232,11 +232,11 @@ def test_an_endless_head_keeps_no_more_than_its_limit() -> None:
                 assert reader.buffered_bytes <= URL_BYTES_MAX + limits.HEADER_BYTES_MAX
 
 
-def kept_by(reader: RequestReader) -> int:
+def buffered_by(reader: RequestReader) -> int:
     """The bytes of memory that a reader keeps, but for what all readers share."""
     shared = HeaderBlock({})
     open_values = [getattr(reader, name) for name in RequestReader.__slots__ if name != "_blocks"]
-    kept = 0
+    buffered = 0
     while open_values:
         value = open_values.pop()
         if isinstance(value, HeaderBlock):
@@ -247,8 +247,8 @@ def kept_by(reader: RequestReader) -> int:
             open_values += [*value.keys(), *value.values()]
         elif isinstance(value, list | tuple):
             open_values += value
-        kept += sys.getsizeof(value)
-    return kept - sys.getsizeof(shared)
+        buffered += sys.getsizeof(value)
+    return buffered - sys.getsizeof(shared)
 
 
 LARGE_HEADERS = [b"X%d: " % (number // 2) + b"x" * 300 for number in range(90)]
@@ -258,10 +258,10 @@ def test_memory_of_unfinished_heads_is_counted() -> None:
     tiny = head(*[b"x%d: y" % number for number in range(90)])[:-2]
     for data in (head(*LARGE_HEADERS)[:-2], tiny):
         reader = RequestReader()
-        new = kept_by(reader)
+        new = buffered_by(reader)
         assert not reader.receive(data)
         counted = reader.buffered_bytes + reader.parsed_bytes
-        assert 0.6 * counted < kept_by(reader) - new < 1.3 * counted
+        assert 0.6 * counted < buffered_by(reader) - new < 1.3 * counted
 
 
 # --- Accepted ---------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ URL = "http://127.0.0.1:8000/v1/Conversations"
 FIRST, LAST = (9, "CH" + "0" * 31 + "1"), (4, "CH" + "0" * 31 + "2")
 
 
-def asked(query: dict[str, list[str]]) -> PageRequest:
+def page_request(query: dict[str, list[str]]) -> PageRequest:
     """Return the page a query asks for in a list of 50, at most 100."""
     return parse_page_request(query, default=50, maximum=100, list_context=PLACE, tokens=TOKENS)
 
@@ -53,7 +53,7 @@ def described(
 
 
 def test_nothing_asked_is_the_first_page() -> None:
-    assert asked({}) == PageRequest(0, 50, None)
+    assert page_request({}) == PageRequest(0, 50, None)
 
 
 @pytest.mark.parametrize(
@@ -72,26 +72,26 @@ def test_nothing_asked_is_the_first_page() -> None:
     ],
 )
 def test_a_page_size_is_lowered_to_the_maximum(text: str, size: int) -> None:
-    assert asked({"PageSize": ["3", text]}).size == size
+    assert page_request({"PageSize": ["3", text]}).size == size
 
 
 @pytest.mark.parametrize("text", ["0", "000", "-1", "", "x", "1.5", " 1", "1\n", "\u0661", "1e1"])
 def test_other_page_sizes_are_refused(text: str) -> None:
     with pytest.raises(ApiError, match=r"20001: Invalid PageSize\.") as caught:
-        asked({"PageSize": [text]})
+        page_request({"PageSize": [text]})
     assert caught.value.status == 400
 
 
 def test_a_page_alone_moves_nothing() -> None:
-    assert asked({"Page": ["3"]}) == PageRequest(3, 50, None)
-    assert asked({"Page": ["0"]}).page == 0
-    assert asked({"Page": [str(limits.PAGE_MAX)]}).page == limits.PAGE_MAX
+    assert page_request({"Page": ["3"]}) == PageRequest(3, 50, None)
+    assert page_request({"Page": ["0"]}).page == 0
+    assert page_request({"Page": [str(limits.PAGE_MAX)]}).page == limits.PAGE_MAX
 
 
 @pytest.mark.parametrize("text", ["-1", "", "x", "1.0", str(limits.PAGE_MAX + 1), "9" * 5000])
 def test_other_pages_are_refused(text: str) -> None:
     with pytest.raises(ApiError, match=r"20001: Invalid Page\."):
-        asked({"Page": [text]})
+        page_request({"Page": [text]})
 
 
 @pytest.mark.parametrize("backwards", [False, True])
@@ -100,8 +100,8 @@ def test_a_token_leads_to_its_position(key: int | str, *, backwards: bool) -> No
     position = PagePosition(key, "CH" + "a" * 32, backwards=backwards)
     token = TOKENS.write(PLACE, position)
     assert token.startswith("PT" + position.sid + ".")
-    assert asked({"PageToken": [token]}).position == position
-    assert asked({"PageToken": [token]}).backwards is backwards
+    assert page_request({"PageToken": [token]}).position == position
+    assert page_request({"PageToken": [token]}).backwards is backwards
 
 
 def test_a_token_is_of_no_use_in_another_place() -> None:
@@ -136,7 +136,7 @@ def test_a_token_of_another_key_is_refused() -> None:
 )
 def test_other_tokens_are_refused(text: str) -> None:
     with pytest.raises(ApiError) as caught:
-        asked({"PageToken": [text]})
+        page_request({"PageToken": [text]})
     assert (caught.value.code, caught.value.status) == (20001, 400)
     assert caught.value.message == "Invalid PageToken."
 
@@ -267,15 +267,17 @@ def follow(table: list[int], request: PageRequest) -> tuple[Page[int], dict[str,
 @given(st.sets(st.integers(-1000, 1000), max_size=30), st.integers(1, 8))
 def test_the_pages_of_a_list_are_the_list_in_both_directions(keys: set[int], size: int) -> None:
     table = sorted(keys)
-    page, links = follow(table, asked({"PageSize": [str(size)]}))
+    page, links = follow(table, page_request({"PageSize": [str(size)]}))
     seen = list(page.rows)
     while "next_page_url" in links:
-        page, links = follow(table, asked(parse_query(links["next_page_url"][0].encode())))
+        page, links = follow(table, page_request(parse_query(links["next_page_url"][0].encode())))
         seen += page.rows
     assert seen == table
     back = list(page.rows)
     while "previous_page_url" in links:
-        page, links = follow(table, asked(parse_query(links["previous_page_url"][0].encode())))
+        page, links = follow(
+            table, page_request(parse_query(links["previous_page_url"][0].encode()))
+        )
         back = page.rows + back
     assert back == table
 
@@ -315,7 +317,7 @@ def test_pages_bounded_in_bytes_are_the_list_in_both_directions(
     table = sorted(keys)
 
     def turn(query: str, name: str) -> tuple[list[int], str | None]:
-        request = asked(parse_query(query.encode()))
+        request = page_request(parse_query(query.encode()))
         page, _ = fill_page(read(table, request), request, rendered, bytes_max)
         edges = ((page.rows[0], "CH1"), (page.rows[-1], "CH2")) if page.rows else None
         link = described(request, page, positions=edges)[name]

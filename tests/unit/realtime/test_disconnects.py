@@ -45,17 +45,17 @@ def test_a_reason_has_a_known_code_and_words(name: str) -> None:
 @pytest.mark.parametrize("name", NAMED)
 def test_a_reason_is_encoded_as_in_a_frame(name: str) -> None:
     reason = NAMED[name]
-    said = reason.status_fields()
-    assert said["code"] == reason.code
-    assert said["status"] == reason.status
-    assert said["description"] == reason.description
-    assert said.get("errorCode") == reason.error_code
+    fields = reason.status_fields()
+    assert fields["code"] == reason.code
+    assert fields["status"] == reason.status
+    assert fields["description"] == reason.description
+    assert fields.get("errorCode") == reason.error_code
 
 
 def test_only_reconnectable_reasons_have_a_backoff() -> None:
-    told = [each for each in NAMED.values() if each.backoff_ms is not None]
-    assert disconnects.SERVER_STOPPING in told
-    for reason in told:
+    with_backoff = [each for each in NAMED.values() if each.backoff_ms is not None]
+    assert disconnects.SERVER_STOPPING in with_backoff
+    for reason in with_backoff:
         assert reason.may_return
         assert reason.code in {308, 429}
     assert disconnects.TOKEN_RAN_OUT.payload() == b""

@@ -119,9 +119,9 @@ def test_discarded_blob_is_removed_in_any_state(run_scenario: ScenarioRunner, fo
         assert files(folder) == set()
         await blob.discard()
         await blob.write(b"x" * 300_000)  # A thread that comes too late writes nowhere.
-        kept = await blobs.create(OTHER)
-        await kept.persist()
-        await kept.discard()
+        stored = await blobs.create(OTHER)
+        await stored.persist()
+        await stored.discard()
         assert files(folder) == set()
 
     run_scenario(scenario)
