@@ -281,7 +281,7 @@ class ExpectedState:
         response: ResponseRecord,
         body: Body | None = None,
     ) -> None:
-        """The dates of a change lie between its request and its response."""
+        """The dates of a change are between its request and its response."""
         for name in names:
             text = (body or known.body).get(name)
             try:

@@ -28,7 +28,7 @@ ask = OutboundConnection.ask
 fence: ContextVar[int] = ContextVar("fence")
 
 
-async def make_in_turn(
+async def attempt_in_term(
     self: WebhookClient, delivery: WebhookDelivery, may_send: MaySend | None = None
 ) -> AttemptResult:
     """Make an attempt, and record its lease term."""
@@ -48,7 +48,7 @@ async def check_nothing(_self: FencedLeaseTerm, _tx: Transaction) -> None:
     """Accept all writes."""
 
 
-WebhookClient.attempt = make_in_turn  # type: ignore[method-assign]
+WebhookClient.attempt = attempt_in_term  # type: ignore[method-assign]
 OutboundConnection.ask = ask_signed  # type: ignore[method-assign]
 if os.environ.get("PLANTED") == "unfenced":
     FencedLeaseTerm.is_current = lambda _self: True  # type: ignore[method-assign]

@@ -27,18 +27,18 @@ ECHO = "/echo/x-fence"
 
 WATCH = f"""
 CREATE SCHEMA witness;
-CREATE TABLE witness.turn (fence BIGINT PRIMARY KEY, began DOUBLE PRECISION NOT NULL);
+CREATE TABLE witness.lease_term (fence BIGINT PRIMARY KEY, began DOUBLE PRECISION NOT NULL);
 CREATE FUNCTION witness.begins() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    INSERT INTO witness.turn VALUES (NEW.fence, extract(epoch FROM clock_timestamp()));
+    INSERT INTO witness.lease_term VALUES (NEW.fence, extract(epoch FROM clock_timestamp()));
     RETURN NULL;
 END $$;
 CREATE TRIGGER turn_begins AFTER UPDATE ON lease FOR EACH ROW
     WHEN (NEW.name = '{LEASE}' AND NEW.fence <> OLD.fence) EXECUTE FUNCTION witness.begins();
-INSERT INTO witness.turn SELECT fence, 0 FROM lease WHERE name = '{LEASE}';
+INSERT INTO witness.lease_term SELECT fence, 0 FROM lease WHERE name = '{LEASE}';
 """
 
-Turns = dict[int, float]
+LeaseTerms = dict[int, float]
 """The start of each term, by its fence."""
 
 
@@ -56,10 +56,10 @@ def watch(postgres: Postgres, balanced: BalancedCluster) -> None:
     postgres.sql(WATCH, balanced.servers[0].database)
 
 
-def turns(balanced: BalancedCluster) -> Turns:
+def lease_terms(balanced: BalancedCluster) -> LeaseTerms:
     """Return the terms so far, including the one at the start of the watch."""
     with closing(connect(balanced.servers[0])) as connection:
-        return dict(connection.execute("SELECT fence, began FROM witness.turn").fetchall())
+        return dict(connection.execute("SELECT fence, began FROM witness.lease_term").fetchall())
 
 
 def recorded(balanced: BalancedCluster) -> list[RecordedAttempt]:
@@ -82,16 +82,18 @@ def fence_of(line: Line) -> int:
     return int(line.headers["x-fence"])
 
 
-def broken_turns(known: Turns, lines: Iterable[Line], log: Iterable[RecordedAttempt]) -> list[str]:
+def term_violations(
+    known: LeaseTerms, lines: Iterable[Line], log: Iterable[RecordedAttempt]
+) -> list[str]:
     """Return a message for each action outside the actor's lease term."""
     lines = list(lines)
     log = list(log)
-    found = [f"unknown: a turn {fence}" for fence in {*map(fence_of, lines)} - known.keys()]
+    found = [f"unknown: a lease term {fence}" for fence in {*map(fence_of, lines)} - known.keys()]
     for line in lines:
         starts = [start for fence, start in known.items() if fence > fence_of(line)]
         late = float(line.headers["x-at"]) - min(starts, default=float("inf"))
         if late > 0:
-            found.append(f"superseded: {line.token} left {late:.3f} s after its turn was over")
+            found.append(f"superseded: {line.token} left {late:.3f} s after its lease term ended")
     return found + _recorded_by_two(log) + _sent_after_recorded(lines, log)
 
 
@@ -106,7 +108,7 @@ def _recorded_by_two(log: list[RecordedAttempt]) -> list[str]:
     records = [("attempt", name, fences) for name, fences in by_number.items()]
     records += [("delivery", name, fences) for name, fences in by_event.items()]
     return [
-        f"two owners: {what} {name} is recorded in the turns {fences}"
+        f"two owners: {what} {name} is recorded in the lease terms {fences}"
         for what, name, fences in records
         if len(fences) > 1
     ]
@@ -121,11 +123,11 @@ def _sent_after_recorded(lines: list[Line], log: list[RecordedAttempt]) -> list[
     for line in lines:
         fence = recorded_in.get((line.token, line.retry_count))
         if fence is not None and fence_of(line) > fence:
-            found.append(f"again: {line.token} was recorded in turn {fence}, {fence_of(line)} sent")
+            found.append(f"again: {line.token} was recorded in term {fence}, {fence_of(line)} sent")
     return found
 
 
-def sent_in_two_turns(lines: Iterable[Line]) -> int:
+def sent_in_two_terms(lines: Iterable[Line]) -> int:
     """Return how many attempts were in flight when their owner failed, and were sent again."""
     by_number: dict[tuple[str, int], set[int]] = defaultdict(set)
     for line in lines:

@@ -1,1 +1,1 @@
-"""Process kills and power loss: what was acknowledged is durable, the rest is atomic."""
+"""Process kills and power loss: acknowledged changes are durable, other changes are atomic."""

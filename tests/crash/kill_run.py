@@ -1,4 +1,4 @@
-"""`kill -9` at random moments under a crowd of writers, and what is left in the end."""
+"""`kill -9` at random moments under concurrent writers, and a comparison of the final state."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ SHARED_CONVERSATIONS = 4
 SHARED_MESSAGES = 3
 PUSH_BINDINGS = 80
 DIFFERENCES_SHOWN_MAX = 5
-# Some kills fall into the start itself, most into the work.
+# Some kills happen during startup, most during work.
 START_KILLS_SHARE = 0.15
 START_SECONDS_MAX = 0.6
 PHASE_SECONDS_MAX = 0.02
-# A kill comes after so many answers, so that a slow machine does as much work as a quick one.
+# A kill comes after this many responses, so that a slow machine does as much work as a fast one.
 ANSWERS_MAX = 300
 WORK_SECONDS_MAX = 3.0
 
 
 @dataclass
 class Outcome:
-    """What a run of kills came to."""
+    """The result of a run of kills."""
 
     expected: ExpectedState
     observed: ObservedState
@@ -51,7 +51,7 @@ class Outcome:
     restart_seconds: list[float] = field(default_factory=list)
 
     def report(self) -> str:
-        """One line of figures."""
+        """Return the metrics in one line."""
         slowest = max(self.restart_seconds, default=0.0)
         return (
             f"{self.expected.acknowledged} acknowledged, {self.expected.unanswered} unanswered, "
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def run_kills(server: Server, folder: Path, kills: int, seed: int) -> Outcome:
-    """Lets the writers work while the server is killed `kills` times; then compares all."""
+    """Run the writers while the server is killed `kills` times; then compare everything."""
     rng = random.Random(seed)
     request_log_path = folder / "requests.jsonl"
     restarts: list[float] = []
@@ -82,17 +82,17 @@ def run_kills(server: Server, folder: Path, kills: int, seed: int) -> Outcome:
             concurrent_writers.wait_for(ANSWERS_MAX, WORK_SECONDS_MAX)
         finally:
             concurrent_writers.stop()
-        outcome = look(server, request_log_path)
+        outcome = compare_states(server, request_log_path)
         outcome.restart_seconds = restarts
-        # The last look is at the file itself, as a crash leaves it.
+        # The last check reads the file itself, as a crash leaves it.
         server.kill()
         outcome.found += violations(server.data_dir, outcome.expected)
     print(f"{kills} kills, seed {seed}: {outcome.report()}", file=sys.stderr)
     return outcome
 
 
-def look(server: Server, request_log_path: Path) -> Outcome:
-    """Compares what was told with what is kept."""
+def compare_states(server: Server, request_log_path: Path) -> Outcome:
+    """Compare the acknowledged state with the stored one."""
     lines = read_request_log(request_log_path)
     expected = ExpectedState(lines)
     api = Api(server.base_url, server.account_sid, server.auth_token)
@@ -107,13 +107,13 @@ def look(server: Server, request_log_path: Path) -> Outcome:
     return Outcome(expected, observed, lines, found)
 
 
-def shown(outcome: Outcome) -> str:
-    """The first differences as stories."""
+def describe_outcome(outcome: Outcome) -> str:
+    """Return the first differences with their histories."""
     return "\n\n".join([outcome.report(), *outcome.found[:DIFFERENCES_SHOWN_MAX]])
 
 
 def _kill(server: Server, request_log: RequestLog, rng: random.Random, number: int) -> None:
-    """Kills the server at work, and sometimes once more while it starts again."""
+    """Kill the server at work, and sometimes again during its startup."""
     time.sleep(rng.uniform(0.0, PHASE_SECONDS_MAX))
     request_log.note(f"kill {number}")
     server.kill()
@@ -125,7 +125,7 @@ def _kill(server: Server, request_log: RequestLog, rng: random.Random, number: i
 
 
 def _start(server: Server, request_log: RequestLog) -> float:
-    """Starts the server, and says how many seconds it took to its first answer."""
+    """Start the server; return the seconds until its first response."""
     begin = time.monotonic()
     server.start()
     request_log.note("the server is back")
@@ -135,7 +135,7 @@ def _start(server: Server, request_log: RequestLog) -> float:
 def set_up(
     server: Server, request_log: RequestLog, push_bindings: int = PUSH_BINDINGS
 ) -> KnownObjects:
-    """The shared conversations, each with its first messages; told in the ledger like the rest."""
+    """Create the shared conversations with their first messages, all in the request log."""
     api = Api(server.base_url, server.account_sid, server.auth_token)
     service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
     roles = pages(api, f"/v1/Services/{service_sid}/Roles")
@@ -169,7 +169,7 @@ def set_up(
 
 
 def _push_binding(server: Server, request_log: RequestLog, service_sid: str, number: int) -> str:
-    """A push binding put into the database; the ledger takes what the server shows of it."""
+    """Insert a push binding into the database; log the server's representation of it."""
     sid = seed_push_binding(server, server.account_sid, service_sid, f"owner {number}")
     step = Step(
         "seed_push_binding",

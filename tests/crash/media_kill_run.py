@@ -1,4 +1,4 @@
-"""Kills of the server while media come in, and what is left of them on disk and in the database."""
+"""Kills of the server during uploads, and a check of media on disk and in the database."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ CLEAN_SECONDS_MAX = 20.0
 
 
 def shelf_of(server: Server) -> MediaClient:
-    """The media of the account's default service."""
+    """Return the media client of the account's default service."""
     with closing(Api(server.base_url, server.account_sid, server.auth_token)) as api:
         sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
         return MediaClient.of_account(server, api, sid)
 
 
 class Uploaders(BackgroundThreads):
-    """Threads that upload, whatever becomes of the server."""
+    """Threads that upload continuously, also while the server is down."""
 
     def __init__(self, media_client: MediaClient) -> None:
         super().__init__(*((number,) for number in range(UPLOADERS)))
         self.media_client = media_client
         self.acknowledged: dict[str, str] = {}
-        """The digest of each medium of which the server said that it is kept."""
+        """The digest of each medium with an acknowledged upload."""
         self.unanswered = 0
 
     def _run(self, number: int) -> None:
@@ -63,7 +63,7 @@ class Uploaders(BackgroundThreads):
 
 
 def differences(server: Server, acknowledged: Mapping[str, str]) -> list[str]:
-    """What is wrong with the media of a server that has just been killed or started."""
+    """Return all violations in the media of a server after a kill or a start."""
     rows = rows_of(server)
     files, unsettled = files_of(server), unsettled_of(server)
     found = [f"{sid}: acknowledged, and no row" for sid in acknowledged if sid not in rows]
@@ -98,12 +98,12 @@ def unsettled_of(server: Server) -> set[str]:
 
 
 def is_clean(server: Server) -> bool:
-    """Whether nothing is left of any medium, neither rows nor files."""
+    """Return whether all rows and files of media have been removed."""
     return not (rows_of(server) or files_of(server) or unsettled_of(server))
 
 
 class Run:
-    """A server that takes media, and dies again and again."""
+    """A server that receives media and is killed repeatedly."""
 
     def __init__(self, server: Server, seed: int) -> None:
         self.server = server
@@ -112,7 +112,7 @@ class Run:
         self.found: list[str] = []
 
     def kill_at_random(self, kills: int) -> None:
-        """Kills while uploads come in; what is wrong afterwards is in ``found``."""
+        """Kill during uploads; ``found`` collects the violations."""
         with self.server.start():
             self.uploaders = Uploaders(shelf_of(self.server))
             self.uploaders.start()
@@ -128,16 +128,16 @@ class Run:
             self.must_become_clean()
 
     def must_become_clean(self) -> None:
-        """With little patience, everything that no message carries goes, whatever it is."""
+        """With a short timeout, all media without a message are removed."""
         self.server._env["LIMITS"] = SOON
         self.server.start()
         eventually(lambda: is_clean(self.server), bool, seconds=CLEAN_SECONDS_MAX)
 
     def crash_at(self, name: str, do: Any) -> None:
-        """Let the server kill itself at a named moment, which ``do(shelf)`` leads to."""
+        """Let the server crash at a named point, which ``do(shelf)`` reaches."""
         self.server._env["PARLOUR_CRASH_AT"] = name
         self.server.start()
-        with suppress(OSError, http.client.HTTPException):  # It dies before it can answer.
+        with suppress(OSError, http.client.HTTPException):  # It crashes before its response.
             do(shelf_of(self.server))
         process = self.server.process
         assert process is not None

@@ -1,10 +1,10 @@
-"""Power cuts at every write and sync of a recorded run, judged by the states it went through.
+"""Power cuts at every write and sync of a recorded run, checked against the states of the run.
 
-While the run was recorded, each answer set a mark. After it, the disk as it was at each mark and
-each sync, with nothing lost, gives the states that the database went through. An image that a cut
-may leave is opened with the real store, as a restart would; it must then be in exactly one of
-those states, and not in one from before the last answer. A state is the content of all tables, so
-a change that is there by half, or a row without its event, is no state of the run.
+During the recording each response sets a mark. Afterwards the disk at each mark and each sync,
+with nothing lost, gives the states of the database. An image that a cut may leave is opened with
+the real store, as after a restart; it must then be in exactly one of those states, and not in one
+before the last response. A state is the content of all tables, so a partial change, or a row
+without its event, matches no state of the run.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 (an image needs no real disk)
 
 @dataclass
 class Verdict:
-    """What came of the images of one run."""
+    """The results for the images of one run."""
 
     images: int = 0
     lost: int = 0
@@ -48,18 +48,18 @@ class Verdict:
     first: list[str] = field(default_factory=list)
 
     def count(self, kind: str, position: int, what: str) -> None:
-        """Counts one bad image, and remembers the first of each kind."""
+        """Count one bad image, and store the first of each kind."""
         if getattr(self, kind) == 0:
             self.first.append(f"{kind}: a cut after event {position}: {what}")
         setattr(self, kind, getattr(self, kind) + 1)
 
     @property
     def bad(self) -> int:
-        """How many images were not as promised."""
+        """Return the number of bad images."""
         return self.lost + self.corrupt + self.strange
 
     def __str__(self) -> str:
-        """The figures, and the first bad image of each kind."""
+        """Return the metrics, and the first bad image of each kind."""
         return (
             f"{self.images} images, {self.lost} lost answers, {self.corrupt} corrupt, "
             f"{self.strange} in no state of the run. " + " ".join(self.first)
@@ -67,25 +67,25 @@ class Verdict:
 
 
 class PowerCutRun:
-    """A folder in memory where one image at a time is started on."""
+    """A folder in memory in which one image at a time is started."""
 
     def __init__(self, database: str) -> None:
         base = MEMORY if MEMORY.is_dir() else None
         self._folder = Path(tempfile.mkdtemp(prefix="parlour-cut-", dir=base))
-        # A restart on the same bytes ends the same: tried once.
+        # A restart on the same bytes has the same result: tried once.
         self._tried: dict[tuple[Any, ...], str | Exception] = {}
         self.path = self._folder / database
 
     def close(self) -> None:
-        """Removes the folder."""
+        """Remove the folder."""
         shutil.rmtree(self._folder)
 
     async def state(self, image: Image) -> str:
-        """A digest of all tables after a restart on an image; an exception if it is not sound."""
+        """Return a digest of all tables after a restart on an image; raise if it is corrupt."""
         if image.key not in self._tried:
             try:
                 self._tried[image.key] = await self.restart(image)
-            except Exception as error:  # A corrupt row may trip the store itself.
+            except Exception as error:  # A corrupt row may make the store itself fail.
                 self._tried[image.key] = error
         result = self._tried[image.key]
         if isinstance(result, Exception):
@@ -94,11 +94,11 @@ class PowerCutRun:
 
     @property
     def different(self) -> int:
-        """How many different images were tried."""
+        """Return the number of different images."""
         return len(self._tried)
 
     async def restart(self, image: Image) -> str:
-        """What `state` tells, tried on the spot; the files stay in the folder."""
+        """Return the `state` of an image without a cache; the files stay in the folder."""
         for left in self._folder.iterdir():
             left.unlink()
         image.write_to(self._folder)
@@ -123,23 +123,23 @@ async def _digest(tx: Transaction) -> str:
 
 @dataclass
 class States:
-    """The states that a run went through, in order, with the positions they stood at."""
+    """The states of a run, in order, with their positions."""
 
     positions: list[int] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
-    # Of each mark, in order: the number of the state that it found.
+    # The index of the state at each mark, in order.
     of_marks: list[int] = field(default_factory=list)
     places: dict[str, set[int]] = field(default_factory=dict)
 
     def add(self, position: int, digest: str) -> None:
-        """Takes what the database was at a position; the same again is no new state."""
+        """Add the state at a position; an unchanged one is not added."""
         if not self.digests or self.digests[-1] != digest:
             self.positions.append(position)
             self.digests.append(digest)
             self.places.setdefault(digest, set()).add(len(self.digests) - 1)
 
     def judge(self, digest: str, position: int, marks: int) -> str | None:
-        """None for a state that a cut may leave; else `lost` or `strange`."""
+        """Return None for a state that a cut may leave; else `lost` or `strange`."""
         oldest = self.of_marks[marks - 1] if marks else 0
         newest = bisect.bisect_left(self.positions, position)
         places = self.places.get(digest, set())
@@ -151,7 +151,7 @@ class States:
 async def states_of(
     record: Record, bench: PowerCutRun, is_kept: Callable[[Path, Any], bool]
 ) -> States:
-    """The states of a run; asserts that each mark finds what it was told, and nothing by half."""
+    """Return the states of a run; each mark must contain its acknowledged change, complete."""
     states, disk = States(), Disk(record.before)
     states.add(-1, await bench.restart(disk.intact(-1)))
     for position, event in enumerate(record.events):
@@ -170,7 +170,7 @@ async def states_of(
 async def judge(
     record: Record, states: States, bench: PowerCutRun, rng: random.Random, survivals: int
 ) -> Verdict:
-    """Opens the images of cuts after each event, and counts what is wrong with them."""
+    """Open the images of cuts after each event, and count the violations."""
     verdict = Verdict()
     for image, marks in images(record, rng, survivals):
         verdict.images += 1
@@ -186,6 +186,6 @@ async def judge(
 
 
 def _around(events: list[Event], position: int) -> str:
-    """The last things before a cut, in words."""
+    """Describe the last events before a cut."""
     near = events[max(0, position - 3) : position + 1]
     return ", ".join(f"{event.kind} {event.name} {event.offset}" for event in near)

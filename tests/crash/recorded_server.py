@@ -34,11 +34,11 @@ ACCOUNT_SID = "AC" + "0" * 31 + "1"
 AUTH_TOKEN = "made up for this test"
 WRITERS = 3
 REST_SECONDS_MAX = 20.0
-# Small, so that checkpoints and a new beginning of the log are part of every run.
+# Small, so that checkpoints and a restart of the write-ahead log are part of every run.
 WAL_PAGES_CHECKPOINT = 60
 WAL_PAGES_MAX = 150
 
-# Where an acknowledged object is kept.
+# The table of an acknowledged object.
 TABLES = {
     "conversation": "conversation",
     "participant": "participant",
@@ -55,13 +55,13 @@ COLUMNS = ("friendly_name", "attributes", "body", "identity", "unique_name", "pr
 
 
 class InProcess:
-    """Requests to a server's object, without a socket."""
+    """Requests to a server object, without a socket."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
     async def send(self, step: Step) -> Answered:
-        """The answer to one step of the workload."""
+        """Return the response to one step of the workload."""
         headers = {
             b"host": b"127.0.0.1",
             b"authorization": basic(ACCOUNT_SID, AUTH_TOKEN).encode(),
@@ -73,7 +73,7 @@ class InProcess:
 
 
 def record_first_start(folder: Path) -> Record:
-    """A first start in an empty folder, and a stop."""
+    """Record a first start in an empty folder, and a stop."""
     recorder = Recorder()
     with _on(recorder, "FULL"):
         asyncio.run(_start_and_stop(folder))
@@ -81,7 +81,7 @@ def record_first_start(folder: Path) -> Record:
 
 
 def record_work(folder: Path, *, synchronous: str, steps: int, seed: int) -> Record:
-    """A second start, and writers at work; each answer sets a mark, its step and its body."""
+    """Record a second start, and concurrent writers; each response sets a mark."""
     asyncio.run(_start_and_stop(folder))
     name = engines.DATABASE_NAME
     before = {name: (folder / name).read_bytes()}
@@ -92,7 +92,7 @@ def record_work(folder: Path, *, synchronous: str, steps: int, seed: int) -> Rec
 
 
 def wait_until_idle(folder: Path) -> None:
-    """One more start, until nothing is left to be removed in the background."""
+    """Start again, and wait until background removal has finished."""
 
     async def run() -> None:
         app = await _application(folder)
@@ -108,7 +108,7 @@ def wait_until_idle(folder: Path) -> None:
 
 @contextmanager
 def _on(recorder: Recorder, synchronous: str) -> Iterator[None]:
-    """The application's store opens its files on this recorder, with small limits."""
+    """Let the application's store open its files on this recorder, with small limits."""
     store = functools.partial(SqliteStore, vfs=recorder.name, synchronous=synchronous)
     with (
         mock.patch.object(engines, "SqliteStore", store),
@@ -140,7 +140,7 @@ async def _run(folder: Path, recorder: Recorder, steps: int, seed: int) -> None:
 
 
 async def _world(client: InProcess, store: SqliteStore) -> KnownObjects:
-    """A conversation that all writers post to, and the default roles."""
+    """Create a conversation that all writers post to; return it with the default roles."""
     first = Step("create_conversation", "conversation", "create", "/v1/Conversations")
     status, made = await client.send(first)
     assert status == 201, made
@@ -162,13 +162,13 @@ async def _work(client: InProcess, recorder: Recorder, writer: Writer, steps: in
         assert status in step.statuses, (step, status, body)
         recorder.mark((step, body))
         writer.process_response(step, status, body)
-        # Now and then somebody is late for a group and waits for the next.
+        # Sometimes a writer misses a group commit and waits for the next.
         for _ in range(rng.randrange(3)):
             await asyncio.sleep(0)
 
 
 def is_kept(path: Path, mark: tuple[Step, dict[str, Any] | None]) -> bool:
-    """Whether the database has what one answer said; it is looked at as the answer came."""
+    """Return whether the database contains the acknowledged change of a mark."""
     step, body = mark
     table = TABLES.get(step.kind)
     if table is None or step.verb == "delete" or body is None or "sid" not in body:

@@ -1,12 +1,12 @@
-"""A disk that forgets: records what SQLite writes and makes the images a power cut may leave.
+"""A recording disk: records SQLite's writes, and makes the images that a power cut may leave.
 
-Theory. A write is safe once its file has been synced; until then the disk may hold it, hold parts
-of it (a sector of 512 bytes is the smallest unit that is whole), or not, in any combination and
-order. A name in a directory is safe once the directory has been synced: SQLite's own file system
-layer does so at the first sync of a journal or write-ahead log. The recorder stands between
-SQLite and its files as an APSW VFS and writes down every write, truncation, sync, creation and
-deletion. Played back, the record gives the state of the disk after each of these events: what is
-synced is kept, each unsynced piece survives or not as the rng say.
+Theory. A write is durable once its file has been synced; until then the disk may hold it, hold
+parts of it (a sector of 512 bytes is the smallest atomic unit), or not, in any combination and
+order. A name in a directory is durable once the directory has been synced: SQLite's own file system
+layer does so at the first sync of a journal or write-ahead log. The recorder sits between SQLite
+and its files as an APSW VFS and records every write, truncation, sync, creation and deletion.
+Replayed, the record gives the state of the disk after each of these events: synced data is
+retained, each unsynced chunk survives or not at random.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Kind = Literal["create", "write", "truncate", "sync", "sync_directory", "delete"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to the disk, or a mark that its user set between two of them."""
+    """One operation on the disk, or a mark that its user set between two of them."""
 
     kind: Kind
     name: str
@@ -42,7 +42,7 @@ class Event:
 
     @property
     def sectors(self) -> list[Event]:
-        """A write as one write for each sector it touches; always the same objects."""
+        """Split a write into one write per sector; return the same objects each time."""
         start = 0
         while len(self._sectors) == 0 or start:
             # Sectors are aligned on the disk, not in the write.
@@ -55,10 +55,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a power cut after the event at `position` left on the disk.
+    """The content of the disk after a power cut at the event at `position`.
 
-    It is made of what was safe and of the pieces that survived, and is to be used before the disk
-    plays its next event. Two images with the same `key` are the same.
+    It consists of the durable data and of the chunks that survived, and must be used before the
+    disk replays its next event. Two images with the same `key` are equal.
     """
 
     position: int
@@ -67,7 +67,7 @@ class Image:
     pieces: dict[str, list[Event]]
 
     def write_to(self, folder: Path) -> None:
-        """The image's files, put into an empty folder."""
+        """Write the image's files into an empty folder."""
         for name, safe in self.safe.items():
             content = bytearray(safe)
             for piece in self.pieces[name]:
@@ -76,12 +76,12 @@ class Image:
 
 
 class RecordingFile(apsw.VFSFile):
-    """A file of the recorder: passes everything on, and writes down what changes the disk."""
+    """A file of the recorder: forwards all calls, and records changes of the disk."""
 
     def __init__(self, recorder: Recorder, filename: Any, flags: list[int]) -> None:
         path = filename.filename() if isinstance(filename, apsw.URIFilename) else filename
         self._events = recorder.events
-        # A file without a name is SQLite's scratch space: it is gone after any crash.
+        # A file without a name is SQLite's scratch space: any crash removes it.
         self._name = Path(path).name if path else ""
         self._owes_directory_sync = bool(flags[0] & JOURNAL_FLAGS)
         if self._name and recorder.is_new(Path(path)):
@@ -89,19 +89,19 @@ class RecordingFile(apsw.VFSFile):
         super().__init__("", filename, flags)
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 (APSW's name)
-        """Writes bytes, unsynced until `xSync`."""
+        """Write bytes, unsynced until `xSync`."""
         if self._name:
             self._events.append(Event("write", self._name, offset, bytes(data)))
         super().xWrite(data, offset)
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802 (APSW's name)
-        """Cuts the file, unsynced until `xSync`."""
+        """Truncate the file, unsynced until `xSync`."""
         if self._name:
             self._events.append(Event("truncate", self._name, newsize))
         super().xTruncate(newsize)
 
     def xSync(self, flags: int) -> None:  # noqa: N802 (APSW's name)
-        """Makes the file safe, and a new journal's name with it."""
+        """Make the file durable, and with it a new journal's name."""
         super().xSync(flags)
         if self._name:
             self._events.append(Event("sync", self._name))
@@ -111,7 +111,7 @@ class RecordingFile(apsw.VFSFile):
 
 
 class Recorder(apsw.VFS):
-    """A file system layer for SQLite that records; `name` is what a connection opens it by."""
+    """A VFS for SQLite that records; connections open it by `name`."""
 
     _numbers = itertools.count(1)
 
@@ -122,30 +122,30 @@ class Recorder(apsw.VFS):
         super().__init__(self.name, "")
 
     def xOpen(self, name: Any, flags: list[int]) -> RecordingFile:  # noqa: N802 (APSW's name)
-        """A recording file."""
+        """Return a recording file."""
         return RecordingFile(self, name, flags)
 
     def is_new(self, path: Path) -> bool:
-        """Whether a file was created since the record began; the server creates its database."""
+        """Return whether a file was created since the record started, such as the database."""
         is_first = path.name not in self._opened
         self._opened.add(path.name)
         return not path.exists() or (is_first and path.stat().st_size == 0)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 (APSW's name)
-        """Takes a name away, unsynced unless `syncdir` says so."""
+        """Delete a name, unsynced unless `syncdir` is set."""
         super().xDelete(filename, syncdir)
         self.events.append(Event("delete", Path(filename).name))
         if syncdir:
             self.events.append(Event("sync_directory", ""))
 
     def mark(self, mark: Any) -> None:
-        """Notes, in the order of the disk's events, something that the disk's user was told."""
+        """Record a response to the disk's user, in the order of the disk's events."""
         self.events.append(Event("mark", "", mark=mark))
 
 
 @dataclass(slots=True)
 class _File:
-    """One file: the bytes that are safe, and what was done to it since its last sync."""
+    """One file: its durable bytes, and the changes since its last sync."""
 
     safe: bytearray
     unsafe: list[Event] = field(default_factory=list)
@@ -153,9 +153,9 @@ class _File:
 
 
 class Disk:
-    """The state of the recorded disk as its events are played back one by one.
+    """The state of the recorded disk while its events are replayed one by one.
 
-    `before` is what was on it when the record began, all of it safe.
+    `before` is its content at the start of the record, all of it durable.
     """
 
     def __init__(self, before: dict[str, bytes]) -> None:
@@ -165,7 +165,7 @@ class Disk:
         self._syncs = 0
 
     def run_scenario(self, event: Event) -> None:
-        """Takes the next event."""
+        """Apply the next event."""
         match event.kind:
             case "create":
                 self._files[event.name] = _File(bytearray())
@@ -189,7 +189,7 @@ class Disk:
                 pass
 
     def image(self, position: int, rng: random.Random) -> Image:
-        """One of the images that a power cut now may leave."""
+        """Return one of the images that a power cut now may leave."""
         survives = _survival(rng)
         names = self._names(survives)
         pieces = {
@@ -199,14 +199,14 @@ class Disk:
         return self._image(position, names, pieces)
 
     def intact(self, position: int) -> Image:
-        """The disk as it would be if no power were cut: nothing is lost."""
+        """Return the disk without a power cut: nothing is lost."""
         pieces = {name: list(file.unsafe) for name, file in self._files.items()}
         return self._image(position, self._files, pieces)
 
     def _image(
         self, position: int, names: dict[str, _File], pieces: dict[str, list[Event]]
     ) -> Image:
-        # Between two syncs an image is known by the pieces in it: no need to look at the bytes.
+        # Between two syncs the surviving chunks identify an image: its bytes need not be read.
         parts = tuple(
             (name, names[name].number, *map(id, kept)) for name, kept in sorted(pieces.items())
         )
@@ -214,11 +214,11 @@ class Disk:
         return Image(position, (self._syncs, parts), safe, pieces)
 
     def is_all_safe(self) -> bool:
-        """Whether a power cut now can leave only one image."""
+        """Return whether a power cut now can leave only one image."""
         return not self._unsafe_names and not any(file.unsafe for file in self._files.values())
 
     def _names(self, survives: _Survival) -> dict[str, _File]:
-        """The names that the directory has after the cut."""
+        """Return the names in the directory after the cut."""
         names = dict(self._safe_names)
         for change in self._unsafe_names:
             if not survives():
@@ -231,7 +231,7 @@ class Disk:
 
 
 class _Survival:
-    """The rng of one cut: called once for each unsynced piece, says whether it survived."""
+    """The random choices of one cut: called once for each unsynced chunk."""
 
     def __init__(self, rng: random.Random, chance: float, after: int, *, torn: bool) -> None:
         self._rng = rng
@@ -240,7 +240,7 @@ class _Survival:
         self.torn = torn
 
     def __call__(self) -> bool:
-        """True if the next unsynced piece reached the disk."""
+        """Return whether the next unsynced chunk reached the disk."""
         if self._in_order > 0:
             self._in_order -= 1
             return True
@@ -248,14 +248,14 @@ class _Survival:
 
 
 def _survival(rng: random.Random) -> _Survival:
-    """Dice for one cut: some cuts keep nearly all, some nearly nothing, some the first pieces."""
+    """Return one cut: some retain nearly all, some nearly nothing, some the first chunks."""
     chance = rng.choice((0.0, 0.1, 0.5, 0.5, 0.9, 1.0))
     after = rng.choice((0, 0, rng.randrange(64)))
     return _Survival(rng, chance, after, torn=rng.random() < 0.5)
 
 
 def _pieces(changes: list[Event], *, torn: bool) -> Iterator[Event]:
-    """What was not synced, as the disk may take it: change by change, or sector by sector."""
+    """Yield the unsynced data in units that the disk may retain: changes, or sectors."""
     for change in changes:
         if torn and change.kind == "write":
             yield from change.sectors
@@ -264,7 +264,7 @@ def _pieces(changes: list[Event], *, torn: bool) -> Iterator[Event]:
 
 
 def _apply(content: bytearray, change: Event) -> None:
-    """Does one write or truncation to the bytes of a file; a gap reads as zeros."""
+    """Apply one write or truncation to the bytes of a file; a gap reads as zeros."""
     if change.kind == "truncate":
         del content[change.offset :]
         return
@@ -276,14 +276,14 @@ def _apply(content: bytearray, change: Event) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What happened to a disk: the files that were on it before, and every event since."""
+    """The history of a disk: its initial files, and every event since."""
 
     before: dict[str, bytes]
     events: list[Event]
 
 
 def images(record: Record, rng: random.Random, survivals: int) -> Iterator[tuple[Image, int]]:
-    """The different images of a cut after each event, each with the number of marks before it."""
+    """Yield the different images of a cut after each event, with the number of marks before it."""
     disk = Disk(record.before)
     marks = 0
     for position, event in enumerate(record.events):

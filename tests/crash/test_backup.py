@@ -1,4 +1,4 @@
-"""Backups taken under load: one moment, whole, and good for a new server."""
+"""Backups taken under load: consistent, complete, and restorable on a new server."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _position(database: Path) -> int:
 
 
 def _again(server: Server, data_dir: Path) -> Server:
-    """A server of the same account on another data folder."""
+    """Return a server of the same account on another data folder."""
     other = Server(data_dir)
     other.account_sid, other.auth_token = server.account_sid, server.auth_token
     return other
@@ -63,7 +63,7 @@ def _restore(server: Server, backup: Path, data_dir: Path, *arguments: str) -> N
 
 
 class _Uploads:
-    """Media that are uploaded until it is told to stop."""
+    """Continuous uploads in a thread, until `stop`."""
 
     def __init__(self, server: Server) -> None:
         api = Api(server.base_url, server.account_sid, server.auth_token)
@@ -83,7 +83,7 @@ class _Uploads:
             self.kept[self.media_client.add(content, "text/plain")["sid"]] = content
 
     def stop(self) -> None:
-        """Let it finish what it does."""
+        """Stop after the current upload."""
         self._over.set()
         self._thread.join()
 
@@ -92,7 +92,7 @@ class _Uploads:
 def taken(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Server, Path, dict[str, Any]]]:
-    """A server, a backup of it that was taken under load, and what was known around it."""
+    """A server, a backup of it that was taken under load, and the known state around it."""
     folder = tmp_path_factory.mktemp("backup")
     backup = folder / "monday"
     with closing(RequestLog(folder / "requests.jsonl")) as request_log, Server() as server:
@@ -123,12 +123,12 @@ def test_a_backup_under_load_has_every_event_up_to_its_position_and_none_after(
     everything = "SELECT * FROM event WHERE sequence <= ? ORDER BY sequence"
     kept = _rows(server.data_dir / DATABASE, everything, position)
     assert _rows(backup / DATABASE, "SELECT * FROM event ORDER BY sequence") == kept
-    # It was taken while others wrote: more came before it ended, and more came afterwards.
+    # It was taken during writes: more committed before it ended, and more afterwards.
     assert known["before"] <= position < _position(server.data_dir / DATABASE)
     assert violations(backup) == []
 
 
-def test_a_restored_server_answers_as_the_one_that_was_backed_up(
+def test_restored_server_responds_like_the_original(
     taken: tuple[Server, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     server, backup, known = taken
@@ -142,7 +142,7 @@ def test_a_restored_server_answers_as_the_one_that_was_backed_up(
         assert len(known["media_before"]) > 3
         for sid, content in known["media_before"].items():
             assert media_client.content(sid).body == content
-        # Its secrets can be unsealed: a token is signed with one.
+        # Its secrets can be decrypted: a token is signed with one.
         made = api.post("/parlour/v1/Tokens", Identity="alice").expect(201)
         assert made["token"].count(".") == 2
         api.close()
@@ -159,7 +159,7 @@ def test_a_backup_holds_the_media_of_its_rows_and_no_others(
     assert (known["media_files"], known["media_missing"]) == (len(files), 0)
 
 
-def test_the_checksums_are_those_that_other_tools_read(
+def test_checksums_are_readable_by_other_tools(
     taken: tuple[Server, Path, dict[str, Any]],
 ) -> None:
     _, backup, _ = taken
@@ -172,7 +172,7 @@ def test_the_checksums_are_those_that_other_tools_read(
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
-    """A stopped server with a little in it, and a folder for its backups."""
+    """A stopped server with a few rows, and a folder for its backups."""
     with Server() as server:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         api.post("/Conversations", UniqueName="kept").expect(201)
@@ -183,7 +183,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Pa
         yield server, tmp_path_factory.mktemp("small")
 
 
-def test_a_file_with_the_key_is_enough_to_restore(
+def test_archive_with_the_key_suffices_to_restore(
     small: tuple[Server, Path], tmp_path: Path
 ) -> None:
     server, _ = small
@@ -204,7 +204,7 @@ def test_a_file_with_the_key_is_enough_to_restore(
         api.close()
 
 
-def test_a_file_is_made_beside_a_folder_of_its_name(
+def test_archive_is_created_next_to_a_folder_of_its_name(
     small: tuple[Server, Path], tmp_path: Path
 ) -> None:
     server, _ = small
@@ -249,7 +249,7 @@ def test_a_damaged_backup_is_not_restored(
     assert not (tmp_path / "data").exists()
 
 
-def test_nothing_is_overwritten(small: tuple[Server, Path], tmp_path: Path) -> None:
+def test_existing_targets_are_not_overwritten(small: tuple[Server, Path], tmp_path: Path) -> None:
     server, _ = small
     backup = tmp_path / "backup"
     server.command("backup", str(backup), "--with-key")
@@ -274,7 +274,7 @@ def test_a_backup_of_a_later_version_is_not_restored(
         server.command("backup", str(tmp_path / "b"), "--data", str(copy), on_data=False)
 
 
-def test_a_backup_that_is_killed_leaves_none_and_is_begun_again(
+def test_killed_backup_leaves_none_and_can_be_repeated(
     taken: tuple[Server, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     server, _, _ = taken
@@ -298,7 +298,7 @@ def test_a_backup_that_is_killed_leaves_none_and_is_begun_again(
     assert not unfinished.exists()
 
 
-def test_media_that_go_while_it_is_taken_are_there_as_of_the_database(tmp_path: Path) -> None:
+def test_media_deleted_during_a_backup_match_its_database(tmp_path: Path) -> None:
     with Server() as server:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
@@ -307,7 +307,7 @@ def test_media_that_go_while_it_is_taken_are_there_as_of_the_database(tmp_path: 
         server.stop()
         data = layout_of(server.data_dir)
 
-        def remove_meanwhile(told: str) -> None:
+        def remove_during_backup(told: str) -> None:
             if told == "database":
                 remove = "UPDATE media SET is_removed = 1 WHERE sid = ?"
                 with closing(sqlite3.connect(data.database)) as connection, connection:
@@ -317,12 +317,12 @@ def test_media_that_go_while_it_is_taken_are_there_as_of_the_database(tmp_path: 
 
         fingerprint = read_vault(data.key, SystemRandom()).fingerprint
         facts = BackupFacts(version="", date="", key_fingerprint=fingerprint)
-        made = make_backup(data, tmp_path / "b", facts, remove_meanwhile, with_key=False)
+        made = make_backup(data, tmp_path / "b", facts, remove_during_backup, with_key=False)
         assert [path.name for path in (tmp_path / "b" / "media").glob("AC*/*/*")] == [late]
         assert (made.media_files, made.media_missing) == (1, 0)
 
 
-def test_a_postgresql_server_is_not_backed_up_here(small: tuple[Server, Path]) -> None:
+def test_backup_of_a_postgresql_server_is_rejected(small: tuple[Server, Path]) -> None:
     server, folder = small
     with pytest.raises(ServerError, match="by its own tools"):
         server.command("backup", str(folder / "b"), "--database", "postgresql://nowhere/x")

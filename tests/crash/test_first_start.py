@@ -1,4 +1,4 @@
-"""The server is killed during its very first start: the next start succeeds all the same."""
+"""The server is killed during its very first start: the next start succeeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ START_SECONDS_MAX = 0.8
 STEPS_OF_THE_KEY = ("open", "fdopen", "fsync", "link")
 
 
-def test_a_server_killed_in_its_first_start_starts_the_next_time(tmp_path: Path) -> None:
+def test_server_killed_in_its_first_start_starts_the_next_time(tmp_path: Path) -> None:
     for number in range(STARTS):
         server = Server(tmp_path / f"data-{number}")
         server._spawn()
@@ -39,7 +39,7 @@ def test_a_server_killed_in_its_first_start_starts_the_next_time(tmp_path: Path)
 
 
 @pytest.mark.parametrize("step", STEPS_OF_THE_KEY)
-def test_a_crash_while_the_key_is_made_leaves_no_broken_key(tmp_path: Path, step: str) -> None:
+def test_crash_during_key_creation_leaves_no_broken_key(tmp_path: Path, step: str) -> None:
     with (
         mock.patch.object(os, step, side_effect=KeyboardInterrupt),
         contextlib.suppress(KeyboardInterrupt),

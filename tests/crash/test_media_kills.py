@@ -1,4 +1,4 @@
-"""`kill -9` while media come in and go: no row without its file, no file that stays."""
+"""`kill -9` during uploads and removals: no row without its file, no orphaned file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KILLS = max(8, int(os.environ.get("PARLOUR_KILLS", "25")) // 5)
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    """A server on a folder of its own, with a seed that a failure prints."""
+    """A server on a separate folder, with a seed that a failure prints."""
     seed = int(os.environ.get("PARLOUR_SEED", random.getrandbits(32)))
     print(f"seed {seed}")
     server = Server(tmp_path / "data", env=NORMAL, program=(LAUNCH,))
@@ -49,27 +49,27 @@ def upload(media_client: MediaClient) -> None:
 
 
 @pytest.mark.timeout(120 + KILLS * 6)
-def test_no_kill_leaves_a_row_without_its_file_or_a_file_for_good(run: Run) -> None:
+def test_kills_leave_no_row_without_its_file_and_no_orphaned_file(run: Run) -> None:
     run.kill_at_random(KILLS)
     assert not run.found, run.found[:5]
-    # Without work, and without kills that fell into it, nothing was shown.
+    # The run proves something only with enough uploads, and with kills during them.
     assert len(run.uploaders.acknowledged) > KILLS * 3
     assert run.uploaders.unanswered > KILLS
 
 
-def test_a_file_whose_row_was_never_committed_is_removed(run: Run) -> None:
+def test_file_without_a_committed_row_is_removed(run: Run) -> None:
     run.crash_at(BLOB_STORED, upload)
     assert rows_of(run.server) == {}
     assert len(files_of(run.server)) == len(unsettled_of(run.server)) == 1
     assert differences(run.server, {}) == []
-    # Not before its time: another process may be about to commit the row.
+    # Not before its deadline: another process may be about to commit the row.
     run.server.start()
     assert len(files_of(run.server)) == 1
     run.server.kill()
     run.must_become_clean()
 
 
-def test_a_file_whose_row_was_committed_stays(run: Run) -> None:
+def test_file_with_a_committed_row_is_retained(run: Run) -> None:
     run.crash_at(MEDIA_COMMITTED, upload)
     [sid] = rows_of(run.server)
     assert unsettled_of(run.server) == {sid}
@@ -87,7 +87,7 @@ def test_a_file_whose_row_was_committed_stays(run: Run) -> None:
     assert media_client.content(sid).body == b"cut off"
 
 
-def test_a_row_whose_file_is_removed_follows_it(run: Run) -> None:
+def test_row_of_a_removed_file_is_removed(run: Run) -> None:
     def remove(media_client: MediaClient) -> None:
         sid = media_client.add()["sid"]
         with closing(

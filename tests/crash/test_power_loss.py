@@ -1,4 +1,4 @@
-"""The power is cut at every write and sync of a run: what was acknowledged is on the disk."""
+"""The power is cut at every write and sync of a run: acknowledged changes are on disk."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SEED = os.environ.get("PARLOUR_SEED")
 STEPS = 25
 IMAGES_MIN = 5_000
 SURVIVALS = int(os.environ.get("PARLOUR_SURVIVALS", "5"))
-# The teeth need few images: nearly each of them shows the fault.
+# Planted faults need few images: nearly each of them shows the fault.
 TEETH_SURVIVALS = 1
 TEETH_STEPS = 10
 
 
 def cut(record: Record, survivals: int, seed: int) -> tuple[Verdict, int]:
-    """Cuts the power everywhere in a record; also the number of its states."""
+    """Cut the power at every event of a record; also return the number of its states."""
 
     async def run() -> tuple[Verdict, int]:
         bench = PowerCutRun(DATABASE_NAME)
@@ -45,12 +45,12 @@ def cut(record: Record, survivals: int, seed: int) -> tuple[Verdict, int]:
 
 @pytest.fixture
 def seed() -> int:
-    """The seed of the workload and of the cuts; pytest-randomly makes the same one again."""
+    """The seed of the workload and of the cuts, reproducible through pytest-randomly."""
     return int(SEED) if SEED else random.getrandbits(32)
 
 
 @pytest.mark.timeout(900)
-def test_no_answer_is_lost_in_a_power_cut(tmp_path: Path, seed: int) -> None:
+def test_power_cuts_lose_no_acknowledged_change(tmp_path: Path, seed: int) -> None:
     record = record_work(tmp_path, synchronous="FULL", steps=STEPS, seed=seed)
 
     verdict, states = cut(record, SURVIVALS, seed)
@@ -58,7 +58,7 @@ def test_no_answer_is_lost_in_a_power_cut(tmp_path: Path, seed: int) -> None:
     assert verdict.bad == 0, f"seed {seed}: {verdict}"
     assert verdict.images >= IMAGES_MIN
     assert states > STEPS
-    # Checkpoints were part of it, and the log was begun anew after one.
+    # Checkpoints were part of it, and the log was restarted after one.
     assert sum(event.kind == "write" and not event.offset for event in record.events) > 2
 
 
@@ -70,17 +70,17 @@ def test_a_power_cut_in_the_first_start_leaves_nothing_or_all_of_it(
     assert verdict.bad == 0, f"seed {seed}: {verdict}"
 
 
-def test_without_a_sync_at_each_commit_answers_are_lost(tmp_path: Path, seed: int) -> None:
+def test_without_a_sync_at_each_commit_changes_are_lost(tmp_path: Path, seed: int) -> None:
     record = record_work(tmp_path, synchronous="NORMAL", steps=TEETH_STEPS, seed=seed)
 
     verdict, _ = cut(record, TEETH_SURVIVALS, seed)
 
-    # How many depends on where the checkpoints of this run fall: a sixth to a half.
+    # The share depends on the positions of this run's checkpoints: a sixth to a half.
     assert verdict.lost > verdict.images / 10, verdict
     assert verdict.corrupt == 0, verdict
 
 
-def test_without_any_sync_the_database_is_corrupt_or_answers_are_lost(
+def test_without_any_sync_the_database_is_corrupt_or_changes_are_lost(
     tmp_path: Path, seed: int
 ) -> None:
     record = record_work(tmp_path, synchronous="OFF", steps=TEETH_STEPS, seed=seed)

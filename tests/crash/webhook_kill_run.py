@@ -1,4 +1,4 @@
-"""Kills of the server and of its receiver while messages flow to a webhook."""
+"""Kills of the server and of its webhook receiver under a constant rate of messages."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from tests.support.cluster import Installation
     from tests.support.server import Server
 
-# So many that the rate is kept while some of them wait for an answer.
+# Enough to hold the rate while some of them wait for a response.
 WRITERS = 16
 CONVERSATIONS = 12
 EVENTS_PER_SECOND = 200
-# Whoever waited longer for an answer leaves out what was due meanwhile.
+# A writer whose response took longer skips the messages that became due during that time.
 BEHIND_SECONDS_MAX = 1.0
 SECONDS_BETWEEN_KILLS = (0.3, 1.2)
 RECEIVER_DOWN_SECONDS_MAX = 0.5
@@ -40,7 +40,7 @@ NAMED_CRASH_SECONDS_MAX = 60.0
 
 @dataclass
 class Outcome:
-    """What a run came to."""
+    """The result of a run."""
 
     log: Committed
     lines: list[Line]
@@ -50,7 +50,7 @@ class Outcome:
     complete_seconds: float
 
     def report(self) -> str:
-        """One line of figures."""
+        """Return the metrics in one line."""
         return (
             f"{self.offered_per_second:.0f}/s offered, "
             f"{sum(map(len, self.log.values()))} committed, {self.acknowledged} acknowledged, "
@@ -60,10 +60,10 @@ class Outcome:
 
 
 class Writers(BackgroundThreads):
-    """Threads that post messages at a fixed rate, whatever becomes of the server.
+    """Threads that post messages at a fixed rate, also while the server is down.
 
-    Each has its moments: an answer that is late takes nothing from the next one, and what was due
-    while nobody listened counts as offered.
+    Each has a schedule: a late response does not delay the next message, and messages that were
+    due while the server was down count as offered.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class Writers(BackgroundThreads):
         super().__init__(*((number,) for number in range(WRITERS)))
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
         self._begun = time.monotonic()
         super().start()
 
     def stop(self) -> None:
-        """End after the requests that are running."""
+        """Stop after the requests in flight."""
         seconds = time.monotonic() - self._begun
         super().stop()
         self.offered_per_second = sum(self._offered) / seconds
@@ -124,7 +124,7 @@ class Writers(BackgroundThreads):
 
 
 class Run:
-    """A server that tells a receiver of messages, and dies again and again."""
+    """A server with a webhook, killed repeatedly."""
 
     def __init__(self, server: Server, folder: Path, seed: int) -> None:
         self.server = server
@@ -132,7 +132,7 @@ class Run:
         self.rng = random.Random(seed)
 
     def kill_at_random(self, kills: int) -> Outcome:
-        """Both sides are killed at random moments."""
+        """Kill both sides at random moments."""
 
         def kill(_number: int) -> None:
             time.sleep(self.rng.uniform(*SECONDS_BETWEEN_KILLS))
@@ -146,13 +146,13 @@ class Run:
         return self._run(kill, kills)
 
     def crash_at(self, names: list[str], passages: int) -> Outcome:
-        """The server kills itself at named moments, each at another of their passages."""
+        """Let the server crash at named points, each at another of their passages."""
 
         def kill(number: int) -> None:
             passage = self.rng.randrange(1, passages)
             self.server.kill()
             self.server._env["PARLOUR_CRASH_AT"] = f"{names[number]}#{passage}"
-            self.server._spawn()  # It may die before it is seen to be healthy.
+            self.server._spawn()  # It may crash before its health check passes.
             self._wait_for_death()
             del self.server._env["PARLOUR_CRASH_AT"]
             self.server.start()
@@ -175,11 +175,11 @@ class Run:
                     kill(number)
             finally:
                 writers.stop()
-            begun = time.monotonic()
-            while not self._is_complete() and time.monotonic() - begun < COMPLETE_SECONDS_MAX:
+            started = time.monotonic()
+            while not self._is_complete() and time.monotonic() - started < COMPLETE_SECONDS_MAX:
                 time.sleep(0.1)
-            seconds = time.monotonic() - begun
-            # What would come twice, or too much, has a moment to come.
+            seconds = time.monotonic() - started
+            # Give duplicates and unexpected requests time to arrive.
             time.sleep(0.3)
             log, lines = committed(self.server), self.receiver.lines()
             self.server.kill()

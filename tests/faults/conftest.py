@@ -1,4 +1,4 @@
-"""What the tests of faults share: a PostgreSQL of their own."""
+"""Shared fixtures of the fault tests: a separate PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def postgres() -> Postgres:
-    """The database server of this test process."""
+    """Return the database server of this test process."""
     return shared()

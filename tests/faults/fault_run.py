@@ -1,4 +1,4 @@
-"""A server under eight writers while something around it goes wrong, and what is left of it all."""
+"""A server under eight writers during a fault of its environment, and a final comparison."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.checkers.atomicity_checker import violations_after
 from tests.checkers.concurrent_writers import ConcurrentWriters, basic
 from tests.checkers.request_log import RequestLog
 from tests.checkers.workload import Writer
-from tests.crash.kill_run import WRITERS, look, set_up, shown
+from tests.crash.kill_run import WRITERS, compare_states, describe_outcome, set_up
 from tests.support.client import Api
 from tests.support.polling import eventually
 
@@ -26,7 +26,7 @@ CODE_REFUSED = 20503
 PUSH_BINDINGS = 8
 LOOK_SECONDS_MAX = 20.0
 ANSWER_SECONDS_MAX = 12.0
-"""Longer than this nobody waits for a 503: for a connection, to have one made, for its answer."""
+"""A 503 takes at most this long: for a connection, for its opening, for its response."""
 
 
 class FaultRun:
@@ -41,50 +41,50 @@ class FaultRun:
     ) -> None:
         self._server = server
         self._request_log = request_log
-        self._crowd = concurrent_writers
+        self._concurrent_writers = concurrent_writers
         self._conversation = conversation
 
     @property
     def refused(self) -> int:
-        """How many requests were answered 503 so far."""
-        return len(self._crowd.refusals)
+        """Return the number of requests with status 503 so far."""
+        return len(self._concurrent_writers.refusals)
 
     def work(self, seconds: float) -> None:
-        """Let the writers be at it for a while."""
-        self._crowd.wait_for(1_000_000, seconds)
-        self._crowd.raise_failure()
+        """Let the writers work for this time."""
+        self._concurrent_writers.wait_for(1_000_000, seconds)
+        self._concurrent_writers.raise_failure()
 
     def note(self, text: str) -> None:
-        """Say in the ledger what happens."""
+        """Record an event of the run in the request log."""
         self._request_log.note(text)
 
     def reads(self) -> bool:
-        """Whether a read is answered now."""
+        """Return whether a read succeeds now."""
         return self._is_answered(lambda api: api.get(f"/Conversations/{self._conversation}").status)
 
     def writes(self) -> bool:
-        """Whether a change is taken now."""
+        """Return whether a change succeeds now."""
         path = f"/Conversations/{self._conversation}"
         return self._is_answered(lambda api: api.post(path, Attributes="{}").status)
 
     def _is_answered(self, ask: Callable[[Api], int]) -> bool:
         api = Api(self._server.base_url, self._server.account_sid, self._server.auth_token)
-        begun = time.monotonic()
+        started = time.monotonic()
         with closing(api):
             status = ask(api)
         assert status in {200, REFUSED}
-        assert time.monotonic() - begun < ANSWER_SECONDS_MAX
+        assert time.monotonic() - started < ANSWER_SECONDS_MAX
         return status == 200
 
-    def seconds_until(self, look: Callable[[], bool], begun: float) -> float:
-        """How long after ``begun`` it is so again."""
-        eventually(look, lambda is_back: is_back, seconds=LOOK_SECONDS_MAX)
-        return time.monotonic() - begun
+    def seconds_until(self, check: Callable[[], bool], started: float) -> float:
+        """Return the seconds from ``started`` until the check succeeds again."""
+        eventually(check, lambda is_back: is_back, seconds=LOOK_SECONDS_MAX)
+        return time.monotonic() - started
 
 
 @contextmanager
 def run_with_fault(server: Server, folder: Path, seed: int = 1) -> Iterator[FaultRun]:
-    """Writers at work; in the end, nothing that was told may be lost, and nothing half done."""
+    """Run writers; at the end, no acknowledged change may be lost, and none may be partial."""
     path = folder / "requests.jsonl"
     with closing(RequestLog(path)) as request_log:
         world = set_up(server, request_log, PUSH_BINDINGS)
@@ -104,10 +104,10 @@ def run_with_fault(server: Server, folder: Path, seed: int = 1) -> Iterator[Faul
             concurrent_writers.stop()
         api.delete(f"/Conversations/{conversation}").expect(204)
         api.close()
-    outcome = look(server, path)
+    outcome = compare_states(server, path)
     outcome.found += violations_after(server, outcome.expected)
     print(f"{len(concurrent_writers.refusals)} refused, {outcome.report()}", file=sys.stderr)
-    assert not outcome.found, shown(outcome)
+    assert not outcome.found, describe_outcome(outcome)
     for status, body in concurrent_writers.refusals:
         assert body is not None
         assert (body["status"], body["code"]) == (status, CODE_REFUSED)

@@ -1,4 +1,4 @@
-"""The wire to the database is cut, slow or silent: nothing answered is lost, nothing half done."""
+"""The connection to the database is cut, slow or stalled: nothing is lost, nothing is partial."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RECOVERY_SECONDS_MAX = 5.0
 
 
 class Scenario:
-    """A server whose every byte from and to the database goes through a wire that can be cut."""
+    """A server whose database traffic goes through a proxy that can be cut."""
 
     def __init__(self, wire: TcpProxy, server: Server, at_work: FaultRun) -> None:
         self.wire = wire
@@ -39,12 +39,12 @@ class Scenario:
 
 @contextmanager
 def scenario(postgres: Postgres, folder: Path) -> Iterator[Scenario]:
-    """The scene at work; in the end nothing is lost, half done, unheard or made up."""
+    """Run the scenario; at the end nothing is lost, partial, undelivered or invented."""
     url = postgres.make_database()
     with TcpProxy(postgres.port) as wire:
         env = {"PARLOUR_DATABASE": wire.in_front_of(url), "PARLOUR_REQUEST_LOG": "none"}
         server = Server(folder / "data", env)
-        server.database = url  # The test itself looks past the wire.
+        server.database = url  # The test itself bypasses the proxy.
         with (
             server,
             wait_for_all_webhooks(server, folder, 1),
@@ -61,12 +61,12 @@ def scenario(postgres: Postgres, folder: Path) -> Iterator[Scenario]:
 
 
 CUTS = {"lost_answer_chance": 0.2, "lost_commit_chance": 0.2, "cut_chance": 0.02}
-"""After a COMMIT was carried over and before its answer, before it, and anywhere at all."""
+"""After a COMMIT was forwarded and before its response, before it, and at any moment."""
 SLOW = {"delay_seconds": 0.1}
 
 
-def suffer(here: Scenario, fault: str, value: float, seconds: float) -> None:
-    """Let one thing go wrong for a while."""
+def inject_fault(here: Scenario, fault: str, value: float, seconds: float) -> None:
+    """Inject one fault for this time."""
     cuts = here.wire.cuts
     here.at_work.note(fault)
     here.wire.heal()
@@ -75,42 +75,42 @@ def suffer(here: Scenario, fault: str, value: float, seconds: float) -> None:
     assert fault not in CUTS or here.wire.cuts > cuts + seconds
 
 
-def fall_silent(here: Scenario, seconds: float) -> None:
-    """Swallow everything for a while: whoever asks is told 503 in time, as the probes see."""
+def stall(here: Scenario, seconds: float) -> None:
+    """Stall all traffic for this time: clients get a 503 in time, as the probes show."""
     here.at_work.note("the wire is silent")
-    refused, begun = here.at_work.refused, time.monotonic()
+    refused, started = here.at_work.refused, time.monotonic()
     here.wire.black_hole()
-    while time.monotonic() < begun + seconds:
+    while time.monotonic() < started + seconds:
         assert not here.at_work.writes()
         assert not here.at_work.reads()
-    here.at_work.seconds_until(lambda: here.at_work.refused > refused, begun)
+    here.at_work.seconds_until(lambda: here.at_work.refused > refused, started)
 
 
-def test_a_wire_that_is_cut_again_and_again_and_then_slow(
+def test_repeatedly_cut_and_then_slow_connection_loses_nothing(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     with scenario(postgres, tmp_path) as here:
         for fault, chance in CUTS.items():
-            suffer(here, fault, chance, SECONDS)
+            inject_fault(here, fault, chance, SECONDS)
         here.wire.heal()
         for _ in range(3):
             here.wire.cut()
             here.at_work.work(0.2)
         for fault, seconds in SLOW.items():
-            suffer(here, fault, seconds, SECONDS)
+            inject_fault(here, fault, seconds, SECONDS)
 
 
-def test_a_wire_that_swallows_everything(postgres: Postgres, tmp_path: Path) -> None:
+def test_stalled_connection_loses_nothing(postgres: Postgres, tmp_path: Path) -> None:
     with scenario(postgres, tmp_path) as here:
-        fall_silent(here, SECONDS)
+        stall(here, SECONDS)
 
 
 @pytest.mark.gate
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", [*CUTS, *SLOW, "silence"])
-def test_a_fault_that_lasts(postgres: Postgres, tmp_path: Path, fault: str) -> None:
+def test_lasting_fault_loses_nothing(postgres: Postgres, tmp_path: Path, fault: str) -> None:
     with scenario(postgres, tmp_path) as here:
         if fault == "silence":
-            fall_silent(here, LASTING_SECONDS)
+            stall(here, LASTING_SECONDS)
         else:
-            suffer(here, fault, (CUTS | SLOW)[fault], LASTING_SECONDS)
+            inject_fault(here, fault, (CUTS | SLOW)[fault], LASTING_SECONDS)

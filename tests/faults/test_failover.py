@@ -29,12 +29,12 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
 WRITES_BACK_SECONDS_MAX = 10.0
 READS_BACK_SECONDS_MAX = 5.0
 NOTICED_SECONDS = 0.5
-"""How long whoever watches the primary takes to promote the standby."""
+"""The time until the supervisor of the primary promotes the standby."""
 FAILOVERS = int(os.environ.get("PARLOUR_FAILOVERS", "20"))
 
 
 class Pair:
-    """A primary, and a standby that confirms each of its commits, or hears of them if it can."""
+    """A primary, and a standby that confirms each of its commits, or receives them if it can."""
 
     def __init__(self, *, is_synchronous: bool = True) -> None:
         self.primary = Postgres(synchronous_commit="on").start()
@@ -49,7 +49,7 @@ class Pair:
         self._hosts = self.primary.port, self.standby.port
 
     def url(self, *ports: int) -> str:
-        """The database on whichever of these hosts, or of the two, takes writes."""
+        """Return a URL for the writable database on these hosts, by default on both."""
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports or self._hosts)
         url = self._database.replace(f"127.0.0.1:{self._hosts[0]}", hosts)
         return f"{url}?target_session_attrs=read-write"
@@ -60,7 +60,7 @@ class Pair:
         self.primary, self.standby = self.standby, self.primary
 
     def rebuild(self) -> None:
-        """Where the dead one was, there is a standby again."""
+        """Start a new standby in place of the failed server."""
         dead = self.standby
         self.standby = Postgres(copy_of=self.primary, synchronous_commit="on")
         self.standby.take_port_of(dead)
@@ -69,7 +69,7 @@ class Pair:
         self.primary.confirm_by_standby()
 
     def close(self) -> None:
-        """End both, and the wire between them."""
+        """Stop both, and the proxy between them."""
         self.primary.close()
         self.standby.close()
         self.wire.__exit__()
@@ -83,24 +83,24 @@ def pair() -> Iterator[Pair]:
 
 
 def server_on(url: str, folder: Path) -> Server:
-    """A server that knows nothing but that URL."""
+    """Return a server with that database URL."""
     return Server(folder / "data", {"PARLOUR_DATABASE": url, "PARLOUR_REQUEST_LOG": "none"})
 
 
 @contextmanager
-def back_in_time(at_work: FaultRun) -> Iterator[None]:
-    """What happens meanwhile costs seconds: reads and changes are answered again."""
-    refused, begun = at_work.refused, time.monotonic()
+def recovers_in_time(at_work: FaultRun) -> Iterator[None]:
+    """Assert that reads and changes succeed again within seconds."""
+    refused, started = at_work.refused, time.monotonic()
     yield
-    reads = at_work.seconds_until(at_work.reads, begun)
-    writes = at_work.seconds_until(at_work.writes, begun)
+    reads = at_work.seconds_until(at_work.reads, started)
+    writes = at_work.seconds_until(at_work.writes, started)
     print(f"reads back after {reads:.2f} s, changes after {writes:.2f} s", file=sys.stderr)
     assert reads <= READS_BACK_SECONDS_MAX
     assert writes <= WRITES_BACK_SECONDS_MAX
     assert at_work.refused > refused
 
 
-def test_a_killed_primary_costs_seconds_and_nothing_that_was_answered(
+def test_killed_primary_costs_seconds_and_no_acknowledged_change(
     pair: Pair, tmp_path: Path
 ) -> None:
     server = server_on(pair.url(), tmp_path)
@@ -110,7 +110,7 @@ def test_a_killed_primary_costs_seconds_and_nothing_that_was_answered(
         run_with_fault(server, tmp_path) as at_work,
     ):
         at_work.work(1)
-        with back_in_time(at_work):
+        with recovers_in_time(at_work):
             at_work.note("the primary is killed")
             pair.primary.kill()
             time.sleep(NOTICED_SECONDS)
@@ -119,40 +119,38 @@ def test_a_killed_primary_costs_seconds_and_nothing_that_was_answered(
 
 
 @pytest.mark.promise("how-to/move-to-postgresql.md", "After a fail-over requests are answered 503")
-def test_a_primary_whose_machine_is_gone_is_not_waited_for(pair: Pair, tmp_path: Path) -> None:
+def test_unreachable_primary_is_not_waited_for(pair: Pair, tmp_path: Path) -> None:
     with TcpProxy(pair.primary.port) as wire:
         server = server_on(pair.url(wire.port, pair.standby.port), tmp_path)
-        server.database = pair.url()  # The test itself looks past the wire.
+        server.database = pair.url()  # The test itself bypasses the proxy.
         with server, run_with_fault(server, tmp_path) as at_work:
             at_work.work(1)
-            begun = time.monotonic()
+            started = time.monotonic()
             at_work.note("the primary's machine is gone")
             wire.black_hole()
             pair.primary.kill()
             time.sleep(NOTICED_SECONDS)
             pair.fail_over()
-            writes = at_work.seconds_until(at_work.writes, begun)
+            writes = at_work.seconds_until(at_work.writes, started)
             print(f"changes after {writes:.2f} s", file=sys.stderr)
             assert writes <= WRITES_BACK_SECONDS_MAX
-            # Those who were on the way there are told to come again.
-            waited = at_work.seconds_until(lambda: at_work.refused > 0, begun)
+            # Clients with requests in flight there are asked to retry.
+            waited = at_work.seconds_until(lambda: at_work.refused > 0, started)
             assert waited <= ANSWER_SECONDS_MAX
             at_work.work(0.5)
 
 
-def test_what_no_standby_has_confirmed_is_answered_503_and_shown_to_nobody(
-    pair: Pair, tmp_path: Path
-) -> None:
+def test_unconfirmed_commit_returns_503_and_is_not_visible(pair: Pair, tmp_path: Path) -> None:
     with server_on(pair.url(), tmp_path) as server, closing(api_of(server)) as api:
         path = f"/Conversations/{api.post('/Conversations').expect(201)['sid']}/Messages"
         paused = pair.standby.processes()
         for pid in paused:
             os.kill(pid, signal.SIGSTOP)
         try:
-            begun = time.monotonic()
+            started = time.monotonic()
             api.post(path, Body="unconfirmed").refuses(503, 20503)
-            assert time.monotonic() - begun < ANSWER_SECONDS_MAX
-            # Nor has giving up told the primary to keep it for itself.
+            assert time.monotonic() - started < ANSWER_SECONDS_MAX
+            # Cancelling the commit did not make the primary commit it alone, either.
             for _ in range(10):
                 assert api.get(path).expect(200)["messages"] == []
                 time.sleep(0.1)
@@ -166,7 +164,7 @@ def test_what_no_standby_has_confirmed_is_answered_503_and_shown_to_nobody(
 
 @pytest.mark.gate
 @pytest.mark.timeout(120 + FAILOVERS * 20)
-def test_one_failover_after_the_other(pair: Pair, tmp_path: Path) -> None:
+def test_repeated_failovers_lose_nothing(pair: Pair, tmp_path: Path) -> None:
     server = server_on(pair.url(), tmp_path)
     with (
         server,
@@ -175,7 +173,7 @@ def test_one_failover_after_the_other(pair: Pair, tmp_path: Path) -> None:
     ):
         for number in range(FAILOVERS):
             at_work.work(1)
-            with back_in_time(at_work):
+            with recovers_in_time(at_work):
                 at_work.note(f"primary {number} is killed")
                 pair.primary.kill()
                 time.sleep(NOTICED_SECONDS)

@@ -1,4 +1,4 @@
-"""Three nodes that are killed and paused while webhooks flow: no event is sent by two owners."""
+"""Three nodes, killed and paused during deliveries: no event is sent by two owners."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("nodes")]
 LAUNCHER = lease_checker.__file__.replace("lease_checker.py", "launch_with_sender_headers.py")
 EVENTS_PER_SECOND = 60
 ANSWER_MS = 60
-"""So that requests are on their way whenever something happens to their owner."""
+"""Long enough that requests are in flight at every disturbance of their owner."""
 FLOW_SECONDS = 1.5
 PAUSED_TAKEOVER_SECONDS_MAX = 10.0
-"""Its database ends a transaction that it was paused in after five seconds."""
+"""After five seconds its database ends a transaction in which it was paused."""
 SHORT_PAUSE_SECONDS_MAX = 2.5
 REFUSALS = (429, 503)
-"""What a node that was paused says to requests that waited too long."""
+"""The response of a paused node to requests that waited too long."""
 
 
 class Disturbed:
-    """Three nodes that tell a receiver of messages, and what happens to the one that does."""
+    """Three nodes that deliver to a webhook receiver, and disturbances of the lease owner."""
 
     def __init__(self, balanced: BalancedCluster, receiver: Receiver) -> None:
         self.balanced = balanced
@@ -49,68 +49,68 @@ class Disturbed:
         self.disturbances = 0
 
     def flow(self) -> None:
-        """Let the owner send for a while."""
+        """Let the owner send for some seconds."""
         before = self.received()
         eventually(self.received, lambda count: count > before + 20, seconds=20)
         time.sleep(FLOW_SECONDS)
 
     def received(self) -> int:
-        """How many requests came so far."""
+        """Return the number of requests received so far."""
         return self.receiver.record.read_bytes().count(b"\n")
 
     def owner(self) -> Server:
-        """The node that sends."""
+        """Return the node that sends."""
         name = lease_checker.sender(self.receiver.lines()[-1])
         (found,) = [each for each in self.balanced.servers if each.data_dir.name == name]
         return found
 
-    def until_next_turn(
-        self, known: lease_checker.Turns, seconds: float = TAKEOVER_SECONDS_MAX
+    def wait_for_next_term(
+        self, known: lease_checker.LeaseTerms, seconds: float = TAKEOVER_SECONDS_MAX
     ) -> None:
         """Wait until another node has taken over."""
         eventually(
-            lambda: lease_checker.turns(self.balanced),
+            lambda: lease_checker.lease_terms(self.balanced),
             lambda now: now.keys() > known.keys(),
             seconds=seconds,
         )
 
     def kill_owner(self) -> None:
-        """SIGKILL."""
-        known = lease_checker.turns(self.balanced)
+        """Kill the owner with SIGKILL."""
+        known = lease_checker.lease_terms(self.balanced)
         self.disturbances += 1
         self.balanced.kill(self.owner())
-        self.until_next_turn(known)
+        self.wait_for_next_term(known)
 
     def pause_owner(self, seconds: float = 0) -> None:
-        """SIGSTOP, until another has sent in its place for a while; then it goes on."""
-        known = lease_checker.turns(self.balanced)
+        """Pause the owner until another node has sent in its place; then resume it."""
+        known = lease_checker.lease_terms(self.balanced)
         self.disturbances += 1
         paused = self.owner()
         os.kill(paused.pid, signal.SIGSTOP)
         try:
-            self.until_next_turn(known, PAUSED_TAKEOVER_SECONDS_MAX)
+            self.wait_for_next_term(known, PAUSED_TAKEOVER_SECONDS_MAX)
             self.flow()
             time.sleep(seconds)
         finally:
             os.kill(paused.pid, signal.SIGCONT)
-        eventually(paused.is_healthy, bool)  # It is a node as any other again.
+        eventually(paused.is_healthy, bool)  # It works as a node again.
 
     def pause_owner_for_long(self) -> None:
-        """The same, with half a minute of silence."""
+        """Pause the owner for half a minute more."""
         self.pause_owner(30)
 
     def pause_any_shortly(self) -> None:
-        """SIGSTOP for a time after which the lease may still be its own."""
+        """Pause a node for a time that may be shorter than its lease."""
         self.disturbances += 1
         paused = random.choice(self.balanced.up)
         os.kill(paused.pid, signal.SIGSTOP)
         time.sleep(random.uniform(0, SHORT_PAUSE_SECONDS_MAX))
         os.kill(paused.pid, signal.SIGCONT)
 
-    def broken_turns(self) -> list[str]:
-        """Everything that an owner did that was not its own to do."""
-        return lease_checker.broken_turns(
-            lease_checker.turns(self.balanced),
+    def term_violations(self) -> list[str]:
+        """Return all actions outside the actor's lease term."""
+        return lease_checker.term_violations(
+            lease_checker.lease_terms(self.balanced),
             self.receiver.lines(),
             lease_checker.recorded(self.balanced),
         )
@@ -123,7 +123,7 @@ def disturbed(
     answer_ms: int = ANSWER_MS,
     planted: str = "",
 ) -> Disturbed:
-    """What is left after these things have happened, and all has been told."""
+    """Return the result after these disturbances and the delivery of all events."""
     nodes = BalancedCluster(postgres, folder, {"PLANTED": planted}, [LAUNCHER])
     with Receiver(folder) as receiver, nodes as balanced:
         found = Disturbed(balanced, receiver)
@@ -152,17 +152,17 @@ def nothing_sent_by_two(found: Disturbed) -> None:
     lines = found.receiver.lines()
     log = lease_checker.recorded(found.balanced)
     print(
-        f"{found.disturbances} disturbances, {len(lease_checker.turns(found.balanced))} turns,"
+        f"{found.disturbances} disturbances, {len(lease_checker.lease_terms(found.balanced))} terms,"
         f" {len(lines)} requests, {len(log)} attempts in the log,"
-        f" {lease_checker.sent_in_two_turns(lines)} sent again by the next owner",
+        f" {lease_checker.sent_in_two_terms(lines)} sent again by the next owner",
         file=sys.stderr,
     )
-    assert found.broken_turns() == []
-    # What was on its way when its owner fell silent comes again, and nothing else does.
-    assert lease_checker.sent_in_two_turns(lines) <= found.disturbances * IN_FLIGHT_MAX
-    # Otherwise nothing was shown: there were other owners, and the log says whose each was.
+    assert found.term_violations() == []
+    # Requests in flight when their owner failed are sent again, and no others.
+    assert lease_checker.sent_in_two_terms(lines) <= found.disturbances * IN_FLIGHT_MAX
+    # The run proves something only if there were other owners; the log has each one's term.
     assert len({lease_checker.fence_of(line) for line in lines}) > 1
-    assert {each.fence for each in log} <= lease_checker.turns(found.balanced).keys()
+    assert {each.fence for each in log} <= lease_checker.lease_terms(found.balanced).keys()
 
 
 def test_no_event_is_sent_by_two_owners(postgres: Postgres, tmp_path: Path) -> None:
@@ -170,7 +170,9 @@ def test_no_event_is_sent_by_two_owners(postgres: Postgres, tmp_path: Path) -> N
 
 
 @pytest.mark.gate
-def test_no_event_is_sent_by_two_owners_however_often(postgres: Postgres, tmp_path: Path) -> None:
+def test_many_disturbances_cause_no_event_sent_by_two_owners(
+    postgres: Postgres, tmp_path: Path
+) -> None:
     actions = ["kill_owner", "pause_owner", "pause_any_shortly"] * 6
     actions.append("pause_owner_for_long")
     random.shuffle(actions)

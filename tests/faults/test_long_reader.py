@@ -1,4 +1,4 @@
-"""Another process keeps a snapshot of the embedded database for long: writers do not notice."""
+"""A long-lived snapshot of the embedded database in another process does not slow down writers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRUNCATED_SECONDS_MAX = 60.0
 
 
 class _Writers:
-    """Clients that create messages until the end, and how many they created."""
+    """Clients that create messages until the end, with a count."""
 
     def __init__(self, server: Server) -> None:
         self.created = [0] * WRITERS
@@ -60,14 +60,14 @@ class _Writers:
         api.close()
 
     def rates(self, slices: int) -> Iterator[float]:
-        """Changes in a second, slice by slice."""
+        """Yield changes per second for each slice of time."""
         for _ in range(slices):
             before, since = sum(self.created), time.monotonic()
             time.sleep(SLICE_SECONDS)
             yield (sum(self.created) - before) / (time.monotonic() - since)
 
 
-def test_a_long_reader_slows_no_writer_and_the_log_is_truncated_after_it(tmp_path: Path) -> None:
+def test_long_reader_slows_no_writer_and_the_log_is_truncated_afterwards(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", {"PARLOUR_REQUEST_LOG": "none"})
     database = server.data_dir / "parlour.sqlite3"
     log = Path(f"{database}-wal")

@@ -1,4 +1,4 @@
-"""Several nodes on one database: each sink is one node's work at a time, whatever happens to it."""
+"""Several nodes on one database: one node at a time runs each sink, despite kills and pauses."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
 
 TAKEOVER_SECONDS_MAX = 6.0
-"""A lease of three seconds, and the time to notice."""
+"""A lease TTL of three seconds, and the time until the expiry is detected."""
 HELD_SECONDS = 4.0
-"""Longer than a lease, shorter than a lock is waited for."""
+"""Longer than a lease, shorter than the lock timeout."""
 IN_FLIGHT_MAX = 64
-"""What an owner may have sent, and not noted, when it is killed or paused."""
+"""Events that an owner may have sent but not recorded when it is killed or paused."""
 CONVERSATIONS = 6
 
 
@@ -38,34 +38,34 @@ def api_of(server: Server) -> Api:
 
 
 def owners(server: Server) -> dict[str, str]:
-    """Who has which lease now."""
+    """Return the current owner of each lease."""
     with closing(connect(server)) as connection:
         return dict(connection.execute("SELECT name, owner FROM lease").fetchall())
 
 
 def conversations(server: Server, receiver: Receiver, path: str = "/ok") -> list[str]:
-    """Some conversations, and a webhook that hears of their messages."""
+    """Return new conversations with a webhook for their messages."""
     api = api_of(server)
     url = receiver.url(path)
-    hears = {"PostWebhookUrl": url, "Filters": ["onMessageAdded"], "Method": "POST"}
-    api.post("/Configuration/Webhooks", hears).expect(200)
+    webhook = {"PostWebhookUrl": url, "Filters": ["onMessageAdded"], "Method": "POST"}
+    api.post("/Configuration/Webhooks", webhook).expect(200)
     made = [api.post("/Conversations").expect(201)["sid"] for _ in range(CONVERSATIONS)]
     api.close()
     return made
 
 
 def nothing_lost(server: Server, receiver: Receiver, disturbances: int) -> None:
-    """Everything committed arrives, in order, once but for what was in flight."""
+    """Everything committed arrives, in order, and once except for requests in flight."""
     eventually(
         lambda: is_complete(committed(server), receiver.lines()), lambda done: done, seconds=60
     )
-    time.sleep(1)  # What would come twice has a moment to come.
+    time.sleep(1)  # Gives duplicates time to arrive.
     found = differences(committed(server), receiver.lines())
     assert not found, found[:5]
     assert duplicates(receiver.lines()) <= disturbances * IN_FLIGHT_MAX
 
 
-def test_an_owner_that_loses_its_lease_early_sends_again_when_it_gets_it_back(
+def test_owner_that_lost_its_lease_early_resumes_when_it_is_regained(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     with Receiver(tmp_path) as receiver, Cluster(postgres, tmp_path, 1) as nodes:
@@ -73,7 +73,7 @@ def test_an_owner_that_loses_its_lease_early_sends_again_when_it_gets_it_back(
         sid, *_ = conversations(server, receiver)
         api = api_of(server)
         fires = {"X-Twilio-Webhook-Enabled": "true"}
-        # As when a standby is promoted whose clock goes ahead: the owner had relied on it longer.
+        # As after the promotion of a standby with a fast clock: the owner trusted the lease longer.
         with closing(connect(server)) as connection:
             connection.execute(
                 "UPDATE lease SET owner = 'another', fence = fence + 1,"
@@ -85,21 +85,21 @@ def test_an_owner_that_loses_its_lease_early_sends_again_when_it_gets_it_back(
         nothing_lost(server, receiver, 1)
 
 
-def test_of_several_that_waited_for_a_lease_one_gets_it(postgres: Postgres, tmp_path: Path) -> None:
+def test_one_of_several_waiting_nodes_acquires_a_lease(postgres: Postgres, tmp_path: Path) -> None:
     with Cluster(postgres, tmp_path, 3) as nodes, closing(connect(nodes.servers[0])) as connection:
         fences = "SELECT name, fence FROM lease"
         before = dict(connection.execute(fences).fetchall())
-        # As when the owner was paused in a transaction: nobody gets at the rows for a while.
+        # As after a pause of the owner in a transaction: the rows are locked for some time.
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM lease FOR UPDATE")
         time.sleep(HELD_SECONDS)
         connection.execute("COMMIT")
-        time.sleep(1)  # Every one that waited has got at them.
+        time.sleep(1)  # All waiting nodes have had access.
         after = dict(connection.execute(fences).fetchall())
         assert all(after[name] <= before[name] + 1 for name in before), (before, after)
 
 
-def test_a_timer_acts_once_on_however_many_nodes(postgres: Postgres, tmp_path: Path) -> None:
+def test_timer_fires_once_on_several_nodes(postgres: Postgres, tmp_path: Path) -> None:
     with Cluster(postgres, tmp_path, 2) as nodes:
         first, second = nodes.servers
         api = api_of(second)
@@ -120,7 +120,7 @@ def test_a_timer_acts_once_on_however_many_nodes(postgres: Postgres, tmp_path: P
 
 
 @pytest.mark.promise("decisions/0014-postgresql.md", "at once, one is answered 201")
-def test_of_many_that_create_the_same_on_different_nodes_one_does(
+def test_of_concurrent_creates_on_different_nodes_one_succeeds(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     with Cluster(postgres, tmp_path, 2) as nodes:

@@ -1,4 +1,4 @@
-"""The database dies or does not answer: 503 meanwhile, nothing told lost, nothing half done."""
+"""The database is killed or unresponsive: 503 during that time, no loss, no partial change."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ WRITERS = 8
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    """A database server of its own, which a test may kill. Every commit is on disk."""
+    """A separate database server, which a test may kill. Every commit is on disk."""
     with Postgres(synchronous_commit="on") as running:
         yield running
 
 
 @pytest.fixture
 def server(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
-    """A server on it."""
+    """A server on that database."""
     env = {"PARLOUR_DATABASE": postgres.make_database(), "PARLOUR_REQUEST_LOG": "none"}
     with Server(tmp_path / "data", env) as running:
         yield running
 
 
 class MessageWriters(BackgroundThreads):
-    """Writers that go on whatever they are answered."""
+    """Writers that continue after errors."""
 
     def __init__(self, server: Server, conversation: str) -> None:
         self._path = f"/Conversations/{conversation}/Messages"
         self._server = server
         self.statuses: Counter[int] = Counter()
-        self.told: list[tuple[str, int]] = []
+        self.acknowledged: list[tuple[str, int]] = []
         super().__init__(*[()] * WRITERS)
 
     def _run(self) -> None:
@@ -61,25 +61,25 @@ class MessageWriters(BackgroundThreads):
             answer = api.post(self._path, Body="hello")
             self.statuses[answer.status] += 1
             if answer.status == 201:
-                self.told.append((answer.json["sid"], answer.json["index"]))
+                self.acknowledged.append((answer.json["sid"], answer.json["index"]))
         api.close()
 
 
-def kept(server: Server) -> dict[str, int]:
-    """Every message in the database, and its index."""
+def stored_messages(server: Server) -> dict[str, int]:
+    """Return every message in the database, with its index."""
     with closing(connect(server)) as connection:
         return dict(connection.execute("SELECT sid, message_index FROM message").fetchall())
 
 
 def events_of_messages(server: Server) -> Counter[str]:
-    """How many events there are of each message."""
+    """Return the number of events of each message."""
     query = "SELECT subject_sid FROM event WHERE name = 'onMessageAdded'"
     with closing(connect(server)) as connection:
         return Counter(sid for (sid,) in connection.execute(query).fetchall())
 
 
 def answers(server: Server, conversation: str) -> bool:
-    """Whether a write is taken now."""
+    """Return whether a write succeeds now."""
     api = api_of(server)
     status = api.post(f"/Conversations/{conversation}/Messages", Body="probe").status
     api.close()
@@ -87,16 +87,16 @@ def answers(server: Server, conversation: str) -> bool:
     return status == 201
 
 
-def nothing_half_done(server: Server, concurrent_writers: MessageWriters) -> None:
-    """What was told is kept, indexes have no gap, and each message has its event."""
+def assert_consistent(server: Server, concurrent_writers: MessageWriters) -> None:
+    """Acknowledged messages are stored, indexes have no gap, each message has its event."""
     assert set(concurrent_writers.statuses) <= {201, 503}, concurrent_writers.statuses
-    found = kept(server)
-    assert [each for each in concurrent_writers.told if found.get(each[0]) != each[1]] == []
+    found = stored_messages(server)
+    assert [each for each in concurrent_writers.acknowledged if found.get(each[0]) != each[1]] == []
     assert sorted(found.values()) == list(range(len(found)))
     assert events_of_messages(server) == Counter(found.keys())
 
 
-def test_a_killed_database_costs_seconds_and_no_answered_write(
+def test_killed_database_costs_seconds_and_no_acknowledged_write(
     postgres: Postgres, server: Server
 ) -> None:
     api = api_of(server)
@@ -115,13 +115,13 @@ def test_a_killed_database_costs_seconds_and_no_answered_write(
             )  # fmt: skip
     finally:
         concurrent_writers.stop()
-    nothing_half_done(server, concurrent_writers)
+    assert_consistent(server, concurrent_writers)
     assert concurrent_writers.statuses[503] > 0
     assert concurrent_writers.statuses[201] > 100
     api.close()
 
 
-def test_connections_that_are_cut_are_made_anew(postgres: Postgres, server: Server) -> None:
+def test_terminated_connections_are_replaced(postgres: Postgres, server: Server) -> None:
     api = api_of(server)
     conversation = api.post("/Conversations").expect(201)["sid"]
     concurrent_writers = MessageWriters(server, conversation)
@@ -135,15 +135,13 @@ def test_connections_that_are_cut_are_made_anew(postgres: Postgres, server: Serv
             )
     finally:
         concurrent_writers.stop()
-    nothing_half_done(server, concurrent_writers)
+    assert_consistent(server, concurrent_writers)
     assert answers(server, conversation)
     api.close()
 
 
 @pytest.mark.promise("STORE_TRANSACTION_MS_MAX", 503)
-def test_a_database_that_does_not_answer_is_not_waited_for_for_ever(
-    postgres: Postgres, server: Server
-) -> None:
+def test_requests_to_an_unresponsive_database_time_out(postgres: Postgres, server: Server) -> None:
     api = api_of(server)
     conversation = api.post("/Conversations").expect(201)["sid"]
     pids = postgres.sql(
@@ -154,9 +152,9 @@ def test_a_database_that_does_not_answer_is_not_waited_for_for_ever(
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
-        begun = time.monotonic()
+        started = time.monotonic()
         assert not answers(server, conversation)
-        assert time.monotonic() - begun < BACK_SECONDS_MAX
+        assert time.monotonic() - started < BACK_SECONDS_MAX
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
@@ -166,7 +164,7 @@ def test_a_database_that_does_not_answer_is_not_waited_for_for_ever(
     api.close()
 
 
-def test_a_database_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> None:
+def test_start_without_a_database_reports_it(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", {"PARLOUR_DATABASE": "postgresql://nobody@127.0.0.1:9/none"})
     with pytest.raises(ServerError, match="the database cannot be used: no connection") as raised:
         server.start()
@@ -182,7 +180,7 @@ def test_a_database_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> No
     ],
     ids=lambda command: str(command[0]),
 )
-def test_a_role_without_rights_on_the_schema_is_said(
+def test_start_with_a_role_without_schema_rights_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     """Since PostgreSQL 15, only the owner of a database may create tables in its public schema."""
@@ -208,7 +206,7 @@ def test_a_role_without_rights_on_the_schema_is_said(
         ("max_connections=3", "cannot be changed without restarting"),
     ],
 )
-def test_a_parameter_that_the_database_refuses_is_said_at_the_start(
+def test_start_with_a_rejected_parameter_reports_it(
     tmp_path: Path, parameter: str, reason: str
 ) -> None:
     url = f"{shared().make_database()}?{parameter}"

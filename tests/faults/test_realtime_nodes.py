@@ -1,4 +1,4 @@
-"""Clients on different nodes: each hears what happens on the other, with Redis and without it."""
+"""Clients on different nodes: each receives events of the other node, with and without Redis."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def two(postgres: Postgres, tmp_path: Path) -> Iterator[Two]:
         found.api.close()
 
 
-def test_a_change_on_one_node_is_heard_on_the_other(two: Two) -> None:
+def test_change_on_one_node_is_received_on_the_other(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.first, "alice") as here, connected(two.second, "bob") as there:
         sample.subscribe(here)
@@ -54,7 +54,7 @@ def test_a_change_on_one_node_is_heard_on_the_other(two: Two) -> None:
                 assert told["event"]["item_data"]["text"] == str(number)
 
 
-def test_without_redis_it_is_heard_a_little_later(two: Two) -> None:
+def test_change_without_redis_is_received_later(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.second, "bob") as there:
         sample.subscribe(there)
@@ -67,12 +67,12 @@ def test_without_redis_it_is_heard_a_little_later(two: Two) -> None:
             assert time.monotonic() - began < LATE_SECONDS_MAX
 
 
-def test_typing_is_told_on_every_node_and_not_to_who_types(two: Two) -> None:
+def test_typing_is_published_on_every_node_except_to_its_sender(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.first, "alice") as here, connected(two.second, "bob") as there:
         sample.subscribe(here)
         sample.subscribe(there)
-        # A node hears of others once it has subscribed; until then typing is lost, as it may be.
+        # A node receives typing once it has subscribed; typing may be lost before that.
         heard = False
         for _ in range(10):
             said = {
@@ -95,7 +95,7 @@ def test_typing_is_told_on_every_node_and_not_to_who_types(two: Two) -> None:
         assert not any("typing" in str(frame.header) for frame in here.quiet())
 
 
-def test_a_client_that_changes_its_node_misses_nothing(two: Two) -> None:
+def test_client_that_changes_its_node_misses_nothing(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.first, "alice") as here:
         opened = sample.subscribe(here)
@@ -111,7 +111,7 @@ def test_a_client_that_changes_its_node_misses_nothing(two: Two) -> None:
         assert told == missed
 
 
-def test_whoever_leaves_is_silent_on_every_node(two: Two) -> None:
+def test_removed_member_receives_no_events_on_any_node(two: Two) -> None:
     sample = SampleConversation.made(two.api)
     with connected(two.second, "bob") as there:
         sample.subscribe(there)
@@ -122,7 +122,7 @@ def test_whoever_leaves_is_silent_on_every_node(two: Two) -> None:
         assert [frame for frame in there.quiet(1.0) if frame.method == "notification"] == []
 
 
-def test_a_starting_node_takes_nobody_offline(two: Two) -> None:
+def test_starting_node_sets_no_user_offline(two: Two) -> None:
     service_sid = two.api.post("/Services", FriendlyName="reachable").expect(201)["sid"]
     two.api.post(f"/Services/{service_sid}/Configuration", ReachabilityEnabled="true").expect(200)
     service = two.api.service(service_sid)

@@ -1,7 +1,7 @@
-"""Redis killed, paused, silent and cut: requests go on, and what happens is heard a little later.
+"""Redis killed, paused, stalled and cut: requests succeed, and events arrive a little later.
 
-One node leads the webhooks and has a client, another takes the requests: how soon a webhook and a
-frame come shows how soon the first one hears of the other's commits.
+One node delivers the webhooks and has a client, another serves the requests: the delay of a
+webhook and of a frame shows how soon the first node learns of the other's commits.
 """
 
 from __future__ import annotations
@@ -34,40 +34,40 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
 
 LATE_SECONDS_MAX = 2.0
-"""What a lost hint may cost: the readers look by themselves."""
+"""The cost of a lost hint: readers poll at this interval."""
 HINTED_SECONDS_MAX = 0.1
-"""By a hint three of four are heard by then; without one, two of five."""
+"""With hints three of four events arrive in this time; without them, two of five."""
 MESSAGES = 60
 PACE_SECONDS = 0.01
 P99_RATIO_MAX = 2.0
-# A request that waits for Redis waits for a second; now and then one is late by itself.
+# A request that waits for Redis waits for a second; sometimes one is late for other reasons.
 NOISE_SECONDS = 0.05
 ROUNDS_MAX = 4
 LASTING_SECONDS = float(os.environ.get("PARLOUR_FAULT_SECONDS", "30"))
 FAULTS = ("killed", "paused", "silent", "cut")
 
 
-class Ear(threading.Thread):
-    """Reads what a client is told, and when."""
+class EventListener(threading.Thread):
+    """Records the events that a client receives, with their times."""
 
     def __init__(self, socket: Socket) -> None:
-        super().__init__(name="ear")
+        super().__init__(name="listener")
         self._socket = socket
-        self.heard: dict[str, float] = {}
+        self.received_at: dict[str, float] = {}
 
     def run(self) -> None:
-        """Until the connection ends."""
+        """Read until the connection closes."""
         while True:
             try:
-                told = self._socket.next_event("list_item_added", seconds=60)
+                received = self._socket.next_event("list_item_added", seconds=60)
             except (TimeoutError, ConnectionClosed):
                 return
-            for event in told.get("events") or [told["event"]]:
-                self.heard.setdefault(event["item_data"]["sid"], time.time())
+            for event in received.get("events") or [received["event"]]:
+                self.received_at.setdefault(event["item_data"]["sid"], time.time())
 
 
 class Pair:
-    """Two nodes, the first of which tells a receiver and a client what is said on the second."""
+    """Two nodes; the first delivers the changes of the second to a receiver and a client."""
 
     def __init__(self, nodes: Cluster, receiver: Receiver, stack: ExitStack) -> None:
         first, second = nodes.servers
@@ -80,42 +80,45 @@ class Pair:
         socket = stack.enter_context(connected(first, "alice"))
         sample.subscribe(socket)
         self._listened = sample.sid
-        self._ear = Ear(socket)
-        self._ear.start()
+        self._listener = EventListener(socket)
+        self._listener.start()
 
     def add_messages(self, messages: int = MESSAGES) -> tuple[list[float], list[float]]:
-        """Say some things: how long each request took, and how much later it was heard of."""
-        told: dict[str, float] = {}
-        spoken: list[str] = []
+        """Create messages; return the duration of each request, and the delay of its events."""
+        expected: dict[str, float] = {}
+        subscribed: list[str] = []
         took = []
         places = [self._listened, *self._others]
         for number in range(messages):
             time.sleep(PACE_SECONDS)
-            begun = time.time()
+            started = time.time()
             path = f"/Conversations/{places[number % len(places)]}/Messages"
             headers = {"X-Twilio-Webhook-Enabled": "true"}
             made = self._api.post(path, Body="hello", headers=headers).expect(201)
-            took.append(time.time() - begun)
-            told[made["sid"]] = time.time()
+            took.append(time.time() - started)
+            expected[made["sid"]] = time.time()
             if number % len(places) == 0:
-                spoken.append(made["sid"])
+                subscribed.append(made["sid"])
         called = eventually(
             lambda: {
                 sid: line.at
                 for line in self._receiver.lines()
-                if (sid := line.parameters["MessageSid"]) in told
+                if (sid := line.parameters["MessageSid"]) in expected
             },
-            lambda found: len(found) == len(told),
+            lambda found: len(found) == len(expected),
             seconds=10,
         )
-        eventually(lambda: set(spoken) <= self._ear.heard.keys(), lambda all_of_it: all_of_it)
-        assert [sid for sid in self._ear.heard if sid in told] == spoken
-        late = [called[sid] - at for sid, at in told.items()]
-        return took, late + [self._ear.heard[sid] - told[sid] for sid in spoken]
+        eventually(
+            lambda: set(subscribed) <= self._listener.received_at.keys(),
+            lambda all_of_it: all_of_it,
+        )
+        assert [sid for sid in self._listener.received_at if sid in expected] == subscribed
+        late = [called[sid] - at for sid, at in expected.items()]
+        return took, late + [self._listener.received_at[sid] - expected[sid] for sid in subscribed]
 
 
 class Broken:
-    """A Redis and the wire to it, and the ways to break either."""
+    """A Redis with a proxy in front of it, and the faults of both."""
 
     def __init__(self, redis: Redis, wire: TcpProxy) -> None:
         self.redis = redis
@@ -123,11 +126,11 @@ class Broken:
 
     @property
     def url(self) -> str:
-        """By way of the wire."""
+        """Return the URL of the proxy."""
         return self.wire.in_front_of(self.redis.url)
 
     def do(self, fault: str) -> Callable[[], object]:
-        """Do it; what undoes it."""
+        """Cause a fault; return the function that repairs it."""
         if fault == "killed":
             self.redis.kill()
             return self.redis.start
@@ -144,7 +147,7 @@ class Broken:
 
 @pytest.fixture(scope="module")
 def broken() -> Iterator[Broken]:
-    """A Redis of these tests, which each of them may break, and mends."""
+    """A Redis of these tests, which each of them may break and repairs afterwards."""
     with Redis() as redis, TcpProxy(redis.port) as wire:
         yield Broken(redis, wire)
 
@@ -160,32 +163,32 @@ def pair(
         receiver = stack.enter_context(Receiver(folder))
         nodes = stack.enter_context(Cluster(postgres, folder, 2, env))
         pair = Pair(nodes, receiver, stack)
-        pair.add_messages()  # Warm.
+        pair.add_messages()  # Warms up the caches.
         yield pair
 
 
 def p99(took: list[float]) -> float:
-    """The time that one of a hundred exceeds."""
+    """Return the 99th percentile."""
     return sorted(took)[len(took) * 99 // 100]
 
 
 def are_hinted(late: list[float]) -> bool:
-    """Whether hints were heard."""
+    """Return whether the delays show that hints arrived."""
     return sorted(late)[len(late) * 3 // 4] < HINTED_SECONDS_MAX
 
 
-def test_a_hint_is_quicker_than_the_next_look(pair: Pair) -> None:
+def test_hint_is_faster_than_the_next_poll(pair: Pair) -> None:
     _, late = pair.add_messages()
     assert are_hinted(late)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_without_redis_requests_go_on_and_nothing_is_lost(
+def test_without_redis_requests_succeed_and_nothing_is_lost(
     pair: Pair, broken: Broken, fault: str
 ) -> None:
     usual: list[float] = []
     during: list[float] = []
-    # What is late by chance is not late again and again.
+    # Random delays do not repeat.
     for _ in range(ROUNDS_MAX):
         usual += pair.add_messages()[0]
         undo = broken.do(fault)
@@ -206,18 +209,18 @@ def test_without_redis_requests_go_on_and_nothing_is_lost(
 @pytest.mark.gate
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_redis_that_is_away_for_long(pair: Pair, broken: Broken, fault: str) -> None:
+def test_long_outage_of_redis_loses_nothing(pair: Pair, broken: Broken, fault: str) -> None:
     usual: list[float] = []
     during: list[float] = []
     later: list[float] = []
     for _ in range(ROUNDS_MAX):
-        begun = time.monotonic()
-        while time.monotonic() - begun < LASTING_SECONDS:
+        started = time.monotonic()
+        while time.monotonic() - started < LASTING_SECONDS:
             usual += pair.add_messages()[0]
         undo = broken.do(fault)
-        begun = time.monotonic()
+        started = time.monotonic()
         try:
-            while time.monotonic() - begun < LASTING_SECONDS:
+            while time.monotonic() - started < LASTING_SECONDS:
                 took, late = pair.add_messages()
                 during += took
                 later += late
@@ -233,11 +236,9 @@ def test_a_redis_that_is_away_for_long(pair: Pair, broken: Broken, fault: str) -
     assert max(later) < LATE_SECONDS_MAX
 
 
-def test_a_connection_that_fell_silent_is_given_up_though_redis_is_there(
-    pair: Pair, broken: Broken
-) -> None:
+def test_stalled_connection_is_replaced_though_redis_is_up(pair: Pair, broken: Broken) -> None:
     broken.wire.black_hole()
-    broken.wire.heal()  # What is made from now on is whole; what there is stays silent.
+    broken.wire.heal()  # New connections work; existing ones stay stalled.
     deadline = time.monotonic() + 3 * LATE_SECONDS_MAX
     while not are_hinted(pair.add_messages()[1]):
-        assert time.monotonic() < deadline, "hints are not heard again"
+        assert time.monotonic() < deadline, "hints are not received_at again"

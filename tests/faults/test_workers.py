@@ -1,4 +1,4 @@
-"""Several workers on one port: each answers, one that dies is replaced, and all end together."""
+"""Several workers on one port: all serve, a dead one is replaced, and all stop together."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WORKERS = 3
 
 @pytest.fixture
 def several(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
-    """A server of three workers."""
+    """A server with three workers."""
     env = {"PARLOUR_DATABASE": postgres.make_database()}
     with Server(tmp_path / "data", env, ["--workers", str(WORKERS)]) as server:
         eventually(lambda: workers(server), lambda found: len(found) == WORKERS)
@@ -39,7 +39,7 @@ def several(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
 def test_ready_file_names_the_port_that_all_workers_share(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    """With port 0, and the process to be signalled, which is the parent of the workers."""
+    """With port 0, and the PID to signal, which is the parent of the workers."""
     env = {
         "PARLOUR_DATABASE": postgres.make_database(),
         "PARLOUR_ACCOUNT_SID": "",
@@ -56,19 +56,19 @@ def test_ready_file_names_the_port_that_all_workers_share(
 
 
 def listeners(port: int) -> int:
-    """How many sockets listen on a port of 127.0.0.1."""
+    """Return the number of sockets that listen on a port of 127.0.0.1."""
     place = f"0100007F:{port:04X}"
     lines = Path("/proc/net/tcp").read_text().splitlines()
     return sum(line.split()[1] == place and line.split()[3] == "0A" for line in lines[1:])
 
 
 def workers(server: Server) -> list[int]:
-    """The processes that the server started."""
+    """Return the PIDs of the server's workers."""
     listed = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
     return [int(pid) for pid in listed.split()]
 
 
-def test_every_worker_answers_and_they_agree(several: Server) -> None:
+def test_every_worker_responds_and_they_agree(several: Server) -> None:
     made = set()
     for number in range(40):
         api = api_of(several)  # A new connection: the kernel chooses a worker.
@@ -80,8 +80,8 @@ def test_every_worker_answers_and_they_agree(several: Server) -> None:
     api.close()
 
 
-def test_a_worker_that_dies_is_started_again(several: Server) -> None:
-    time.sleep(2.5)  # Sooner it would count as one that cannot start.
+def test_dead_worker_is_replaced(several: Server) -> None:
+    time.sleep(2.5)  # Earlier it would count as a failed start.
     before = workers(several)
     os.kill(before[0], signal.SIGKILL)
     eventually(
@@ -91,27 +91,27 @@ def test_a_worker_that_dies_is_started_again(several: Server) -> None:
     assert several.is_healthy()
 
 
-def test_all_end_with_a_signal(several: Server) -> None:
+def test_signal_stops_all_workers(several: Server) -> None:
     found = workers(several)
     assert several.stop() == 0
     assert not [pid for pid in found if Path(f"/proc/{pid}/cmdline").exists()]
 
 
-def test_all_end_when_their_parent_is_killed(several: Server) -> None:
+def test_kill_of_the_parent_stops_all_workers(several: Server) -> None:
     found = workers(several)
     os.kill(several.pid, signal.SIGKILL)
     eventually(lambda: [pid for pid in found if is_running(pid)], lambda left: not left, seconds=15)
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there, and more than a zombie."""
+    """Return whether a process exists and is no zombie."""
     state = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return state.stdout.strip()[:1] not in {"", "Z"}
 
 
-def test_sqlite_has_one_worker(tmp_path: Path) -> None:
+def test_sqlite_runs_one_worker(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", {"PARLOUR_DATABASE": ""}, ["--workers", "2"])
     with pytest.raises(ServerError, match="several workers need PostgreSQL"):
         server.start()

@@ -1,4 +1,4 @@
-"""Speakers whose every committed word a webhook is to hear, whatever goes wrong meanwhile."""
+"""Message senders and a webhook that must receive every committed message despite faults."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
     from tests.support.server import Server
 
-SPEAKERS = 4
+SENDERS = 4
 PAUSE_SECONDS = 0.02
 COMPLETE_SECONDS_MAX = 30.0
 IN_FLIGHT_MAX = 64
-"""What may have been sent and not noted when the database goes away."""
+"""Deliveries that may be sent but not recorded when the database fails."""
 HEADERS = {"X-Twilio-Webhook-Enabled": "true"}
 
 
 class MessageSenders(BackgroundThreads):
-    """Threads that say something in conversations of their own account."""
+    """Threads that post messages in conversations of a separate account."""
 
     def __init__(self, server: Server, receiver: Receiver) -> None:
         self._server = server
         self._account = server.make_account()
-        self.told: list[str] = []
+        self.acknowledged: list[str] = []
         self.statuses: set[int] = set()
-        conversations = [self._conversation(receiver) for _ in range(SPEAKERS)]
+        conversations = [self._conversation(receiver) for _ in range(SENDERS)]
         super().__init__(*((sid,) for sid in conversations))
 
     def _api(self) -> Api:
@@ -42,13 +42,13 @@ class MessageSenders(BackgroundThreads):
     def _conversation(self, receiver: Receiver) -> str:
         with closing(self._api()) as api:
             sid: str = api.post("/Conversations").expect(201)["sid"]
-            hears = {
+            webhook = {
                 "Target": "webhook",
                 "Configuration.Url": receiver.url(),
                 "Configuration.Method": "POST",
                 "Configuration.Filters": ["onMessageAdded"],
             }
-            api.post(f"/Conversations/{sid}/Webhooks", hears).expect(201)
+            api.post(f"/Conversations/{sid}/Webhooks", webhook).expect(201)
         return sid
 
     def _run(self, sid: str) -> None:
@@ -57,27 +57,27 @@ class MessageSenders(BackgroundThreads):
                 answer = api.post(f"/Conversations/{sid}/Messages", Body="heard", headers=HEADERS)
                 self.statuses.add(answer.status)
                 if answer.status == 201:
-                    self.told.append(answer.json["sid"])
+                    self.acknowledged.append(answer.json["sid"])
 
 
 @contextmanager
 def wait_for_all_webhooks(server: Server, folder: Path, disturbances: int) -> Iterator[None]:
-    """Speakers at work; in the end everything committed was heard, in order, and nothing else."""
+    """Run senders; at the end every committed message was delivered, in order, and no other."""
     with Receiver(folder) as receiver:
-        speakers = MessageSenders(server, receiver)
-        speakers.start()
+        senders = MessageSenders(server, receiver)
+        senders.start()
         try:
             yield
         finally:
-            speakers.stop()
+            senders.stop()
         deadline = time.monotonic() + COMPLETE_SECONDS_MAX
         while not is_complete(committed(server), receiver.lines()) and time.monotonic() < deadline:
             time.sleep(0.1)
-        time.sleep(0.5)  # What would come twice, or too much, has a moment to come.
+        time.sleep(0.5)  # Gives duplicates and unexpected requests time.
         log, lines = committed(server), receiver.lines()
     found = differences(log, lines)
     assert not found, found[:5]
     assert duplicates(lines) <= disturbances * IN_FLIGHT_MAX
-    assert speakers.statuses <= {201, 503}
-    assert set(speakers.told) <= {sid for sids in log.values() for sid in sids}
-    assert speakers.told
+    assert senders.statuses <= {201, 503}
+    assert set(senders.acknowledged) <= {sid for sids in log.values() for sid in sids}
+    assert senders.acknowledged

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.kill_run import run_kills, shown
+from tests.crash.kill_run import describe_outcome, run_kills
 from tests.support.server import Server
 
 KILLS = 5
@@ -22,7 +22,9 @@ def test_an_answer_before_the_commit_is_reported_as_lost(tmp_path: Path) -> None
     outcome = run_kills(server, tmp_path, KILLS, SEED)
 
     first_lines = [story.partition("\n")[0] for story in outcome.found]
-    assert any(" is lost" in line or " should be " in line for line in first_lines), shown(outcome)
+    assert any(" is lost" in line or " should be " in line for line in first_lines), (
+        describe_outcome(outcome)
+    )
 
 
 @pytest.mark.timeout(240)
@@ -32,5 +34,7 @@ def test_an_event_after_the_commit_is_reported_as_half(tmp_path: Path) -> None:
 
     outcome = run_kills(server, tmp_path, KILLS, SEED)
 
-    said = ("has 0 events", "its last event", "and no row")
-    assert any(words in story for story in outcome.found for words in said), shown(outcome)
+    texts = ("has 0 events", "its last event", "and no row")
+    assert any(words in story for story in outcome.found for words in texts), describe_outcome(
+        outcome
+    )

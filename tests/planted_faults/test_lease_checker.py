@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.checkers.lease_checker import RecordedAttempt, broken_turns
+from tests.checkers.lease_checker import RecordedAttempt, term_violations
 from tests.checkers.webhook_receiver import Line
 from tests.faults.test_lease_owners import disturbed
 from tests.support.postgres_server import shared
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANSWER_MS = 300
-TURNS = {3: 0.0, 4: 100.0, 6: 200.0}
+LEASE_TERMS = {3: 0.0, 4: 100.0, 6: 200.0}
 
 
 def line(token: str, fence: int, at: float, retry_count: int = 0) -> Line:
@@ -28,7 +28,7 @@ LOG = [RecordedAttempt("a", 0, "delivered", 3), RecordedAttempt("b", 0, "deliver
 
 
 def test_what_was_on_its_way_and_not_recorded_may_be_sent_once_more() -> None:
-    assert broken_turns(TURNS, FAULTLESS, LOG) == []
+    assert term_violations(LEASE_TERMS, FAULTLESS, LOG) == []
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_was_on_its_way_and_not_recorded_may_be_sent_once_more() -> None:
 def test_each_kind_of_fault_is_reported(
     lines: list[Line], log: list[RecordedAttempt], expected: str
 ) -> None:
-    found = broken_turns(TURNS, FAULTLESS + lines, LOG + log)
+    found = term_violations(LEASE_TERMS, FAULTLESS + lines, LOG + log)
     assert found
     assert all(each.startswith((expected, "superseded")) for each in found), found
     assert any(each.startswith(expected) for each in found), found
@@ -57,6 +57,6 @@ def test_each_kind_of_fault_is_reported(
 def test_owners_without_a_fence_are_reported(tmp_path: Path) -> None:
     # Many wait in the memory of the one that is paused.
     found = disturbed(shared(), tmp_path, ["pause_owner"], ANSWER_MS, planted="unfenced")
-    broken = found.broken_turns()
+    broken = found.term_violations()
     kinds = {each.partition(":")[0] for each in broken}
     assert kinds >= {"superseded", "two owners"}, broken[:5]
