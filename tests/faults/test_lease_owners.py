@@ -152,7 +152,8 @@ def nothing_sent_by_two(found: Disturbed) -> None:
     lines = found.receiver.lines()
     log = lease_checker.recorded(found.balanced)
     print(
-        f"{found.disturbances} disturbances, {len(lease_checker.lease_terms(found.balanced))} terms,"
+        f"{found.disturbances} disturbances,"
+        f" {len(lease_checker.lease_terms(found.balanced))} terms,"
         f" {len(lines)} requests, {len(log)} attempts in the log,"
         f" {lease_checker.sent_in_two_terms(lines)} sent again by the next owner",
         file=sys.stderr,
