@@ -1,1 +1,1 @@
-"""The benchmark's parts: load clients, baselines, figures."""
+"""The benchmark: load clients, baselines, metrics."""

@@ -1,4 +1,4 @@
-"""A small server for tests of the load clients: it answers every request with the same bytes."""
+"""A small server for tests of the load clients: it always sends the same response."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Self
 
 
 class Answering:
-    """A server on loopback that answers every request with the same bytes, in a thread."""
+    """A server on loopback that always sends the same response, in a thread."""
 
     def __init__(
         self, pieces: list[bytes], *, closes: bool = False, stall: tuple[int, float] = (0, 0.0)
     ) -> None:
-        """Keep what to answer, piece by piece, and whether to close after each answer.
+        """Take the response in chunks, and whether to close after each response.
 
-        ``stall``: at the request of this number the whole server stands still for so many seconds.
+        ``stall``: at the request of this number the whole server blocks for this many seconds.
         """
         self.pieces = pieces
         self.closes = closes
@@ -35,11 +35,11 @@ class Answering:
                 body = await reader.readexactly(3) if head.startswith(b"POST") else b""
                 self.seen.append(head + body)
                 if len(self.seen) == self.stall[0]:
-                    time.sleep(self.stall[1])  # noqa: ASYNC251 (everything stands still)
+                    time.sleep(self.stall[1])  # noqa: ASYNC251 (blocks the event loop)
                 for piece in self.pieces:
                     writer.write(piece)
                     await writer.drain()
-                    # The next piece leaves in a packet of its own.
+                    # The next chunk is sent in a separate packet.
                     await asyncio.sleep(0)
                 if self.closes:
                     break

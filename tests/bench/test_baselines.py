@@ -1,4 +1,4 @@
-"""The baselines do the work they claim: a shortcut there would make every ratio worthless."""
+"""The baselines do the work they claim: a shortcut there would invalidate every ratio."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ def api(running: Process, credentials: Credentials) -> Iterator[Api]:
         yield client
 
 
-def test_the_answer_is_the_participant_that_the_form_describes(
-    api: Api, credentials: Credentials
-) -> None:
+def test_response_is_the_participant_of_the_form(api: Api, credentials: Credentials) -> None:
     request = workload.update_participant(credentials, NAMES).requests[0]
     status, body = api.raw("POST", PATH, request.partition(b"\r\n\r\n")[2].decode())
 
@@ -65,16 +63,16 @@ def test_the_answer_is_the_participant_that_the_form_describes(
     assert 600 <= len(body) <= 700
 
 
-def test_attributes_that_are_not_json_are_refused(api: Api) -> None:
+def test_invalid_json_attributes_are_rejected(api: Api) -> None:
     assert api.raw("POST", PATH, "Attributes=%7Bnot+json")[0] == 400
 
 
-def test_an_index_that_is_no_number_is_refused(api: Api) -> None:
+def test_non_numeric_index_is_rejected(api: Api) -> None:
     assert api.raw("POST", PATH, "LastReadMessageIndex=one")[0] == 400
 
 
 @pytest.mark.parametrize("part", ["account_sid", "auth_token"])
-def test_wrong_credentials_are_refused(
+def test_wrong_credentials_are_rejected(
     running: Process, credentials: Credentials, part: str
 ) -> None:
     pair = {"account_sid": credentials.account_sid, "auth_token": credentials.auth_token}
@@ -83,7 +81,7 @@ def test_wrong_credentials_are_refused(
         assert client.raw("POST", PATH, "Attributes=%7B%7D")[0] == 401
 
 
-def test_one_transaction_keeps_the_row_and_its_event(
+def test_one_transaction_stores_the_row_and_its_event(
     tmp_path: Path, credentials: Credentials
 ) -> None:
     with servers.one_transaction(tmp_path, credentials) as process:

@@ -1,4 +1,4 @@
-"""The figures of the benchmark: ratios within a round, medians over rounds, goals, shapes."""
+"""The metrics of the benchmark: ratios within a round, medians over rounds, goals, shapes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sample(rate: float, errors: int = 0) -> Sample:
 
 
 def test_a_ratio_is_taken_within_a_round_before_the_median() -> None:
-    # The machine is twice as slow in the second round: the ratio does not see it.
+    # The machine is twice as slow in the second round: the ratio is not affected.
     fast = [sample(100), sample(50), sample(120)]
     bare = [sample(200), sample(100), sample(120)]
     measured = Measured({("ours", 1): fast, ("bare", 1): bare})
@@ -33,7 +33,7 @@ def test_a_ratio_is_taken_within_a_round_before_the_median() -> None:
     assert measured.median("ours", 1, lambda s: s.rate) == 100
 
 
-def test_wrong_answers_are_added_up_over_all_rounds() -> None:
+def test_wrong_responses_are_summed_over_all_rounds() -> None:
     right = [sample(1), sample(1)]
     wrong = [sample(1, errors=2), sample(1, errors=3)]
     measured = Measured({("ours", 1): right, ("ours", 64): wrong, ("bare", 1): right})
@@ -49,7 +49,7 @@ def test_a_goal_is_met_up_to_its_bound_and_missed_beyond() -> None:
     assert goals.at_most("start", 0.51, 0.5).line().endswith("MISSED")
 
 
-def test_an_earlier_commit_is_compared_at_the_most_connections_and_alone() -> None:
+def test_earlier_commit_is_compared_at_most_connections_and_alone() -> None:
     ours = {name: sample(1.5 * 100) for name in earlier_version.RATES_MIN}
     both = ours | {earlier_version.earlier(name): sample(100) for name in earlier_version.RATES_MIN}
     measured = Measured({(name, c): [both[name]] for name in both for c in (1, 64)})
@@ -60,7 +60,7 @@ def test_an_earlier_commit_is_compared_at_the_most_connections_and_alone() -> No
     assert all(goal.is_met for goal in checked)
 
 
-def test_the_sources_of_an_earlier_commit_are_whole(tmp_path: Path) -> None:
+def test_sources_of_an_earlier_commit_are_complete(tmp_path: Path) -> None:
     source = earlier_version.checkout("HEAD", tmp_path)
 
     assert (source / "parlour" / "__main__.py").is_file()
@@ -79,7 +79,7 @@ def test_a_shape_has_exactly_its_messages_and_conversations(shape: Shape) -> Non
 
 
 @pytest.mark.parametrize("participant_count", [1, 200, 500, 200_000])
-def test_no_update_says_what_the_one_before_it_said(participant_count: int) -> None:
+def test_consecutive_updates_differ(participant_count: int) -> None:
     conversation_sid = "CH" + "0" * 32
     participants = [(conversation_sid, f"MB{n:032x}") for n in range(participant_count)]
     names = Names([conversation_sid], participants, {}, "RL" + "0" * 32)
@@ -101,7 +101,7 @@ def test_server_and_load_never_share_a_core_where_there_are_two() -> None:
     assert len(server) == len(load) <= 1
 
 
-def test_figures_are_written_between_the_marks_and_replace_the_old_ones() -> None:
+def test_metrics_between_the_markers_are_replaced() -> None:
     record = {
         "machine": {"cores": 2},
         "rows": [
@@ -136,7 +136,7 @@ def window(*, refused: int = 0, mean_us: float = 1000.0) -> Window:
     )
 
 
-def test_overload_is_over_after_the_last_window_unlike_the_calm_ones() -> None:
+def test_overload_ends_after_the_last_window_above_the_baseline() -> None:
     calm = [window(), window(mean_us=15_000)]
     slow, usual, refusing = window(mean_us=31_000), window(mean_us=29_000), window(refused=1)
 
@@ -145,7 +145,7 @@ def test_overload_is_over_after_the_last_window_unlike_the_calm_ones() -> None:
     assert overload.seconds_until_normal(calm, [slow, usual, refusing], 100) == pytest.approx(0.3)
 
 
-def test_goodput_counts_the_time_until_the_last_answer() -> None:
+def test_goodput_counts_the_time_until_the_last_response() -> None:
     times = Latencies(count=300, p50_us=1, p99_us=2, mean_us=1, max_us=2)
     seen = Offered(
         due=900, sent=800, unsent=100, seconds=2.0, connect_errors=1, timeouts=2, cut_off=3,

@@ -1,4 +1,4 @@
-"""The load client of the benchmark counts right answers, and counts wrong ones as errors."""
+"""The load client of the benchmark counts valid responses, and counts others as errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load(server: Answering, **changes: float) -> client.Load:
     )
 
 
-def test_right_answers_are_counted_and_timed(right_server: Answering) -> None:
+def test_valid_responses_are_counted_and_timed(right_server: Answering) -> None:
     seen = client.run_requests(load(right_server), [REQUEST])
 
     assert seen.errors == 0
@@ -48,7 +48,7 @@ def test_right_answers_are_counted_and_timed(right_server: Answering) -> None:
     assert seen.rate == pytest.approx(seen.requests / seen.seconds, rel=0.01)
 
 
-def test_the_prepared_requests_are_sent_in_turn_as_they_are(right_server: Answering) -> None:
+def test_prepared_requests_are_sent_in_order_and_unchanged(right_server: Answering) -> None:
     seen = client.run_requests(
         load(right_server, connections=1, requests_max=5, seconds=10), [REQUEST, OTHER]
     )
@@ -57,7 +57,7 @@ def test_the_prepared_requests_are_sent_in_turn_as_they_are(right_server: Answer
     assert right_server.seen == [REQUEST, OTHER, REQUEST, OTHER, REQUEST]
 
 
-def test_a_run_can_go_on_where_the_last_one_ended(right_server: Answering) -> None:
+def test_run_can_continue_after_the_last_one(right_server: Answering) -> None:
     going_on = client.Load(
         port=right_server.port, connections=1, seconds=10, requests_max=3, first=5
     )
@@ -67,7 +67,7 @@ def test_a_run_can_go_on_where_the_last_one_ended(right_server: Answering) -> No
     assert right_server.seen == [OTHER, REQUEST, OTHER]
 
 
-def test_an_answer_in_pieces_is_one_answer() -> None:
+def test_response_in_chunks_counts_once() -> None:
     pieces = [RIGHT[:4], RIGHT[4:30], RIGHT[30:-2], RIGHT[-2:]]
     with Answering(pieces) as server:
         seen = client.run_requests(load(server), [REQUEST])
@@ -76,7 +76,7 @@ def test_an_answer_in_pieces_is_one_answer() -> None:
     assert seen.status["2xx"] == seen.requests > 10
 
 
-def test_a_server_may_close_after_an_announced_last_answer() -> None:
+def test_server_may_close_after_an_announced_last_response() -> None:
     last = RIGHT.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     with Answering([last], closes=True) as server:
         seen = client.run_requests(load(server), [REQUEST])
@@ -97,7 +97,7 @@ def test_a_server_may_close_after_an_announced_last_answer() -> None:
         pytest.param(RIGHT + b"more", id="more than announced"),
     ],
 )
-def test_a_wrong_answer_is_an_error_and_not_a_latency(wrong: bytes) -> None:
+def test_wrong_response_is_an_error_and_no_latency(wrong: bytes) -> None:
     with Answering([wrong]) as server:
         seen = client.run_requests(load(server, requests_max=40), [REQUEST])
 
@@ -105,7 +105,7 @@ def test_a_wrong_answer_is_an_error_and_not_a_latency(wrong: bytes) -> None:
     assert seen.p50_us == 0
 
 
-def test_an_answer_that_is_cut_off_is_an_error() -> None:
+def test_truncated_response_is_an_error() -> None:
     with Answering([RIGHT[:-1]], closes=True) as server:
         seen = client.run_requests(load(server, requests_max=40), [REQUEST])
 
@@ -132,7 +132,7 @@ def test_statuses_are_counted_by_class() -> None:
         ({"port": 0}, "port"),
     ],
 )
-def test_what_is_not_bounded_is_refused(
+def test_unbounded_load_is_rejected(
     changes: dict[str, object], complaint: str, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {"port": 9, "connections": 1, "seconds": 0.1}
@@ -144,7 +144,7 @@ def test_what_is_not_bounded_is_refused(
 
 
 @pytest.mark.parametrize("content", [b"", struct.pack("<I", 9) + b"short", b"\0\0\0\0\0"])
-def test_a_broken_file_of_requests_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_invalid_request_file_is_rejected(content: bytes, tmp_path: Path) -> None:
     requests = tmp_path / "requests"
     requests.write_bytes(content)
 

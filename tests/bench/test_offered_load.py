@@ -1,4 +1,4 @@
-"""The open-loop load client keeps its schedule, and measures from when a request was due."""
+"""The open-loop load client follows its schedule, and measures from the due time of a request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def offer(server: Answering, **changes: object) -> offered.Offer:
     return dataclasses.replace(usual, **changes)  # type: ignore[arg-type]
 
 
-def test_evenly_spaced_requests_are_sent_in_turn_and_accepted() -> None:
+def test_evenly_spaced_requests_are_sent_in_order_and_accepted() -> None:
     with Answering([RIGHT]) as server:
         seen = offered.run_requests(offer(server), [REQUEST, OTHER])
 
@@ -57,16 +57,16 @@ def test_poisson_arrivals_have_the_rate_and_follow_from_the_seed() -> None:
     assert schedules[0] == schedules[1] != schedules[2]
 
 
-def test_stalled_server_shows_in_latency_of_requests_due_meanwhile() -> None:
+def test_stall_shows_in_latency_of_requests_due_during_it() -> None:
     with Answering([RIGHT], stall=(50, STALL_SECONDS)) as server:
         seen = offered.run_requests(offer(server, connections=2), [REQUEST])
     with Answering([RIGHT], stall=(50, STALL_SECONDS)) as server:
         load = client.Load(server.port, connections=2, seconds=10.0, requests_max=COUNT)
         closed = client.run_requests(load, [REQUEST])
 
-    # The closed loop sends nothing meanwhile, and so sees two slow answers of 200. The open loop
-    # has a hundredth and more of its requests late by most of the stall, waiting for one of two
-    # connections among them.
+    # The closed loop sends nothing during the stall, and so measures two slow responses of 200.
+    # In the open loop more than a hundredth of the requests are late by most of the stall,
+    # including those that wait for one of two connections.
     assert closed.mean_us < STALL_SECONDS * 1e6 * 0.1
     assert seen.due == seen.accepted.count
     assert seen.accepted.p99_us > STALL_SECONDS * 1e6 * 0.9
@@ -77,7 +77,7 @@ def test_stalled_server_shows_in_latency_of_requests_due_meanwhile() -> None:
     )
 
 
-def test_refused_and_accepted_are_told_apart() -> None:
+def test_rejected_and_accepted_requests_are_counted_separately() -> None:
     kinds = {200: "accepted", 201: "accepted", 429: "refused", 503: "refused", 404: "", 500: ""}
     for status, kind in kinds.items():
         with Answering([answer(status)]) as server:
@@ -98,7 +98,7 @@ def test_request_without_free_connection_is_unsent_after_its_wait() -> None:
     assert seen.sent == seen.accepted.count
 
 
-def test_late_answer_is_a_timeout_and_the_connection_is_replaced() -> None:
+def test_late_response_is_a_timeout_and_the_connection_is_replaced() -> None:
     with Answering([RIGHT], stall=(10, 0.3)) as server:
         seen = offered.run_requests(offer(server, connections=4, timeout_ms=100), [REQUEST])
 
@@ -108,7 +108,7 @@ def test_late_answer_is_a_timeout_and_the_connection_is_replaced() -> None:
     assert seen.accepted.count + seen.timeouts == seen.sent
 
 
-def test_answer_that_is_cut_off_is_counted_as_such() -> None:
+def test_truncated_response_is_counted_separately() -> None:
     with Answering([RIGHT[:-1]], closes=True) as server:
         seen = offered.run_requests(offer(server, seconds=0.1), [REQUEST])
 
@@ -116,7 +116,7 @@ def test_answer_that_is_cut_off_is_counted_as_such() -> None:
     assert seen.statuses == {}
 
 
-def test_server_may_close_after_an_announced_last_answer() -> None:
+def test_server_may_close_after_an_announced_last_response() -> None:
     last = RIGHT.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     with Answering([last], closes=True) as server:
         seen = offered.run_requests(offer(server, seconds=0.1), [REQUEST])
@@ -140,7 +140,7 @@ def test_server_may_close_after_an_announced_last_answer() -> None:
         ({"port": 9}, "nobody listens"),
     ],
 )
-def test_what_is_not_bounded_is_refused(
+def test_unbounded_offer_is_rejected(
     changes: dict[str, object], complaint: str, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {"port": 9, "connections": 1, "seconds": 0.1, "rate": 10.0}

@@ -1,4 +1,4 @@
-"""The load client of the socket counts what arrives, and nothing else."""
+"""The load client of the socket counts events, and nothing else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _notice(number: int, kind: str) -> bytes:
     return frames.frame(header, b'{"event":{}}')
 
 
-# One message is two frames about realtime objects; whoever types is told as well, and not counted.
+# A message makes two frames about realtime objects; the typing user's own frame is not counted.
 TOLD = [
     _notice(1, "com.twilio.rtd.cds.list"),
     _notice(2, "com.twilio.rtd.cds.document"),
@@ -52,7 +52,7 @@ def sockets(port: int, tmp_path: Path) -> Iterator[Sockets]:
         yield running
 
 
-def test_every_connection_hears_every_message(sockets: Sockets) -> None:
+def test_every_connection_receives_every_message(sockets: Sockets) -> None:
     assert sockets.connect(10).listeners == 10
     assert sockets.connect(50).listeners == 50
     seen = sockets.fanout(4, 2)
@@ -63,14 +63,14 @@ def test_every_connection_hears_every_message(sockets: Sockets) -> None:
     assert seen.refusals == seen.healthy_closed == seen.stalled_closed == 0
 
 
-def test_messages_at_a_rate_take_their_time(sockets: Sockets) -> None:
+def test_messages_are_sent_at_the_given_rate(sockets: Sockets) -> None:
     sockets.connect(20)
     seen = sockets.rate(50, 0.4)
     assert (seen.messages, seen.message_frames) == (20, 20 * 20)
     assert seen.seconds >= 0.38
 
 
-def test_stalled_connections_are_no_listeners(sockets: Sockets) -> None:
+def test_stalled_connections_are_not_counted(sockets: Sockets) -> None:
     sockets.connect(30, tight=10)
     assert sockets.stall(10).listeners == 20
     seen = sockets.fanout(3, 2)
@@ -78,7 +78,7 @@ def test_stalled_connections_are_no_listeners(sockets: Sockets) -> None:
     assert seen.healthy_closed == 0
 
 
-def test_a_server_that_refuses_the_socket_is_said(tmp_path: Path) -> None:
+def test_server_that_rejects_the_socket_is_reported(tmp_path: Path) -> None:
     client.write_scripts(tmp_path / "scripts", [[]])
     client.write_trigger(tmp_path / "trigger", client.HTTP, [POST])
     with servers.constant(tmp_path, "constant", b"{}") as process:
@@ -89,7 +89,7 @@ def test_a_server_that_refuses_the_socket_is_said(tmp_path: Path) -> None:
             running.connect(1)
 
 
-def test_a_frame_survives_being_taken_apart() -> None:
+def test_decoded_frame_equals_the_original() -> None:
     header, payload = frames.parsed(frames.request(7, "POST", "/v1/x", {"a": "ü"}, {"P": "1"}))
     assert header["http_request"]["params"] == {"P": "1"}
     assert payload == b'{"a":"\\u00fc"}'

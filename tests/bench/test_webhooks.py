@@ -1,4 +1,4 @@
-"""The promised figures of webhooks: how soon they arrive, and beside an endpoint that hangs."""
+"""The benchmark's webhook latency: percentiles, and the effect of an endpoint that hangs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bench.processes import cores_apart, data_folder
 from bench.webhooks import Figures, Round
 
 PLANTED_FAULTS = Path(__file__).parent.parent / "planted_faults"
-# Far below the five seconds that a webhook has to answer.
+# Far below the webhook timeout of five seconds.
 NOT_WAITING_MS_MAX = 3000.0
 
 
-def test_percentiles_are_times_that_were_seen() -> None:
+def test_percentiles_are_measured_times() -> None:
     assert webhooks.percentile([3.0, 1.0, 2.0], 0.50) == 2.0
     assert webhooks.percentile([float(number) for number in range(1, 101)], 0.99) == 99.0
     assert webhooks.percentile([7.0], 0.99) == 7.0
 
 
-def test_a_ratio_is_taken_within_a_round_and_what_is_late_counts() -> None:
+def test_ratio_is_taken_within_a_round_and_late_webhooks_count() -> None:
     slow_machine = Round([10.0] * 100, [15.0] * 100)
     quick_machine = Round([1.0] * 100, [1.5] * 100)
     assert Figures([slow_machine, quick_machine]).hanging_ratio == 1.5
@@ -31,7 +31,7 @@ def test_a_ratio_is_taken_within_a_round_and_what_is_late_counts() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_who_hangs_holds_up_nobody_else() -> None:
+def test_hanging_endpoint_delays_no_other() -> None:
     with data_folder() as folder:
         figures = webhooks.measure(folder, webhooks.QUICK)
     assert figures.late == 0
@@ -42,8 +42,8 @@ def test_who_hangs_holds_up_nobody_else() -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_server_whose_endpoints_wait_for_one_another_is_reported() -> None:
-    """Teeth: with one request at a time in all, the others wait until the hanging ones give up."""
+def test_endpoints_that_delay_each_other_are_reported() -> None:
+    """Planted fault: with one request in flight in all, others wait for the hanging ones."""
     launcher = str(PLANTED_FAULTS / "launch_one_webhook_at_a_time.py")
     with data_folder() as folder:
         figures = webhooks.measure(folder, webhooks.QUICK, program=(launcher,))
@@ -53,7 +53,7 @@ def test_a_server_whose_endpoints_wait_for_one_another_is_reported() -> None:
 
 @pytest.mark.gate
 @pytest.mark.timeout(300)
-def test_the_promised_figures() -> None:
+def test_webhook_latency_is_within_the_documented_bounds() -> None:
     server_cores, load_cores = cores_apart()
     with data_folder() as folder:
         figures = webhooks.measure(

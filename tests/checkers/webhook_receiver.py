@@ -145,11 +145,11 @@ class _Connection(asyncio.Protocol):
         os.write(self._record, (json.dumps(vars(line)) + "\n").encode())
         what, *rest = parts.path.strip("/").split("/")
         seconds, status = _behaviour(what, rest, line)
-        body = _response_body(what, rest, line)
+        response_body = _response_body(what, rest, line)
         if not seconds:
-            self._answer(status, body)
+            self._answer(status, response_body)
             return
-        task = asyncio.ensure_future(self._answer_later(seconds, status, body))
+        task = asyncio.ensure_future(self._answer_later(seconds, status, response_body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -1,1 +1,1 @@
-"""Each response has the documented shape, whatever is requested, and OpenAPI describes it."""
+"""Each response to any request has the documented shape, and OpenAPI describes it."""

@@ -1,6 +1,6 @@
-"""Reads a closed database: what the schema alone does not promise, and must be so all the same.
+"""Consistency of a closed database, beyond the constraints of its schema.
 
-`checkers/atomicity_checker.py` holds rows against events; this holds rows against each other.
+`checkers/atomicity_checker.py` compares rows with events; this compares rows with each other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Each query finds what must not be; what only waits for its removal in the background is left out.
+# Each query finds violations; rows that await removal in the background are left out.
 _NOT_DOOMED = """
  AND NOT EXISTS (SELECT 1 FROM purge WHERE purge.account_sid = row.account_sid
                  AND purge.owner_sid IN (row.service_sid, {owner}))
@@ -119,7 +119,7 @@ JSON_COLUMNS = {
 
 
 def inconsistencies(data_dir: Path) -> list[str]:
-    """Everything in a data directory that is not as it must be; empty if all is well."""
+    """Return all inconsistencies in a data directory."""
     found = violations(data_dir)
     for path in databases(data_dir):
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:

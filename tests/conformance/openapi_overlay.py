@@ -1,4 +1,4 @@
-"""The server's own description with what answers are made of, and with names of what exists."""
+"""The server's OpenAPI description, extended with response schemas and names of samples."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _VARIABLE = re.compile(r"/([A-Za-z]+)/\{(\w+)\}")
 
 
 def with_overlay(sample: SampleResources) -> dict[str, Any]:
-    """The description, closed where answers are known; errors have codes of the catalogue."""
-    # Parts of it are made once and shared.
+    """Return the description with closed schemas; errors have codes of the catalogue."""
+    # Some parts are created once and shared.
     described = deepcopy(description())
     for path, methods in described["paths"].items():
         for operation in methods.values():
@@ -48,7 +48,7 @@ def _describe_answers(operation: dict[str, Any], *, service_form: bool) -> None:
 
 
 def _name_what_exists(path: str, operation: dict[str, Any], sample: SampleResources) -> None:
-    """Variables of the path mostly lead somewhere, so that more than 404 is tried."""
+    """Most path variables name existing objects, so that more than 404 is tested."""
     kinds = {variable: kind for kind, variable in _VARIABLE.findall(path)}
     for parameter in operation["parameters"]:
         if parameter["in"] == "path":

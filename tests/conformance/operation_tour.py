@@ -1,4 +1,4 @@
-"""A tour through every operation: each is asked in its many ways, and each answer is checked."""
+"""A tour through every operation: each is called in many ways, each response is checked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Tour:
     """Requests as one account, all checked; the findings by operation."""
 
     def __init__(self, server: Server, account: tuple[str, str]) -> None:
-        """Go nowhere yet."""
+        """Send no requests yet."""
         self.server = server
         self.account_sid = account[0]
         self.api = Api(server.base_url, *account)
@@ -37,7 +37,7 @@ class Tour:
         self.answers: list[tuple[str, str, Answer]] = []
 
     def ask(self, method: str, path: str, *fields: dict[str, Any], **more: Any) -> Any:
-        """One request that must succeed, checked; gives the JSON of its answer."""
+        """Send a request that must succeed, check it, and return the JSON of the response."""
         given: dict[str, Any] = {}
         for each in (*fields, more):
             given |= each
@@ -58,20 +58,20 @@ class Tour:
         return answer.json
 
     def get(self, path: str, **query: Any) -> Any:
-        """GET."""
+        """Send a GET."""
         return self.ask("GET", path, query)
 
     def post(self, path: str, *fields: dict[str, Any], **more: Any) -> Any:
-        """POST."""
+        """Send a POST."""
         return self.ask("POST", path, *fields, more)
 
     def remove(self, path: str) -> None:
-        """DELETE."""
+        """Send a DELETE."""
         self.ask("DELETE", path)
 
 
 def go(tour: Tour) -> None:
-    """The whole tour: the account, a service, and what both URL forms have."""
+    """Do the whole tour: the account, a service, and the resources of both URL forms."""
     account(tour)
     service_sid = tour.post("/Services", FriendlyName="Branch office")["sid"]
     service(tour, service_sid)
@@ -80,7 +80,7 @@ def go(tour: Tour) -> None:
         roles(tour, prefix)
         users(tour, prefix)
         conversations(tour, prefix)
-        together(tour, prefix)
+        batch_create(tour, prefix)
         participants(tour, prefix)
         memberships(tour, prefix)
         messages(tour, prefix, sid)
@@ -89,7 +89,7 @@ def go(tour: Tour) -> None:
 
 
 def pages_of(tour: Tour, path: str, **query: Any) -> None:
-    """A list from its first page to its second and back."""
+    """Read a list from its first page to its second and back."""
     tour.get(path, **query)
     first = tour.get(path, PageSize=1, **query)
     following = first["meta"]["next_page_url"]
@@ -100,7 +100,7 @@ def pages_of(tour: Tour, path: str, **query: Any) -> None:
 
 
 def account(tour: Tour) -> None:
-    """What an account has once, its addresses and its credentials."""
+    """Account settings, addresses and credentials."""
     tour.get("/Configuration")
     tour.post("/Configuration", DefaultInactiveTimer="PT1M", DefaultClosedTimer="P1DT2H3M4S")
     tour.post(
@@ -170,7 +170,7 @@ def _credentials(tour: Tour) -> None:
 
 
 def service(tour: Tour, service_sid: str) -> None:
-    """What a service has once, and its push bindings."""
+    """Settings of a service, and its push bindings."""
     path = f"/Services/{service_sid}"
     tour.get(path)
     pages_of(tour, "/Services")
@@ -217,7 +217,7 @@ def roles(tour: Tour, prefix: str) -> None:
 
 
 def users(tour: Tour, prefix: str) -> None:
-    """Users by sid and by identity."""
+    """Users by SID and by identity."""
     bare = tour.post(f"{prefix}/Users", Identity="alice")
     named = {"Identity": "bob@example.com", "FriendlyName": "Bob", "Attributes": ATTRIBUTES}
     tour.post(f"{prefix}/Users", named, RoleSid=bare["role_sid"])
@@ -229,7 +229,7 @@ def users(tour: Tour, prefix: str) -> None:
 
 
 def conversations(tour: Tour, prefix: str) -> None:
-    """Conversations: bare, with everything, inactive, closed; by sid and by unique name."""
+    """Conversations: empty, with all fields, inactive, closed; by SID and by unique name."""
     path = f"{prefix}/Conversations"
     tour.post(path)
     full = tour.post(
@@ -253,8 +253,8 @@ def conversations(tour: Tour, prefix: str) -> None:
     tour.remove(f"{path}/{full['sid']}")
 
 
-def together(tour: Tour, prefix: str) -> None:
-    """Conversations made together with participants, and alone."""
+def batch_create(tour: Tour, prefix: str) -> None:
+    """Conversations created with participants, and without."""
     alone = {"FriendlyName": "alone", "UniqueName": "alone"}
     tour.post(f"{prefix}/ConversationWithParticipants", alone)
     binding = {"address": phone_number(), "proxy_address": PROXY}
@@ -273,7 +273,7 @@ def together(tour: Tour, prefix: str) -> None:
 
 
 def participants(tour: Tour, prefix: str) -> None:
-    """Participants of every kind, by sid and by identity."""
+    """Participants of every kind, by SID and by identity."""
     conversation = tour.post(f"{prefix}/Conversations")["sid"]
     path = f"{prefix}/Conversations/{conversation}/Participants"
     chat = tour.post(path, Identity="dave@example.com", Attributes=ATTRIBUTES, DateCreated=MOMENT)
@@ -302,12 +302,12 @@ def _group(tour: Tour, prefix: str) -> None:
 
 
 def bound(address: str, proxy: str = PROXY) -> dict[str, str]:
-    """The parameters of a messaging participant."""
+    """Return the parameters of a messaging participant."""
     return {"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": proxy}
 
 
 def memberships(tour: Tour, prefix: str) -> None:
-    """What conversations a user, an identity or an address is in."""
+    """Conversations of a user, an identity or an address."""
     number = phone_number()
     for name in ("", "named"):
         fields = {"FriendlyName": name, "UniqueName": name} if name else {}
@@ -329,7 +329,7 @@ def memberships(tour: Tour, prefix: str) -> None:
 
 
 def messages(tour: Tour, prefix: str, service_sid: str) -> None:
-    """Messages with everything a message can have, and their receipts."""
+    """Messages with all optional parts, and their receipts."""
     conversation = tour.post(f"{prefix}/Conversations")["sid"]
     path = f"{prefix}/Conversations/{conversation}/Messages"
     plain = tour.post(path, Body="Hello", Author="heidi", Attributes=ATTRIBUTES)

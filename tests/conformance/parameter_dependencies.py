@@ -1,4 +1,4 @@
-"""What goes together in a request that makes sense: parameters that need or exclude each other."""
+"""Dependencies between parameters: which ones need or exclude each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Dependency(NamedTuple):
-    """One way to ask for something: what is said, with which value if not any, and what is not."""
+    """One valid combination: parameters present, their values if restricted, and those absent."""
 
     said: dict[str, str | None]
     unsaid: frozenset[str] = frozenset()
@@ -30,7 +30,7 @@ _OF_PARTICIPANT_CONVERSATIONS = (
     Dependency({"Address": None}, frozenset({"Identity"})),
 )
 
-# By the operation, in its short form where it has one.
+# By operation, in its short form if it has one.
 _SENSES: dict[str, tuple[Dependency, ...]] = {
     "ListParticipantConversation": _OF_PARTICIPANT_CONVERSATIONS,
     "CreateConversationParticipant": (
@@ -58,5 +58,5 @@ _SENSES: dict[str, tuple[Dependency, ...]] = {
 
 
 def dependencies_of(operation_id: str) -> tuple[Dependency, ...]:
-    """The ways to ask; none if any parameters will do."""
+    """Return the valid combinations; none if any parameters will do."""
     return _SENSES.get(operation_id, _SENSES.get(operation_id.replace("Service", "", 1), ()))

@@ -1,4 +1,4 @@
-"""Values of parameters: good ones by the name of the parameter, hostile ones for any."""
+"""Values of parameters: valid ones by the name of the parameter, hostile ones for any."""
 
 from __future__ import annotations
 
@@ -96,29 +96,29 @@ _GOOD: dict[str, st.SearchStrategy[str]] = {
 
 
 def good_by_name(name: str, schema: dict[str, Any]) -> st.SearchStrategy[str]:
-    """Values that the parameter takes, where they do not depend on what exists."""
+    """Return valid values that do not depend on existing objects."""
     return _GOOD[name] if name in _GOOD else _of_schema(schema)
 
 
 def good_there(draw: Draw, name: str, sample: SampleResources) -> str | None:
-    """The name of something that exists, for a parameter that takes such names."""
+    """Draw the name of an existing object, for a parameter that takes such names."""
     there = _of_world(name, sample)
     return pick(draw, there) if there else None
 
 
 def dice(draw: Draw) -> int:
-    """A number up to a million, all alike: Hypothesis itself is fond of the ends of a range."""
+    """Draw a number up to a million, uniformly: Hypothesis prefers the ends of a range."""
     number: int = draw(_place)
     return number * 7919 % 1_000_003
 
 
 def chance(draw: Draw, percent: int) -> bool:
-    """Whether something happens that happens so often."""
+    """Return true with this probability."""
     return (dice(draw) + 37) % 100 < percent
 
 
 def pick(draw: Draw, there: Sequence[str], first: int = 12) -> str:
-    """One of what exists now, mostly of the first, below which there is something."""
+    """Draw one of the existing names, mostly one of the first, which have children."""
     number = dice(draw)
     some = there[:first] if number % 4 else there
     return some[number // 4 % len(some)]
@@ -128,7 +128,7 @@ def _of_world(name: str, sample: SampleResources) -> Sequence[str]:
     if name.endswith("RoleSid"):
         return sample.there(sample.default_sid, "Roles") + sample.there(sample.service_sid, "Roles")
     if name.endswith("ServiceSid") and "Messaging" not in name:
-        # Of the first two there is something in each.
+        # The first two have children of each kind.
         return sample.there(ACCOUNT, "Services")[:2]
     return {"MediaSid": sample.media, "ContentSid": (sample.template,)}.get(name, ())
 
@@ -185,4 +185,4 @@ hostile: st.SearchStrategy[Value] = st.one_of(
     st.text(max_size=30).map(lambda text: text.encode("utf-8", "surrogatepass")),
     st.binary(max_size=12),
 )
-"""Texts and bytes that something somewhere may choke on."""
+"""Texts and bytes that may break a parser."""

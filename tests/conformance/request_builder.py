@@ -1,4 +1,4 @@
-"""Requests for each operation, right or wrong in one of several ways, made from its schema."""
+"""Requests for each operation, valid or invalid in one of several ways, made from its schema."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _OF_THE_ACCOUNT = frozenset({"Services", "Credentials", "Addresses"})
 
 @dataclass(frozen=True)
 class Request:
-    """One request, as it goes on the wire."""
+    """One request, as it is sent."""
 
     method: str
     target: str
@@ -53,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True)
 class ExpectedResponse:
-    """A parameter as the interface describes itself."""
+    """A parameter of the OpenAPI description."""
 
     name: str
     values: st.SearchStrategy[str]
@@ -62,8 +62,8 @@ class ExpectedResponse:
 
 
 @cache
-def said_to(operation_id: str) -> tuple[ExpectedResponse, ...]:
-    """The parameters of an operation: of its form, or of its query."""
+def parameters_of(operation_id: str) -> tuple[ExpectedResponse, ...]:
+    """Return the parameters of an operation: of its form, or of its query."""
     for path in description()["paths"].values():
         for each in path.values():
             if each["operationId"] == operation_id:
@@ -96,7 +96,7 @@ def _as_said(name: str, schema: dict[str, Any], *, required: bool) -> ExpectedRe
 
 @st.composite
 def requests(draw: Draw, operation: Operation, way: str, sample: SampleResources) -> Request:
-    """One request for an operation."""
+    """Draw one request for an operation."""
     pairs = _pairs(draw, operation.operation_id, way, sample)
     path = _path(draw, operation, way, sample)
     headers: dict[str, str] = {}
@@ -113,7 +113,7 @@ def requests(draw: Draw, operation: Operation, way: str, sample: SampleResources
         value = draw(st.sampled_from(["true", "TRUE", "false", "1", "", "maybe"]))
         headers["X-Twilio-Webhook-Enabled"] = value
     follows_link = chance(draw, 15)
-    # What is drawn must not depend on what exists, so everything is drawn and some is not used.
+    # The draws must not depend on the existing objects: draw everything, then use a part.
     page = pick(draw, sample.pages[operation.operation_id] or [target])
     if follows_link and way in {WELL_FORMED, MISPLACED}:
         target = page
@@ -123,14 +123,14 @@ def requests(draw: Draw, operation: Operation, way: str, sample: SampleResources
 def _pairs(
     draw: Draw, operation_id: str, way: str, sample: SampleResources
 ) -> list[tuple[str, Value]]:
-    known = said_to(operation_id)
+    known = parameters_of(operation_id)
     pairs: list[tuple[str, Value]] = []
     for each in known:
         often = {"PageToken": 3}.get(each.name, 35)
         if each.required or chance(draw, often):
             pairs += _said(draw, each, way, sample)
     if way == WELL_FORMED and known and not pairs:
-        # A change says one thing at least.
+        # A change has at least one parameter.
         pairs = _said(draw, known[dice(draw) % len(known)], way, sample)
     senses = dependencies_of(operation_id)
     if way == WELL_FORMED and senses:
@@ -149,7 +149,7 @@ def _sensible(
     sense: Dependency,
     sample: SampleResources,
 ) -> list[tuple[str, Value]]:
-    """The pairs with those that have to be there, and without those that must not be."""
+    """Return the pairs, with the required ones added and the excluded ones removed."""
     kept = [pair for pair in pairs if pair[0] not in sense.unsaid | sense.said.keys()]
     for each in known:
         if each.name in sense.said:
@@ -173,7 +173,7 @@ def _said(
 def _spoil_one(
     draw: Draw, known: tuple[ExpectedResponse, ...], pairs: list[tuple[str, Value]]
 ) -> list[tuple[str, Value]]:
-    """One value hostile, one name in other letters, one required parameter gone, or one twice."""
+    """Make one value hostile, change the case of a name, drop a required one, or double one."""
     said = known[dice(draw) % len(known)]
     rest = [pair for pair in pairs if pair[0] != said.name]
     choice = dice(draw) % 10
@@ -198,7 +198,7 @@ def _quoted(value: Value) -> str:
 
 
 def _spoil_envelope(draw: Draw, headers: dict[str, str]) -> None:
-    """Other content types, keys of idempotency, a Host that is none."""
+    """Draw other content types, idempotency keys, or an invalid Host."""
     choice = dice(draw) % 100
     if choice < 15:
         kinds = [
@@ -218,7 +218,7 @@ def _spoil_envelope(draw: Draw, headers: dict[str, str]) -> None:
 
 
 def _path(draw: Draw, operation: Operation, way: str, sample: SampleResources) -> str:
-    """The path with its variables filled, in each place by something of the right kind, or not."""
+    """Return the path; each variable gets an object of the right kind, or not."""
     wrong = {WELL_FORMED: 2, ONE_WRONG: 4, ALL_HOSTILE: 5, MISPLACED: 40}[way]
     owner = ACCOUNT if "{ChatServiceSid}" in operation.path else sample.default_sid
     path = operation.path
@@ -239,7 +239,7 @@ def _path(draw: Draw, operation: Operation, way: str, sample: SampleResources) -
 
 
 def _misplaced(draw: Draw, owner: str, kind: str, sample: SampleResources) -> str:
-    """Somebody else's, another kind's, never made, upper case, or no text at all."""
+    """Draw another account's object, another kind, an unknown one, upper case, or no text."""
     choice = dice(draw) % 7
     if choice == 0:
         return sample.foreign.get(kind, "XX" + NEVER_MADE)

@@ -1,4 +1,4 @@
-"""Holds an answer against what is documented: status, headers, shape, URLs, errors."""
+"""Comparison of a response with the documentation: status, headers, shape, URLs, errors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 REQUEST_ID = re.compile(r"RQ[0-9a-f]{32}")
 _IN_SERVICE = re.compile(r"/v1/Services/([^/?]+)/[^?]")
 OTHER_STATUSES = {408, 414, 415, 422, 431}
-"""Statuses that the server gives with a code whose usual status is another."""
+"""Statuses that the server uses with a code whose usual status is another."""
 
 
 def faults(operation_id: str | None, base_url: str, target: str, answer: Answer) -> list[str]:
-    """Everything that is wrong with an answer; `target` is the path (and query) asked for.
+    """Return all violations in a response; `target` is the requested path (and query).
 
-    Without an operation only a refusal can be right.
+    Without an operation only an error is valid.
     """
     found = list(_of_headers(answer))
     if answer.status >= 400:
@@ -81,7 +81,7 @@ def _of_success(operation_id: str, base_url: str, target: str, answer: Answer) -
 
 
 def place_of(base_url: str, target: str) -> Place:
-    """Where a request went."""
+    """Return the place of a request."""
     path = target.partition("?")[0]
     in_service = _IN_SERVICE.match(path)
     service_sid = in_service[1][:2] + in_service[1][2:].lower() if in_service else None
@@ -89,7 +89,7 @@ def place_of(base_url: str, target: str) -> Place:
 
 
 def of_object(noun: str, body: Any, place: Place) -> list[str]:
-    """What is wrong with one object: it must have one of the shapes of its noun."""
+    """Return the violations in one object: it must have one of the shapes of its noun."""
     tried = [list(shape.faults(body, place, body, noun)) for shape in SHAPES[noun]]
     return min(tried, key=len)
 

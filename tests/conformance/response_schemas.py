@@ -1,8 +1,8 @@
-"""What each answer of the API is made of: keys in their order, types, and where its URLs lead.
+"""The content of each response of the API: keys in order, types, and targets of URLs.
 
-A line is a key and its type. Keys of an object inside are written with a dot, of the objects in
-a list with `[]`. A `?` after a key: it may be missing; after a type: it may be null. A key after
-`+` is there in the service form only. The types are words of `shape_checker.py`.
+A line is a key and its type. Keys of a nested object are written with a dot, of the objects in a
+list with `[]`. A `?` after a key: it may be missing; after a type: it may be null. A key after
+`+` exists in the service form only. The types are words of `shape_checker.py`.
 """
 
 from __future__ import annotations
@@ -396,14 +396,14 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
     "User": (USER,),
     "UserConversation": (USER_CONVERSATION,),
 }
-"""By the noun of the operation id: what one object looks like; several, where it depends."""
+"""By noun of the operation ID: the shape of one object, or the alternatives."""
 
 
 class Listing:
-    """How the objects of a list are paged."""
+    """Paging of a list."""
 
     def __init__(self, key: str, default: int, maximum: int) -> None:
-        """The name of the array; how many objects a page has unasked, and at most."""
+        """Take the key of the array, and the default and maximum page size."""
         self.key = key
         self.default = default
         self.maximum = maximum
@@ -430,11 +430,11 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "null until it is set, as observed; the public description has only GET and POST"
     ),
 }
-"""Where an answer may be what the public description does not allow, and why."""
+"""Where a response may deviate from the hosted service's OpenAPI description, and why."""
 
 
 def noun_of(operation_id: str) -> str:
-    """The noun of an operation id, without its verb; both URL forms have the same one."""
+    """Return the noun of an operation ID, without its verb; the same in both URL forms."""
     for verb in ("Create", "Fetch", "Update", "Delete", "List"):
         if operation_id.startswith(verb):
             noun = operation_id.removeprefix(verb)

@@ -1,4 +1,4 @@
-"""A small world to ask about: some of everything, below what it belongs to."""
+"""Sample resources: some of every kind, with their owners."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ NEVER_MADE = "0" * 30 + "ff"
 
 
 class SampleResources:
-    """What exists, as far as the answers told."""
+    """Existing objects, as far as responses have shown."""
 
     def __init__(self, server: Server) -> None:
-        """Make an account on the server and put something of everything into it."""
+        """Create an account on the server with objects of every kind."""
         self.server = server
         self.account_sid, token = server.make_account()
         self.api = Api(server.base_url, self.account_sid, token)
@@ -52,32 +52,32 @@ class SampleResources:
         return f"/Services/{self.service_sid}"
 
     def there(self, owner: str, kind: str) -> list[str]:
-        """The names of what there is of a kind below an owner, most recent last."""
+        """Return the names of the objects of a kind below an owner, most recent last."""
         return self._below[owner][kind] or [f"XX{NEVER_MADE}"]
 
     def leading(self, owner: str, kinds: Sequence[str]) -> list[str]:
-        """The same, of the first kind: those below which there is something of the others."""
+        """Return the objects of the first kind with descendants of the other kinds."""
         there = self.there(owner, kinds[0])
         return [name for name in there if self._leads(owner, name, kinds[1:])] or there
 
     def _leads(self, owner: str, name: str, kinds: Sequence[str]) -> bool:
-        """Whether there is something of each kind below the one before."""
+        """Return whether each kind has an object below the one before."""
         if not kinds:
             return True
         below = self.owner_of(owner, name)
         return any(self._leads(below, each, kinds[1:]) for each in self._below[below][kinds[0]])
 
     def some(self, kind: str) -> list[str]:
-        """The names of some things of a kind, whatever they belong to."""
+        """Return names of objects of a kind, with any owner."""
         found = [name for below in self._below.values() for name in below.get(kind, [])[:2]]
         return found or [f"XX{NEVER_MADE}"]
 
     def owner_of(self, owner: str, name: str) -> str:
-        """What things are kept below, for something that is named by its sid or otherwise."""
+        """Return the key of an object's children; its name may be a SID or another name."""
         return self._sid_of.get((owner, name), name)
 
     def make(self, path: str, **form: str) -> str:
-        """Make something; gives its sid."""
+        """Create an object; return its SID."""
         answer = self.api.post(path, form)
         assert answer.status in {201, 202}, answer.body
         self.learn("POST", f"/v1{path}", answer)
@@ -123,14 +123,14 @@ class SampleResources:
         self.make(f"{path}/Webhooks", **webhook, **{"Configuration.Filters": "onMessageAdded"})
 
     def learn(self, method: str, path: str, answer: Answer) -> None:
-        """Note what an answer says to exist, or to exist no more."""
+        """Record objects that a response shows to be created or deleted."""
         if method == "DELETE" and answer.status == 204:
             self._forget(path)
         if answer.status == 404:
             self._forget_place(path)
         if answer.status in {200, 201, 202}:
             body = answer.json
-            # It can be changed, and with it what the short form of a path means.
+            # It can be changed, and with it the meaning of a path's short form.
             self.default_sid = body.get("default_chat_service_sid", self.default_sid)
             if "meta" in body:
                 self._learn_pages(path, body["meta"])
@@ -147,7 +147,7 @@ class SampleResources:
         del kept[:-PAGES_KEPT_MAX]
 
     def _learn_new(self, body: dict[str, Any]) -> None:
-        """What was made, below what it belongs to; members are noted with their user as well."""
+        """Add a new object below its owner; participants also below their user."""
         kind, sid = re.findall(r"/([A-Za-z]+)/([A-Z]{2}[0-9a-f]{32})$", body["url"])[0]
         service = body.get("chat_service_sid") or self._service_of(body["url"])
         owner = body.get("conversation_sid") or (service if kind in OF_A_SERVICE else ACCOUNT)
@@ -169,7 +169,7 @@ class SampleResources:
         del kept[OLDEST_KEPT:-NEWEST_KEPT]
 
     def _forget(self, path: str) -> None:
-        """What a path names is gone, whatever else it is a part of."""
+        """Remove the object of a path everywhere."""
         found = self._forget_place(path)
         if found is not None and not _OF_A_USER.search(path):
             kind, sid = found
@@ -177,7 +177,7 @@ class SampleResources:
                 below[kind][:] = [name for name in below[kind] if name != sid]
 
     def _forget_place(self, path: str) -> tuple[str, str] | None:
-        """What a path names is not there, under its sid or its name; gives its kind and sid."""
+        """Remove the object of a path, by SID or name; return its kind and SID."""
         places = _PLACE.findall(path.replace("/Configuration/", "/"))
         if not places:
             return None
@@ -199,7 +199,7 @@ OF_A_SERVICE = frozenset({"Conversations", "Users", "Roles", "Bindings"})
 
 
 def _foreign(server: Server) -> dict[str, str]:
-    """What another account has, by its kind."""
+    """Return objects of another account, by kind."""
     stranger = Api(server.base_url, *server.make_account())
     made = {
         "Conversations": stranger.post("/Conversations"),

@@ -1,4 +1,4 @@
-"""Rows that no operation of this API makes: media, content templates, push bindings."""
+"""Rows that no operation of this API creates: media, content templates, push bindings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["seed_content_template", "seed_media", "seed_push_binding"]
 
 
 def seed_media(server: Server, account_sid: str, service_sid: str, filename: str | None) -> str:
-    """A medium that was uploaded and that no message carries yet; gives its sid."""
+    """Insert an uploaded medium without a message; return its SID."""
     row = {
         "service_sid": service_sid,
         "message_sid": None,
@@ -30,7 +30,7 @@ def seed_media(server: Server, account_sid: str, service_sid: str, filename: str
 
 
 def seed_content_template(server: Server, account_sid: str, body: str) -> str:
-    """A content template of an account; gives its sid."""
+    """Insert a content template of an account; return its SID."""
     row = {"friendly_name": "greeting", "body": body}
     return _seed(server, "content_template", account_sid, f"HX{secrets.token_hex(16)}", row)
 

@@ -1,4 +1,4 @@
-"""Shapes of answers: read from a table, held against what a server said, written as JSON Schema.
+"""Shapes of responses: parsed from a table, compared with responses, written as JSON Schema.
 
 Types are: two capital letters (a sid), `text`, `texts`, `json`, `date`, `duration`, `integer`,
 `boolean`, `sid` (of any kind), `object`, `objects` (a list of them), words between bars (one of
@@ -31,7 +31,7 @@ _SIMPLE: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a request went: the server, the service of the path in the service form, the list."""
+    """The place of a request: the server, the service of a path in service form, the list."""
 
     base_url: str
     service_sid: str | None = None
@@ -39,12 +39,12 @@ class Place:
 
     @property
     def root(self) -> str:
-        """What every URL begins with."""
+        """Return the prefix of every URL."""
         return f"{self.base_url}/v1"
 
     @property
     def form(self) -> str:
-        """What the URLs of a resource with two forms begin with."""
+        """Return the prefix of the URLs of a resource with two forms."""
         return f"{self.root}/Services/{self.service_sid}" if self.service_sid else self.root
 
 
@@ -59,7 +59,7 @@ class Shape:
     members: dict[str, Shape] = field(default_factory=dict)
 
     def faults(self, value: Any, place: Place, body: Any, where: str = "") -> Iterator[str]:
-        """What is not as it should be in a value; `body` is the whole object it stands in."""
+        """Yield the violations in a value; `body` is the whole object around it."""
         if value is None:
             if not self.nullable:
                 yield f"{where} is null"
@@ -94,7 +94,7 @@ class Shape:
             yield f"{where} has its keys in another order: {list(value)}"
 
     def schema(self, *, service_form: bool) -> dict[str, Any]:
-        """The same as JSON Schema, which knows no order."""
+        """Return the shape as JSON Schema, which does not check the order."""
         if self.type not in {"object", "objects"}:
             return _nullable(_scalar_schema(self.type), self.nullable)
         known = {
@@ -116,7 +116,7 @@ class Shape:
 
 
 def shape(table: str) -> Shape:
-    """Read a table: see `response_schemas.py` for how it is written."""
+    """Parse a table in the format of `response_schemas.py`."""
     whole = Shape()
     for line in table.split("\n"):
         if not line.strip():
@@ -174,7 +174,7 @@ def _json(value: str, where: str) -> Iterator[str]:
     try:
         json.loads(value, parse_int=str)
     except RecursionError:
-        return  # Deeper than this reader goes; what was stored has been checked by the server.
+        return  # Below the depth limit; the server has validated stored data.
     except ValueError as error:
         yield f"{where} is no JSON: {error}"
 

@@ -1,4 +1,4 @@
-"""Thousands of requests, right and wrong: no 5xx, no answer out of shape, nothing half-written."""
+"""Thousands of requests, valid and invalid: no 5xx, no malformed response, no partial change."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ QUIET = settings(
 
 
 class Run:
-    """Many requests against one world; what was wrong with the answers, and how many there were."""
+    """Many requests against the sample resources; their number, and invalid responses."""
 
     def __init__(self, sample: SampleResources, way: str, number: int) -> None:
-        """Ask nothing yet; `number` is where the dice begin."""
+        """Send no requests yet; `number` is the first random seed."""
         self.sample = sample
         self.way = way
         self.number = number
@@ -48,7 +48,7 @@ class Run:
         self.found: list[str] = []
 
     def ask_about(self, operation: Operation) -> None:
-        """As many requests for an operation as there are to be, each one checked."""
+        """Send the configured number of requests for an operation, and check each."""
 
         @seed(f"{self.number} {operation.operation_id} {self.way}")
         @QUIET
@@ -78,7 +78,7 @@ class Run:
         self.sample.learn(request.method, path, answer)
 
     def _shown(self, request: Request) -> str:
-        """The request as a command line."""
+        """Return the request as a command line."""
         said = ["curl", "-u", "$SID:$TOKEN", "-X", request.method]
         for name, value in request.headers.items():
             said += ["-H", f"{name}: {value}"]
@@ -87,18 +87,18 @@ class Run:
         return shlex.join([*said, self.sample.server.base_url + request.target])
 
 
-def in_order(operations: tuple[Operation, ...]) -> list[Operation]:
-    """What removes much comes late, so that there is something to ask about."""
+def deletions_last(operations: tuple[Operation, ...]) -> list[Operation]:
+    """Return the operations with deletions last, so that earlier ones have objects."""
 
     def lateness(operation: Operation) -> tuple[int, bool]:
         path = operation.path.replace("/Services/{ChatServiceSid}", "")
-        # The short form has only what is in the default service.
+        # The short form has only objects of the default service.
         is_service_form = path != operation.path
         if operation.method != "DELETE":
             return 0, False
         if operation.operation_id == "DeleteService":
             return 9, False
-        # Who leaves by way of the user is no participant any more.
+        # Deletion through the user also deletes the participant.
         is_of_user = "UserConversation" in operation.operation_id
         return 1 if is_of_user else 8 - path.count("/"), is_service_form
 
@@ -107,11 +107,11 @@ def in_order(operations: tuple[Operation, ...]) -> list[Operation]:
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.replace(" ", "-").replace(",", ""))
 @pytest.mark.timeout(600)
-def test_every_operation_takes_any_input(way: str) -> None:
+def test_any_input_of_every_operation_gives_a_valid_response(way: str) -> None:
     number = int(os.environ.get("PARLOUR_SEED", "1"))
     with Server() as server:
         run = Run(SampleResources(server), way, number)
-        for operation in in_order(OPERATIONS):
+        for operation in deletions_last(OPERATIONS):
             run.ask_about(operation)
         run.sample.api.close()
         assert server.stop() == 0
@@ -125,17 +125,17 @@ def test_every_operation_takes_any_input(way: str) -> None:
     assert "Traceback" not in log
     assert run.cases >= len(OPERATIONS) * CASES_PER_OPERATION
     if way == WELL_FORMED:
-        # Otherwise little but look-ups would have been tried.
+        # Otherwise little but lookups would have been tested.
         assert run.succeeded > run.cases / 2
         assert {each.operation_id for each in OPERATIONS} - run.reached == set()
 
 
-def test_the_cases_are_enough() -> None:
+def test_number_of_cases_is_sufficient() -> None:
     assert len(OPERATIONS) * CASES_PER_OPERATION * len(WAYS) >= 10_000
 
 
-def test_half_written_rows_are_found(tmp_path: Path) -> None:
-    """The check is worth something: damage that no request can do is reported."""
+def test_partial_rows_are_reported(tmp_path: Path) -> None:
+    """The check can fail: it reports damage that no request can cause."""
     server = Server(tmp_path / "data").start()
     sample = SampleResources(server)
     sample.api.close()

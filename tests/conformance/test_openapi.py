@@ -1,4 +1,4 @@
-"""The server describes its own interface: whole, and in words that tools understand."""
+"""The OpenAPI description of the server is complete and valid."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def form_of(described: dict[str, Any], operation_id: str) -> dict[str, Any]:
     return schema
 
 
-def test_it_has_the_103_operations_with_their_statuses(described: dict[str, Any]) -> None:
+def test_description_has_the_103_operations_with_their_statuses(described: dict[str, Any]) -> None:
     found = {
         operation_id: (each["method"], each["path"], _successes(each))
         for operation_id, each in by_id(described).items()
@@ -49,11 +49,11 @@ def _successes(operation: dict[str, Any]) -> set[int]:
     return {int(status) for status in operation["responses"] if status.startswith("2")}
 
 
-def test_it_is_valid(described: dict[str, Any]) -> None:
+def test_description_is_valid(described: dict[str, Any]) -> None:
     schemathesis.openapi.from_dict(described).validate()
 
 
-def test_each_operation_says_what_it_does_and_how_it_refuses(described: dict[str, Any]) -> None:
+def test_each_operation_has_a_summary_and_error_responses(described: dict[str, Any]) -> None:
     for each in by_id(described).values():
         assert each["summary"].endswith("."), each["operationId"]
         refusal = each["responses"]["4XX"]["content"]["application/json"]["schema"]
@@ -67,7 +67,7 @@ def test_every_variable_of_a_path_is_described(described: dict[str, Any]) -> Non
         assert each["path"].count("{") == len(named)
 
 
-def test_parameters_have_types_and_say_whether_they_are_required(described: dict[str, Any]) -> None:
+def test_parameters_have_types_and_required_flags(described: dict[str, Any]) -> None:
     role = form_of(described, "CreateRole")
     assert sorted(role["required"]) == ["FriendlyName", "Permission", "Type"]
     assert role["properties"]["Permission"]["type"] == "array"
@@ -80,7 +80,7 @@ def test_parameters_have_types_and_say_whether_they_are_required(described: dict
     assert notifications["LogEnabled"] == {"type": "boolean"}
 
 
-def test_lists_are_paged_and_what_may_fire_webhooks_says_so(described: dict[str, Any]) -> None:
+def test_lists_are_paged_and_mutations_have_the_webhook_header(described: dict[str, Any]) -> None:
     for operation_id, each in by_id(described).items():
         names = {known["name"] for known in each["parameters"]}
         assert ({"PageSize", "Page", "PageToken"} <= names) == operation_id.startswith("List")
@@ -93,5 +93,5 @@ def test_lists_are_paged_and_what_may_fire_webhooks_says_so(described: dict[str,
     assert len(fires) == (4 * 3 + 1) * 2
 
 
-def test_the_command_prints_it(server: Server, described: dict[str, Any]) -> None:
+def test_command_prints_the_description(server: Server, described: dict[str, Any]) -> None:
     assert json.loads(server.command("openapi", on_data=False)) == described

@@ -1,4 +1,4 @@
-"""Every answer of each of the 103 operations is as documented: status, keys, types, URLs."""
+"""Every response of each of the 103 operations is as documented: status, keys, types, URLs."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def tour(server: Server) -> Iterator[Tour]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.operation_id)
-def test_every_answer_is_as_documented(tour: Tour, operation: Any) -> None:
+def test_every_response_is_as_documented(tour: Tour, operation: Any) -> None:
     assert tour.findings[operation.operation_id] == []
     assert tour.statuses[operation.operation_id] == set(operation.statuses)
 
 
-def test_the_answers_show_each_member_both_set_and_not_set(tour: Tour) -> None:
-    """A check of types says little where a member is always null."""
+def test_responses_have_each_member_with_and_without_a_value(tour: Tour) -> None:
+    """A check of types proves little for a member that is always null."""
     seen: dict[tuple[str, str], set[bool]] = {}
     for operation_id, _, answer in tour.answers:
         for body in _objects(operation_id, answer):
             for key, value in body.items():
                 seen.setdefault((noun_of(operation_id), key), set()).add(value is None)
     always_null = {name for name, states in seen.items() if states == {True}}
-    # No user has been online: that takes a connected client. A conversation that is made together
+    # No user has been online: that takes a connected client. A conversation that is created
     # with participants cannot be given an e-mail binding.
     assert always_null == {
         ("User", "is_online"),
@@ -59,7 +59,7 @@ def test_the_answers_show_each_member_both_set_and_not_set(tour: Tour) -> None:
         if member.nullable and True not in seen[noun, key]
     }
     # Every account has a messaging service, so conversations have one. The channel of this tour
-    # takes every message, and its bindings have credentials.
+    # accepts every message, and its bindings have credentials.
     assert never_null == {
         ("ConversationMessageReceipt", "channel_message_sid"),
         ("Configuration", "default_messaging_service_sid"),
@@ -77,13 +77,13 @@ def _objects(operation_id: str, answer: Answer) -> Iterator[dict[str, Any]]:
         yield body
 
 
-def test_each_exception_is_met_and_has_a_reason() -> None:
+def test_each_exception_is_needed_and_has_a_reason() -> None:
     for (noun, key), reason in EXCEPTIONS.items():
         assert SHAPES[noun][0].members[key].nullable
         assert len(reason) > 20
 
 
-# --- The check itself is held against answers that are wrong. -------------------------------
+# --- The check itself is tested with invalid responses. -------------------------------------
 
 
 def participant() -> dict[str, Any]:
@@ -108,7 +108,7 @@ def problems(body: Any, path: str = "/v1/Conversations/x/Participants/alice") ->
     return of_object("ConversationParticipant", body, place_of(BASE_URL, path))
 
 
-def test_a_right_answer_has_no_fault() -> None:
+def test_valid_response_has_no_fault() -> None:
     assert problems(participant()) == []
 
 
@@ -131,11 +131,11 @@ def test_a_right_answer_has_no_fault() -> None:
         ("url", "https://example.com/v1/Conversations/x/Participants/alice"),
     ],
 )
-def test_a_wrong_member_is_found(key: str, value: Any) -> None:
+def test_wrong_member_is_reported(key: str, value: Any) -> None:
     assert len(problems(participant() | {key: value})) >= 1
 
 
-def test_a_missing_an_added_and_a_moved_key_are_found() -> None:
+def test_missing_added_and_moved_keys_are_reported() -> None:
     missing = participant()
     del missing["role_sid"]
     assert problems(missing) == ["ConversationParticipant.role_sid is missing"]
@@ -146,7 +146,7 @@ def test_a_missing_an_added_and_a_moved_key_are_found() -> None:
     assert problems([participant()]) != []
 
 
-def test_the_service_form_has_the_service_sid_and_urls_of_its_own() -> None:
+def test_service_form_has_the_service_sid_and_other_urls() -> None:
     sid = "IS" + "0" * 31 + "1"
     path = f"/v1/Services/{sid}/Conversations/x/Participants/alice"
     assert len(problems(participant(), path)) == 2
@@ -165,7 +165,7 @@ def test_the_service_form_has_the_service_sid_and_urls_of_its_own() -> None:
         (404, None),
     ],
 )
-def test_a_wrong_refusal_is_found(status: int, change: dict[str, Any] | None) -> None:
+def test_wrong_error_response_is_reported(status: int, change: dict[str, Any] | None) -> None:
     right = {
         "code": 20404,
         "message": "The requested resource /x was not found",

@@ -1,4 +1,4 @@
-"""Schemathesis asks by the server's own description, rightly and wrongly, and checks answers."""
+"""Schemathesis tests the server against its own description, with valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from tests.conformance.database_checker import inconsistencies
 from tests.conformance.openapi_overlay import with_overlay
 from tests.conformance.sample_resources import SampleResources
-from tests.conformance.test_bad_input import in_order
+from tests.conformance.test_bad_input import deletions_last
 from tests.contract.operations import BY_ID, OPERATIONS
 from tests.support.server import Server
 
@@ -41,19 +41,19 @@ QUIET = settings(
 
 
 def operations_of(sample: SampleResources) -> Iterator[Any]:
-    """The operations as Schemathesis knows them; what removes much comes late."""
+    """Yield the operations as Schemathesis has them, deletions last."""
     schema = schemathesis.openapi.from_dict(with_overlay(sample))
     known = {
         each.ok().definition.raw["operationId"]: each.ok() for each in schema.get_all_operations()
     }
     assert set(known) == set(BY_ID)
-    for operation in in_order(OPERATIONS):
+    for operation in deletions_last(OPERATIONS):
         yield known[operation.operation_id]
 
 
 @pytest.mark.parametrize("mode", CASES_PER_OPERATION, ids=lambda mode: mode.value)
 @pytest.mark.timeout(600)
-def test_every_answer_conforms_to_the_description(mode: GenerationMode) -> None:
+def test_every_response_conforms_to_the_description(mode: GenerationMode) -> None:
     load_all_checks()
     checks = CHECKS.get_by_names(CHECKED)
     statuses: Counter[int] = Counter()

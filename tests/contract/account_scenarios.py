@@ -1,4 +1,4 @@
-"""What a program does with the resources of an account and of a service, by the PyPI client."""
+"""Scenarios with the resources of an account and of a service, through the PyPI client."""
 
 from __future__ import annotations
 

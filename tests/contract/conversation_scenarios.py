@@ -1,4 +1,4 @@
-"""What a program does with conversations, users and roles, by the PyPI client, in both forms."""
+"""Scenarios with conversations, users and roles, through the PyPI client, in both URL forms."""
 
 from __future__ import annotations
 

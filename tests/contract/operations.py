@@ -1,4 +1,4 @@
-"""The 103 operations of the API: a fact that the server, and its tests, are held against."""
+"""The 103 operations of the API: a fact that the server and its tests are compared with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: its id, its method, its path, the statuses of its success."""
+    """One operation: its ID, method, path and success statuses."""
 
     operation_id: str
     method: str
@@ -16,7 +16,7 @@ class Operation:
     statuses: tuple[int, ...]
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether a request of this method and path (no query) is this operation."""
+        """Return whether a request with this method and path (no query) is this operation."""
         return method == self.method and self._pattern().fullmatch(path) is not None
 
     def _pattern(self) -> re.Pattern[str]:
@@ -24,7 +24,7 @@ class Operation:
 
 
 def operation_of(method: str, path: str) -> Operation | None:
-    """The operation a request is; None if it is none of the 103."""
+    """Return the operation of a request; None if it is none of the 103."""
     return next((each for each in OPERATIONS if each.matches(method, path)), None)
 
 
@@ -42,7 +42,7 @@ def _operation(line: str) -> Operation:
     return Operation(operation_id, method, "/v1" + path, tuple(map(int, statuses)))
 
 
-# Id, method, path (in the shorthand above), statuses of success.
+# ID, method, path (in the shorthand above), success statuses.
 _TABLE = """
 FetchConfiguration GET /Configuration 200
 UpdateConfiguration POST /Configuration 200

@@ -1,4 +1,4 @@
-"""The unmodified PyPI client, pointed at a server, with a note of each request it makes."""
+"""The unmodified PyPI client, pointed at a server, with a record of its requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sent:
-    """One request that the client made, and the status it got."""
+    """One request of the client, with its status."""
 
     operation_id: str | None
     method: str
@@ -28,12 +28,12 @@ class Sent:
 
 @dataclass
 class Recorder:
-    """Notes requests through the response hook that the client's own HTTP client offers."""
+    """Records requests through the response hook of the client's own HTTP client."""
 
     sent: list[Sent] = field(default_factory=list)
 
     def __call__(self, response: Any, *_: Any, **__: Any) -> None:
-        """Note one answer."""
+        """Record one response."""
         method, path = response.request.method, urlsplit(response.request.url).path
         operation = operation_of(method, path)
         self.sent.append(
@@ -48,14 +48,14 @@ class Recorder:
 
     @property
     def driven(self) -> set[str]:
-        """The ids of the operations that were asked for and answered as described."""
+        """Return the IDs of the operations called with a documented response."""
         return {each.operation_id for each in self.sent if each.operation_id and each.succeeded}
 
 
 def client_for(
     server: Installation, account_sid: str, auth_token: str, recorder: Recorder | None = None
 ) -> Client:
-    """A client whose only change is its base URL."""
+    """Return a client in which only the base URL is changed."""
     http = TwilioHttpClient(request_hooks={"response": [recorder]}) if recorder else None
     client = Client(account_sid, auth_token, http_client=http)
     client.conversations.base_url = server.base_url
@@ -64,7 +64,7 @@ def client_for(
 
 @dataclass(frozen=True)
 class Place:
-    """Where a scenario runs: the short form of the paths, or the form of one service."""
+    """The URL form of a scenario: the short form, or the form of one service."""
 
     server: Installation
     client: Client
@@ -74,17 +74,17 @@ class Place:
 
     @property
     def resources(self) -> Any:
-        """What has `.conversations`, `.users`, `.roles` and so on in this form."""
+        """Return the object with `.conversations`, `.users`, `.roles` and so on in this form."""
         v1 = self.client.conversations.v1
         return v1.services(self.service_sid) if self.is_service_form else v1
 
     @property
     def is_service_form(self) -> bool:
-        """Whether paths name the service."""
+        """Return whether paths name the service."""
         return self.form == "service"
 
     def url(self, path: str) -> str:
-        """The absolute URL of a resource in this form."""
+        """Return the absolute URL of a resource in this form."""
         prefix = f"/Services/{self.service_sid}" if self.is_service_form else ""
         return f"{self.server.base_url}/v1{prefix}{path}"
 
@@ -94,5 +94,5 @@ class Place:
         assert shown == (self.service_sid if self.is_service_form else None)
 
     def number(self, last: int) -> str:
-        """A phone number that the other form does not use."""
+        """Return a phone number that the other form does not use."""
         return f"+1555867{1 if self.is_service_form else 0}{last:03}"

@@ -1,4 +1,4 @@
-"""Runs the Node.js programs of `realtime/`, which drive the client SDKs, and keeps their words."""
+"""Runner of the Node.js programs of `realtime/`, which drive the client SDKs."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ EVERY_VERSION = {
 class Run:
     """One run of a program, and every line that it printed.
 
-    A program may ask for something that only this process can do, as to kill the server: it
-    prints what it asks for, and waits for the answer.
+    A program may request an action of this process, such as a kill of the server: it prints a
+    request and waits for the response.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Run:
         seconds_max: float,
         does: Mapping[str, Callable[[], object]] | None = None,
     ) -> None:
-        """Run it to its end."""
+        """Run the program until it exits."""
         install_packages(HERE)
         self.lines: list[dict[str, Any]] = []
         self._does = dict(does or {})
@@ -95,19 +95,19 @@ class Run:
                 process.stdin.flush()
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """The lines of one kind."""
+        """Return the lines of one kind."""
         return [line for line in self.lines if line["kind"] == kind]
 
     @property
     def checks(self) -> dict[str, list[dict[str, Any]]]:
-        """What was checked, by topic."""
+        """Return the checks, by topic."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for line in self.of("check"):
             found[line["topic"]].append(line)
         return found
 
     def failed(self, topic: str) -> list[str]:
-        """Each failed check of a topic, in words."""
+        """Describe each failed check of a topic."""
         return [
             f"{line['scene']}: {line['check']}: {line['error']}"
             for line in self.checks[topic]
@@ -116,7 +116,7 @@ class Run:
 
 
 def settings_for(server: Installation, version: str) -> dict[str, str]:
-    """What a program is told: an account of its own, with an API key, and which SDK to use."""
+    """Return a program's settings: a separate account with an API key, and the SDK version."""
     account_sid, auth_token = server.make_account()
     key_sid, key_secret = server.make_key(account_sid)
     return {
@@ -132,7 +132,7 @@ def settings_for(server: Installation, version: str) -> dict[str, str]:
 def run_of_topics(
     server: Installation, version: str, topics: Sequence[str], seconds_max: float
 ) -> Run:
-    """One run of the scenes of some topics."""
+    """Run the scenes of some topics once."""
     settings = settings_for(server, version) | {"NODE_NO_WARNINGS": "1"}
     settings |= made_tokens(server, settings)
     settings["CONTENT_SID"] = made_template(server, settings)
@@ -140,7 +140,7 @@ def run_of_topics(
 
 
 def made_tokens(server: Installation, settings: dict[str, str]) -> dict[str, str]:
-    """A token by the vendor's own helper, and one by the command line."""
+    """Return a token by the vendor's own helper, and one by the command line."""
     account_sid = settings["ACCOUNT_SID"]
     api = Api(server.base_url, account_sid, settings["AUTH_TOKEN"])
     service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
@@ -158,7 +158,7 @@ def made_tokens(server: Installation, settings: dict[str, str]) -> dict[str, str
 
 
 def made_template(server: Installation, settings: dict[str, str]) -> str:
-    """The sid of a content template: a greeting."""
+    """Create a content template with a greeting; return its SID."""
     api = Api(server.base_url, settings["ACCOUNT_SID"], settings["AUTH_TOKEN"], "/parlour/v1")
     form = {
         "FriendlyName": "greeting",

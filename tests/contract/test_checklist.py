@@ -60,7 +60,7 @@ def test_01_a_page_size_above_the_maximum_is_clamped(form_api: Api) -> None:
     assert page["meta"]["key"] == "conversations"
 
 
-def test_02_a_page_size_of_zero_is_refused(form_api: Api) -> None:
+def test_02_a_page_size_of_zero_is_rejected(form_api: Api) -> None:
     error = form_api.get("/Conversations?PageSize=0").refuses(400, 20001)
     assert error["message"] == "Invalid PageSize."
 
@@ -177,7 +177,7 @@ def test_07_an_address_pair_in_use_names_its_conversation(form_api: Api) -> None
     )
 
 
-def test_08_an_unknown_parent_is_told_with_the_whole_path(form_api: Api) -> None:
+def test_08_an_unknown_parent_is_reported_with_the_whole_path(form_api: Api) -> None:
     error = form_api.get("/Conversations/nope/Messages").refuses(404, 20404)
     place = form_api.prefix.removeprefix("/v1") + "/Conversations/nope/Messages"
     assert error["message"] == f"The requested resource {place} was not found"
@@ -191,7 +191,7 @@ def test_09_a_message_without_an_author_is_of_the_system(form_api: Api) -> None:
     assert (message["delivery"], message["media"]) == (None, None)
 
 
-def test_10_indexes_begin_at_zero_and_are_never_used_again(form_api: Api) -> None:
+def test_10_indexes_start_at_zero_and_are_never_reused(form_api: Api) -> None:
     conversation = make_conversation(form_api)
     path = f"/Conversations/{conversation['sid']}/Messages"
     first = form_api.post(path, Body="Hello").expect(201)
@@ -236,7 +236,7 @@ def test_12_only_the_service_form_shows_the_service_below_a_conversation(
 @pytest.mark.parametrize(
     ("value", "fires"), [(None, False), ("TRUE", True), ("true", True), ("false", False)]
 )
-def test_13_a_change_by_rest_tells_webhooks_only_if_the_request_asks(
+def test_13_a_rest_change_fires_webhooks_only_with_the_header(
     server: Server, form_api: Api, value: str | None, fires: bool
 ) -> None:
     headers = {"X-Twilio-Webhook-Enabled": value} if value else {}
@@ -248,7 +248,7 @@ def test_13_a_change_by_rest_tells_webhooks_only_if_the_request_asks(
     assert noted["onMessageAdded"] is fires
 
 
-def test_14_nothing_leads_out_of_the_closed_state(form_api: Api) -> None:
+def test_14_the_closed_state_is_final(form_api: Api) -> None:
     conversation = make_conversation(form_api)
     path = f"/Conversations/{conversation['sid']}"
     pair = binding(phone_number())
@@ -269,7 +269,7 @@ def test_14_nothing_leads_out_of_the_closed_state(form_api: Api) -> None:
     make_participant(form_api, make_conversation(form_api)["sid"], **pair)
 
 
-def test_15_a_message_wakes_an_inactive_conversation(form_api: Api) -> None:
+def test_15_a_message_activates_an_inactive_conversation(form_api: Api) -> None:
     conversation = make_conversation(form_api, State="inactive")
     path = f"/Conversations/{conversation['sid']}"
     assert conversation["state"] == "inactive"
@@ -277,7 +277,7 @@ def test_15_a_message_wakes_an_inactive_conversation(form_api: Api) -> None:
     assert form_api.get(path).expect(200)["state"] == "active"
 
 
-def test_16_participants_make_the_create_an_accepted_one(form_api: Api) -> None:
+def test_16_a_create_with_participants_returns_202(form_api: Api) -> None:
     collection = "/ConversationWithParticipants"
     assert form_api.post(collection, FriendlyName="x").expect(201)["state"] == "active"
     participant = json.dumps({"identity": unique("alice")})
@@ -337,7 +337,7 @@ def test_19_a_service_cannot_be_updated_but_deleted_once(api: Api) -> None:
     api.delete(path).refuses(404, 20404)
 
 
-def test_20_a_wrong_password_is_refused_with_json(api: Api) -> None:
+def test_20_a_wrong_password_is_rejected_with_json(api: Api) -> None:
     for stranger in (
         api.signed(api.sid, "wrong"),
         api.signed("AC" + "0" * 32, api.token),
@@ -401,7 +401,7 @@ def test_24_identities_work_raw_and_percent_encoded(form_api: Api, identity: str
         assert user_conversation.expect(200)["participant_sid"] == member["sid"]
 
 
-def test_24_bytes_that_http_does_not_allow_in_a_path_are_refused_with_json(api: Api) -> None:
+def test_24_bytes_that_http_does_not_allow_in_a_path_are_rejected_with_json(api: Api) -> None:
     path = "/v1/Users/jürgen"
     pair = base64.b64encode(f"{api.sid}:{api.token}".encode()).decode()
     for raw in (path, "/v1/Users/a b"):
@@ -409,7 +409,7 @@ def test_24_bytes_that_http_does_not_allow_in_a_path_are_refused_with_json(api: 
         send_bytes(api.base_url, request.encode()).refuses(400, 20001)
 
 
-def test_25_every_answer_carries_a_request_id_and_the_cors_headers(api: Api) -> None:
+def test_25_every_response_has_a_request_id_and_the_cors_headers(api: Api) -> None:
     made = api.post("/Conversations")
     answers = [
         made,

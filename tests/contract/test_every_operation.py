@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from tests.support.cluster import Installation
     from tests.support.server import Server
 
-# All of these lean on one long run of the client: one process should do it.
+# All of these depend on one long run of the client: one process should do it.
 pytestmark = pytest.mark.xdist_group("python-client")
 
 LONG_LIST = 260
 
 
 class Drive:
-    """All scenarios, run once on an account of their own; each failure waits for its test."""
+    """All scenarios, run once on a separate account; each failure is raised in its test."""
 
     def __init__(self, server: Installation) -> None:
-        """Run them all."""
+        """Run all scenarios."""
         self.recorder = Recorder()
         self.failures: dict[str, Exception] = {}
         self.account = server.make_account()
@@ -100,7 +100,7 @@ def test_the_server_has_a_route_for_each_operation_and_no_other(server: Server) 
     assert len(printed) == len(routes)
 
 
-def test_a_list_of_many_pages_comes_whole_and_in_order(client: Client) -> None:
+def test_list_of_many_pages_is_complete_and_in_order(client: Client) -> None:
     users = client.conversations.v1.users
     made = [users.create(identity=f"user-{number}").sid for number in range(LONG_LIST)]
     assert [each.sid for each in users.list(limit=1000)] == made
@@ -108,7 +108,7 @@ def test_a_list_of_many_pages_comes_whole_and_in_order(client: Client) -> None:
     assert [each.sid for each in users.stream(limit=55, page_size=10)] == made[:55]
 
 
-def test_an_error_becomes_the_exception_of_the_client(client: Client, server: Server) -> None:
+def test_error_raises_the_exception_of_the_client(client: Client, server: Server) -> None:
     with pytest.raises(TwilioRestException) as raised:
         client.conversations.v1.conversations("nope").fetch()
     assert (raised.value.status, raised.value.code) == (404, 20404)
@@ -124,7 +124,7 @@ def test_an_error_becomes_the_exception_of_the_client(client: Client, server: Se
     assert (raised.value.status, raised.value.code) == (401, 20003)
 
 
-def test_an_api_key_serves_in_place_of_the_auth_token(server: Server, client: Client) -> None:
+def test_api_key_works_in_place_of_the_auth_token(server: Server, client: Client) -> None:
     key_sid, secret = server.make_key(client.account_sid)
     by_key = client_for(server, key_sid, secret)
     made = by_key.conversations.v1.conversations.create(friendly_name="by key")

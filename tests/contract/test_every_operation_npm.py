@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.cluster import Installation
     from tests.support.server import Server
 
-# All of these lean on one long run of the client: one process should do it.
+# All of these depend on one long run of the client: one process should do it.
 pytestmark = pytest.mark.xdist_group("npm-client")
 
 HERE = Path(__file__).parent / "node"
@@ -57,7 +57,7 @@ class Drive:
     """One run of the Node.js program, and every line that it printed."""
 
     def __init__(self, server: Installation) -> None:
-        """Run it on an account of its own."""
+        """Run the program on a separate account."""
         account_sid, auth_token = server.make_account()
         api = Api(server.base_url, account_sid, auth_token)
         service_sid = api.post("/Services", FriendlyName="Second").expect(201)["sid"]
@@ -81,12 +81,12 @@ class Drive:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The requests that the client made."""
+        """Return the requests that the client made."""
         return [line for line in self.lines if line["kind"] == "request"]
 
     @property
     def driven(self) -> set[str]:
-        """The ids of the operations that were asked for and answered as described."""
+        """Return the IDs of the operations called with a documented response."""
         found = ((operation_of(each["method"], each["path"]), each) for each in self.requests)
         return {
             operation.operation_id

@@ -1,4 +1,4 @@
-"""Each of the 103 operations by the REST clients, each request on the next of three nodes."""
+"""Each of the 103 operations through the REST clients, distributed over three nodes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REQUESTS_PER_NODE_MIN = 60
 
 @pytest.fixture
 def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancedCluster]:
-    """Three nodes behind a balancer, each of which has had its share in the end."""
+    """Three nodes behind a balancer; each must have received requests at the end."""
     with BalancedCluster(shared(), tmp_path_factory.mktemp("nodes")) as found:
         yield found
         for taken in found.balancer.taken():

@@ -1,4 +1,4 @@
-"""The README's first five minutes do what they say: its curl, Python and Node.js blocks run."""
+"""The README's first five minutes work: its curl, Python and Node.js blocks run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.server import Server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# It runs Node.js, as others do; one process should.
+# It runs Node.js, like others; one process should do it.
 pytestmark = pytest.mark.xdist_group("npm-client")
 
 installed_node_packages = by_node.installed_node_packages
@@ -36,19 +36,19 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(language: str) -> list[str]:
-    """The README's blocks of a language."""
+    """Return the README's blocks of a language."""
     return [text for name, text in _BLOCK.findall(README) if name == language]
 
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[Server]:
-    """A server on which the README's names are free."""
+    """A server on which the README's names are unused."""
     with Server() as running:
         yield running
 
 
 def curl(command: list[str], server: Server) -> Answer:
-    """What curl does with these arguments; a machine need not have it."""
+    """Do the request of a curl command line; curl need not be installed."""
     words = iter(command[1:])
     method, url, user = "GET", "", ""
     headers: dict[str, str] = {}
@@ -78,7 +78,7 @@ def curl(command: list[str], server: Server) -> Answer:
 
 
 def commands(server: Server) -> Iterator[list[str]]:
-    """Each curl command of the first five minutes, with its variables filled in."""
+    """Yield each curl command of the first five minutes, with its variables filled in."""
     values = {
         "PARLOUR_URL": server.base_url,
         "ACCOUNT_SID": server.account_sid,
@@ -90,7 +90,7 @@ def commands(server: Server) -> Iterator[list[str]]:
                 yield shlex.split(string.Template(text).substitute(values))
 
 
-def test_the_first_five_minutes_with_curl(own_server: Server) -> None:
+def test_curl_commands_of_the_first_five_minutes_succeed(own_server: Server) -> None:
     answers = [curl(command, own_server) for command in commands(own_server)]
 
     assert [answer.status for answer in answers] == [201, 201, 200, 201, 200]
@@ -101,7 +101,7 @@ def test_the_first_five_minutes_with_curl(own_server: Server) -> None:
     assert [message["body"] for message in answers[4].json["messages"]] == ["Hello"]
 
 
-def test_the_update_is_still_there_after_a_kill(own_server: Server) -> None:
+def test_update_survives_a_kill(own_server: Server) -> None:
     path = "/v1/Conversations/order-4712/Participants"
     api = Api(own_server.base_url, own_server.account_sid, own_server.auth_token)
     api.post("/Conversations", UniqueName="order-4712").expect(201)
@@ -133,14 +133,14 @@ def _run(command: list[str], text: str, server: Server) -> str:
     return done.stdout
 
 
-def test_the_python_block(own_server: Server) -> None:
+def test_python_block_runs(own_server: Server) -> None:
     (block,) = blocks("python")
     known = "import os\naccount_sid, auth_token = os.environ['SID'], os.environ['TOKEN']\n"
 
     assert _run([sys.executable, "-"], known + block, own_server) == "['alice']\n"
 
 
-def test_the_node_block(own_server: Server, installed_node_packages: None) -> None:
+def test_node_block_runs(own_server: Server, installed_node_packages: None) -> None:
     (block,) = blocks("js")
     known = "const { SID: accountSid, TOKEN: authToken } = process.env;\n"
     shown = "\nconsole.log((await participants(alice.sid).fetch()).attributes);\n"

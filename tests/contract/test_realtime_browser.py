@@ -1,4 +1,4 @@
-"""The client SDK's bundle in headless Chromium, and the README's program, as they are given out."""
+"""The client SDK's bundle in headless Chromium, and the README's program, as published."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def test_a_page_of_another_origin_works_in_chromium(server: Server) -> None:
     assert len(run.checks["browser"]) >= CHECKS_MIN
 
 
-def test_the_program_of_the_readme_does_what_it_says(server: Server, api: Api) -> None:
+def test_program_of_the_readme_works(server: Server, api: Api) -> None:
     install_packages(HERE)
     (program,) = re.findall(r"^```javascript\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     made = api.under("/parlour/v1").post("/Tokens", Identity="reader").expect(201)
     program = program.replace('"@twilio/conversations"', '"conversations-3.0"')
     program = program.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")
     text = f"const token = {made['token']!r};\n{program}"
-    # It goes on listening when it has said what it says.
+    # It continues to listen after its output.
     running = subprocess.Popen([*node_command(), "--input-type=module", "-e", text], cwd=HERE)
     try:
-        bodies = eventually(lambda: said_by(api, "reader"), bool, seconds=PROGRAM_SECONDS_MAX)
+        bodies = eventually(lambda: messages_of(api, "reader"), bool, seconds=PROGRAM_SECONDS_MAX)
     finally:
         running.kill()
         running.wait()
     assert bodies == {"Order 4714": ["Hello from a client"]}
 
 
-def said_by(api: Api, identity: str) -> dict[str, list[str]]:
-    """What has been said in the conversations of a user, by their names."""
+def messages_of(api: Api, identity: str) -> dict[str, list[str]]:
+    """Return the messages in the conversations of a user, by conversation name."""
     found = api.get(f"/Users/{identity}/Conversations")
     said = {}
     for each in found.json.get("conversations", ()):

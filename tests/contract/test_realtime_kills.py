@@ -1,4 +1,4 @@
-"""A server that is killed while everything changes, and clients that lose nothing."""
+"""A server that is killed during constant changes, and clients that lose nothing."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def killed(server: Server) -> None:
     server.start()
 
 
-def ledger(
+def run_with_kills(
     server: Installation, kill: Callable[[], object], *, seconds: int, kills: int
 ) -> dict[str, int]:
-    """Clients and changes for some seconds, with so many kills; what was done."""
+    """Run clients and changes for some seconds, with this many kills; return the counts."""
     settings = settings_for(server, "3.0.1")
     settings |= {"SECONDS": str(seconds), "KILLS": str(kills), "CLIENTS": str(CLIENTS)}
     if seed := os.environ.get("PARLOUR_LEDGER_SEED"):
@@ -40,21 +40,21 @@ def ledger(
     print(world, file=sys.stderr)
     assert run.failed("ledger") == [], world
     assert len(run.of("ask")) == kills
-    # Otherwise little was tried.
+    # Otherwise the run proves little.
     assert world["succeeded"] >= 5 * seconds, world
     return world
 
 
-def ledger_of_one(server: Server, *, seconds: int, kills: int) -> None:
-    world = ledger(server, lambda: killed(server), seconds=seconds, kills=kills)
-    assert world["losses"] >= CLIENTS * kills, world  # Each client lost its connection each time.
+def run_with_kills_of_one(server: Server, *, seconds: int, kills: int) -> None:
+    world = run_with_kills(server, lambda: killed(server), seconds=seconds, kills=kills)
+    assert world["losses"] >= CLIENTS * kills, world  # Each kill closed each client's connection.
 
 
-def test_every_client_ends_with_what_rest_shows(fresh_server: Server) -> None:
-    ledger_of_one(fresh_server, seconds=15, kills=2)
+def test_every_client_converges_to_the_state_of_rest(fresh_server: Server) -> None:
+    run_with_kills_of_one(fresh_server, seconds=15, kills=2)
 
 
 @pytest.mark.gate
 @pytest.mark.timeout(400)
-def test_every_client_ends_with_what_rest_shows_after_a_long_time(fresh_server: Server) -> None:
-    ledger_of_one(fresh_server, seconds=120, kills=12)
+def test_every_client_converges_to_the_state_of_rest_after_a_long_run(fresh_server: Server) -> None:
+    run_with_kills_of_one(fresh_server, seconds=120, kills=12)

@@ -1,7 +1,7 @@
-"""Client SDKs spread over three nodes behind a balancer, and the ledger with kills of nodes.
+"""Client SDKs spread over three nodes behind a balancer, also with kills of nodes.
 
-Each socket and each request goes to the next node, whoever it comes from: what one node answered
-has to be true on another one a moment later.
+The balancer sends each socket and each request to the next node, regardless of the client: a
+response of one node has to be true on another one a moment later.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.sdk_runner import VERSIONS, run_of_topics
-from tests.contract.test_realtime_kills import ledger
+from tests.contract.test_realtime_kills import run_with_kills
 from tests.contract.test_realtime_sdk import CHECKS_MIN, TOPICS, every_method_and_event
 from tests.support.cluster import BalancedCluster
 from tests.support.postgres_server import shared
@@ -29,7 +29,7 @@ REQUESTS_PER_NODE_MIN = 200
 
 
 def each_version() -> list[object]:
-    # One of them shows what several nodes change; the others are for the gate.
+    # One of them covers changes on several nodes; the others are for the gate.
     newest, *others = VERSIONS
     return [newest, *(pytest.param(version, marks=pytest.mark.gate) for version in others)]
 
@@ -63,11 +63,11 @@ def test_a_program_written_for_the_sdk_works_over_nodes(
         assert taken.requests >= REQUESTS_PER_NODE_MIN
 
 
-def test_every_client_ends_with_what_rest_shows_when_nodes_die(balanced: BalancedCluster) -> None:
-    ledger(balanced, balanced.kill_some, seconds=15, kills=3)
+def test_every_client_converges_to_the_state_of_rest_after_kills(balanced: BalancedCluster) -> None:
+    run_with_kills(balanced, balanced.kill_some, seconds=15, kills=3)
 
 
 @pytest.mark.gate
 @pytest.mark.timeout(400)
-def test_the_same_after_a_long_time(balanced: BalancedCluster) -> None:
-    ledger(balanced, balanced.kill_some, seconds=120, kills=25)
+def test_every_client_converges_after_a_long_run(balanced: BalancedCluster) -> None:
+    run_with_kills(balanced, balanced.kill_some, seconds=120, kills=25)

@@ -1,4 +1,4 @@
-"""Client SDKs of another protocol are refused with a text that names those to use."""
+"""Client SDKs of another protocol are rejected with a text that names the supported ones."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Programs that send and read at once, with each supported version of the client SDK.
 
-The SDKs handle what is pushed a timer's turn after it came, and replies at once. A program that
-awaits `sendMessage()` finds the message at the end of the list, and one that reads the list while
-its message is on the way gets `messageAdded` all the same (docs/explanation/realtime.md).
+The SDKs handle pushed frames one timer tick after their arrival, and replies at once. A program
+that awaits `sendMessage()` finds the message at the end of the list, and one that reads the list
+while its message is in flight also gets `messageAdded` (docs/explanation/realtime.md).
 """
 
 from __future__ import annotations

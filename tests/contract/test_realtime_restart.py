@@ -1,4 +1,4 @@
-"""Clients of a server that ends and comes back: stopped politely, and killed."""
+"""Clients of a server that restarts after a graceful stop, and after a kill."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def killed(server: Server) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_client_outlives_its_server(fresh_server: Server, version: str) -> None:
+def test_client_reconnects_after_a_restart(fresh_server: Server, version: str) -> None:
     does = {"restart": fresh_server.restart, "kill": lambda: killed(fresh_server)}
     settings = settings_for(fresh_server, version)
     run = Run(["run.mjs", "restart"], settings, RESTART_SECONDS_MAX, does)

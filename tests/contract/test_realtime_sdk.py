@@ -88,7 +88,7 @@ def every_method_and_event(run: Run, version: str) -> None:
 
 
 def each_version() -> list[object]:
-    # The three run beside each other, each in a process of its own if there are several.
+    # The three run in parallel, in separate processes if there are several.
     marks = {version: pytest.mark.xdist_group(f"sdk-{version}") for version in VERSIONS}
     return [pytest.param(version, marks=marks[version]) for version in VERSIONS]
 
@@ -98,7 +98,7 @@ _runs: dict[str, Run] = {}
 
 @pytest.fixture
 def run(server: Server, version: str) -> Run:
-    """The one run of all topics with a version, whichever test asks for it first."""
+    """Return the run of all topics with a version; the first test to need it starts it."""
     if version not in _runs:
         _runs[version] = run_of_topics(server, version, TOPICS, DRIVE_SECONDS_MAX)
     return _runs[version]
@@ -114,17 +114,17 @@ def test_a_program_written_for_the_sdk_works(run: Run, version: str, topic: str)
 
 
 @pytest.mark.parametrize("version", each_version())
-def test_the_sdk_is_the_one_that_is_meant(run: Run, version: str) -> None:
+def test_sdk_has_the_expected_version(run: Run, version: str) -> None:
     assert [line["version"] for line in run.of("sdk")] == [version]
 
 
 @pytest.mark.parametrize("version", each_version())
-def test_every_public_method_is_called_and_every_event_comes(run: Run, version: str) -> None:
+def test_every_public_method_is_called_and_every_event_arrives(run: Run, version: str) -> None:
     every_method_and_event(run, version)
 
 
 @pytest.mark.parametrize("version", each_version())
-def test_there_are_many_checks(run: Run, version: str) -> None:
+def test_number_of_checks_is_sufficient(run: Run, version: str) -> None:
     assert sum(len(lines) for lines in run.checks.values()) >= CHECKS_MIN
 
 

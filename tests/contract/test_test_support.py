@@ -1,4 +1,4 @@
-"""The tests' own tools: what they promise to the tests that lean on them."""
+"""The test support modules: their guarantees to the tests that use them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.support.server import REPOSITORY, Server, ServerError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Reserved for documentation: nobody answers there.
+# Reserved for documentation: no host responds there.
 ELSEWHERE = "192.0.2.1"
 
 
 @pytest.mark.parametrize("address", [(ELSEWHERE, 9), (ELSEWHERE, 0)])
-def test_a_socket_outside_the_loopback_is_refused_and_noted(address: tuple[str, int]) -> None:
+def test_socket_outside_the_loopback_is_rejected_and_recorded(address: tuple[str, int]) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         use = sock.bind if address[1] == 0 else sock.connect
         with pytest.raises(network_guard.SocketOutsideLoopbackError):
@@ -35,13 +35,13 @@ def test_a_socket_outside_the_loopback_is_refused_and_noted(address: tuple[str, 
     assert len(network_guard.take_attempts()) == 1
 
 
-def test_a_name_of_another_host_is_not_looked_up() -> None:
+def test_name_of_another_host_is_not_resolved() -> None:
     with pytest.raises(network_guard.SocketOutsideLoopbackError):
         socket.create_connection(("host.invalid", 80))
     assert len(network_guard.take_attempts()) == 1
 
 
-def test_the_loopback_is_free_to_use() -> None:
+def test_loopback_is_allowed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         with socket.create_connection(("localhost", port)) as sock:
@@ -49,7 +49,7 @@ def test_the_loopback_is_free_to_use() -> None:
     assert network_guard.take_attempts() == []
 
 
-def test_a_server_that_cannot_start_shows_what_it_wrote(tmp_path: Path) -> None:
+def test_failed_start_shows_the_output(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match="no-such-option"):
         Server(tmp_path / "data", args=["--no-such-option"]).start()
 
@@ -70,7 +70,7 @@ def test_a_server_does_not_outlive_a_test_process_that_is_killed(tmp_path: Path)
     eventually(lambda: listens(port), lambda open_: not open_)
 
 
-def test_a_reserved_port_is_nobody_elses_and_can_be_listened_on_again_and_again() -> None:
+def test_reserved_port_is_exclusive_and_reusable() -> None:
     with ReservedPort() as reserved:
         others = [socket.create_server(("127.0.0.1", 0)) for _ in range(200)]
         with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
@@ -102,7 +102,7 @@ def test_a_killed_server_comes_back_on_its_port_with_its_data(fresh_server: Serv
 
 
 class Named(BaseHTTPRequestHandler):
-    """A node that says its port."""
+    """A node that responds with its port."""
 
     def do_GET(self) -> None:
         said = str(self.server.server_port).encode()
@@ -112,10 +112,10 @@ class Named(BaseHTTPRequestHandler):
         self.wfile.write(said)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
-def test_a_balancer_sends_each_request_to_the_next_node_that_is_there() -> None:
+def test_balancer_sends_each_request_to_the_next_available_node() -> None:
     nodes = [ThreadingHTTPServer(("127.0.0.1", 0), Named) for _ in range(3)]
     for node in nodes:
         threading.Thread(target=node.serve_forever, args=(0.02,)).start()
@@ -145,7 +145,7 @@ def test_a_balancer_sends_each_request_to_the_next_node_that_is_there() -> None:
             node.server_close()
 
 
-def test_a_stopwatch_leaves_out_what_the_machine_was_busy_with_but_not_for_ever(
+def test_stopwatch_excludes_load_of_the_machine_up_to_a_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now, waited = [100.0], [7.0]
@@ -161,6 +161,6 @@ def test_a_stopwatch_leaves_out_what_the_machine_was_busy_with_but_not_for_ever(
     assert watch.is_over(4.5)
 
 
-def test_what_the_kernel_counts_does_not_run_faster_than_time() -> None:
+def test_processor_time_does_not_exceed_wall_time() -> None:
     watch = machine_pressure.Stopwatch()
     assert 0 <= watch.seconds_at_least <= watch.seconds

@@ -1,4 +1,4 @@
-"""Programs that cannot be told another base URL, led to the server by name over TLS."""
+"""Programs with a fixed base URL, directed to the server by name resolution, over TLS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.tls_server import HOSTED, TlsServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# It runs Node.js, as others do; one process should.
+# It runs Node.js, like others; one process should do it.
 pytestmark = pytest.mark.xdist_group("npm-client")
 
 installed_node_packages = by_node.installed_node_packages
@@ -69,16 +69,16 @@ def _is_as_hosted(server: TlsServer, done: subprocess.CompletedProcess[str]) -> 
     seen: dict[str, Any] = json.loads(done.stdout)
     assert seen["bodies"] == [f"message {number}" for number in range(5)]
     assert seen["account_sid"] == server.account_sid
-    # What the server writes leads back to where the program believes it is.
+    # The URLs in responses have the host that the program uses.
     assert seen["url"].startswith(f"https://{HOSTED}/v1/Conversations/CH")
 
 
-def test_a_python_program_is_led_here_by_name(tls_server: TlsServer) -> None:
+def test_python_program_works_by_name_resolution(tls_server: TlsServer) -> None:
     done = _ran(tls_server, _python(), {"REQUESTS_CA_BUNDLE": tls_server.authority})
     _is_as_hosted(tls_server, done)
 
 
-def test_a_node_program_is_led_here_by_name(
+def test_node_program_works_by_name_resolution(
     tls_server: TlsServer, installed_node_packages: None
 ) -> None:
     done = _ran(tls_server, _node(), {"NODE_EXTRA_CA_CERTS": tls_server.authority})
@@ -90,7 +90,7 @@ def _client_sdk() -> list[str]:
     return [*node_command(), "--require", preload, str(HERE / "unmodified" / "chat.mjs")]
 
 
-def test_a_program_of_the_client_sdk_is_led_here_by_name(tls_server: TlsServer) -> None:
+def test_client_sdk_program_works_by_name_resolution(tls_server: TlsServer) -> None:
     install_packages(REALTIME)
     settings = {
         "NODE_EXTRA_CA_CERTS": tls_server.authority,
@@ -101,12 +101,12 @@ def test_a_program_of_the_client_sdk_is_led_here_by_name(tls_server: TlsServer) 
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     assert (seen["body"], seen["author"], seen["content"]) == ("hello", "alice", "a medium")
-    # The socket's name is the only one that it knew: media are fetched from there as well.
+    # It was given the socket's name only: media are fetched from there as well.
     assert seen["mediaUrl"].startswith("https://tsock.us1.twilio.com/")
 
 
 @pytest.mark.parametrize("command", [_python, _node])
-def test_a_program_that_does_not_trust_the_authority_says_nothing(
+def test_program_without_the_authority_sends_nothing(
     tls_server: TlsServer, installed_node_packages: None, command: Any
 ) -> None:
     done = _ran(tls_server, command(), {})

@@ -1,7 +1,7 @@
-"""The checklist of webhooks: what a customer's backend relies on, in fourteen numbered tests.
+"""The webhook checklist: the guarantees for a customer's backend, in fourteen numbered tests.
 
-What each of them stands for is tested in width elsewhere: names and values of every event in
-tests/events/test_webhook_parameters.py, scopes in test_webhook_scopes.py, answers of pre-action
+Each has extensive tests elsewhere: names and values of every event in
+tests/events/test_webhook_parameters.py, scopes in test_webhook_scopes.py, responses of pre-action
 webhooks in test_pre_action.py, replays in test_webhook_replays.py, retries in tests/virtual_time
 and tests/unit/protocol/test_retries.py, signatures in test_webhook_signatures.py.
 """
@@ -66,27 +66,27 @@ ROBERT: Any = {
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scene on a server of its own."""
+    """Return a runner of scenarios, each on a separate server."""
     return scenario_runner(tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    """One receiver for the tests of this file; each has paths of its own."""
+    """One receiver for the tests of this file; each has separate paths."""
     with Receiver(tmp_path_factory.mktemp("receiver")) as running:
         yield running
 
 
 @pytest.fixture
 def own(server: Server) -> Iterator[Api]:
-    """An account of its own."""
+    """A separate account."""
     api = new_account_api(server)
     yield api
     api.close()
 
 
 async def listen(instance: InProcessServer, hooks: WebhookBackend, **changes: Any) -> None:
-    """Webhooks of the account for everything."""
+    """Configure webhooks of the account for all events."""
     form = {
         "PreWebhookUrl": hooks.url("/pre"),
         "PostWebhookUrl": hooks.url("/post"),
@@ -95,7 +95,7 @@ async def listen(instance: InProcessServer, hooks: WebhookBackend, **changes: An
     await instance.do("UpdateConfigurationWebhook", form | changes)
 
 
-def test_01_a_client_is_asked_about_then_told_and_both_are_signed(
+def test_01_client_changes_call_pre_and_post_webhooks_both_signed(
     run_scenario: ScenarioRunner, installed_node_packages: None
 ) -> None:
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
@@ -118,7 +118,7 @@ def test_01_a_client_is_asked_about_then_told_and_both_are_signed(
     ("header", "is_told"),
     [(None, False), ("false", False), ("1", False), ("true", True), ("True", True), ("TRUE", True)],
 )
-def test_02_rest_is_silent_at_every_scope_unless_its_header_says_otherwise(
+def test_02_rest_fires_no_webhook_at_any_scope_without_its_header(
     own: Api, receiver: Receiver, header: str | None, is_told: bool
 ) -> None:
     place = f"/ok/header-{header}"
@@ -133,7 +133,7 @@ def test_02_rest_is_silent_at_every_scope_unless_its_header_says_otherwise(
     own.post(f"/Conversations/{sid}/Webhooks", trigger).expect(201)
     headers = {"X-Twilio-Webhook-Enabled": header} if header else {}
     own.post(f"/Conversations/{sid}/Messages", Body="hello", headers=headers).expect(201)
-    # Whatever came of that was told before this one, or will never be.
+    # Events of the earlier request were delivered before this one, or never will be.
     loud = {"X-Twilio-Webhook-Enabled": "true"}
     own.post(f"/Conversations/{sid}/Messages", Body="loud, hello", headers=loud).expect(201)
     expected = sorted(["/pre", "/post", "/scoped", "/scoped"] * (2 if is_told else 1))
@@ -143,7 +143,7 @@ def test_02_rest_is_silent_at_every_scope_unless_its_header_says_otherwise(
     assert bodies == ({"hello", "loud, hello"} if is_told else {"loud, hello"})
 
 
-def test_03_a_service_with_its_own_hook_silences_the_accounts_there_only(
+def test_03_a_service_webhook_replaces_the_accounts_there_only(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
@@ -176,7 +176,7 @@ def test_03_a_service_with_its_own_hook_silences_the_accounts_there_only(
     ],
     ids=["200 {}", "a body", "bad attributes", "403", "500", "text", "refused port"],
 )
-def test_04_what_a_pre_action_webhook_answers(
+def test_04_responses_of_a_pre_action_webhook(
     run_scenario: ScenarioRunner, refusing_port: ReservedPort, given: Responder | None, outcome: Any
 ) -> None:
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
@@ -195,7 +195,7 @@ def test_04_what_a_pre_action_webhook_answers(
     run_scenario(scenario)
 
 
-def test_04_what_is_amended_is_what_is_answered_stored_listed_and_told(
+def test_04_amended_values_are_returned_stored_listed_and_published(
     own: Api, receiver: Receiver
 ) -> None:
     said = {"body": "amended", "author": "erin", "attributes": {"by": "the backend"}}
@@ -217,9 +217,7 @@ def test_04_what_is_amended_is_what_is_answered_stored_listed_and_told(
     assert (line.parameters["Body"], line.parameters["Author"]) == ("amended", "erin")
 
 
-def test_04_whoever_thinks_for_longer_than_five_seconds_is_not_waited_for(
-    own: Api, receiver: Receiver
-) -> None:
+def test_04_pre_action_webhook_times_out_after_five_seconds(own: Api, receiver: Receiver) -> None:
     url = receiver.url("/slow/6000/pre")
     form = {"PreWebhookUrl": url, "Filters": ["onMessageAdd"]}
     own.post("/Configuration/Webhooks", form).expect(200)
@@ -236,7 +234,7 @@ def test_04_whoever_thinks_for_longer_than_five_seconds_is_not_waited_for(
     assert 5000 <= attempt["elapsed_ms"] <= 5200
 
 
-def test_05_a_rejected_conversation_of_an_inbound_message_is_not_made(
+def test_05_a_rejected_conversation_of_an_inbound_message_is_not_created(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
@@ -273,7 +271,7 @@ def test_06_with_get_the_parameters_follow_the_query_and_the_whole_is_signed(
     run_scenario(scenario)
 
 
-def test_07_credentials_go_into_a_header_and_a_fragment_nowhere(
+def test_07_credentials_are_sent_in_a_header_and_fragments_are_dropped(
     own: Api, receiver: Receiver
 ) -> None:
     url = receiver.url("/status/503/odd")
@@ -303,9 +301,7 @@ def test_08_limits_of_the_webhooks_of_a_conversation(own: Api) -> None:
     own.post(path, good).refuses(400, 50361)
 
 
-def test_09_a_new_webhook_is_told_of_the_messages_that_were_there(
-    own: Api, receiver: Receiver
-) -> None:
+def test_09_a_new_webhook_receives_the_existing_messages(own: Api, receiver: Receiver) -> None:
     sid = own.post("/Conversations").expect(201)["sid"]
     for body in "abc":
         own.post(f"/Conversations/{sid}/Messages", Body=body).expect(201)
@@ -340,7 +336,7 @@ def test_10_a_trigger_fires_once_for_two_words_and_never_without_a_body(
 
 
 @pytest.mark.parametrize("level", ["account", "service"])
-def test_11_a_timer_is_told_at_every_scope_though_nobody_asked_for_it(
+def test_11_a_timer_fires_webhooks_at_every_scope_without_a_request(
     fast: Server, receiver: Receiver, level: str
 ) -> None:
     api = Api(fast.base_url, fast.account_sid, fast.auth_token)
@@ -376,7 +372,7 @@ def test_11_a_timer_is_told_at_every_scope_though_nobody_asked_for_it(
 
 
 @pytest.mark.parametrize(("status", "counts"), [(503, ["0", "1", "2"]), (500, ["0"])])
-def test_12_a_hosted_schedule_retries_as_often_as_the_webhook_says(
+def test_12_a_hosted_schedule_retries_as_often_as_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, counts: list[str]
 ) -> None:
     monkeypatch.setattr(retries, "_HOSTED_DELAYS_MS", (10, 10, 10))
@@ -409,7 +405,7 @@ def test_12_a_hosted_schedule_retries_as_often_as_the_webhook_says(
     asyncio.run(run())
 
 
-def test_13_media_are_listed_and_a_body_that_is_empty_is_not_sent(
+def test_13_media_are_listed_and_an_empty_body_is_not_sent(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:

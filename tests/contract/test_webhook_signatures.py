@@ -1,4 +1,4 @@
-"""Requests that the server made, as a receiver got them, convince both official validators."""
+"""Webhook requests of the server, as received, pass both official signature validators."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ BODIES = [
 
 @dataclass(frozen=True)
 class Received:
-    """One request as its receiver sees it: the URL is made of the Host header and the target."""
+    """One request as its receiver sees it: its URL has the Host header and the target."""
 
     configured: str
     method: str
@@ -84,7 +84,7 @@ def received(configured: str, told: WebhookRequest) -> Received:
 
 
 async def collect(folder: Path) -> list[Received]:
-    """Have the server tell of messages in every form, at every odd URL."""
+    """Return the server's webhook requests about messages in every form, at every odd URL."""
     async with WebhookBackend() as hooks, InProcessServer(folder) as instance:
         sid = (await instance.do("CreateConversation")).sid
         found: list[Received] = []
@@ -160,19 +160,19 @@ def _for_node(each: Received, token: str) -> dict[str, Any]:
     return {**shown, "parameters": each.parameters}
 
 
-def test_there_is_much_to_validate(requests: list[Received]) -> None:
+def test_number_of_requests_is_sufficient(requests: list[Received]) -> None:
     per_method = len(PATHS) + len(USERS) - 1 + len(BODIES) + 4
     assert len(requests) == 2 * 2 * per_method + 2
     assert not any("@" in each.url.partition("/hook")[0] for each in requests)
     assert not any("#" in each.url for each in requests)
 
 
-def test_the_python_validator_is_convinced(requests: list[Received]) -> None:
+def test_python_validator_accepts_all_requests(requests: list[Received]) -> None:
     verdicts = zip(requests, in_python(requests), strict=True)
     assert [each for each, is_valid in verdicts if not is_valid] == []
 
 
-def test_the_node_validator_is_convinced(
+def test_node_validator_accepts_all_requests(
     requests: list[Received], installed_node_packages: None
 ) -> None:
     verdicts = zip(requests, in_node(requests), strict=True)
@@ -180,7 +180,7 @@ def test_the_node_validator_is_convinced(
 
 
 def forged(requests: list[Received]) -> list[Received]:
-    """Each request with one thing about it changed."""
+    """Return each request with one change."""
     changed = []
     for each in requests:
         if each.parameters:
@@ -194,7 +194,7 @@ def forged(requests: list[Received]) -> list[Received]:
     return changed
 
 
-def test_no_validator_is_convinced_by_a_forgery(
+def test_forged_requests_fail_both_validators(
     requests: list[Received], installed_node_packages: None
 ) -> None:
     false = forged(requests)
@@ -213,7 +213,7 @@ LETTERS = "abcXYZ019 -._~!$'()*,=:@/%+&?\"<>äß€😀\n\t"
 
 
 def generated(seed: int) -> list[Received]:
-    """Requests of every kind with odd URLs and values, signed as the server signs them."""
+    """Return requests of every kind with odd URLs and values, signed by the server's code."""
     dice = random.Random(seed)
 
     def text(letters: str, most: int) -> str:
@@ -244,7 +244,9 @@ def generated(seed: int) -> list[Received]:
     return made
 
 
-def test_five_hundred_generated_requests_convince_both(installed_node_packages: None) -> None:
+def test_five_hundred_generated_requests_pass_both_validators(
+    installed_node_packages: None,
+) -> None:
     made = generated(20_261_125)
     assert [each for each, ok in zip(made, in_python(made), strict=True) if not ok] == []
     assert [each for each, ok in zip(made, in_node(made), strict=True) if not ok] == []

@@ -1,6 +1,6 @@
-"""The page about attacks: which test shows which kind of fault, and who can attack so.
+"""The attacks page: the tests of each kind of fault, and the possible attackers.
 
-A test of `tests/attacks` carries a mark: ``@pytest.mark.kind("bytes", "turns", by="anybody")``.
+A test of `tests/attacks` has a mark: ``@pytest.mark.kind("bytes", "turns", by="anybody")``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_ATTACKS: Final = frozenset({"test_harness.py"})
 
 
 class Attack(NamedTuple):
-    """A test, and what its mark says. Without one both are empty."""
+    """A test, with the arguments of its mark. Without one both are empty."""
 
     test: str
     kinds: tuple[str, ...]
@@ -38,7 +38,7 @@ class Attack(NamedTuple):
 
 
 def attacks() -> Iterator[Attack]:
-    """All tests of attacks, in the order of their files."""
+    """Yield all tests of attacks, in the order of their files."""
     for path in sorted(FOLDER.glob("test_*.py")):
         if path.name in NO_ATTACKS:
             continue
@@ -61,7 +61,7 @@ def _attack(file: str, node: ast.FunctionDef) -> Attack:
 
 
 def page(text: str) -> str:
-    """The page with the tables of now behind its introduction."""
+    """Return the page with the current tables after its introduction."""
     lines = [text.partition("\n## ")[0].rstrip()]
     known = list(attacks())
     for kind, meaning in KINDS.items():

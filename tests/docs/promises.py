@@ -3,7 +3,7 @@
 A statement is proven by a test with a mark that names it:
 
 * a row of a table, by its first cell: ``@pytest.mark.promise("REQUEST_SECONDS_MAX", 408)``,
-* a sentence, by its page and some of its words, of which the number is the last:
+* a statement in the text, by its page and some of its words, of which the number is the last:
   ``@pytest.mark.promise("reference/quirks.md", "a removed participant's URL answers 404")``.
 
 Marks are read from the source of the tests: a test that runs in another suite counts as well.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = REPOSITORY / "docs"
 BOUNDS_PAGE: Final = "explanation/overload.md"
-"""Its tables say in the last cell what happens at a bound: each status there is a promise."""
+"""Its tables describe the effect of a bound in the last cell: each status there is a promise."""
 
 _VERB: Final = r"\b(?:answer(?:s|ed)?|refuse[sd]?|reject(?:s|ed)?)\b"
 _BETWEEN: Final = r"(?:[ ]|with|by|status|code|prepared|at once|it|them|an?\b|and|the|\(|:|,)*"
@@ -34,7 +34,7 @@ STATEMENT: Final = re.compile(
 _STATUS: Final = re.compile(r"(?<![\d,.-])\b([1-5]\d\d)\b(?! (?:ms|bytes|B|KiB|places)\b)")
 _ROW: Final = re.compile(r"^\| `?([^`|]+?)`? \|")
 
-# Sentences of that form that promise nothing of this server, by their page.
+# Statements of that form that promise no behaviour of this server, by their page.
 NO_PROMISES: Final = {
     "decisions/0016-webhooks-in-lanes.md": "while a receiver is deployed it answers 404",
     "explanation/egress.md": "A receiver that answers 401",
@@ -45,7 +45,7 @@ NO_PROMISES: Final = {
 
 @dataclass(frozen=True, order=True)
 class Statement:
-    """A promise: the row or the page where it stands, its number, and the words up to that."""
+    """A promise: its row or page, its number, and the words before it."""
 
     place: str
     number: int
@@ -61,7 +61,7 @@ class Proof:
     what: int | str
 
     def shows(self, statement: Statement) -> bool:
-        """Whether it names this statement."""
+        """Return whether it names this statement."""
         if self.place != statement.place:
             return False
         if isinstance(self.what, int):
@@ -70,7 +70,7 @@ class Proof:
 
 
 def statements_of(page: str, text: str) -> Iterator[Statement]:
-    """What one page promises; sentences may go over several lines, rows do not."""
+    """Yield the promises of one page; a statement may span several lines, a row does not."""
     prose: list[str] = []
     for line in text.splitlines():
         if not line.startswith("|"):
@@ -93,7 +93,7 @@ def statements_of(page: str, text: str) -> Iterator[Statement]:
 
 @cache
 def statements() -> frozenset[Statement]:
-    """Everything that the documentation promises in this form."""
+    """Return everything that the documentation promises in this form."""
     return frozenset(
         statement
         for path in sorted(DOCS.rglob("*.md"))
@@ -103,7 +103,7 @@ def statements() -> frozenset[Statement]:
 
 @cache
 def proofs() -> tuple[Proof, ...]:
-    """The marks of all tests."""
+    """Return the marks of all tests."""
     return tuple(
         proof
         for path in sorted((REPOSITORY / "tests").rglob("test_*.py"))
@@ -113,7 +113,7 @@ def proofs() -> tuple[Proof, ...]:
 
 
 def proofs_of(file: str, text: str) -> Iterator[Proof]:
-    """The marks of one file's tests."""
+    """Yield the marks of one file's tests."""
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue

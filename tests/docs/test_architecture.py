@@ -13,7 +13,7 @@ PICTURE = (FOLDER / "architecture.svg").read_text()
 PACKAGE = REPOSITORY / "src" / "parlour"
 
 
-def test_the_layers_are_those_of_import_linter() -> None:
+def test_layers_equal_those_of_import_linter() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", PAGE, re.MULTILINE)
@@ -36,7 +36,7 @@ def test_the_picture_has_colours_for_both_themes_and_an_own_background() -> None
     assert 'class="page"' in PICTURE
 
 
-def test_the_steps_of_the_text_are_those_of_the_picture() -> None:
+def test_steps_of_the_text_equal_those_of_the_picture() -> None:
     steps = re.findall(r"^(\d)\. \*\*", PAGE, re.MULTILINE)
     drawn = re.findall(r'class="step">.*?>(\d)</text>', PICTURE)
 

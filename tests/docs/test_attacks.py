@@ -1,4 +1,4 @@
-"""The page about attacks names every test of them."""
+"""The attacks page names every attack test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from tests.docs.attacks import ATTACKERS, KINDS, PAGE, attacks, page
 
 
-def test_each_test_of_an_attack_says_its_kinds_and_its_attacker() -> None:
+def test_each_attack_test_names_its_kinds_and_its_attacker() -> None:
     for each in attacks():
         assert each.kinds, f"{each.test} has no @pytest.mark.kind"
         assert set(each.kinds) <= KINDS.keys(), each
@@ -19,5 +19,5 @@ def test_each_kind_is_shown_by_several_attacks() -> None:
     assert all(shown[kind] >= 3 for kind in KINDS), shown
 
 
-def test_the_page_has_the_tables_of_now() -> None:
+def test_page_has_the_current_tables() -> None:
     assert page(PAGE.read_text()) == PAGE.read_text(), "run `make docs`"

@@ -1,4 +1,4 @@
-"""What the pages name exists: commands with their flags, versions of client SDKs, contracts."""
+"""Commands with their flags, SDK versions and contracts named in the pages exist."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ DOCS = REPOSITORY / "docs"
 PAGES = sorted([REPOSITORY / "README.md", *DOCS.rglob("*.md")])
 BLOCK = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`]+)`")
-# What ends a command in a shell, and what may stand before its name.
+# The ends of a command in a shell, and the words allowed before its name.
 ENDS = re.compile(r"&&|\|\|?|;|\n|(?:^|\s)#.*")
 NAME = re.compile(r"\s*(?:\w+=\S*\s+)*(?:\S*/)?parlour\s+(.+)")
 
 
 class Named(NamedTuple):
-    """A command as a page names it: its words and its flags."""
+    """A command in a page: its words and its flags."""
 
     words: tuple[str, ...]
     flags: tuple[str, ...]
 
 
 def named(text: str) -> Iterator[Named]:
-    """Every command line of Parlour's in the code of a page."""
+    """Yield every Parlour command line in the code of a page."""
     blocks = BLOCK.findall(text)
     inline = [" ".join(each.split()) for each in INLINE.findall(BLOCK.sub("", text))]
     for code in [*(each.replace("\\\n", " ") for each in blocks), *inline]:
@@ -46,7 +46,7 @@ def named(text: str) -> Iterator[Named]:
 
 
 def command_of(words: tuple[str, ...]) -> tuple[tuple[str, ...], click.Command] | None:
-    """The command that the first of these words are, and they."""
+    """Return the command that the first words name, with these words."""
     found: click.Command = main
     for at, word in enumerate(words):
         if not isinstance(found, click.Group):
@@ -59,7 +59,7 @@ def command_of(words: tuple[str, ...]) -> tuple[tuple[str, ...], click.Command] 
 
 
 def faults(text: str) -> list[str]:
-    """What a page says of commands that is not so."""
+    """Return the wrong statements of a page about commands."""
     wrong = []
     for words, flags in named(text):
         found = command_of(words)
@@ -76,7 +76,7 @@ def test_commands_of_a_page_exist_with_their_flags(page: Path) -> None:
     assert faults(page.read_text(encoding="utf-8")) == []
 
 
-def test_a_wrong_command_and_a_wrong_flag_are_found() -> None:
+def test_wrong_command_and_wrong_flag_are_reported() -> None:
     page = "`parlour move`\n```sh\nparlour serve --prot 1\nsystemctl restart parlour # now\n```\n"
     page += "```sh\nA=1 /opt/bin/parlour key create AC… \\\n  --nam x && parlour docto\n"
     page += "docker run --name parlour --publish 1 parlour\n```\n"
@@ -94,7 +94,7 @@ def test_the_move_names_its_command_before_the_start_on_postgresql() -> None:
     assert steps.index("backup") < steps.index("migrate-store") < steps.index("serve")
 
 
-def test_programs_are_led_to_hosts_of_the_table_alone() -> None:
+def test_programs_are_directed_to_hosts_of_the_table_only() -> None:
     page = (DOCS / "how-to" / "run-unchanged-programs.md").read_text(encoding="utf-8")
     hosts = re.findall(r"^\| `([\w.]+)`(?:, `([\w.]+)`)? \|", page, re.MULTILINE)
     table = {host for row in hosts for host in row if host}

@@ -1,4 +1,4 @@
-"""The files of ``deploy/`` and the commands in the pages fit the server that they are for."""
+"""The files of ``deploy/`` and the commands in the pages match the server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEPLOY = ROOT / "deploy"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*/*.md"))]
 _VARIABLE = re.compile(r"\bPARLOUR_[A-Z_]+\b")
 _BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
-# What is read by the compose file, by a test, or by a shell, and by no server.
+# Variables read by the compose file, by a test, or by a shell, and by no server.
 OTHERS = {"PARLOUR_PASSWORD", "PARLOUR_URL"}
 
 
@@ -40,7 +40,7 @@ def _seconds(text: str) -> float:
 
 
 def _commands() -> Iterator[tuple[str, list[str]]]:
-    """Each command of ours in the pages, and the page."""
+    """Yield each of our commands in the pages, with the page."""
     for page in PAGES:
         for language, block in _BLOCK.findall(page.read_text()):
             if language not in {"", "sh"}:
@@ -69,7 +69,7 @@ def test_named_settings_exist(path: Path) -> None:
     assert set(_VARIABLE.findall(path.read_text())) <= known
 
 
-def test_commands_of_the_pages_have_the_options_that_they_are_shown_with() -> None:
+def test_commands_of_the_pages_have_the_shown_options() -> None:
     context = click.Context(main)
     seen = 0
     for page, words in _commands():
@@ -85,7 +85,7 @@ def test_commands_of_the_pages_have_the_options_that_they_are_shown_with() -> No
     assert seen > 15
 
 
-def test_a_stop_has_the_time_that_the_server_may_take() -> None:
+def test_stop_timeouts_cover_the_servers_shutdown() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str
     unit.read_string(_text("parlour.service"))
@@ -101,18 +101,18 @@ def _compose() -> dict[str, Any]:
     return found
 
 
-def test_the_nodes_of_the_compose_file_believe_the_balancer() -> None:
-    """Each container has an address of its own: without this the balancer would be the client."""
+def test_nodes_of_the_compose_file_trust_the_balancer() -> None:
+    """Each container has a separate address: otherwise the balancer would be the client."""
     believed = _compose()["services"]["parlour"]["environment"]["PARLOUR_TRUSTED_PROXIES"]
     client_addresses = ClientAddresses(Settings(trusted_proxies=believed).trusted_proxies)
-    # From the pools that container networks get their addresses from.
+    # From the address pools of container networks.
     assert all(
         client_addresses.is_trusted(each) for each in ("172.18.0.5", "172.31.0.2", "192.168.16.3")
     )
     assert not client_addresses.is_trusted("203.0.113.7")
 
 
-def test_the_compose_file_names_what_is_there() -> None:
+def test_compose_file_names_existing_files() -> None:
     services, volumes = _compose()["services"], _compose()["volumes"]
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
@@ -124,7 +124,7 @@ def test_the_compose_file_names_what_is_there() -> None:
     assert os.access(DEPLOY / "make-database.sh", os.X_OK)
 
 
-def test_balancers_keep_sockets_that_are_only_pinged_and_take_whole_media() -> None:
+def test_balancers_keep_pinged_sockets_open_and_accept_the_largest_media() -> None:
     for pattern, name in (
         (r"proxy_read_timeout (\w+);", "nginx.conf"),
         (r"timeout tunnel (\w+)", "haproxy.cfg"),
@@ -136,7 +136,7 @@ def test_balancers_keep_sockets_that_are_only_pinged_and_take_whole_media() -> N
     assert int(megabytes) * limits.MEBIBYTE > limits.MEDIA_BYTES_MAX
 
 
-def test_the_container_has_what_a_build_needs() -> None:
+def test_container_build_has_all_its_files() -> None:
     ignored = _text("Containerfile.dockerignore").splitlines()
     kept = {line[1:] for line in ignored if line.startswith("!")}
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", _text("Containerfile"), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The generated pages say what the code says, and links lead somewhere."""
+"""The generated pages equal the output of their generators, and links have targets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_limit_is_explained() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES_OF_THE_REPOSITORY, ids=lambda path: path.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     for target in _LINK.findall(page.read_text(encoding="utf-8")):
         if "://" in target or target.startswith("#"):
             continue

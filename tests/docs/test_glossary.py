@@ -64,7 +64,7 @@ def names_in(path: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("term", TERMS, ids=lambda term: term.term)
-def test_a_term_is_defined_where_the_glossary_says(term: Term) -> None:
+def test_term_is_defined_at_the_place_in_the_glossary(term: Term) -> None:
     assert (PACKAGE / term.path).exists(), term.path
     assert not term.name or term.name in names_in(term.path)
 
@@ -77,7 +77,7 @@ def test_each_term_has_one_meaning() -> None:
     assert all(term.meaning.strip().endswith(".") for term in TERMS)
 
 
-def test_a_missing_name_and_a_row_without_a_place_are_found() -> None:
+def test_missing_name_and_row_without_a_place_are_reported() -> None:
     assert "Transaction.lock_name" in names_in("store/transaction.py")
     assert "NoSuchClass" not in names_in("store/transaction.py")
     with pytest.raises(AssertionError, match="last column"):

@@ -1,4 +1,4 @@
-"""The command lines for a dump of PostgreSQL and its restore do what the page says."""
+"""The command lines for a dump of PostgreSQL and its restore work as the page describes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_dump_by_the_role_of_the_server_is_restored_and_served(tmp_path: Path)
     assert made.exit_code == 0, made.stderr
     places = {"PATH": f"{binaries()}:{os.environ['PATH']}", "DATABASE_URL": url}
     as_superuser = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": USER}
-    # The name of the role is that of the tests.
+    # The tests use another role name.
     lines = restore.replace("--owner parlour ", f"--owner {OWNER} ")
     for commands, more in ((dump, {}), (lines, as_superuser | {"NEW_DATABASE_URL": new_url})):
         done = subprocess.run(
@@ -52,7 +52,7 @@ def test_a_dump_by_the_role_of_the_server_is_restored_and_served(tmp_path: Path)
     assert listed.exit_code == 0, listed.stderr
     sid = json.loads(made.stdout)["account_sid"]
     assert json.loads(listed.stdout)["account_sid"] == sid
-    # The wall between accounts is there too.
+    # Row security between accounts is restored, too.
     assert server.sql("SELECT count(*) FROM pg_policies", new_url) == server.sql(
         "SELECT count(*) FROM pg_policies", url
     )

@@ -1,4 +1,4 @@
-"""The lines about reactions in the how-to do what they say."""
+"""The code about reactions in the how-to works."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_lines_add_the_permission_to_what_the_default_role_has(server: Serve
     before = service.get(f"/Roles/{role_sid}").expect(200)["permissions"]
     assert PERMISSION not in before
     names = {"client": client, "service_sid": service.prefix.rpartition("/")[2]}
-    exec(found[1], names)  # noqa: S102 - the page's own lines.
+    exec(found[1], names)  # noqa: S102 - the page's own code.
     now = service.get(f"/Roles/{role_sid}").expect(200)["permissions"]
     assert sorted(now) == sorted([*before, PERMISSION])
     api.close()

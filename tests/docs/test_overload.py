@@ -1,4 +1,4 @@
-"""The page about overload has every bound, with the value and the meaning that the code has."""
+"""The overload page has every bound, with the value and the meaning in the code."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def limits_of(area: str) -> set[str]:
     return {name for name in names if name.isupper() and name not in vars(units)}
 
 
-def test_defaults_and_meanings_are_those_of_the_code() -> None:
+def test_defaults_and_meanings_equal_those_of_the_code() -> None:
     assert fill_bounds(PAGE) == PAGE, "run `make docs`"
 
 
@@ -131,7 +131,7 @@ def test_exceptions_exist_and_are_not_on_the_page() -> None:
     assert sum(map(len, NOT_ON_THE_PAGE.values())) == len(EXCEPTIONS)
 
 
-def test_each_row_says_what_happens_and_stands_once() -> None:
+def test_each_row_is_unique_and_describes_its_effect() -> None:
     for row in ROWS:
         assert len(row) == len(BOUNDS_HEAD), row
         assert all(cell and "|" not in cell for cell in row), row
@@ -156,7 +156,7 @@ def test_each_row_says_what_happens_and_stands_once() -> None:
         ("--connections-max", "10,000"),
     ],
 )
-def test_a_default_has_the_unit_that_the_name_says(name: str, default: str) -> None:
+def test_default_has_the_unit_of_its_name(name: str, default: str) -> None:
     row = fill_bounds(f"{head()}\n| `{name}` | | | x |\n").splitlines()[-1]
     assert row.startswith(f"| `{name}` | {default} | ")
 
@@ -165,7 +165,7 @@ def head() -> str:
     return "| " + " | ".join(BOUNDS_HEAD) + " |"
 
 
-def test_tables_without_that_head_are_left_alone() -> None:
+def test_tables_with_another_head_are_unchanged() -> None:
     page = f"| limit | x |\n|---|---|\n| `HEADERS_MAX` | 1 |\n\n{head()}\n\n| `HEADERS_MAX` | 1 |\n"
     assert fill_bounds(page) == page
 

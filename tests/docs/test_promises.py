@@ -18,7 +18,7 @@ from tests.docs.promises import DOCS as PAGES
 
 
 def unproven(promised: frozenset[Statement], shown: tuple[Proof, ...]) -> list[Statement]:
-    """Statements that no mark names."""
+    """Return the statements that no mark names."""
     return sorted(each for each in promised if not any(proof.shows(each) for proof in shown))
 
 
@@ -34,7 +34,7 @@ def test_each_mark_names_a_promise() -> None:
     assert not idle, idle
 
 
-def test_exceptions_stand_on_their_pages() -> None:
+def test_exceptions_occur_on_their_pages() -> None:
     for page, words in NO_PROMISES.items():
         assert words in " ".join((PAGES / page).read_text().split()), page
 

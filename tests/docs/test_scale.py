@@ -1,4 +1,4 @@
-"""What the page about scale says of the schema is what the schema is."""
+"""The scale page describes the actual schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from parlour.store.migrations import migrations
 PAGE = (Path(__file__).resolve().parents[2] / "docs/explanation/scale.md").read_text()
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\);", re.DOTALL)
 _NAME = re.compile(r"'(\w+)'")
-# Keys that do not begin with the account, as the page's table of exceptions explains.
+# Keys that do not start with the account, as the page's table of exceptions explains.
 EXCEPTIONS = {
     "account",
     "login",
@@ -30,12 +30,12 @@ def _tables() -> dict[str, str]:
 def test_the_statements_for_distribution_name_every_table_once() -> None:
     (statements,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
     named = [name for name in _NAME.findall(statements) if name != "account_sid"]
-    # The first of the distributed tables is named again by those that go with it.
+    # The first distributed table is named again by those that are colocated with it.
     named.remove("account_number")
     assert sorted(named) == sorted([*_tables(), "migration"])
 
 
-def test_every_key_begins_with_the_account_but_for_the_exceptions_that_are_explained() -> None:
+def test_every_key_starts_with_the_account_except_documented_ones() -> None:
     for name, columns in _tables().items():
         key = re.search(
             r"PRIMARY KEY \((\w+)|(\w+) [A-Z ]+ PRIMARY KEY|(\w+) \{identity\}", columns

@@ -1,4 +1,4 @@
-"""The wheel: what its messages point to is in it."""
+"""The wheel contains all files that its messages point to."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ NAMED = re.compile(r"(?<![\w./-])(?:docs|deploy|tests|bench)/[\w./-]+")
 
 
 def _messages(source: str) -> Iterator[str]:
-    """Every text of a module but its docstrings, which no user sees."""
+    """Yield every text of a module except its docstrings, which no user sees."""
     tree = ast.parse(source)
     unseen = set()
     for node in ast.walk(tree):
-        # A text that is a statement of its own is a docstring, of a thing or of an attribute.
+        # A text that is a separate statement is a docstring, of an object or of an attribute.
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             unseen.add(node.value)
     for node in ast.walk(tree):
@@ -36,7 +36,7 @@ def _missing(texts: Iterator[str], packed: set[str]) -> list[str]:
     return [name for text in texts for name in NAMED.findall(text) if name not in packed]
 
 
-def test_messages_of_the_wheel_point_to_nothing_that_is_not_in_it(tmp_path: Path) -> None:
+def test_messages_of_the_wheel_point_only_to_files_in_it(tmp_path: Path) -> None:
     built = make_wheel_in(REPOSITORY / "pyproject.toml", tmp_path)
     with zipfile.ZipFile(built.file) as wheel:
         packed = set(wheel.namelist())
@@ -46,7 +46,7 @@ def test_messages_of_the_wheel_point_to_nothing_that_is_not_in_it(tmp_path: Path
     assert {name: names for name, names in found.items() if names} == {}
 
 
-def test_a_message_that_points_elsewhere_is_found() -> None:
+def test_message_that_points_elsewhere_is_reported() -> None:
     source = '"""See docs/a.md."""\nx = "read docs/how-to/b.md"\ny = f"or {x} deploy/c"\n'
     source += 'z = "https://example.com/docs/d.html"\n'
     assert _missing(_messages(source), {"docs/e.md"}) == ["docs/how-to/b.md", "deploy/c"]

@@ -1,14 +1,14 @@
 """Fuzz target: a stream of HTTP requests from an untrusted client.
 
-Run in a process of its own (``python -m tests.fuzz.http_requests FOLDER -max_total_time=60``):
-atheris instruments the modules at import, and libFuzzer ends the process when something is found.
+Run in a separate process (``python -m tests.fuzz.http_requests FOLDER -max_total_time=60``):
+atheris instruments the modules at import, and libFuzzer ends the process at the first finding.
 
-The first byte of an input decides in which pieces the rest is fed. Whatever the bytes:
+The first byte of an input sets the chunk size in which the rest is fed. For any bytes:
 
 * the reader raises nothing but ``RequestError``;
-* it keeps no more bytes than its bounds allow;
-* the same bytes in one piece come to the same requests and the same refusal;
-* what it accepts, h11 frames in the same way.
+* it buffers no more bytes than its limits allow;
+* the same bytes in one chunk give the same requests and the same error;
+* h11 frames the accepted requests in the same way.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ with atheris.instrument_imports(include=["parlour.protocol"]):
 from parlour.vocabulary import limits
 
 REQUESTS_MAX = 50
-# A head and what was read behind it; a piece is given and taken back whole.
+# A head and the bytes read ahead; a chunk is allocated and released as a whole.
 KEPT_BYTES_MAX = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX + limits.HEADER_BYTES_MAX
 
 
 class Framed(NamedTuple):
-    """One request as it was framed: its head in bytes, its body, and whether that ended."""
+    """One framed request: its head in bytes, its body, and whether that was complete."""
 
     method: bytes
     body: bytes
@@ -41,15 +41,15 @@ class Framed(NamedTuple):
 
 
 class Read(NamedTuple):
-    """All that was read off a stream, and whether it was refused in the end."""
+    """The result of reading a stream, and whether it was rejected at the end."""
 
     requests: list[Framed]
     is_refused: bool
     has_upgrade: bool
 
 
-def read(stream: bytes, piece_bytes: int) -> Read:
-    """Read a stream in pieces of a size. Asserts that the reader stays within its bounds."""
+def read(stream: bytes, chunk_bytes: int) -> Read:
+    """Read a stream in chunks of a size. Asserts that the reader stays within its limits."""
     reader = RequestReader()
     requests: list[Framed] = []
     in_body = False
@@ -58,9 +58,9 @@ def read(stream: bytes, piece_bytes: int) -> Read:
     waiting = b""
     try:
         while (waiting or start < len(stream)) and len(requests) < REQUESTS_MAX:
-            data = waiting or stream[start : start + piece_bytes]
+            data = waiting or stream[start : start + chunk_bytes]
             if not waiting:
-                start += piece_bytes
+                start += chunk_bytes
             waiting = b""
             if not in_body:
                 if not reader.receive(data):
@@ -76,7 +76,7 @@ def read(stream: bytes, piece_bytes: int) -> Read:
                 part = reader.take_body(data)
                 assert len(part) <= len(data)
                 body += part
-                kept_max = len(data) if reader.is_complete else kept_of_line_max(reader)
+                kept_max = len(data) if reader.is_complete else buffered_of_line_max(reader)
                 assert reader.buffered_bytes <= kept_max, reader.buffered_bytes
             if reader.is_complete:
                 requests.append(Framed(reader.method, body, is_complete=True))
@@ -91,8 +91,8 @@ def read(stream: bytes, piece_bytes: int) -> Read:
     return Read(requests, is_refused=False, has_upgrade=False)
 
 
-def kept_of_line_max(reader: RequestReader) -> int:
-    """What may be kept of a line of a body that has not come to its end."""
+def buffered_of_line_max(reader: RequestReader) -> int:
+    """Return how much of an unfinished line of a body may be buffered."""
     chunks = reader._chunks
     if chunks is None:
         return 0
@@ -101,9 +101,9 @@ def kept_of_line_max(reader: RequestReader) -> int:
 
 
 def framed_by_h11(stream: bytes, count: int) -> list[Framed]:
-    """The first requests of a stream as h11 frames them. Raises RemoteProtocolError.
+    """Return the first requests of a stream as h11 frames them. Raises RemoteProtocolError.
 
-    h11 takes no blank lines before a request, as RFC 9112, section 2.2 asks of a server.
+    h11 accepts no blank lines before a request, which RFC 9112, section 2.2 asks of a server.
     """
     framed: list[Framed] = []
     while len(framed) < count:
@@ -127,12 +127,12 @@ def check(data: bytes) -> None:
     """Check all properties on one input."""
     if not data:
         return
-    piece_bytes, stream = data[0] + 1, data[1:]
-    in_pieces = read(stream, piece_bytes)
+    chunk_bytes, stream = data[0] + 1, data[1:]
+    in_chunks = read(stream, chunk_bytes)
     whole = read(stream, len(stream) or 1)
-    assert in_pieces.is_refused == whole.is_refused, (in_pieces, whole)
+    assert in_chunks.is_refused == whole.is_refused, (in_chunks, whole)
     complete = [each for each in whole.requests if each.is_complete]
-    assert [each for each in in_pieces.requests if each.is_complete] == complete
+    assert [each for each in in_chunks.requests if each.is_complete] == complete
     if whole.has_upgrade or not complete:
         return
     theirs = framed_by_h11(stream, len(complete))
@@ -140,12 +140,12 @@ def check(data: bytes) -> None:
 
 
 def plant_framing() -> None:
-    """Let the reader take anything behind the size of a chunk."""
+    """Let the reader accept anything after the size of a chunk."""
     chunked_body._SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8}).*\Z")  # type: ignore[misc]
 
 
 def plant_bounds() -> None:
-    """Let lines of chunks and trailers be of any length."""
+    """Remove the limits on lines of chunks and trailers."""
     chunked_body.ChunkedBody._count = lambda *_: None  # type: ignore[method-assign]
 
 
@@ -156,7 +156,7 @@ FAULTS = {
 
 
 def main() -> None:
-    """Fuzz until a limit on the command line, or until something is found."""
+    """Fuzz until a limit on the command line, or until the first finding."""
     for argument, plant in FAULTS.items():
         if argument in sys.argv:
             sys.argv.remove(argument)

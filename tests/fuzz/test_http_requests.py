@@ -1,4 +1,4 @@
-"""The reader of HTTP requests, fuzzed: for seconds, for long in the gate, and with a fault."""
+"""The reader of HTTP requests, fuzzed: for seconds, for minutes in the gate, and with a fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# The gate is for platforms that have it, and fails on others.
+# The gate is for platforms with atheris, and fails on others.
 needs_atheris = pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None, reason="atheris has no build for this platform"
 )
@@ -60,8 +60,8 @@ def fuzz(
     words.write_text("".join(f'"{word}"\n' for word in WORDS))
     return subprocess.run(
         [
-            # A shell between: the highest memory of a process counts that of the one it was made
-            # from, and this one may be large.
+            # A shell in between: the peak memory of a process includes its parent's memory before
+            # exec, and this one may be large.
             *("/bin/sh", "-c", '"$@"; exit $?', "sh"),
             sys.executable,
             "-m",
@@ -91,7 +91,7 @@ def fuzz(
     ],
 )
 @pytest.mark.timeout(GATE_SECONDS + 60)
-def test_no_bytes_break_the_reader_of_requests(tmp_path: Path, seconds: int) -> None:
+def test_no_input_breaks_the_request_reader(tmp_path: Path, seconds: int) -> None:
     done = fuzz(tmp_path, seconds, SEEDS)
     assert done.returncode == 0, done.stdout[-4000:]
     assert "Done " in done.stdout, done.stdout[-4000:]
@@ -99,8 +99,8 @@ def test_no_bytes_break_the_reader_of_requests(tmp_path: Path, seconds: int) -> 
 
 @needs_atheris
 @pytest.mark.parametrize("fault", ["framing", "bounds"])
-def test_a_planted_fault_is_found(tmp_path: Path, fault: str) -> None:
-    """A reader frames otherwise than h11, or keeps more of a line than its bound allows."""
+def test_planted_fault_is_reported(tmp_path: Path, fault: str) -> None:
+    """A reader that frames otherwise than h11, or buffers more of a line than its limit."""
     done = fuzz(tmp_path, 60, [CHUNKED + GET, LONG_LINE], f"--planted-fault={fault}")
     assert done.returncode != 0, done.stdout[-4000:]
     assert "Uncaught Python exception" in done.stdout, done.stdout[-4000:]

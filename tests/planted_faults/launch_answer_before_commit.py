@@ -1,4 +1,4 @@
-"""Runs the server with a planted fault: an action is answered before its group is on disk."""
+"""Run the server with a planted fault: the response is sent before its group commit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ commit = SqliteStore._commit
 
 
 def run_one_and_answer(self: SqliteStore, waiting: Any) -> Any:
-    """The action's outcome, told at once."""
+    """Return the action's outcome before the commit."""
     done = run_one(self, waiting)
     if done.error is not None:
         done.future.set_exception(done.error)
@@ -25,7 +25,7 @@ def run_one_and_answer(self: SqliteStore, waiting: Any) -> Any:
 
 
 def commit_late(self: SqliteStore) -> None:
-    """The commit, a little later than the answers."""
+    """Commit a little later than the responses."""
     time.sleep(COMMIT_DELAY_SECONDS)
     commit(self)
 

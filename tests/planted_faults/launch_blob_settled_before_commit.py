@@ -1,4 +1,4 @@
-"""Runs the server with a planted fault: a blob counts as settled before its row is committed."""
+"""Run the server with a planted fault: a blob counts as committed before its row is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ keep = blobs._NewFile.persist
 
 
 async def persist_and_mark_committed(self: blobs._NewFile) -> None:
-    """Keep it, and forget at once that its row is not there yet."""
+    """Persist it, and mark it as committed although its row is not."""
     await keep(self)
     self._file._marker.unlink()
 

@@ -1,4 +1,4 @@
-"""Runs the server with a planted fault: events are written in the transaction after their own."""
+"""Run the server with a planted fault: events are written in the next transaction."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ emit = SqliteWriteTransaction.emit
 
 
 class Later:
-    """A cursor that keeps events for the next group."""
+    """A cursor that defers events to the next group."""
 
     def __init__(self, cursor: Any) -> None:
         self.cursor = cursor
         self.events: list[Any] = []
 
     def execute(self, sql: str, arguments: Any = ()) -> Any:
-        """Runs anything but the append of an event."""
+        """Execute anything but the append of an event."""
         if sql == APPEND:
             self.events.append(arguments)
             return None
@@ -27,7 +27,7 @@ class Later:
 
 
 def begin_group_with_old_events(self: SqliteWriteTransaction) -> None:
-    """A new group begins with the events of the last one."""
+    """Start a new group with the events of the previous one."""
     if not isinstance(self._cursor, Later):
         self._cursor = Later(self._cursor)  # type: ignore[assignment]
     begin_group(self)

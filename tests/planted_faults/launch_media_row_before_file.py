@@ -1,4 +1,4 @@
-"""Runs the server with a planted fault: a medium's file is kept after its row is."""
+"""Run the server with a planted fault: a medium's file is written after its row."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ late: dict[str, blobs._NewFile] = {}
 
 
 async def persist_later(self: blobs._NewFile) -> None:
-    """Say that it is kept."""
+    """Report success without writing."""
     await self._flush()
     late[self._file._path.name] = self
 
 
 async def persist_and_mark_committed(self: DiskBlobStore, name: BlobKey) -> None:
-    """Keep it now."""
+    """Write the file now."""
     await persist(late.pop(name.sid))
     await mark_committed(self, name)
 

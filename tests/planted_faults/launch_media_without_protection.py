@@ -1,4 +1,4 @@
-"""Runs the server with a planted fault: media are handed out as if they were its own pages."""
+"""Run the server with a planted fault: media are served without protective headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the server with a planted fault: all endpoints wait for one another's turn."""
+"""Run the server with a planted fault: one webhook request in flight over all endpoints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from parlour.vocabulary import limits
 
 limits.WEBHOOKS_AT_ONCE_MAX = 1
 
-from parlour.cli.main import main  # noqa: E402 - the limit is to be set first.
+from parlour.cli.main import main  # noqa: E402 - the limit must be set first.
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""Runs the server with a planted fault: the webhooks' position is saved before anything is sent."""
+"""Run the server with a planted fault: the webhooks' position is saved before any request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ take = WebhookSink.handle
 
 
 async def take_after_saving(self: WebhookSink, events: list[Event]) -> bool:
-    """Save how far it will be, and only then begin."""
+    """Save the final position, and handle the events only then."""
     last = events[-1].sequence
     await self._store.write(lambda tx: event_log.save_position(tx, self.name, last))
     return await take(self, events)

@@ -1,6 +1,6 @@
-"""Runs the server with a planted fault: a delivery counts as made before its request is.
+"""Run the server with a planted fault: a delivery is recorded as delivered before its request.
 
-The named moment between the two lies where it has to hurt: with this fault, before the request.
+The crash point between the two is placed where this fault loses an event: before the request.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 make = WebhookClient.attempt
 
 
-async def make_after_noting(
+async def attempt_after_recording(
     self: WebhookClient, delivery: WebhookDelivery, may_send: MaySend | None = None
 ) -> AttemptResult:
-    """Note that it is delivered, and only then send it."""
+    """Record the delivery, and send it only then."""
     store = self._signer._store
     await store.write(lambda tx: webhook_queue.record_result(tx, delivery, "delivered", 0, None))
     crash_point(SENT)
     return await make(self, delivery, may_send)
 
 
-def _pass_by(_name: str) -> None:
-    """The moment has been passed already."""
+def _do_nothing(_name: str) -> None:
+    """Do nothing: the crash point has been passed already."""
 
 
-WebhookClient.attempt = make_after_noting  # type: ignore[method-assign]
-attempts.crash_point = _pass_by  # type: ignore[attr-defined]
+WebhookClient.attempt = attempt_after_recording  # type: ignore[method-assign]
+attempts.crash_point = _do_nothing  # type: ignore[attr-defined]
 
 if __name__ == "__main__":
     main()

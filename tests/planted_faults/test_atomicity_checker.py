@@ -1,4 +1,4 @@
-"""The look into the database file, with one thing wrong in it: it must say so, and only then."""
+"""The atomicity checker reports one fault in a database, and nothing else."""
 
 from __future__ import annotations
 
@@ -89,20 +89,20 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data directory of a run that ended well."""
+    """The data directory of a run without faults."""
     folder = tmp_path_factory.mktemp("whole")
     record_work(folder, synchronous="OFF", steps=STEPS, seed=SEED)
-    # What waits for its removal counts for nothing, and a fault in it would not be seen.
+    # Rows that await removal do not count, and a fault in them would not be seen.
     wait_until_idle(folder)
     return folder
 
 
-def test_nothing_is_said_when_all_is_well(whole: Path) -> None:
+def test_consistent_database_has_no_violations(whole: Path) -> None:
     assert violations(whole) == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_one_thing_wrong_is_reported(whole: Path, tmp_path: Path, name: str) -> None:
+def test_each_fault_is_reported(whole: Path, tmp_path: Path, name: str) -> None:
     statement, said = FAULTS[name]
     path = tmp_path / DATABASE_NAME
     shutil.copy(whole / DATABASE_NAME, path)

@@ -1,4 +1,4 @@
-"""The harness of fail-overs bites: a standby that confirms nothing loses what was answered."""
+"""The failover harness reports faults: a standby that confirms nothing loses changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BEHIND_SECONDS = 1.0
 
 
 def lose_a_second(pair: Pair, folder: Path) -> None:
-    """Nothing reaches the standby for a second, and then it has to do."""
+    """Cut replication for a second, then fail over."""
     with server_on(pair.url(), folder) as server, run_with_fault(server, folder) as at_work:
         pair.wire.black_hole()
         at_work.work(BEHIND_SECONDS)
@@ -28,7 +28,7 @@ def lose_a_second(pair: Pair, folder: Path) -> None:
         at_work.work(BEHIND_SECONDS)
 
 
-def test_what_an_asynchronous_standby_has_not_got_is_reported(tmp_path: Path) -> None:
+def test_changes_lost_by_an_asynchronous_standby_are_reported(tmp_path: Path) -> None:
     with closing(Pair(is_synchronous=False)) as pair:
         with pytest.raises(AssertionError, match="was not found") as raised:
             lose_a_second(pair, tmp_path)

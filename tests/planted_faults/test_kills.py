@@ -1,4 +1,4 @@
-"""The kill -9 harness on servers with a planted fault: it must report what they lose."""
+"""The kill -9 harness on servers with a planted fault: it must report the lost changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.timeout(240)
-def test_an_answer_before_the_commit_is_reported_as_lost(tmp_path: Path) -> None:
+def test_response_before_the_commit_is_reported_as_lost(tmp_path: Path) -> None:
     program = (str(HERE / "launch_answer_before_commit.py"),)
     server = Server(tmp_path / "data", program=program)
 
@@ -28,7 +28,7 @@ def test_an_answer_before_the_commit_is_reported_as_lost(tmp_path: Path) -> None
 
 
 @pytest.mark.timeout(240)
-def test_an_event_after_the_commit_is_reported_as_half(tmp_path: Path) -> None:
+def test_event_after_the_commit_is_reported_as_partial(tmp_path: Path) -> None:
     program = (str(HERE / "launch_event_after_commit.py"),)
     server = Server(tmp_path / "data", program=program)
 

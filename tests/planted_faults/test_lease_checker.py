@@ -1,4 +1,4 @@
-"""What shows that no event is sent by two owners bites: owners without a fence are reported."""
+"""The lease checker reports faults: owners without fencing are reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAULTLESS = [line("a", 3, 50.0), line("b", 3, 98.0), line("b", 4, 101.0), line("
 LOG = [RecordedAttempt("a", 0, "delivered", 3), RecordedAttempt("b", 0, "delivered", 4)]
 
 
-def test_what_was_on_its_way_and_not_recorded_may_be_sent_once_more() -> None:
+def test_unrecorded_requests_in_flight_may_be_sent_again() -> None:
     assert term_violations(LEASE_TERMS, FAULTLESS, LOG) == []
 
 
@@ -55,7 +55,7 @@ def test_each_kind_of_fault_is_reported(
 @pytest.mark.timeout(200)
 @pytest.mark.xdist_group("nodes")
 def test_owners_without_a_fence_are_reported(tmp_path: Path) -> None:
-    # Many wait in the memory of the one that is paused.
+    # Many deliveries wait in the memory of the paused node.
     found = disturbed(shared(), tmp_path, ["pause_owner"], ANSWER_MS, planted="unfenced")
     broken = found.term_violations()
     kinds = {each.partition(":")[0] for each in broken}

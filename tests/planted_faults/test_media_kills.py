@@ -1,4 +1,4 @@
-"""The harness of media and kills bites: planted faults are reported."""
+"""The media kill harness reports each planted fault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
         ("launch_blob_settled_before_commit.py", BLOB_STORED, "a file that nobody remembers"),
     ],
 )
-def test_a_planted_fault_is_reported(
+def test_planted_fault_is_reported(
     tmp_path: Path, launcher: str, point: str, expected: str
 ) -> None:
     run = Run(Server(tmp_path / "data", program=(str(HERE / launcher),)), seed=1)

@@ -1,4 +1,4 @@
-"""The power-loss harness on a migration that is not one transaction: it must report it."""
+"""The power-loss harness on a migration without a transaction: it must report it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def migrate_in_pieces(self: SqliteStore) -> None:
-    """Every migration, each of its statements committed alone."""
+def migrate_without_transaction(self: SqliteStore) -> None:
+    """Run every migration, with a commit after each statement."""
     self._writer.execute("CREATE TABLE IF NOT EXISTS migration (name TEXT NOT NULL PRIMARY KEY)")
     for migration in migrations():
         self._writer.execute(in_dialect(migration.text, SQLITE))
         self._writer.execute("INSERT INTO migration (name) VALUES (?)", (migration.name,))
 
 
-def test_a_migration_in_pieces_is_reported(tmp_path: Path) -> None:
-    with mock.patch.object(SqliteStore, "_migrate", migrate_in_pieces):
+def test_migration_without_a_transaction_is_reported(tmp_path: Path) -> None:
+    with mock.patch.object(SqliteStore, "_migrate", migrate_without_transaction):
         record = record_first_start(tmp_path)
 
     with pytest.raises(DatabaseError, match="already exists"):

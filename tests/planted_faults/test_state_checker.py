@@ -1,4 +1,4 @@
-"""The checker, on ledgers and databases with one thing wrong: it must say so, and only then."""
+"""The state checker reports one fault in request logs and databases, and nothing else."""
 
 from __future__ import annotations
 
@@ -59,19 +59,21 @@ USER_BODY = dated({"sid": USER, "chat_service_sid": SERVICE, "identity": "ann"})
 
 
 class Case:
-    """A ledger and what is kept; at first they agree."""
+    """A request log and a stored state; at first they agree."""
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.kept = ObservedState()
         self.kept.objects["configuration", "configuration"] = {"default_chat_service_sid": SERVICE}
-        self.told("conversation", conversation(CONVERSATION, "first"), {"friendly_name": "first"})
+        self.add_created(
+            "conversation", conversation(CONVERSATION, "first"), {"friendly_name": "first"}
+        )
         for index in range(3):
             changes = {"body": f"body {index}"}
-            self.told("message", message(index), changes, (CONVERSATION, SERVICE))
+            self.add_created("message", message(index), changes, (CONVERSATION, SERVICE))
         form = (("Identity", "ann"),)
         parents = (CONVERSATION, SERVICE)
-        self.told("participant", MEMBER_BODY, {"attributes": "{1}"}, parents, form)
+        self.add_created("participant", MEMBER_BODY, {"attributes": "{1}"}, parents, form)
         self.kept.objects["user", USER] = USER_BODY
 
     def ask(self, step: Step) -> int:
@@ -79,7 +81,7 @@ class Case:
         self.lines.append(RequestRecord(number, 0, AT_MS, step))
         return number
 
-    def told(
+    def add_created(
         self,
         kind: str,
         body: Body,
@@ -87,13 +89,13 @@ class Case:
         parents: tuple[str, ...] = (SERVICE,),
         form: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        """A create that was answered, and kept."""
+        """Add an acknowledged and stored create."""
         step = Step(f"create_{kind}", kind, "create", "", form, "", parents, changes, CREATED)
         self.lines.append(ResponseRecord(self.ask(step), AT_MS, 201, body))
         self.kept.objects[kind, body["sid"]] = dict(body)
 
     def update(self, changes: dict[str, Any], *, answered: bool) -> None:
-        """An update of the conversation; what is kept stays as it is."""
+        """Log an update of the conversation; the stored state is unchanged."""
         step = Step("update", "conversation", "update", "", (), CONVERSATION, (), changes, UPDATED)
         number = self.ask(step)
         if answered:
@@ -101,18 +103,18 @@ class Case:
             self.lines.append(ResponseRecord(number, AT_MS, 200, body))
 
     def delete(self, kind: str, sid: str, *, answered: bool) -> None:
-        """A removal; what is kept stays as it is."""
+        """Log a deletion; the stored state is unchanged."""
         step = Step("delete", kind, "delete", "", (), sid, (), {}, DELETED)
         number = self.ask(step)
         if answered:
             self.lines.append(ResponseRecord(number, AT_MS, 204, None))
 
     def found(self) -> list[str]:
-        """What the checker says."""
+        """Return the findings of the checker."""
         return [each.what for each in differences(ExpectedState(self.lines), self.kept)]
 
     def of(self, kind: str, sid: str) -> Body:
-        """A kept object."""
+        """Return a stored object."""
         return self.kept.objects[kind, sid]
 
 
@@ -121,7 +123,7 @@ def case() -> Case:
     return Case()
 
 
-def test_nothing_is_said_when_all_is_well(case: Case) -> None:
+def test_matching_states_have_no_differences(case: Case) -> None:
     assert case.found() == []
 
 
@@ -139,16 +141,16 @@ def test_a_lost_update_is_reported(case: Case) -> None:
     )
 
 
-def test_an_update_that_was_lost_under_a_later_one_is_reported(case: Case) -> None:
+def test_lost_update_before_a_later_one_is_reported(case: Case) -> None:
     case.update({"attributes": "{2}"}, answered=True)
-    # The next answer shows the attributes as they were before.
+    # The next response shows the attributes as they were before.
     case.update({"friendly_name": "third"}, answered=True)
     case.of("conversation", CONVERSATION)["friendly_name"] = "third"
 
     assert "attributes should be '{2}' and is '{}'" in case.found()[0]
 
 
-def test_an_update_without_an_answer_may_be_done_or_not(case: Case) -> None:
+def test_update_without_a_response_may_be_applied_or_not(case: Case) -> None:
     case.update({"friendly_name": "second", "attributes": "{2}"}, answered=False)
     assert case.found() == []
 
@@ -156,20 +158,20 @@ def test_an_update_without_an_answer_may_be_done_or_not(case: Case) -> None:
     assert case.found() == []
 
 
-def test_an_update_without_an_answer_may_not_be_done_by_half(case: Case) -> None:
+def test_update_without_a_response_may_not_be_partial(case: Case) -> None:
     case.update({"friendly_name": "second", "attributes": "{2}"}, answered=False)
     case.of("conversation", CONVERSATION).update(friendly_name="second")
 
     assert "neither as told last" in case.found()[0]
 
 
-def test_a_deleted_object_that_is_there_again_is_reported(case: Case) -> None:
+def test_deleted_object_that_exists_again_is_reported(case: Case) -> None:
     case.delete("message", MESSAGES[2], answered=True)
 
     assert case.found()[0] == f"message {MESSAGES[2]} was deleted and is there again"
 
 
-def test_a_removal_without_an_answer_takes_everything_below_or_nothing(case: Case) -> None:
+def test_deletion_without_a_response_removes_all_children_or_none(case: Case) -> None:
     case.delete("conversation", CONVERSATION, answered=False)
     assert case.found() == []
 
@@ -186,7 +188,7 @@ def test_what_nobody_asked_for_is_reported(case: Case) -> None:
     assert case.found()[0].startswith(f"nobody asked for conversation {OTHER}")
 
 
-def test_a_create_without_an_answer_may_be_done_or_not(case: Case) -> None:
+def test_create_without_a_response_may_be_applied_or_not(case: Case) -> None:
     changes = {"friendly_name": "second", "attributes": "{2}"}
     case.ask(Step("create", "conversation", "create", "", (), "", (SERVICE,), changes, CREATED))
     assert case.found() == []
@@ -213,19 +215,19 @@ def test_the_index_of_a_removed_message_is_no_gap(case: Case) -> None:
 
 
 def test_a_sid_given_twice_is_reported(case: Case) -> None:
-    case.told("message", message(1), {"body": "body 1"}, (CONVERSATION, SERVICE))
+    case.add_created("message", message(1), {"body": "body 1"}, (CONVERSATION, SERVICE))
 
     assert f"the sid {MESSAGES[1]} was given twice" in case.found()
 
 
-def test_an_answer_that_is_out_of_order_is_reported(case: Case) -> None:
+def test_invalid_response_is_reported(case: Case) -> None:
     step = Step("update", "conversation", "update", "", (), CONVERSATION, (), {}, UPDATED)
     case.lines.append(ResponseRecord(case.ask(step), AT_MS, 404, {"code": 20404}))
 
     assert "update was answered 404" in case.found()[0]
 
 
-def test_a_refusal_for_want_of_room_is_in_order(case: Case) -> None:
+def test_rejection_at_a_limit_is_valid(case: Case) -> None:
     step = Step("update", "conversation", "update", "", (), CONVERSATION, (), {}, UPDATED)
     case.lines.append(ResponseRecord(case.ask(step), AT_MS, 503, {"code": 20503}))
 
@@ -238,7 +240,7 @@ def test_a_participant_that_is_no_user_is_reported(case: Case) -> None:
     assert case.found() == [f"there is no user ('{SERVICE}', 'ann')"]
 
 
-def test_a_unique_name_that_two_were_given_is_reported(case: Case) -> None:
+def test_unique_name_given_twice_is_reported(case: Case) -> None:
     for sid in (OTHER, "CH" + "0" * 31 + "3"):
         changes = {"friendly_name": sid, "unique_name": "claim"}
         step = Step("claim_unique_name", "conversation", "create", "", (), "", (), changes, CREATED)
@@ -256,7 +258,7 @@ def test_a_message_without_one_of_its_receipts_is_reported(case: Case) -> None:
     assert f"message {MESSAGES[0]}: {{'total': 2}}" in case.found()[0]
 
 
-def test_a_story_tells_what_was_asked_and_told_and_when_the_server_died(case: Case) -> None:
+def test_history_has_requests_responses_and_kills(case: Case) -> None:
     case.lines.append(ServerNote(AT_MS + 500, "kill 7"))
     del case.kept.objects["message", MESSAGES[1]]
 

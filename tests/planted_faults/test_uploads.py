@@ -1,4 +1,4 @@
-"""The tests of uploads bite: without care files run in a browser, held whole they fill memory."""
+"""The upload tests report faults: files that run in a browser, media buffered in memory."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LAUNCH = str(Path(__file__).with_name("launch_media_without_protection.py"))
 
 
 @pytest.mark.timeout(180)
-def test_files_that_are_handed_out_without_care_run(tmp_path: Path) -> None:
+def test_files_without_protective_headers_run(tmp_path: Path) -> None:
     with Server(program=(LAUNCH,)) as server:
         heard = ran(server, tmp_path)
     why = {FILES[int(each.split()[1])]["why"] for each in heard if each.startswith("file")}
     assert {"a page", "XHTML", "a drawing with a script", "a script"} <= why
 
 
-def test_a_server_that_holds_media_whole_is_reported(tmp_path: Path) -> None:
+def test_server_that_buffers_whole_media_is_reported(tmp_path: Path) -> None:
     whole = {"LIMITS": "BLOB_PIECE_BYTES=1000000000", "PARLOUR_BUFFER_BYTES_MAX": "1000000000"}
     with Server(tmp_path / "data", env=whole, program=(LAUNCH_WITH_LIMITS,)) as server:
         coming, going = growth_with_the_largest(server)

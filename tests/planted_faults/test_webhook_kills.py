@@ -1,4 +1,4 @@
-"""The harness of webhooks and kills bites: planted faults are reported, and made-up ones are."""
+"""The webhook kill harness reports planted faults, and faults in made-up records."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_each_kind_of_fault_is_reported(lines: list[Line], expected: str) -> Non
         ("launch_result_recorded_before_sending.py", [SENT]),
     ],
 )
-def test_a_planted_fault_is_reported(
+def test_planted_fault_is_reported(
     tmp_path: Path, launcher: str, points: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.crash.webhook_kill_run.COMPLETE_SECONDS_MAX", 6.0)

@@ -1,4 +1,4 @@
-"""Connections of an account of its own, for tests that say exactly which bytes go out."""
+"""Connections of a separate account, for tests that control every byte."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def connection(server: Server, account: tuple[str, str]) -> Iterator[RawConnecti
 
 @pytest.fixture
 def again(server: Server, account: tuple[str, str]) -> Iterator[Callable[[], RawConnection]]:
-    """More connections of the same account."""
+    """A factory of more connections of the same account."""
     opened: list[RawConnection] = []
 
     def connect() -> RawConnection:

@@ -1,4 +1,4 @@
-"""What raw tests ask of an answer, and of what there is afterwards."""
+"""Assertions of the raw tests about a response, and about the state afterwards."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ CONVERSATIONS = "/v1/Conversations"
 
 
 def refuses(answer: Answer, status: int, code: int = 20001) -> Any:
-    """The JSON of a refusal, which has the shape of every refusal."""
+    """Assert the shape of an error response; return its JSON."""
     wrong = [each for each in faults(None, "", "", answer) if "shape" not in each]
     assert wrong == []
     return answer.refuses(status, code)
 
 
 def refuses_connection(answer: Answer, status: int) -> Any:
-    """The same for what is refused before there is a request: it has no id."""
+    """Assert an error before any request was parsed: it has no request ID."""
     assert answer.headers["Connection"] == "close"
     return answer.refuses(status, 20001)
 
 
 def count(connection: RawConnection) -> int:
-    """How many conversations the account has."""
+    """Return the number of conversations of the account."""
     return len(
         connection.ask(connection.get(f"{CONVERSATIONS}?PageSize=100")).expect(200)["conversations"]
     )

@@ -1,4 +1,4 @@
-"""Runs the server with little patience, so that a test need not wait long for it to end."""
+"""Run the server with short timeouts, so that a test need not wait long for them."""
 
 from __future__ import annotations
 

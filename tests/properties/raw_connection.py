@@ -1,4 +1,4 @@
-"""A connection on which tests say exactly which bytes go out, and see which come back."""
+"""A connection on which tests control every byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS_MAX = 20.0
 
 
 class ClosedError(Exception):
-    """The server closed the connection where an answer was expected."""
+    """The server closed the connection instead of sending a response."""
 
 
 class RawConnection:
@@ -35,7 +35,7 @@ class RawConnection:
         self._stream = self.socket.makefile("rb")
 
     def __enter__(self) -> Self:
-        """Use it."""
+        """Return the open connection."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -44,21 +44,21 @@ class RawConnection:
         self.socket.close()
 
     def head(self, start: str, *headers: str) -> bytes:
-        """A request's head with Host and credentials."""
+        """Return a request's head with Host and credentials."""
         lines = [start, f"Host: {self.host}", self.authorization, *headers, "", ""]
         return "\r\n".join(lines).encode("utf-8", "surrogateescape")
 
     def get(self, target: str, *headers: str) -> bytes:
-        """A GET."""
+        """Return a GET."""
         return self.head(f"GET {target} HTTP/1.1", *headers)
 
     def post(self, target: str, body: bytes = b"", *headers: str) -> bytes:
-        """A POST of a form."""
+        """Return a POST of a form."""
         sent = (f"Content-Type: {FORM_TYPE}", f"Content-Length: {len(body)}", *headers)
         return self.head(f"POST {target} HTTP/1.1", *sent) + body
 
     def send(self, *parts: bytes) -> None:
-        """Send bytes as they are; that the server hangs up meanwhile is no failure here."""
+        """Send bytes unchanged; a close by the server in the meantime is no failure here."""
         try:
             for part in parts:
                 self.socket.sendall(part)
@@ -66,7 +66,7 @@ class RawConnection:
             pass
 
     def answer(self, *, to_head: bool = False) -> Answer:
-        """The next answer of this connection."""
+        """Return the next response of this connection."""
         line = self._stream.readline()
         if not line:
             raise ClosedError
@@ -80,18 +80,18 @@ class RawConnection:
         return Answer(status, headers, body)
 
     def ask(self, *parts: bytes) -> Answer:
-        """Send bytes and read one answer."""
+        """Send bytes and return one response."""
         self.send(*parts)
         return self.answer()
 
     def is_closed(self) -> bool:
-        """Whether the server hangs up without another word, within the time of a test."""
+        """Return whether the server closes without another byte, within the time of a test."""
         try:
             return self._stream.read(1) == b""
         except ConnectionResetError:
             return True
 
     def make(self, target: str, **form: Any) -> Any:
-        """Make something by a well-formed request; its JSON."""
+        """Create an object by a well-formed request; return its JSON."""
         body = "&".join(f"{name}={value}" for name, value in form.items())
         return self.ask(self.post(target, body.encode())).expect(201)

@@ -1,7 +1,7 @@
-"""What a service is, as plainly as it can be said: the rules of its documentation, in memory.
+"""A plain model of a service: the rules of its documentation, in memory.
 
-Every `refusal_…` gives the code a request must be refused with, or None; what a request does when
-it is not refused is what the other methods do. Nothing here is taken from the server's code.
+Every `refusal_…` returns the error code that a request must get, or None; the other methods apply
+a valid request. Nothing here is taken from the server's code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Person:
     horizon: int | None = None
 
     def binding(self) -> dict[str, str] | None:
-        """Its messaging binding, as an answer shows it."""
+        """Return its messaging binding, as in a response."""
         if self.projected is not None:
             return {"type": "sms", "projected_address": self.projected}
         if self.address is None or self.proxy is None:
@@ -39,7 +39,7 @@ class Person:
 
 @dataclass
 class Message:
-    """A message and the participant its author was at that time."""
+    """A message and its author's participant at that time."""
 
     sid: str
     index: int
@@ -60,7 +60,7 @@ class Talk:
 
     @property
     def is_group(self) -> bool:
-        """Whether it has the rules of a group."""
+        """Return whether it has the rules of a group."""
         return any(person.projected for person in self.people)
 
     @property
@@ -69,17 +69,17 @@ class Talk:
         return self.is_group and sum(person.binding() is not None for person in self.people) > 2
 
     def person(self, identity: str) -> Person | None:
-        """Who has this identity."""
+        """Return the participant with this identity."""
         return next((each for each in self.people if each.identity == identity), None)
 
     def author(self, author: str) -> str | None:
-        """The sid of the participant an author is."""
+        """Return the SID of the author's participant."""
         found = (self.person(author), *self.people)
         names = ((p.sid, {p.identity, p.address, p.projected}) for p in found if p)
         return next((sid for sid, named in names if author in named), None)
 
     def unread(self, person: Person) -> int | None:
-        """How many messages are above somebody's horizon."""
+        """Return the number of messages above a participant's horizon."""
         if person.horizon is None:
             return None
         return sum(message.index > person.horizon for message in self.messages)
@@ -89,7 +89,7 @@ class Model:
     """A service: its conversations, its users, its roles."""
 
     def __init__(self, default_role: str) -> None:
-        """Nobody is here yet."""
+        """Start without users."""
         self.default_role = default_role
         self.talks: list[Talk] = []
         self.users: set[str] = set()
@@ -98,18 +98,18 @@ class Model:
     # --- Conversations.
 
     def refusal_to_name(self, name: str | None, own: Talk | None = None) -> int | None:
-        """Unique names are unique, those of closed conversations too."""
+        """Unique names are unique, also in closed conversations."""
         taken = any(talk.name == name and talk is not own for talk in self.talks)
         return TAKEN if name is not None and taken else None
 
     def refusal_to_change(self, talk: Talk) -> int | None:
-        """Nothing leads out of a closed conversation."""
+        """The closed state is final."""
         return CLOSED if talk.state == "closed" else None
 
     # --- Participants.
 
     def refusal_to_add(self, talk: Talk, person: Person) -> int | None:
-        """State, role, pair, group, identity: in this order."""
+        """Check state, role, pair, group, identity, in this order."""
         if talk.state == "closed":
             return CLOSED
         if person.role is not None and person.role not in self.roles:
@@ -124,13 +124,13 @@ class Model:
         return MEMBER_TWICE if known else None
 
     def holder(self, person: Person) -> Talk | None:
-        """The conversation, not closed, in which a pair of addresses is bound."""
+        """Return the open conversation in which a pair of addresses is bound."""
         pair = (person.address, person.proxy)
         there = (talk for talk in self.talks if talk.state != "closed")
         return next((t for t in there if pair in {(p.address, p.proxy) for p in t.people}), None)
 
     def add(self, talk: Talk, person: Person) -> None:
-        """A new identity becomes a user; everybody has a role but bare projected addresses."""
+        """A new identity becomes a user; all but bare projected addresses get a role."""
         if person.identity is not None:
             self.users.add(person.identity)
         is_bare = person.identity is None and person.projected is not None
@@ -138,7 +138,7 @@ class Model:
         talk.people.append(person)
 
     def refusal_to_project(self, talk: Talk, person: Person, projected: str | None) -> int | None:
-        """A projected address is for chat participants, and goes only if an identity stays."""
+        """A projected address is for chat participants; its removal requires an identity."""
         if talk.state == "closed":
             return CLOSED
         if projected is not None:
@@ -156,7 +156,7 @@ class Model:
         return MEMBER_TWICE if talk.person(identity) else None
 
     def identify(self, person: Person, identity: str) -> None:
-        """Somebody stands behind the address now, with a role."""
+        """The address now has an identity, with a role."""
         self.users.add(identity)
         person.identity = identity
         person.role = person.role or self.default_role
@@ -168,15 +168,15 @@ class Model:
 
     # --- Messages.
 
-    def refusal_to_say(self, talk: Talk, author: str) -> int | None:
+    def refusal_to_send(self, talk: Talk, author: str) -> int | None:
         """In a group an author is a member."""
         if talk.state == "closed":
             return CLOSED
-        is_nobody = talk.is_sent_as_group and talk.author(author) is None
-        return MUST_BE_MEMBER if is_nobody else None
+        is_unknown = talk.is_sent_as_group and talk.author(author) is None
+        return MUST_BE_MEMBER if is_unknown else None
 
-    def say(self, talk: Talk, sid: str, author: str) -> Message:
-        """The next index; an inactive conversation wakes up."""
+    def send(self, talk: Talk, sid: str, author: str) -> Message:
+        """Add a message with the next index; an inactive conversation becomes active."""
         message = Message(sid, talk.next_index, author, talk.author(author))
         talk.messages.append(message)
         talk.next_index += 1
@@ -186,13 +186,13 @@ class Model:
     # --- Users and roles.
 
     def remove_user(self, identity: str) -> None:
-        """It leaves all conversations, closed ones too; its messages stay."""
+        """Remove the user from all conversations, also closed ones; its messages stay."""
         self.users.discard(identity)
         for talk in self.talks:
             talk.people = [each for each in talk.people if each.identity != identity]
 
     def remove_role(self, role: str) -> None:
-        """Whoever has it gets the default."""
+        """Delete a role; its holders get the default."""
         self.roles.remove(role)
         for person in (each for talk in self.talks for each in talk.people):
             if person.role == role:

@@ -1,4 +1,4 @@
-"""Fair shares as a state machine: whatever is taken and given back in whatever order."""
+"""Fair shares as a state machine: slots acquired and released in any order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = st.tuples(st.sampled_from("ABC"), st.sampled_from("hi"), st.sampled_from
 
 
 def is_under_limits(leaf: Share) -> bool:
-    """Whether each node of a leaf's path has room by its limit and by its parent's rule."""
+    """Return whether each node of a leaf's path has room by its limit and its parent's rule."""
     path = list(leaf.path())
     fits = all(node.in_use < node.limit for node in path)
     return fits and all(
@@ -29,7 +29,7 @@ def is_under_limits(leaf: Share) -> bool:
 
 
 class Sharing(RuleBasedStateMachine):
-    """Accounts, hosts and URLs that share a few places, and a model that looks at all leaves."""
+    """Accounts, hosts and URLs that share a few slots, and a model that compares all leaves."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,8 +125,8 @@ TestSharing = Sharing.TestCase
 TestSharing.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
 
 
-def test_accounts_that_take_all_they_can_leave_room_for_the_next_ones() -> None:
-    """Each newcomer finds at least half of what the one before it found."""
+def test_greedy_accounts_leave_slots_for_new_ones() -> None:
+    """Each new account gets at least half of the slots of the one before."""
     root = FairShares(512)
     found = []
     for number in range(9):
@@ -138,7 +138,7 @@ def test_accounts_that_take_all_they_can_leave_room_for_the_next_ones() -> None:
     assert found == [256, 128, 64, 32, 16, 8, 4, 2, 1]
 
 
-def test_shares_become_equal_as_places_are_given_back() -> None:
+def test_shares_become_equal_as_slots_are_released() -> None:
     root = FairShares(512)
     leaves = [root.child(number).child("u") for number in range(3)]
     held: list[Share] = []
@@ -154,7 +154,7 @@ def test_shares_become_equal_as_places_are_given_back() -> None:
     assert root.in_use == 384
 
 
-def test_equals_take_turns() -> None:
+def test_equal_shares_alternate() -> None:
     root = FairShares(8)
     leaves = [root.child("A").child(url) for url in "xyz"]
     for leaf in leaves:
@@ -168,7 +168,7 @@ def test_equals_take_turns() -> None:
     assert order == ["x", "y", "z"] * 2
 
 
-def test_a_turn_can_be_passed_on_without_a_place() -> None:
+def test_turn_without_a_slot_passes_to_the_next() -> None:
     root = FairShares(8)
     for account, url in (("A", "x"), ("A", "y"), ("B", "z")):
         root.child(account).child(url).want(True)

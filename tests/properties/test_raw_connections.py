@@ -1,4 +1,4 @@
-"""Connections and heads that no client library makes: answered in order, or refused in shape."""
+"""Connections and heads that no client library makes: served in order, or rejected in shape."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMALL_LIMITS = str(Path(__file__).with_name("launch_with_short_timeouts.py"))
 # --- Several requests on one connection -------------------------------------------------------
 
 
-def test_pipelined_requests_are_answered_in_their_order(connection: RawConnection) -> None:
+def test_pipelined_requests_are_answered_in_order(connection: RawConnection) -> None:
     names = [f"n{number}" for number in range(20)]
     connection.send(
         b"".join(connection.post(CONVERSATIONS, f"FriendlyName={n}".encode()) for n in names)
@@ -31,7 +31,7 @@ def test_pipelined_requests_are_answered_in_their_order(connection: RawConnectio
     assert [connection.answer().expect(201)["friendly_name"] for _ in names] == names
 
 
-def test_pipelined_refusals_come_in_their_order_too(
+def test_pipelined_errors_are_in_order(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     connection.send(
@@ -47,7 +47,7 @@ def test_pipelined_refusals_come_in_their_order_too(
     assert count(again()) == 2
 
 
-def test_a_refused_body_does_not_spoil_the_connection(connection: RawConnection) -> None:
+def test_rejected_body_leaves_the_connection_usable(connection: RawConnection) -> None:
     stranger = connection.post(CONVERSATIONS, b"x" * 500_000).replace(b"Basic ", b"Basic x", 1)
     refuses(connection.ask(stranger), 401, 20003)
     assert count(connection) == 0
@@ -72,7 +72,7 @@ def test_only_a_get_becomes_a_socket(connection: RawConnection) -> None:
 # --- Heads ------------------------------------------------------------------------------------
 
 
-def test_a_flood_of_headers_is_refused(
+def test_too_many_headers_are_rejected(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     few = [f"X-{number}: y" for number in range(limits.HEADERS_MAX - 2)]
@@ -85,7 +85,7 @@ def test_a_flood_of_headers_is_refused(
 
 
 @pytest.mark.parametrize("start", [b"X: ", b"X"])
-def test_a_header_that_never_ends_is_refused(connection: RawConnection, start: bytes) -> None:
+def test_endless_header_is_rejected(connection: RawConnection, start: bytes) -> None:
     connection.send(connection.get(CONVERSATIONS)[:-2] + start)
     for _ in range(200):
         connection.send(b"y" * 8_192)
@@ -94,7 +94,7 @@ def test_a_header_that_never_ends_is_refused(connection: RawConnection, start: b
     assert connection.is_closed()
 
 
-def test_a_head_in_small_pieces_after_a_large_body_is_read(connection: RawConnection) -> None:
+def test_head_in_small_chunks_after_a_large_body_is_read(connection: RawConnection) -> None:
     large = connection.post(CONVERSATIONS, b"FriendlyName=x&Other=" + b"y" * 300_000)
     following = connection.get(CONVERSATIONS, *(f"X-{number}: {'z' * 500}" for number in range(40)))
     connection.send(large + following[:10])
@@ -105,7 +105,7 @@ def test_a_head_in_small_pieces_after_a_large_body_is_read(connection: RawConnec
     connection.answer().expect(200)
 
 
-def test_a_long_url_is_refused(
+def test_long_url_is_rejected(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     most = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
@@ -130,13 +130,13 @@ def test_a_long_url_is_refused(
         "GET /v1/Users/Zoë HTTP/1.1",
     ],
 )
-def test_what_is_not_http_is_refused(connection: RawConnection, start: str) -> None:
+def test_invalid_http_is_rejected(connection: RawConnection, start: str) -> None:
     refuses_connection(connection.ask(connection.head(start)), 400)
     assert connection.is_closed()
 
 
 @pytest.mark.parametrize("host", ["", "a b", "x/y", "x@y", "[::1", "x:y", "a" * 300, "é", "%41"])
-def test_a_host_that_is_none_is_refused(
+def test_invalid_host_is_rejected(
     connection: RawConnection, again: Callable[[], RawConnection], host: str
 ) -> None:
     connection.host = host
@@ -145,7 +145,7 @@ def test_a_host_that_is_none_is_refused(
     assert count(again()) == 0
 
 
-def test_a_request_without_a_host_is_refused(
+def test_request_without_a_host_is_rejected(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     request = connection.post(CONVERSATIONS).replace(f"Host: {connection.host}\r\n".encode(), b"")
@@ -159,7 +159,7 @@ AUTHORIZATIONS += ["Basic " + "QUFB" * 5_000, "Basic é", "Digest username=x"]
 
 
 @pytest.mark.parametrize("text", AUTHORIZATIONS, ids=range(len(AUTHORIZATIONS)))
-def test_credentials_that_are_none_are_refused_alike(connection: RawConnection, text: str) -> None:
+def test_malformed_credentials_are_rejected(connection: RawConnection, text: str) -> None:
     connection.authorization = f"Authorization: {text}"
     answer = connection.ask(connection.get(CONVERSATIONS))
     refuses(answer, 401, 20003)
@@ -181,22 +181,22 @@ def test_connection_close_is_honoured(connection: RawConnection) -> None:
 
 
 @pytest.fixture(scope="module")
-def impatient() -> Iterator[Server]:
+def server_with_short_timeouts() -> Iterator[Server]:
     with Server(program=[SMALL_LIMITS]) as running:
         yield running
 
 
 @pytest.mark.parametrize("sent", [0, 1, 30, -1])
-def test_a_slow_head_is_hung_up_on(impatient: Server, sent: int) -> None:
-    with RawConnection(impatient) as slow:
+def test_slow_head_is_disconnected(server_with_short_timeouts: Server, sent: int) -> None:
+    with RawConnection(server_with_short_timeouts) as slow:
         slow.send(slow.get(CONVERSATIONS)[:sent])
         began = time.monotonic()
         assert slow.is_closed()
         assert 0.5 < time.monotonic() - began < 5
 
 
-def test_a_head_that_trickles_in_is_hung_up_on(impatient: Server) -> None:
-    with RawConnection(impatient) as slow:
+def test_trickling_head_is_disconnected(server_with_short_timeouts: Server) -> None:
+    with RawConnection(server_with_short_timeouts) as slow:
         began = time.monotonic()
         with pytest.raises((ClosedError, ConnectionError)):  # noqa: PT012 - either send or read.
             for byte in slow.get(CONVERSATIONS):
@@ -208,19 +208,23 @@ def test_a_head_that_trickles_in_is_hung_up_on(impatient: Server) -> None:
 
 @pytest.mark.promise("REQUEST_SECONDS_MAX", 408)
 @pytest.mark.parametrize("sent", [-1, -14])
-def test_a_slow_body_is_refused_with_408_and_changes_nothing(impatient: Server, sent: int) -> None:
-    with RawConnection(impatient) as slow:
+def test_slow_body_returns_408_and_changes_nothing(
+    server_with_short_timeouts: Server, sent: int
+) -> None:
+    with RawConnection(server_with_short_timeouts) as slow:
         slow.send(slow.post(CONVERSATIONS, b"FriendlyName=x")[:sent])
         began = time.monotonic()
         refuses(slow.answer(), 408)
         assert slow.is_closed()
         assert time.monotonic() - began < 5
-    with RawConnection(impatient) as other:
+    with RawConnection(server_with_short_timeouts) as other:
         assert count(other) == 0
 
 
-def test_an_idle_connection_is_closed_and_a_used_one_is_not(impatient: Server) -> None:
-    with RawConnection(impatient) as used:
+def test_an_idle_connection_is_closed_and_a_used_one_is_not(
+    server_with_short_timeouts: Server,
+) -> None:
+    with RawConnection(server_with_short_timeouts) as used:
         for _ in range(6):
             count(used)
             time.sleep(0.3)
@@ -229,7 +233,7 @@ def test_an_idle_connection_is_closed_and_a_used_one_is_not(impatient: Server) -
         assert time.monotonic() - began < 5
 
 
-def test_clients_that_hang_up_leave_no_trace_in_the_log(fresh_server: Server) -> None:
+def test_disconnecting_clients_are_not_logged(fresh_server: Server) -> None:
     for end in (10, -3, None):
         with RawConnection(fresh_server) as hasty:
             hasty.send(hasty.post(CONVERSATIONS, b"FriendlyName=secret-name")[:end])

@@ -1,4 +1,4 @@
-"""Requests that no client library sends, over raw sockets: refused in shape, and harmless."""
+"""Requests that no client library sends, over raw sockets: rejected in shape, and harmless."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 MULTIPART = "Content-Type: multipart/form-data; boundary=xyz"
 
 
-# --- What a form, a query and a path can say ------------------------------------------------
+# --- Contents of a form, a query and a path --------------------------------------------------
 
 BROKEN = [b"%", b"%f", b"%zz", b"%u0041", b"a%", b"%ff", b"%C0%AF", b"%ED%A0%80", b"%F5%80%80%80"]
 BROKEN += [b"%00", b"a%00b", b"\x00", b"\xff", b"caf\xe9"]
 
 
 @pytest.mark.parametrize("text", BROKEN)
-def test_a_form_that_is_no_text_is_refused(connection: RawConnection, text: bytes) -> None:
+def test_form_in_invalid_utf8_is_rejected(connection: RawConnection, text: bytes) -> None:
     for body in (b"FriendlyName=" + text, text + b"=x", b"FriendlyName=x&Unknown=" + text):
         refuses(connection.ask(connection.post(CONVERSATIONS, body)), 400)
     assert count(connection) == 0
 
 
 @pytest.mark.parametrize("text", [each for each in BROKEN if each.isascii() and each != b"\x00"])
-def test_a_query_and_a_path_that_are_no_text_are_refused(
+def test_query_and_path_in_invalid_utf8_are_rejected(
     connection: RawConnection, text: bytes
 ) -> None:
     encoded = text.decode()
@@ -46,12 +46,12 @@ def test_a_query_and_a_path_that_are_no_text_are_refused(
 
 
 @pytest.mark.parametrize("form", ["&", "&&&", "=", "=x", "a", "&=&", "a&b&c", "a=b=c"])
-def test_odd_forms_say_nothing_that_is_known(connection: RawConnection, form: str) -> None:
+def test_odd_forms_have_no_known_parameters(connection: RawConnection, form: str) -> None:
     connection.ask(connection.post(CONVERSATIONS, form.encode())).expect(201)
 
 
 @pytest.mark.promise("FORM_KEYS_MAX", 400)
-def test_ten_thousand_keys_are_refused(connection: RawConnection) -> None:
+def test_ten_thousand_keys_are_rejected(connection: RawConnection) -> None:
     form = b"&".join(b"k%d=v" % number for number in range(10_000))
     refuses(connection.ask(connection.post(CONVERSATIONS, form)), 400)
     refuses(connection.ask(connection.get(f"{CONVERSATIONS}?{'&'.join(['a=1'] * 1001)}")), 400)
@@ -62,7 +62,7 @@ def test_ten_thousand_keys_are_refused(connection: RawConnection) -> None:
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.promise("BODY_BYTES_MAX", 413)
-def test_a_body_up_to_the_limit_is_read_and_a_longer_one_refused(
+def test_body_up_to_the_limit_is_read_and_a_longer_one_rejected(
     connection: RawConnection, again: Callable[[], RawConnection], chunked: bool
 ) -> None:
     def sent(size: int, by: RawConnection) -> bytes:
@@ -87,7 +87,7 @@ def test_a_body_up_to_the_limit_is_read_and_a_longer_one_refused(
 
 @pytest.mark.promise("FORM_ESCAPES_MAX", 413)
 @pytest.mark.promise("FORM_ESCAPES_WITH_PARTICIPANTS_MAX", 413)
-def test_a_form_of_escapes_alone_is_refused_before_it_is_decoded(
+def test_form_of_escapes_is_rejected_before_it_is_decoded(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     escapes = b"%41" * (limits.FORM_ESCAPES_MAX + 1)
@@ -112,7 +112,7 @@ DEEP = ["[" * 2000 + "]" * 2000, '{"a":' * 600 + "1" + "}" * 600, "[" * 4000]
 
 
 @pytest.mark.parametrize("text", [*DEEP, "9" * 4000, "1e999", "-1e-999", '"\\ud800"', "1" * 4096])
-def test_deep_and_huge_json_is_kept_as_it_is_or_refused(
+def test_deep_and_huge_json_is_stored_unchanged_or_rejected(
     connection: RawConnection, text: str
 ) -> None:
     sid = connection.make(CONVERSATIONS)["sid"]
@@ -129,7 +129,9 @@ def test_deep_and_huge_json_is_kept_as_it_is_or_refused(
 @pytest.mark.parametrize(
     "number", ["9" * 19, "9" * 400, "9" * 5000, "-1", "1e3", "0x10", "%D9%A3", ""]
 )
-def test_huge_and_odd_numbers(connection: RawConnection, number: str) -> None:
+def test_huge_and_odd_numbers_are_accepted_or_rejected(
+    connection: RawConnection, number: str
+) -> None:
     sid = connection.make(CONVERSATIONS)["sid"]
     alice = connection.make(f"{CONVERSATIONS}/{sid}/Participants", Identity="alice")
     path = f"{CONVERSATIONS}/{sid}/Participants/{alice['sid']}"
@@ -155,7 +157,7 @@ def token(connection: RawConnection) -> str:
     return found
 
 
-def test_a_page_token_is_good_for_its_list_alone(
+def test_page_token_is_valid_only_for_its_list(
     server: Server, connection: RawConnection, token: str
 ) -> None:
     sid = connection.make(CONVERSATIONS)["sid"]
@@ -172,7 +174,7 @@ def test_a_page_token_is_good_for_its_list_alone(
         refuses(stranger.ask(stranger.get(f"{CONVERSATIONS}?PageToken={token}")), 400)
 
 
-def test_a_page_token_that_was_touched_is_refused(connection: RawConnection, token: str) -> None:
+def test_modified_page_token_is_rejected(connection: RawConnection, token: str) -> None:
     dice = random.Random(1)
     touched = [token[:length] for length in range(len(token))]
     for place, letter in enumerate(token):
@@ -220,7 +222,7 @@ LYING = {
 
 
 @pytest.mark.parametrize("headers", LYING.values(), ids=LYING)
-def test_a_request_that_can_be_read_in_two_ways_is_refused(
+def test_ambiguous_request_framing_is_rejected(
     connection: RawConnection, again: Callable[[], RawConnection], headers: list[str]
 ) -> None:
     request = connection.head(f"POST {CONVERSATIONS} HTTP/1.1", *headers) + b"a=b\r\n0\r\n\r\n"
@@ -232,7 +234,7 @@ def test_a_request_that_can_be_read_in_two_ways_is_refused(
 @pytest.mark.parametrize(
     "chunk", [b"zz\r\n", b"-1\r\nx", b"ffffffffffffffffff\r\n", b"3\r\nabcdef\r\n"]
 )
-def test_a_broken_chunk_is_refused(
+def test_broken_chunk_is_rejected(
     connection: RawConnection, again: Callable[[], RawConnection], chunk: bytes
 ) -> None:
     head = connection.head(f"POST {CONVERSATIONS} HTTP/1.1", "Transfer-Encoding: chunked")
@@ -240,10 +242,10 @@ def test_a_broken_chunk_is_refused(
     assert count(again()) == 0
 
 
-def test_a_body_that_goes_on_after_its_length_is_answered_first(
+def test_body_longer_than_its_length_is_answered_first(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
-    """The client must learn what was made; the rest is no request."""
+    """The client must receive the created object; the remaining bytes are no request."""
     request = (
         connection.post(CONVERSATIONS, b"FriendlyName=x") + b"and more that was not announced\r\n"
     )
@@ -253,7 +255,7 @@ def test_a_body_that_goes_on_after_its_length_is_answered_first(
     assert count(again()) == 1
 
 
-def test_a_body_that_ends_early_changes_nothing(
+def test_truncated_body_changes_nothing(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     connection.send(connection.post(CONVERSATIONS, b"FriendlyName=x" * 9)[:-1])
@@ -280,7 +282,7 @@ def test_expect_100_continue(connection: RawConnection, again: Callable[[], RawC
 @pytest.mark.parametrize(
     "kind", ["application/json", "text/plain", "application/xml", "x", "application/octet-stream"]
 )
-def test_a_body_of_another_type_is_refused(connection: RawConnection, kind: str) -> None:
+def test_body_of_another_type_is_rejected(connection: RawConnection, kind: str) -> None:
     sent = connection.head(
         f"POST {CONVERSATIONS} HTTP/1.1", f"Content-Type: {kind}", "Content-Length: 2"
     )
@@ -289,12 +291,12 @@ def test_a_body_of_another_type_is_refused(connection: RawConnection, kind: str)
 
 
 def part(name: str, text: str) -> str:
-    """One part of a multipart form."""
+    """Return one part of a multipart form."""
     return f'--xyz\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
 
 
 def multipart(connection: RawConnection, body: str, kind: str = MULTIPART) -> Answer:
-    """The answer to a POST of a multipart form."""
+    """Return the response to a POST of a multipart form."""
     encoded = body.encode("utf-8", "surrogateescape")
     head = connection.head(
         f"POST {CONVERSATIONS} HTTP/1.1", kind, f"Content-Length: {len(encoded)}"
@@ -324,12 +326,12 @@ def test_a_multipart_form_is_read(connection: RawConnection) -> None:
     ],
     ids=range(10),
 )
-def test_a_broken_multipart_form_is_refused(connection: RawConnection, body: str) -> None:
+def test_broken_multipart_form_is_rejected(connection: RawConnection, body: str) -> None:
     refuses(multipart(connection, body), 400)
     assert count(connection) == 0
 
 
-def test_a_multipart_form_without_a_boundary_is_refused(connection: RawConnection) -> None:
+def test_multipart_form_without_a_boundary_is_rejected(connection: RawConnection) -> None:
     refuses(multipart(connection, "--xyz--\r\n", "Content-Type: multipart/form-data"), 400)
 
 
@@ -394,7 +396,7 @@ def test_other_methods_are_not_allowed(connection: RawConnection, method: str) -
         "/healthz/",
     ],
 )
-def test_a_path_is_taken_as_it_is(connection: RawConnection, path: str) -> None:
+def test_path_is_used_unchanged(connection: RawConnection, path: str) -> None:
     error = refuses(connection.ask(connection.get(path)), 404, 20404)
     shown = path.removeprefix("/v1") or "/" if path.startswith("/v1") else path
     assert error["message"] == f"The requested resource {shown} was not found"
@@ -426,11 +428,11 @@ def test_an_identity_in_a_path_is_decoded_once(connection: RawConnection, identi
         assert (found["sid"], found["identity"]) == (sid, identity), spelled
 
 
-def test_the_absolute_form_of_a_target_is_understood(connection: RawConnection) -> None:
+def test_absolute_form_of_a_target_is_accepted(connection: RawConnection) -> None:
     connection.ask(connection.get(f"http://{connection.host}{CONVERSATIONS}")).expect(200)
 
 
-def test_nothing_of_a_request_ends_up_in_a_header(connection: RawConnection) -> None:
+def test_no_request_content_is_copied_into_a_header(connection: RawConnection) -> None:
     answer = connection.ask(connection.get(f"{CONVERSATIONS}/x%0d%0aSet-Cookie:%20a=b"))
     refuses(answer, 404, 20404)
     assert "Set-Cookie" not in answer.headers

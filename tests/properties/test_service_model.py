@@ -1,4 +1,4 @@
-"""The server does what a plain model of it does, over any sequence of requests."""
+"""The server behaves like a plain model of it, over any sequence of requests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _numbers = itertools.count(1)
 
 
 class Machine(RuleBasedStateMachine):
-    """Asks the server and the model the same, in a new service for each run."""
+    """Sends the same to the server and the model, in a new service for each run."""
 
     api: Api
     steps = 0
@@ -54,17 +54,17 @@ class Machine(RuleBasedStateMachine):
         self.service._threads = self.api._threads
         configuration = self.service.get("/Configuration").expect(200)
         self.model = Model(configuration["default_conversation_role_sid"])
-        # Pairs of addresses are the account's, not the service's: each run has numbers of its own.
+        # Pairs of addresses belong to the account, not the service: each run has separate numbers.
         self.numbers = [f"+1555{next(_numbers) * 10 + last:07}" for last in range(3)]
         self.said: dict[str, str] = {}
 
     def post(self, path: str, refusal: int | None, status: int, **form: Any) -> Any:
-        """The JSON of an answer; None where the model said that there is a refusal."""
+        """Return the JSON of a response; None if the model expects an error."""
         named = {name.replace("__", "."): text for name, text in form.items() if text is not None}
         return self._judge(self.service.post(path, named), refusal, status)
 
     def remove(self, path: str, refusal: int | None = None) -> bool:
-        """Whether something was deleted."""
+        """Return whether an object was deleted."""
         self._judge(self.service.delete(path), refusal, 204)
         return refusal is None
 
@@ -79,7 +79,7 @@ class Machine(RuleBasedStateMachine):
         return self.model.talks[number % len(self.model.talks)]
 
     def path(self, talk: Talk) -> str:
-        """By its unique name, where it has one."""
+        """Return the path by its unique name, if it has one."""
         return f"/Conversations/{talk.name.replace('/', '%2F') if talk.name else talk.sid}"
 
     def has_talks(self) -> bool:
@@ -148,7 +148,7 @@ class Machine(RuleBasedStateMachine):
             self.model.add(talk, person)
 
     def role(self, number: int) -> str | None:
-        """Mostly none is asked for, sometimes one that exists, sometimes one that never did."""
+        """Mostly no role, sometimes an existing one, sometimes an unknown one."""
         roles = [None, None, None, *self.model.roles, "RL" + "0" * 32]
         return roles[number % len(roles)]
 
@@ -230,14 +230,14 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(has_talks)
     @rule(number=some, author=st.sampled_from([None, *IDENTITIES, PROJECTED, "somebody"]))
-    def say(self, number: int, author: str | None) -> None:
+    def send(self, number: int, author: str | None) -> None:
         talk = self.talk(number)
-        refusal = self.model.refusal_to_say(talk, author or "system")
+        refusal = self.model.refusal_to_send(talk, author or "system")
         body = f"message {self.steps}"
         made = self.post(f"{self.path(talk)}/Messages", refusal, 201, Author=author, Body=body)
         if made:
             self.said[made["sid"]] = body
-            message = self.model.say(talk, made["sid"], author or "system")
+            message = self.model.send(talk, made["sid"], author or "system")
             assert made["index"] == message.index
             assert made["participant_sid"] == message.participant_sid
 
@@ -345,7 +345,7 @@ def machine(server: Server) -> Iterator[type[Machine]]:
 
 
 @pytest.mark.timeout(600)
-def test_the_server_does_what_the_model_does(machine: type[Machine]) -> None:
+def test_server_matches_the_model(machine: type[Machine]) -> None:
     run = with_seed(int(os.environ.get("PARLOUR_SEED", "1")))(machine)
     run_state_machine_as_test(
         run,

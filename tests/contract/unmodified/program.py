@@ -10,7 +10,7 @@ conversation = client.conversations.v1.conversations.create(friendly_name="By na
 conversation.participants.create(identity="alice")
 for number in range(5):
     conversation.messages.create(author="alice", body=f"message {number}")
-# A page of two: the next ones are fetched from the URLs that the server wrote.
+# A page of two: the next pages are fetched from the server's URLs.
 bodies = [each.body for each in conversation.messages.list(page_size=2)]
 account = client.api.v2010.accounts(client.account_sid).fetch()
 print(json.dumps({"url": conversation.url, "bodies": bodies, "account_sid": account.sid}))

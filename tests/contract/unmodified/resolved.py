@@ -1,6 +1,6 @@
-"""Runs a program whose names resolve as a hosts file would have them, and port 443 with them.
+"""Run a program with names resolved as by a hosts file, and port 443 redirected.
 
-`python resolved.py PROGRAM`; PORT is where the server listens. No test needs the machine's own
+`python resolved.py PROGRAM`; PORT is the server's port. No test needs the machine's own
 hosts file, or the right to listen on port 443.
 """
 
@@ -15,7 +15,7 @@ resolve = socket.getaddrinfo
 
 
 def resolve_hosted(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
-    """The server's address, for every name of the hosted service."""
+    """Return the server's address for every name of the hosted service."""
     is_hosted = str(host).endswith(".twilio.com") and port == 443
     return resolve(*(("127.0.0.1", PORT) if is_hosted else (host, port)), *args, **kwargs)
 
