@@ -31,7 +31,7 @@ class HeldIntake:
     """
 
     def __init__(self, instance: InProcessServer) -> None:
-        """Hold the intake of a server that is about to be started."""
+        """Hold the intake of a server that is about to start."""
         dispatcher = instance.app.dispatcher
         dispatcher._retry_seconds = RETRY_SECONDS
         (lane,) = (each for each in dispatcher._runners if each.sink.name == "webhooks")
@@ -43,17 +43,17 @@ class HeldIntake:
         self._moved = asyncio.Event()
 
     def pass_events(self, count: int) -> None:
-        """Let the intake pass some more events."""
+        """Let the intake pass this many more events."""
         if self._room is not None:
             self._room += count
             self._moved.set()
 
     def hold(self) -> None:
-        """Let it pass nothing more."""
+        """Hold all further events."""
         self._room = 0
 
     def release(self) -> None:
-        """Let it pass all."""
+        """Let the intake pass all events."""
         self._room = None
         self._moved.set()
 
@@ -98,7 +98,7 @@ class HeldIntakeServer:
         await self.instance.__aexit__()
 
     async def received(self, *, restarts: bool = False) -> list[tuple[str, str]]:
-        """What the receiver got, once the intake is let go: where, and the message."""
+        """Release the intake and return the receiver's requests: URL path, and the message."""
         assert self.backend.requests == []
         if restarts:
             await self.stop()
@@ -111,7 +111,7 @@ class HeldIntakeServer:
         )
 
     def form(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The parameters, with paths made URLs of the receiver."""
+        """Return the parameters, with paths expanded to URLs of the receiver."""
         return {
             name: self.backend.url(value) if name.endswith("Url") and value else value
             for name, value in values.items()
@@ -145,7 +145,7 @@ class HeldIntakeServer:
         await self.instance.do("DeleteConversationScopedWebhook", **here)
 
     async def say(self, conversation_sid: str, body: str) -> None:
-        """A message that fires."""
+        """Send a message that fires webhooks."""
         await self.instance.say(conversation_sid, body, WITH_HEADER)
 
 

@@ -1,4 +1,4 @@
-"""A whole server in the test's own process: calls as the API's, a client's or a channel's."""
+"""A whole server in the test's process: calls of the API, of clients and of channels."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WITH_HEADER = Origin(fires=True)
 ALICE = Origin(SDK, "alice", fires=True)
 """A client of the user alice."""
 BY_SMS = Origin("SMS", fires=True)
-"""A text message that came in."""
+"""An incoming text message."""
 
 _BY_ID = {operation.operation_id: operation for operation in operations()}
 UNDELIVERED = "SELECT COUNT(*) FROM webhook_delivery WHERE state = 'pending'"
@@ -47,10 +47,10 @@ Form = dict[str, str | list[str]]
 
 
 class InProcessServer:
-    """A running server with one account, and what a test does to it."""
+    """A running server with one account, and helpers for tests."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
-        """Prepare it on an empty folder, or on that and the ``database`` of an earlier one."""
+        """Prepare it on an empty folder, or on the folder and ``database`` of an earlier one."""
         account = {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}
         self.database = settings.pop("database", None) or database_of(data)
         self._clock: Clock | None = settings.pop("clock", None)
@@ -65,7 +65,7 @@ class InProcessServer:
         self.app = await open_app(self._settings, self._clock)
         self.store = self.app.store
         if isinstance(self.store, SqliteStore):
-            # The power is not cut here, so no commit waits for the disk.
+            # No test cuts the power, so no commit waits for the disk.
             self.store._writer.execute("PRAGMA synchronous = OFF")
         self.before_start(self)
         await self.app.start()
@@ -85,7 +85,7 @@ class InProcessServer:
         idempotency_key: str | None = None,
         **path: str,
     ) -> OperationResult:
-        """Carry one call through, as HTTP or a socket would; ``path`` are its variables."""
+        """Run one call as HTTP or a socket would; ``path`` holds its variables."""
         call: Call[Any] = Call(
             operation=_BY_ID[operation_id],
             caller=Caller(ACCOUNT_SID, ACCOUNT_SID),
@@ -108,20 +108,20 @@ class InProcessServer:
         origin: Origin = SILENT,
         **path: str,
     ) -> Any:
-        """What a call gives."""
+        """Run one call and return its result."""
         return (await self.run(operation_id, form, origin=origin, **path)).result
 
     async def say(
         self, conversation_sid: str, body: str, origin: Origin = SILENT, **form: str
     ) -> Any:
-        """A new message."""
+        """Send a message."""
         parameters: Form = {"Body": body, **form}
         return await self.do(
             "CreateConversationMessage", parameters, origin=origin, ConversationSid=conversation_sid
         )
 
     async def attach(self, conversation_sid: str, target: str = "webhook", **values: Any) -> Any:
-        """A webhook of a conversation; ``values`` are the members of its configuration."""
+        """Attach a webhook to a conversation; ``values`` are the members of its configuration."""
         form = {f"Configuration.{name}": value for name, value in values.items()}
         return await self.do(
             "CreateConversationScopedWebhook",

@@ -1,4 +1,4 @@
-"""A room for tests of pre-action webhooks: one conversation, and the backend that is asked."""
+"""The setup of pre-action webhook tests: one conversation, and a backend."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SELECT event_name, outcome, status, error_code, error, answer FROM webhook_attem
 
 
 class PreActionSetup:
-    """A server with one conversation in it, and the backend that is asked."""
+    """A server with one conversation, and the backend of its webhooks."""
 
     def __init__(self, instance: InProcessServer, backend: WebhookBackend) -> None:
         self.instance = instance
@@ -56,11 +56,11 @@ class PreActionSetup:
         return self.backend.events_sent_to("/pre")
 
     async def say(self, body: str = "said", **form: str) -> Any:
-        """A message with the header."""
+        """Send a message with the header."""
         return await self.instance.say(self.sid, body, WITH_HEADER, **form)
 
     async def log(self) -> list[tuple[Any, ...]]:
-        """The pre-action requests in the webhook log, once all are written."""
+        """Return the pre-action requests in the webhook log, once all are written."""
         await poll_until(lambda: not self.instance.app.webhooks.writer.has_work)
         return await self.instance.store.read(lambda tx: tx.all(ATTEMPTS))
 
@@ -101,7 +101,7 @@ def scenario_runner(data: Path) -> ScenarioRunner:
 
 
 async def refusal(doing: Awaitable[Any]) -> tuple[int, int]:
-    """The status and the code of a call that is refused."""
+    """Return the status and the code of a rejected call."""
     with pytest.raises(ApiError) as caught:
         await doing
     return caught.value.status, caught.value.code

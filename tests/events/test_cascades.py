@@ -32,7 +32,7 @@ PAIR = {"MessagingBinding.Address": ROBERT, "MessagingBinding.ProxyAddress": OWN
 
 
 class Stage:
-    """A conversation with the user bob in it, furnished in silence; then something is done."""
+    """A conversation with the user bob, prepared without webhooks; then an action runs."""
 
     def __init__(self, instance: InProcessServer, origin: Origin) -> None:
         self.instance = instance
@@ -41,7 +41,7 @@ class Stage:
         self.here: dict[str, str] = {}
 
     async def furnish(self) -> None:
-        """Bob, and a message of his."""
+        """Add bob, and a message of his."""
         self.sid = (await self.instance.do("CreateConversation")).sid
         self.here = {"ConversationSid": self.sid}
         bob: Any = {"Identity": "bob"}
@@ -49,7 +49,7 @@ class Stage:
         await self.instance.say(self.sid, "hello", Author="bob")
 
     async def listen(self, backend: WebhookBackend) -> None:
-        """Webhooks of the account for everything."""
+        """Enable the account's webhooks for every event."""
         form = {
             "PreWebhookUrl": backend.url("/pre"),
             "PostWebhookUrl": backend.url("/post"),
@@ -58,7 +58,7 @@ class Stage:
         await self.quietly("UpdateConfigurationWebhook", form)
 
     async def do(self, operation_id: str, form: Any = None, **path: str) -> Any:
-        """One call as the origin."""
+        """Make one call as the origin."""
         return await self.instance.do(operation_id, form, origin=self.origin, **path)
 
     async def quietly(self, operation_id: str, form: Any = None, **path: str) -> Any:

@@ -65,7 +65,7 @@ async def _make_conversation(tx: Transaction) -> None:
 
 
 async def say(log: EventLogSetup, index: int, *addresses: str) -> tuple[str, list[str]]:
-    """A message to some addresses, as its action leaves it; its sid and its receipts'."""
+    """Write a message to some addresses, as its action does; return its sid and its receipts'."""
 
     async def work(tx: Transaction) -> tuple[str, list[str]]:
         made: dict[str, Any] = dict.fromkeys(Message.__struct_fields__)
@@ -139,7 +139,7 @@ async def receipt(log: EventLogSetup, sid: str) -> Receipt:
 
 
 async def summary(log: EventLogSetup, message_sid: str) -> str:
-    """The words of a message's delivery that are not "none"."""
+    """Return the members of a message's delivery summary that are not "none"."""
     found = await log.store.read(
         lambda tx: message_store.find_message(tx, SCOPE, CONVERSATION_SID, message_sid)
     )

@@ -104,7 +104,7 @@ class Room:
             api.post(f"{path}/Messages", Body=body).expect(201)
 
     def listen(self, before: str = "") -> None:
-        """One webhook of the account, two of the conversation, one for something else."""
+        """Create one webhook of the account, two of the conversation, and an unrelated one."""
         form: dict[str, Any] = {
             "PreWebhookUrl": self.receiver.url(before) if before else "",
             "PostWebhookUrl": self.receiver.url(f"{self.place}/account"),
@@ -124,18 +124,18 @@ class Room:
             self.api.post(self.backend, form).expect(201)
 
     def received(self, count: int) -> list[Line]:
-        """What came, once it is so much."""
+        """Return the requests once this many have arrived."""
         return eventually(
             lambda: self.receiver.lines(self.place), lambda lines: len(lines) >= count
         )
 
     def fetch(self) -> bytes:
-        """The participant, byte for byte."""
+        """Return the participant, byte for byte."""
         return self.api.get(self.path).body
 
 
 def expected(room: Room) -> dict[str, str]:
-    """The parameters of the participant as it was made, but for its dates."""
+    """Return the parameters of the participant as created, without its dates."""
     shown, binding = room.participant, room.participant["messaging_binding"] or {}
     received = {
         "AccountSid": shown["account_sid"],
@@ -183,7 +183,7 @@ def test_each_subscribed_webhook_is_called_once_with_the_right_parameters(
         # No role is left either, unless it has a default.
         wanted["RoleSid"] = own.get(room.path).expect(200)["role_sid"]
     assert received == {key: text for key, text in wanted.items() if text is not None}
-    # The same addresses come again in another conversation.
+    # The same addresses are used again in another conversation.
     own.delete(room.path).expect(204)
 
 

@@ -1,4 +1,4 @@
-"""Pre-action webhooks: what each answer means, and what it can amend."""
+"""Pre-action webhooks: the meaning of each response, and what it can amend."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_slow_backend_is_not_waited_for(
 def test_waiting_for_a_turn_counts_as_waiting(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many ask one slow backend, each waits no longer than the limit in all."""
+    """No number of concurrent calls of a slow backend makes one wait longer than the limit."""
     monkeypatch.setattr(limits, "WEBHOOK_SECONDS_MAX", 0.5)
 
     async def scenario(room: PreActionSetup) -> None:
@@ -356,7 +356,7 @@ async def act(room: PreActionSetup, event: str) -> Any:
 
 
 async def furnish(room: PreActionSetup) -> None:
-    """Bob, and a message of his."""
+    """Add bob, and a message of his."""
     bob: Any = {"Identity": "bob", "Attributes": '{"p":1}'}
     await room.instance.do("CreateConversationParticipant", bob, ConversationSid=room.sid)
     await room.instance.say(room.sid, "hello", Author="bob")
@@ -384,7 +384,7 @@ TABLES = ("conversation", "participant", "message", "chat_user", "event", "recei
 
 
 async def everything(room: PreActionSetup) -> dict[str, list[Any]]:
-    """Every row that an action could touch."""
+    """Return every row that an action could change."""
 
     async def rows(table: str, tx: Transaction) -> list[Any]:
         return await tx.all(f"SELECT * FROM {table} LIMIT 1000")
@@ -394,7 +394,7 @@ async def everything(room: PreActionSetup) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("event", ONLY_REJECTABLE)
 def test_members_of_the_response_change_nothing_there(tmp_path: Path, event: str) -> None:
-    """The same action on two servers, one of which is answered with every member there is."""
+    """Run an action on two servers, one of which gets a response with every possible member."""
 
     async def outcome(backend: WebhookBackend, name: str, given: Responder) -> Any:
         backend.requests.clear()
@@ -432,7 +432,7 @@ def event_after(event: str) -> str:
 
 
 def without_chance(tables: dict[str, list[Any]]) -> dict[str, Any]:
-    """Rows without sids, dates and numbers of order, which differ from server to server."""
+    """Return rows without sids, dates and sequence numbers, which differ between servers."""
     return {
         table: [
             [

@@ -1,4 +1,4 @@
-"""Pre-action webhooks: who is asked, when, how often, and that no transaction waits for it."""
+"""Pre-action webhooks: which are called, when, how often, and outside any transaction."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ TWO = ['{"identity":"ann"}', '{"identity":"ben"}']
 
 
 async def state_of(room: PreActionSetup, sid: str, *, is_done: bool = True) -> Any:
-    """The conversation, once its completion has ended."""
+    """Return the conversation once its completion has ended."""
     async with asyncio.timeout(10):
         while True:  # Ends with the timeout.
             found = await room.instance.store.read(
@@ -349,7 +349,7 @@ def test_calls_to_a_backend_that_hangs_hold_the_places_of_one_host_only(
                 lambda: len(room.pre_action_events) + sum(map(len, waiting.values())) == len(held)
             )
             assert len(room.pre_action_events) == per_host
-            # Another host of the same account is asked at once.
+            # Another host of the same account is called at once.
             await room.listen(other.url("/pre"))
             await room.say("at once")
             assert other.events_sent_to("/pre") == ["onMessageAdd"]

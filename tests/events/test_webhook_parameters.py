@@ -57,13 +57,13 @@ JSON_NAMES = {"Attributes", "Media"}
 
 @cache
 def seen(source: str, level: str) -> TourResults:
-    """One tour as this source; each is made once."""
+    """Return the tour as this source; each runs once."""
     with TemporaryDirectory(prefix="parlour-tour-") as folder:
         return asyncio.run(tour(Path(folder) / "data", ORIGINS[source], level))
 
 
 def expected(event: str, source: str) -> tuple[set[str], set[str]]:
-    """The names that are always there, and those that may be."""
+    """Return the names that are always present, and the optional ones."""
     required = {
         *webhook_parameter_tables.COMMON.split(),
         *webhook_parameter_tables.names(event, "R"),
@@ -76,7 +76,7 @@ def expected(event: str, source: str) -> tuple[set[str], set[str]]:
 
 
 def beyond_the_tour(event: str) -> set[str]:
-    """The names that the tour has no value for."""
+    """Return the names for which the tour has no value."""
     for noun, names in BEYOND_THE_TOUR.items():
         if event.startswith(f"on{noun}"):
             return names
@@ -101,7 +101,7 @@ def test_the_reference_names_every_event() -> None:
 
 @pytest.mark.parametrize("event", sorted(event_names.FILTERS))
 def test_an_event_can_have_the_parameters_of_its_table_and_no_other(event: str) -> None:
-    """Those included that no action gives a value yet."""
+    """Include those to which no action assigns a value yet."""
     common = {*webhook_parameter_tables.COMMON.split()}
     if event != "onDeliveryUpdated":
         common |= {*webhook_parameter_tables.BY_WHOM.split()}
@@ -117,7 +117,7 @@ def test_names_are_those_of_the_reference(source: str, level: str, place: str, e
         assert required <= set(values), event
         assert set(values) <= required | optional, event
         _check_values(values, source, seen(source, level).service_sid)
-    # Each optional one was there once and missing once, so the tour had both.
+    # Each optional one was present once and absent once, so the tour covered both.
     names = [set(values) for values in received]
     unheard = {"onConversationAdded", "onConversationAdd"} if place == "scoped" else set()
     if event not in unheard:
@@ -169,7 +169,7 @@ def test_names_come_in_alphabetical_order() -> None:
 
 
 def first(event: str, place: str = "after", **having: str) -> dict[str, str]:
-    """The first request of this event that has these values."""
+    """Return the first request of this event with these values."""
     for values in seen("client", "account").at(place, event):
         if having.items() <= values.items():
             return values

@@ -81,7 +81,7 @@ def test_a_replay_contains_author_and_date(run_scenario: ScenarioRunner) -> None
 def test_a_message_is_sent_once_however_soon_the_webhook_is_created(
     run_scenario: ScenarioRunner,
 ) -> None:
-    """A message that fires is live for the webhooks there are, and replayed to a later one."""
+    """A firing message is sent live to existing webhooks, and replayed to a later one."""
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid

@@ -42,7 +42,7 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 
 
 async def account(instance: InProcessServer, backend: WebhookBackend, **changes: Any) -> None:
-    """Webhooks of the account for everything."""
+    """Set the account's webhooks for every event."""
     form = {
         "PreWebhookUrl": backend.url("/account/pre"),
         "PostWebhookUrl": backend.url("/account/post"),
@@ -52,7 +52,7 @@ async def account(instance: InProcessServer, backend: WebhookBackend, **changes:
 
 
 async def service(instance: InProcessServer, service_sid: str, **form: Any) -> None:
-    """Webhooks of a service, just as they are given."""
+    """Set the webhooks of a service with these values."""
     await instance.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=service_sid)
 
 
@@ -138,7 +138,7 @@ def test_the_filters_and_the_method_are_those_of_the_configuration_that_counts(
 
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_each_event_goes_to_its_url_and_no_other(run_scenario: ScenarioRunner, name: str) -> None:
-    """Names before the action to the one URL, names after it to the other, and no other name."""
+    """Pre-action names go to the one URL, post-action names to the other, and no other name."""
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         await account(instance, backend, Filters=[name])
@@ -151,7 +151,7 @@ def test_each_event_goes_to_its_url_and_no_other(run_scenario: ScenarioRunner, n
 
 
 async def sides(tx: Transaction, scope: Scope) -> list[tuple[str, str, str]]:
-    """Every name that goes somewhere: on which side, and where."""
+    """Return every event name with a target: its side, and its URL."""
     found = []
     for name in EVERYTHING:
         target = await pre_action_target(tx, scope, name)
@@ -166,7 +166,7 @@ async def sides(tx: Transaction, scope: Scope) -> list[tuple[str, str, str]]:
 def event(
     name: str, scope: Scope, payload: str = '{"scoped_webhooks":[]}', **changes: Any
 ) -> Event:
-    """An event that fires."""
+    """Return an event that fires."""
     values: dict[str, Any] = {
         "sequence": 1 << 62,
         "account_sid": scope.account_sid,
@@ -279,7 +279,7 @@ def test_a_webhook_receives_nothing_after_it_was_detached(run_scenario: Scenario
 def test_the_deletion_of_a_conversation_is_sent_to_its_webhooks(
     run_scenario: ScenarioRunner,
 ) -> None:
-    """And so is what came before the end, even where it is read from the log afterwards."""
+    """The same holds for events before the deletion, even if they are read from the log later."""
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
@@ -316,7 +316,7 @@ def test_events_read_after_the_deletion_use_the_webhooks_at_commit(
 
 
 async def fired_again(instance: InProcessServer, name: str) -> list[list[WebhookTarget]]:
-    """Whom each event of this name would go to now, if it fired."""
+    """Return the targets of each event of this name, if it fired now."""
 
     async def read(tx: Transaction) -> list[list[WebhookTarget]]:
         log = await event_log.read_after(tx, 0, 1000)
@@ -330,7 +330,7 @@ async def fired_again(instance: InProcessServer, name: str) -> list[list[Webhook
 def test_a_webhook_receives_nothing_from_before_it_was_attached(
     run_scenario: ScenarioRunner,
 ) -> None:
-    """In the same millisecond too: the log's order counts, not the clock."""
+    """In the same millisecond too: the log's order decides, not the clock."""
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
@@ -349,7 +349,7 @@ class Stopped:
     """A frozen clock."""
 
     def now_ms(self) -> int:
-        """Always the same."""
+        """Return a constant time."""
         return 1_900_000_000_000
 
 

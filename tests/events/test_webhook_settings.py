@@ -27,7 +27,7 @@ FLOW_SIDS = ["FW" + "0" * 31 + digit for digit in "12"]
 
 
 class Change(NamedTuple):
-    """Settings before and after; where messages before and after the change are sent."""
+    """Settings before and after; the targets of messages before and after the change."""
 
     before: dict[str, Any]
     after: dict[str, Any]
@@ -111,7 +111,7 @@ OF_CONVERSATION = {
 
 
 def wanted(changes: dict[str, Change]) -> list[tuple[str, str]]:
-    """What the receiver gets of the messages around all these changes."""
+    """The receiver's requests for the messages around all these changes."""
     found = []
     for name, change in changes.items():
         sides = ((change.first, f"first of {name}"), (change.second, f"second of {name}"))
@@ -267,7 +267,7 @@ def test_a_deleted_service_keeps_its_webhooks_until_the_intake_has_passed(tmp_pa
             return await event_log.webhook_change_is_pending(tx, scope, service_sid)
 
         assert await instance.store.read(is_held)
-        for _ in range(3):  # The purge comes by, and leaves the service for later.
+        for _ in range(3):  # The purge runs, and leaves the service for later.
             await instance.app.scheduler.run_due()
         assert await instance.store.read(webhooks) == 1
         received = await held_server.received()
@@ -282,7 +282,7 @@ def test_a_deleted_service_keeps_its_webhooks_until_the_intake_has_passed(tmp_pa
 
 
 def test_queued_deliveries_are_sent_after_their_webhook_was_detached(tmp_path: Path) -> None:
-    """But not what waits behind a retry, and what fails afterwards is not retried."""
+    """Except deliveries that wait behind a retry; later failures are not retried."""
 
     async def scenario(held_server: HeldIntakeServer) -> None:
         sid = (await held_server.instance.do("CreateConversation")).sid
@@ -319,7 +319,7 @@ FORGET_SETTINGS = "DELETE FROM event WHERE account_sid = $1 AND name = 'webhooks
 def test_a_backlog_of_an_earlier_version_uses_the_settings_of_the_upgrade(
     tmp_path: Path,
 ) -> None:
-    """Its log does not have the settings before a change; a webhook's age is known all the same."""
+    """Its log lacks the settings before a change; a webhook's age is known nevertheless."""
 
     async def scenario(held_server: HeldIntakeServer) -> None:
         sid = (await held_server.instance.do("CreateConversation")).sid

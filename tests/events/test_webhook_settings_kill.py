@@ -35,10 +35,10 @@ def test_a_killed_intake_applies_the_settings_of_each_event(tmp_path: Path) -> N
             connection.execute("UPDATE sink_position SET sequence = 0 WHERE sink = 'webhooks'")
         for point in (crash_points.EVENT_READ, crash_points.QUEUED):
             server._env["PARLOUR_CRASH_AT"] = f"{point}#1"
-            server._spawn()  # It may die before it is seen to be healthy.
+            server._spawn()  # It may die before it becomes healthy.
             assert server.process is not None
             assert server.process.wait(DEATH_SECONDS_MAX) == -9
-            server.kill()  # For what it knows of the process.
+            server.kill()  # Updates the state of the process.
         del server._env["PARLOUR_CRASH_AT"]
         server.start()
         eventually(receiver.lines, lambda lines: len(lines) >= 2 * len(EXPECTED), seconds=20)
@@ -46,7 +46,7 @@ def test_a_killed_intake_applies_the_settings_of_each_event(tmp_path: Path) -> N
 
 
 def change_and_say(api: Api, receiver: Receiver) -> None:
-    """Two messages between changes in all three scopes."""
+    """Send two messages between changes in all three scopes."""
     filters = ["onMessageAdded"]
     configuration = api.get("/Configuration").expect(200)
     service = api.service(configuration["default_chat_service_sid"])
@@ -71,5 +71,5 @@ def change_and_say(api: Api, receiver: Receiver) -> None:
 
 
 def received(receiver: Receiver) -> list[tuple[str, str]]:
-    """Where each message went, once each."""
+    """Return the target of each message, without duplicates."""
     return sorted({(line.path, line.parameters["Body"]) for line in receiver.lines()})

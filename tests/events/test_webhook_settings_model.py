@@ -32,7 +32,7 @@ WEBHOOKS_MAX = 3
 MESSAGE, UPDATE, REMOVAL = "onMessageAdded", "onConversationUpdated", "onConversationRemoved"
 WORDS = ["red", "blue"]
 Sent = tuple[str, str, str]
-"""Method, path and event, as a request of the receiver."""
+"""Method, path and event of a request to the receiver."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Model:
     sent: list[Sent] = field(default_factory=list)
 
     def happen(self, name: str, label: str, body: str = "") -> None:
-        """An event is committed."""
+        """Commit an event."""
         counts = self.service if self.service["PostWebhookUrl"] else self.account
         is_silent = counts.get("Target") == "flex"
         if counts["PostWebhookUrl"] and name in counts["Filters"] and not is_silent:
@@ -64,7 +64,7 @@ filters = st.lists(st.sampled_from([MESSAGE, UPDATE, REMOVAL]), min_size=1, uniq
 
 
 def configurations(scope: str, **more: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """Webhooks of an account or a service."""
+    """Set the webhooks of an account or a service."""
     urls = st.sampled_from(["", f"/{scope}/1", f"/{scope}/2"])
     return st.fixed_dictionaries(
         {"PostWebhookUrl": urls, "Method": methods, "Filters": filters, **more}
@@ -97,7 +97,7 @@ steps = st.one_of(
 
 
 class Run:
-    """One sequence of steps, done by the server and by the model."""
+    """One sequence of steps, run by the server and by the model."""
 
     def __init__(self, held_server: HeldIntakeServer) -> None:
         self.held_server, self.model = held_server, Model()
@@ -174,7 +174,7 @@ class Run:
             del self.model.attached[sid]
 
     async def let_pass(self, count: int) -> None:
-        """The intake passes some events, sooner or later."""
+        """Let the intake pass some events, sooner or later."""
         self.held_server.held.pass_events(count)
         await asyncio.sleep(0)
 
@@ -183,7 +183,7 @@ class Run:
         await self.held_server.start()
 
     async def compare(self) -> None:
-        """The intake passes the rest; the receiver has what the model expects, and no more."""
+        """Let the intake pass the rest; the receiver's requests must equal the model's."""
         self.held_server.held.release()
         await self.held_server.instance.wait_until_idle()
         got = sorted(received(request) for request in self.held_server.backend.requests)
@@ -192,14 +192,14 @@ class Run:
 
     @property
     def deeds(self) -> dict[str, Callable[[Any], Any]]:
-        """What each kind of step does."""
+        """Run a step of each kind."""
         names = ("message", "update", "remove", "account", "service", "attach", "change", "detach")
         deeds: dict[str, Callable[[Any], Any]] = {name: getattr(self, name) for name in names}
         return deeds | {"pass": self.let_pass, "restart": self.restart}
 
 
 def received(request: WebhookRequest) -> Sent:
-    """A request, as the model names it."""
+    """Return a request in the model's form."""
     values = request.values
     if request.event == MESSAGE:
         return request.method, request.path, values["Body"].split()[0]
@@ -229,7 +229,7 @@ def test_webhooks_follow_the_settings_at_commit(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def started(data: Path, runner: asyncio.Runner) -> Iterator[HeldIntakeServer]:
-    """A server and a receiver for all runs."""
+    """One server and receiver for all runs."""
     backend = WebhookBackend()
     runner.run(backend.__aenter__())
     held_server = HeldIntakeServer(data, backend)

@@ -1,4 +1,4 @@
-"""An event that cannot be read is in the webhook log, and holds up no other."""
+"""An unreadable event is recorded in the webhook log, and blocks no other."""
 
 from __future__ import annotations
 

@@ -28,26 +28,26 @@ class WebhookRequest:
 
     @property
     def path(self) -> str:
-        """The path without its query."""
+        """Return the path without its query."""
         return urlsplit(self.target).path
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The parameters in the order they came: of the query, or of the form."""
+        """Return the parameters in order of arrival: of the query, or of the form."""
         if self.method == "POST":
             return parse_qsl(self.body.decode(), keep_blank_values=True, strict_parsing=True)
         return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
 
     @property
     def values(self) -> dict[str, str]:
-        """The parameters; in a form each came once."""
+        """Return the parameters; in a form each occurs once."""
         values = dict(self.pairs)
         assert self.method == "GET" or len(values) == len(self.pairs)
         return values
 
     @property
     def event(self) -> str:
-        """The name of the event."""
+        """Return the name of the event."""
         return self.values["EventType"]
 
 
@@ -97,7 +97,7 @@ class WebhookBackend:
             writer.close()
 
     def url(self, path: str, user_info: str = "") -> str:
-        """Where a path of this server is."""
+        """Return the URL of a path of this server."""
         return f"http://{user_info}127.0.0.1:{self.port}{path}"
 
     def requests_to(self, path: str, *events: str) -> list[WebhookRequest]:

@@ -50,7 +50,7 @@ MessageBody                       O    -     -      -       -      -
 Media                             O    -     -      -       -      -
 ChannelMetadata                   -    O     -      -       -      -
 """
-# A participant that has only an address, or only a projected one, has no role.
+# A participant with only an address, or only a projected one, has no role.
 _PARTICIPANTS = """
                                  Add Added Update Updated Remove Removed
 ConversationSid                   R    R     R      R       R      R
@@ -109,7 +109,7 @@ DateUpdated                       R
 
 
 def _read(noun: str, table: str) -> dict[str, dict[str, str]]:
-    """The letters of a table, by event and parameter."""
+    """Return the letters of a table, by event and parameter."""
     head, *rows = table.strip().splitlines()
     found: dict[str, dict[str, str]] = {f"on{noun}{phase}": {} for phase in head.split()}
     for row in rows:
@@ -132,5 +132,5 @@ EVENTS: Final = (
 
 
 def names(event: str, letters: str) -> set[str]:
-    """The parameters of an event that have one of these letters."""
+    """Return the parameters of an event that have one of these letters."""
     return {name for name, letter in EVENTS[event].items() if letter in letters}

@@ -1,4 +1,4 @@
-"""Runs the server with few places for the WebSockets of one account."""
+"""Runs the server with few slots for the WebSockets of one account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the server with few places for connections that are not authenticated, and handshakes."""
+"""Runs the server with few slots for unauthenticated connections and handshakes."""
 
 from __future__ import annotations
 

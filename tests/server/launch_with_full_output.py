@@ -1,4 +1,4 @@
-"""The server with a standard error that takes nothing, as on a full disk."""
+"""Runs the server with a standard error that rejects writes, as on a full disk."""
 
 from __future__ import annotations
 

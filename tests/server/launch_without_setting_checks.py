@@ -1,4 +1,4 @@
-"""Runs the server with settings that it would refuse: no place for a request, no time to keep."""
+"""Runs the server with settings that it would reject: zero slots, zero timeouts."""
 
 from __future__ import annotations
 

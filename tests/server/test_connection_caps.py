@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Opens = Callable[[Server, ExitStack], tuple[socket.socket, int]]
 
-# Loopback is the address of an untrusted client then.
+# Loopback is then the address of an untrusted client.
 UNTRUSTED = ("--trusted-proxies", "10.0.0.0/8")
 OF_ADDRESS_MAX = 20
 IN_ALL_MAX = 30
@@ -46,7 +46,7 @@ SECONDS_MAX = 20.0
 
 @pytest.fixture
 def server(stack: ExitStack) -> Server:
-    """A server with low caps, by address too."""
+    """A server with low caps, including one by address."""
     caps = (
         *("--connections-per-address-max", str(OF_ADDRESS_MAX)),
         *("--connections-max", str(IN_ALL_MAX)),
@@ -62,7 +62,7 @@ def trusting(stack: ExitStack) -> Server:
 
 @pytest.fixture
 def guarded(stack: ExitStack) -> Server:
-    """A server with few places for unauthenticated connections."""
+    """A server with few slots for unauthenticated connections."""
     return stack.enter_context(Server(program=[FEW_STRANGERS]))
 
 
@@ -105,7 +105,7 @@ def begin_post(server: Server, stack: ExitStack) -> socket.socket:
 
 
 def is_closed(connection: socket.socket, seconds: float = 0) -> bool:
-    """Whether the server closes, within a time, a connection on which no further answer comes."""
+    """Return whether the server closes the connection within a time, without another response."""
     try:
         return bool(readable([connection], seconds)) and connection.recv(1) == b""
     except ConnectionError:
@@ -113,13 +113,13 @@ def is_closed(connection: socket.socket, seconds: float = 0) -> bool:
 
 
 def why_closed(user: Socket) -> tuple[int, int]:
-    """The status and the code with which a WebSocket is closed."""
+    """Return the status and the code with which a WebSocket is closed."""
     status = user.closing_frame().header["status"]
     return status["code"], status["errorCode"]
 
 
 def token_of_another_account(server: Server) -> str:
-    """An access token of a new account."""
+    """Return an access token of a new account."""
     answer = requests.post(
         f"{server.base_url}/parlour/v1/Tokens",
         data={"Identity": "alice"},
@@ -166,9 +166,9 @@ def test_websockets_of_users_count_in_the_cap_on_all_connections(
     assert not is_closed(idle)
     # The rest is for HTTP, and each of these has a started request.
     busy = [begin_post(trusting, stack) for _ in range(IN_ALL_MAX - SOCKETS_MAX)]
-    assert is_closed(idle, SECONDS_MAX)  # It made room for the last one.
+    assert is_closed(idle, SECONDS_MAX)  # It was displaced by the last one.
 
-    # One of those whose bodies are awaited makes room for the next one.
+    # One of those that wait for a body is displaced by the next one.
     made, status = health(trusting, stack)
     assert status == 200
     ready = readable(busy, SECONDS_MAX)
@@ -257,7 +257,7 @@ def test_an_http_request_gets_the_place_of_a_websocket_before_its_init(
 def test_an_http_request_gets_the_place_of_a_websocket_that_is_ending(
     trusting: Server, stack: ExitStack
 ) -> None:
-    """The client of the displaced WebSocket does not answer its close frame."""
+    """The client of the displaced WebSocket does not respond to its close frame."""
     alice, bob = (make_token(trusting, name) for name in ("alice", "bob"))
     for _ in range(SOCKETS_MAX - 1):
         user = stack.enter_context(Socket.to(trusting))
@@ -310,7 +310,7 @@ def test_a_connection_beyond_requests_that_all_wait_for_a_webhook_gets_503(
         b"POST /v1/Conversations HTTP/1.1\r\nHost: x\r\nX-Twilio-Webhook-Enabled: true\r\n"
         b"Content-Length: 0\r\nAuthorization: Basic " + login + b"\r\n\r\n"
     )
-    # Connections that are idle for a moment make room, until all of them have their request.
+    # Idle connections are displaced until all of them have a request.
     began = time.monotonic()
     status = 0
     while status != 503:
@@ -328,7 +328,8 @@ def test_a_stranger_beyond_logins_that_are_all_held_gets_503(
     sid, _ = guarded.make_account()
     began = time.monotonic()
     statuses: set[int] = set()
-    # A login is held for half a second at least; a slow machine may be too late for the first ones.
+    # A login is valid for half a second at least; a slow machine may be too late for the first
+    # ones.
     while 503 not in statuses:
         assert time.monotonic() - began < SECONDS_MAX, statuses
         with ExitStack() as guesses:

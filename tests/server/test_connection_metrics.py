@@ -1,4 +1,4 @@
-"""What operators see of connections: how many there are, how many there may be, and refusals."""
+"""Metrics of connections: their number, their limits, and rejections."""
 
 from __future__ import annotations
 

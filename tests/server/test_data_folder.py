@@ -1,4 +1,4 @@
-"""The data folder: no command makes one by mistake, and its files are for their owner alone."""
+"""The data folder: no command creates one by mistake, and its files are private to the owner."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY_SID = "SK" + "0" * 32
 
 _INHERITED = [name for name in os.environ if name.startswith("PARLOUR_")]
 
-# Every command, with arguments that are complete. The second is what it does without a store.
+# Every command, with complete arguments. The second item is the expected result without a store.
 COMMANDS: dict[tuple[str, ...], str] = {
     ("account", "create"): "refuses",
     ("account", "list"): "refuses",
@@ -57,7 +57,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
 
 
 def _names(command: click.Command, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every command that does something, by its words."""
+    """Return every command with an action, by its words."""
     if not isinstance(command, click.Group):
         yield before
         return
@@ -75,7 +75,7 @@ def _run(*arguments: str, **settings: str) -> Result:
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory in which there is nothing."""
+    """Use an empty working directory."""
     monkeypatch.chdir(tmp_path)
 
 

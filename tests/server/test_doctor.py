@@ -148,7 +148,7 @@ def test_files_that_others_can_read_are_found(tmp_path: Path) -> None:
 def test_too_few_files_for_the_connections_of_the_settings_are_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, connections: int, files: int, is_found: bool
 ) -> None:
-    # What counts is the first, the soft limit.
+    # The first one, the soft limit, applies.
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, 1 << 20))
     settings = Settings(data=tmp_path, connections_max=connections)
     found = [each for each in doctor_checks.check_machine(settings) if "files open" in each.what]
@@ -190,7 +190,7 @@ def test_a_database_that_loses_commits_is_found() -> None:
     )
     assert status == 1
     assert any("a crash loses changes that were answered" in str(each["what"]) for each in found)
-    # The tests' role is a superuser, whom no policy holds.
+    # The tests' role is a superuser, to which no policy applies.
     assert any("row-level security" in str(each["what"]) for each in found)
     server.close()
 

@@ -1,4 +1,4 @@
-"""A log that cannot be written stops neither a request nor the end of the server."""
+"""A log that cannot be written stops neither requests nor the shutdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROGRAM = Path(__file__).with_name("launch_with_full_output.py")
 
 
 def test_requests_and_the_stop_go_on_while_no_log_can_be_written(tmp_path: Path) -> None:
-    # A refused login is logged, as is each request.
+    # A rejected login is logged, as is each request.
     server = Server(tmp_path / "data", args=("--request-log", "all"), program=(str(PROGRAM),))
     with server:
         api = Api(server.base_url, server.account_sid, server.auth_token)
@@ -19,5 +19,5 @@ def test_requests_and_the_stop_go_on_while_no_log_can_be_written(tmp_path: Path)
         for _ in range(3):
             api.post("/v1/Conversations").expect(201)
             stranger.get("/v1/Conversations").refuses(401, 20003)
-        # Python itself ends with 120 where it cannot flush at its end.
+        # Python itself exits with 120 if it cannot flush at exit.
         assert server.stop() in {0, 120}

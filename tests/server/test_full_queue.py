@@ -1,4 +1,4 @@
-"""A store that has too much to do, or whose disk fails, is answered 503, and nothing is changed."""
+"""An overloaded store, or a failing disk, is answered with 503, and nothing is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store and its key file belong together: another key, or none, changes nothing."""
+"""A store and its key file belong together: with another key, or none, nothing changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ACCOUNT, TOKEN = "AC" + "0" * 31 + "7", "0123456789abcdef" * 2
 FETCH = "SELECT fingerprint FROM master_key"
 FORGET = "DELETE FROM master_key"
-# Every command that opens the store, complete.
+# Every command that opens the store, with complete arguments.
 COMMANDS = [
     ("account", "list"),
     ("account", "create"),
@@ -80,7 +80,7 @@ def _execute(settings: Settings, sql: str) -> list[tuple[object, ...]]:
 
 
 def _another_key(settings: Settings, tmp_path: Path) -> tuple[Path, str]:
-    """Replace the key file by another one; the right one, and the other one's fingerprint."""
+    """Replace the key file; return the original key, and the fingerprint of the new one."""
     right = tmp_path / "right.key"
     shutil.move(settings.data / KEY_NAME, right)
     return right, load_vault(settings.data, SystemRandom()).fingerprint
@@ -107,7 +107,7 @@ def test_another_key_is_refused_naming_both_fingerprints_and_the_file(
     for part in (fingerprint, other, str(settings.data / KEY_NAME)):
         assert part in str(refusal.value)
     shutil.move(right, settings.data / KEY_NAME)
-    # Neither the account's secret nor the fingerprint was changed.
+    # Neither the account's secret nor the fingerprint has changed.
     assert _execute(settings, FETCH) == [(fingerprint,)]
 
 
@@ -155,7 +155,7 @@ def test_a_store_of_an_earlier_version_takes_the_key_that_opens_its_secrets(
 def test_of_two_secrets_made_with_another_key_the_older_versions_most_count(
     settings: Settings,
 ) -> None:
-    """An earlier version let a server with another key replace an account's secret."""
+    """A regression: a server with another key could replace an account's secret."""
     assert _command(settings, "key", "create", ACCOUNT).exit_code == 0
     assert _command(settings, "key", "create", ACCOUNT).exit_code == 0
     _execute(

@@ -20,7 +20,7 @@ MEDIUM = f"{MEDIA}/ME{'0' * 32}"
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[Server]:
-    """A server with few places for one account."""
+    """A server with few slots for one account."""
     with Server(args=["--concurrent-requests-per-account-max", str(PLACES)]) as running:
         yield running
 
@@ -29,7 +29,7 @@ def test_bodies_that_do_not_come_take_no_places(small: Server) -> None:
     with ExitStack() as stack:
         for _ in range(2 * PLACES):
             slow = stack.enter_context(RawConnection(small))
-            slow.ask(slow.get("/v1/Conversations")).expect(200)  # Its login is known from now on.
+            slow.ask(slow.get("/v1/Conversations")).expect(200)  # Its login is cached from now on.
             slow.send(slow.post(f"{MEDIA}Set", b"{}")[:-1])
         with RawConnection(small) as other:
             for _ in range(PLACES):

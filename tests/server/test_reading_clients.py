@@ -1,4 +1,4 @@
-"""Clients that read large answers slowly, but do read, keep their places in the byte pool."""
+"""Clients that read large responses slowly keep their reservations in the byte pool."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def server() -> Iterator[Server]:
 
 
 def request_for_a_large_page(server: Server) -> bytes:
-    """A request for a page of 3 MiB, of which the pool has room for four."""
+    """Return a request for a page of 3 MiB, of which the pool has room for four."""
     account = (server.account_sid, server.auth_token)
     api = Api(server.base_url, *account)
     path = large_page(api, MESSAGES, BODY_CHARS, writers=1)

@@ -138,7 +138,7 @@ def test_every_start_names_folder_database_and_account_and_ways_to_new_credentia
         assert f"PARLOUR_ACCOUNT_SID={sid}" in log
         assert first["auth_token"] not in log
         assert "a-new-token" not in log
-        # Both ways that are printed.
+        # Both URLs are printed.
         Api(server.base_url, sid, "a-new-token").get("/Conversations").expect(200)
         (line,) = [each for each in log.splitlines() if "key create" in each]
         made = json.loads(_command(*shlex.split(line.partition("parlour ")[2]), "--json").stdout)
@@ -172,7 +172,7 @@ def test_a_second_server_on_the_folder_is_refused_until_the_first_has_died(tmp_p
         second.ready_path = first.ready_path
         done = _fails("--port", "0", "--data", str(data), "--ready-file", str(first.ready_path))
         assert done.stderr.startswith(f"Error: {data} is in use: stop the server first")
-        # It is still the file of the server that runs.
+        # It is still the file of the running server.
         assert first.ready_path.read_bytes() == ready
         Api(first.base_url, first.account_sid, first.auth_token).get("/Conversations").expect(200)
         first.kill()
@@ -263,7 +263,7 @@ def test_a_folder_that_is_a_file_is_refused_with_a_sentence(tmp_path: Path) -> N
 
 
 def _without_power_over_modes() -> None:
-    """Let the modes of files count for root too (prctl: drop CAP_DAC_OVERRIDE)."""
+    """Apply file modes to root too (prctl: drop CAP_DAC_OVERRIDE)."""
     ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
 
@@ -286,7 +286,7 @@ def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence(
 
 @pytest.mark.parametrize("most", [0, 20_000, 200_000])
 def test_a_disk_that_is_full_ends_the_start_with_a_sentence(tmp_path: Path, most: int) -> None:
-    """No file grows beyond so many bytes, at the first or at a later write of the start."""
+    """Limit the size of files, so that the first or a later write of the start fails."""
 
     def fill() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -316,7 +316,7 @@ def test_the_ready_file_stays_after_a_crash(tmp_path: Path) -> None:
 
 
 def test_a_restart_does_not_load_cryptography(tmp_path: Path) -> None:
-    """The library of ciphers takes a start longer than much of the rest: its first use loads it."""
+    """Importing the ciphers' library is slow, so it is loaded on first use."""
     with Server(tmp_path / "data", EMBEDDED) as server:
-        server.restart()  # The first start seals the secret of its account.
+        server.restart()  # The first start encrypts the secret of its account.
         assert "cryptography" not in Path(f"/proc/{server.pid}/maps").read_text()

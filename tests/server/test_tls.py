@@ -1,4 +1,4 @@
-"""TLS of the server's port: which files it takes, and that they can be renewed under way."""
+"""TLS of the server's port: the accepted files, and their renewal at runtime."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _login(server: TlsServer) -> str:
 
 
 def large_list(server: TlsServer) -> tuple[str, str]:
-    """Make messages; return the path of a page of more than half a mebibyte, and a login for it."""
+    """Create messages; return the path of a page larger than 512 KiB, and a login for it."""
     context = ssl.create_default_context(cafile=server.authority)
     headers = {"Authorization": _login(server), "Content-Type": FORM_TYPE}
     connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context)
@@ -178,7 +178,7 @@ def test_only_the_authority_is_readable_for_clients_and_files_are_reused(folder:
     before = {name: (folder / name).read_bytes() for name in FILES}
     modes = {name: stat.S_IMODE((folder / name).stat().st_mode) for name in FILES}
     assert modes == dict.fromkeys(FILES, 0o600) | {"authority.pem": 0o644}
-    (folder / "authority.pem").chmod(0o600)  # As an earlier version made it.
+    (folder / "authority.pem").chmod(0o600)  # As created by an earlier version.
     server = Server()
     server.command("certificates", "--out", str(folder), on_data=False)
     assert {name: (folder / name).read_bytes() for name in FILES} == before

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 CLOSED_SECONDS_MAX = 5.0
 ROOM_SECONDS_MAX = 20.0
-# What the program of few strangers allows.
+# The limits of the program with few unauthenticated connections.
 BEGUN_MAX = 4
 # More than is read at once.
 REQUESTS = 40
 
 
 def hello(server: TlsServer) -> bytes:
-    """The first message of a client's handshake."""
+    """Return the first message of a client's handshake."""
     outgoing = ssl.MemoryBIO()
     context = ssl.create_default_context(cafile=server.authority)
     client = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=HOSTED)
@@ -47,17 +47,17 @@ def hello(server: TlsServer) -> bytes:
 
 
 def nothing(_: TlsServer) -> bytes:
-    """No byte of a handshake."""
+    """Return no bytes."""
     return b""
 
 
 def part(server: TlsServer) -> bytes:
-    """The beginning of a handshake's first message."""
+    """Return the start of a handshake's first message."""
     return hello(server)[:100]
 
 
 def begin(server: TlsServer, stack: ExitStack, data: bytes) -> socket.socket:
-    """A connection with the beginning of a handshake."""
+    """Return a connection with the start of a handshake."""
     made = stack.enter_context(connect(server))
     made.sendall(data)
     return made
@@ -126,7 +126,7 @@ def test_handshakes_leave_a_part_of_the_open_files_to_the_server(stack: ExitStac
     server = stack.enter_context(TlsServer(program=FEW_FILES))
     opened = [begin(server, stack, b"") for _ in range(FILES_MAX)]
 
-    # Sooner than handshakes time out.
+    # Sooner than the handshake timeout.
     wait_for_health(server, CLOSED_SECONDS_MAX)
     assert sum(not is_closed(each) for each in opened) <= FILES_MAX * 3 // 4
 

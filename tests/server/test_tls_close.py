@@ -36,7 +36,7 @@ def connected(
 
 
 def closed_after(connection: ssl.SSLSocket) -> float:
-    """After how many seconds the server closes a connection; what it sends is not answered."""
+    """Return the seconds until the server closes the connection, while its bytes get no reply."""
     started = time.monotonic()
     with socket.socket(fileno=connection.detach()) as plain, suppress(ConnectionError):
         plain.settimeout(60)

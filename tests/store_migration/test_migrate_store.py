@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.checkers.observed_state import ObservedState
 
-# The database server is started once; one process should do it.
+# The database server is started once, so one process runs these tests.
 pytestmark = pytest.mark.xdist_group("moving")
 
 DATABASE = "parlour.sqlite3"
@@ -48,14 +48,14 @@ def _seen(server: Server) -> ObservedState:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, ObservedState]]:
-    """A stopped server on the embedded database, with something of everything, as it was seen."""
+    """A stopped server on the embedded database with objects of every kind, and their responses."""
     folder = tmp_path_factory.mktemp("source")
     with (
         pytest.MonkeyPatch.context() as patched,
         closing(RequestLog(folder / "requests.jsonl")) as request_log,
     ):
         patched.setenv("PARLOUR_TEST_ENGINE", "sqlite")
-        # URLs of answers have to be the same from another port.
+        # URLs in responses must be the same on another port.
         with Server(env={"PARLOUR_PUBLIC_URL": "https://chat.example.net"}) as server:
             world = set_up(server, request_log)
             writers = [Writer(number, SEED, world) for number in range(WRITERS)]
@@ -71,7 +71,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, O
 
 
 def _say_with_template(server: Server) -> None:
-    """A message whose content is a medium without a file."""
+    """Send a message whose content is a medium without a file."""
     api = Api(server.base_url, server.account_sid, server.auth_token)
     template = {"FriendlyName": "greeting", "Body": "Hello"}
     made = api.post("/parlour/v1/ContentTemplates", template).expect(201)
@@ -92,7 +92,7 @@ def _lines(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
 
 
 def _numbers(server: Server) -> dict[str, int]:
-    """The number of rows of each table of the embedded database."""
+    """Return the number of rows of each table of the embedded database."""
     with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection:
         names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         tables = [n for (n,) in names if not n.startswith("sqlite_") and n != "migration"]
@@ -103,7 +103,7 @@ def _numbers(server: Server) -> dict[str, int]:
 
 
 def _served(server: Server, target: str) -> Server:
-    """The same server on the database that was moved to, with the same key."""
+    """The same server on the target database, with the same key."""
     settings = {"PARLOUR_DATABASE": target, "PARLOUR_PUBLIC_URL": "https://chat.example.net"}
     other = Server(server.data_dir, env=settings)
     other.account_sid, other.auth_token = server.account_sid, server.auth_token

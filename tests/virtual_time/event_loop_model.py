@@ -1,6 +1,6 @@
 """A model of one server process under load: its event loop, its disk, its clients.
 
-One processor serves turns: in a turn the loop reads what has arrived on every connection, decides
+One processor serves turns: in a turn the loop reads the bytes that arrived on every connection, decides
 about each request, and ends those whose commit is done; a commit takes all that wait for one. A
 client has a number of connections with one request at a time on each; requests are due at random
 times, regardless of earlier ones.
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from parlour.operations.work_limit import WorkSlot
 
-# The model's loop handles so many connections in one turn, as the real one.
+# The model's loop handles as many connections in one turn as the real one.
 EVENTS_PER_TURN = 1024
 
 
 @dataclass
 class ModelClock:
-    """The time of the model."""
+    """The clock of the model."""
 
     now: float = 0.0
 
@@ -40,7 +40,7 @@ class ModelClock:
 
 @dataclass
 class Costs:
-    """Milliseconds: of the processor for a request and a refusal, of the disk for a commit."""
+    """Milliseconds: of the processor for a request and a rejection, of the disk for a commit."""
 
     request_ms: float
     refusal_ms: float
@@ -58,13 +58,13 @@ class Seen:
     unsent: int = 0
 
     def goodput(self, since_ms: float, until_ms: float) -> float:
-        """Accepted requests per second in a part of the time."""
+        """Return accepted requests per second in a window of time."""
         count = sum(since_ms <= at < until_ms for at, _ in self.accepted)
         return count / (until_ms - since_ms) * 1000
 
     @staticmethod
     def p99(answers: list[tuple[float, float]], since_ms: float = 0.0) -> float:
-        """The 99th percentile of the latencies of answers since a time."""
+        """Return the 99th percentile of the latencies of responses since a time."""
         found = sorted(latency for at, latency in answers if at >= since_ms)
         return found[int(0.99 * (len(found) - 1))] if found else 0.0
 
@@ -73,7 +73,7 @@ class LoopModel:
     """One run of the model. ``rate_at`` returns how many requests per second are due at a time."""
 
     def __init__(self, costs: Costs, *, connections: int = 1000, limit: int | None = None) -> None:
-        """``limit``: a fixed one, and refusals at once, as a server without a controller."""
+        """Create a model; ``limit``: fixed, with immediate rejections, without controller."""
         self.clock = ModelClock()
         self.costs = costs
         self._used_ms = 0.0
@@ -93,7 +93,7 @@ class LoopModel:
         self._outside: deque[tuple[float, float, WorkSlot]] = deque()
 
     def run(self, seconds: float, rate_at: Callable[[float], float]) -> Seen:
-        """Offer requests for so many seconds."""
+        """Offer requests for this many seconds."""
         due = self._chance.expovariate(rate_at(0.0)) * 1000
         until = seconds * 1000
         while self.clock.now < until:
@@ -116,7 +116,7 @@ class LoopModel:
         return min(commit, held, outside)
 
     def _turn(self) -> bool:
-        """One turn of the loop; whether there was anything to do."""
+        """Run one turn of the loop; return whether there was any work."""
         clock, costs = self.clock, self.costs
         start = clock.now
         for due in self.held.due():

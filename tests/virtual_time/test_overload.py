@@ -11,7 +11,7 @@ import pytest
 from parlour.vocabulary import limits
 from tests.virtual_time.event_loop_model import Costs, LoopModel
 
-# A quick machine, a slow one, and requests that read a page.
+# A fast machine, a slow one, and requests that read a page.
 QUICK, SLOW, PAGES = Costs(0.075, 0.015), Costs(0.2, 0.03), Costs(0.6, 0.05)
 SECONDS, MEASURED_MS = 2.5, (1500.0, 2500.0)
 
@@ -31,14 +31,14 @@ def test_goodput_and_latency_at_a_multiple_of_the_capacity(costs: Costs, factor:
         assert seen.p99(seen.accepted) < 60
         return
     assert goodput >= (0.68 if factor < 10 else 0.5)
-    # Ten times too many refusals of 50 us delay a request that takes 600 us.
+    # Ten times too many rejections of 50 us delay a request that takes 600 us.
     assert seen.p99(seen.accepted, MEASURED_MS[0]) <= (150 if factor < 10 else 200)
-    # Where a thousand refusals take 50 ms, few are sooner than some such times.
+    # Where a thousand rejections take 50 ms, few are sooner than a few times that.
     assert seen.p99(seen.refused, MEASURED_MS[0]) <= 60 + 3000 * costs.refusal_ms
 
 
 def test_fixed_limit_lets_slow_requests_queue_for_long() -> None:
-    """What a limit of 500 did: the reason for one that adapts."""
+    """The effect of a fixed limit of 500: the reason for an adaptive one."""
     capacity = 1000 / PAGES.request_ms
     fixed, adapted = LoopModel(PAGES, limit=500), LoopModel(PAGES)
     for model in (fixed, adapted):
@@ -54,7 +54,7 @@ def test_overload_that_ends_leaves_nothing_behind() -> None:
 
     seen = model.run(2.0, lambda at: capacity * (10 if at < 1 else 0.8))
 
-    # Half a second later nothing is refused any more.
+    # Half a second later no request is rejected any more.
     assert max(at for at, _ in seen.refused) < 1500
     assert seen.p99(seen.accepted, 1500) < 40
 

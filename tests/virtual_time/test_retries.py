@@ -1,4 +1,4 @@
-"""A day of retries and longer, in virtual time: real sink, real store, no waiting."""
+"""A day of retries and longer, in virtual time: real sink, real store, no real delays."""
 
 from __future__ import annotations
 
@@ -181,7 +181,8 @@ def test_a_delivery_queued_for_a_day_still_gets_some_attempts(tmp_path: Path) ->
             attempts[each.event_sequence] += 1
         first, *later = attempts.values()
         assert first == 18
-        # The later ones were a day old when their turn came: they are not tried for another one.
+        # The later ones were a day old at their first attempt: they are not retried for another
+        # day.
         assert all(limits.LATE_ATTEMPTS_MIN <= number < 18 for number in later)
         assert await world.states() == {webhook_attempt_store.FAILED: 3}
         assert log[-1].date_created - log[0].date_created < 60 * HOUR_MS
@@ -274,7 +275,7 @@ def test_many_lanes_of_a_hanging_endpoint_leave_room_for_others(tmp_path: Path) 
         assert max(others) - start < 1000
         await world.settle(0.05)
         hanging = [at for at, request in world.sent if request.url.port == 9]
-        # One at a time, once it was seen to hang.
+        # One at a time, once a hang was detected.
         assert len(hanging) < 16 + 60
 
     run_scenario(tmp_path / "hang.sqlite3", scenario)
@@ -310,7 +311,7 @@ def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
 
 SEEDS = int(os.environ.get("PARLOUR_SEEDS", "60"))
 TIMED_OUT = EgressFailed("timeout", 50076)
-# Narrower than in life, so that the edges are in every run.
+# Lower than in production, so that the limits are reached in every run.
 NARROW = {
     "LANE_DELIVERIES_MAX": [1, 2, 8],
     "LANES_MAX": [2, 5, 4096],
@@ -325,7 +326,7 @@ NARROW = {
 
 
 async def disorder(world: WebhookWorld) -> list[tuple[int, int]]:
-    """Neighbours in a lane whose first requests were not made in the order of their events."""
+    """Return neighbours in a lane whose first requests were out of order."""
     text = "SELECT token, lane, event_sequence FROM webhook_delivery"
     known = {row[0]: (row[1], row[2]) for row in await world.store.read(lambda tx: tx.all(text))}
     first: dict[int, list[int]] = {}
@@ -339,7 +340,7 @@ async def disorder(world: WebhookWorld) -> list[tuple[int, int]]:
 def test_every_event_is_delivered_despite_random_faults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """Events, crashes, replays and failing receivers in any order, within narrow limits."""
+    """Random events, crashes, replays and failing receivers, within low limits."""
     dice = random.Random(seed)
     for name, values in NARROW.items():
         monkeypatch.setattr(limits, name, dice.choice(values))

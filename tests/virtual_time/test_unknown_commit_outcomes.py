@@ -47,7 +47,7 @@ class UnknownOutcomes:
 
 
 def with_unknown_outcomes(world: WebhookWorld) -> UnknownOutcomes:
-    """Have the sink write through such a store."""
+    """Make the sink write through such a store."""
     store = UnknownOutcomes(world.store)
     world.term.lease_term = LocalLeaseTerm(store)  # type: ignore[arg-type]
     return store
@@ -115,7 +115,7 @@ def test_events_after_an_unknown_commit_are_sent_after_its_events(tmp_path: Path
 
 
 async def nothing(_events: list[Event]) -> bool:
-    """The sink is busy elsewhere."""
+    """Do nothing: the sink is busy elsewhere."""
     return False
 
 
@@ -162,7 +162,7 @@ def test_earlier_deliveries_are_found_though_the_first_poll_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(world: WebhookWorld) -> None:
-        world.term.stop()  # Nothing is sent of what comes now.
+        world.term.stop()  # Later events are not sent.
         await world.tell(3)
         await world.settle(MINUTES)
         assert world.sent == []

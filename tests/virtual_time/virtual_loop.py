@@ -1,4 +1,4 @@
-"""A loop whose time jumps to the next timer, a store that commits at once, and a webhook world."""
+"""An event loop with virtual time, a store that commits synchronously, and a webhook world."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ URL = "http://127.0.0.1:9/hook"
 
 
 class _Jumps(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
-    """Waits for no time at all: the clock is moved instead."""
+    """A selector that advances the clock instead of waiting."""
 
     clock: FakeClock
 
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
         if not ready and timeout:
-            # A little more than asked for, so that the timer is due in whole milliseconds.
+            # A little more than requested, so that the timer is due in whole milliseconds.
             self.clock.advance(int(timeout * 1000) + 1)
         return ready
 
 
 def virtual_loop(clock: FakeClock) -> asyncio.AbstractEventLoop:
-    """A loop on this clock."""
+    """An event loop on this clock."""
     selector = _Jumps()
     selector.clock = clock
     loop = asyncio.SelectorEventLoop(selector)
@@ -66,7 +66,7 @@ def virtual_loop(clock: FakeClock) -> asyncio.AbstractEventLoop:
 
 
 class ImmediateStore:
-    """Runs a commit where it is called: a thread has no virtual time."""
+    """Runs a commit synchronously: a thread has no virtual time."""
 
     def submit(self, work: Callable[[], None]) -> Future[None]:
         done: Future[None] = Future()
@@ -79,7 +79,7 @@ class ImmediateStore:
         return done
 
     def shutdown(self) -> None:
-        """Nothing runs."""
+        """Do nothing: no thread is running."""
 
 
 Answer = int | tuple[int, dict[str, str]] | Exception
@@ -152,7 +152,7 @@ class WebhookWorld:
         await self.store.write(lambda tx: self._listen(tx, url))
 
     async def tell(self, count: int, subject: str = "US" + "0" * 32) -> None:
-        """Write events, and let the sink take them as the dispatcher does."""
+        """Write events, and pass them to the sink as the dispatcher does."""
 
         async def emit(tx: Transaction) -> None:
             for number in range(count):
@@ -195,12 +195,12 @@ class WebhookWorld:
         return 200
 
     async def states(self) -> dict[str, int]:
-        """How many deliveries are in each state."""
+        """Return the number of deliveries in each state."""
         text = "SELECT state, COUNT(*) FROM webhook_delivery GROUP BY state"
         return {row[0]: row[1] for row in await self.store.read(lambda tx: tx.all(text))}
 
     async def log(self) -> list[WebhookAttempt]:
-        """Every attempt in the log, oldest first."""
+        """Return every attempt in the log, oldest first."""
         from parlour.resources.webhook_attempts.store import WebhookAttempt  # noqa: PLC0415
 
         names = ", ".join(WebhookAttempt.__struct_fields__)
@@ -209,12 +209,12 @@ class WebhookWorld:
         return [WebhookAttempt(*row) for row in rows]
 
     async def settle(self, hours: float) -> None:
-        """Let virtual time pass."""
+        """Advance virtual time."""
         await asyncio.sleep(hours * 3600)
 
 
 def event_label(request: OutboundRequest) -> dict[str, str]:
-    """The parameters of a posted form."""
+    """Return the parameters of a posted form."""
     from urllib.parse import parse_qsl  # noqa: PLC0415
 
     return dict(parse_qsl(request.body.decode()))
