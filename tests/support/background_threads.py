@@ -8,14 +8,14 @@ from typing import Any
 
 
 class BackgroundThreads(ABC):
-    """As many threads as there are tuples of arguments; each of them runs ``_run``."""
+    """One thread for each tuple of arguments; each of them runs ``_run``."""
 
     def __init__(self, *arguments: tuple[Any, ...]) -> None:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=each) for each in arguments]
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 

@@ -1,4 +1,4 @@
-"""Chromium for tests: the one that the packages of the client SDK's tests bring along."""
+"""Chromium for tests, from the packages of the client SDK's tests."""
 
 from __future__ import annotations
 

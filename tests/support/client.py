@@ -26,7 +26,7 @@ Fields = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, headers (any case) and body of one HTTP answer."""
+    """Status, headers (case-insensitive) and body of one HTTP response."""
 
     status: int
     headers: Message
@@ -34,17 +34,17 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body as JSON; None if there is no body."""
+        """Return the body as JSON; None if it is empty."""
         return json.loads(self.body) if self.body else None
 
     @property
     def text(self) -> str:
-        """The body as text."""
+        """Return the body as text."""
         return self.body.decode()
 
     @property
     def code(self) -> int | None:
-        """The code of an error answer; None in a good answer."""
+        """Return the code of an error response; None for a success."""
         code: int | None = self.json.get("code") if self.status >= 400 else None
         return code
 
@@ -54,7 +54,7 @@ class Answer:
         return self.json
 
     def refuses(self, status: int, code: int) -> Any:
-        """The JSON of an error answer that must have this status and code, in its shape."""
+        """Return the JSON of the error response, which must have this status, code and shape."""
         error = self.expect(status)
         assert error["code"] == code, error
         assert error["status"] == status, error
@@ -74,7 +74,7 @@ class Api:
     def __init__(
         self, base_url: str, sid: str | None, token: str | None, prefix: str = "/v1"
     ) -> None:
-        """Make a client; without a sid it sends no credentials."""
+        """Create a client; without a sid it sends no credentials."""
         self.base_url = base_url.rstrip("/")
         self.sid = sid
         self.token = token
@@ -82,27 +82,27 @@ class Api:
         self._threads = threading.local()
 
     def under(self, prefix: str) -> Api:
-        """The same account below another prefix."""
+        """Return a client of the same account below another prefix."""
         return Api(self.base_url, self.sid, self.token, prefix)
 
     def service(self, service_sid: str) -> Api:
-        """The same account in the service form of a service."""
+        """Return a client of the same account for the service form of a service."""
         return self.under(f"/v1/Services/{service_sid}")
 
     def signed(self, sid: str | None, token: str | None) -> Api:
-        """The same place with other credentials, or with none."""
+        """Return a client of the same prefix with other credentials, or with none."""
         return Api(self.base_url, sid, token, self.prefix)
 
     def get(self, path: str, query: Fields | None = None, **more: Any) -> Answer:
-        """GET with a query; `headers=` and single fields may be given by name."""
+        """Send a GET with a query; `headers=` and single fields may be given by name."""
         return self._send("GET", path, {"query": query}, more)
 
     def post(self, path: str, form: Fields | None = None, **more: Any) -> Answer:
-        """POST of a form; `headers=`, `body=` and single fields may be given by name."""
+        """Send a POST of a form; `headers=`, `body=` and single fields may be given by name."""
         return self._send("POST", path, {"form": form}, more)
 
     def delete(self, path: str, **more: Any) -> Answer:
-        """DELETE."""
+        """Send a DELETE."""
         return self._send("DELETE", path, {}, more)
 
     def _send(self, method: str, path: str, given: dict[str, Any], more: dict[str, Any]) -> Answer:
@@ -127,7 +127,7 @@ class Api:
         body: bytes | str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request, once, and give the whole answer."""
+        """Send one request without retries and return the complete response."""
         sent = self._headers()
         if form is not None and body is None:
             body = encode(form)
@@ -136,7 +136,7 @@ class Api:
         return self._exchange(method, self.target(path, query), payload, sent | dict(headers or {}))
 
     def target(self, path: str, query: Fields | None = None) -> str:
-        """The request target of a path; characters HTTP cannot carry are percent-encoded."""
+        """Return the request target of a path; characters HTTP cannot carry are percent-encoded."""
         path = path.removeprefix(self.base_url)
         whole = path if path[1:2].islower() or path[1:2].isdigit() else self.prefix + path
         encoded = quote(whole, safe=string.punctuation)
@@ -184,7 +184,7 @@ class Api:
 
 
 def encode(fields: Fields) -> str:
-    """Fields as a form or a query; a list becomes a repeated name."""
+    """Encode fields as a form or a query; a list becomes a repeated name."""
     pairs: list[tuple[str, str]] = []
     for name, value in fields.items():
         if isinstance(value, bool):
@@ -209,7 +209,7 @@ def send_bytes(base_url: str, request: bytes) -> Answer:
 
 
 def _is_readable(sock: socket.socket) -> bool:
-    # Not `select`, which knows only the first 1,024 descriptors of a process.
+    # Not `select`, which supports only the first 1,024 descriptors of a process.
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))

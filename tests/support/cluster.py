@@ -37,7 +37,7 @@ class Cluster:
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = ("-m", "parlour"),
     ) -> None:
-        """Prepare them on a new database; ``env`` and ``program`` are for each."""
+        """Prepare the nodes on a new database; ``env`` and ``program`` apply to each."""
         self.url = postgres.make_database()
         every = dict(env or {}) | {"PARLOUR_DATABASE": self.url}
         self.servers = [
@@ -47,7 +47,7 @@ class Cluster:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start them one after the other."""
+        """Start the nodes one after the other."""
         first, *others = self.servers
         self._stack.enter_context(first)
         for server in others:
@@ -59,12 +59,12 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End them all."""
+        """Stop all nodes."""
         self._stack.close()
 
 
 class BalancedCluster:
-    """Three nodes with a Redis behind a balancer, to be talked to as if they were one `Server`."""
+    """Three nodes with a Redis behind a balancer, with the interface of one `Server`."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class BalancedCluster:
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = ("-m", "parlour"),
     ) -> None:
-        """Prepare them on a new database; ``env`` and ``program`` are for each."""
+        """Prepare the nodes on a new database; ``env`` and ``program`` apply to each."""
         # The nodes get the balancer's address before it is started.
         self._reserved = ReservedPort()
         self.port = self._reserved.number
@@ -87,26 +87,26 @@ class BalancedCluster:
 
     @property
     def base_url(self) -> str:
-        """Where the balancer answers, without a slash at the end."""
+        """The balancer's base URL, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def account_sid(self) -> str:
-        """The account that they have in common."""
+        """The account shared by the nodes."""
         return self.servers[0].account_sid
 
     @property
     def auth_token(self) -> str:
-        """Its token."""
+        """The account's auth token."""
         return self.servers[0].auth_token
 
     @property
     def database(self) -> str:
-        """The URL of their database."""
+        """The URL of the shared database."""
         return self._nodes.url
 
     def __enter__(self) -> Self:
-        """Start them all, and then the balancer."""
+        """Start all nodes, and then the balancer."""
         self._stack.enter_context(self._redis)
         self._stack.enter_context(self._nodes)
         self.balancer.start([server.port for server in self.servers])
@@ -115,13 +115,13 @@ class BalancedCluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End them all."""
+        """Stop all nodes."""
         self._stack.close()
         self._reserved.close()
 
     @property
     def up(self) -> list[Server]:
-        """The nodes that were not killed, or are back."""
+        """Return the nodes that are running."""
         down = [server for server, timer in self._returning.items() if timer.is_alive()]
         return [server for server in self.servers if server not in down]
 
@@ -133,28 +133,28 @@ class BalancedCluster:
         self._returning[server].start()
 
     def kill_some(self) -> None:
-        """Kill one node or two, but not the last one that is up."""
+        """Kill one node or two, but not the last one that runs."""
         up = eventually(lambda: self.up, lambda found: len(found) > 1, seconds=BACK_SECONDS_MAX)
         for server in random.sample(up, random.randrange(1, len(up))):
             self.kill(server)
 
     def all_back(self) -> None:
-        """Wait until every node that was killed has been started again."""
+        """Wait until every killed node has been started again."""
         for timer in self._returning.values():
             timer.join()
 
     def make_account(self) -> tuple[str, str]:
-        """A new account: its sid and its auth token."""
+        """Create an account; return its sid and its auth token."""
         return self.servers[0].make_account()
 
     def make_key(self, account_sid: str) -> tuple[str, str]:
-        """A new API key of an account: its sid and its secret."""
+        """Create an API key of an account; return its sid and its secret."""
         return self.servers[0].make_key(account_sid)
 
     def command(self, *arguments: str) -> str:
-        """What `parlour ARGUMENTS` prints on one of the nodes."""
+        """Return the output of `parlour ARGUMENTS` on one of the nodes."""
         return self.servers[0].command(*arguments)
 
 
 Installation = Server | BalancedCluster
-"""What a client talks to, and need not know how many it is."""
+"""One server or a cluster: clients do not distinguish them."""

@@ -14,7 +14,7 @@ Pairs = list[tuple[bytes, bytes]]
 
 
 class RecordedResponse(NamedTuple):
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     headers: Pairs
@@ -27,7 +27,7 @@ class RecordedExchange:
     is_write_paused = False
 
     def __init__(self, body: bytes = b"", *, scheme: str = "http", peer: str = "127.0.0.1") -> None:
-        """A body that has arrived already."""
+        """Create the exchange with a complete body."""
         self.scheme = scheme
         self.peer = peer
         self._body = body
@@ -36,11 +36,11 @@ class RecordedExchange:
         self._parts: list[bytes] = []
 
     async def read_body(self) -> bytes:
-        """All of it."""
+        """Return the whole body."""
         return self._body
 
     async def read_piece(self) -> bytes:
-        """All of it, and then nothing."""
+        """Yield the whole body as one chunk."""
         piece, self._body = self._body, b""
         return piece
 
@@ -50,23 +50,23 @@ class RecordedExchange:
         self._status, self._lines, self._parts = status, lines, [body]
 
     def write(self, piece: bytes) -> None:
-        """Record a part."""
+        """Record a part of the body."""
         self._parts.append(piece)
 
     async def reserve_buffer(self, size: int) -> None:
-        """There is room."""
+        """Do nothing: there is always room."""
 
     def assign_account(self, account_sid: str, identity: str) -> None:
-        """Nothing is counted."""
+        """Do nothing: no bytes are counted."""
 
     async def flush(self) -> None:
-        """Nothing is waited for."""
+        """Do nothing: there is no wait."""
 
     def finish(self) -> None:
-        """Nothing follows."""
+        """Do nothing: no request follows."""
 
     def abort(self) -> None:
-        """Nothing is cut off."""
+        """Do nothing: there is no connection to abort."""
 
     @property
     def answered(self) -> RecordedResponse:

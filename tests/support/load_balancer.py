@@ -32,12 +32,12 @@ class Balancer:
     """The balancer's process as a test sees it. It ends when its parent process ends."""
 
     def __init__(self, port: int) -> None:
-        """Prepare it for a port of 127.0.0.1."""
+        """Prepare a balancer for a port of 127.0.0.1."""
         self.port = port
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, ports: Sequence[int]) -> None:
-        """Run it before the nodes on these ports, and wait until it listens."""
+        """Start it in front of the nodes on these ports, and wait until it listens."""
         assert self._process is None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.load_balancer", *map(str, (self.port, *ports))],
@@ -56,7 +56,7 @@ class Balancer:
             self._process = None
 
     def taken(self) -> list[TakenPort]:
-        """What each node was given so far."""
+        """Return the number of requests and sockets of each node so far."""
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -66,14 +66,14 @@ class Balancer:
 
 
 class TakenPort(NamedTuple):
-    """What a node was given."""
+    """The number of requests and sockets of one node."""
 
     requests: int
     sockets: int
 
 
 class _Node:
-    """One node as the balancer knows it."""
+    """One node and its health."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -88,7 +88,7 @@ class _Node:
         self._failures = FALLS_MAX
 
     async def watch(self) -> None:
-        """Ask how it is, again and again."""
+        """Check its health periodically."""
         while True:
             await asyncio.sleep(HEALTH_EVERY_SECONDS)
             self._failures = 0 if await self._is_healthy() else self._failures + 1
@@ -102,19 +102,19 @@ class _Node:
                     return (await reader.read(CHUNK_BYTES)).startswith(b"HTTP/1.1 200")
                 finally:
                     writer.transport.abort()
-        except OSError:  # TimeoutError is one.
+        except OSError:  # Includes TimeoutError.
             return False
 
 
 class _Nodes:
-    """Whose turn it is."""
+    """The nodes in round-robin order."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         self.nodes = [_Node(port) for port in ports]
         self._waiting = list(self.nodes)
 
     async def take(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        """Serve one connection to its end."""
+        """Serve one connection until it closes."""
         try:
             head = await near.readuntil(END)
             is_socket = b"\r\nupgrade:" in head.lower()
@@ -132,7 +132,7 @@ class _Nodes:
     async def _connect(
         self, *, is_socket: bool
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to the next node that takes one."""
+        """Return a connection to the next node that accepts one."""
         while (node := self._next()) is not None:
             try:
                 made = await asyncio.open_connection("127.0.0.1", node.port)
@@ -145,7 +145,7 @@ class _Nodes:
         raise ConnectionRefusedError
 
     def _next(self) -> _Node | None:
-        """The node that is up and has waited longest for its turn."""
+        """Return the healthy node that was used least recently."""
         for node in self._waiting:
             if node.is_up:
                 self._waiting.remove(node)
@@ -155,7 +155,7 @@ class _Nodes:
 
 
 def _closing(head: bytes) -> bytes:
-    """The head of a request that asks for no other on the same connection."""
+    """Return the head of a request, changed so that the connection closes after it."""
     lines = head.removesuffix(END).split(b"\r\n")
     remaining = [line for line in lines if not line.lower().startswith(b"connection:")]
     return b"\r\n".join([*remaining, b"Connection: close"]) + END

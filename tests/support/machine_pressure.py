@@ -14,11 +14,11 @@ from pathlib import Path
 
 RESOURCES = ("cpu", "io")
 LOAD_SECONDS_MAX = 60.0
-"""What another load may add to a wait; one that takes longer is no load but a fault."""
+"""The maximum allowance for other load; a longer wait counts as a fault."""
 
 
 class Stopwatch:
-    """Runs from when it is made."""
+    """A stopwatch that starts when it is created."""
 
     def __init__(self) -> None:
         self._waited = _waited_seconds()
@@ -26,21 +26,21 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Seconds that have passed."""
+        """Return the seconds that have passed."""
         return time.monotonic() - self._began
 
     def is_over(self, seconds: float) -> bool:
-        """Whether so many seconds have passed, those in which the machine was busy set aside."""
+        """Return whether this many seconds have passed, without those under pressure."""
         return self.seconds_at_least >= seconds or self.seconds >= seconds + LOAD_SECONDS_MAX
 
     @property
     def seconds_at_least(self) -> float:
-        """Seconds without those in which some process of the machine had to wait; at least 0."""
+        """Return the seconds without those in which some process had to wait; at least 0."""
         return max(0.0, self.seconds - (_waited_seconds() - self._waited))
 
 
 def _waited_seconds() -> float:
-    """Since the machine's start; 0 where the kernel does not count it."""
+    """Return the pressure since the machine's start; 0 where the kernel does not count it."""
     total = 0.0
     for resource in RESOURCES:
         with suppress(OSError):

@@ -20,11 +20,11 @@ attempts: list[str] = []
 
 
 class SocketOutsideLoopbackError(Exception):
-    """A test tried to reach something other than this machine."""
+    """A test tried to reach an address outside this machine."""
 
 
 def install() -> None:
-    """Watch every socket of this process from now on; a hook cannot be removed again."""
+    """Watch every socket of this process from now on; audit hooks cannot be removed."""
     sys.addaudithook(_watch)
 
 

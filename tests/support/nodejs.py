@@ -13,13 +13,13 @@ INSTALL_SECONDS_MAX = 240
 
 
 def node_command() -> list[str]:
-    """How to run Node.js."""
+    """Return the command for Node.js."""
     found = shutil.which("node")
     return [found] if found else [str(_packaged() / "bin" / "node")]
 
 
 def npm_command() -> list[str]:
-    """How to run npm, with the same Node.js."""
+    """Return the command for npm, with the same Node.js."""
     found = shutil.which("npm")
     if found:
         return [found]
@@ -28,7 +28,7 @@ def npm_command() -> list[str]:
 
 
 def install_packages(folder: Path) -> None:
-    """Have what a folder's lock file names in its node_modules; fetch nothing that is there."""
+    """Install the packages of a folder's lock file into its node_modules, if missing."""
     with (folder / "package-lock.json").open() as lock:
         # Several test processes may need the packages at once; one installs, the others wait.
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -43,7 +43,7 @@ def install_packages(folder: Path) -> None:
 
 
 def locked_packages(folder: Path) -> dict[str, str]:
-    """Each package of a folder's lock file, and its version."""
+    """Return each package of a folder's lock file, and its version."""
     packages = json.loads((folder / "package-lock.json").read_text())["packages"]
     return {name: each["version"] for name, each in packages.items() if name}
 

@@ -28,13 +28,13 @@ WRITE_SECONDS_MAX = 120.0
 
 
 class OfflineWrites:
-    """The data of a server that may be running."""
+    """The data of a server, which may be running."""
 
     def __init__(self, data_dir: Path, database: str) -> None:
         self._offline = LocalStore(Settings(data=data_dir, database=database))
 
     def make_account(self) -> tuple[str, str]:
-        """A new account: its sid and its auth token."""
+        """Create an account; return its sid and its auth token."""
         offline = self._offline
         sid, auth_token = offline.random.sid(sids.ACCOUNT), offline.random.token(16).hex()
         self._write(
@@ -45,7 +45,7 @@ class OfflineWrites:
         return sid, auth_token
 
     def make_key(self, account_sid: str) -> tuple[str, str]:
-        """A new API key of an account: its sid and its secret."""
+        """Create an API key of an account; return its sid and its secret."""
         offline, scope = self._offline, Scope(account_sid)
         sid, secret = offline.random.sid(sids.API_KEY), offline.random.token(16).hex()
         self._write(
@@ -63,8 +63,9 @@ class OfflineWrites:
         )
 
     def _write(self, work: Callable[[Transaction], Awaitable[Any]]) -> None:
-        # In a thread: the one of the test may be running an event loop. A daemon, and not of an
-        # executor, which is waited for: a write that hangs fails its test and not the whole run.
+        # In a thread, because the test's own may be running an event loop. A daemon instead of an
+        # executor, which joins its threads at exit: a write that hangs fails its test and not the
+        # whole run.
         outcome: Future[None] = Future()
 
         def write() -> None:

@@ -1,4 +1,4 @@
-"""Waits for what a server does in the background."""
+"""Polling for results of a server's background work."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class ReservedPort:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.bind(("127.0.0.1", 0))
-        # Only now: the port is one that was free, not one that another test reserved.
+        # After bind: with the option set before, it could get a port that another test reserved.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.number: int = self._socket.getsockname()[1]
 
@@ -34,16 +34,16 @@ class ReservedPort:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give it back."""
+        """Release the port."""
         self.close()
 
     @property
     def url(self) -> str:
-        """A URL of the port, without a slash at the end."""
+        """Return a URL of the port, without a trailing slash."""
         return f"http://127.0.0.1:{self.number}"
 
     def close(self) -> None:
-        """Give it back."""
+        """Release the port."""
         self._socket.close()
 
 

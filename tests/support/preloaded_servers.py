@@ -31,17 +31,18 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CRASH_VARIABLE = "PARLOUR_CRASH_AT"
-"""The only variable that the program reads while it is imported: it executes with that."""
+"""The only variable that the program reads while it is imported: with it, the program is executed.
+"""
 _SET_CHILD_SUBREAPER = 36  # From <sys/prctl.h>.
 _MESSAGE_BYTES_MAX = 1 << 20
 _PRELOADED = ("parlour.cli.serve", "parlour.app", "parlour.http.server", "asyncpg", "uvloop")
 
 
 class ForkedProcess(subprocess.Popen[bytes]):
-    """A process that this one adopted; it is polled, signalled and waited for as a child."""
+    """An adopted process; it is polled, signalled and waited for as a child."""
 
     def __init__(self, pid: int, arguments: Sequence[str]) -> None:
-        """Take over a process that runs."""
+        """Adopt a running process."""
         self.pid = pid
         self.args = list(arguments)
         self.returncode = None
@@ -51,10 +52,10 @@ class ForkedProcess(subprocess.Popen[bytes]):
 
 
 class Template:
-    """The process that has the imports; it ends with this one."""
+    """The process with the imports; it ends with this one."""
 
     def __init__(self) -> None:
-        """Start it."""
+        """Start the template."""
         own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PARLOUR_")}
         environment["PYTHONPATH"] = os.pathsep.join((str(REPOSITORY / "src"), str(REPOSITORY)))
@@ -103,7 +104,7 @@ class Template:
         folder: Path,
         seconds_max: float,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; return its code and what it printed."""
+        """Run a command to completion; return its code and its output."""
         if environment.get(CRASH_VARIABLE):
             return subprocess.run(
                 [sys.executable, "-m", "parlour", *arguments],
@@ -145,7 +146,7 @@ def _adopt_orphans(*, adopt: bool) -> None:
 
 
 def _next_order(orders: socket.socket) -> tuple[dict[str, Any], tuple[int, int]]:
-    """Return the next order and its outputs in a new process; never return in this one."""
+    """Return the next command and its outputs in a new process; never return in this one."""
     while True:
         message, ancillary, _, _ = orders.recvmsg(_MESSAGE_BYTES_MAX, socket.CMSG_SPACE(8))
         if not message:
@@ -171,7 +172,7 @@ def _next_order(orders: socket.socket) -> tuple[dict[str, Any], tuple[int, int]]
 
 
 def _become(order: dict[str, Any], outputs: tuple[int, int]) -> None:
-    """Be to the program what an execution would make of this process."""
+    """Set up this process as an execution of the program would."""
     os.setsid()
     for number, output in enumerate(outputs, 1):
         os.dup2(output, number)

@@ -1,4 +1,4 @@
-"""A real Redis that the tests start themselves, from the package index."""
+"""A real Redis from the package index that the tests start."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def _program() -> Path:
 
 
 class Redis:
-    """One server. Its port stays the same over restarts; it keeps nothing."""
+    """One server. Its port stays the same over restarts; it stores nothing."""
 
     def __init__(self) -> None:
-        """Prepare it; `start` runs it."""
+        """Prepare the server; `start` runs it."""
         # Redis cannot be asked for any free port: 0 means none.
         self._reserved = ReservedPort()
         self.port = self._reserved.number
@@ -40,7 +40,7 @@ class Redis:
 
     @property
     def url(self) -> str:
-        """Its URL."""
+        """Return its URL."""
         return f"redis://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
@@ -54,7 +54,7 @@ class Redis:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> Self:
-        """Run it, and wait until it listens."""
+        """Start it, and wait until it listens."""
         assert self._process is None
         self._process = subprocess.Popen(
             [str(_program()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""],
@@ -74,7 +74,7 @@ class Redis:
         raise AssertionError("Redis did not start.")
 
     def pause(self) -> None:
-        """SIGSTOP: connections are taken, and nothing is ever answered."""
+        """SIGSTOP: connections are accepted, and requests are never answered."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
 

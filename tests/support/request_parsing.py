@@ -1,4 +1,4 @@
-"""Reads whole streams of requests, as a connection would."""
+"""Parses whole streams of requests, as a connection would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOST = b"Host: a\r\n"
 
 
 class Read(NamedTuple):
-    """One request as it was read."""
+    """One parsed request."""
 
     method: bytes
     target: tuple[str, bytes]

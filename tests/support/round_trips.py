@@ -16,10 +16,10 @@ _CHUNK_BYTES = 65_536
 
 
 class RoundTrips:
-    """A relay in front of a database, in the loop of the test."""
+    """A relay in front of a database, in the event loop of the test."""
 
     def __init__(self, url: str) -> None:
-        """In front of the database with this URL."""
+        """Create a relay for the database with this URL."""
         parts = urlsplit(url)
         assert parts.port is not None, url
         self._behind = parts.port
@@ -43,7 +43,7 @@ class RoundTrips:
 
     @property
     def url(self) -> str:
-        """The database by way of this relay."""
+        """Return the URL of the database through this relay."""
         assert self._server is not None
         port = self._server.sockets[0].getsockname()[1]
         return self._url.replace(f":{self._behind}", f":{port}", 1)
@@ -64,7 +64,7 @@ class RoundTrips:
 
     async def _requests(self, client: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, OSError):
-            while True:  # The start of a session has no type; what asks for TLS comes before it.
+            while True:  # The startup message has no type; a request for TLS comes before it.
                 head = await client.readexactly(8)
                 rest = await client.readexactly(int.from_bytes(head[:4]) - 8)
                 to.write(head + rest)

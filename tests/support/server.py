@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 UNCHECKED = str(REPOSITORY / "tests" / "server" / "launch_without_setting_checks.py")
-"""A program that takes values of settings which the server refuses."""
+"""A program that accepts values of settings which the server rejects."""
 PROGRAM = ("-m", "parlour")
 # No claims about the server: on a machine with other load a start takes several times as long.
 START_SECONDS_MAX = 60.0
@@ -57,7 +57,7 @@ def _guard(group: int) -> subprocess.Popen[bytes]:
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process has ended; it is not waited for, so its number stays its own."""
+    """Return whether a process has ended; it is not reaped, so its pid is not reused."""
     if process.returncode is not None:
         return True
     ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -70,9 +70,9 @@ ENGINE_VARIABLE = "PARLOUR_TEST_ENGINE"
 
 @cache
 def database_of(data_dir: Path) -> str:
-    """The URL of a database on the engine of this run; empty for the embedded one.
+    """Return the URL of a database on the engine of this run; empty for the embedded one.
 
-    Servers on the same folder have the same database, one after the other.
+    Servers on the same folder share a database, one after the other.
     """
     if os.environ.get(ENGINE_VARIABLE, "sqlite") == "sqlite":
         return ""
@@ -88,7 +88,7 @@ class Server:
     """
 
     is_forked = True
-    """Whether a plain server comes without its imports; not where its memory is measured."""
+    """Whether a plain server is forked with its imports; not where its memory is measured."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Server:
         args: Sequence[str] = (),
         program: Sequence[str] = PROGRAM,
     ) -> None:
-        """Prepare a server; `start` runs it. `program` is what Python runs to be the server."""
+        """Prepare a server; `start` runs it. `program` is the server's Python program."""
         self._own_directory = None if data_dir else Path(tempfile.mkdtemp(prefix="parlour-"))
         self.data_dir = Path(data_dir) if data_dir else self._made_directory() / "data"
         self.log_path = self.data_dir.parent / f"{self.data_dir.name}.server.log"
@@ -121,17 +121,17 @@ class Server:
 
     @property
     def base_url(self) -> str:
-        """Where the server answers, without a slash at the end."""
+        """Return the base URL, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
-        """The id of the running process."""
+        """Return the id of the running process."""
         assert self.process is not None, "The server is not running."
         return self.process.pid
 
     def __enter__(self) -> Self:
-        """Start, if it does not run yet."""
+        """Start, if it is not running yet."""
         return self if self.process else self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -156,7 +156,7 @@ class Server:
         return self.is_forked and is_plain and not self._env.get(CRASH_VARIABLE)
 
     def _spawn(self, *, preloaded: bool = False) -> None:
-        """Run the program without waiting for it; `preloaded` forks it without its imports."""
+        """Start the program without waiting for it; `preloaded` forks it from the template."""
         arguments = ["serve", "--port", str(self.port), "--data", str(self.data_dir), *self._args]
         environment, folder = self.environment(), self.data_dir.parent
         with self.log_path.open("ab") as log:
@@ -178,7 +178,7 @@ class Server:
         atexit.register(self.kill)
 
     def environment(self) -> dict[str, str]:
-        """The environment of the process: ours without foreign settings, plus the account."""
+        """Return the process's environment: ours without foreign settings, plus the account."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("PARLOUR_")}
         # The tests run the source tree, not a copy installed elsewhere.
         inherited["PYTHONPATH"] = str(REPOSITORY / "src")
@@ -202,12 +202,12 @@ class Server:
         return False
 
     def ready(self) -> dict[str, Any]:
-        """What the server wrote into its ready file."""
+        """Return the contents of the ready file."""
         found: dict[str, Any] = json.loads(self.ready_path.read_bytes())
         return found
 
     def is_healthy(self) -> bool:
-        """Whether `GET /healthz` answers 200 now."""
+        """Return whether `GET /healthz` responds with 200 now."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
             connection.request("GET", "/healthz")
@@ -218,13 +218,13 @@ class Server:
             connection.close()
 
     def log_tail(self) -> str:
-        """The end of what the process wrote to its output."""
+        """Return the end of the process's output."""
         if not self.log_path.exists():
             return "(no output)"
         return self.log_path.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
 
     def kill(self) -> None:
-        """SIGKILL to the whole process group: what a crash looks like."""
+        """SIGKILL the whole process group, as in a crash."""
         process, self.process = self.process, None
         atexit.unregister(self.kill)
         if process is None:
@@ -269,7 +269,7 @@ class Server:
             shutil.rmtree(self._own_directory, ignore_errors=True)
 
     def command(self, *arguments: str, on_data: bool = True) -> str:
-        """What `parlour ARGUMENTS --data DIR` prints; a failure raises ServerError."""
+        """Return the output of `parlour ARGUMENTS --data DIR`; a failure raises ServerError."""
         options = ("--data", str(self.data_dir)) if on_data else ()
         done = template().run(
             [*arguments, *options], self.environment(), self.data_dir.parent, COMMAND_SECONDS_MAX
@@ -280,13 +280,13 @@ class Server:
         return done.stdout
 
     def make_account(self) -> tuple[str, str]:
-        """A new account: its sid and its auth token."""
+        """Create an account; return its sid and its auth token."""
         return OfflineWrites(self.data_dir, self.database).make_account()
 
     def make_key(self, account_sid: str) -> tuple[str, str]:
-        """A new API key of an account: its sid and its secret."""
+        """Create an API key of an account; return its sid and its secret."""
         return OfflineWrites(self.data_dir, self.database).make_key(account_sid)
 
     def set_numbers(self, account_sid: str, *numbers: str) -> None:
-        """Restrict the addresses an account may send from to these."""
+        """Restrict the sender addresses of an account to these."""
         self.command("account", "numbers", "set", account_sid, *numbers)

@@ -1,4 +1,4 @@
-"""A running server's database: reads what no operation shows, writes what none can make."""
+"""Direct access to a running server's database, for rows that no operation reads or writes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLACE = re.compile(r"\?(\d*)|(?<!:):(\w+)")
 def seed_push_binding(
     server: Server, account_sid: str, service_sid: str, identity: str, binding_type: str = "fcm"
 ) -> str:
-    """A push binding, as a client SDK would register it; gives its sid."""
+    """Insert a push binding, as a client SDK would register it; return its sid."""
     now_ms = int(time.time() * 1000)
     sid = f"BS{secrets.token_hex(16)}"
     row: dict[str, Any] = {
@@ -54,7 +54,7 @@ def seed_push_binding(
 
 
 def events(server: Server, account_sid: str, conversation_sid: str) -> list[tuple[str, bool]]:
-    """Name and whether it may fire webhooks, of each event of a conversation, in order."""
+    """Return name and whether it fires webhooks, of each event of a conversation, in order."""
     with closing(connect(server)) as connection:
         rows = connection.execute(
             "SELECT name, fires FROM event WHERE account_sid = ? AND conversation_sid = ?"
@@ -65,22 +65,22 @@ def events(server: Server, account_sid: str, conversation_sid: str) -> list[tupl
 
 
 class Rows(NamedTuple):
-    """What a statement gave."""
+    """The result of a statement."""
 
     rows: list[Any]
     rowcount: int
     description: tuple[tuple[str], ...]
 
     def fetchall(self) -> list[Any]:
-        """All of it."""
+        """Return all rows."""
         return self.rows
 
     def fetchone(self) -> Any:
-        """The first row, or None."""
+        """Return the first row, or None."""
         return self.rows[0] if self.rows else None
 
     def __iter__(self) -> Iterator[Any]:
-        """Row by row."""
+        """Iterate over the rows."""
         return iter(self.rows)
 
 
@@ -92,7 +92,7 @@ class PostgresConnection:
         self._connection = self._loop.run_until_complete(asyncpg.connect(url))
 
     def execute(self, sql: str, arguments: Any = ()) -> Rows:
-        """Run one statement with parameters as sqlite3 takes them."""
+        """Run one statement with parameters in sqlite3's syntax."""
         return self._loop.run_until_complete(self._execute(sql, arguments))
 
     async def _execute(self, sql: str, arguments: Any) -> Rows:
@@ -108,7 +108,7 @@ class PostgresConnection:
         return Rows(rows, int(count) if count.isdigit() else -1, described)
 
     def executemany(self, sql: str, many: Iterable[Any]) -> None:
-        """Run one statement for each of some parameters."""
+        """Run one statement for each set of parameters."""
         text, names = _in_dialect(sql)
         values = [_values(names, each) for each in many]
         self._loop.run_until_complete(self._connection.executemany(text, values))
@@ -121,7 +121,7 @@ class PostgresConnection:
         """Do nothing: every statement has been committed."""
 
     def close(self) -> None:
-        """End it."""
+        """Close the connection."""
         self._loop.run_until_complete(self._connection.close())
         self._loop.close()
 
@@ -139,7 +139,7 @@ def _in_dialect(sql: str) -> tuple[str, list[str]]:
 
 
 def _values(names: list[str], arguments: Any) -> list[Any]:
-    """The parameters in the order of their places."""
+    """Return the parameters in the order of their placeholders."""
     is_named = isinstance(arguments, Mapping)
     return [arguments[name if is_named else int(name)] for name in names]
 
@@ -152,7 +152,7 @@ def connect(server: Server) -> Any:
 
 
 def tables(server: Server) -> list[str]:
-    """The names of all tables."""
+    """Return the names of all tables."""
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     if server.database:
         query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
@@ -161,7 +161,7 @@ def tables(server: Server) -> list[str]:
 
 
 def columns(server: Server, table: str) -> list[str]:
-    """The names of a table's columns, in their order."""
+    """Return the names of a table's columns, in their order."""
     with closing(connect(server)) as connection:
         found = connection.execute(f"SELECT * FROM {table} LIMIT 0")
         return [name for name, *_ in found.description]

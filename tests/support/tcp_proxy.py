@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 65_536
 COMMIT = b"COMMIT\0"
-"""How the end of a transaction looks on the wire."""
+"""The bytes of a COMMIT in PostgreSQL's protocol."""
 
 
 class NetworkFaults:
-    """What goes wrong, each with its chance; nothing at first."""
+    """The faults to inject, each with its probability; none at first."""
 
     def __init__(self) -> None:
         self.cut_chance = 0.0
@@ -32,7 +32,7 @@ class NetworkFaults:
         self.lost_answer_chance = 0.0
         """Probability of a cut after a COMMIT was forwarded, before its response returns."""
         self.lost_commit_chance = 0.0
-        """Of being cut before a COMMIT is carried over."""
+        """Probability of a cut before a COMMIT is forwarded."""
         self.delay_seconds = 0.0
         """The maximum delay of each chunk."""
         self.is_black_hole = False
@@ -42,17 +42,17 @@ class NetworkFaults:
 
 
 class TcpProxy:
-    """One port in front of another, and what goes wrong between them."""
+    """A port in front of another, with faults between them."""
 
     def __init__(self, port: int, seed: int = 1) -> None:
-        """In front of a port of 127.0.0.1; ``seed`` decides what chance decides."""
-        # It listens from `__enter__` on, but the port is its own from now on.
+        """Create a proxy for a port of 127.0.0.1; ``seed`` makes its random choices repeatable."""
+        # It listens from `__enter__` on, but the port is reserved from now on.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self.faults = NetworkFaults()
         self.cuts = 0
-        """How many connections were cut, or all of them at once."""
+        """The number of connections cut; cutting all at once counts as one."""
         self._to = port
         self._dice = random.Random(seed)
         self._loop = asyncio.new_event_loop()
@@ -60,14 +60,14 @@ class TcpProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
     def __enter__(self) -> Self:
-        """Carry from now on."""
+        """Start forwarding."""
         self._thread.start()
         listening = asyncio.start_server(self._carry, sock=self._socket, backlog=256)
         self._server = self._call(listening)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Cut everything, and listen no more."""
+        """Cut all connections, and stop listening."""
         self._call(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -80,15 +80,15 @@ class TcpProxy:
         return url.replace(f":{parts.port}", f":{self.port}", 1)
 
     def cut(self) -> None:
-        """Cut every connection there is, now."""
+        """Cut all open connections now."""
         self._call(self._cut_all())
 
     def black_hole(self) -> None:
-        """Swallow everything, on connections that are and that come."""
+        """Drop all bytes of present and future connections."""
         self._call(self._swallow())
 
     def heal(self) -> None:
-        """Nothing goes wrong on connections that are made from now on."""
+        """Inject no faults into connections that are opened from now on."""
         self.faults = NetworkFaults()
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -96,7 +96,7 @@ class TcpProxy:
 
     async def _stop(self) -> None:
         self._server.close()
-        while self._wires:  # Ends at once: every end is closed.
+        while self._wires:  # Ends at once: every socket is closed.
             await self._cut_all()
             await asyncio.sleep(0.01)
 
@@ -130,7 +130,7 @@ class TcpProxy:
     async def _there(
         self, wire: _Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """From who connected to who was connected to."""
+        """Forward bytes from client to server."""
 
         def is_cut(data: bytes) -> bool:
             if not data.endswith(COMMIT):

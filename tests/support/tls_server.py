@@ -24,7 +24,7 @@ class TlsApi(Api):
     """Requests as one account of a server that speaks TLS, each on a new connection."""
 
     def __init__(self, server: TlsServer, sid: str, token: str) -> None:
-        """Make a client that trusts the server's authority."""
+        """Create a client that trusts the server's authority."""
         super().__init__(server.base_url, sid, token)
         self._server = server
 
@@ -40,7 +40,7 @@ class TlsServer(Server):
     is_forked = False
 
     def __init__(self, *args: str, program: Sequence[str] = ("-m", "parlour")) -> None:
-        """Make the authority and the certificate; `start` runs the server."""
+        """Create the authority and the certificate; `start` runs the server."""
         super().__init__(args=args, program=program)
         self._folder = tempfile.TemporaryDirectory(prefix="parlour-certificates-")
         self.folder = Path(self._folder.name) / "certificates"
@@ -59,17 +59,17 @@ class TlsServer(Server):
 
     @property
     def authority(self) -> str:
-        """The file of the authority that clients have to trust."""
+        """Return the file of the authority that clients have to trust."""
         path: str = self.certificates["authority"]
         return path
 
     @property
     def base_url(self) -> str:
-        """Where the server answers, without a slash at the end."""
+        """Return the base URL, without a trailing slash."""
         return f"https://127.0.0.1:{self.port}"
 
     def is_healthy(self) -> bool:
-        """Whether `GET /healthz` answers 200 now, by a name of the hosted service."""
+        """Return whether `GET /healthz` responds with 200 now, by a name of the hosted service."""
         with contextlib.closing(self.connect()) as connection:
             try:
                 connection.request("GET", "/healthz")
@@ -78,12 +78,12 @@ class TlsServer(Server):
                 return False
 
     def connect(self) -> http.client.HTTPSConnection:
-        """A client that trusts the authority; it connects with its first request."""
+        """Return a client that trusts the authority; it connects with its first request."""
         trusting = ssl.create_default_context(cafile=self.authority)
         return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=trusting)
 
     def make_token(self, identity: str) -> str:
-        """An access token of a user."""
+        """Return an access token of a user."""
         pair = f"{self.account_sid}:{self.auth_token}".encode()
         headers = {
             "Authorization": f"Basic {base64.b64encode(pair).decode()}",

@@ -1,4 +1,4 @@
-"""A client of the realtime endpoint that shows every frame: for what the official one hides."""
+"""A client of the realtime endpoint that exposes every frame, unlike the official one."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Frame:
 
     @property
     def method(self) -> str:
-        """Its method."""
+        """The method of its header."""
         return str(self.header["method"])
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for a request in a frame."""
+    """The response to a request in a frame."""
 
     status: int
     body: Any
@@ -43,18 +43,18 @@ class Answer:
 
 
 def written(header: dict[str, Any], payload: bytes = b"") -> bytes:
-    """The bytes of a frame as the official client writes them."""
+    """Return the bytes of a frame as the official client encodes them."""
     head = json.dumps(header | {"payload_size": len(payload)}).encode()
     return b"TWILSOCK V3.0 %d\r\n%b\r\n%b" % (len(head), head, payload)
 
 
 def init_header(token: str) -> dict[str, Any]:
-    """The header of the frame that logs a client in; its id is missing."""
+    """Return the header of ``init``, without an id."""
     return {"method": "init", "token": token, "continuation_token": None, "metadata": {}}
 
 
 def request_header(method: str, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The header of a request through the tunnel; its id is missing."""
+    """Return the header of a request through the tunnel, without an id."""
     return {
         "method": "message",
         "active_grant": "ip_messaging",
@@ -70,7 +70,7 @@ def request_header(method: str, path: str, params: dict[str, Any] | None = None)
 
 
 def parsed(message: bytes) -> Frame:
-    """A frame of the server; strict, so that a wrong length is noticed."""
+    """Parse a frame of the server; strictly, so that a wrong length is noticed."""
     start = _START.match(message)
     assert start is not None, message[:80]
     end = start.end() + int(start[1])
@@ -84,7 +84,7 @@ def parsed(message: bytes) -> Frame:
 
 
 def make_token(server: Server, identity: str, **form: str) -> str:
-    """An access token of the server's first account."""
+    """Return an access token of the server's first account."""
     made = requests.post(
         f"{server.base_url}/parlour/v1/Tokens",
         data={"Identity": identity, **form},
@@ -97,7 +97,7 @@ def make_token(server: Server, identity: str, **form: str) -> str:
 
 @dataclass
 class Socket:
-    """One connection. Messages other than the reply to a request wait in ``news``."""
+    """One connection. Messages other than the reply to a request wait in ``pending``."""
 
     connection: ClientConnection
     pending: list[Frame] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Socket:
         return cls(opened)
 
     def __enter__(self) -> Self:
-        """The connection is open already."""
+        """Return the open connection."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,13 +120,13 @@ class Socket:
         self.connection.close()
 
     def send(self, header: dict[str, Any], payload: bytes = b"") -> str:
-        """Send one frame; its id."""
+        """Send one frame and return its id."""
         frame_id = f"TM{uuid.uuid4()}"
         self.connection.send(written({"id": frame_id, **header}, payload))
         return frame_id
 
     def receive(self, seconds: float = WAIT_SECONDS_MAX) -> Frame:
-        """The next frame, acknowledged as the official client does."""
+        """Return the next frame, acknowledged as the official client does."""
         message = self.connection.recv(seconds)
         assert isinstance(message, bytes), "The official client does not hear text."
         frame = parsed(message)
@@ -139,7 +139,7 @@ class Socket:
         return frame
 
     def reply_to(self, frame_id: str) -> Frame:
-        """Return the reply with this id; all messages before it wait in ``news``."""
+        """Return the reply with this id; all messages before it wait in ``pending``."""
         deadline = time.monotonic() + WAIT_SECONDS_MAX
         while time.monotonic() < deadline:
             frame = self.receive()
@@ -162,7 +162,7 @@ class Socket:
         return Answer(frame.header["http_status"]["code"], frame.payload, frame.header)
 
     def subscribe(self, *objects: tuple[str, str, int | None], action: str = "establish") -> int:
-        """Ask to listen to objects: type, sid, number of the last event; the correlation id."""
+        """Subscribe to objects (type, sid, last event's number); return the correlation id."""
         correlation_id = int(uuid.uuid4().int % 1_000_000_000)
         body = {
             "event_protocol_version": 4,
@@ -178,14 +178,14 @@ class Socket:
         return correlation_id
 
     def open(self, kind: str, name: str) -> dict[str, Any]:
-        """An object, which must be there."""
+        """Fetch an object, which must exist."""
         answer = self.ask("GET", f"/v3/{kind}/{name}")
         assert answer.status == 200, answer
         body: dict[str, Any] = answer.body
         return body
 
     def next_event(self, *event_types: str, seconds: float = WAIT_SECONDS_MAX) -> dict[str, Any]:
-        """The next notification of one of these types; others before it are dropped."""
+        """Return the next notification of one of these types; others before it are dropped."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             frame = self.pending.pop(0) if self.pending else self.receive(seconds)
@@ -196,7 +196,7 @@ class Socket:
 
     def quiet(self, seconds: float = 0.3) -> list[Frame]:
         """Return the unsolicited messages until none arrives for some time."""
-        while True:  # Ends with the first silence.
+        while True:  # Ends with the first timeout.
             try:
                 self.pending.append(self.receive(seconds))
             except (TimeoutError, ConnectionClosed):
@@ -211,7 +211,7 @@ class Socket:
         return frame
 
     def is_closed(self, seconds: float = WAIT_SECONDS_MAX) -> bool:
-        """Whether the server closes the WebSocket within a time."""
+        """Return whether the server closes the WebSocket within a time."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:

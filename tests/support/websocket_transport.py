@@ -29,30 +29,30 @@ class Transport:
         self.is_closed = False
 
     def get_extra_info(self, name: str) -> Any:
-        """The address of the client; no TLS."""
+        """Return the address of the client; no TLS."""
         return ("127.0.0.1", 1) if name == "peername" else None
 
     def set_write_buffer_limits(self, high: int) -> None:
-        """Nothing is buffered."""
+        """Do nothing: no bytes are buffered."""
 
     def get_write_buffer_size(self) -> int:
-        """Nothing is buffered."""
+        """Return 0: no bytes are buffered."""
         return 0
 
     def is_closing(self) -> bool:
-        """Whether the server has closed the connection."""
+        """Return whether the server has closed the connection."""
         return self.is_closed
 
     def pause_reading(self) -> None:
-        """The server takes no more."""
+        """Record that the server stops reading."""
         self.is_reading = False
 
     def resume_reading(self) -> None:
-        """The server takes more again."""
+        """Record that the server reads again."""
         self.is_reading = True
 
     def write(self, data: bytes) -> None:
-        """Send something to the client."""
+        """Send bytes to the server as the client."""
         self.written += data
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class Transport:
 
 
 class Registry:
-    """Counts nothing."""
+    """Metrics that count nothing."""
 
     def mark_authenticated(self, counted: Any) -> None:
         """The init of a socket was accepted."""
@@ -76,7 +76,7 @@ class Registry:
 
 
 def opened(accept: Callable[[WebSocket], Receiver | None]) -> tuple[WebSocket, Transport]:
-    """A WebSocket after its handshake, made in an event loop."""
+    """Return a WebSocket after its handshake, made in an event loop."""
     buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
     socket, transport = WebSocket(Registry(), accept, buffers, InputLimits()), Transport()
     socket.connection_made(transport)  # type: ignore[arg-type]
