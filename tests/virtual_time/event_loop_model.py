@@ -1,9 +1,9 @@
 """A model of one server process under load: its event loop, its disk, its clients.
 
-One processor serves turns: in a turn the loop reads the bytes that arrived on every connection, decides
-about each request, and ends those whose commit is done; a commit takes all that wait for one. A
-client has a number of connections with one request at a time on each; requests are due at random
-times, regardless of earlier ones.
+One processor serves turns: in a turn the loop reads the bytes that arrived on every connection,
+decides about each request, and ends those whose commit is done; a commit takes all that wait for
+one. A client has a number of connections with one request at a time on each; requests are due at
+random times, regardless of earlier ones.
 """
 
 from __future__ import annotations
