@@ -1,1 +1,1 @@
-"""What the API is about: one folder for each resource, each with the same files."""
+"""The resources of the API: one folder each, all with the same file names."""

@@ -1,4 +1,4 @@
-"""Creation of accounts with all that belongs to one, by the operator or at startup."""
+"""Creation of accounts with their dependent rows, by the operator or at startup."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def create_account(
 
 
 async def ensure_account(tx: Transaction, vault: Vault, sid: str, auth_token: str) -> None:
-    """Create the account if it does not exist, and replace its auth token if it is another."""
+    """Create the account if it does not exist, and replace its auth token if it differs."""
     scope = Scope(sid)
     if await account_store.find_account(tx, scope) is None:
         name = "Made by the settings"

@@ -1,6 +1,6 @@
-"""The operations that clients use: those of the API that permit users, and some of their own.
+"""The operations that clients call: those of the API that permit users, and internal ones.
 
-Those of their own are not paths of the API: no router serves them, and no document lists them.
+The internal ones are not part of the API: no router serves them, and no page documents them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COLLECTIONS: tuple[Collection, ...] = (
 
 @cache
 def client_operations() -> dict[str, Operation]:
-    """Every operation that a user may be permitted, by its id, in the form of its service."""
+    """Return every operation that permits users, by operation id, in its service form."""
     own = (each for collection in COLLECTIONS for each in operations_of(collection))
     permitting = (
         each

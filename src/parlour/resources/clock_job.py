@@ -1,10 +1,10 @@
-"""After the server's clock was set back, nothing waits for a time that the clock showed before.
+"""Restart timers that would act too late after the server's clock was set back.
 
-Times at which something is due are dates. A timer that was started while the clock was three days
-ahead would act three days late. So once the clock shows less than before, and at the start of each
-process, the timers of conversations are read in steps, and those that end later than the whole
-timer from now are started again. Webhooks look after their own (`delivery/webhook_sink.py`),
-leases go by the clock of the database, and what is kept for a time is only kept for longer.
+Due times are stored as dates: a timer started while the clock was three days ahead would act three
+days late. Once the clock shows less than before, and at the start of each process, the timers of
+conversations are read in batches, and those that end later than their full duration from now are
+restarted. The webhook sink caps its own due times (`delivery/webhook_sink.py`), leases use the
+clock of the database, and retention times only become longer.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Store, Transaction
 
 _PASS: Final = (conversation_store.LIST_BY_INACTIVE_TIMER, conversation_store.LIST_BY_CLOSED_TIMER)
-# Timers of one moment are distinguished by the sid: many may end at the same millisecond.
+# Timers of the same millisecond, which may be many, are ordered by sid.
 _START: Final = (0, "")
 
 
 class ClockJob:
-    """One pass over the timers after each time that the clock was set back."""
+    """One pass over the timers at startup, and again whenever the clock was set back."""
 
     def __init__(self) -> None:
         self._latest_ms = 0
         self._begin()
 
     def _begin(self) -> None:
-        # The statements that are left of the pass, and how far the first of them has been read.
+        # The remaining statements of the pass, and the cursor of the first of them.
         self._left = list(_PASS)
         self._after = _START
 
     def job(self) -> Job:
-        """Return the job of the scheduler."""
+        """Return the job for the scheduler."""
         return Job("clock", self._next_due_ms, self._step)
 
     async def _next_due_ms(self, tx: Transaction) -> int | None:
@@ -84,11 +84,11 @@ async def _after(
     return [(each, now_ms) for each in found]
 
 
-# tidy: event-for-change - a date that only the clock has changed is no news to clients
+# tidy: event-for-change - clients need no event for a date that only the clock changed
 async def _cap(late: list[conversation_store.Conversation], tx: Transaction) -> None:
     for each in late:
         scope = Scope(each.account_sid, each.service_sid)
-        # Read again in this transaction: it may have changed since it was listed.
+        # Read again in this transaction, because it may have changed since the listing.
         conversation = await conversation_store.find_conversation(tx, scope, each.sid)
         if conversation is not None:
             await conversation_store.update_conversation_row(

@@ -1,8 +1,8 @@
-"""Look-ups of what a path names: a SID, or a name that may have the form of a SID.
+"""Lookups of path variables: a SID, or a name that may have the form of a SID.
 
-A resource declares its look-up once: the prefix of its SIDs, the function of its store that finds a
-row by SID, and the one that finds it by name, if it has names. The text of the path is looked up as
-a SID first, then as a name: an identity or an address may look like a SID.
+A resource declares its lookup once: the prefix of its SIDs, the store function that finds a row by
+SID, and the one that finds it by name, if it has names. A value is looked up as a SID first, then
+as a name: an identity or an address may have the form of a SID.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class InPath(Protocol[R_co]):
-    """The row that a variable of the path names. Raises 404."""
+    """A function that returns the row named by a path variable. Raises 404."""
 
     async def __call__(self, tx: Transaction, call: Call[Any], name: str = ..., /) -> R_co:
-        """Look it up."""
+        """Return the row named by a path variable."""
         ...
 
 
 class InConversationPath(Protocol[R_co]):
-    """The row of a conversation that a variable of the path names. Raises 404."""
+    """A function that returns the conversation's row named by a path variable. Raises 404."""
 
     async def __call__(
         self, tx: Transaction, call: Call[Any], conversation_sid: str, name: str = ..., /
     ) -> R_co:
-        """Look it up."""
+        """Return the row named by a path variable, in this conversation."""
         ...
 
 
@@ -52,10 +52,10 @@ def in_path(
     locks_identity: bool = False,
     names_like_sids: bool = True,
 ) -> InPath[R]:
-    """Return the look-up of rows whose SIDs have this prefix.
+    """Return the lookup of rows whose SIDs have this prefix.
 
     ``locks_identity``: see ``in_conversation_path``. ``names_like_sids``: a name may have the form
-    of a SID; if not, a SID that is not found costs no second look-up.
+    of a SID; if not, an unknown SID costs no second lookup.
     """
 
     async def look_up(tx: Transaction, call: Call[Any], name: str = variable, /) -> R:
@@ -84,10 +84,10 @@ def in_conversation_path(
     code: int = NOT_FOUND,
     locks_identity: bool = False,
 ) -> InConversationPath[R]:
-    """Return the look-up of rows of a conversation whose SIDs have this prefix.
+    """Return the lookup of rows of a conversation whose SIDs have this prefix.
 
     ``locks_identity``: a name in the form of a SID is locked, because the conflict scope of the
-    call names that SID as its subject. The lock takes the call out of its group.
+    call contains that SID as its subject. The lock excludes the call from its group.
     """
 
     async def look_up(

@@ -1,4 +1,4 @@
-"""Every job of the scheduler: what happens by itself, and which rule says how."""
+"""The scheduler's jobs, each with the functions that return when it is due and run it."""
 
 from __future__ import annotations
 

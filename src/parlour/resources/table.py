@@ -1,4 +1,4 @@
-"""Every operation of the API: what the router serves, and what the documentation lists."""
+"""All operations of the API: served by the router and listed in the documentation."""
 
 from __future__ import annotations
 
@@ -90,5 +90,5 @@ def operations() -> tuple[Operation, ...]:
 
 @cache
 def pipeline_operations() -> tuple[Operation, ...]:
-    """Return the operations that the router serves: those without an endpoint of their own."""
+    """Return the operations that the router serves: those without a dedicated endpoint."""
     return tuple(each for each in operations() if not each.has_endpoint)

@@ -1,4 +1,4 @@
-"""Parsers of the timers of conversations, which accounts may set defaults for."""
+"""Parsers of conversation timers, shared with the account's defaults for them."""
 
 from __future__ import annotations
 

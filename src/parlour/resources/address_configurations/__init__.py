@@ -1,1 +1,1 @@
-"""Address configurations: what happens when somebody unknown writes to one of our addresses."""
+"""Address configurations: the handling of messages from unknown senders to an address."""

@@ -1,4 +1,4 @@
-"""What happens to address configurations."""
+"""Actions on address configurations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 CHAT: Final = "chat"
-"""The one type whose addresses belong to no channel: any text will do."""
+"""The type whose addresses belong to no channel: any text is valid."""
 
 _OF_WEBHOOK: Final = ("webhook_url", "webhook_method", "webhook_filters")
 _OF_STUDIO: Final = ("studio_flow_sid", "studio_retry_count")
@@ -39,7 +39,7 @@ _FOREIGN: Final = {
     "studio": _OF_WEBHOOK,
     "default": _OF_WEBHOOK + _OF_STUDIO,
 }
-"""The members that a type does not have."""
+"""The members that are not valid for a type."""
 
 
 address_configuration_in_path = in_path(
@@ -65,7 +65,7 @@ async def list_address_configurations(
 async def create_address_configuration(
     tx: Transaction, call: Call[CreateAddressConfiguration]
 ) -> AddressConfiguration:
-    """Create a configuration for an address that has none."""
+    """Create a configuration for an address without one."""
     said = call.parameters
     given = said.given()
     creation = await _creation(tx, call.scope, AutoCreation(), said.auto_creation())
@@ -88,7 +88,7 @@ async def create_address_configuration(
 
 
 async def _require_own_free_address(tx: Transaction, scope: Scope, kind: str, text: str) -> None:
-    """An address of this type that the account has, and that has no configuration yet."""
+    """Raise unless the account has the address, and no configuration for it yet."""
     if kind != CHAT:
         address = parse_proxy_address(text)
         if address is None or address.type != kind:
@@ -105,7 +105,7 @@ async def _require_own_free_address(tx: Transaction, scope: Scope, kind: str, te
 async def _creation(
     tx: Transaction, scope: Scope, before: AutoCreation, sent: dict[str, Any]
 ) -> AutoCreation:
-    """The rules with the values that were sent, and nothing that is foreign to their type."""
+    """Return the rules with the given values, without members that do not suit their type."""
     sid = sent.get("conversation_service_sid")
     if sid is not None and not await scoping.service_is_in_account(tx, scope, sid):
         raise ApiError(50050, status=400)
@@ -144,7 +144,7 @@ async def update_address_configuration(
 
 
 async def delete_address_configuration(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a configuration: strangers who write to its address are not let in any more."""
+    """Delete a configuration: messages of unknown senders create no conversation any more."""
     configuration = await address_configuration_in_path(tx, call)
     await address_configuration_store.delete_address_configuration_row(
         tx, call.scope, configuration.sid
@@ -153,8 +153,8 @@ async def delete_address_configuration(tx: Transaction, call: Call[NoParameters]
 
 
 async def detach_service(tx: Transaction, scope: Scope, service_sid: str) -> None:
-    """Let the configurations that name a removed service fall back to the default service."""
-    while True:  # Ends, as what was changed is not found again.
+    """Replace a deleted service by the default service in the configurations that name it."""
+    while True:  # Terminates, because a changed configuration is not found again.
         found = await address_configuration_store.list_address_configurations_of_service(
             tx, scope, service_sid, limits.PURGE_ROWS_MAX
         )

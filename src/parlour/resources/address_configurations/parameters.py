@@ -1,4 +1,4 @@
-"""What may be said about an address configuration."""
+"""Parameters of the operations on address configurations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _friendly_name = parsers.clearable(parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 
 
 
 def _country(name: str, text: str) -> str:
-    """Return a country by its two letters, as ISO 3166-1 writes them."""
+    """Return a country code of ISO 3166-1, with two letters."""
     if not _COUNTRY.match(text):
         raise ApiError.invalid(name)
     return text.upper()
@@ -62,7 +62,7 @@ class UpdateAddressConfiguration(Parameters):
     )
 
     def auto_creation(self) -> dict[str, Any]:
-        """Return what was sent of AutoCreation, by the names of its members; each filter once."""
+        """Return the given values of AutoCreation by member name; filters without duplicates."""
         sent = {
             name.removeprefix(_AUTO_CREATION): value
             for name, value in self.given().items()
@@ -78,7 +78,7 @@ class UpdateAddressConfiguration(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateAddressConfiguration(UpdateAddressConfiguration):
-    """A new configuration. Type, address and country never change."""
+    """A new configuration. Type, address and country are immutable."""
 
     type: str = form_field("Type", address_type, required=True)
     address: str = form_field("Address", parsers.text(limits.ADDRESS_CHARS_MAX), required=True)

@@ -1,4 +1,4 @@
-"""What is shown of an address configuration."""
+"""Representations of address configurations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def resource(configuration: AddressConfiguration, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order; all members of auto_creation, nulls too."""
+    """Return the REST resource, keys in documented order; auto_creation with its null members."""
     return {
         "account_sid": configuration.account_sid,
         "sid": configuration.sid,

@@ -1,4 +1,4 @@
-"""Address configurations: where they are and what can be done."""
+"""Routes of address configurations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Address configurations as rows."""
+"""Rows of address configurations."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class AutoCreation(msgspec.Struct, frozen=True):
-    """The conversation that a stranger's message makes. ``type`` is webhook, studio or default.
+    """Rules for the conversation that an unknown sender's message creates.
 
-    ``conversation_service_sid`` None stands for the account's default service, whichever that
-    is when the message comes. What does not belong to the type is None.
+    ``type`` is webhook, studio or default. ``conversation_service_sid`` None means the account's
+    default service at the time of the message. Members that do not suit the type are None.
     """
 
     enabled: bool = False
@@ -50,7 +50,7 @@ class AddressConfiguration(msgspec.Struct, frozen=True):
 
     @property
     def creation(self) -> AutoCreation:
-        """The conversation that a stranger's message makes."""
+        """The rules for the conversation that an unknown sender's message creates."""
         return _decode_auto_creation(self.auto_creation)
 
 
@@ -81,7 +81,7 @@ LIST_OF_SERVICE = statement(
 
 
 def encode_auto_creation(creation: AutoCreation) -> str:
-    """Return the text that a row holds."""
+    """Return the rules as the text of the column."""
     return _encode(creation).decode()
 
 
@@ -106,8 +106,8 @@ async def list_address_configurations(
 async def list_address_configurations_of_service(
     tx: Transaction, scope: Scope, service_sid: str, count: int
 ) -> list[AddressConfiguration]:
-    """Return some configurations that make their conversations in this service."""
-    # In JSON a quotation mark inside a text is escaped, so only the member itself is found.
+    """Return some configurations that create their conversations in this service."""
+    # Quotation marks inside JSON strings are escaped, so the pattern matches only the member.
     like = f'%"conversation_service_sid":"{service_sid}"%'
     rows = await tx.all(LIST_OF_SERVICE, scope.account_sid, like, count)
     return [AddressConfiguration(*row) for row in rows]

@@ -1,4 +1,4 @@
-"""What happens to the configuration of an account."""
+"""Actions on the configuration of an account."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def fetch_configuration(tx: Transaction, call: Call[NoParameters]) -> Conf
 
 
 async def update_configuration(tx: Transaction, call: Call[UpdateConfiguration]) -> Configuration:
-    """Change the defaults; they count for what is made from now on."""
+    """Update the defaults; they apply to conversations and services created later."""
     before = await configuration_store.get_configuration(tx, call.scope)
     change = call.parameters
     sid = change.default_chat_service_sid

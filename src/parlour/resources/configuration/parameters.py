@@ -1,4 +1,4 @@
-"""What may be said about an account's configuration."""
+"""Parameters of the operations on the configuration of an account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _default_timer(seconds: Parser[int]) -> Parser[str | None]:
-    """Return a timer as its text, which answers show as it was sent; None when it is off."""
+    """Return a timer as text, which responses show as it was sent; None when it is off."""
 
     def parse(name: str, text: str) -> str | None:
         return text if seconds(name, text) else None

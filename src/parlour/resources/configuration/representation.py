@@ -1,4 +1,4 @@
-"""What is shown of an account's configuration."""
+"""Representations of the configuration of an account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration of an account: where it is and what can be done."""
+"""Routes of the configuration of an account."""
 
 from __future__ import annotations
 

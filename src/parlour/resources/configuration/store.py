@@ -1,4 +1,4 @@
-"""Account configurations as rows: one for each account, made with it."""
+"""Rows of account configurations: one for each account, inserted with it."""
 
 from __future__ import annotations
 

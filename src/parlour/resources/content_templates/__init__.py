@@ -1,1 +1,1 @@
-"""Content templates: texts with places for variables."""
+"""Content templates: texts with placeholders for variables."""

@@ -1,4 +1,4 @@
-"""What happens to content templates: an account keeps them, messages name them."""
+"""Actions on content templates."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ content_template_in_path = in_path(sids.CONTENT, content_template_store.find_con
 async def create_content_template(
     tx: Transaction, call: Call[CreateContentTemplate]
 ) -> ContentTemplate:
-    """Create a template. Raises 400 for an account that has as many as it may."""
+    """Create a template. Raises 400 if the account has reached its limit of templates."""
     given = call.parameters.given()
-    # A text, or forms of which one has it.
+    # Either a text, or at least one variant that contains a text.
     if "body" not in given and "types" not in given:
         raise ApiError.missing("Body")
     if (
@@ -56,7 +56,7 @@ async def create_content_template(
 
 
 def _text_of(types: str) -> str:
-    """What is said to whoever cannot be shown more: a body, or a title where there is none."""
+    """Return the fallback text: the first body of a variant, or else the first title."""
     forms = msgspec.json.decode(types).values()
     for member in ("body", "title"):
         for form in forms:
@@ -71,7 +71,7 @@ async def fetch_content_template(tx: Transaction, call: Call[NoParameters]) -> C
 
 
 async def delete_content_template(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a template; messages that were made with it keep their texts."""
+    """Delete a template; messages created from it keep their text."""
     template = await content_template_in_path(tx, call)
     await content_template_store.delete_content_template_row(tx, call.scope, template.sid)
     await _emit_change(tx, call, template)

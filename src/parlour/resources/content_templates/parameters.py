@@ -1,4 +1,4 @@
-"""What may be said about a content template."""
+"""Parameters of the operations on content templates."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _objects = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
 def _types(name: str, text: str) -> str:
-    """Return a JSON object with an object for each type. Raises 50542 for a type that is none.
+    """Return a JSON object with an object for each type. Raises 50542 for an unknown type.
 
-    The lists that clients walk must be there: else one template would fail them all.
+    The lists that clients iterate over are required: without them one template breaks all.
     """
     if len(text.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
         raise ApiError.invalid(name)
@@ -38,7 +38,7 @@ def _types(name: str, text: str) -> str:
 
 
 def _body(_name: str, text: str) -> str | Unset:
-    """As long as the body of a message can be; empty says nothing."""
+    """Return a body of at most the length of a message's; empty counts as absent."""
     if len(text.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
         raise ApiError(50504)
     return text or UNSET
@@ -46,7 +46,7 @@ def _body(_name: str, text: str) -> str | Unset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateContentTemplate(Parameters):
-    """A text with places like ``{{1}}``, and a name for it; or forms, of which one has a text."""
+    """A name, and a text with placeholders like ``{{1}}`` or variants of which one has a text."""
 
     friendly_name: str | Unset = form_field(
         "FriendlyName", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX), required=True

@@ -1,14 +1,14 @@
-"""What a template makes of its variables: the text of a message, and its content by type.
+"""Render content templates: the text of a message, and its content by type.
 
 Clients read the content of a message as JSON, ``{"data": <variant>}``, from a medium of the message
-whose type names the variant's: ``application/x-vnd.com.twilio.rich.twilio.card`` is that of
-``twilio/card``.
-A message has one content. Of a template's variants that is the most complex one, as the hosted
-service's documentation orders them.
+whose content type encodes the type of the variant: ``twilio/card`` becomes
+``application/x-vnd.com.twilio.rich.twilio.card``.
+A message has one content: the most complex variant of its template, in the order of the hosted
+service's documentation.
 
-Clients walk some lists of a variant without a look whether they are there: a variant without them
-makes ``getContentTemplates`` fail for all templates, and ``getContentData`` never end. So no such
-variant is accepted, and those that an earlier version accepted are not shown.
+Clients iterate over some lists of a variant without a null check: a variant without them makes
+``getContentTemplates`` fail for all templates, and ``getContentData`` hang. Such variants are
+rejected, and those that an earlier version accepted are hidden.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ TYPES: Final = (
     "twilio/list-picker",
     "twilio/card",
 )
-"""The types that clients know how to show, the most complex one last."""
+"""The types that clients can display, the most complex one last."""
 CONTENT_TYPE_PREFIX: Final = "application/x-vnd.com.twilio.rich."
 
 
 class _List(NamedTuple):
-    """A list of a variant, and the type of its entries."""
+    """A list in a variant, and the type of its entries."""
 
     name: str
     of: type
@@ -60,7 +60,7 @@ _LISTS: Final = {
 }
 
 _PLACEHOLDER: Final = re.compile(r"\{\{([^{}]{1,16})\}\}")
-# As JSON text a name may be longer: six characters for one.
+# JSON may escape each character of a name as six characters.
 _JSON_PLACEHOLDER: Final = re.compile(r"\{\{([^{}]{1,96})\}\}")
 _variables: Final = msgspec.json.Decoder(dict[str, str | bool | int | float]).decode
 _variants: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -75,7 +75,7 @@ class RenderedContent(msgspec.Struct, frozen=True):
 
 
 def has_required_lists(type_: str, variant: dict[str, Any]) -> bool:
-    """Return whether the lists of a variant are lists, and those that clients need are there."""
+    """Return whether all lists of a variant are lists, and the required ones are present."""
     for each in _LISTS.get(type_, ()):
         found = variant.get(each.name)
         if found is None and not each.is_required:
@@ -86,35 +86,35 @@ def has_required_lists(type_: str, variant: dict[str, Any]) -> bool:
 
 
 def variable_names(template: ContentTemplate) -> list[str]:
-    """Return the names of the places in a template's text, each once, in order."""
+    """Return the names of the placeholders in a template's text, without duplicates, in order."""
     return list(dict.fromkeys(name.strip() for name in _PLACEHOLDER.findall(template.body)))
 
 
 def render_text(template: ContentTemplate, variables: str | None) -> str:
     """Return the template's text with a JSON object of variables filled in.
 
-    A place without a variable stays as it is. Raises 50504 for a text that is too long.
+    A placeholder without a variable is preserved. Raises 50504 if the text is too long.
     """
     return _filled(_PLACEHOLDER, template.body, _texts(variables), limits.MESSAGE_BODY_BYTES_MAX)
 
 
 def render_content(template: ContentTemplate, variables: str | None) -> RenderedContent:
-    """Return the content that clients show, with the variables filled in.
+    """Return the content that clients display, with the variables filled in.
 
     Raises 50504 if it is too long.
     """
     type_, variant = _most_complex(template)
-    # Two opening braces stand only in strings of JSON.
+    # The variant is compact JSON, so "{{" occurs only inside strings.
     texts = {name: _quoted(text)[1:-1] for name, text in _texts(variables).items()}
     filled = _filled(
         _JSON_PLACEHOLDER, variant, texts, limits.MESSAGE_CONTENT_BYTES_MAX, name_of=_unquoted
     )
-    # The clients make a slash of the first dot.
+    # Clients replace the first dot with a slash.
     return RenderedContent(CONTENT_TYPE_PREFIX + type_.replace("/", "."), f'{{"data":{filled}}}')
 
 
 def _most_complex(template: ContentTemplate) -> tuple[str, str]:
-    """Return the type and the JSON of the variant that clients show."""
+    """Return the type and the JSON of the variant that clients display."""
     if template.types is not None:
         variants = _variants(template.types)
         for type_ in reversed(TYPES):
@@ -133,9 +133,9 @@ def _filled(
     *,
     name_of: Callable[[str], str | None] = str,
 ) -> str:
-    """Return a text with its places filled in. Raises 50504 if it is too long.
+    """Return a text with its placeholders filled in. Raises 50504 if it is too long.
 
-    It ends as soon as what was filled in is too long: a small request may name a template that
+    Stops as soon as the inserted text exceeds the limit: a small request may name a template that
     repeats a variable thousands of times.
     """
     room = bytes_max
@@ -162,7 +162,7 @@ def _quoted(text: str) -> str:
 
 
 def _unquoted(name: str) -> str | None:
-    """Return the name of a place; None for text that ends in another string than it begins in."""
+    """Return the name of a placeholder; None for a match that spans two JSON strings."""
     try:
         return _string(f'"{name}"')
     except msgspec.DecodeError:

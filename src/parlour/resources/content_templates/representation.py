@@ -1,4 +1,4 @@
-"""What is shown of a content template."""
+"""Representations of content templates."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def _variants(template: ContentTemplate) -> dict[str, Any]:
-    """Return the forms of a template by their types; the text is one where none was given."""
+    """Return the variants of a template by type; the text is the only one if none was sent."""
     types: dict[str, Any] = {} if template.types is None else msgspec.json.decode(template.types)
     types = {type_: each for type_, each in types.items() if has_required_lists(type_, each)}
     return types or {TEXT: {"body": template.body}}
 
 
 def _variables(template: ContentTemplate) -> dict[str, Any]:
-    """Return the variables; the places of the text have no samples where none were given."""
+    """Return the variables with their samples; without samples, the placeholders of the text."""
     if template.variables is None:
         return dict.fromkeys(variable_names(template), "")
     variables: dict[str, Any] = msgspec.json.decode(template.variables)
@@ -30,7 +30,7 @@ def _variables(template: ContentTemplate) -> dict[str, Any]:
 
 
 def client_resource(template: ContentTemplate) -> dict[str, Any]:
-    """Return what clients see of a template: its forms, and its variables with their samples."""
+    """Return the client's view of a template: its variants, and its variables with samples."""
     return {
         "sid": template.sid,
         "account_sid": template.account_sid,
@@ -43,5 +43,5 @@ def client_resource(template: ContentTemplate) -> dict[str, Any]:
 
 
 def resource(template: ContentTemplate, _view: View) -> dict[str, Any]:
-    """Return the same: whoever configures a template sees what its clients will."""
+    """Return the same as for clients, so that a developer sees what they receive."""
     return client_resource(template)

@@ -1,6 +1,6 @@
-"""Content templates: clients list them, and an account keeps them below Parlour's own version.
+"""Routes of content templates: read-only for clients, configured below Parlour's own version.
 
-The hosted service keeps them in another product, whose paths are none of this API's.
+The hosted service manages them in another product, whose paths are not part of this API.
 """
 
 from __future__ import annotations
@@ -58,4 +58,4 @@ CONTENT_TEMPLATES = Collection(
     ),
     listed=False,
 )
-"""Where an account configures its templates."""
+"""The collection through which an account configures its templates."""

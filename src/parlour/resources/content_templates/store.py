@@ -1,4 +1,4 @@
-"""Content templates as rows."""
+"""Rows of content templates."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class ContentTemplate(msgspec.Struct, frozen=True):
-    """One template of an account: a text in which ``{{1}}`` is the place of a variable.
+    """One template of an account: a text in which ``{{1}}`` is a placeholder.
 
-    ``types`` are its forms beside the text, a JSON object by type, and ``variables`` samples of
-    its variables, a JSON object of texts; None where nothing was said.
+    ``types`` are its variants in addition to the text, a JSON object by type; ``variables`` are
+    sample values, a JSON object of texts. Both are None if they were not sent.
     """
 
     account_sid: str

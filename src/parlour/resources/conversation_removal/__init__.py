@@ -1,1 +1,1 @@
-"""Removal of conversations with all that belongs to them."""
+"""Deletion of conversations with their participants, messages and webhooks."""

@@ -1,4 +1,4 @@
-"""Delete conversations: above the conversations and the webhooks that go with them."""
+"""Delete conversations; imports both ``conversations`` and ``scoped_webhooks``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def delete_conversation(tx: Transaction, call: Call[NoParameters]) -> None
     Its messages are purged in the background.
     """
     conversation = await conversation_actions.conversation_in_path(tx, call, "Sid")
-    # Its webhooks get the event although their rows are deleted here: the payload has them.
+    # The webhooks receive the event although their rows are deleted: its payload contains them.
     webhooks = await scoped_webhook_store.list_all_scoped_webhooks(tx, call.scope, conversation.sid)
     await tx.emit(
         call.scope,

@@ -1,4 +1,4 @@
-"""The operation that deletes a conversation; the others are those of ``conversations``."""
+"""The operation that deletes a conversation; the others are in ``conversations``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a conversation that is made together with its participants."""
+"""Actions on conversations created with participants."""
 
 from __future__ import annotations
 

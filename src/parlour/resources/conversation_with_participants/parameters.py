@@ -1,4 +1,4 @@
-"""What may be said about a conversation that is made together with its participants."""
+"""Parameters of the operations on conversations created with participants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of a conversation that is made together with its participants."""
+"""Representations of conversations created with participants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations with participants: where they are made. There is nothing else to be done."""
+"""Routes of conversations created with participants."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Conversations: what participants and messages belong to."""
+"""Conversations: threads of messages with participants."""

@@ -1,4 +1,4 @@
-"""What happens to conversations."""
+"""Actions on conversations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FIRST_MS = -(1 << 46)
 _LAST_MS = 1 << 48
 
 
-# A unique name in the form of a SID is refused (50390).
+# A unique name in the form of a SID is rejected (50390).
 conversation_in_path = in_path(
     sids.CONVERSATION,
     conversation_store.find_conversation,
@@ -55,7 +55,7 @@ conversation_sid_in_path = in_path(
 
 
 def conflict_scope_in_path(call: Call[Any], subject_sid: str = "") -> ConflictScope | None:
-    """How far a change reaches that stays within the conversation of the path, named by its sid."""
+    """Return the scope of a change limited to the conversation in the path, given by its sid."""
     sid = sids.parse(sids.CONVERSATION, call.path["ConversationSid"])
     if sid is None:
         return None
@@ -131,12 +131,12 @@ def _given_or(value: Any, otherwise: Any) -> Any:
 
 
 def _order(date_ms: int, sequence: int) -> int:
-    """Microseconds that sort by date, and by creation within one millisecond."""
+    """Return microseconds that order by date, and by creation within one millisecond."""
     return date_ms * 1000 + sequence % 1000
 
 
 def _timer(seconds: int | Unset, default: str | None) -> int | None:
-    """Seconds of a timer; None when it is off."""
+    """Return the seconds of a timer; None when it is off."""
     if isinstance(seconds, int):
         return seconds or None
     return (parse_duration(default) or None) if default else None
@@ -156,7 +156,7 @@ async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> Conve
 
 
 async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> Rows:
-    """Return a page of conversations: by last activity, or by date where a filter is given."""
+    """Return a page of conversations, by last activity; by creation date if a filter is given."""
     said = call.parameters
     if said.state is UNSET and said.start_date is UNSET and said.end_date is UNSET:
         found = await conversation_store.list_conversations_by_activity(
@@ -179,7 +179,7 @@ async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> 
 
 
 async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -> Conversation:
-    """Change a conversation. A closed one takes no change at all."""
+    """Update a conversation. A closed one rejects every change."""
     before = await conversation_in_path(tx, call, "Sid")
     change = call.parameters
     conversation_timers.require_changeable(before)
@@ -202,7 +202,7 @@ async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -
 
 
 def _changed(before: Conversation, change: UpdateConversation, now_ms: int) -> Conversation:
-    """Return the conversation as it is after the change."""
+    """Return the conversation after the change."""
     created = _given_or(change.date_created, before.date_created)
     moved = change.date_created is not UNSET
     order = _order(created, before.sequence) if moved else before.created_order

@@ -1,4 +1,4 @@
-"""What may be said about a conversation."""
+"""Parameters of the operations on conversations."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _date = timestamps.timestamp()
 
 
 def _unique_name(name: str, text: str) -> str | None:
-    """Return a unique name that no look-up could take for a sid; empty clears it."""
+    """Return a unique name that cannot be confused with a sid; empty clears it."""
     if sids.is_sid(sids.CONVERSATION, text):
         raise ApiError(50390)
     return _unique_name_text(name, text) or None
 
 
 def _friendly_name(name: str, text: str) -> str | Unset:
-    """Empty keeps the old value, as observed."""
+    """Return a name; empty retains the old value, as the hosted service does."""
     return _friendly_name_text(name, text) or UNSET
 
 
@@ -45,14 +45,14 @@ def _state(name: str, text: str) -> str:
 
 
 def _end_date(name: str, text: str) -> int:
-    """Return the first millisecond after the second, or the UTC day, that is named."""
+    """Return the first millisecond after the given second or UTC day."""
     date_alone = len(text) == len("2026-01-31")
     return _date(name, text) + (_DAY_MS if date_alone else _SECOND_MS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateConversation(Parameters):
-    """A new conversation: everything may be left out."""
+    """A new conversation: all parameters are optional."""
 
     friendly_name: str | Unset = form_field("FriendlyName", _friendly_name)
     unique_name: str | Unset | None = form_field("UniqueName", _unique_name)
@@ -82,7 +82,7 @@ class UpdateConversation(CreateConversation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListConversations(Parameters):
-    """Filters of a list: dates at second precision; both ends count, the end is kept exclusive."""
+    """Filters of a list: inclusive dates in seconds; the end is stored as an exclusive bound."""
 
     start_date: int | Unset = form_field("StartDate", timestamps.timestamp())
     end_date: int | Unset = form_field("EndDate", _end_date)

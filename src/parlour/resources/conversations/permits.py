@@ -1,7 +1,7 @@
-"""What a connected user may do with conversations, and which of them it can see at all.
+"""Permits for conversations, and their visibility to a connected user.
 
-A user sees a conversation as its participant or as its creator. To anybody else it is not there:
-the answer is the one for a conversation that nobody ever made.
+A user sees a conversation as its participant or as its creator. For all others the response is the
+same as for a conversation that does not exist.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def visible_conversation(
 ) -> tuple[Conversation, Membership | None]:
     """Return the conversation that the path names, and the membership of the user. Raises 50350.
 
-    A creator who takes no part in it has none.
+    The membership of a creator who is not a participant is None.
     """
     conversation = await conversation_actions.conversation_in_path(tx, call, name)
     membership = await access.membership_in(tx, call, conversation.sid)
@@ -48,13 +48,13 @@ async def joined_conversation(
 
 
 async def create_conversation(tx: Transaction, call: Call[Any]) -> None:
-    """Conversations are made by who may make them."""
+    """Require the permission to create conversations."""
     access.allow_only(call, "FriendlyName", "UniqueName", "Attributes")
     await access.require_permission(tx, call, Permission.CREATE_CONVERSATION)
 
 
 async def update_conversation(tx: Transaction, call: Call[Any]) -> None:
-    """Names and attributes are two permissions; nothing else can be changed."""
+    """Require a permission each for names and for attributes; no other field can be changed."""
     _, membership = await visible_conversation(tx, call, "Sid")
     access.allow_only(call, "FriendlyName", "UniqueName", "Attributes")
     if "FriendlyName" in call.form or "UniqueName" in call.form:
@@ -68,6 +68,6 @@ async def update_conversation(tx: Transaction, call: Call[Any]) -> None:
 
 
 async def delete_conversation(tx: Transaction, call: Call[Any]) -> None:
-    """Conversations are removed by who may remove them."""
+    """Require the permission to delete conversations."""
     _, membership = await visible_conversation(tx, call, "Sid")
     await access.require_permission(tx, call, Permission.DELETE_CONVERSATION, membership=membership)

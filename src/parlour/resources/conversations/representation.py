@@ -1,4 +1,4 @@
-"""What is shown of a conversation."""
+"""Representations of conversations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class ConversationFields(Protocol):
-    """A record with what clients show of a conversation."""
+    """A record with the fields of a conversation that clients see."""
 
     @property
     def account_sid(self) -> str:
-        """Whose it is."""
+        """The account that owns it."""
         ...
 
     @property
@@ -28,17 +28,17 @@ class ConversationFields(Protocol):
 
     @property
     def friendly_name(self) -> str | None:
-        """What people call it."""
+        """The name shown to users."""
         ...
 
     @property
     def unique_name(self) -> str | None:
-        """What programs call it."""
+        """The name used by applications."""
         ...
 
     @property
     def attributes(self) -> str:
-        """What programs keep with it, as JSON text."""
+        """Data of the application, as JSON text."""
         ...
 
     @property
@@ -53,12 +53,12 @@ class ConversationFields(Protocol):
 
     @property
     def date_created(self) -> int:
-        """When it was made."""
+        """The time of creation."""
         ...
 
     @property
     def date_updated(self) -> int:
-        """When it was changed."""
+        """The time of the last change."""
         ...
 
 
@@ -67,17 +67,17 @@ class TimerFields(Protocol):
 
     @property
     def date_inactive(self) -> int | None:
-        """When it becomes inactive."""
+        """The time at which it becomes inactive."""
         ...
 
     @property
     def date_closed(self) -> int | None:
-        """When it closes."""
+        """The time at which it closes."""
         ...
 
 
 def timers(conversation: TimerFields) -> dict[str, str]:
-    """Return the dates at which timers will act; only those that are set."""
+    """Return the dates at which timers expire, without those that are off."""
     shown = {}
     if conversation.date_inactive is not None:
         shown["date_inactive"] = format_date(conversation.date_inactive)
@@ -87,7 +87,7 @@ def timers(conversation: TimerFields) -> dict[str, str]:
 
 
 def bindings(conversation: Conversation) -> dict[str, Any] | None:
-    """Return the e-mail binding or None: a name alone is kept, and shown with its address."""
+    """Return the e-mail binding, or None without an address: a name alone is stored, not shown."""
     if conversation.email_address is None:
         return None
     return {
@@ -127,7 +127,7 @@ def resource(conversation: Conversation, view: View) -> dict[str, Any]:
 def realtime_document(
     conversation: Conversation, last_message: tuple[int, int] | None
 ) -> dict[str, Any]:
-    """The conversation's document; ``last_message`` is the index and date of the newest one."""
+    """Return the conversation's document; ``last_message`` is the newest one's index and date."""
     updated = format_date_ms(conversation.date_updated)
     shown: dict[str, Any] = {
         "sid": conversation.sid,
@@ -149,7 +149,7 @@ def realtime_document(
 
 
 def client_resource(conversation: ConversationFields, sid: str) -> dict[str, Any]:
-    """Return what every client sees of a conversation, in the answer to a command."""
+    """Return what every client sees of a conversation, in the response to a command."""
     url = f"{client_urls.COMMANDS}/Conversations/{sid}"
     return {
         "account_sid": conversation.account_sid,

@@ -1,4 +1,4 @@
-"""Conversations: where they are and what can be done."""
+"""Routes of conversations."""
 
 from __future__ import annotations
 

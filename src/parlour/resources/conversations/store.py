@@ -1,4 +1,4 @@
-"""Conversations as rows."""
+"""Rows of conversations."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Conversation(msgspec.Struct, frozen=True):
     """One conversation. Dates in milliseconds since 1970 UTC.
 
-    ``date_inactive`` and ``date_closed`` are when a timer will act; ``created_order`` and
-    ``last_activity`` are what lists are ordered by, in microseconds; of the indexes given so far
-    ``removed_messages`` have no message any more; ``pending_participants`` (JSON) are to be added
-    in the background while the state is initializing.
+    ``date_inactive`` and ``date_closed`` are the expiry times of its timers; ``created_order`` and
+    ``last_activity`` are the sort keys of lists, in microseconds; ``removed_messages`` is how many
+    of the assigned indexes have no message any more; ``pending_participants`` (JSON) are to be
+    added in the background while the state is initializing.
     """
 
     account_sid: str
@@ -57,7 +57,7 @@ TABLE = Table("conversation", Conversation, key=("account_sid", "service_sid", "
 insert_conversation = TABLE.inserter()
 find_conversation = TABLE.finder("FOR UPDATE")
 update_conversation_row = TABLE.updater()
-# What a message changes while the state stays: the indexes of names and states are left alone.
+# The columns that a message changes while the state stays: no index on names or states is written.
 update_conversation_after_message = TABLE.changes_updater(
     "next_message_index", "last_activity", "date_inactive", "date_closed"
 )
@@ -101,9 +101,9 @@ LIST_BY_STATE = window(
     arguments=5,
     descending=True,
 )
-# Each half is bounded by itself, so that a great many that are due are not all read for a few.
+# Each half has its own LIMIT, so that a large backlog of due timers is not read as a whole.
 LIST_DUE = statement(
-    # tidy: account-in-sql - only the scheduler asks, for every account
+    # tidy: account-in-sql - used by the scheduler only, for every account
     "SELECT * FROM (SELECT {columns} FROM conversation"
     " WHERE date_inactive <= $1 ORDER BY date_inactive LIMIT $2) AS soon"
     " UNION SELECT * FROM (SELECT {columns} FROM conversation"
@@ -145,7 +145,7 @@ async def find_conversation_by_unique_name(
 
 
 async def find_conversation_sid(tx: Transaction, scope: Scope, sid: str) -> str | None:
-    """The sid itself, if the service has this conversation: all that reading below it needs."""
+    """Return the sid itself if the service has this conversation, else None."""
     row = await tx.one(FIND_SID, scope.account_sid, scope.service_sid, sid)
     return row[0] if row else None
 
@@ -159,7 +159,7 @@ async def find_conversation_sid_by_unique_name(
 
 
 async def increment_removed_messages(tx: Transaction, scope: Scope, sid: str) -> None:
-    """Count a message that is gone; what is unread is reckoned from that."""
+    """Count a deleted message; the number of unread messages is computed from it."""
     count = await tx.run(INCREMENT_REMOVED_MESSAGES, scope.account_sid, scope.service_sid, sid)
     assert count == 1, sid
 
@@ -167,7 +167,7 @@ async def increment_removed_messages(tx: Transaction, scope: Scope, sid: str) ->
 async def list_conversations_by_activity(
     tx: Transaction, scope: Scope, request: PageRequest
 ) -> list[Conversation]:
-    """Return the service's conversations, the last one with a message first."""
+    """Return the service's conversations, by last activity in descending order."""
     rows = await read_window(tx, LIST_BY_ACTIVITY, request, scope.account_sid, scope.service_sid)
     return [Conversation(*row) for row in rows]
 
@@ -181,7 +181,7 @@ async def list_conversations_by_date(
     since_ms: int,
     until_ms: int,
 ) -> list[Conversation]:
-    """The service's conversations made in [since, until), in one state or any, newest first."""
+    """Return the service's conversations created in [since, until), newest first."""
     where: tuple[object, ...] = (since_ms * 1000, until_ms * 1000)
     if state is not None:
         where = (state, *where)
@@ -192,13 +192,13 @@ async def list_conversations_by_date(
 
 # tidy: scope-first - the scheduler works for every account
 async def list_due_conversations(tx: Transaction, now_ms: int, count: int) -> list[Conversation]:
-    """Return conversations of any account whose timer has passed, up to a number for each timer."""
+    """Return conversations of any account with an expired timer, up to a number for each timer."""
     return [Conversation(*row) for row in await tx.all(LIST_DUE, now_ms, count)]
 
 
 # tidy: scope-first - as above
 async def next_timer_ms(tx: Transaction) -> int | None:
-    """Return when the next timer of any account will pass."""
+    """Return when the next timer of any account expires."""
     row = await tx.one(NEXT_DUE)
     assert row is not None
     return min((moment for moment in row if moment is not None), default=None)
@@ -208,7 +208,7 @@ async def next_timer_ms(tx: Transaction) -> int | None:
 async def list_conversations_by_timer(
     tx: Transaction, listing: str, after: tuple[int, str], count: int
 ) -> list[Conversation]:
-    """Conversations of any account by the date of one of their timers and sid, after these."""
+    """Return conversations of any account after a date and sid, ordered by one of their timers."""
     return [Conversation(*row) for row in await tx.all(listing, *after, count)]
 
 
@@ -216,7 +216,7 @@ async def list_conversations_by_timer(
 async def list_pending_conversations(
     tx: Transaction, count: int, skipped: Sequence[str] = ()
 ) -> list[Conversation]:
-    """Return conversations that still wait for their participants, of any account but a few."""
+    """Return conversations with pending participants, of any account that is not skipped."""
     most = limits.PENDING_ACCOUNTS_SKIPPED_MAX
     padded = [*skipped[:most], *[""] * (most - len(skipped))]
     return [Conversation(*row) for row in await tx.all(LIST_PENDING, count, *padded)]

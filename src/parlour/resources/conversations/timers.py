@@ -1,7 +1,7 @@
-"""States and timers: when a conversation becomes inactive or closed by itself.
+"""States and timers: the transitions of a conversation to inactive and closed.
 
-Both timers count from the creation, from any change of the state or of a timer, and from every
-new message. What is kept are the dates at which they will act, so a restart loses nothing.
+Both timers restart on creation, on any change of the state or of a timer, and on every new
+message. The expiry dates are stored in the row, so timers survive a restart.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ UPDATE participant SET holds_pair = 0, is_open = 0
 
 
 def require_changeable(conversation: Conversation) -> None:
-    """Raise 50377 for a closed conversation and 50386 for one that is still being made."""
+    """Raise 50377 for a closed conversation and 50386 for one that is initializing."""
     if conversation.state == CLOSED:
         raise ApiError(50377)
     if conversation.state == INITIALIZING:
@@ -46,7 +46,7 @@ def require_changeable(conversation: Conversation) -> None:
 
 
 def with_restarted_timers(conversation: Conversation, now_ms: int) -> Conversation:
-    """Return the conversation with its timers counting from now; closed ones have none."""
+    """Return the conversation with its timers restarted now; closed ones have none."""
 
     def due(seconds: int | None) -> int | None:
         return now_ms + seconds * 1000 if seconds else None
@@ -63,7 +63,7 @@ def with_restarted_timers(conversation: Conversation, now_ms: int) -> Conversati
 
 
 def with_capped_timers(conversation: Conversation, now_ms: int) -> Conversation:
-    """Return the conversation with no timer that ends later than the whole timer from now."""
+    """Return the conversation with each timer ending at most its full duration from now."""
 
     def cap(date: int | None, seconds: int | None) -> int | None:
         return date if date is None or not seconds else min(date, now_ms + seconds * 1000)
@@ -76,9 +76,9 @@ def with_capped_timers(conversation: Conversation, now_ms: int) -> Conversation:
 
 
 def after_message(conversation: Conversation, activity: int, now_ms: int) -> Conversation:
-    """Return the conversation after one more message: active, its timers counting from now.
+    """Return the conversation after a new message: active, with its timers restarted.
 
-    ``activity`` is when, in microseconds: what lists are ordered by.
+    ``activity`` is the sort key of lists by last activity, in microseconds.
     """
     woken = conversation.state == INACTIVE
     after = msgspec.structs.replace(
@@ -105,7 +105,7 @@ async def emit_state_changed(
     reason: str,
     origin: Origin | None = None,
 ) -> None:
-    """Emit the change of a state; a conversation that closes frees its address pairs."""
+    """Emit a state transition; a conversation that closes releases its address pairs."""
     if after.state == CLOSED:
         await tx.run(CLOSE_PARTICIPANTS, scope.account_sid, after.sid)
     await tx.emit(
@@ -119,17 +119,17 @@ async def emit_state_changed(
 
 
 async def fire_due_timers(tx: Transaction) -> None:
-    """Fire the timers that are due, up to a number."""
+    """Apply the expired timers, up to a limit for each step."""
     for found in await conversation_store.list_due_conversations(
         tx, tx.now, limits.TIMERS_PER_STEP_MAX
     ):
         scope = Scope(found.account_sid, found.service_sid)
-        # Once more, as a message may have restarted the timers until nobody else may change it.
+        # Read again under the row lock: a message may have restarted the timers since the listing.
         conversation = await conversation_store.find_conversation(tx, scope, found.sid)
         if conversation is None or not _is_due(conversation, tx.now):
             continue
         if not await scoping.service_exists(tx, scope):
-            # What is below a removed service only waits for its own removal: nobody is told.
+            # Rows of a deleted service wait for the purge: no event is emitted for them.
             await conversation_store.update_conversation_row(
                 tx, scope, _without_timers(conversation)
             )
@@ -149,11 +149,11 @@ async def fire_due_timers(tx: Transaction) -> None:
 
 
 def _is_due(conversation: Conversation, now_ms: int) -> bool:
-    """Return whether one of the timers has passed."""
+    """Return whether one of the timers has expired."""
     timers = (conversation.date_inactive, conversation.date_closed)
     return any(date is not None and date <= now_ms for date in timers)
 
 
 def _without_timers(conversation: Conversation) -> Conversation:
-    """Return the conversation without any timer that could act."""
+    """Return the conversation with both timers off."""
     return msgspec.structs.replace(conversation, date_inactive=None, date_closed=None)

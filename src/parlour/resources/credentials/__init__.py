@@ -1,1 +1,1 @@
-"""Push credentials: what lets an account push notifications to phones."""
+"""Push credentials: the keys with which an account sends push notifications."""

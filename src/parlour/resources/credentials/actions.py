@@ -1,4 +1,4 @@
-"""What happens to push credentials."""
+"""Actions on push credentials."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def fetch_credential(tx: Transaction, call: Call[NoParameters]) -> Credent
 
 
 async def update_credential(tx: Transaction, call: Call[UpdateCredential]) -> Credential:
-    """Change a credential; secrets that are not sent stay."""
+    """Update a credential; secrets that are absent are retained."""
     before = await credential_in_path(tx, call)
     changed = _changed(before, call, call.parameters.given())
     after = msgspec.structs.replace(
@@ -91,7 +91,7 @@ def _changed(before: Credential, call: Call[Any], given: dict[str, Any]) -> Cred
 
 
 async def delete_credential(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a credential; bindings keep its sid."""
+    """Delete a credential; push bindings keep its sid."""
     credential = await credential_in_path(tx, call)
     await credential_store.delete_credential_row(tx, call.scope, credential.sid)
     await _emit_change(tx, call, credential)

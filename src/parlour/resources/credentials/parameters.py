@@ -1,4 +1,4 @@
-"""What may be said about a push credential."""
+"""Parameters of the operations on push credentials."""
 
 from __future__ import annotations
 

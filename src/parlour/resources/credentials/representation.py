@@ -1,4 +1,4 @@
-"""What is shown of a push credential: never its secrets."""
+"""Representations of push credentials, always without their secrets."""
 
 from __future__ import annotations
 

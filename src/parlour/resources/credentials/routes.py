@@ -1,4 +1,4 @@
-"""Push credentials: where they are and what can be done."""
+"""Routes of push credentials."""
 
 from __future__ import annotations
 

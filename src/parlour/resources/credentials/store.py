@@ -1,4 +1,4 @@
-"""Push credentials as rows. Their secrets are kept sealed, bound to the credential's sid."""
+"""Rows of push credentials. Secrets are stored encrypted, bound to the credential's sid."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 class CredentialSecrets(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a push service is shown: never in an answer, an event or a log."""
+    """The secrets for a push service: never part of a response, an event or a log."""
 
     certificate: str | None = None
     private_key: str | None = None
@@ -44,12 +44,12 @@ delete_credential_row = TABLE.deleter()
 
 
 def seal_secrets(vault: Vault, sid: str, secrets: CredentialSecrets) -> str:
-    """Return the secrets of the credential with this SID, as its row holds them."""
+    """Return the encrypted secrets of the credential with this SID, as stored in its row."""
     return vault.seal(msgspec.json.encode(secrets).decode(), sid)
 
 
 def unseal_secrets(vault: Vault, credential: Credential) -> CredentialSecrets:
-    """Return the secrets of a credential, for the push service."""
+    """Return the decrypted secrets of a credential, for the push service."""
     if credential.secrets_sealed is None:
         return CredentialSecrets()
     text = vault.unseal(credential.secrets_sealed, credential.sid)

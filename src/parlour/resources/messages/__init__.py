@@ -1,1 +1,1 @@
-"""Messages: what is said in a conversation."""
+"""Messages: the entries of a conversation."""

@@ -1,4 +1,4 @@
-"""What happens to messages."""
+"""Actions on messages."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def message_in_conversation(
 
 
 def conflict_scope_of_create(call: Call[CreateMessage]) -> ConflictScope | None:
-    """How far a new message reaches: into its conversation, and to the media that it takes."""
+    """Return the conflict scope of a new message: its conversation, and its unattached media."""
     change = call.parameters
     if change.media_sid is not UNSET or change.media_sids is not UNSET:
         return None
@@ -69,7 +69,7 @@ async def add_message(
 ) -> Message:
     """Check and insert a message with its receipts, and emit its event.
 
-    It wakes an inactive conversation and restarts its timers.
+    It activates an inactive conversation and restarts its timers.
     """
     author = _given_or(change.author, tx.origin.client_identity or message_fan_out.SYSTEM_AUTHOR)
     found = await message_fan_out.find_audience(tx, scope, conversation.sid, author)
@@ -151,7 +151,7 @@ async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:
 
 
 async def fetch_channel_metadata(tx: Transaction, call: Call[NoParameters]) -> Message:
-    """No message has channel metadata: 404 with a code of its own, once the message is found."""
+    """Raise 404 with a specific code: no message has channel metadata."""
     await message_in_path(
         tx, call, await conversation_actions.conversation_sid_in_path(tx, call), "MessageSid"
     )
@@ -172,7 +172,7 @@ async def list_messages(tx: Transaction, call: Call[ListMessages]) -> Rows:
 
 
 async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
-    """Change a message. Nothing is sent again, and its index and receipts stay."""
+    """Update a message. It is not sent again; its index and receipts are unchanged."""
     conversation = await conversation_actions.conversation_in_path(tx, call)
     before = await message_in_path(tx, call, conversation.sid)
     change = call.parameters
@@ -206,7 +206,7 @@ async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
 
 
 async def delete_message(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a message with its receipts and media; its index is never given again."""
+    """Delete a message with its receipts and media; its index is never reused."""
     conversation = await conversation_actions.conversation_in_path(tx, call)
     message = await message_in_path(tx, call, conversation.sid)
     conversation_timers.require_changeable(conversation)

@@ -1,4 +1,4 @@
-"""What a new message says and carries: a text and media, or what a template makes of them."""
+"""The content of a new message: a body and media, or a rendered content template."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 BODY: Final = "body"
-"""The category of a medium that belongs to the text."""
+"""The category of a medium that is part of the text."""
 
 
 class MessageContent(msgspec.Struct, frozen=True):
-    """The body of a message, and its media: uploaded ones, or the one made with a template."""
+    """The body of a message, and its media: uploaded ones, or the one rendered from a template."""
 
     body: str | None
     media: list[Media]
@@ -50,7 +50,7 @@ async def build_content(tx: Transaction, scope: Scope, change: CreateMessage) ->
 async def save_media(
     tx: Transaction, scope: Scope, content: MessageContent, message_sid: str
 ) -> None:
-    """Give the media to the message that carries them, and write the one that was made."""
+    """Attach the media to their message, and insert the rendered one."""
     for each in content.media:
         if each.content is None:
             await media_store.attach_media(tx, scope, each, message_sid)
@@ -62,7 +62,7 @@ async def save_media(
 async def _content_from_template(
     tx: Transaction, scope: Scope, template_sid: str, variables: str | None
 ) -> MessageContent:
-    """Return the text of a template, and its content as a medium that no blob has."""
+    """Return the text of a template, and its content as a medium without a blob."""
     template = await content_template_store.find_content_template(tx, scope, template_sid)
     if template is None:
         raise ApiError(50526)
@@ -86,7 +86,7 @@ async def _content_from_template(
 
 
 async def _unattached_media(tx: Transaction, scope: Scope, named: list[str]) -> list[Media]:
-    """Media of the service that no message carries yet; of a connected user, that user's own."""
+    """Return unattached media of the service; for a connected user, only the user's own."""
     assert len(named) <= limits.MEDIA_PER_MESSAGE_MAX
     identity = tx.origin.client_identity
     carried: dict[str, Media] = {}

@@ -1,8 +1,8 @@
-"""Whom a message goes to: every participant with an address of its own but its author.
+"""The fan-out of a message: a receipt for every participant with an address, except the author.
 
-Chat participants hear of it through the event. Each recipient outside the chat gets a receipt,
-written with the message itself, so that a crash loses neither or both; the event takes along how
-each of them is reached, as it was when the message was sent.
+Chat participants receive the message through its event. Each recipient outside the chat gets a
+receipt in the transaction of the message, so that a crash loses neither; the event contains the
+addresses of the recipients at the time of sending.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 SYSTEM_AUTHOR: Final = "system"
-"""The author of messages that name none; never a participant."""
+"""The author of messages that are sent without one; never a participant."""
 
-# Two people with addresses exchange plain texts; from the third on they are a group.
+# Two participants with addresses exchange plain texts; three or more are a group.
 _GROUP_MIN: Final = 3
 
 
 class ChannelRecipient(msgspec.Struct, frozen=True):
-    """How one recipient is reached; ``sender`` is None where the channel needs none."""
+    """The address of one recipient; ``sender`` is None where the channel needs none."""
 
     receipt_sid: str
     participant_sid: str
@@ -43,7 +43,7 @@ class ChannelRecipient(msgspec.Struct, frozen=True):
 
 
 class Audience(msgspec.Struct, frozen=True):
-    """Who is behind the author's name, and whom the message has to reach through a channel."""
+    """The author's participant, and the recipients of a message outside the chat."""
 
     author: Participant | None
     bound: list[Participant]
@@ -51,14 +51,14 @@ class Audience(msgspec.Struct, frozen=True):
 
     @property
     def author_sid(self) -> str | None:
-        """The author's participant, if it is one."""
+        """The sid of the author's participant, if it is one."""
         return None if self.author is None else self.author.sid
 
     @property
     def is_group(self) -> bool:
-        """Whether the conversation is a group in which everybody sees everybody's number.
+        """Whether the conversation is a group whose members see the numbers of all others.
 
-        Members without a number of ours are one too: there is no sender for other authors yet.
+        Members without a number of the account form one too; other authors have no sender yet.
         """
         if not any(each.is_group_form for each in self.bound):
             return False
@@ -86,7 +86,7 @@ async def find_audience(
 
 
 def require_known_group_author(found: Audience) -> None:
-    """Raise 50513 for an author of a group who is none of its participants."""
+    """Raise 50513 if the author of a message to a group is not a participant."""
     if found.is_group and found.author is None:
         raise ApiError(50513)
 
@@ -94,7 +94,7 @@ def require_known_group_author(found: Audience) -> None:
 async def create_receipts(
     tx: Transaction, scope: Scope, conversation: Conversation, message: Message, found: Audience
 ) -> list[ChannelRecipient]:
-    """Write the receipts of a new message; how each recipient is reached."""
+    """Insert the receipts of a new message; return the address of each recipient."""
     reached = []
     for each in found.recipients:
         receipt = Receipt(
@@ -128,7 +128,7 @@ async def create_receipts(
 
 
 def _sender(conversation: Conversation, found: Audience, recipient: Participant) -> str | None:
-    """The recipient's own proxy; in a group the author's number; by e-mail the conversation's."""
+    """Return the recipient's proxy, the author's number in a group, or the e-mail sender."""
     if recipient.proxy_address is not None:
         return recipient.proxy_address
     if recipient.binding_type == "email":

@@ -1,4 +1,4 @@
-"""What may be said about a message."""
+"""Parameters of the operations on messages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _given_media_sid = parsers.sid(sids.MEDIA, 50510)
 
 
 def _body(_name: str, text: str) -> str:
-    """Return a text of bounded size in bytes; the bound in characters depends on the recipients."""
+    """Return a text, limited in bytes; the limit in characters depends on the recipients."""
     if json_parsers.utf8_bytes(text) > limits.MESSAGE_BODY_BYTES_MAX:
         raise ApiError(50504)
     return text
 
 
 def _author(name: str, text: str) -> str | Unset:
-    """Empty is as if nothing was said."""
+    """Return an author; empty counts as absent."""
     return _author_text(name, text) or UNSET
 
 
@@ -35,7 +35,7 @@ def _media_sid(name: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageParameters(Parameters):
-    """What a new message and a change of one have in common."""
+    """The parameters that create and update have in common."""
 
     author: str | Unset = form_field("Author", _author)
     body: str | Unset = form_field("Body", _body)
@@ -49,11 +49,11 @@ class MessageParameters(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateMessage(MessageParameters):
-    """A new message: everything may be left out."""
+    """A new message: all parameters are optional."""
 
     media_sid: str | Unset = form_field("MediaSid", _media_sid)
     media_sids: list[str] | Unset = internal_field()
-    """What the message of a connected user carries: see ``SendMessage``."""
+    """The media of a connected user's message: see ``SendMessage``."""
     content_sid: str | Unset = form_field("ContentSid", parsers.sid(sids.CONTENT, 50526))
     content_variables: str | Unset = form_field(
         "ContentVariables", json_parsers.content_variables()
@@ -62,7 +62,7 @@ class CreateMessage(MessageParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendMessage(CreateMessage):
-    """A new message as a client sends it: with any number of media up to a bound."""
+    """A new message as a client sends it: with several media, up to a limit."""
 
     media_sids: list[str] | Unset = form_field("MediaSids", _media_sid, repeated=True)
 
@@ -76,6 +76,6 @@ class UpdateMessage(MessageParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListMessages(Parameters):
-    """How a list is ordered: by index, the lowest first unless asked otherwise."""
+    """The order of a list: by index, ascending by default."""
 
     order: str | Unset = form_field("Order", parsers.enum("asc", "desc"))

@@ -1,4 +1,4 @@
-"""What a connected user may do with messages: only as a participant, and its own before others'."""
+"""Permits for messages: for participants only, with separate permissions for own messages."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CHANGES: Final = {
     "Body": (Permission.EDIT_ANY_MESSAGE, Permission.EDIT_OWN_MESSAGE),
     "Attributes": (Permission.EDIT_ANY_MESSAGE_ATTRIBUTES, Permission.EDIT_OWN_MESSAGE_ATTRIBUTES),
 }
-"""What changing a part of anybody's message, and of one's own, takes."""
+"""The permissions to change a field of any message, and of one's own."""
 
 
 async def create_message(tx: Transaction, call: Call[Any]) -> None:
-    """A text and media are two permissions; a message with both takes both."""
+    """Require the permissions for text and for media; a message with both requires both."""
     _, membership = await conversation_permits.joined_conversation(tx, call)
     access.allow_only(call, "Subject", "Attributes", "ContentVariables", *_TEXT, *_MEDIA)
     carries_media = not _MEDIA.isdisjoint(call.form)
@@ -36,12 +36,12 @@ async def create_message(tx: Transaction, call: Call[Any]) -> None:
 
 
 async def read_messages(tx: Transaction, call: Call[Any]) -> None:
-    """Participants read what is said, and what became of it."""
+    """Require that the user is a participant, to read messages and their receipts."""
     await conversation_permits.joined_conversation(tx, call)
 
 
 async def fetch_channel_metadata(tx: Transaction, call: Call[Any]) -> None:
-    """What a channel says of a message is for those who may read it."""
+    """Require the permission to read channel metadata."""
     _, membership = await conversation_permits.joined_conversation(tx, call)
     await access.require_permission(
         tx, call, Permission.READ_CHANNEL_METADATA, membership=membership, code=50531
@@ -49,7 +49,7 @@ async def fetch_channel_metadata(tx: Transaction, call: Call[Any]) -> None:
 
 
 async def update_message(tx: Transaction, call: Call[Any]) -> None:
-    """The body and the attributes are two permissions, each for one's own and for any message."""
+    """Require a permission for the body and for the attributes, of own or of any messages."""
     conversation, membership = await conversation_permits.joined_conversation(tx, call)
     message = await message_actions.message_in_path(tx, call, conversation.sid)
     access.allow_only(call, *_CHANGES)
@@ -62,7 +62,7 @@ async def update_message(tx: Transaction, call: Call[Any]) -> None:
 
 
 async def delete_message(tx: Transaction, call: Call[Any]) -> None:
-    """One's own message, or any."""
+    """Require the permission to delete one's own messages, or any."""
     conversation, membership = await conversation_permits.joined_conversation(tx, call)
     message = await message_actions.message_in_path(tx, call, conversation.sid)
     permissions = [Permission.DELETE_ANY_MESSAGE]

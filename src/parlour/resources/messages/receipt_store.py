@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What became of one message at one recipient.
+    """The delivery of one message to one recipient.
 
-    ``status`` is None until the first report: until then the row is only the outbox entry of the
-    hand-over, and no reader of the API sees it (``LIST``, ``is_visible``).
+    ``status`` is None until the first report: until then the row is only the outbox entry for the
+    carrier, and hidden from readers of the API (``LIST``, ``is_visible``).
     ``error_code`` is 0 without an error. Dates in milliseconds since 1970 UTC.
     """
 
@@ -46,7 +46,7 @@ class Receipt(msgspec.Struct, frozen=True):
 TABLE = Table("receipt", Receipt, key=("account_sid", "service_sid", "sid"))
 insert_receipt = TABLE.inserter()
 find_receipt = TABLE.finder()
-"""Finds receipts without a status too."""
+"""Returns receipts without a status too."""
 update_receipt_row = TABLE.changes_updater(
     "channel_message_sid", "status", "error_code", "date_updated"
 )
@@ -61,7 +61,7 @@ FETCH_PENDING = """
 SELECT sid FROM receipt
  WHERE account_sid = $1 AND message_sid = $2 AND status IS NULL ORDER BY sequence LIMIT 1000
 """
-# Reports of one conversation come one after the other, as all that happens in it.
+# Locking the conversation serializes its reports with all other changes in it.
 LOCK_CONVERSATION = """
 SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid = (
     SELECT conversation_sid FROM receipt WHERE account_sid = $1 AND service_sid = $2 AND sid = $3
@@ -85,7 +85,7 @@ async def list_receipts(
 
 
 async def find_pending_receipt_sids(tx: Transaction, scope: Scope, message_sid: str) -> set[str]:
-    """Return the sids of the message's receipts that were not handed over yet."""
+    """Return the sids of the message's receipts that no carrier has accepted yet."""
     return {row[0] for row in await tx.all(FETCH_PENDING, scope.account_sid, message_sid)}
 
 

@@ -1,4 +1,4 @@
-"""What is shown of a message."""
+"""Representations of messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE: Final = "none"
 
 
 class _Links(msgspec.Struct, frozen=True, gc=False):
-    """What is below a message."""
+    """The links of a message."""
 
     delivery_receipts: str
     channel_metadata: str
@@ -48,7 +48,7 @@ class MessageResource(msgspec.Struct, frozen=True, gc=False):
 
 
 def delivery(counted: Message | ReceiptCounts) -> dict[str, int | str] | None:
-    """How far the message has come outside the chat; None if nobody there was to get it."""
+    """Return the summary of the receipts; None without recipients outside the chat."""
     total = counted.receipts_total
     if not total:
         return None
@@ -79,13 +79,13 @@ def resource(message: Message, view: View) -> MessageResource:
         media = (
             media_attachments.represent_attachments(message.media, media_attachments.REST) or None
         )
-    # By position: a page shows hundreds.
+    # Positional arguments are faster, and a page has hundreds of messages.
     return MessageResource(
         sid,
         message.account_sid,
         message.service_sid if view.shows_service else msgspec.UNSET,
         conversation_sid,
-        # An empty message has an empty text, media alone null; client SDKs get null for both.
+        # Without media the text of an empty message is "", with media null; client SDKs get null.
         "" if message.body is None and media is None else message.body,
         media,
         message.author,
@@ -121,14 +121,14 @@ def realtime_item(message: Message) -> dict[str, Any]:
         shown["delivery"] = counted
     medias = media_attachments.represent_attachments(message.media, media_attachments.REALTIME)
     if medias:
-        # The first one alone as well: older clients know no other. Clients up to 2.4 look for the
-        # content of a template only in messages of this type.
+        # "media" repeats the first one for older clients. Clients up to 2.4 look for the content
+        # of a template only in messages of this type.
         shown |= {"type": "media", "medias": medias, "media": medias[0]}
     return shown
 
 
 def client_resource(message: Message) -> dict[str, Any]:
-    """Return what clients see of a message, in the answer to a command."""
+    """Return what clients see of a message, in the response to a command."""
     conversation_url = f"{client_urls.COMMANDS}/Conversations/{message.conversation_sid}"
     url = f"{conversation_url}/Messages/{message.sid}"
     return {

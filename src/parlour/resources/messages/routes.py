@@ -1,4 +1,4 @@
-"""Messages: where they are and what can be done."""
+"""Routes of messages."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ CHANNEL_METADATA = Collection(
     ),
     listed=False,
 )
-"""What a message links to; no message has any."""
+"""The channel metadata that a message links to; it never exists."""
 
 CLIENT_MESSAGES = Collection(
     noun="ClientMessage",
@@ -87,4 +87,4 @@ CLIENT_MESSAGES = Collection(
     ),
     listed=False,
 )
-"""What clients send."""
+"""Sending messages as a client."""

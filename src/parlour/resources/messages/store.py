@@ -1,4 +1,4 @@
-"""Messages as rows."""
+"""Rows of messages."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Message(msgspec.Struct, frozen=True):
     """One message. Dates in milliseconds since 1970 UTC.
 
-    ``media`` is a JSON array or None. ``receipts_total`` is how many recipients it had outside
-    the chat; the other counters are how many of their receipts have reached a status.
+    ``media`` is a JSON array or None. ``receipts_total`` is the number of recipients outside the
+    chat; the other counters are the numbers of receipts that have reached a status.
     """
 
     account_sid: str
@@ -49,7 +49,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class ReceiptCounts(msgspec.Struct, frozen=True):
-    """How many receipts of a message there are, and how many have reached each status."""
+    """The number of a message's receipts, and how many have reached each status."""
 
     receipts_total: int
     receipts_sent: int
@@ -64,7 +64,7 @@ TABLE = ChildTable(
 )
 insert_message = TABLE.inserter()
 find_message = TABLE.finder()
-# With the index in the key, the update writes no index.
+# The indexed column is part of the key, so that the update writes no index.
 update_message_row = TABLE.updater(key=(*TABLE.key, "message_index"))
 delete_message_row = TABLE.deleter()
 _ALL = "SELECT {columns} FROM message WHERE account_sid = $1 AND conversation_sid = $2"
@@ -75,7 +75,7 @@ LIST_BETWEEN = statement(
     " AND message_index >= $3 AND message_index < $4 ORDER BY message_index LIMIT $5",
     Message,
 )
-# From an index on, which need not exist, in either direction.
+# In either direction from an index that need not exist.
 LIST_FROM_INDEX = statement(
     _ALL + " AND message_index >= $3 ORDER BY message_index LIMIT $4", Message
 )
@@ -129,7 +129,7 @@ async def list_messages_from_index(
     *,
     descending: bool,
 ) -> list[Message]:
-    """Return messages from an index on, that one included, upwards or downwards."""
+    """Return messages starting at an index, in ascending or descending order."""
     listing = LIST_FROM_INDEX_DOWN if descending else LIST_FROM_INDEX
     rows = await tx.all(listing, scope.account_sid, conversation_sid, index, count)
     return [Message(*row) for row in rows]
@@ -138,7 +138,7 @@ async def list_messages_from_index(
 async def find_last_message(
     tx: Transaction, scope: Scope, conversation_sid: str
 ) -> tuple[int, int] | None:
-    """Index and date of the newest message, if there is one."""
+    """Return the index and the date of the newest message, if there is one."""
     row = await tx.one(FETCH_LAST, scope.account_sid, conversation_sid)
     return (row[0], row[1]) if row else None
 
@@ -146,7 +146,7 @@ async def find_last_message(
 async def find_receipt_counts(
     tx: Transaction, scope: Scope, sid: str
 ) -> tuple[int, ReceiptCounts] | None:
-    """A message's index and the counts of its receipts, if it and its conversation are there."""
+    """Return a message's index and receipt counts; None if it or its conversation is deleted."""
     row = await tx.one(FETCH_COUNTS, scope.account_sid, sid)
     return (row[0], ReceiptCounts(*row[1:])) if row else None
 

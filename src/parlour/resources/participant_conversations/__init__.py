@@ -1,1 +1,1 @@
-"""Participant conversations: in which conversations an identity or an address takes part."""
+"""Participant conversations: the conversations that an identity or an address is in."""

@@ -1,4 +1,4 @@
-"""What is asked about the conversations of a participant."""
+"""Actions on participant conversations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def list_participant_conversations(
     tx: Transaction, call: Call[ListParticipantConversations]
 ) -> Rows:
-    """Return a page of the conversations an identity or an address takes part in, in any state."""
+    """Return a page of the conversations of an identity or an address, in any state."""
     said = call.parameters
     if isinstance(said.identity, str) and isinstance(said.address, str):
         raise ApiError(50451)

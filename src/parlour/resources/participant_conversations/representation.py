@@ -1,4 +1,4 @@
-"""What is shown of a participant's conversation."""
+"""Representations of participant conversations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def messaging_binding(found: ParticipantConversation) -> dict[str, str | None] | None:
-    """Return all six members here, whether set or not; None for a participant of chat alone."""
+    """Return all six members, also those that are null; None for a chat-only participant."""
     if found.binding_type is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""Participant conversations: where they are listed. There is nothing else to be done."""
+"""Routes of participant conversations. They can only be listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Participant conversations as rows: a participant, its conversation, and its user if any."""
+"""Rows of participant conversations: a participant, its conversation, and its user if any."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class ParticipantConversation(msgspec.Struct, frozen=True):
     """A conversation and one of its participants. Dates in milliseconds since 1970 UTC.
 
-    ``sid`` is the participant's; what has no ``participant_`` in front and is not an address
-    is the conversation's.
+    ``sid`` is the participant's; so are the addresses and the fields with the prefix
+    ``participant_``. All others are the conversation's.
     """
 
     account_sid: str
@@ -94,7 +94,7 @@ LIST_OF_ADDRESS = window(
 async def list_participant_conversations_of_identity(
     tx: Transaction, scope: Scope, identity: str, request: PageRequest
 ) -> list[ParticipantConversation]:
-    """Return where an identity takes part, by conversation sid."""
+    """Return the conversations of an identity, ordered by conversation sid."""
     rows = await read_window(
         tx, LIST_OF_IDENTITY, request, scope.account_sid, scope.service_sid, identity
     )
@@ -104,7 +104,7 @@ async def list_participant_conversations_of_identity(
 async def list_participant_conversations_of_address(
     tx: Transaction, scope: Scope, address: str, request: PageRequest
 ) -> list[ParticipantConversation]:
-    """Return where an address takes part as itself, by conversation sid."""
+    """Return the conversations of an address, not as a proxy, ordered by conversation sid."""
     rows = await read_window(
         tx, LIST_OF_ADDRESS, request, scope.account_sid, scope.service_sid, address
     )

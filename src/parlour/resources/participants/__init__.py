@@ -1,1 +1,1 @@
-"""Participants: who is in a conversation, and how each one is reached."""
+"""Participants: the members of conversations, and how each one is reached."""

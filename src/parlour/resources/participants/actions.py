@@ -1,4 +1,4 @@
-"""What happens to participants."""
+"""Actions on participants."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ participant_in_path = in_conversation_path(
 
 
 async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> Participant:
-    """Add a participant. Nothing is sent to anybody by that."""
+    """Add a participant. No message is sent to it."""
     conversation = await conversation_actions.conversation_in_path(tx, call)
     change = call.parameters
     conversation_timers.require_changeable(conversation)
@@ -120,7 +120,7 @@ async def build_participant(
         await require_conversation_role(tx, scope, role_sid)
         return msgspec.structs.replace(participant, role_sid=role_sid)
     if identity is not None and identity == tx.origin.client_identity == conversation.created_by:
-        # Whoever made a conversation with a client and then joins it.
+        # A client created the conversation and now joins it: it gets the creator's role.
         configuration = await service_configuration_store.get_service_configuration(tx, scope)
         role_sid = configuration.default_conversation_creator_role_sid
         return msgspec.structs.replace(participant, role_sid=role_sid)
@@ -144,7 +144,10 @@ def _email_details(
 async def _with_default_role(
     tx: Transaction, scope: Scope, participant: Participant
 ) -> Participant:
-    """Everybody has a role but native members and projected addresses that nobody stands behind."""
+    """Return the participant with the default role, except for native members and the like.
+
+    Native members and projected addresses without an identity have no role.
+    """
     if participant.role_sid or (participant.is_group_form and participant.identity is None):
         return participant
     configuration = await service_configuration_store.get_service_configuration(tx, scope)
@@ -163,7 +166,7 @@ async def require_conversation_role(tx: Transaction, scope: Scope, role_sid: str
 async def _require_capacity(
     tx: Transaction, scope: Scope, conversation: Conversation, participant: Participant
 ) -> None:
-    """The pair is free, the group fits, and no limit is reached."""
+    """Raise unless the address pair is free, the group fits, and no limit is exceeded."""
     if participant.address is not None and participant.proxy_address is not None:
         await participant_messaging_bindings.require_free_address_pair(
             tx, scope, conversation.sid, participant.address, participant.proxy_address
@@ -189,7 +192,7 @@ async def _require_capacity(
 async def require_new_identity(
     tx: Transaction, scope: Scope, conversation_sid: str, identity: str
 ) -> None:
-    """The identity is not in this conversation yet, nor in too many others."""
+    """Raise if the identity is in this conversation already, or in too many others."""
     if (
         await participant_store.find_participant_by_identity(tx, scope, conversation_sid, identity)
         is not None
@@ -202,7 +205,7 @@ async def require_new_identity(
 
 
 async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
-    """Return one participant; named by SIDs alone, it takes one look-up."""
+    """Return one participant, with a single lookup if both names are SIDs."""
     conversation_sid = sids.parse(sids.CONVERSATION, call.path["ConversationSid"])
     sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
     if conversation_sid is not None and sid is not None:
@@ -217,7 +220,7 @@ async def fetch_participant(tx: Transaction, call: Call[NoParameters]) -> Partic
 
 
 async def fetch_own_participant(tx: Transaction, call: Call[NoParameters]) -> Participant:
-    """Return the participant that the calling user is in a conversation."""
+    """Return the participant of the calling user in a conversation."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     identity = call.caller.identity
     assert identity is not None
@@ -239,7 +242,7 @@ async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
 
 
 def conflict_scope_of_update(call: Call[UpdateParticipant]) -> ConflictScope | None:
-    """How far a change reaches: to the participant alone, unless it changes who that is."""
+    """Return the conflict scope: the participant alone, unless its identity or address changes."""
     sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
     if sid is None or _rebinds(call.parameters):
         return None
@@ -247,7 +250,7 @@ def conflict_scope_of_update(call: Call[UpdateParticipant]) -> ConflictScope | N
 
 
 async def update_participant(tx: Transaction, call: Call[UpdateParticipant]) -> Participant:
-    """Change a participant and emit its event."""
+    """Update a participant and emit its event."""
     conversation = await conversation_actions.conversation_in_path(tx, call)
     before = await participant_in_path(tx, call, conversation.sid)
     change = call.parameters
@@ -276,13 +279,13 @@ async def save_updated_participant(
     after: Participant,
     origin: Origin | None = None,
 ) -> Participant:
-    """Write a changed participant and tell of it. ``origin`` replaces the transaction's own."""
+    """Write a changed participant and emit its event. ``origin`` replaces the transaction's."""
     await participant_store.update_participant_row(tx, scope, before, after)
     payload: dict[str, object] = {
         "participant": after,
         "previous_date_updated": before.date_updated,
     }
-    if after.identity != before.identity:  # Whoever had it must hear no more.
+    if after.identity != before.identity:  # The previous identity must get no more events.
         payload["previous_identity"] = before.identity
     await tx.emit(
         scope,
@@ -311,9 +314,9 @@ def _with_updated_read_horizon(
 def with_read_horizon(
     before: Participant, conversation: Conversation, *, index: Any, timestamp: Any, now_ms: int
 ) -> Participant:
-    """How far a participant has read: an index above the newest message means the newest.
+    """Return the read horizon after a change; an index above the newest message is capped to it.
 
-    Without an index only the timestamp moves; a cleared index clears the timestamp as well.
+    A timestamp without an index changes only the timestamp; clearing the index clears both.
     """
     if index is UNSET:
         read_at = before.last_read_timestamp if timestamp is UNSET else timestamp
@@ -331,7 +334,7 @@ def with_read_horizon(
 
 
 def _rebinds(change: UpdateParticipant) -> bool:
-    """Return whether the change touches who the participant is or how it is reached."""
+    """Return whether the change touches the identity or the addresses."""
     return not (
         change.identity is UNSET
         and change.proxy_address is UNSET
@@ -365,7 +368,7 @@ async def _rebound(
 async def _with_proxy(
     tx: Transaction, scope: Scope, before: Participant, change: UpdateParticipant
 ) -> Participant:
-    """Set, change or take off the proxy of a participant that has an address."""
+    """Return the participant with its proxy set, changed or removed."""
     proxy = change.proxy_address
     if proxy is UNSET:
         return before
@@ -388,7 +391,7 @@ async def _with_proxy(
 async def _with_projected(
     tx: Transaction, scope: Scope, before: Participant, change: UpdateParticipant
 ) -> Participant:
-    """Set, change or take off the projected address of a chat participant."""
+    """Return the chat participant with its projected address set, changed or removed."""
     projected = change.projected_address
     if projected is UNSET:
         return before
@@ -411,7 +414,7 @@ async def _with_identity(
     before: Participant,
     change: UpdateParticipant,
 ) -> Participant:
-    """Put an identity behind a projected address, or take it away from there."""
+    """Return the projected address with its identity set or removed."""
     identity = change.identity
     if identity is UNSET:
         return before
@@ -424,7 +427,7 @@ async def _with_identity(
 
 
 async def delete_participant(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a participant: its messages stay, its pair of addresses is free."""
+    """Delete a participant: its messages stay, its address pair is released."""
     conversation = await conversation_actions.conversation_in_path(tx, call)
     participant = await participant_in_path(tx, call, conversation.sid)
     conversation_timers.require_changeable(conversation)
@@ -434,7 +437,7 @@ async def delete_participant(tx: Transaction, call: Call[NoParameters]) -> None:
 async def remove_participant(
     tx: Transaction, scope: Scope, participant: Participant, origin: Origin | None = None
 ) -> None:
-    """Delete a participant and tell of it. ``origin`` replaces the transaction's own."""
+    """Delete a participant and emit its event. ``origin`` replaces the transaction's."""
     await participant_store.delete_participant_row(
         tx, scope, participant.conversation_sid, participant.sid
     )

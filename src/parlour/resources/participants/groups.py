@@ -1,4 +1,4 @@
-"""The rules of groups (group MMS): who may be in one, and which numbers name it.
+"""The rules of groups (group MMS): who may be in one, and which numbers identify it.
 
 A conversation is a group as soon as one participant is in group form: a member (an address without
 a proxy) or a projected address. Participants may come in any order.
@@ -10,11 +10,12 @@ a proxy) or a projected address. Participants may come in any order.
 | pairs only: they are 1:1 | 50412 | yes | yes | yes |
 | members or projected addresses | yes | yes | yes, as a masked member | 50434 |
 
-The first line that applies counts, from the second on. Members and own numbers (projected
-addresses, proxies of masked members) together are the *set* of a group; it is complete with one of
-each. Only numbers of SMS are in it: WhatsApp pairs and e-mail beside them are on no thread. Two
-open conversations of an account do not complete the same set: a change that would is refused with
-50438. Removing a participant is never refused, so it may leave two equal sets.
+The first matching line applies, from the second on. The numbers of the members and the account's
+own numbers (projected addresses, proxies of masked members) form the *set* of a group; it is
+complete with at least one of each. The set contains SMS numbers only: WhatsApp pairs and e-mail
+addresses are not part of the thread. Two open conversations of an account must not complete the
+same set: such a change is rejected with 50438. Removing a participant is always allowed, so it may
+leave two equal sets.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
-# Groups exist between long codes of the United States and Canada only: +1 numbers but those of
-# other countries of the plan, and no toll-free ones.
+# Groups exist only between long codes of the United States and Canada: +1 numbers without the other
+# countries of the numbering plan, and without toll-free numbers.
 _NORTH_AMERICAN = re.compile(r"\+1([2-9]\d{2})[2-9]\d{6}\Z")
 _EXCLUDED_AREAS = frozenset(
     "242 246 264 268 284 340 345 441 473 649 658 664 670 671 684 721 758 767 784 787 809 829"
@@ -49,13 +50,13 @@ def may_be_in_group(address: str) -> bool:
 
 
 def require_room_for_native_members(counts: ParticipantCounts) -> None:
-    """Raise 50412 if an address without a proxy cannot join the participants that are counted."""
+    """Raise 50412 if an address without a proxy may not join the counted participants."""
     if counts.chat or (counts.pairs and not counts.in_group_form):
         raise ApiError(50412)
 
 
 def check_group_rules(participant: Participant, others: Sequence[Participant]) -> None:
-    """The rules of a group for one more, or a changed, participant."""
+    """Raise if a new or changed participant breaks the rules of a group."""
     if participant.is_chat:
         raise ApiError(50434)
     if participant.is_native:
@@ -73,7 +74,7 @@ def check_group_rules(participant: Participant, others: Sequence[Participant]) -
 
 
 def group_numbers(participants: Iterable[Participant]) -> frozenset[str]:
-    """Return the numbers that name a group; empty without a member, or without a number of ours."""
+    """Return the numbers that identify a group; empty unless the set is complete."""
     members: set[str] = set()
     own: set[str] = set()
     for each in participants:
@@ -94,7 +95,7 @@ async def require_unique_group(
     """Raise 50438 if a change completes the set of another open conversation.
 
     The name of the set is locked until the transaction ends: of two conversations that complete it
-    at the same time, the second one finds the first.
+    concurrently, the second one finds the first.
     """
     numbers = group_numbers(after)
     if not numbers or numbers == group_numbers(before):

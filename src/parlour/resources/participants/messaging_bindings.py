@@ -1,4 +1,4 @@
-"""The rules of messaging bindings: which addresses may go together, and whose they are.
+"""The rules of messaging bindings: valid combinations of addresses, and their ownership.
 
 Outside a group (``groups.py``) every address has a proxy, except e-mail, which never has one.
 """
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def address_or_none(address: Any) -> ChannelAddress | None:
-    """Return the address of a form, or None if it names none."""
+    """Return the address from a parameter, or None if it is absent."""
     return None if address is UNSET else address
 
 
 async def check_binding(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
 ) -> None:
-    """Which of identity, address, proxy and projected address may go together, and whose."""
+    """Raise if identity, address, proxy and projected address do not go together."""
     address, proxy = address_or_none(change.address), address_or_none(change.proxy_address)
     projected = address_or_none(change.projected_address)
     if change.identity is not UNSET and (address or proxy):
@@ -54,7 +54,7 @@ async def check_binding(
 async def require_sender(
     tx: Transaction, scope: Scope, address: ChannelAddress | None, proxy: ChannelAddress
 ) -> None:
-    """A proxy of this address: same channel, not the same, and the account's own."""
+    """Raise unless the proxy has the address's channel, differs from it, and is the account's."""
     if address is not None:
         if address.type == "email":
             raise ApiError(50453)
@@ -69,7 +69,7 @@ async def require_sender(
 async def require_own_projected_address(
     tx: Transaction, scope: Scope, projected: ChannelAddress
 ) -> None:
-    """A projected address: one of the account's numbers."""
+    """Raise unless the projected address is one of the account's numbers."""
     if not await account_store.may_send_from(tx, scope, projected.text):
         raise ApiError(50439)
 
@@ -77,7 +77,7 @@ async def require_own_projected_address(
 async def require_free_address_pair(
     tx: Transaction, scope: Scope, conversation_sid: str, address: str, proxy_address: str
 ) -> None:
-    """Raise 409 while the pair is bound anywhere in the account."""
+    """Raise 409 if the pair is bound in another conversation of the account."""
     holder = await participant_store.find_address_pair_owner(tx, scope, address, proxy_address)
     if holder is None:
         return

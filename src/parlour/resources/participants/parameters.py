@@ -1,4 +1,4 @@
-"""What may be said about a participant."""
+"""Parameters of the operations on participants."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET, Unset
 
 REMOVED = "null"
-"""The literal that takes something off a participant: an empty text says nothing."""
+"""The literal that removes a value from a participant: an empty text means unchanged."""
 
 _given_role_sid = parsers.sid(sids.ROLE, 50109)
 
 
 def address(_name: str, text: str) -> ChannelAddress | None:
-    """Return the address of a person; empty counts as absent."""
+    """Return a messaging address; empty counts as absent."""
     if not text:
         return None
     found = parse_address(text)
@@ -30,7 +30,7 @@ def address(_name: str, text: str) -> ChannelAddress | None:
 
 
 def proxy_address(_name: str, text: str) -> ChannelAddress | None:
-    """Return a sender of the account; empty counts as absent."""
+    """Return a sender address of the account; empty counts as absent."""
     if not text:
         return None
     found = parse_proxy_address(text)
@@ -40,7 +40,7 @@ def proxy_address(_name: str, text: str) -> ChannelAddress | None:
 
 
 def projected_address(_name: str, text: str) -> ChannelAddress | None:
-    """A number of the account that stands for a chat user in a group; empty counts as absent."""
+    """Return the account's number that represents a chat user in a group; empty is absent."""
     if not text:
         return None
     found = parse_proxy_address(text)
@@ -57,7 +57,7 @@ def role_sid(name: str, text: str) -> str | Unset:
 def _or_removed(
     parse: parsers.Parser[ChannelAddress | None],
 ) -> parsers.Parser[ChannelAddress | Unset | None]:
-    """On update: the literal ``null`` removes, an empty text says nothing."""
+    """Return a parser for updates: the literal ``null`` removes, an empty text is absent."""
 
     def parse_update(name: str, text: str) -> ChannelAddress | Unset | None:
         if text == REMOVED:
@@ -96,7 +96,7 @@ class CreateParticipant(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddParticipant(CreateParticipant):
-    """A new participant as a client adds it: an e-mail address comes with more."""
+    """A new participant added by a client: with the level and name of an e-mail address."""
 
     level: str | Unset = form_field("MessagingBinding.Level", parsers.enum("to", "cc", code=50420))
     name: str | Unset = form_field(
@@ -105,13 +105,13 @@ class AddParticipant(CreateParticipant):
 
     @property
     def has_email_details(self) -> bool:
-        """Whether something is said that only suits an e-mail address."""
+        """Whether a parameter is present that only an e-mail address may have."""
         return self.level is not UNSET or self.name is not UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateParticipant(Parameters):
-    """A change of a participant. Absent means unchanged; None means taken off."""
+    """A change of a participant. Absent means unchanged; None means removed."""
 
     empty_update_code: ClassVar[int | None] = 20161
 

@@ -1,4 +1,4 @@
-"""What a connected user may do with participants: itself is another matter than the others."""
+"""Permits for participants, which differ between oneself and others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> None:
-    """Adding oneself is joining; others are added by chat or by an address of their own."""
+    """Require the permission to join, or to add another participant, by chat or by address."""
     _, membership = await conversation_permits.visible_conversation(tx, call)
     access.allow_only(
         call,
@@ -42,12 +42,12 @@ async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> 
 
 
 async def fetch_own_participant(tx: Transaction, call: Call[Any]) -> None:
-    """Everybody who is one."""
+    """Require that the user is a participant."""
     await conversation_permits.joined_conversation(tx, call)
 
 
 async def update_participant(tx: Transaction, call: Call[Any]) -> None:
-    """Of oneself and of others a user can change the attributes, and nothing else."""
+    """Require a permission to change attributes, of oneself or of any; nothing else can change."""
     conversation, membership = await conversation_permits.joined_conversation(tx, call)
     participant = await participant_actions.participant_in_path(tx, call, conversation.sid)
     access.allow_only(call, "Attributes")
@@ -58,7 +58,7 @@ async def update_participant(tx: Transaction, call: Call[Any]) -> None:
 
 
 async def delete_participant(tx: Transaction, call: Call[Any]) -> None:
-    """Removing oneself is leaving."""
+    """Require the permission to leave, or to remove another participant."""
     conversation, membership = await conversation_permits.joined_conversation(tx, call)
     participant = await participant_actions.participant_in_path(tx, call, conversation.sid)
     leaves = participant.sid == membership.participant_sid

@@ -1,4 +1,4 @@
-"""What is shown of a participant."""
+"""Representations of participants."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ParticipantResource(msgspec.Struct, frozen=True, gc=False):
 
 
 def messaging_binding(participant: Participant) -> dict[str, str] | None:
-    """Only the members that are set; None for a participant that is reached by chat alone."""
+    """Return the members that are set; None for a participant that is reached by chat only."""
     if participant.binding_type is None:
         return None
     shown = {"type": participant.binding_type}
@@ -53,7 +53,7 @@ def resource(participant: Participant, view: View) -> ParticipantResource:
     """Return the REST resource."""
     conversation_sid, sid = participant.conversation_sid, participant.sid
     read_at = participant.last_read_timestamp
-    # By position: a page shows hundreds.
+    # Positional arguments are faster, and a page has hundreds of participants.
     return ParticipantResource(
         participant.account_sid,
         participant.service_sid if view.shows_service else msgspec.UNSET,
@@ -76,7 +76,7 @@ def _date(ms: int | None) -> str | None:
 
 
 def realtime_item(participant: Participant, user_sid: str | None) -> dict[str, Any]:
-    """The participant's entry in its conversation's roster; ``user_sid`` is its user's, if any."""
+    """Return the entry in the conversation's roster; ``user_sid`` is None without a user."""
     binding = messaging_binding(participant) or {}
     is_email = participant.identity is None and participant.binding_type == "email"
     email = {name: binding.get(name) for name in ("name", "address", "level")}
@@ -110,7 +110,7 @@ def my_conversation_item(participant: Participant) -> dict[str, Any]:
 
 
 def client_resource(participant: Participant) -> dict[str, Any]:
-    """Return what clients see of a participant, in the answer to a command."""
+    """Return what clients see of a participant, in the response to a command."""
     conversation_url = f"{client_urls.COMMANDS}/Conversations/{participant.conversation_sid}"
     read_at = participant.last_read_timestamp
     return {

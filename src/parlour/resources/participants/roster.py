@@ -1,7 +1,7 @@
-"""Participants as realtime maps show them: by key, each with the user behind its identity.
+"""Participants as realtime maps: entries by key, each with the user of its identity.
 
-A roster's keys are the participants' sids, a user's own map has the conversations'. Both are read
-in order of their keys, from a key on that need not exist, in either direction.
+The keys of a conversation's roster are participant sids, those of a user's own map conversation
+sids. Both are read in key order, in either direction, from a key that need not exist.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Member(NamedTuple):
 async def list_members_from(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str, count: int, *, descending: bool
 ) -> list[Member]:
-    """Return the participants of a conversation from a sid on."""
+    """Return participants of a conversation, starting at a sid."""
     listing = LIST_MEMBERS_DOWN if descending else LIST_MEMBERS
     rows = await tx.all(listing, scope.account_sid, conversation_sid, sid, count)
     return [Member(Participant(*row[:-1]), row[-1]) for row in rows]
@@ -63,7 +63,7 @@ async def list_members_from(
 async def list_memberships_from(
     tx: Transaction, scope: Scope, identity: str, sid: str, count: int, *, descending: bool
 ) -> list[Participant]:
-    """Return the places of a user in conversations, from a conversation's sid on."""
+    """Return the memberships of a user, starting at a conversation's sid."""
     listing = LIST_MEMBERSHIPS_DOWN if descending else LIST_MEMBERSHIPS
     rows = await tx.all(listing, scope.account_sid, scope.service_sid, identity, sid, count)
     return [Participant(*row) for row in rows]

@@ -1,4 +1,4 @@
-"""Participants: where they are and what can be done."""
+"""Routes of participants."""
 
 from __future__ import annotations
 
@@ -71,4 +71,4 @@ CLIENT_PARTICIPANTS = Collection(
     ),
     listed=False,
 )
-"""What clients add, and the participant that a client's user is."""
+"""Adding participants as a client, and the participant of a client's own user."""

@@ -1,4 +1,4 @@
-"""Participants as rows."""
+"""Rows of participants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Participant(msgspec.Struct, frozen=True):
     """One member of one conversation. Dates in milliseconds since 1970 UTC.
 
-    ``holds_pair`` is 1 while its pair of addresses is taken: from its creation until it goes or
+    ``holds_pair`` is 1 while its address pair is reserved: from its creation until it is deleted or
     its conversation closes; ``is_open`` is 1 until its conversation closes. ``binding_type`` is
     None for a participant without addresses.
     """
@@ -49,12 +49,12 @@ class Participant(msgspec.Struct, frozen=True):
 
     @property
     def is_chat(self) -> bool:
-        """Whether it is reached in real time alone."""
+        """Whether it is reached by chat only."""
         return self.binding_type is None
 
     @property
     def is_native(self) -> bool:
-        """Whether it is a group member: a phone number of its own, and no proxy."""
+        """Whether it is a native group member: it has a phone number, but no proxy."""
         return self.binding_type == "sms" and self.address is not None and not self.proxy_address
 
     @property
@@ -64,17 +64,17 @@ class Participant(msgspec.Struct, frozen=True):
 
     @property
     def own_number(self) -> str | None:
-        """The number of the account that others see in its place, if it has one."""
+        """The account's number that others see for it, if it has one."""
         return self.proxy_address or self.projected_address
 
     @property
     def group_number(self) -> str | None:
-        """Its own number, if phones can see it in the thread of a group: one of SMS."""
+        """Its own number if that is an SMS number, which phones see in the thread of a group."""
         return self.own_number if self.binding_type == "sms" else None
 
 
 class ParticipantCounts(NamedTuple):
-    """How many participants a conversation has, of which kinds; one may be of several."""
+    """The numbers of a conversation's participants by kind; one may count for several."""
 
     total: int
     with_address: int
@@ -144,9 +144,9 @@ SELECT COUNT(*) FROM (
      WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 AND is_open = 1 LIMIT $4
 ) AS found
 """
-# Conversations with exactly these numbers of SMS, as groups.py makes a set of them: $4 has a comma
-# before and behind each, and $5 is their count. Compared here, as one member may be in thousands of
-# groups. Of services that are still there: what is below a removed one goes in the background.
+# Conversations with exactly these SMS numbers, the set of groups.py: $4 is the list with a comma
+# before and after each number, $5 their count. The database compares, as one member may be in
+# thousands of groups. Deleted services are left out, because their rows are purged later.
 FETCH_GROUPS_BY_NUMBERS = """
 SELECT found.conversation_sid FROM (
     SELECT conversation_sid FROM participant
@@ -165,21 +165,21 @@ HAVING COUNT(DISTINCT COALESCE(other.proxy_address, other.projected_address, oth
                                               other.address) || ',%' THEN 0 ELSE 1 END) = 0
  ORDER BY found.conversation_sid LIMIT 1000
 """
-# By sid, because that is what the index of the open ones holds: closed ones are not looked at.
+# By sid, the column of the index of open participants, so that closed ones are not read.
 LIST_OPEN_MEMBERSHIPS = statement(
     "SELECT {columns} FROM participant WHERE account_sid = $1 AND sid IN ("
     "SELECT sid FROM participant WHERE account_sid = $1 AND service_sid = $2"
     " AND identity = $3 AND is_open = 1 LIMIT $4)",
     Participant,
 )
-# Those that joined before a moment: a user that is made again begins anew.
+# Only memberships from before the delete: a user created again may join in the meantime.
 LIST_MEMBERSHIPS_BEFORE = statement(
     "SELECT {columns} FROM participant WHERE account_sid = $1 AND service_sid = $2"
     " AND identity = $3 AND sequence < $4 ORDER BY sequence, sid LIMIT $5",
     Participant,
 )
-# A pending conversation claims its set like a pair: of this word, which is no address, and of the
-# numbers.
+# A pending conversation reserves its set as a pair of this constant, which is no valid address, and
+# the numbers.
 _GROUP_MARK = "group"
 FETCH_RESERVATION = """
 SELECT conversation_sid FROM pending_pair
@@ -205,7 +205,7 @@ LIST_AUTHOR_AND_BOUND = statement(
 async def find_participant_in_service(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str
 ) -> Participant | None:
-    """Return the participant with these SIDs, if its conversation is one of the service."""
+    """Return the participant with these SIDs, if its conversation belongs to the service."""
     row = await tx.one(
         FETCH_IN_SERVICE, scope.account_sid, scope.service_sid, conversation_sid, sid
     )
@@ -231,9 +231,9 @@ async def list_all_participants(
 async def find_address_pair_owner(
     tx: Transaction, scope: Scope, address: str, proxy_address: str
 ) -> str | None:
-    """Return the conversation that holds this pair of addresses, in any service of the account.
+    """Return the conversation that holds this address pair, in any service of the account.
 
-    The pair is locked until the transaction ends, so that a free one can be taken.
+    The pair is locked until the transaction ends, so that a free one can be reserved.
     """
     await tx.lock_name("pair", scope.account_sid, address, proxy_address)
     row = await tx.one(FETCH_ADDRESS_PAIR_OWNER, scope.account_sid, address, proxy_address)
@@ -243,7 +243,7 @@ async def find_address_pair_owner(
 async def reserve_address_pair(
     tx: Transaction, scope: Scope, conversation_sid: str, address: str, proxy_address: str
 ) -> None:
-    """Reserve an address pair for a participant that will be added in the background."""
+    """Reserve an address pair for a participant to be added in the background."""
     owner = (scope.account_sid, scope.service_sid, conversation_sid)
     await tx.run(INSERT_RESERVATION, *owner, address, proxy_address)
 
@@ -251,26 +251,26 @@ async def reserve_address_pair(
 async def reserve_group_numbers(
     tx: Transaction, scope: Scope, conversation_sid: str, numbers: frozenset[str]
 ) -> None:
-    """Reserve the numbers of a group whose participants will be added."""
+    """Reserve the set of numbers of a group whose participants are to be added."""
     await reserve_address_pair(tx, scope, conversation_sid, _GROUP_MARK, ",".join(sorted(numbers)))
 
 
 async def find_group_reservation(
     tx: Transaction, scope: Scope, numbers: frozenset[str]
 ) -> str | None:
-    """Return the conversation to be completed with this set, in any service of the account."""
+    """Return the pending conversation that reserved this set, in any service of the account."""
     claimed = ",".join(sorted(numbers))
     row = await tx.one(FETCH_RESERVATION, scope.account_sid, _GROUP_MARK, claimed)
     return row[0] if row else None
 
 
 async def release_reservations(tx: Transaction, scope: Scope, conversation_sid: str) -> int:
-    """Free the pairs and the set of participants that were still to be added; how many."""
+    """Release the reservations of pending participants; return the number of rows."""
     return await tx.run(DELETE_RESERVATIONS, scope.account_sid, conversation_sid)
 
 
 async def is_own_number(tx: Transaction, scope: Scope, address: str) -> bool:
-    """Return whether the address is one of the account's own: a sender, or configured."""
+    """Return whether the address belongs to the account: as a sender, or configured."""
     row = await tx.one(IS_OWN_NUMBER, scope.account_sid, address)
     assert row is not None
     return bool(row[0])
@@ -288,7 +288,7 @@ async def count_participants(
 async def count_open_memberships(
     tx: Transaction, scope: Scope, identity: str, count_max: int
 ) -> int:
-    """In how many conversations that are not closed an identity is, counted up to a number."""
+    """Return the number of an identity's open conversations, counted up to a limit."""
     row = await tx.one(
         COUNT_OPEN_MEMBERSHIPS, scope.account_sid, scope.service_sid, identity, count_max
     )
@@ -327,9 +327,9 @@ async def find_groups_by_numbers(
     member: str,
     but_conversation_sid: str,
 ) -> list[str]:
-    """Return other open conversations of the account with exactly these numbers of SMS.
+    """Return other open conversations of the account with exactly these SMS numbers.
 
-    ``member`` is one of them, from which the search begins.
+    ``member`` is one of the numbers, with which the search starts.
     """
     listed = f",{','.join(sorted(numbers))},"
     key = (scope.account_sid, member, but_conversation_sid)
@@ -340,10 +340,10 @@ async def find_groups_by_numbers(
 async def list_author_and_bound_participants(
     tx: Transaction, scope: Scope, conversation_sid: str, author: str
 ) -> list[Participant]:
-    """Whom a message of this author concerns, oldest first.
+    """Return the participants that a message of this author concerns, oldest first.
 
-    That is the participant whose identity the author is, and everybody who has an address: a
-    few rows, however many chat participants there are.
+    These are the participant with the author's identity, and all that have an address: a few rows,
+    however many chat participants there are.
     """
     rows = await tx.all(LIST_AUTHOR_AND_BOUND, scope.account_sid, conversation_sid, author)
     found = [Participant(*row) for row in rows]
@@ -351,7 +351,7 @@ async def list_author_and_bound_participants(
 
 
 def find_author(participants: list[Participant], author: str) -> Participant | None:
-    """The participant who is the author: by identity first, else by an address of its own."""
+    """Return the author's participant: by identity first, else by its address."""
     for each in participants:
         if each.identity == author:
             return each

@@ -1,4 +1,4 @@
-"""What happens to push bindings through the API: they are looked at and removed."""
+"""Actions on push bindings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be said about push bindings."""
+"""Parameters of the operations on push bindings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of a push binding."""
+"""Representations of push bindings."""
 
 from __future__ import annotations
 

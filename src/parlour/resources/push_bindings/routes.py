@@ -1,4 +1,4 @@
-"""Push bindings: where they are and what can be done."""
+"""Routes of push bindings."""
 
 from __future__ import annotations
 

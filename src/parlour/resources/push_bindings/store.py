@@ -1,4 +1,4 @@
-"""Push bindings as rows."""
+"""Rows of push bindings."""
 
 from __future__ import annotations
 

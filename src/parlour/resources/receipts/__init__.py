@@ -1,1 +1,1 @@
-"""Delivery receipts: what became of a message at a recipient outside the chat."""
+"""Delivery receipts: the status of a message for each recipient outside the chat."""

@@ -1,4 +1,4 @@
-"""What happens to delivery receipts."""
+"""Actions on delivery receipts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
-    """One receipt. Raises 404 for one of another message, and before its first status."""
+    """Return one receipt. Raises 404 for one of another message, and before its first status."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     message = await message_actions.message_in_path(tx, call, conversation_sid, "MessageSid")
     sid = call.path["Sid"]
@@ -51,17 +51,17 @@ async def list_receipts(tx: Transaction, call: Call[NoParameters]) -> Rows:
 async def record_status(
     tx: Transaction, scope: Scope, receipt_sid: str, report: StatusReport
 ) -> bool:
-    """Write what a carrier reported, and tell of it; whether it said anything new.
+    """Record a carrier's report and emit its event; return whether the status changed.
 
-    A report of a receipt that has gone, or that comes late or again, changes nothing.
+    A report that is late, repeated, or for a deleted receipt changes nothing.
     """
     if not await message_receipt_store.lock_conversation_of_receipt(tx, scope, receipt_sid):
-        return False  # It has gone; its rows follow in the background.
+        return False  # Deleted; its rows are purged in the background.
     before = await message_receipt_store.find_receipt(tx, scope, receipt_sid)
     if before is None or not receipt_statuses.may_follow(before.status, report.status):
         return False
     counted = await message_store.find_receipt_counts(tx, scope, before.message_sid)
-    if counted is None:  # The conversation has gone; its rows follow in the background.
+    if counted is None:  # The conversation was deleted; its rows are purged later.
         return False
     message_index, counts = counted
     after = msgspec.structs.replace(
@@ -85,7 +85,7 @@ async def record_status(
         scope,
         event_names.ON_DELIVERY_UPDATED,
         conversation_sid=after.conversation_sid,
-        # The message's own listeners see its summary change.
+        # Subscribers of the message see its summary change.
         subject_sid=after.message_sid,
         payload={"receipt": after, "message_sid": after.message_sid, "message": message},
         origin=SYSTEM,
@@ -94,7 +94,7 @@ async def record_status(
 
 
 def _moved(counts: ReceiptCounts, status: str | None, reported: str) -> ReceiptCounts:
-    """Return the counts of a message after one of its receipts moved."""
+    """Return the counts of a message after a transition of one of its receipts."""
 
     def now(counted: str, number: int) -> int:
         return number + receipt_statuses.count_change(status, reported, counted)

@@ -1,7 +1,7 @@
-"""Who sent or got a message by e-mail: only clients ask for that.
+"""E-mail senders and recipients of messages, for clients only.
 
-A page is a page of messages, each with everybody who has to do with it by e-mail, so that a list
-needs no position of its own.
+The list is paged by message, each with all of its e-mail recipients, so no separate cursor is
+needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
-# Of one page: at most 101 messages, each to at most 50 people outside the chat.
+# For one page: at most 101 messages, with at most 50 recipients outside the chat each.
 LIST_EMAIL_RECIPIENTS = """
 SELECT message.message_index, 0 AS place, 'from', sender.binding_name, sender.address
   FROM message JOIN participant AS sender
@@ -49,7 +49,7 @@ SELECT message.message_index, receipt.sequence AS place, recipient.binding_level
 
 
 class EmailRecipient(msgspec.Struct, frozen=True):
-    """Somebody a message came from or went to. ``level`` is from, to or cc."""
+    """A sender or recipient of a message. ``level`` is from, to or cc."""
 
     level: str
     name: str | None
@@ -57,7 +57,7 @@ class EmailRecipient(msgspec.Struct, frozen=True):
 
 
 class MessageRecipients(msgspec.Struct, frozen=True):
-    """One message, and who has to do with it by e-mail."""
+    """One message with its e-mail sender and recipients."""
 
     message_index: int
     message_sid: str
@@ -66,13 +66,13 @@ class MessageRecipients(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRecipients(Parameters):
-    """Of one message, or of a whole conversation."""
+    """Filter of a list: one message, or the whole conversation."""
 
     message_sid: str | Unset = form_field("MessageSid", parsers.sid(sids.MESSAGE, 50501))
 
 
 async def list_recipients(tx: Transaction, call: Call[ListRecipients]) -> Rows:
-    """Return a page of messages with their recipients, by index."""
+    """Return a page of messages with their recipients, in index order."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
     wanted = call.parameters.message_sid
     if wanted is UNSET:

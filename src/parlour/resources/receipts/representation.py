@@ -1,4 +1,4 @@
-"""What is shown of a delivery receipt."""
+"""Representations of delivery receipts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def client_resource(receipt: Receipt) -> dict[str, Any]:
 
 
 def client_recipients(found: MessageRecipients) -> list[dict[str, Any]]:
-    """Everybody a message came from or went to by e-mail."""
+    """Return the e-mail sender and recipients of a message."""
     return [
         {
             "message_sid": found.message_sid,

@@ -1,4 +1,4 @@
-"""Delivery receipts: where they are. They are only read."""
+"""Routes of delivery receipts. They are read-only."""
 
 from __future__ import annotations
 
@@ -47,4 +47,4 @@ CLIENT_RECIPIENTS = Collection(
     ),
     listed=False,
 )
-"""Who sent and got messages by e-mail."""
+"""Senders and recipients of messages by e-mail."""

@@ -1,8 +1,8 @@
-"""The statuses of a receipt: which may follow which, and what each counts as.
+"""The state machine of delivery receipts.
 
-A status only moves up: sent, delivered, read. A report that comes late or twice says nothing
-new; one that overtakes another counts for both. ``undelivered`` follows a hand-over, and carriers
-take it back with ``delivered``; ``failed`` means there was no hand-over, and nothing follows.
+Late and repeated reports are ignored; one that overtakes another counts for both. ``undelivered``
+means that a carrier accepted the message but did not deliver it, and may be corrected by
+``delivered``; ``failed`` means that no carrier accepted it, and is final.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _COUNTS_AS: Final[dict[str | None, frozenset[str]]] = {
 
 
 class StatusReport(msgspec.Struct, frozen=True):
-    """What a carrier says about one message at one recipient.
+    """The status of one message for one recipient, as a carrier reports it.
 
-    ``error_code`` is 0 without an error; ``channel_message_sid`` is the channel's own name of
-    the message, given with the hand-over.
+    ``error_code`` is 0 without an error; ``channel_message_sid`` is the carrier's identifier of
+    the message, assigned when it accepted it.
     """
 
     status: str
@@ -53,5 +53,5 @@ def may_follow(status: str | None, reported: str) -> bool:
 
 
 def count_change(status: str | None, reported: str, counted: str) -> int:
-    """By how much (-1, 0 or 1) a move changes the number of receipts that reached a status."""
+    """Return the change (-1, 0 or 1) of the number of receipts that have reached a status."""
     return (counted in _COUNTS_AS[reported]) - (counted in _COUNTS_AS[status])

@@ -1,4 +1,4 @@
-"""What happens to roles."""
+"""Actions on roles."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def fetch_role(tx: Transaction, call: Call[NoParameters]) -> Role:
 
 
 async def update_role(tx: Transaction, call: Call[UpdateRole]) -> Role:
-    """Give a role other permissions, in place of all that it has."""
+    """Replace the permissions of a role."""
     before = await role_in_path(tx, call)
     permissions = permissions_for(before.type, call.parameters.permissions)
     after = msgspec.structs.replace(
@@ -73,7 +73,7 @@ async def update_role(tx: Transaction, call: Call[UpdateRole]) -> Role:
 
 
 async def delete_role(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a role. Who has it gets the default of the service, which cannot be removed."""
+    """Delete a role. Its holders get the service's default role, which cannot be deleted."""
     role = await role_in_path(tx, call)
     if role.sid in await role_store.list_default_role_sids(tx, call.scope):
         raise ApiError(20409, "The role is a default role of its service")

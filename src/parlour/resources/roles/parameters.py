@@ -1,4 +1,4 @@
-"""What may be said about a role."""
+"""Parameters of the operations on roles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _permission(_name: str, text: str) -> Permission:
 
 
 def permissions_for(role_type: str, sent: list[Permission]) -> list[Permission]:
-    """Return each permission once, in the order sent. Raises 50104 for one of the other type."""
+    """Return the permissions without duplicates. Raises 50104 for one of the other role type."""
     wanted = list(dict.fromkeys(sent))
     too_many = len(sent) > limits.PERMISSIONS_PER_ROLE_MAX
     if too_many or not PERMISSIONS[RoleType(role_type)].issuperset(wanted):
@@ -45,7 +45,7 @@ class CreateRole(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateRole(Parameters):
-    """A change of a role: permissions in place of all of its own."""
+    """A change of a role: permissions that replace all existing ones."""
 
     permissions: list[Permission] = form_field(
         "Permission", _permission, required=True, repeated=True

@@ -1,4 +1,4 @@
-"""What is shown of a role."""
+"""Representations of roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles: where they are and what can be done."""
+"""Routes of roles."""
 
 from __future__ import annotations
 

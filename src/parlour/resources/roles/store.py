@@ -1,4 +1,4 @@
-"""Roles as rows. Permissions are kept as JSON text, in the order in which they were sent."""
+"""Rows of roles. Permissions are stored as JSON text, in the order in which they were sent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ find_role = TABLE.finder()
 list_roles = TABLE.lister()
 update_role_row = TABLE.updater()
 delete_role_row = TABLE.deleter()
-# The configuration of a service refers to roles, so the columns are read here by name.
+# Inline SQL: this store cannot import the service configuration's, which depends on roles.
 LIST_DEFAULT_ROLES = """
 SELECT default_chat_service_role_sid, default_conversation_creator_role_sid,
        default_conversation_role_sid
@@ -44,7 +44,7 @@ FETCH_FOR_ASSIGNMENT = select("role", Role, key=TABLE.key, lock="FOR KEY SHARE")
 
 
 async def find_role_for_assignment(tx: Transaction, scope: Scope, sid: str) -> Role | None:
-    """Return the role with this SID; it is not deleted before the transaction has ended."""
+    """Return the role with this SID, locked against deletion until the transaction ends."""
     row = await tx.one_cached(FETCH_FOR_ASSIGNMENT, scope.account_sid, scope.service_sid, sid)
     return Role(*row) if row else None
 

@@ -1,1 +1,1 @@
-"""Webhooks of one conversation."""
+"""Scoped webhooks: webhooks of one conversation."""

@@ -1,4 +1,4 @@
-"""What happens to the webhooks of a conversation. None of it is told to any webhook."""
+"""Actions on scoped webhooks. Their events are not sent to webhooks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ scoped_webhook_in_path = in_conversation_path(
 
 
 async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]) -> ScopedWebhook:
-    """Attach a webhook to a conversation in any state."""
+    """Create a webhook for a conversation in any state."""
     conversation = await conversation_actions.conversation_in_path(tx, call)
     return await add_scoped_webhook(tx, call.scope, conversation, call.parameters)
 
@@ -46,7 +46,7 @@ async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]
 async def add_scoped_webhook(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateScopedWebhook
 ) -> ScopedWebhook:
-    """Check and insert a webhook, and emit its event: which messages were there before it."""
+    """Validate and insert a webhook, and emit an event from which the replay starts."""
     webhook = ScopedWebhook(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
@@ -83,7 +83,7 @@ async def add_scoped_webhook(
 
 
 def _configured(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
-    """Return the webhook with the given parameters, complete for its target."""
+    """Return the webhook with the given parameters; raises if its target needs more."""
     change.check_list_sizes()
     if before.target == STUDIO:
         return _flow(before, change)
@@ -106,7 +106,7 @@ def _configured(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebho
 
 
 def _flow(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
-    """Return a webhook that starts a flow: it needs the flow, and filters may narrow it."""
+    """Return a webhook that starts a flow: the flow is required, filters are optional."""
     flow_sid = before.flow_sid if change.flow_sid is UNSET else change.flow_sid
     if flow_sid is None:
         raise ApiError(50367)
@@ -116,7 +116,7 @@ def _flow(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
 
 
 def _listed(said: list[str] | Unset, before: str | None) -> str | None:
-    """Return a list as it is kept; None for an empty one."""
+    """Return a list as JSON, as it is stored; None for an empty one."""
     if said is UNSET:
         return before
     return msgspec.json.encode(said).decode() if said else None
@@ -140,7 +140,7 @@ async def list_scoped_webhooks(tx: Transaction, call: Call[NoParameters]) -> Row
 
 
 async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]) -> ScopedWebhook:
-    """Change a webhook; its target stays what it is."""
+    """Update a webhook; its target is immutable."""
     before = await scoped_webhook_in_path(
         tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
     )
@@ -157,7 +157,7 @@ async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]
 
 
 async def delete_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Detach a webhook."""
+    """Delete a webhook."""
     webhook = await scoped_webhook_in_path(
         tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
     )
@@ -170,7 +170,7 @@ async def delete_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> No
 async def _emit_change(
     tx: Transaction, scope: Scope, webhook: ScopedWebhook, *, is_removed: bool
 ) -> None:
-    """Tell those who keep webhooks in mind."""
+    """Emit the event that invalidates caches of webhooks."""
     await tx.emit(
         scope,
         event_names.SCOPED_WEBHOOK_CHANGED,

@@ -1,4 +1,4 @@
-"""What may be said about a webhook of a conversation."""
+"""Parameters of the operations on scoped webhooks."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _given_url = url_parsers.url(code_long=50372)
 
 
 def _url(name: str, text: str) -> str | None:
-    """Empty clears it, which only a flow can do without."""
+    """Return a URL; empty clears it, which is valid for a flow only."""
     return _given_url(name, text) if text else None
 
 
 def _filter(_name: str, text: str) -> str:
-    """Return the name of a post-action event of a conversation, in its own case."""
+    """Return a conversation's post-action event in its canonical case."""
     if text not in SCOPED_FILTERS:
         raise ApiError(50365)
     return text
@@ -43,7 +43,7 @@ def _trigger(_name: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookParameters(Parameters):
-    """What a new webhook and a change of one have in common."""
+    """The parameters that create and update have in common."""
 
     url: str | Unset | None = form_field("Configuration.Url", _url)
     method: str | Unset = form_field(
@@ -56,7 +56,7 @@ class WebhookParameters(Parameters):
     )
 
     def check_list_sizes(self) -> None:
-        """Raise what is documented for too many triggers or filters."""
+        """Raise the documented errors for too many triggers or filters."""
         triggers = self.triggers
         if triggers is not UNSET and len(triggers) > limits.TRIGGERS_PER_WEBHOOK_MAX:
             raise ApiError(50362)
@@ -66,22 +66,22 @@ class WebhookParameters(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateScopedWebhook(WebhookParameters):
-    """A new webhook; what else it needs depends on its target."""
+    """A new webhook; which other parameters are required depends on its target."""
 
     target: str = form_field("Target", _target, required=True)
     replay_after: int | Unset = form_field("Configuration.ReplayAfter", parsers.integer(minimum=0))
 
     @classmethod
     def parse(cls, form: FormFields) -> Self:
-        """Return the record of a form. A target that is sent empty has a code of its own."""
+        """Return the parameters of a form. An empty target raises a separate error code."""
         if form.get("Target", [""])[-1] == "" and "Target" in form:
             raise ApiError(50368)
-        # Two arguments, as a class with slots is not the one that this body was written in.
+        # ``dataclass(slots=True)`` replaces the class, so ``super()`` without arguments fails.
         return super(CreateScopedWebhook, cls).parse(form)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateScopedWebhook(WebhookParameters):
-    """A change of a webhook: neither its target nor what it replays. Absent means unchanged."""
+    """A change of a webhook, without target and replay. Absent means unchanged."""
 
     empty_update_code: ClassVar[int | None] = 20161

@@ -1,4 +1,4 @@
-"""What is shown of a webhook of a conversation."""
+"""Representations of scoped webhooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _lists = msgspec.json.Decoder(list[str])
 
 
 def configuration(webhook: ScopedWebhook) -> dict[str, Any]:
-    """Return the members that its target has. A trigger's words are shown under both names."""
+    """Return the members that its target has. Triggers are shown under both of their names."""
     shown: dict[str, Any]
     filters = None if webhook.filters is None else _lists.decode(webhook.filters)
     if webhook.flow_sid is not None:

@@ -1,4 +1,4 @@
-"""Webhooks of a conversation: where they are and what can be done."""
+"""Routes of scoped webhooks."""
 
 from __future__ import annotations
 

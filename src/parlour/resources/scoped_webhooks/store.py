@@ -1,4 +1,4 @@
-"""Webhooks of conversations as rows. Lists are kept as JSON text, in the order they were sent."""
+"""Rows of scoped webhooks. Lists are stored as JSON text, in the order they were sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ScopedWebhook(msgspec.Struct, frozen=True):
     """One webhook of one conversation. ``target`` is webhook, trigger or studio.
 
     ``filters`` and ``triggers`` are JSON arrays or None; ``replay_after`` is the message index
-    from which on it was to be told of what was there before it. Dates in milliseconds since 1970.
+    from which earlier messages are replayed to it. Dates in milliseconds since 1970.
     """
 
     account_sid: str
@@ -50,14 +50,14 @@ LIST_ALL = statement(
     " ORDER BY sequence, sid LIMIT 5",
     ScopedWebhook,
 )
-# In the order of an index: without it PostgreSQL reads the table, whose rows may all be of others.
+# ORDER BY makes PostgreSQL use the index: else it scans the table, with rows of all accounts.
 FETCH_ANY = """
 SELECT 1 FROM scoped_webhook WHERE account_sid = $1 ORDER BY conversation_sid LIMIT 1
 """
 
 
 async def _record_change(tx: Transaction, scope: Scope, conversation_sid: str) -> None:
-    """Emit how a conversation's webhooks are before they change.
+    """Emit the state of a conversation's webhooks before a change.
 
     The webhook intake applies it to events that were committed earlier.
     """
@@ -71,7 +71,7 @@ async def _record_change(tx: Transaction, scope: Scope, conversation_sid: str) -
 
 
 async def insert_scoped_webhook(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
-    """Insert a webhook, and record how the webhooks of its conversation were."""
+    """Insert a webhook, and record the previous webhooks of its conversation."""
     await _record_change(tx, scope, webhook.conversation_sid)
     await _insert(tx, scope, webhook)
 
@@ -90,7 +90,7 @@ async def has_scoped_webhooks(tx: Transaction, scope: Scope) -> bool:
 
 
 async def update_scoped_webhook_row(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
-    """Write a webhook, and record how the webhooks of its conversation were."""
+    """Write a webhook, and record the previous webhooks of its conversation."""
     await _record_change(tx, scope, webhook.conversation_sid)
     await _update(tx, scope, webhook)
 
@@ -98,6 +98,6 @@ async def update_scoped_webhook_row(tx: Transaction, scope: Scope, webhook: Scop
 async def delete_scoped_webhook_row(
     tx: Transaction, scope: Scope, conversation_sid: str, sid: str
 ) -> int:
-    """Delete a webhook, and record how it was; return the number of rows."""
+    """Delete a webhook, and record its previous state; return the number of rows."""
     await _record_change(tx, scope, conversation_sid)
     return await _delete(tx, scope, conversation_sid, sid)

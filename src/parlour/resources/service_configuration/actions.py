@@ -1,4 +1,4 @@
-"""What happens to the configuration of a service."""
+"""Actions on the configuration of a service."""
 
 from __future__ import annotations
 

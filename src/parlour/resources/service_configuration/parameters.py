@@ -1,4 +1,4 @@
-"""What may be said about a service's configuration."""
+"""Parameters of the operations on the configuration of a service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of a service's configuration."""
+"""Representations of the configuration of a service."""
 
 from __future__ import annotations
 

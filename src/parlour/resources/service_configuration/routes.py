@@ -1,4 +1,4 @@
-"""The configuration of a service: where it is and what can be done."""
+"""Routes of the configuration of a service."""
 
 from __future__ import annotations
 

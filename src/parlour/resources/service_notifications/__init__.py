@@ -1,1 +1,1 @@
-"""The notification settings of a service: which events are pushed to phones, and as what."""
+"""The notification settings of a service: which events are pushed, with which templates."""

@@ -1,4 +1,4 @@
-"""What happens to the notification settings of a service."""
+"""Actions on the notification settings of a service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def fetch_service_notification(
 async def update_service_notification(
     tx: Transaction, call: Call[UpdateServiceNotification]
 ) -> ServiceNotification:
-    """Change the service's notification settings."""
+    """Update the service's notification settings."""
     before = await service_notification_store.get_service_notification(tx, call.scope)
     after = _changed(before, call.parameters.given())
     await service_notification_store.save_service_notification(tx, call.scope, after)
@@ -41,7 +41,7 @@ async def update_service_notification(
 
 
 def _changed(before: ServiceNotification, given: dict[str, Any]) -> ServiceNotification:
-    """The settings with the values that were sent, each in the notice its name begins with."""
+    """Return the settings with the given values, each set in the template its name starts with."""
     new_message = _with_sent_values(before.new_message, given, "new_message_")
     with_media = _with_sent_values(
         before.new_message.with_media or NotificationTemplate(), given, "with_media_"

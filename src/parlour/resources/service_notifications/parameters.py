@@ -1,4 +1,4 @@
-"""What may be said about a service's notifications."""
+"""Parameters of the operations on the notification settings of a service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _sound = parsers.clearable(parsers.text(limits.NOTIFICATION_SOUND_CHARS_MAX, 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateServiceNotification(Parameters):
-    """A change of the settings. Absent means unchanged; an empty text takes the member away."""
+    """A change of the settings. Absent means unchanged; an empty text removes the member."""
 
     log_enabled: bool | Unset = form_field("LogEnabled", _flag)
     new_message_enabled: bool | Unset = form_field("NewMessage.Enabled", _flag)

@@ -1,4 +1,4 @@
-"""What is shown of a service's notification settings."""
+"""Representations of the notification settings of a service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _notice(notice: NotificationTemplate) -> dict[str, Any]:
-    """Return whether it is on, and of the rest what was set."""
+    """Return whether the template is enabled, and its members that are set."""
     rest = {
         "template": notice.template,
         "badge_count_enabled": notice.badge_count_enabled,

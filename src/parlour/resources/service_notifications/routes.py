@@ -1,4 +1,4 @@
-"""The notification settings of a service: where they are and what can be done."""
+"""Routes of the notification settings of a service."""
 
 from __future__ import annotations
 

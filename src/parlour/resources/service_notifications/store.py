@@ -1,4 +1,4 @@
-"""Notification settings as rows: one for each service that ever set any."""
+"""Rows of notification settings: one for each service that has ever set any."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class NotificationTemplate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How one kind of event is pushed. What was never set, or was cleared, is None."""
+    """The template of one kind of push notification. Members that are not set are None."""
 
     enabled: bool = False
     template: str | None = None
@@ -36,7 +36,7 @@ class ServiceNotification(msgspec.Struct, frozen=True):
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """The columns: notices are JSON objects without the members that are None."""
+    """The columns: templates are JSON objects without the members that are None."""
 
     account_sid: str
     service_sid: str
@@ -59,7 +59,7 @@ def _encode_text(template: NotificationTemplate) -> str:
 
 
 async def get_service_notification(tx: Transaction, scope: Scope) -> ServiceNotification:
-    """Return the settings of the scope's service; until they are set, all are off."""
+    """Return the settings of the scope's service; all are off by default."""
     row = await _find(tx, scope)
     if row is None:
         return ServiceNotification(scope.account_sid, scope.service_sid)

@@ -1,1 +1,1 @@
-"""The webhook configuration of a service, which takes the place of its account's."""
+"""The webhook configuration of a service, which replaces the one of its account."""

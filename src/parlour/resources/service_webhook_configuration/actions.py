@@ -1,4 +1,4 @@
-"""What happens to the webhooks of a service."""
+"""Actions on the webhook configuration of a service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def fetch_service_webhook_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> ServiceWebhookConfiguration:
-    """Return the service's webhooks."""
+    """Return the service's webhook configuration."""
     return await service_webhook_configuration_store.get_service_webhook_configuration(
         tx, call.scope
     )
@@ -33,7 +33,7 @@ async def fetch_service_webhook_configuration(
 async def update_service_webhook_configuration(
     tx: Transaction, call: Call[UpdateWebhooks]
 ) -> ServiceWebhookConfiguration:
-    """Change the service's webhooks; the first change makes method and filters more than null."""
+    """Update the webhook configuration; the first update sets defaults for method and filters."""
     before = await service_webhook_configuration_store.get_service_webhook_configuration(
         tx, call.scope
     )

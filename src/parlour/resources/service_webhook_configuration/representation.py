@@ -1,4 +1,4 @@
-"""What is shown of a service's webhooks."""
+"""Representations of the webhook configuration of a service."""
 
 from __future__ import annotations
 

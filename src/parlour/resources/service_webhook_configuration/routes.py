@@ -1,4 +1,4 @@
-"""The webhooks of a service: where they are and what can be done."""
+"""Routes of the webhook configuration of a service."""
 
 from __future__ import annotations
 

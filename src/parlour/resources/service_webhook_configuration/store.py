@@ -1,4 +1,4 @@
-"""Service webhook configurations as rows: one for each service that ever set one."""
+"""Rows of service webhook configurations: one for each service that has ever set one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ServiceWebhookConfiguration(msgspec.Struct, frozen=True):
-    """Where a service's webhooks go. All None until it is first set.
+    """The webhook URLs of a service. All fields are None until the first update.
 
     ``filters`` is a JSON array of event names.
     """
@@ -29,7 +29,7 @@ class ServiceWebhookConfiguration(msgspec.Struct, frozen=True):
 
     @property
     def replaces_account(self) -> bool:
-        """Whether the account's webhooks do not count for this service."""
+        """Whether this configuration replaces the one of the account."""
         return self.pre_webhook_url is not None or self.post_webhook_url is not None
 
 
@@ -46,13 +46,13 @@ _delete = TABLE.deleter()
 async def save_service_webhook_configuration(
     tx: Transaction, scope: Scope, configuration: ServiceWebhookConfiguration
 ) -> None:
-    """Insert or update the row, and record in the event log how it was before."""
+    """Insert or update the row, and record its previous state in the event log."""
     await _record_change(tx, scope)
     await _save(tx, scope, configuration)
 
 
 async def delete_service_webhook_configuration(tx: Transaction, scope: Scope) -> None:
-    """Delete the row with its service; earlier events are still matched against it."""
+    """Delete the row with its service; events committed before are still matched against it."""
     await _record_change(tx, scope)
     await _delete(tx, scope)
 

@@ -1,1 +1,1 @@
-"""Conversation services: separate worlds of conversations, users and roles in one account."""
+"""Conversation services: isolated sets of conversations, users and roles in one account."""

@@ -1,4 +1,4 @@
-"""What happens to services. A new one gets four default roles and a configuration."""
+"""Actions on services. A new one gets four default roles and a configuration."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ service_in_path = in_path(sids.SERVICE, service_store.find_service)
 
 
 async def create_service(tx: Transaction, call: Call[CreateService]) -> Service:
-    """Create a service with everything that belongs to one."""
+    """Create a service with its default roles and its configuration."""
     return await create_service_with_defaults(tx, call.scope, call.parameters.friendly_name)
 
 
@@ -103,11 +103,11 @@ async def list_services(tx: Transaction, call: Call[NoParameters]) -> Rows:
 
 
 async def delete_service(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a service and everything below it.
+    """Delete a service and everything below it.
 
-    What is below can be large, so it goes in the background: without its service nothing of it
-    can be reached. Address pairs are account-wide, so they are freed at once. Deleting the default
-    service makes a new, empty one: the short URL form always means something.
+    The rows below it can be many, so they are purged in the background: without the service they
+    are unreachable. Address pairs are unique in the account, so they are released at once. Deleting
+    the default service creates a new, empty one, so that the short URL form always resolves.
     """
     service = await service_in_path(tx, call)
     await service_store.delete_service_row(tx, call.scope, service.sid)

@@ -1,4 +1,4 @@
-"""What may be said about a service."""
+"""Parameters of the operations on services."""
 
 from __future__ import annotations
 

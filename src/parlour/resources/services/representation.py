@@ -1,4 +1,4 @@
-"""What is shown of a service."""
+"""Representations of services."""
 
 from __future__ import annotations
 

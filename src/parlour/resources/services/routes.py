@@ -1,4 +1,4 @@
-"""Services: where they are and what can be done. There is no update: POST on one is 405."""
+"""Routes of services. There is no update: POST on an instance returns 405."""
 
 from __future__ import annotations
 

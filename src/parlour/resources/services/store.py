@@ -1,4 +1,4 @@
-"""Services as rows."""
+"""Rows of services."""
 
 from __future__ import annotations
 

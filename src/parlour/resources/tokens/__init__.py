@@ -1,1 +1,1 @@
-"""Access tokens for development: made by the server, for programs that cannot make them yet."""
+"""Access tokens for development, created by the server for applications that cannot yet."""

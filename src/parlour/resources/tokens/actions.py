@@ -1,8 +1,8 @@
-"""Making access tokens, as a program of the account would make them with one of its API keys.
+"""Creation of access tokens, equal to those that an application signs with its API key.
 
-An API key signs its tokens itself and may name no other key: revoking it ends all that came of it.
-A caller who showed the auth token names the key; if it names none, a key is made for this once, and
-kept among the account's API keys: revoking it there ends every token that it signed.
+A caller with an API key gets tokens signed by that key only: revoking it invalidates all of them. A
+caller with the auth token names the key; without one, a development key is created once and stored
+among the account's API keys, so that revoking it invalidates every token that it signed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEVELOPMENT_KEY_NAME: Final = "Parlour development tokens"
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """For whom, where and how long. No service: the default one; no key: the one kept for this."""
+    """The parameters of a token. Defaults: the default service, and the development key."""
 
     identity: str
     service_sid: str | None = None
@@ -41,7 +41,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IssuedToken(msgspec.Struct, frozen=True):
-    """A token, and what it is good for; it is not kept anywhere."""
+    """A token and its parameters; it is not stored."""
 
     token: str
     identity: str
@@ -78,7 +78,7 @@ async def issue_token(
         now_ms=tx.now,
         ttl_seconds=wanted.ttl_seconds,
     )
-    # As the token says it: in whole seconds.
+    # The token contains whole seconds.
     expires_ms = (tx.now // 1000 + wanted.ttl_seconds) * 1000
     return IssuedToken(token, wanted.identity, service_sid, expires_ms)
 

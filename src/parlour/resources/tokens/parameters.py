@@ -1,4 +1,4 @@
-"""What may be said about a new access token."""
+"""Parameters of the operations on access tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of a new access token: it is shown this once, and not kept."""
+"""Representations of new access tokens, which are shown once and not stored."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def resource(made: IssuedToken, _view: View) -> dict[str, Any]:
-    """Return the token, as an answer."""
+    """Return the token for a response."""
     return row(made)
 
 
 def row(made: IssuedToken) -> dict[str, Any]:
-    """Return the token, as the command line shows it too."""
+    """Return the token, also for the command line."""
     return {
         "token": made.token,
         "identity": made.identity,

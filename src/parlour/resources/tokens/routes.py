@@ -1,4 +1,4 @@
-"""Access tokens for development: where they are made. It is Parlour's own, not the API's."""
+"""Routes of access tokens for development, which are Parlour's own and not part of the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key that signs tokens of callers who have none of their own, as a row among the logins."""
+"""The development key of an account, which signs tokens for callers that name no key."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Verifies access tokens: the key's secret, the account, the service.
+"""Verification of access tokens: signature, key, account and service.
 
-| token                                              | reads of the store                    |
-|----------------------------------------------------|---------------------------------------|
-| malformed, or a signature of a wrong length        | none                                  |
-| of an unknown key, or with a wrong signature       | a share of one, once a second and key |
-| with a right signature                             | the same, and one of its own, so that |
-|                                                    | a revoked key is refused at once      |
+| token                                               | reads from the store                   |
+|-----------------------------------------------------|----------------------------------------|
+| malformed, or with a signature of a wrong length    | none                                   |
+| of an unknown key, or with an invalid signature     | part of a batch, once a second and key |
+| with a valid signature                              | the same, and a separate one, so that  |
+|                                                     | a revoked key is rejected at once      |
 
-Wrong tokens are throttled by address and key, with the logins (resources/accounts/login_gate.py).
-A right one passes without delay for ten minutes after it was verified.
+Invalid tokens are throttled by address and key, with the logins (resources/accounts/login_gate.py).
+A valid one passes without delay for ten minutes after it was verified.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 _ACTIVE: Final = "active"
-# The codes of tokens that their key has not signed: these are failures. An expired one is none.
+# The codes of tokens with an invalid signature, which count as failures; expired ones do not.
 _GUESSED: Final = frozenset({access_tokens.BAD_ISSUER, access_tokens.BAD_SIGNATURE})
 
 
-class ServiceUnknown(Exception):  # noqa: N818 - a decision, not a mishap.
-    """The token is right, but its service is not there."""
+class ServiceUnknown(Exception):  # noqa: N818 - an expected result, not a fault.
+    """The token is valid, but its service does not exist."""
 
 
 class AccountNotActive(Exception):  # noqa: N818 - as above.
-    """The token is right, but its account is suspended or closed."""
+    """The token is valid, but its account is suspended or closed."""
 
 
 class AccessTokenVerifier:
@@ -55,14 +55,14 @@ class AccessTokenVerifier:
         self._vault = vault
         self._clock = clock
         self._gate = gate
-        # By the keyed digest of a token: until when it counts as known to be right.
+        # By the keyed digest of a token: the time until which it counts as valid.
         self._recent: OrderedDict[str, float] = OrderedDict()
 
     async def verify(self, text: object, peer: str) -> AccessToken:
-        """Return the proven token.
+        """Return the verified token.
 
         ``peer``: the address of the client. Raises AccessTokenRefused, ServiceUnknown,
-        AccountNotActive, or ApiError 429 for too many wrong tokens.
+        AccountNotActive, or ApiError 429 after too many invalid tokens.
         """
         claimed = access_tokens.parse_unverified(text)
         proof = self._vault.digest(str(text))
@@ -89,7 +89,7 @@ class AccessTokenVerifier:
         return token
 
     async def recheck(self, token: AccessToken) -> None:
-        """Check a token again that was proven before. Raises as ``verify`` does."""
+        """Check a token again that was verified before. Raises as ``verify`` does."""
         await self._store.read(lambda tx: _recheck(tx, token), account_sid=token.account_sid)
 
     def _prove(self, claimed: UnverifiedToken, login: LoginSecret | Login | None) -> AccessToken:
@@ -99,7 +99,7 @@ class AccessTokenVerifier:
         return access_tokens.verify_parsed(claimed, secret, self._clock.now_ms())
 
     def _match(self, claimed: UnverifiedToken, admitted: Sequence[LoginSecret]) -> bool | None:
-        """Return True if the key signed the token, which may have expired; None if not."""
+        """Return True if the key signed the token, even if that has expired; else None."""
         try:
             self._prove(claimed, _key_of(claimed, admitted))
         except AccessTokenRefused as refused:
@@ -114,12 +114,12 @@ class AccessTokenVerifier:
 
 
 def _key_of(claimed: UnverifiedToken, admitted: Sequence[LoginSecret]) -> LoginSecret | None:
-    """Return the API key that a token names, if it is one of the account that it names."""
+    """Return the API key that a token names, if it belongs to the account that it names."""
     return next((each for each in admitted if each.account_sid == claimed.account_sid), None)
 
 
 async def _recheck(tx: Transaction, token: AccessToken) -> Login:
-    """Return the key of a token whose key, account and service are there. Raises as ``verify``."""
+    """Return the token's key if key, account and service exist. Raises as ``verify`` does."""
     scope = scope_of(token)
     login = await account_store.find_login(tx, scope, token.key_sid)
     if login is None:
@@ -129,12 +129,12 @@ async def _recheck(tx: Transaction, token: AccessToken) -> Login:
 
 
 def scope_of(token: AccessToken) -> Scope:
-    """Return the one service in which a token is good for anything."""
+    """Return the scope that a token is limited to: one service."""
     return Scope(token.account_sid, token.service_sid)
 
 
 def caller_of(token: AccessToken) -> Caller:
-    """Who shows the token: a user, bound by roles."""
+    """Return the caller of a token: a user, restricted by roles."""
     return Caller(token.account_sid, token.key_sid, token.identity)
 
 

@@ -1,1 +1,1 @@
-"""User conversations: a conversation as one of its users sees it."""
+"""User conversations: conversations from the perspective of one user."""

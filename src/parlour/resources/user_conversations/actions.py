@@ -1,4 +1,4 @@
-"""What happens to the conversations of a user."""
+"""Actions on user conversations."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def membership_in_path(tx: Transaction, call: Call[Any]) -> tuple[Conversa
 async def _find_user_conversation(
     tx: Transaction, call: Call[Any], participant: Participant
 ) -> UserConversation:
-    """Return the record that is shown of a participant who is a user."""
+    """Return the record of a user's membership that is shown."""
     assert participant.identity is not None
     found = await user_conversation_store.find_user_conversation(
         tx, call.scope, participant.identity, participant.conversation_sid
@@ -63,13 +63,13 @@ async def list_user_conversations(tx: Transaction, call: Call[NoParameters]) -> 
 
 
 async def fetch_user_conversation(tx: Transaction, call: Call[NoParameters]) -> UserConversation:
-    """Return the conversation of a user that the path names."""
+    """Return the user's conversation that the path names."""
     _, participant = await membership_in_path(tx, call)
     return await _find_user_conversation(tx, call, participant)
 
 
 def conflict_scope_of_update(call: Call[UpdateUserConversation]) -> ConflictScope | None:
-    """How far a change of a user's place reaches: no further than the place."""
+    """Return the conflict scope of an update of a membership: that membership alone."""
     text = call.path["UserSid"]
     subject_sid = sids.normal(text) if sids.is_sid(sids.USER, text) else ""
     return conversation_actions.conflict_scope_in_path(call, subject_sid)
@@ -78,7 +78,7 @@ def conflict_scope_of_update(call: Call[UpdateUserConversation]) -> ConflictScop
 async def update_user_conversation(
     tx: Transaction, call: Call[UpdateUserConversation]
 ) -> UserConversation:
-    """Change how far a user has read, or whether it is notified: webhooks never hear of it."""
+    """Update the read horizon or the notification level, without webhooks."""
     return await _find_user_conversation(
         tx, call, await update_membership(tx, call, _silent_origin(tx))
     )
@@ -87,7 +87,7 @@ async def update_user_conversation(
 async def update_membership(
     tx: Transaction, call: Call[UpdateUserConversation], origin: Origin
 ) -> Participant:
-    """Write what changes of a user's place, and tell of it; of the read horizon, with an origin."""
+    """Write a changed membership and emit its events; the read horizon's has this origin."""
     conversation, before = await membership_in_path(tx, call)
     change = call.parameters
     conversation_timers.require_changeable(conversation)
@@ -122,12 +122,12 @@ async def update_membership(
 
 
 async def delete_user_conversation(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Take a user out of a conversation, as deleting the participant would."""
+    """Remove a user from a conversation, the same as deleting the participant."""
     conversation, participant = await membership_in_path(tx, call)
     conversation_timers.require_changeable(conversation)
     await participant_actions.remove_participant(tx, call.scope, participant, _silent_origin(tx))
 
 
 def _silent_origin(tx: Transaction) -> Origin:
-    """Who caused the change, in a way that no webhook hears of it."""
+    """Return the transaction's origin in a form that no webhook is sent for."""
     return msgspec.structs.replace(tx.origin, fires=False)

@@ -1,7 +1,7 @@
-"""A conversation as one of its people sees it: with its counts, and with the own place in it.
+"""Conversations from the perspective of a client's user: with counts and the user's membership.
 
-That is what clients are answered about conversations. A creator who takes no part in its
-conversation sees it too, without a place.
+This is the result of client commands on conversations. A creator who is not a participant sees the
+conversation too, without a membership.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ClientConversation(msgspec.Struct, frozen=True):
-    """One conversation, and the place in it of whoever asked."""
+    """One conversation, and the caller's membership of it."""
 
     conversation: Conversation
     participants_count: int
@@ -34,7 +34,7 @@ class ClientConversation(msgspec.Struct, frozen=True):
 
     @property
     def messages_count(self) -> int:
-        """How many messages there are."""
+        """The number of messages that exist."""
         return self.conversation.next_message_index - self.conversation.removed_messages
 
 
@@ -80,7 +80,7 @@ async def update_own_membership(
 ) -> ClientConversation:
     """Update the membership of the user, and return the conversation.
 
-    Webhooks hear of the read horizon, as of any change of a participant by a client.
+    Webhooks are sent for the read horizon, as for each change of a participant by a client.
     """
     await user_conversation_actions.update_membership(tx, call, tx.origin)
     return await _client_conversation(

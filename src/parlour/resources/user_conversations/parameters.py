@@ -1,4 +1,4 @@
-"""What may be said about a user's conversation."""
+"""Parameters of the operations on user conversations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateUserConversation(Parameters):
-    """A change of what a user alone sees. Absent means unchanged."""
+    """A change of a membership, visible to its user only. Absent means unchanged."""
 
     empty_update_code: ClassVar[int | None] = 20161
 

@@ -1,4 +1,4 @@
-"""What a connected user may do with users' conversations: with its own alone."""
+"""Permits for user conversations: a user may only access its own."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 async def list_user_conversations(tx: Transaction, call: Call[Any]) -> None:
-    """Nobody learns where somebody else is."""
+    """Raise 404 for another user, so that memberships are not disclosed."""
     user = await user_actions.user_in_path(tx, call)
     if user.identity != access.caller_identity(call):
         raise call.not_found(50200)
 
 
 async def fetch_user_conversation(tx: Transaction, call: Call[Any]) -> None:
-    """One's own place in a conversation; its creator sees that it has none."""
+    """Require the user's own membership, or that the user created the conversation."""
     await list_user_conversations(tx, call)
     await conversation_permits.visible_conversation(tx, call)
 
 
 async def update_user_conversation(tx: Transaction, call: Call[Any]) -> None:
-    """Every participant says how far it has read; being notified or not is a permission."""
+    """Allow the read horizon to each participant; require a permission for the level."""
     await list_user_conversations(tx, call)
     _, membership = await conversation_permits.joined_conversation(tx, call)
     access.allow_only(call, "NotificationLevel", "LastReadMessageIndex")

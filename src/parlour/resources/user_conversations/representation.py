@@ -1,4 +1,4 @@
-"""What is shown of a user's conversation."""
+"""Representations of user conversations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def resource(found: UserConversation, view: View) -> dict[str, Any]:
-    """The REST resource, keys in documented order; names and dates are the conversation's."""
+    """Return the REST resource, keys in documented order; names and dates of the conversation."""
     conversation_url = f"{view.base_url}/Conversations/{found.conversation_sid}"
     return {
         "account_sid": found.account_sid,
@@ -43,14 +43,14 @@ def resource(found: UserConversation, view: View) -> dict[str, Any]:
 
 
 def client_resource(found: UserConversation) -> dict[str, Any]:
-    """Return what clients see of a conversation that their user is in, in a list."""
+    """Return the entry of a conversation in a list of the client's user."""
     return conversation_representation.client_resource(
         found, found.conversation_sid
     ) | _membership_fields(found)
 
 
 def client_conversation(seen: ClientConversation) -> dict[str, Any]:
-    """Return what clients see of a single conversation: its counts too."""
+    """Return what clients see of a single conversation, with its counts."""
     shown = conversation_representation.client_resource(seen.conversation, seen.conversation.sid)
     shown |= {
         "participants_count": seen.participants_count,

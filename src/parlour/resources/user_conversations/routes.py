@@ -1,6 +1,6 @@
-"""User conversations: where they are and what can be done. Being in one is made elsewhere.
+"""Routes of user conversations; memberships are created through ``participants``.
 
-None of these operations takes the header that lets webhooks hear of a change.
+None of these operations accepts the header that enables webhooks.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ CLIENT_CONVERSATIONS = Collection(
     ),
     listed=False,
 )
-"""Conversations as clients make and change them."""
+"""Conversations as clients create and update them."""
 
 CLIENT_MEMBERSHIPS = Collection(
     noun="ClientPlace",
@@ -93,4 +93,4 @@ CLIENT_MEMBERSHIPS = Collection(
     ),
     listed=False,
 )
-"""The place of a client's user in one conversation; webhooks are asked about the read horizon."""
+"""A client user's membership of a conversation; the read horizon has a pre-action webhook."""

@@ -1,9 +1,9 @@
-"""User conversations as rows: a participant, its conversation, and what is still unread.
+"""Rows of user conversations: a participant, its conversation, and the number of unread messages.
 
-Unread are the messages that exist above the read horizon, counted up to a limit. Indexes are
-never given twice, so where no message was ever removed their number is a difference; where some
-were, it lies between that difference and what it is without them. Only if that leaves it open are
-messages counted: their key alone is read, and never more of them than the limit.
+Messages above the read horizon are unread, counted up to a limit. Indexes are never reused, so
+without deleted messages the number is a difference of indexes; with them, it is between that
+difference and the difference minus the deleted ones. Only if the limit lies within that range are
+messages counted, from the index of their key, and never more than the limit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class UserConversation(msgspec.Struct, frozen=True):
-    """A conversation and the place of one user in it. Dates in milliseconds since 1970 UTC.
+    """A conversation and the membership of one user. Dates in milliseconds since 1970 UTC.
 
     ``sid`` is the participant's, ``user_identity`` the user's; ``unread_messages_count`` is
     None until the read horizon has been set.

@@ -1,1 +1,1 @@
-"""Removal of users with their memberships."""
+"""Deletion of users with their memberships."""

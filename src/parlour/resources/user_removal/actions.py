@@ -1,4 +1,4 @@
-"""Delete users: above users and the participants that they are in conversations."""
+"""Delete users; imports both ``users`` and ``participants``."""
 
 from __future__ import annotations
 

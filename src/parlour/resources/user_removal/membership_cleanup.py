@@ -1,9 +1,9 @@
-"""A user who is removed leaves all conversations: the open ones at once, old ones soon.
+"""Remove the memberships of a deleted user: open conversations at once, the rest in batches.
 
-The conversations of an identity that are not closed are bounded, so it leaves them in the
-transaction of the delete. Closed ones can be any number: the first are left at once too, the rest
-is noted with the moment and the origin of the delete and done in the background. A user made
-again with the same identity joins after that moment, so nothing of it is touched.
+The open conversations of an identity are bounded, so their memberships are removed in the
+transaction of the delete. Closed ones are unbounded: the first are removed at once too, and the
+remainder is recorded with the time and the origin of the delete, for a background job. A user
+created again with the same identity joins after that time, so its memberships are not touched.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class MembershipCleanup(msgspec.Struct, frozen=True):
-    """What remains to be left: memberships of an identity older than ``sequence``."""
+    """The remaining work: memberships of an identity older than ``sequence``."""
 
     account_sid: str
     service_sid: str
@@ -41,7 +41,7 @@ class MembershipCleanup(msgspec.Struct, frozen=True):
 
 INSERT = insert("departure", MembershipCleanup)
 FETCH_NEXT = statement(
-    # tidy: account-in-sql - only the scheduler reads it, for every account
+    # tidy: account-in-sql - read by the scheduler only, for every account
     "SELECT {columns} FROM departure ORDER BY sequence LIMIT 1",
     MembershipCleanup,
 )
@@ -51,7 +51,7 @@ DELETE = "DELETE FROM departure WHERE account_sid = $1 AND user_sid = $2"
 
 
 async def remove_memberships(tx: Transaction, scope: Scope, user: User) -> None:
-    """Remove a user from its conversations, or record what remains to be removed."""
+    """Remove a user from its conversations, or record the remainder for the job."""
     for participant in await participant_store.list_open_memberships(tx, scope, user.identity):
         await _remove_membership(tx, scope, participant)
     departure = MembershipCleanup(
@@ -69,7 +69,7 @@ async def remove_memberships(tx: Transaction, scope: Scope, user: User) -> None:
 
 
 async def _remove_oldest_memberships(tx: Transaction, departure: MembershipCleanup) -> bool:
-    """Remove some of the oldest memberships; return whether there may be more."""
+    """Remove a batch of the oldest memberships; return whether there may be more."""
     scope = Scope(departure.account_sid, departure.service_sid)
     origin = Origin(departure.source, departure.client_identity, bool(departure.fires))
     found = await participant_store.list_memberships_before(
@@ -83,7 +83,7 @@ async def _remove_oldest_memberships(tx: Transaction, departure: MembershipClean
 async def _remove_membership(
     tx: Transaction, scope: Scope, found: Participant, origin: Origin | None = None
 ) -> None:
-    """Remove one membership, if it is still there once its conversation is locked."""
+    """Lock the conversation of a membership, and remove the membership if it still exists."""
     if await conversation_store.find_conversation_sid(tx, scope, found.conversation_sid) is None:
         await participant_store.delete_participant_row(tx, scope, found.conversation_sid, found.sid)
         return
@@ -95,7 +95,7 @@ async def _remove_membership(
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
-    """Return the current time if memberships remain to be removed."""
+    """Return the current time if memberships remain to be removed, else None."""
     return None if await tx.one(EXISTS) is None else tx.now
 
 

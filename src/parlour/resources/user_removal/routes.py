@@ -1,4 +1,4 @@
-"""The operation that deletes a user; the others are those of ``users``."""
+"""The operation that deletes a user; the others are in ``users``."""
 
 from __future__ import annotations
 

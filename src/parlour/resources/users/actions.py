@@ -1,4 +1,4 @@
-"""What happens to users."""
+"""Actions on users."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ user_in_path = in_path(
 user_in_path_for_update = in_path(
     sids.USER, user_store.find_user_for_update, user_store.find_user_by_identity_for_update
 )
-"""The user stays as it is until the transaction has ended."""
+"""Locks the user's row until the transaction ends."""
 
 
 async def create_user(tx: Transaction, call: Call[CreateUser]) -> User:
-    """Create a user. An identity has one user in a service."""
+    """Create a user. An identity is unique in a service."""
     said = call.parameters
     user = await _changed(
         tx, call.scope, await user_provisioning.build_user(tx, call.scope, said.identity), said

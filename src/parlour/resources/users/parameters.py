@@ -1,4 +1,4 @@
-"""What may be said about a user."""
+"""Parameters of the operations on users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET, Unset
 
 RESERVED: Final = "system"
-"""The author of what nobody in particular wrote: no user can have this identity."""
+"""The author of messages without one; not allowed as an identity."""
 
 _identity_text = parsers.text(limits.IDENTITY_CHARS_MAX, 50207)
 _friendly_name_text = parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 50003)
@@ -20,7 +20,7 @@ _given_role_sid = parsers.sid(sids.ROLE, 50102)
 
 
 def identity(name: str, text: str) -> str:
-    """A chat identity: not empty, not too long, not reserved, and nothing like a user's sid."""
+    """Return a chat identity: not empty, within the limit, not reserved, not like a user's sid."""
     if not text:
         raise ApiError(50204)
     if text == RESERVED:
@@ -31,7 +31,7 @@ def identity(name: str, text: str) -> str:
 
 
 def _friendly_name(name: str, text: str) -> str | Unset:
-    """Empty keeps the old value, as with conversations."""
+    """Return a name; empty retains the old value, as with conversations."""
     return _friendly_name_text(name, text) or UNSET
 
 
@@ -42,7 +42,7 @@ def _role_sid(name: str, text: str) -> str | Unset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateUser(Parameters):
-    """A new user. Its identity is for good."""
+    """A new user. Its identity is immutable."""
 
     identity: str = form_field("Identity", identity, required=True)
     friendly_name: str | Unset = form_field("FriendlyName", _friendly_name)

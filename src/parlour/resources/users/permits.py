@@ -1,4 +1,4 @@
-"""What a connected user may do with users: see them all, change itself or any."""
+"""Permits for users: read all of them, update oneself, or anyone with the permission."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def update_user(tx: Transaction, call: Call[Any]) -> None:
-    """A name and attributes can be changed; a role in a shared conversation may grant it too."""
+    """Permit a name or attributes; a role in a shared conversation may grant it too."""
     user = await user_actions.user_in_path(tx, call, "Sid")
     access.allow_only(call, "FriendlyName", "Attributes")
     permissions = [Permission.EDIT_ANY_USER_INFO]

@@ -1,7 +1,8 @@
-"""Who is online, over all nodes: a user is, while any node holds a connection of it.
+"""Online state of users over all nodes.
 
-Each node notes its own users, and says from time to time that it is there. One that falls silent
-is gone with its users: they are noted as gone a few at a time, by whoever runs the scheduler.
+A user is online while at least one node holds a connection of it. Each node records its own users
+and renews its lease periodically. When the lease of a node expires, the scheduler records its users
+as disconnected, in batches.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ DELETE FROM presence
 FETCH_PRESENCE = """
 SELECT 1 FROM presence WHERE account_sid = $1 AND service_sid = $2 AND identity = $3 LIMIT 1
 """
-# tidy: account-in-sql - the users of a node, of whatever account
+# tidy: account-in-sql - the users of a node, over all accounts
 LIST_OF_NODE = """
 SELECT account_sid, service_sid, identity FROM presence WHERE node = $1
  ORDER BY account_sid, service_sid, identity LIMIT $2
@@ -70,7 +71,7 @@ async def _update_online(tx: Transaction, scope: Scope, identity: str) -> None:
     )
 
 
-# tidy: event-for-change - a sign of life: nobody has to hear of it
+# tidy: event-for-change - a heartbeat has no subscribers
 async def renew_node(tx: Transaction, node: str, *, is_only: bool) -> None:
     """Renew the lease of a node; the only node expires all others."""
     if is_only:
@@ -92,7 +93,7 @@ async def next_due_ms(tx: Transaction) -> int | None:
 
 
 async def step(tx: Transaction) -> None:
-    """Record some users of an expired node as disconnected."""
+    """Record a batch of an expired node's users as disconnected."""
     row = await tx.one(FETCH_NEXT_NODE)
     if row is None or row[1] > tx.now:
         return

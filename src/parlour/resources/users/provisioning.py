@@ -1,4 +1,4 @@
-"""Users made automatically: an identity that turns up for the first time becomes a user."""
+"""Automatic creation of users for identities that appear for the first time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def ensure_user(tx: Transaction, scope: Scope, identity: str) -> User:
 
 
 async def build_user(tx: Transaction, scope: Scope, identity: str) -> User:
-    """Return the record of a new user with nothing but an identity and the default role."""
+    """Return the record of a new user that has only an identity and the default role."""
     configuration = await service_configuration_store.get_service_configuration(tx, scope)
     return User(
         account_sid=scope.account_sid,

@@ -1,6 +1,6 @@
-"""Whether a user can be reached: others are told of it, and webhooks are not.
+"""Reachability of users: published to clients, but not to webhooks.
 
-The row says it in any case; it is shown only where the service has reachability switched on.
+The row always contains it; it is shown only if the service has reachability enabled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def with_visible_reachability(tx: Transaction, scope: Scope, user: User) -> User:
-    """Return the user, without its reachability where the service hides it."""
+    """Return the user, without its reachability if the service hides it."""
     configuration = await service_configuration_store.get_service_configuration(tx, scope)
     if configuration.reachability_enabled:
         return user
@@ -30,7 +30,7 @@ async def with_visible_reachability(tx: Transaction, scope: Scope, user: User) -
 async def set_notifiable(
     tx: Transaction, scope: Scope, identity: str, *, is_notifiable: bool
 ) -> None:
-    """Record whether a user has a device that can be notified."""
+    """Record whether a user has a device for push notifications."""
     user = await user_store.find_user_by_identity(tx, scope, identity)
     if user is None or user.is_notifiable == int(is_notifiable):
         return

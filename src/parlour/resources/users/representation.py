@@ -1,4 +1,4 @@
-"""What is shown of a user."""
+"""Representations of users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _claim(value: int | None, view: View) -> bool | None:
-    """Whether a user can be reached: unknown in lists, and wherever the record does not say."""
+    """Return whether a user is reachable; None in lists and if the record has no value."""
     return None if view.is_list or value is None else bool(value)
 
 
@@ -54,7 +54,7 @@ def realtime_items(user: User, *, shows_reachability: bool) -> dict[str, dict[st
 
 
 def client_resource(user: User) -> dict[str, Any]:
-    """Return what clients see of a user, in the answer to a command."""
+    """Return what clients see of a user, in the response to a command."""
     online, notifiable = user.is_online, user.is_notifiable
     return {
         "sid": user.sid,

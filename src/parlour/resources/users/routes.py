@@ -1,4 +1,4 @@
-"""Users: where they are and what can be done. A new user asks nobody before it is made."""
+"""Routes of users. Creating one calls no pre-action webhook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users as rows."""
+"""Rows of users."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ list_users = TABLE.lister()
 update_user_row = TABLE.updater()
 delete_user_row = TABLE.deleter()
 find_user_for_update = TABLE.finder("FOR UPDATE")
-"""The user stays as it is until the transaction has ended."""
+"""Locks the user's row until the transaction ends."""
 FETCH_BY_IDENTITY = statement(
     "SELECT {columns} FROM chat_user WHERE account_sid = $1 AND service_sid = $2 AND identity = $3",
     User,
@@ -64,19 +64,19 @@ async def find_user_by_identity(tx: Transaction, scope: Scope, identity: str) ->
 async def find_user_by_identity_for_update(
     tx: Transaction, scope: Scope, identity: str
 ) -> User | None:
-    """As ``find_user_by_identity``; the user stays as it is until the transaction has ended."""
+    """Return the user as ``find_user_by_identity``, locked until the transaction ends."""
     arguments = (scope.account_sid, scope.service_sid, identity)
     row = await tx.one(FETCH_BY_IDENTITY_FOR_UPDATE, *arguments)
     return User(*row) if row else None
 
 
 async def delete_push_bindings(tx: Transaction, scope: Scope, identity: str) -> int:
-    """Delete what pushes to this identity are sent to; return the number of rows."""
+    """Delete the push bindings of an identity; return the number of rows."""
     return await tx.run(DELETE_PUSH_BINDINGS, scope.account_sid, scope.service_sid, identity)
 
 
 async def update_user_online(tx: Transaction, scope: Scope, sid: str, is_online: int) -> None:
-    """Record whether a user is connected; no other column changes, not even its date."""
+    """Record whether a user is connected; no other column changes, not even ``date_updated``."""
     await tx.run(SET_ONLINE, scope.account_sid, scope.service_sid, sid, is_online)
 
 

@@ -1,1 +1,1 @@
-"""The webhook configuration of an account: where its services tell what happens."""
+"""The webhook configuration of an account: URLs and events for all its services."""

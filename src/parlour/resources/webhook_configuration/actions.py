@@ -1,4 +1,4 @@
-"""What happens to the webhooks of an account."""
+"""Actions on the webhook configuration of an account."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 async def fetch_webhook_configuration(
     tx: Transaction, call: Call[NoParameters]
 ) -> WebhookConfiguration:
-    """Return the account's webhooks."""
+    """Return the account's webhook configuration."""
     return await webhook_configuration_store.get_webhook_configuration(tx, call.scope)
 
 
 async def update_webhook_configuration(
     tx: Transaction, call: Call[UpdateWebhookConfiguration]
 ) -> WebhookConfiguration:
-    """Change the account's webhooks."""
+    """Update the account's webhook configuration."""
     before = await webhook_configuration_store.get_webhook_configuration(tx, call.scope)
     after = msgspec.structs.replace(before, **call.parameters.columns())
     await webhook_configuration_store.save_webhook_configuration(tx, call.scope, after)

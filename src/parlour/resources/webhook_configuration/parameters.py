@@ -1,4 +1,4 @@
-"""What may be said about an account's or a service's webhooks."""
+"""Parameters of the operations on the webhook configuration of an account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def event_name(names: frozenset[str], code: int) -> Callable[[str, str], str]:
-    """Make the parser of event names, which are case-sensitive."""
+    """Return a parser of event names, which are case-sensitive."""
 
     def parse(_name: str, text: str) -> str:
         if text not in names:
@@ -30,7 +30,7 @@ def event_name(names: frozenset[str], code: int) -> Callable[[str, str], str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateWebhooks(Parameters):
-    """A change that an account and a service have in common. Absent means unchanged."""
+    """A change that account and service have in common. Absent means unchanged."""
 
     method: str | Unset = form_field("Method", parsers.enum("get", "post", code=50055, upper=True))
     filters: list[str] | Unset = form_field(
@@ -44,7 +44,7 @@ class UpdateWebhooks(Parameters):
     )
 
     def columns(self) -> dict[str, Any]:
-        """Return what was sent, as it is kept: the list as JSON, each name once."""
+        """Return the given values by column: the list as JSON, without duplicates."""
         sent = self.given()
         if not isinstance(self.filters, Unset):
             if len(self.filters) > limits.FILTERS_PER_WEBHOOK_MAX:
@@ -56,6 +56,6 @@ class UpdateWebhooks(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateWebhookConfiguration(UpdateWebhooks):
-    """A change of an account's webhooks."""
+    """A change of an account's webhook configuration."""
 
     target: str | Unset = form_field("Target", parsers.enum("webhook", "flex"))

@@ -1,4 +1,4 @@
-"""What is shown of an account's webhooks."""
+"""Representations of the webhook configuration of an account."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def resource(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
 
 
 def alias_resource(configuration: WebhookConfiguration, view: View) -> dict[str, Any]:
-    """Return the REST resource at its old path, which is then its URL too."""
+    """Return the REST resource at its old path, which is also its URL."""
     return resource(configuration, view) | {"url": f"{view.root_url}/Conversations/Webhooks"}

@@ -1,4 +1,4 @@
-"""The webhooks of an account: where they are and what can be done."""
+"""Routes of the webhook configuration of an account."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WEBHOOK_CONFIGURATION = Collection(
     ),
 )
 
-# The path of older clients. A conversation cannot be reached by this unique name.
+# The path of older clients, which hides a conversation with this unique name.
 WEBHOOK_CONFIGURATION_ALIAS = replace(
     WEBHOOK_CONFIGURATION,
     path="/Conversations/Webhooks",

@@ -1,4 +1,4 @@
-"""Account webhook configurations as rows: one for each account that ever set one."""
+"""Rows of account webhook configurations: one for each account that has ever set one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WebhookConfiguration(msgspec.Struct, frozen=True):
-    """Where an account's webhooks go. ``filters`` is a JSON array of event names."""
+    """The webhook URLs of an account. ``filters`` is a JSON array of event names."""
 
     account_sid: str
     pre_webhook_url: str | None = None
@@ -33,7 +33,7 @@ _save = TABLE.saver()
 async def save_webhook_configuration(
     tx: Transaction, scope: Scope, configuration: WebhookConfiguration
 ) -> None:
-    """Insert or update the row, and record in the event log how it was before."""
+    """Insert or update the row, and record its previous state in the event log."""
     before = await get_webhook_configuration(tx, scope)
     await tx.emit(
         scope,

@@ -1,1 +1,1 @@
-"""How an account's failed webhooks are retried: a setting of its own."""
+"""The retry schedule of an account's webhooks, a setting that the hosted service does not have."""

@@ -1,4 +1,4 @@
-"""What happens to the retries of an account's webhooks."""
+"""Actions on the webhook retry schedule of an account."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 async def fetch_webhook_retries(tx: Transaction, call: Call[NoParameters]) -> WebhookRetries:
-    """Return what the account chose."""
+    """Return the account's retry schedule."""
     return await webhook_retries_store.get_webhook_retries(tx, call.scope)
 
 
 async def update_webhook_retries(
     tx: Transaction, call: Call[UpdateWebhookRetries]
 ) -> WebhookRetries:
-    """Choose; it counts for every attempt that is made a second later."""
+    """Set the retry schedule; it applies to attempts that start at least a second later."""
     before = await webhook_retries_store.get_webhook_retries(tx, call.scope)
     after = msgspec.structs.replace(before, **call.parameters.given())
     await save_webhook_retries(tx, call.scope, after)
@@ -34,7 +34,7 @@ async def update_webhook_retries(
 
 
 async def save_webhook_retries(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
-    """Write the choice of an account and emit its event."""
+    """Write the account's retry schedule and emit its event."""
     await webhook_retries_store.save_webhook_retries(tx, scope, chosen)
     await tx.emit(
         scope,

@@ -1,4 +1,4 @@
-"""What may be said about the retries of an account's webhooks."""
+"""Parameters of the operations on the webhook retry schedule of an account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateWebhookRetries(Parameters):
-    """A choice; an empty one goes back to the server's default."""
+    """A retry schedule; an empty text restores the server's default."""
 
     retries: str | Unset | None = form_field(
         "Retries", parsers.clearable(parsers.enum(*SCHEDULES), None)

@@ -1,4 +1,4 @@
-"""What is shown of the retries of an account's webhooks."""
+"""Representations of the webhook retry schedule of an account."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def resource(chosen: WebhookRetries, view: View) -> dict[str, Any]:
-    """Return the choice; ``retries`` is null where the server's default counts."""
+    """Return the schedule; ``retries`` is null where the server's default applies."""
     root = view.root_url.removesuffix("/v1")
     return {**row(chosen), "url": f"{root}/parlour/v1/WebhookRetries"}
 
 
 def row(chosen: WebhookRetries) -> dict[str, Any]:
-    """Return the choice without its address: what the command line shows."""
+    """Return the schedule without its URL, for the command line."""
     return {"account_sid": chosen.account_sid, "retries": chosen.retries}

@@ -1,4 +1,4 @@
-"""The retries of an account's webhooks: where they are. They are Parlour's own, not the API's."""
+"""Routes of webhook retry schedules, which are Parlour's own and not part of the API."""
 
 from __future__ import annotations
 

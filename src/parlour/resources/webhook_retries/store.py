@@ -1,4 +1,4 @@
-"""The schedule that an account chose, as a row; without one the server's default counts."""
+"""Rows of webhook retry schedules; without a row the server's default applies."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ DURABLE: Final = "durable"
 HOSTED: Final = "hosted"
 
 SCHEDULES: Final = (DURABLE, HOSTED)
-"""For a day, or as the hosted API does."""
+"""Retry for a day, or as the hosted API does."""
 
 
 class WebhookRetries(msgspec.Struct, frozen=True):
-    """What an account chose; None: nothing."""
+    """The retry schedule of an account; None for the server's default."""
 
     account_sid: str
     retries: str | None
@@ -35,13 +35,13 @@ DELETE = "DELETE FROM webhook_schedule WHERE account_sid = $1"
 
 
 async def get_webhook_retries(tx: Transaction, scope: Scope) -> WebhookRetries:
-    """Return what the account chose."""
+    """Return the account's retry schedule."""
     row = await tx.one(FETCH, scope.account_sid)
     return WebhookRetries(scope.account_sid, row[0] if row else None)
 
 
 async def save_webhook_retries(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
-    """Keep what the account chose, or that it chose nothing."""
+    """Write the retry schedule, or delete its row for the server's default."""
     assert chosen.account_sid == scope.account_sid
     if chosen.retries is None:
         await tx.run(DELETE, scope.account_sid)
