@@ -23,16 +23,16 @@ _HEADS = {126: 4, 127: 10}
 
 
 def parse_frame(wire: bytes) -> Frame:
-    """The frame in one WebSocket frame of a server."""
+    """Return the twilsock frame of a WebSocket frame from the server."""
     assert wire[0] == 0x82
     return parsed(wire[_HEADS.get(wire[1], 2) :])
 
 
 class ClientListener:
-    """One connection, as the hub and the subscriptions see it."""
+    """One connection, with the interface that the hub and the subscriptions use."""
 
     def __init__(self, instance: InProcessServer, identity: str, user_sid: str) -> None:
-        """A user that is there already."""
+        """Create a listener for an existing user."""
         self.realtime = instance.app.realtime
         self.admission = instance.app.admission
         scope = instance.scope
@@ -69,10 +69,10 @@ class ClientListener:
             raise ConnectionClosed
 
     async def drain(self) -> None:
-        """There is always room for more."""
+        """Do nothing: there is always room for more."""
 
     async def connect(self) -> None:
-        """Connect."""
+        """Register the connection with the hub."""
         await self.realtime.connections.event_feed.ensure_running()
         self.realtime.hub.add(self)
 
@@ -87,14 +87,14 @@ class ClientListener:
         self.running_at_reply.append(self.admission.running)
 
     def reserve(self) -> None:
-        """It has no byte pool."""
+        """Do nothing: there is no byte pool."""
 
     def overflow(self) -> None:
-        """Keep that it was too much."""
+        """Record that the outbox overflowed."""
         self.overflowed = True
 
     async def subscribe(self, *wanted: tuple[ObjectKind, str, int | None]) -> None:
-        """Listen to objects: kind, owner, number of the last event."""
+        """Subscribe to objects: kind, owner, number of the last event."""
         body = {
             "action": "establish",
             "correlation_id": 1,

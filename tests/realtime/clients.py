@@ -42,7 +42,7 @@ NO_MEMBER = (403, 50430)
 
 
 class Answer(NamedTuple):
-    """What a client is answered."""
+    """The response to a client."""
 
     status: int
     body: Any
@@ -84,7 +84,7 @@ class RealtimeClients:
         self.sessions: dict[str, Session] = {}
 
     async def session(self, identity: str, **token: Any) -> Session:
-        """The session of a user, who is made at the first connection."""
+        """Return the session of a user, who is created at the first connection."""
         if identity in self.sessions and not token:
             return self.sessions[identity]
         scope = self.instance.scope
@@ -120,7 +120,7 @@ class RealtimeClients:
     async def request(
         self, identity: str, method: str, path: str, body: Any = None, **params: str
     ) -> Answer:
-        """The same, from its parts; a path without a slash in front is a command's."""
+        """Return the response to a request given by its parts; a relative path is a command's."""
         request = TunnelRequest(
             method=method,
             path=path if path.startswith("/") else f"/Client/v2/{path}",
@@ -134,11 +134,11 @@ class RealtimeClients:
         return await self.request(identity, "GET", path, **params)
 
     async def post(self, identity: str, path: str, body: Any) -> Answer:
-        """A change."""
+        """Send a POST."""
         return await self.request(identity, "POST", path, body)
 
     async def delete(self, identity: str, path: str, body: Any = None) -> Answer:
-        """A removal, with the body that clients send along."""
+        """Send a DELETE, with the body that clients include."""
         return await self.request(identity, "DELETE", path, body or {})
 
     async def publish_typing(self, identity: str, body: bytes) -> Answer:
@@ -152,7 +152,7 @@ class RealtimeClients:
         return await self.send(identity, request)
 
     async def create_conversation(self, *identities: str, **names: str) -> str:
-        """A conversation of the account with these participants."""
+        """Create a conversation of the account with these participants; return its sid."""
         made = await self.instance.do("CreateConversation", names)
         for identity in identities:
             await self.session(identity)
@@ -192,7 +192,7 @@ async def run_as(
     form: Form | None = None,
     **path: str,
 ) -> Any:
-    """What an operation gives a user, without a command in front of it."""
+    """Return an operation's response for a user, without a command."""
     call: Call[Any] = Call(
         operation=client_operations()[operation_id],
         caller=Caller(ACCOUNT_SID, KEY_SID, identity),
@@ -208,7 +208,7 @@ async def run_as(
 
 
 async def refusal(asked: Awaitable[object]) -> tuple[int, int]:
-    """The status and the code with which a call is refused."""
+    """Return the status and the code of a rejected call."""
     with pytest.raises(ApiError) as caught:
         await asked
     return caught.value.status, caught.value.code

@@ -1,4 +1,4 @@
-"""Runs the server where a client of the socket has only two seconds for its init."""
+"""Runs the server with an init timeout of two seconds."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def connected(server: Server, identity: str, **form: str) -> Socket:
-    """A connection of a user."""
+    """Return a connection of a user."""
     socket = Socket.to(server)
     assert socket.init(make_token(server, identity, **form)).header["status"]["code"] == 200
     return socket
@@ -37,25 +37,25 @@ class SampleConversation:
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """The path of the conversation."""
         return f"/Conversations/{self.sid}"
 
     def add(self, identity: str) -> dict[str, Any]:
-        """One more participant."""
+        """Add a participant."""
         made: dict[str, Any] = self.api.post(f"{self.path}/Participants", Identity=identity).expect(
             201
         )
         return made
 
     def add_message(self, body: str, author: str = "bob") -> dict[str, Any]:
-        """A message."""
+        """Add a message."""
         made: dict[str, Any] = self.api.post(
             f"{self.path}/Messages", Author=author, Body=body
         ).expect(201)
         return made
 
     def subscribe(self, socket: Socket) -> dict[str, dict[str, Any]]:
-        """The three objects, opened and subscribed to as the client does."""
+        """Open the three objects and subscribe to them as the client does."""
         opened = {
             "channel": socket.open("Documents", f"{self.sid}.channel"),
             "messages": socket.open("Lists", f"{self.sid}.messages"),
@@ -71,7 +71,7 @@ class SampleConversation:
 
 
 def my_map(server: Server, socket: Socket, api: Api, identity: str) -> dict[str, Any]:
-    """A user's map of conversations, opened and subscribed to."""
+    """Open a user's map of conversations and subscribe to it."""
     del server
     user_sid = api.get(f"/Users/{identity}").expect(200)["sid"]
     opened = socket.open("Maps", f"{user_sid}.myConversations")

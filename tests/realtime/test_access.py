@@ -1,4 +1,4 @@
-"""Connected users are bound by what operations permit; an account is not."""
+"""Connected users are limited by the permits of operations; an account is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests through the socket have a place among all requests, until their answers are sent."""
+"""Requests through the socket use the shared slots, until their responses are sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def request(path: str) -> Frame:
-    """The frame of a request to read something."""
+    """Return the frame of a read request."""
     return Frame("TM1", "message", {"http_request": {"path": path, "method": "GET"}})
 
 

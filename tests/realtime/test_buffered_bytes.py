@@ -1,4 +1,4 @@
-"""What a socket buffers, in either direction, is reserved in the server's byte pool."""
+"""Bytes that a socket buffers, in either direction, are reserved in the server's pool."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.embedded  # A socket's buffers do not depend on the dat
 PART_BYTES = 4_000
 PARTS = 100
 BODY = "x" * 30_000
-# More than the kernel takes for a client that reads nothing.
+# More than the kernel buffers for a client that reads nothing.
 MISSED = 200
 HELD_MESSAGES = 12
 _FIGURE = re.compile(r"^parlour_buffer_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
@@ -38,7 +38,7 @@ def server() -> Iterator[Server]:
 
 
 def buffered(server: Server) -> float:
-    """The bytes that the pool counts."""
+    """Return the bytes that the pool counts."""
     text = requests.get(f"{server.base_url}/metrics", timeout=10).text
     return sum(float(figure) for figure in _FIGURE.findall(text))
 
@@ -60,7 +60,7 @@ def test_small_parts_of_a_message_are_counted(server: Server, api: Api) -> None:
         raw.send(ws_frame(bytes(PART_BYTES), BINARY, is_final=False))
         for _ in range(PARTS - 1):
             raw.send(ws_frame(bytes(PART_BYTES), CONTINUATION, is_final=False))
-            time.sleep(0.001)  # So that they do not pile up, and are not counted before.
+            time.sleep(0.001)  # So that they do not queue up, and are not counted before.
         assert until_buffered(server, PARTS * PART_BYTES) >= PARTS * PART_BYTES
     assert until_buffered(server, 0, 0) == 0
 
@@ -77,7 +77,7 @@ def test_held_back_notifications_are_counted(server: Server, api: Api) -> None:
         raw.init(make_token(server, "alice"))
         raw.send(request_frame("POST", "/v4/Subscriptions", body))
         assert until_buffered(server, 64 << 10) >= 64 << 10
-        time.sleep(1.0)  # The replay waits for its client from here on.
+        time.sleep(1.0)  # The replay is blocked by its client from here on.
         stalled = buffered(server)
         for _ in range(HELD_MESSAGES):
             sample.add_message(BODY)

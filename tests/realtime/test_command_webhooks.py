@@ -38,7 +38,7 @@ async def received_events(clients: RealtimeClients) -> list[str]:
 
 
 async def own_room(clients: RealtimeClients) -> str:
-    """A conversation that alice made and joined."""
+    """Return a conversation that alice created and joined."""
     made = await clients.post("alice", "Conversations", {})
     path = f"Conversations/{made.body['sid']}"
     await clients.post("alice", f"{path}/Participants", {"identity": "alice"})

@@ -1,4 +1,4 @@
-"""Conversations as clients make, find, change and list them."""
+"""Commands that create, find, update and list conversations."""
 
 from __future__ import annotations
 

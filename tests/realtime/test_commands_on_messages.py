@@ -1,4 +1,4 @@
-"""Messages as clients send, change and remove them, and their state afterwards."""
+"""Commands that send, update and remove messages, and their results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VALUES ($1, $2, 'greeting', 'Hello {{1}} and {{name}}, {{1}}', 0, 0)
 
 
 async def seed_media(clients: RealtimeClients, identity: str, number: int = 1) -> str:
-    """A medium that a user has uploaded."""
+    """Return a medium that a user has uploaded."""
     sid = f"ME{number:032x}"
     owner = (clients.instance.scope.account_sid, clients.instance.scope.service_sid)
 
@@ -46,7 +46,7 @@ async def seed_media(clients: RealtimeClients, identity: str, number: int = 1) -
 
 
 async def seed_template(clients: RealtimeClients, sid: str = HX) -> None:
-    """A content template of the account."""
+    """Return a content template of the account."""
 
     async def seed(tx: Transaction) -> None:
         await tx.run(SEED_TEMPLATE, clients.instance.scope.account_sid, sid)

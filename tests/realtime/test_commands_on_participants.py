@@ -1,4 +1,4 @@
-"""Participants as clients add, change and remove them."""
+"""Commands that add, update and remove participants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROBERT, OWN = "+15558675310", "+15017122661"
 
 
 async def own_room(clients: RealtimeClients, *more: str) -> str:
-    """A conversation of alice's, with others whom she added."""
+    """Create a conversation of alice with others whom she added; return its sid."""
     made = await clients.post("alice", "Conversations", {})
     path = f"Conversations/{made.body['sid']}"
     for identity in ("alice", *more):
@@ -65,7 +65,7 @@ def test_adding_a_participant(run_scenario: ScenarioRunner) -> None:
             "url": f"{COMMANDS}/Conversations/{sid}/Participants/{shown['sid']}",
             "links": {"conversation": f"{COMMANDS}/Conversations/{sid}"},
         }
-        # The user is made with the participant.
+        # The user is created with the participant.
         assert (await clients.get("alice", "Users/bob")).status == 200
         again = await clients.post("alice", f"{path}/Participants", body)
         assert again.refusal == (409, 50433)
@@ -147,7 +147,7 @@ def test_adding_an_email_address(run_scenario: ScenarioRunner, details: Any, sho
     async def scenario(clients: RealtimeClients) -> None:
         path = await own_room(clients)
         await may_add_anybody(clients, path)
-        # Clients cannot leave out a proxy; for e-mail there is none.
+        # A proxy is required from clients; e-mail has none.
         binding = {"address": "ann@mail.example", "proxy_address": "desk@mail.example"}
         body = {"attributes": "{}", "messaging_binding": binding | details}
         added = await clients.post("alice", f"{path}/Participants", body)

@@ -158,7 +158,7 @@ def test_typing(run_scenario: ScenarioRunner) -> None:
 
 
 async def bindings(clients: RealtimeClients) -> list[Any]:
-    """Every device that REST lists."""
+    """Return every push binding that REST lists."""
 
     async def look(tx: Transaction) -> list[Any]:
         request = PageRequest(page=0, size=50, position=None)

@@ -25,13 +25,13 @@ DEADLINE_SECONDS = 30.0
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Server]:
-    """A server with the short time."""
+    """A server with the short timeout."""
     with Server(program=[LAUNCHER]) as running:
         yield running
 
 
 def init_bytes() -> Iterable[bytes]:
-    """An init that is never complete, byte by byte."""
+    """Yield an init that never completes, byte by byte."""
     header = init_header("x" * 4096)
     frame = ws_frame(written({"id": "TM1", **header}))
     return (frame[at : at + 1] for at in range(len(frame)))
@@ -71,9 +71,9 @@ def test_a_socket_without_init_is_closed_after_the_limit(hasty: Server, sent: st
             status = last_frame(raw, SENT[sent]()).header["status"]
             assert (status["code"], status["status"]) == (408, "REQUEST_TIMEOUT")
             assert status["errorCode"] == 51005
-            # A timer may fire somewhat early, by the length of one turn of the event loop.
+            # A timer may fire slightly early, by the length of one turn of the event loop.
             assert time.monotonic() - begin > 0.9 * INIT_SECONDS
             with pytest.raises(WebSocketClosedError):
                 list(raw.frames())
-        # A client whose init was accepted is older than the limit, and still connected.
+        # A client whose init was accepted exceeds the timeout, and is still connected.
         assert known.connection.ping().wait(DEADLINE_SECONDS)

@@ -1,4 +1,4 @@
-"""Pages end before they are larger than their bound, and following them gives everything."""
+"""Pages end before their size limit, and following their links returns all items."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNT = 30
 
 
 async def page_of(listener: ClientListener, stage: ReplayScenario, **params: str) -> dict[str, Any]:
-    """A page of the messages of the stage."""
+    """Return a page of the messages of the stage."""
     request = TunnelRequest(
         method="GET",
         path=f"/v3/Lists/{ObjectName(ObjectKind.MESSAGES, stage.sid).sid}/Items",

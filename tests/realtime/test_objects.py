@@ -1,4 +1,4 @@
-"""Realtime objects as a client opens them: shapes, pages, and who may see them."""
+"""Realtime objects as a client opens them: shapes, pages, and access."""
 
 from __future__ import annotations
 

@@ -71,11 +71,11 @@ class Room:
                 await instance.do("UpdateConversationParticipant", role, **place)
 
     async def post(self, path: str, body: object) -> Answer:
-        """A change of alice's."""
+        """Send an update of alice's."""
         return await self.clients.post("alice", path, body)
 
     async def delete(self, path: str) -> Answer:
-        """A removal of alice's."""
+        """Send a removal of alice's."""
         return await self.clients.delete("alice", path)
 
 
@@ -163,7 +163,7 @@ def test_a_request_without_the_permission_is_rejected(
         room = await Room(clients).made()
         without = [_all_but(kind, permission, *wider) for kind in RoleType]
         await room.grant(*without)
-        # Others may: their roles are not alice's.
+        # Other users may: their roles are not alice's.
         await room.grant(*[set(PERMISSIONS[kind]) for kind in RoleType], identity="bob")
         code = 50531 if permission is Permission.READ_CHANNEL_METADATA else 50107
         refused = await TRIALS[permission](room)
@@ -242,7 +242,7 @@ def test_a_change_of_two_parts_takes_both_permissions(run_scenario: ScenarioRunn
         for permission in (name, attributes):
             await room.grant({Permission.CREATE_CONVERSATION}, {permission})
             assert (await room.post(room.path, body)).refusal == REFUSED
-        # One from each role will do.
+        # One permission from each role suffices.
         await room.grant({name}, {attributes})
         assert (await room.post(room.path, body)).status == 200
 

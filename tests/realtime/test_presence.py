@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def reachable(instance: InProcessServer) -> None:
-    """Show who is online, and make alice."""
+    """Enable reachability, and create alice."""
     await instance.do(
         "UpdateServiceConfiguration",
         {"ReachabilityEnabled": "true"},
@@ -36,7 +36,7 @@ async def is_online(instance: InProcessServer) -> bool:
 
 
 async def note(instance: InProcessServer, node: str, *, is_connected: bool) -> None:
-    """What a node notes of alice."""
+    """Return a node's record of alice."""
     await instance.store.write(
         lambda tx: user_presence.record_connection(
             tx, instance.scope, "alice", node, is_connected=is_connected
@@ -79,7 +79,7 @@ def test_users_of_an_unresponsive_node_go_offline(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-# Where nodes are several, the others wait until this one counts as gone.
+# In a cluster, the other nodes wait until this one counts as failed.
 @pytest.mark.embedded
 def test_users_online_at_a_crash_are_offline_after_the_start(tmp_path: Path) -> None:
     async def crash() -> None:

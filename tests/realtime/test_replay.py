@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ReplayScenario:
-    """A conversation of alice, and her ear."""
+    """A conversation of alice, and a listener of hers."""
 
     def __init__(self, instance: InProcessServer) -> None:
         self.instance = instance
@@ -44,7 +44,7 @@ class ReplayScenario:
         return listener
 
     async def last(self) -> int:
-        """The number of the newest event."""
+        """Return the number of the newest event."""
         return await self.instance.store.read(event_log.visible_through)
 
     async def wait_published(self) -> None:

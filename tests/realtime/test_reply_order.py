@@ -29,7 +29,7 @@ def sample(api: Api) -> SampleConversation:
 
 @pytest.fixture
 def alice(server: Server, sample: SampleConversation) -> Iterator[Socket]:
-    """A connection that listens to the conversation, and acknowledges on request."""
+    """Return a connection subscribed to the conversation, which acknowledges on request."""
     with connected(server, "alice") as socket:
         sample.subscribe(socket)
         socket.quiet()
@@ -49,7 +49,7 @@ def send_request(
 
 
 def before_reply(socket: Socket, frame_id: str, *, acknowledges: bool = True) -> list[Frame]:
-    """Everything up to a reply, acknowledged as it comes; the reply is the last."""
+    """Return all frames up to a reply, acknowledged on arrival; the reply is the last."""
     frames: list[Frame] = []
     while not frames or frames[-1].header["id"] != frame_id:
         frames.append(socket.receive())
@@ -66,7 +66,7 @@ def kinds(frames: list[Frame]) -> list[str]:
 
 
 def replied_without_ping(socket: Socket, frame_id: str) -> bool:
-    """Whether a reply waits for none of the notifications, of which none is acknowledged yet."""
+    """Return whether a reply arrives before any notification has been acknowledged."""
     notified = [socket.receive(), socket.receive()]
     others = [each for each in notified if each.method != "reply"]
     for frame in others:
@@ -124,7 +124,7 @@ def test_a_page_follows_the_ping_after_its_contents(
     frames = before_reply(alice, page)
     assert kinds(frames) == ["ping", "ping", "reply"]
     assert newest_index(frames[-1]) == 0
-    # All of it was handled: the same page again waits for nothing.
+    # All notifications were processed: the same page again waits for none.
     assert kinds(before_reply(alice, newest_page(alice, sample))) == ["reply"]
 
 
@@ -148,7 +148,7 @@ def test_page_that_waits_for_its_client_holds_no_other_connection_back(
         page = newest_page(alice, sample)
         assert kinds([alice.receive()]) == ["ping"]
         sample.add_message("meanwhile")
-        # It is sent to bob while alice has acknowledged nothing, and to alice behind her page.
+        # It is sent to bob while alice has acknowledged nothing, and to alice after her page.
         added = [bob.next_event("list_item_added") for _ in range(2)]
         assert [each["event"]["item_index"] for each in added] == [0, 1]
         for frame in pushed:

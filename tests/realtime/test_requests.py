@@ -121,7 +121,7 @@ def test_names_with_every_character(run_scenario: ScenarioRunner) -> None:
         raw = "".join(f"%{byte:02X}" for byte in name.encode())
         found = await clients.get("bob", f"MyConversations/{raw}")
         assert found.body["sid"] == sid
-        # Decoded once, and only after it was taken apart.
+        # Decoded once, and only after it was split.
         twice = raw.replace("%", "%25")
         assert (await clients.get("bob", f"MyConversations/{twice}")).refusal == NO_CONVERSATION
         plain = await clients.get("bob", "MyConversations/a/b")

@@ -1,4 +1,4 @@
-"""The socket: handshake, init, renewal, keep-alive, limits and every way in which it ends."""
+"""The socket: handshake, init, renewal, keep-alive, limits and every way in which it closes."""
 
 from __future__ import annotations
 

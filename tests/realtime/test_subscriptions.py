@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def event_types(socket: Socket) -> list[str]:
-    """The kinds of events that came unasked, in order."""
+    """Return the event types of unsolicited messages, in order."""
     return [
         frame.payload["event_type"]
         for frame in socket.quiet()

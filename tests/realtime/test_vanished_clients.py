@@ -1,4 +1,4 @@
-"""Clients that vanish at any moment of their init or of a subscription leave nothing behind."""
+"""Clients that disconnect at any moment of an init or a subscription leave nothing behind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parlour.realtime.websocket import WebSocket
     from tests.support.websocket_transport import Transport
 
-# Reads are done in the event loop there, so that the moments can be counted in its turns.
+# Reads run in the event loop, so that the moments can be counted in its turns.
 pytestmark = pytest.mark.embedded
 
 TURNS_MAX = 1_000
@@ -32,7 +32,7 @@ INIT = ws_frame(written({"id": "TM1", **init_header("x")}))
 
 
 class Scenario:
-    """Alice, who is shown online while she is connected, and a conversation of hers."""
+    """Alice, who is online while she is connected, and a conversation of hers."""
 
     def __init__(self, instance: InProcessServer) -> None:
         self.instance = instance
@@ -77,7 +77,7 @@ class Scenario:
         manager.open_session = open_session_slowly
 
     def subscription(self) -> bytes:
-        """The frame that subscribes to the conversation, from its beginning."""
+        """The frame that subscribes to the conversation, from its first event."""
         kinds = (ObjectKind.CONVERSATION, ObjectKind.MESSAGES, ObjectKind.ROSTER)
         requests = [
             {
@@ -149,14 +149,14 @@ def test_a_client_that_vanishes_at_any_moment_is_offline_and_registered_nowhere(
                 assert not scenario.hub.has_conversation_subscribers(scenario.sid)
                 turns += 1
                 assert turns < TURNS_MAX
-            assert turns > 3  # There were moments to vanish at.
+            assert turns > 3  # There were several moments to disconnect at.
             assert scenario.open_sockets() == 0
 
             async def is_offline() -> bool:
                 return not await scenario.is_online()
 
             await poll_until(is_offline)
-            # Who stays is online, and then is not.
+            # A connected user is online, and after the disconnect is not.
             socket, _, _ = scenario.connect()
             socket.data_received(INIT)
             await poll_until(scenario.is_online)

@@ -1,4 +1,4 @@
-"""The two event loops that egress has to work in."""
+"""The two event loops that egress has to support."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the server with the store's own wall taken down: no statement asks for an account."""
+"""Runs the server without the stores' account conditions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CONDITION = re.compile(r"\b(\w+\.)?account_sid = (\$\d+|\w+\.account_sid)")
 
 @cache
 def without_conditions(sql: str) -> str:
-    """The statement with every condition on an account true for all of them."""
+    """Return the statement with every condition on an account true for all of them."""
 
     def always(found: re.Match[str]) -> str:
         value = found.group(2)
@@ -24,7 +24,7 @@ def without_conditions(sql: str) -> str:
 
 
 def take_down(kind: Any) -> None:
-    """Let the transactions of this kind ask without conditions."""
+    """Run the statements of these transactions without account conditions."""
     for name in ("one", "all", "run"):
         original = getattr(kind, name)
 

@@ -1,4 +1,4 @@
-"""A receiver on loopback that follows a script, and requests to it."""
+"""A scripted receiver on loopback, and requests to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Receiver:
-    """A server on loopback that follows a script: what to do with the n-th request."""
+    """A server on loopback with a script: the action for the n-th request."""
 
     def __init__(
         self,

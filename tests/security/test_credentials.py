@@ -47,7 +47,7 @@ PLACES = [
 
 
 def encoded(text: str | bytes) -> str:
-    """The base64 of a pair."""
+    """Return the base64 of a pair."""
     data = text if isinstance(text, bytes) else text.encode()
     return base64.b64encode(data).decode()
 
@@ -131,11 +131,11 @@ def _time(place: LocalTarget, login: Login) -> int:
     return spent
 
 
-# What counts as Basic.
+# Parsing of the Basic scheme.
 
 
 def pairs(server: Server) -> dict[str, str]:
-    """Headers that are as good as the usual one."""
+    """Return headers equivalent to the usual one."""
     pair = f"{server.account_sid}:{server.auth_token}"
     return {
         "usual": f"Basic {encoded(pair)}",
@@ -239,7 +239,7 @@ def test_public_paths_need_no_credentials(server: Server) -> None:
     assert ask(server, None, "OPTIONS", "/v1/Conversations").body == b""
 
 
-# How soon a login is taken away.
+# Time until a login is revoked.
 
 
 def test_a_key_stops_at_once_when_it_is_deleted_over_rest(server: Server, api: Api) -> None:
@@ -291,7 +291,7 @@ def test_an_account_stops_soon_and_may_come_back(server: Server, status: str) ->
     )
 
 
-# Where a secret never appears.
+# Places where no secret may appear.
 
 CANARY = "canary" + "7f3a91c5"
 MARK = CANARY.encode()
@@ -323,7 +323,7 @@ def sung() -> Iterator[tuple[Server, World]]:
 
 
 def _with_canaries(operation: Operation, world: World) -> Iterator[Request]:
-    """An operation with a canary in one place after the other, and at last in all of them."""
+    """Yield an operation with a canary in each place in turn, and at last in all of them."""
     if operation.method == "DELETE":
         return
     path = fill(operation, values_of(operation, world))

@@ -102,7 +102,7 @@ ODD_PATHS = [
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_the_received_request_is_the_signed_one(method: str) -> None:
-    """The receiver rebuilds the URL from bytes alone, and asks the official validator."""
+    """The receiver rebuilds the URL from bytes alone, and calls the official validator."""
     pairs = [("Body", "Grüße & 50% off +"), ("EventType", "onMessageAdded"), ("Attributes", "{}")]
     key = "any key"
 
@@ -193,7 +193,7 @@ def test_an_endless_body_is_left_where_enough_was_read(run: Any) -> None:
 
     answer = ask_once(run, endless)
     assert (answer.status, len(answer.body_start), answer.is_truncated) == (200, 20_000, True)
-    # What the two sockets buffer is sent before the other side notices.
+    # The bytes that the two sockets buffer are sent before the other side notices.
     assert sent < 20_000_000
 
 
@@ -383,7 +383,7 @@ def test_both_requests_together_have_the_time_of_one(run: Any) -> None:
     async def ask() -> None:
         async with Receiver(CHALLENGE, hang) as receiver, Egress(NEARBY) as egress:
             url = f"http://user:pass@127.0.0.1:{receiver.port}/hook"
-            # The loop's own clock, which keeps the limit: it counts in whole milliseconds.
+            # The loop's own clock, which the limit uses: it counts in whole milliseconds.
             clock = asyncio.get_running_loop().time
             began = clock()
             with pytest.raises(EgressFailed) as caught:

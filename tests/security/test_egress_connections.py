@@ -1,4 +1,4 @@
-"""Which connections egress keeps, shares, limits and closes; TLS; the system's resolver."""
+"""Which connections egress reuses, shares, limits and closes; TLS; the system's resolver."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_an_account_with_many_hosts_leaves_idle_connections_to_others(
                 await post(egress, receivers[5].url, account_sid="B")
             assert receivers[5].connections == 1
             assert egress._idle_of == {"A": 2, "B": 1}
-            # Who has the most gets no more in exchange for a smaller one's.
+            # The account with the most gets no more in exchange for a smaller one's.
             await post(egress, receivers[0].url, account_sid="A")
             await post(egress, receivers[4].url, account_sid="A")
             assert egress._idle_of == {"A": 2, "B": 1}
@@ -436,7 +436,7 @@ def test_a_certificate_is_checked_against_the_name_in_the_url(run: Any, tmp_path
     server.sni_callback = lambda _socket, name, _context: asked_for.append(name)
     assert run(post_securely(server, authority.trusted)) == 200
     assert run(post_securely(server, authority.trusted, "Hooks.Test.")) == 200
-    # An address is checked too, and no name is asked for.
+    # An address is validated too, without a lookup.
     assert run(post_securely(server, authority.trusted, "127.0.0.1")) == 200
     assert asked_for == ["hooks.test", "hooks.test", None]
 

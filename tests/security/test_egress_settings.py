@@ -51,7 +51,7 @@ NEARBY, FAR = {LOOPBACK, PRIVATE, LISTED, PUBLIC}, {PUBLIC}
             {METADATA, PUBLIC},
         ),
     ],
-    # Not of sets as they come: every process of a run has to give the same names.
+    # Not in the order of sets: every process of a run has to generate the same names.
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_permitted_targets_by_settings(settings: dict[str, Any], reached: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Forged access tokens, shown to a running server: over the socket, and for media."""
+"""Forged access tokens against a running server: over the socket, and for media."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_forged_token_shows_no_media(
     api = Api(server.base_url, None, None)
     good = api.get(path, headers={"X-Twilio-Token": made.token()})
     assert good.status == 404
-    # A header's value ends where spaces and line ends begin, and holds no other characters.
+    # A header's value is stripped of spaces and line ends, and contains no other characters.
     if token.isascii() and token.isprintable() and token.strip() == token and len(token) < 8_000:
         answer = api.get(path, headers={"X-Twilio-Token": token})
         assert answer.status == 401, answer.body

@@ -1,4 +1,4 @@
-"""Backups from elsewhere: a restore makes exactly their files, or refuses and leaves nothing."""
+"""Untrusted backups: a restore creates exactly their files, or rejects them and leaves nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _run(*arguments: str) -> Result:
 
 
 def _sums(files: Files) -> bytes:
-    """Checksums, as an attacker who changes a backup writes them."""
+    """Return checksums, as an attacker who changes a backup would write them."""
     listed = sorted((name, body) for name, body in files.items() if name != "SHA256SUMS")
     return b"".join(
         f"{hashlib.sha256(body).hexdigest()}  {name}\n".encode() for name, body in listed
@@ -56,7 +56,7 @@ def _sums(files: Files) -> bytes:
 
 @pytest.fixture(scope="module")
 def honest() -> Files:
-    """The files of a good backup with its key and one medium."""
+    """Return the files of a valid backup with its key and one medium."""
     with tempfile.TemporaryDirectory() as folder:
         data, target = Path(folder, "data"), Path(folder, "b")
         LocalStore(Settings(data=data), creates=True).write(_nothing)
@@ -86,7 +86,7 @@ class Place:
         self.data = folder / "new" / "data"
 
     def write(self, files: Files) -> Path:
-        """A backup that is a folder."""
+        """Write a backup folder and return its path."""
         backup = self.folder / "b"
         for name, body in files.items():
             path = backup / name
@@ -96,7 +96,7 @@ class Place:
         return backup
 
     def check(self, done: Result, honest: Files, before: set[Path]) -> bool:
-        """Whether it was restored; then exactly, and otherwise nothing was left behind."""
+        """Return whether it was restored: exactly, or without leaving anything behind."""
         assert self.canary.read_bytes() == CANARY
         if done.exit_code == 0:
             restored = {
@@ -111,7 +111,7 @@ class Place:
         return False
 
     def restore(self, backup: Path, honest: Files) -> bool:
-        """Restore in this process; whether it was done."""
+        """Restore in this process; return whether it succeeded."""
         before = set(self.folder.rglob("*"))
         done = _run("restore", str(backup), "--data", str(self.data))
         return self.check(done, honest, before)
@@ -119,12 +119,12 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    """An empty place."""
+    """Return an empty target."""
     return Place(tmp_path)
 
 
 def _link_to(name: str) -> Callable[[Path, Path], None]:
-    """Put a link where something was; what it leads to has the same content."""
+    """Replace a file by a link to the same content."""
 
     def change(backup: Path, outside: Path) -> None:
         moved = outside / "moved"
@@ -264,7 +264,7 @@ def test_a_manifest_of_another_database_is_refused(place: Place, honest: Files) 
 def test_a_manifest_or_checksums_without_end_are_refused(place: Place, honest: Files) -> None:
     for name in ("backup.json", "SHA256SUMS"):
         backup = place.write(honest)
-        os.truncate(backup / name, 1 << 40)  # A hole: it takes no room on the disk.
+        os.truncate(backup / name, 1 << 40)  # A sparse file: it takes no room on the disk.
         assert not place.restore(backup, honest)
         shutil.rmtree(backup)
 
@@ -398,7 +398,7 @@ def test_an_archive_is_restored_exactly_or_not_at_all(
     data: st.DataObject,
 ) -> None:
     content = bytearray(_packed(honest, more))
-    # In the heads of the members, where a byte means most; the bodies have their checksums.
+    # In the headers of the members, where a byte matters most; the bodies have checksums.
     heads = [at for at in range(0, len(content), 512) if content[at + 257 : at + 262] == b"ustar"]
     flips = data.draw(
         st.lists(

@@ -61,7 +61,7 @@ def strangers(
 
 
 def comparable(answer: Answer, sid: str) -> tuple[int, str]:
-    """Status and body, without the sid that was asked for."""
+    """Return status and body, without the requested sid."""
     assert SECRET not in answer.body
     assert b"secret.txt" not in answer.body
     return answer.status, answer.text.replace(sid, "")

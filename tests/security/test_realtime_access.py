@@ -65,7 +65,7 @@ def connected(server: Server, token: str) -> Socket:
 
 @dataclass
 class Talk:
-    """A conversation of alice and bob, and everything about it that could leak."""
+    """A conversation of alice and bob, and all of its data that could leak."""
 
     server: Server
     api: Api
@@ -101,14 +101,14 @@ class Talk:
         return connected(self.server, token_of(self.api, self.service_sid, identity))
 
     def objects(self) -> dict[str, dict[str, Any]]:
-        """The objects of the conversation, as alice may open them."""
+        """Return the objects of the conversation, as alice may open them."""
         with self.socket("alice") as alice:
             return {
                 name: alice.open(kind, f"{self.words['CH']}.{name}") for name, kind in KINDS.items()
             }
 
     def state(self) -> list[Any]:
-        """All that REST shows of it."""
+        """Return its complete state over REST."""
         paths = ("", "/Messages", "/Participants")
         users = (f"/Users/{name}/Conversations/{self.words['CH']}" for name in ("alice",))
         return [
@@ -118,7 +118,7 @@ class Talk:
 
 
 def with_unassigned_sids(text: str, words: dict[str, str]) -> str:
-    """The same, of things that were never made."""
+    """Return the text with sids that were never assigned."""
     for value in words.values():
         is_sid = len(value) == 34
         text = text.replace(value, value[:2] + NEVER if is_sid else "nobodys-talk")
@@ -126,7 +126,7 @@ def with_unassigned_sids(text: str, words: dict[str, str]) -> str:
 
 
 def shown(answer: Answer, words: dict[str, str]) -> tuple[int, str]:
-    """Status and body, without the sids that were asked for."""
+    """Return status and body, without the requested sids."""
     text = with_unassigned_sids(json.dumps(answer.body), words)
     assert SECRET not in text
     return answer.status, text

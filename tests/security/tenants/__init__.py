@@ -1,1 +1,1 @@
-"""The tenant matrix: two accounts that hold the same names, and everything one may try there."""
+"""The tenant matrix: two accounts with the same names, and every attempt at the other's objects."""

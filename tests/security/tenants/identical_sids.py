@@ -18,7 +18,7 @@ from parlour.store.dialect import for_sqlite
 if TYPE_CHECKING:
     from tests.security.tenants.statement_mutants import Mutant
 
-# Keys without an account in front: a row of these cannot be there twice.
+# Keys without an account in front: a row of these cannot be duplicated.
 _NOT_COPIED = {"login", "event", "account"}
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%account_sid%'"
 _ORDER = re.compile(r"order$|sequence$|index$|\Adate_")
@@ -46,7 +46,7 @@ def differs(
 
 
 def _move(copy: apsw.Connection, account_sid: str, twin_sid: str) -> None:
-    """Give every row of an account to another one instead."""
+    """Move every row of an account to another one instead."""
     for (table,) in copy.execute(_TABLES).fetchall():
         if table not in _NOT_COPIED:
             moved = f"UPDATE {table} SET account_sid = ?1 WHERE account_sid = ?2"
@@ -72,12 +72,12 @@ def _double(copy: apsw.Connection, account_sid: str, twin_sid: str, number: str 
 
 
 def _double_earlier(copy: apsw.Connection, account_sid: str, twin_sid: str) -> None:
-    """The same, but the other one was always a little earlier."""
+    """The same, but the other account's rows are always a little earlier."""
     _double(copy, account_sid, twin_sid, "{} - 1")
 
 
 def _outcome(copy: apsw.Connection, sql: str, arguments: tuple[object, ...]) -> Any:
-    """What a statement gives, and every row afterwards."""
+    """Return a statement's result, and every row afterwards."""
     try:
         given = copy.execute(for_sqlite(sql), arguments).fetchall()
     except apsw.ConstraintError as error:

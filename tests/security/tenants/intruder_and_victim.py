@@ -23,7 +23,7 @@ class Pair:
         self.target = target
         self.intruder = build(target)
         self.bystander = build(target)
-        """Does nothing; it came after one of the twins and before the other."""
+        """Do nothing; called after one of the twins was built and before the other."""
         self.shown_before = owner_actions.dump(target, self.bystander)
         self.victim = build(target)
         add_only(target, self.victim)
@@ -39,17 +39,17 @@ class Pair:
         )
 
     def note(self) -> None:
-        """Compare the victim's rows with what they are now."""
+        """Compare the victim's rows with their present state."""
         self.rows = rows_of(self.target, self.victim.sid)
 
     @property
     def services(self) -> tuple[Service, Service]:
-        """The intruder's services."""
+        """Return the intruder's services."""
         return self.intruder.services
 
 
 def sids_of_service(target: Target, world: World, service_sid: str) -> frozenset[str]:
-    """The sids that belong to one service of an account, and to nothing else of it."""
+    """Return the sids that belong only to one service of an account."""
     inside = rows_of_service(rows_of(target, world.sid), service_sid)
     found = _sids(row for rows in inside.values() for row in rows)
     return frozenset(found - {world.sid, world.account["MessagingServices"]})
@@ -62,12 +62,12 @@ def _sids(rows: Iterable[tuple[object, ...]]) -> set[str]:
 
 
 def rows_of_service(rows: Rows, service_sid: str) -> Rows:
-    """The rows that name a service."""
+    """Return the rows that name a service."""
     return {table: {row for row in found if service_sid in row} for table, found in rows.items()}
 
 
 def changed(before: Rows, after: Rows) -> list[str]:
-    """What differs between two states, in words."""
+    """Return the differences between two states as text."""
     found = []
     for table in sorted(before | after):
         for what, rows in (
@@ -79,7 +79,7 @@ def changed(before: Rows, after: Rows) -> list[str]:
 
 
 def run(target: Target, cells: Iterable[Cell]) -> list[str]:
-    """Everything that is wrong in some cells."""
+    """Return all errors of some cells."""
     return [each for cell in cells for each in cell.run(target)]
 
 

@@ -29,7 +29,7 @@ DATE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 DONE = (200, 201, 202, 204)
 REFUSED = (400, 404)
 
-# Parameters that name something: where a chain or an account keeps it.
+# Parameters that name an object: where a chain or an account stores it.
 OF_SERVICE = {
     "DefaultConversationCreatorRoleSid": "Roles",
     "DefaultConversationRoleSid": "Roles",
@@ -47,7 +47,7 @@ OF_ACCOUNT = {
     "DefaultMessagingServiceSid": "MessagingServices",
     "MessagingServiceSid": "MessagingServices",
 }
-# Flows are things of another product: no account has any here.
+# Flows belong to another product: no account has any here.
 OF_NOBODY = {"AutoCreation.StudioFlowSid", "Configuration.FlowSid"}
 # Only stored, or only a filter: any value will do, and none is resolved.
 NEVER_REFUSED = {"MessagingServices", "Conversations"}
@@ -129,7 +129,7 @@ def alike(answer: Answer, value: str) -> tuple[int, Any, bytes]:
 
 @dataclass
 class Matrix:
-    """One account trying everything on what belongs to its twin, or to its own other service."""
+    """One account that tries all operations on objects of its twin, or of its other service."""
 
     intruder: World
     victim: World
@@ -270,14 +270,14 @@ def _role_of(operation: Operation) -> str:
 
 
 def services_of(operation: Operation, world: World) -> tuple[Service, Service]:
-    """The service that an operation is tried in, and the account's other one."""
+    """Return the service that an operation is tried in, and the account's other one."""
     if operation.url_form is UrlForm.SERVICE:
         return world.second, world.default
     return world.default, world.second
 
 
 def values_of(operation: Operation, world: World, service: Service | None = None) -> list[str]:
-    """What an operation's path names, of one account and one of its services."""
+    """Return the path variables of an operation, of one account and one of its services."""
     here = service or services_of(operation, world)[0]
     kinds = kinds_of(operation)
     values = []
@@ -292,7 +292,7 @@ def values_of(operation: Operation, world: World, service: Service | None = None
 
 
 def names_of(operation: Operation, world: World, values: Sequence[str]) -> list[str]:
-    """The same, by names wherever there are some."""
+    """Return the same, by names wherever objects have one."""
     here, _ = services_of(operation, world)
     names = here.names | world.names
     kinds = kinds_of(operation)

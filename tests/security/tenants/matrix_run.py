@@ -1,4 +1,4 @@
-"""The whole matrix in this process, on a copy of the same twins for each run: quick to repeat."""
+"""The whole matrix in this process, on a copy of the same twins for each run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Operator:
-    """What the operator does to one account."""
+    """Changes of one account by the operator."""
 
     account_sid: str
 
@@ -42,7 +42,7 @@ class Operator:
 
 @dataclass
 class MatrixStage:
-    """Some cells, and the service of the intruder's that they must leave as it is."""
+    """Some cells, and the intruder's service that they must leave unchanged."""
 
     cells: list[Cell | Operator]
     spared: str | None = None
@@ -52,7 +52,7 @@ class MatrixStage:
 
 
 class MatrixRun:
-    """Twins in a folder, everything that is tried on them, and which statements that takes."""
+    """Twins in a folder, every attempt on them, and the statements that these run."""
 
     def __init__(self, folder: Path) -> None:
         """Build the twins, and run everything once without a mutant."""
@@ -122,7 +122,7 @@ class MatrixRun:
 
     @property
     def ran(self) -> set[str]:
-        """The statements that the matrix takes."""
+        """Return the statements that the matrix runs."""
         return {text for stage in self.stages for used in stage.used for text in used}
 
     def _run(self, stages: Iterable[MatrixStage], used: set[str] | None = None) -> list[str]:
@@ -158,7 +158,7 @@ class MatrixRun:
         return rows_of_service(rows, stage.spared) if stage.spared else {}
 
     def _crossings(self, target: LocalTarget) -> list[str]:
-        """Rows of one service that name something of the other one."""
+        """Return rows of one service that name an object of the other one."""
         rows = rows_of(target, self.pair.intruder.sid)
         found = []
         for here, foreign in self._foreign():

@@ -1,4 +1,4 @@
-"""What the owner of an account does: reads everything, and changes everything."""
+"""The actions of an account's owner: read everything, and change everything."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ NEVER_SHOWN = {
 NOTIFICATIONS = "Configuration/Notifications"
 
 Dump = dict[str, bytes]
-"""Everything that an account is shown: the body for each path with its query."""
+"""All responses to an account: the body for each path with its query."""
 
 
 def dump(target: Target, world: World) -> Dump:
-    """What the owner is shown by every operation that reads: by sid, by name, page by page."""
+    """Return the owner's responses of every read operation: by sid, by name, page by page."""
     seen: Dump = {}
     for operation in pipeline_operations():
         if operation.writes:
@@ -65,7 +65,7 @@ def _with(path: str, query: Mapping[str, str | list[str]]) -> str:
 
 
 def get_request(world: World, path: str) -> Request:
-    """A request of the owner to read something."""
+    """Return a read request of the owner."""
     return Request("GET", path, {}, world.login.header)
 
 
@@ -77,7 +77,7 @@ def _shown(target: Target, operation: Operation, world: World, path: str) -> byt
 
 
 def _walk(target: Target, world: World, path: str, seen: Dump) -> None:
-    """A few pages of one item each, and from each of them one page back."""
+    """Read a few pages of one item each, and from each of them the previous page."""
     at: str | None = path
     for _ in range(PAGES_MAX):
         if at is None:
@@ -90,7 +90,7 @@ def _walk(target: Target, world: World, path: str, seen: Dump) -> None:
 
 
 def page_url(shown: dict[str, Any], which: str) -> str | None:
-    """Path and query of a neighbouring page; both versions of the API are understood."""
+    """Return path and query of a neighbouring page, in either version of the API."""
     url = shown["meta"][f"{which}_page_url"] if "meta" in shown else shown[f"{which}_page_uri"]
     if url is None:
         return None
@@ -99,13 +99,13 @@ def page_url(shown: dict[str, Any], which: str) -> str | None:
 
 
 def reading(world: World, dumped: Dump, hidden: frozenset[str]) -> Iterator[Answered]:
-    """The same requests again: what they show must not have changed by a byte."""
+    """Repeat the requests: their responses must be identical."""
     for path, body in dumped.items():
         yield Answered("own things", get_request(world, path), hidden, body, (200, 404))
 
 
 def writing(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
-    """Every operation of one URL form that changes something, done by the owner."""
+    """Yield every operation of one URL form that changes something, by the owner."""
     found = [each for each in pipeline_operations() if each.writes and each.url_form is form]
     if form is not UrlForm.ACCOUNT:
         yield from _more(world, hidden, form)
@@ -157,7 +157,7 @@ def sending(neighbour: Login, hidden: frozenset[str]) -> Iterator[Answered]:
 
 
 def taking(world: World, hidden: frozenset[str]) -> Iterator[Answered]:
-    """Names, pairs and numbers that only the twin has, or only the other service: free here."""
+    """Use names, pairs and numbers of the twin or the other service: they are free here."""
     room = f"/v1/Conversations/{world.default.chain['Conversations']}/Participants"
     second = f"/v1/Services/{world.second.sid}"
     lobby_sid = world.second.chain["Conversations"]
@@ -185,7 +185,7 @@ def taking(world: World, hidden: frozenset[str]) -> Iterator[Answered]:
 
 
 def _taking_group(world: World, hidden: frozenset[str]) -> Iterator[Answered]:
-    """A group of the very numbers that are a group of the twin's."""
+    """Create a group of the same numbers as a group of the twin's."""
     named = Request("POST", "/v1/Conversations", {"UniqueName": "group"}, world.login.header)
     yield Answered("a group", named, hidden, statuses=(201,))
     room = "/v1/Conversations/group/Participants"

@@ -1,4 +1,4 @@
-"""The variables of an operation's path: which kind of thing each names, and what to put there."""
+"""The variables of an operation's path: the kind of object that each names, and values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VARIABLE = re.compile(r"\{(\w+)\}")
 
 
 class Kind(NamedTuple):
-    """One kind of thing that a path can name."""
+    """One kind of object that a path can name."""
 
     prefix: str
     is_of_service: bool
@@ -43,7 +43,7 @@ KINDS: dict[str, Kind] = {
 
 
 def kinds_of(operation: Operation) -> list[str]:
-    """The kinds of an operation's path variables, in order. KeyError: not known."""
+    """Return the kinds of an operation's path variables, in order. KeyError: not known."""
     found = []
     before = ""
     for segment in operation.path.split("/"):
@@ -55,7 +55,7 @@ def kinds_of(operation: Operation) -> list[str]:
 
 
 def fill(operation: Operation, values: Sequence[str]) -> str:
-    """The path with values in the places of its variables."""
+    """Return the path with values for its variables."""
     remaining = iter(values)
     path = _VARIABLE.sub(lambda _: next(remaining), operation.path)
     assert next(remaining, None) is None, f"{operation.path} has fewer variables"
@@ -63,10 +63,10 @@ def fill(operation: Operation, values: Sequence[str]) -> str:
 
 
 def never_made(kind: str) -> str:
-    """A sid of a kind that nothing has."""
+    """Return a sid of a kind that was never assigned."""
     return KINDS[kind].prefix + secrets.token_hex(16)
 
 
 def never_made_like(name: str) -> str:
-    """A name that nothing has, as long as another."""
+    """Return a name of the same length that no object has."""
     return name[:-1] + ("0" if name[-1].isdigit() else "q")

@@ -30,7 +30,7 @@ ANY_STATUS = tuple(range(200, 500))
 
 
 class Refused(NamedTuple):
-    """One class of credentials, and how it is refused."""
+    """One class of credentials, and its rejection."""
 
     name: str
     authorization: str | None
@@ -73,7 +73,7 @@ def refused(pair: Pair) -> list[Refused]:
 
 
 def _access_token(world: World) -> str:
-    """A token as the chat SDKs show it, rightly signed by a key of the account."""
+    """Return a token in the format of the chat SDKs, correctly signed by a key of the account."""
     assert world.key is not None
     header = {"typ": "JWT", "alg": "HS256", "cty": "twilio-fpa;v=1"}
     claims = {
@@ -95,7 +95,7 @@ def _url_safe(data: bytes) -> str:
 
 
 def _revoked(target: Target, world: World) -> Login:
-    """A key that has worked, and works no more."""
+    """Return a revoked key that was valid before."""
     account = Account(target, world.login)
     path = f"/2010-04-01/Accounts/{world.sid}/Keys"
     made = account.post(f"{path}.json", FriendlyName="Revoked")
@@ -107,7 +107,7 @@ def _revoked(target: Target, world: World) -> Login:
 
 
 def _suspended(target: Target) -> list[Refused]:
-    """The right credentials of an account that is suspended."""
+    """Return the correct credentials of a suspended account."""
     world = build(target)
     target.suspend(world.sid)
     assert world.key is not None
@@ -126,7 +126,7 @@ def _wait_until_refused(target: Target, login: Login) -> None:
 
 
 def requests_of(world: World) -> Iterator[tuple[Operation, Request]]:
-    """Each operation as the owner would ask for it, but without credentials."""
+    """Return each operation as the owner's request, but without credentials."""
     for operation in pipeline_operations():
         path = fill(operation, values_of(operation, world))
         fields = form_of(operation) if operation.writes else queries_of(operation)[0]
@@ -134,7 +134,7 @@ def requests_of(world: World) -> Iterator[tuple[Operation, Request]]:
 
 
 def as_the_twin(pair: Pair, login: Login) -> Iterator[Answered]:
-    """The victim's own requests, sent with a good login of the twin: what it names is not there."""
+    """Return the victim's requests with a valid login of the twin: the objects are not found."""
     for operation, request in requests_of(pair.victim):
         statuses = (404,) if kinds_of(operation) else ANY_STATUS
         if operation.needs_auth_token and login.name.startswith("SK"):
@@ -145,7 +145,7 @@ def as_the_twin(pair: Pair, login: Login) -> Iterator[Answered]:
 
 
 def page_tokens(pair: Pair) -> Iterator[Alike]:
-    """Every list with a page token of the twin, or of the same list in the other service."""
+    """Return every list with a page token of the twin, or of the same list in the other service."""
     intruder, victim = pair.intruder, pair.victim
     for operation in pipeline_operations():
         if not operation.spec.list_key:

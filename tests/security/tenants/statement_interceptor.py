@@ -1,4 +1,4 @@
-"""The one seam through which every statement goes: it can be watched, changed, or asked twice."""
+"""Intercepts every statement at one seam: to record it, to change it, or to run it twice."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def watched() -> Iterator[set[str]]:
 
 @contextmanager
 def mutated(mutant: Mutant) -> Iterator[None]:
-    """One statement without one of its conditions."""
+    """Replace one statement by a mutant."""
 
     def translated(sql: str) -> str:
         return for_sqlite(mutant.text if sql == mutant.statement.text else sql)
@@ -68,7 +68,7 @@ class Probe:
     """
 
     def __init__(self) -> None:
-        """Nothing has been asked yet."""
+        """Start without recorded statements."""
         self._mutants = {each.text: mutants_of(each) for each in statements()}
         self._asked: Counter[Mutant] = Counter()
         self._shadowed: Counter[Mutant] = Counter()
@@ -146,7 +146,7 @@ def _empty_account(mutant: Mutant) -> str:
 
 
 def _finds(connection: apsw.Connection, sql: str, arguments: list[object]) -> bool:
-    """Whether a statement finds rows, or a number other than 0, or changes something."""
+    """Return whether a statement finds rows, or a number other than 0, or changes rows."""
     cursor = connection.cursor()
     if sql.lstrip().startswith("SELECT"):
         rows = cursor.execute(for_sqlite(sql), arguments).fetchall()
@@ -155,7 +155,7 @@ def _finds(connection: apsw.Connection, sql: str, arguments: list[object]) -> bo
     try:
         cursor.execute(for_sqlite(sql), arguments)
         return connection.changes() > 0
-    except Exception as error:  # A mutant may try what a key of the table forbids: it found rows.
+    except Exception as error:  # A mutant may violate a key of the table: it found rows.
         if "UNIQUE" not in str(error):
             raise
         return True

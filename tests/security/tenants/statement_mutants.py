@@ -1,8 +1,4 @@
-"""Every SQL statement of the code, and its mutants: the same with one condition less.
-
-A mutant is a statement in which one condition on the account or the service has been taken away;
-its parameter stays, so that the same arguments still fit.
-"""
+"""Every SQL statement of the code, and its mutants: the same with one condition less."""
 
 from __future__ import annotations
 
@@ -27,7 +23,7 @@ _CONDITION = re.compile(
     r"\b(?:WHERE|AND|ON)\s+\(?(?P<condition>(?:\w+\.)?(?P<column>account_sid|service_sid)"
     r" = (?P<other>\$\d+|[a-z_]+\.[a-z_]+))"
 )
-# The account's own row is found by its sid.
+# The account's own row is selected by its sid.
 _OWN_ROW = re.compile(
     r"\b(?:FROM|UPDATE) account\b.*?WHERE\s+(?P<condition>(?P<column>sid) = (?P<other>\$\d+))",
     re.DOTALL,
@@ -60,12 +56,12 @@ class Mutant:
 
     @property
     def argument(self) -> int | None:
-        """The place of the argument that the condition compared with; None for a join."""
+        """The index of the argument that the condition compared with; None for a join."""
         return int(self.other[1:]) if self.other.startswith("$") else None
 
 
 def _texts(value: Any) -> Iterator[tuple[str, str]]:
-    """The texts in a constant: it may be one, a tuple of them, or a table."""
+    """Return the texts in a constant: a text, a tuple of them, or a table."""
     if isinstance(value, str):
         yield "", value
     elif isinstance(value, AnyTable):
@@ -80,7 +76,7 @@ def _texts(value: Any) -> Iterator[tuple[str, str]]:
 
 @cache
 def statements() -> tuple[Statement, ...]:
-    """Every statement that is a constant of a module, found by importing all of them."""
+    """Return every statement that is a constant of a module, by importing all of them."""
     found: dict[str, Statement] = {}
     for package in (parlour.store, parlour.operations, parlour.resources, parlour.delivery):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -95,14 +91,14 @@ def statements() -> tuple[Statement, ...]:
 
 
 def _is_part(statement: Statement, found: dict[str, Statement]) -> bool:
-    """Whether a private text is only the beginning of others."""
+    """Return whether a private text is only the prefix of others."""
     private = statement.name.rpartition(".")[2].startswith("_")
     longer = (text for text in found if text != statement.text)
     return private and any(text.startswith(statement.text) for text in longer)
 
 
 def mutants_of(statement: Statement) -> list[Mutant]:
-    """The statement without its first condition on a tenant, without its second, and so on."""
+    """Return the statement with one of its conditions on a tenant removed, for each."""
     places = [*_CONDITION.finditer(statement.text), *_OWN_ROW.finditer(statement.text)]
     made = []
     for number, target in enumerate(places):
@@ -143,5 +139,5 @@ def is_inner(mutant: Mutant) -> bool:
 
 @cache
 def mutants() -> tuple[Mutant, ...]:
-    """Every mutant of every statement."""
+    """Return every mutant of every statement."""
     return tuple(mutant for each in statements() for mutant in mutants_of(each))

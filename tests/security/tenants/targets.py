@@ -1,4 +1,4 @@
-"""Where the matrix runs: a server process, or the same application inside this process."""
+"""Targets of the matrix: a server process, or the same application inside this process."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%acc
 
 
 class Login(NamedTuple):
-    """What a caller shows."""
+    """A caller's credentials."""
 
     name: str
     secret: str
 
     @property
     def header(self) -> str:
-        """The value of the Authorization header."""
+        """Return the value of the Authorization header."""
         return "Basic " + base64.b64encode(f"{self.name}:{self.secret}".encode()).decode()
 
 
@@ -73,12 +73,12 @@ class Request(NamedTuple):
     idempotency_key: str | None = None
 
     def __str__(self) -> str:
-        """As a person would write it down."""
+        """Return the request as readable text."""
         return f"{self.method} {self.path} {dict(self.fields) or ''}".rstrip()
 
 
 class Answer(NamedTuple):
-    """What came back: the headers sorted, without those that differ from request to request."""
+    """A response: sorted headers, without those that differ from request to request."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -91,14 +91,14 @@ def _comparable_headers(headers: list[tuple[str, str]]) -> tuple[tuple[str, str]
 
 
 class Target(Protocol):
-    """What the matrix needs of where it runs."""
+    """The interface that the matrix requires of a target."""
 
     def send(self, request: Request) -> Answer:
         """Return the response to one request."""
         ...
 
     def make_account(self) -> Login:
-        """A new account."""
+        """Create an account."""
         ...
 
     def suspend(self, account_sid: str) -> None:
@@ -110,11 +110,11 @@ class Target(Protocol):
         ...
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
-        """Write a row that no operation can make."""
+        """Write a row that no operation can create."""
         ...
 
     def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
-        """Rows of the database."""
+        """Return rows of the database."""
         ...
 
     def pause(self) -> None:
@@ -123,7 +123,7 @@ class Target(Protocol):
 
 
 def rows_of(target: Target, account_sid: str) -> Rows:
-    """Every row of an account."""
+    """Return every row of an account."""
     found: Rows = {}
     for (table,) in target.ask(TABLES):
         rows = target.ask(f"SELECT * FROM {table} WHERE account_sid = ?1", account_sid)
@@ -146,7 +146,7 @@ def _insert(table: str, row: Mapping[str, Any]) -> str:
 
 
 class ServerTarget:
-    """A server process, through its port."""
+    """A server process, accessed through its port."""
 
     def __init__(self, server: Server) -> None:
         """Send to a running server."""
@@ -170,7 +170,7 @@ class ServerTarget:
         return Answer(answer.status, _comparable_headers(answer.headers.items()), answer.body)
 
     def make_account(self) -> Login:
-        """A new account."""
+        """Create an account."""
         return Login(*self._server.make_account())
 
     def suspend(self, account_sid: str) -> None:
@@ -182,12 +182,12 @@ class ServerTarget:
         self._server.set_numbers(account_sid, *numbers)
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
-        """Write a row that no operation can make."""
+        """Write a row that no operation can create."""
         with closing(connect(self._server)) as connection, connection:
             connection.execute(_insert(table, row), tuple(row.values()))
 
     def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
-        """Rows of the database."""
+        """Return rows of the database."""
         if sql == TABLES and self._server.database:
             sql = TABLES_OF_POSTGRES
         with closing(connect(self._server)) as connection:
@@ -207,7 +207,7 @@ class LocalTarget:
     """The application of a data folder, called without a network."""
 
     def __init__(self, data: Path) -> None:
-        """Open the folder, and begin what runs in the background."""
+        """Open the folder, and start the background work."""
         self._runner = asyncio.Runner()
         self.peer = "127.0.0.1"
         self.app = self._runner.run(self._open(data))
@@ -218,7 +218,7 @@ class LocalTarget:
         return app
 
     def close(self) -> None:
-        """End the background work and close the folder."""
+        """Stop the background work and close the folder."""
         self._runner.run(self.app.stop())
         self._runner.close()
 
@@ -227,7 +227,7 @@ class LocalTarget:
         return self._runner.run(self._send(request))
 
     def list_numbers(self, account_sid: str) -> list[str]:
-        """The numbers that an account is restricted to."""
+        """Return the numbers that an account is restricted to."""
         scope = Scope(account_sid)
         return self.write(lambda tx: account_store.list_account_numbers(tx, scope))
 
@@ -255,7 +255,7 @@ class LocalTarget:
         return Answer(answered.status, _comparable_headers(found), answered.body)
 
     def make_account(self) -> Login:
-        """A new account."""
+        """Create an account."""
         sid, auth_token = self.app.random.sid(sids.ACCOUNT), self.app.random.token(16).hex()
 
         async def work(tx: Transaction) -> None:
@@ -277,11 +277,11 @@ class LocalTarget:
         self.write(lambda tx: account_store.replace_account_numbers(tx, scope, list(numbers)))
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
-        """Write a row that no operation can make."""
+        """Write a row that no operation can create."""
         self.write(lambda tx: tx.run(_insert(table, row), *row.values()))
 
     def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
-        """Rows of the database."""
+        """Return rows of the database."""
         found: list[tuple[Any, ...]] = self._runner.run(
             self.app.store.read(lambda tx: tx.all(sql, *arguments))
         )

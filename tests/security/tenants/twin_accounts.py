@@ -24,7 +24,7 @@ PROXY = "+15017122661"
 PROXIES = (PROXY, "+15017122662", "+15017122663", "+15017122664")
 """One for each conversation, since the same two users are in all of them."""
 CHAIN_OF_USER = "Users/Conversations"
-"""Where a chain keeps the conversation that a user's path ends in."""
+"""The chain's key for the conversation at the end of a user's path."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Service:
 
 @dataclass
 class World:
-    """One account with everything in it."""
+    """One account with objects of every kind."""
 
     login: Login
     default: Service
@@ -64,10 +64,10 @@ class World:
 
 
 class Account:
-    """One account, as its owner talks to it."""
+    """One account, with requests of its owner."""
 
     def __init__(self, target: Target, login: Login) -> None:
-        """Talk with a login."""
+        """Create a client with a login."""
         self.target = target
         self.login = login
 
@@ -87,7 +87,7 @@ class Account:
 
 
 def build(target: Target) -> World:
-    """A new account with everything that twins have."""
+    """Create an account with everything that twins have."""
     login = target.make_account()
     account = Account(target, login)
     default_sid = account.get("/v1/Configuration")["default_chat_service_sid"]
@@ -101,7 +101,7 @@ def build(target: Target) -> World:
 
 
 def _fill_account(account: Account, world: World) -> None:
-    """What belongs to the account as a whole."""
+    """Create the objects of the account as a whole."""
     made = [
         account.post("/v1/Configuration/Addresses", Type="sms", Address=f"+1500555020{number}")
         for number in range(2)
@@ -138,7 +138,7 @@ def _fill_account(account: Account, world: World) -> None:
 
 
 def _fill_service(account: Account, world: World, service: Service, number: int) -> None:
-    """What belongs to one service: two of everything, and names that the other service lacks."""
+    """Create two objects of each kind in a service, and names that the other service lacks."""
     base = f"/v1/Services/{service.sid}"
     service.chain["Services"] = service.elsewhere["Services"] = service.sid
     role = account.post(
@@ -186,7 +186,7 @@ def _configure(account: Account, base: str) -> None:
 def _fill_conversation(
     account: Account, base: str, name: str, role_sid: str, proxy_address: str
 ) -> dict[str, str]:
-    """A conversation with a chat participant, two phones, messages, receipts and webhooks."""
+    """Create a conversation with participants, messages, receipts and webhooks."""
     made = account.post(f"{base}/Conversations", UniqueName=name, FriendlyName=name.title())
     room = f"{base}/Conversations/{made['sid']}"
     alice = account.post(f"{room}/Participants", Identity=ALICE, RoleSid=role_sid)
@@ -224,14 +224,14 @@ def _fill_conversation(
 
 
 def _only_here(account: Account, base: str, lobby_sid: str, name: str) -> dict[str, str]:
-    """A conversation, a user and a participant by a name that nothing else has."""
+    """Create a conversation, a user and a participant with a unique name."""
     account.post(f"{base}/Conversations", UniqueName=name)
     account.post(f"{base}/Conversations/{lobby_sid}/Participants", Identity=name)
     return {"Conversations": name, "Users": name, "Participants": name}
 
 
 def _seed_binding(target: Target, world: World, service: Service, kind: str) -> str:
-    """A push binding: only client SDKs make them."""
+    """Insert a push binding: only client SDKs create them."""
     sid = f"BS{secrets.token_hex(16)}"
     target.insert(
         "push_binding",
@@ -250,7 +250,7 @@ def _seed_binding(target: Target, world: World, service: Service, kind: str) -> 
 
 
 def seed_media(target: Target, world: World, service: Service) -> str:
-    """A medium that no message carries yet."""
+    """Insert a medium without a message."""
     sid = f"ME{secrets.token_hex(16)}"
     target.insert(
         "media",
@@ -262,7 +262,7 @@ def seed_media(target: Target, world: World, service: Service) -> str:
             "filename": "one.txt",
             "category": "media",
             "author": ALICE,
-            # What no message carries in time is removed.
+            # A medium without a message is removed after a time.
             "date_created": int(time.time() * 1000),
         },
     )
@@ -270,7 +270,7 @@ def seed_media(target: Target, world: World, service: Service) -> str:
 
 
 def seed_attempt(target: Target, world: World, number: int) -> str:
-    """A webhook that was tried and failed, as the twin's at the same event was."""
+    """Insert a webhook attempt that failed, as the twin's at the same event did."""
     sid = f"NO{number:016x}{secrets.token_hex(8)}"
     now_ms = int(time.time() * 1000)
     shared = {
@@ -323,7 +323,7 @@ def _row(world: World, service: Service, sid: str) -> dict[str, Any]:
     }
 
 
-# What one account has and its twin lacks.
+# Objects that one account has and its twin lacks.
 ONLY_ADDRESS = "+15005550301"
 ONLY_PROXY = "+15005550302"
 ONLY_CONFIGURED = "+15005550303"
@@ -335,7 +335,7 @@ IDEMPOTENT_FORM = {"FriendlyName": "Sent once"}
 
 
 def add_only(target: Target, world: World) -> None:
-    """Give an account what its twin lacks: names, a pair, a group, a list of numbers."""
+    """Add the objects that the twin lacks: names, a pair, a group, a list of numbers."""
     account = Account(target, world.login)
     made = account.post("/v1/Conversations", UniqueName="cellar")
     room = f"/v1/Conversations/{made['sid']}"

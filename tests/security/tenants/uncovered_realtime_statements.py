@@ -1,4 +1,4 @@
-"""What only connected users, their devices and their media ask of the stores."""
+"""Statements run only for connected users, their devices and their media."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AN_EVENT = "SELECT MAX(sequence) FROM event WHERE account_sid = $1"
 
 
 async def ask(tx: Transaction, world: World) -> None:
-    """A user's places and roles, and what a socket reads of its objects."""
+    """Read a user's conversations and roles, and the objects that a socket reads."""
     scope = Scope(world.sid, world.default.sid)
     lobby_sid = world.default.chain["Conversations"]
     newest = await tx.one(AN_EVENT, world.sid)

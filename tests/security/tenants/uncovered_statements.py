@@ -1,4 +1,4 @@
-"""What an account has to do for statements that the matrix does not reach, or not with success."""
+"""Actions for statements that the matrix does not reach, or not with success."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SEQUENCE_MAX = 1 << 62
 
 
 def do_all(target: LocalTarget, world: World) -> None:
-    """Everything, in an account that nothing else needs afterwards."""
+    """Run all of them, in an account that is not used afterwards."""
     account = Account(target, world.login)
     lobby = f"/v1/Conversations/{world.default.chain['Conversations']}"
     target.write(lambda tx: uncovered_realtime_statements.ask(tx, world))
@@ -58,7 +58,7 @@ def do_all(target: LocalTarget, world: World) -> None:
     account.post(lobby, State="closed")
     _delete(account, lobby)
     target.write(lambda tx: uncovered_webhook_statements.ask_later(tx, world))
-    seed_media(target, world, world.second)  # It goes with its service.
+    seed_media(target, world, world.second)  # It is removed with its service.
     target.write(lambda tx: _remove_service(tx, world))
     settle(target)
 
@@ -69,7 +69,7 @@ def _delete(account: Account, path: str) -> None:
 
 
 def _media(account: Account, world: World) -> None:
-    """Messages with a medium, of which one goes with its service, and one from a template."""
+    """Create messages with media, one of which is removed with its service."""
     messages = f"/v1/Conversations/{world.default.elsewhere['Conversations']}/Messages"
     made = account.post(messages, MediaSid=world.default.chain["Media"])
     _delete(account, f"{messages}/{made['sid']}")
@@ -80,7 +80,7 @@ def _media(account: Account, world: World) -> None:
 
 
 def _unread(account: Account, world: World) -> None:
-    """Messages that have to be counted, since one above the read horizon was removed."""
+    """Create messages that have to be counted, since one above the read horizon was removed."""
     room = f"/v1/Conversations/{world.default.chain['Conversations']}"
     for _ in range(2):
         made = account.post(f"{room}/Messages", Body="unread")
@@ -96,7 +96,7 @@ def _unread(account: Account, world: World) -> None:
 
 
 def _addresses(account: Account, world: World) -> None:
-    """An address in several conversations, another proxy, and a stranger's messages."""
+    """Use an address in several conversations, another proxy, and a stranger's messages."""
     address = fresh_number()
     for name in ("lobby", "attic", "den"):
         path_below = f"/v1/Conversations/{name}/Participants"
@@ -123,7 +123,7 @@ def _addresses(account: Account, world: World) -> None:
 
 
 async def _ask_stores(tx: Transaction, world: World) -> None:
-    """Questions that only carriers, sockets and the background ask."""
+    """Run queries of carriers, sockets and background jobs."""
     scope = Scope(world.sid, world.default.sid)
     lobby_sid = world.default.chain["Conversations"]
     named = await tx.one(NAMED_CONVERSATION, world.sid, world.default.sid, "lobby")
@@ -160,7 +160,7 @@ async def _ask_stores(tx: Transaction, world: World) -> None:
 
 
 async def _hold_pair(tx: Transaction, service: Service, account_sid: str) -> None:
-    """A pair that is held for a participant who never comes."""
+    """Reserve a pair for a participant who is never added."""
     scope = Scope(account_sid, service.sid)
     sid = service.chain["Conversations"]
     await participant_store.reserve_address_pair(tx, scope, sid, fresh_number(), PROXY)

@@ -1,4 +1,4 @@
-"""What only the delivery of webhooks asks of the stores."""
+"""Statements run only by the delivery of webhooks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LAST_SID = "NO" + "f" * 32
 
 
 async def ask(tx: Transaction, world: World) -> None:
-    """Queue a few deliveries, let one be made, replay it, and give all of them up."""
+    """Queue a few deliveries, make one of them, replay it, and drop all of them."""
     scope = Scope(world.sid, world.default.sid)
     queued = [_delivery(tx, world, number) for number in (101, 102, 103, 104)]
     assert [(await webhook_queue.add(tx, each))[1] for each in queued] == [tx.now, *[None] * 3]
@@ -53,7 +53,7 @@ async def ask(tx: Transaction, world: World) -> None:
     here = world.default.chain["Conversations"]
     detached = msgspec.structs.replace(queued[2], conversation_sid=here)
     assert await webhook_queue.is_detached(tx, detached)
-    # Of a detached webhook only a lane that fails is stopped.
+    # Of a detached webhook only a failing lane is stopped.
     assert (
         await webhook_queue.record_result(tx, queued[2], webhook_attempt_store.PENDING, 1, tx.now)
         == 1
@@ -74,7 +74,7 @@ async def ask(tx: Transaction, world: World) -> None:
 
 
 async def _read(tx: Transaction, scope: Scope, world: World) -> None:
-    # The intake asks this only where an event is no later than its webhook.
+    # The intake runs this only if an event is no later than its webhook.
     assert await event_log.attached_at(tx, scope, world.default.chain["Webhooks"])
     lobby_sid = world.default.chain["Conversations"]
     for filters in (

@@ -32,17 +32,17 @@ PHONES = ("+15005550101", "+15005550102")
 
 
 def fresh_name() -> str:
-    """A name that nothing has yet."""
+    """Return an unused name."""
     return f"fresh-{next(_count):06}"
 
 
 def fresh_number() -> str:
-    """A number that nothing has yet."""
+    """Return an unused number."""
     return f"+1555777{next(_count) % 10_000:04}"
 
 
 def participant(**members: str) -> str:
-    """A participant as JSON, for a conversation that is made together with it."""
+    """Return a participant as JSON, for a conversation that is created together with it."""
     return json.dumps({"identity": fresh_name(), **members})
 
 
@@ -89,7 +89,7 @@ WRITES: dict[str, Callable[[], Form]] = {
     "UpdateUserConversation": lambda: {"NotificationLevel": "muted", "LastReadMessageIndex": "0"},
 }
 
-# Each list is asked for in each of these ways.
+# Each list is requested in each of these ways.
 LISTS: dict[str, tuple[Form, ...]] = {
     "ListAddressConfigurations": ({}, {"Type": "sms"}),
     "ListPushBindings": ({}, {"Identity": [ALICE]}, {"BindingType": ["fcm"]}),
@@ -112,6 +112,6 @@ def form_of(operation: Operation) -> Form:
 
 
 def queries_of(operation: Operation) -> tuple[Form, ...]:
-    """The ways in which something is asked for. KeyError: not known."""
+    """Return the variants of a read request. KeyError: not known."""
     parameters = operation.spec.parameters
     return ({},) if parameters is NoParameters else LISTS[parameters.__name__]
