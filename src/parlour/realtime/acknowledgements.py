@@ -5,25 +5,6 @@ official SDKs handle it later: they acknowledge it first, and then pass it on wi
 ``setTimeout(…, 0)``, so one turn of the event loop later, while a reply is handled at once. So a
 reply that follows a notification too closely overtakes it, however far apart both were sent: the
 network, or a busy client, may deliver them together.
-
-``wait_handled`` waits until that cannot happen. States of a client with unhandled notifications:
-
-============  ========================================  ========================  =================
-state         waits for                                 timeout                   next
-============  ========================================  ========================  =================
-receiving     the acknowledgement of a ping sent        HANDLED_RECEIVED_MS_MAX   turn; at the
-              behind them: their timers are set, as                               timeout
-              each frame is processed whole                                       unresponsive
-turn          HANDLED_TURN_MS: their timers are due     HANDLED_TURN_MS           probe
-probe         the acknowledgement of a second ping:     HANDLED_PROBE_MS_MAX      handled
-              due timers fire before the next frame
-              is read
-unresponsive  nothing, until every frame is             -                         receiving
-              acknowledged
-============  ========================================  ========================  =================
-
-``stop_waiting`` ends a wait at once: while no input is read from the client, its acknowledgements
-are not read either.
 """
 
 from __future__ import annotations
@@ -39,6 +20,25 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 
+# ``wait_handled`` waits until a reply cannot overtake a notification. States of a client with
+# unhandled notifications:
+#
+# ============  ========================================  ========================  ================
+# state         waits for                                 timeout                   next
+# ============  ========================================  ========================  ================
+# receiving     the acknowledgement of a ping sent        HANDLED_RECEIVED_MS_MAX   turn; at the
+#               behind them: their timers are set, as                               timeout
+#               each frame is processed whole                                       unresponsive
+# turn          HANDLED_TURN_MS: their timers are due     HANDLED_TURN_MS           probe
+# probe         the acknowledgement of a second ping:     HANDLED_PROBE_MS_MAX      handled
+#               due timers fire before the next frame
+#               is read
+# unresponsive  nothing, until every frame is             -                         receiving
+#               acknowledged
+# ============  ========================================  ========================  ================
+#
+# ``stop_waiting`` ends a wait at once: while no input is read from the client, its acknowledgements
+# are not read either.
 class Acknowledgements:
     """Count the notifications of one connection, and its acknowledgements."""
 
@@ -64,12 +64,14 @@ class Acknowledgements:
         self._acknowledged = self._handled = 0
         self._quiet_since_ms = clock.monotonic_ms()
         self._is_unresponsive = False
+        # Created by the first wait: most connections never wait.
         self._lock: asyncio.Lock | None = None
         self._waiter: asyncio.Future[bool] | None = None
         self._awaited = 0
 
     def receive(self, now_ms: float) -> None:
         """Count one acknowledgement."""
+        # Surplus acknowledgements are ignored, so that a client cannot acknowledge in advance.
         if self._acknowledged < self.sent:
             self._acknowledged += 1
             if self._acknowledged == self.sent:
@@ -94,6 +96,7 @@ class Acknowledgements:
                 await self._await_handled(self.sent)
 
     def _are_handled(self, number: int) -> bool:
+        # All were acknowledged so long ago that a probe would have timed out by now.
         if self._handled < number <= self._acknowledged == self.sent:
             quiet_ms = self._clock.monotonic_ms() - self._quiet_since_ms
             if quiet_ms >= limits.HANDLED_PROBE_MS_MAX:

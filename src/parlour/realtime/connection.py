@@ -1,36 +1,6 @@
 """The session of one client: init, requests, token renewal, keepalive and close.
 
 Frames belong to ``protocol/twilsock_frames.py`` and bytes to ``websocket.py``; this module decides.
-
-================  =========================================  ======================================
-state             event                                      next
-================  =========================================  ======================================
-awaiting init     ``init``                                   authenticating
-authenticating    token valid, a connection slot acquired    open: hub, token timer, ping timer
-authenticating    otherwise                                  closed: ``init`` is rejected
-awaiting init,    INIT_SECONDS_MAX elapsed                   closed: INIT_AWAITED
-authenticating
-open              ``message``                                open: a request in flight
-open              ``update`` with a token of the same user   open: token timer restarted
-open              ``update`` otherwise                       closed
-open              token expired, key or user or service or   closed
-                  account revoked, no frame received for
-                  SILENT_SECONDS_MAX, displaced
-any but closed    invalid or unexpected frame, rate limit    closed
-                  exceeded, slow reader, server stopping,
-                  ``close`` frame, connection lost
-closed            any                                        closed: ignored
-================  =========================================  ======================================
-
-Each close has a reason of ``disconnects.py``, which defines whether the client reconnects.
-
-Requests run concurrently, and their number and bytes are bounded: while the connection is saturated
-no input is read (backpressure). Replies held back for the client do not count as in flight, so that
-acknowledgements behind them are read.
-
-Work outlives its connection by one step at most: a request that waits for the outbox, and a
-replay between two of its steps, raise ``ConnectionClosed``. A command that was started is
-completed, since it is one transaction.
 """
 
 from __future__ import annotations
@@ -73,6 +43,27 @@ _ACKNOWLEDGES = b'"method":"reply"'
 _HEAD_BYTES = 160
 
 
+# ================  =========================================  =====================================
+# state             event                                      next
+# ================  =========================================  =====================================
+# awaiting init     ``init``                                   authenticating
+# authenticating    token valid, a connection slot acquired    open: hub, token timer, ping timer
+# authenticating    otherwise                                  closed: ``init`` is rejected
+# awaiting init,    INIT_SECONDS_MAX elapsed                   closed: INIT_AWAITED
+# authenticating
+# open              ``message``                                open: a request in flight
+# open              ``update`` with a token of the same user   open: token timer restarted
+# open              ``update`` otherwise                       closed
+# open              token expired, key or user or service or   closed
+#                   account revoked, no frame received for
+#                   SILENT_SECONDS_MAX, displaced
+# any but closed    invalid or unexpected frame, rate limit    closed
+#                   exceeded, slow reader, server stopping,
+#                   ``close`` frame, connection lost
+# closed            any                                        closed: ignored
+# ================  =========================================  =====================================
+#
+# Each close has a reason of ``disconnects.py``, which defines whether the client reconnects.
 class _Phase(Enum):
     AWAITING_INIT = "awaiting init"
     AUTHENTICATING = "authenticating"
@@ -161,9 +152,8 @@ class ClientConnection:
         elif frame.method in {"put_notification_ctx", "delete_notification_ctx"}:
             self._socket.reply(twilsock_frames.write(twilsock_frames.reply(frame.id)))
         elif self._phase is _Phase.OPEN and frame.method == "reply":
-            self.acknowledgements.receive(
-                self._last_received_ms
-            )  # An acknowledgement with other JSON whitespace.
+            # An acknowledgement with other JSON whitespace.
+            self.acknowledgements.receive(self._last_received_ms)
         elif self._phase is not _Phase.OPEN or frame.method == "init":
             self.close(disconnects.OUT_OF_TURN)
         # Other frames of an open client (telemetry, newer methods) have no reply.
@@ -204,12 +194,13 @@ class ClientConnection:
 
     # --- Work -------------------------------------------------------------------------------
 
-    def _spawn(self, work: Any, size: int = 0) -> None:
-        """Run work in a task, and stop reading once the connection is saturated.
+    # Requests run concurrently, and their number and bytes are bounded: while the connection is
+    # saturated no input is read (backpressure). Held replies do not count as in flight, so that
+    # acknowledgements behind them are read. A request's frame is counted until its task ends, even
+    # if the client disconnects before.
 
-        ``size`` is the size of the request's frame. It is counted until the task ends, even if the
-        client disconnects before.
-        """
+    def _spawn(self, work: Any, size: int = 0) -> None:
+        """Run work in a task. ``size`` is the size of its frame."""
         task = asyncio.get_running_loop().create_task(self._run(work))
         self._tasks.add(task)
         task.add_done_callback(partial(self._task_done, size))
@@ -222,7 +213,7 @@ class ClientConnection:
             self.acknowledgements.stop_waiting()
 
     def _is_saturated(self) -> bool:
-        """Whether no input is read until a request ends. Held replies do not count."""
+        """Whether no input is read until a request ends."""
         return (
             len(self._tasks) - min(self._held_replies, limits.HELD_REPLIES_MAX)
             >= limits.SOCKET_REQUESTS_MAX
@@ -247,10 +238,8 @@ class ClientConnection:
 
     @contextmanager
     def holding_reply(self, size: int) -> Iterator[bool]:
-        """Hold back a reply of so many bytes; yield whether it may wait for the client.
-
-        Its request does not count as in flight, so that the acknowledgements behind it are read.
-        """
+        """Hold back a reply of so many bytes; yield whether it may wait for the client."""
+        # While no input is read, no acknowledgement arrives: waiting for one would only time out.
         is_read = not self._is_saturated() and not self._socket.outbox.is_full
         self._held_replies += 1
         self._held_replies_bytes += size
@@ -325,6 +314,7 @@ class ClientConnection:
     async def _accept_init(self, frame: Frame, token: AccessToken) -> None:
         manager = self._manager
         self.user_key = UserKey(token.account_sid, token.service_sid, token.identity)
+        # Before any query; a client that disconnects during the next await releases its slot.
         if not manager.socket_shares.acquire(self):
             self._reject(frame, disconnects.TOO_MANY_CONNECTIONS)
             return
@@ -439,6 +429,8 @@ class ClientConnection:
         if self._phase is _Phase.CLOSED:
             return
         self._phase = _Phase.CLOSED
+        # Tasks are not cancelled: a command is one transaction and completes. Work that waits for
+        # the outbox, and a replay between two steps, end with ConnectionClosed.
         self.acknowledgements.stop_waiting()
         for timer in (self._liveness_timer, self._token_timer):
             if timer is not None:

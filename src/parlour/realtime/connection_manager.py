@@ -110,6 +110,7 @@ class ConnectionManager:
 
     async def open_session(self, token: AccessToken, scheme: str, host: str) -> Session:
         """Return the session of a verified token. The user of a first login is created."""
+        # First, so that no event is missed after the state that the client will read.
         await self.event_feed.ensure_running()
         user = await self._user(token)
         return Session(
@@ -123,6 +124,7 @@ class ConnectionManager:
 
     async def _user(self, token: AccessToken) -> User:
         scope, identity = scope_of(token), token.identity
+        # Read first: after a restart thousands of known users log in, and a write would queue.
         found = await self._store.read(
             lambda tx: user_store.find_user_by_identity(tx, scope, identity),
             account_sid=scope.account_sid,

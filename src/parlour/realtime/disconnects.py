@@ -1,14 +1,6 @@
 """Disconnect reasons: status and code of each, and whether the client reconnects.
 
-The official JavaScript client decides by the status number alone (see
-docs/reference/quirks.md#closing):
-
-- a rejected ``init`` or ``update`` is final with 401 and 403; with any other number the client
-  retries;
-- a ``close`` is final with 401, 406, 410 and 417, of which 410 waits for another token and 406 and
-  417 need another client object; with any other number the client reconnects.
-
-So the number is chosen by the behaviour that is wanted of the client, and the code is the reason.
+The status number is chosen by the required behaviour of the client; the error code is the reason.
 """
 
 from __future__ import annotations
@@ -28,6 +20,17 @@ _AFTER_STOP: Final = (limits.RECONNECT_AFTER_STOP_MS_MIN, limits.RECONNECT_AFTER
 _AFTER_LOAD: Final = (limits.RECONNECT_AFTER_LOAD_MS_MIN, limits.RECONNECT_AFTER_LOAD_MS_MAX)
 
 
+# The official JavaScript client decides by the status number alone (see "Closing" in the page
+# docs/reference/quirks.md):
+#
+# frame               number    the client
+# ------------------  --------  ------------------------------------------
+# rejected init or    401, 403  gives up
+# update              other     retries
+# close               401       gives up
+#                     410       waits for another token
+#                     406, 417  gives up; the application creates another client
+#                     other     reconnects
 class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
     """One reason.
 
@@ -53,7 +56,7 @@ class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
         return b"" if self.backoff_ms is None else twilsock_frames.backoff(*self.backoff_ms)
 
 
-# --- Refusals: the reply to init or update ----------------------------------------------
+# --- Rejections: the reply to init or update ----------------------------------------------
 
 
 def _bad_token(error_code: int) -> Disconnect:
@@ -131,7 +134,7 @@ REFUSALS: Final = (
     TOO_MANY_CONNECTIONS,
     SERVER_FULL,
 )
-"""Every reason for which ``init`` or ``update`` is refused."""
+"""Every reason for which ``init`` or ``update`` is rejected."""
 
 _OF_TOKENS: Final = {each.error_code: each for each in REFUSALS if each.code == 401}
 
@@ -141,7 +144,7 @@ def token_rejection(refused: AccessTokenRefused) -> Disconnect:
     return _OF_TOKENS[refused.code]
 
 
-# --- Closes: the end of a connection that was accepted, or never asked ----------------------
+# --- Closes: of a connection whose init was accepted, or is missing ---------------------------
 
 # The token expired while connected: the client reconnects once it has another one.
 TOKEN_RAN_OUT: Final = Disconnect(

@@ -2,18 +2,7 @@
 
 Unlike other consumers of the log it stores no position: each process serves its own connections,
 and a client that reconnects gets the missed events from the log. So the feed starts at the end of
-the log:
-
-========  ==========================================  =============================================
-state     event                                       next
-========  ==========================================  =============================================
-stopped   the first session is opened                 running, from the end of the log
-running   a commit hint, or DISPATCH_POLL_MS elapsed  running: the next batches are published
-running   no connection for FEED_IDLE_MS              stopped: no work without connected users
-running   ``stop``                                    stopped
-========  ==========================================  =============================================
-
-A hint after a commit is an optimization: without it the feed polls.
+the log.
 """
 
 from __future__ import annotations
@@ -47,6 +36,16 @@ _RIGHTS: frozenset[str] = frozenset(
 )
 
 
+# ========  ==========================================  ============================================
+# state     event                                       next
+# ========  ==========================================  ============================================
+# stopped   the first session is opened                 running, from the end of the log
+# running   a commit hint, or DISPATCH_POLL_MS elapsed  running: the next batches are published
+# running   no connection for FEED_IDLE_MS              stopped: no work without connected users
+# running   ``stop``                                    stopped
+# ========  ==========================================  ============================================
+#
+# A hint after a commit is an optimization: without it the feed polls.
 class EventFeed:
     """Publish committed events to the connections of this process, in order."""
 
@@ -109,6 +108,7 @@ class EventFeed:
         if self._task is None:
             self._started = asyncio.get_running_loop().create_future()
             self._task = asyncio.create_task(self._run(self._started))
+        # Shielded: a client that disconnects must not cancel the start that others wait for.
         await asyncio.shield(self._started)
 
     async def stop(self) -> None:
@@ -125,6 +125,7 @@ class EventFeed:
         self._back_scan = asyncio.create_task(self._last_changed.scan_back(self._store))
         idle_since: float | None = None
         while not self._stopping:
+            # Cleared before the read: a hint during the read causes another one.
             self._hint.clear()
             try:
                 if await self.publish_batch():
@@ -156,6 +157,7 @@ class EventFeed:
         )
         for event in batch:
             await self.publish_event(event)
+            # After each event: after a failure the log is read again from the failed event on.
             self._last_changed.position = event.sequence
             if self._waiters:
                 self._resolve_waiters()
@@ -180,6 +182,7 @@ class EventFeed:
                 lambda tx: read_changes(tx, event), account_sid=event.account_sid
             )
             self._hub.publish(changes, event.sequence, event.date_ms)
+        # After the publication, so that the removed member is notified of its removal.
         if removed is not None:
             self._revoke_membership(event, removed.identity)
 

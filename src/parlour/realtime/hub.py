@@ -1,27 +1,6 @@
-"""The hub: connections and subscriptions of this process. Notifications are encoded once for all.
+"""The hub: the connections and subscriptions of this process.
 
-A subscription is a pair of a connection and a realtime object. Its state is one number, as
-publishing compares it for each subscriber:
-
-============  ===================  ================================  ==============================
-state         number               a published event is              next
-============  ===================  ================================  ==============================
-establishing  _ESTABLISHING        held back                         ``activate``: active
-active        last known event     sent if its number is higher,     ``pause``: paused
-                                   else dropped
-paused        _PAUSED              held back                         ``resume``: active
-============  ===================  ================================  ==============================
-
-``begin_subscription`` puts any of them into establishing; ``unsubscribe``, ``revoke`` and
-``remove`` end any of them and drop its held notifications.
-
-Invariants:
-
-- A connection gets the events of an object in ascending order, each at most once.
-- No event is lost between reading an object's state and activating its subscription, since the
-  state is read after ``begin_subscription``.
-- ``subscriber.subscribed`` has exactly the objects whose subscribers contain the subscriber.
-- A connection that is not in the hub has no subscriptions.
+A notification is encoded once for all of its subscribers.
 """
 
 from __future__ import annotations
@@ -47,10 +26,32 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+# A subscription is a pair of a connection and a realtime object. Its state is one number, as
+# publishing compares it for each subscriber:
+#
+# ============  ===================  ================================  =============================
+# state         number               a published event is              next
+# ============  ===================  ================================  =============================
+# establishing  _ESTABLISHING        held back                         ``activate``: active
+# active        last known event     sent if its number is higher,     ``pause``: paused
+#                                    else dropped
+# paused        _PAUSED              held back                         ``resume``: active
+# ============  ===================  ================================  =============================
+#
+# ``begin_subscription`` puts any of them into establishing; ``unsubscribe``, ``revoke`` and
+# ``remove`` end any of them and drop its held notifications.
+#
+# Invariants:
+#
+# - A connection gets the events of an object in ascending order, each at most once.
+# - No event is lost between reading an object's state and activating its subscription, since the
+#   state is read after ``begin_subscription``.
+# - ``subscriber.subscribed`` has exactly the objects whose subscribers contain the subscriber.
+# - A connection that is not in the hub has no subscriptions.
+#
+# Both constants are above every event number, so that one comparison finds the active ones.
 _ESTABLISHING: Final = 1 << 62
-"""State of a subscription whose last known event is not yet known."""
 _PAUSED: Final = _ESTABLISHING + 1
-"""State of a paused subscription."""
 
 CONVERSATION_KINDS: Final = (ObjectKind.CONVERSATION, ObjectKind.MESSAGES, ObjectKind.ROSTER)
 
@@ -103,6 +104,7 @@ class HeldNotifications:
 
     def take(self, sid: str, through: int = _ESTABLISHING) -> list[tuple[int, bytes]]:
         """Remove and return the notifications of one object up to an event."""
+        # In ascending order, as they were published: the result is a prefix.
         queued = self._by_sid.pop(sid, [])
         found = [each for each in queued if each[0] <= through]
         if len(found) < len(queued):
@@ -219,9 +221,8 @@ class Hub:
         if subscribers is None or subscriber not in subscribers:
             return  # Closed or revoked while its state was read.
         subscribers[subscriber] = after
-        self._last_published[sid] = max(
-            after, self._last_published.get(sid, 0)
-        )  # The replay was sent up to this event.
+        # The replay was sent up to ``after``.
+        self._last_published[sid] = max(after, self._last_published.get(sid, 0))
         for number, wire in subscriber.held_notifications.take(sid):
             if number > after:
                 subscriber.push(wire)
@@ -303,6 +304,7 @@ class Hub:
             # A message changes the list and the document: subscribers of both get one write.
             deliveries = self._publish_pair(deliveries, number)
         for sid, subscribers, wire in deliveries:
+            # A copy: a push may close a slow connection, which removes its subscriptions.
             for subscriber, after in list(subscribers.items()):
                 self._deliver(subscriber, sid, after, number, wire)
 

@@ -1,10 +1,6 @@
 """Input of one WebSocket client: framing and rate limit, without I/O.
 
-``FrameReader`` splits the byte stream into frames in time linear in the bytes, however small the
-chunks. ``InputBudget`` is the rate limit of a client: in all before its ``init`` is accepted, and
-per second from then on. It counts bytes, messages and control frames separately, since their costs
-differ: a ping costs the library as much CPU time as ten acknowledgements cost the server.
-Fragments of a message count as control frames.
+``FrameReader`` splits the byte stream into frames, and ``InputBudget`` is the rate limit.
 """
 
 from __future__ import annotations
@@ -17,6 +13,8 @@ from parlour.vocabulary import limits
 _HEAD_BYTES_MIN: Final = 2
 
 
+# Time is linear in the bytes, however small the chunks: each byte is copied a bounded number of
+# times.
 class FrameReader:
     """Split a byte stream into WebSocket frames, each once it is complete."""
 
@@ -103,6 +101,14 @@ class TokenBucket:
         return self._left >= 0
 
 
+# state            limits
+# ---------------  -----------------------------------------------------------
+# unauthenticated  INIT_BYTES_MAX and INIT_FRAMES_MAX in total
+# authenticated    SOCKET_*_PER_SECOND; refilled by time and by notifications
+#
+# Bytes, messages and control frames are counted separately, since their costs differ: a ping costs
+# the library as much CPU time as ten acknowledgements cost the server. Fragments of a message count
+# as control frames.
 class InputBudget:
     """The rate limit of one client."""
 

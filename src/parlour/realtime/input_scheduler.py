@@ -4,21 +4,6 @@ A socket processes a bounded part of its input per turn (``websocket.py``), but 
 of sockets, and one user may have many. ``InputScheduler`` bounds the input of all sockets in one
 turn, in bytes and in frames. Further sockets are queued, and paused when more input arrives. The
 queue is served round-robin by account and user (``operations/round_robin.py``).
-
-=======  =======================================  =================================================
-state    event                                    next
-=======  =======================================  =================================================
-idle     a socket has input                       open: it processes a part
-open     a socket has input, the queue is empty,  open: it processes a part
-         and the turn has budget left
-open     a socket has input otherwise, or more    open: it is queued
-         than its part
-open     the next turn of the loop                open: queued sockets process a part each until
-                                                  the budget is used up; idle if none was queued
-=======  =======================================  =================================================
-
-``UserByteBucket`` is the rate limit of a user over all its sockets. It outlives them until it is
-full again, so that a reconnect does not refill it.
 """
 
 from __future__ import annotations
@@ -45,6 +30,17 @@ class InputSource(Protocol):
         ...
 
 
+# =======  =======================================  ================================================
+# state    event                                    next
+# =======  =======================================  ================================================
+# idle     a socket has input                       open: it processes a part
+# open     a socket has input, the queue is empty,  open: it processes a part
+#          and the turn has budget left
+# open     a socket has input otherwise, or more    open: it is queued
+#          than its part
+# open     the next turn of the loop                open: queued sockets process a part each until
+#                                                   the budget is used up; idle if none was queued
+# =======  =======================================  ================================================
 class InputScheduler:
     """Schedule the input of all sockets of one process."""
 
@@ -90,6 +86,7 @@ class InputScheduler:
     def _run_turn(self) -> None:
         """Start a turn with the queued sockets, each once."""
         self._is_open = False
+        # Counted first: a socket that queues again during the turn waits for the next one.
         left = self._queue.size
         if left:
             self._open()
@@ -103,6 +100,8 @@ class InputScheduler:
 _FULL_SECONDS: Final = limits.USER_BURST_BYTES / limits.USER_BYTES_PER_SECOND
 
 
+# The bucket outlives the user's sockets until it is full again, so that a reconnect does not refill
+# it. ``InputLimits`` evicts it then.
 class UserByteBucket:
     """The rate limit of one user over all its sockets."""
 
@@ -158,6 +157,7 @@ class InputLimits:
 
     def _evict_full(self, now: float) -> None:
         """Evict the buckets of users without sockets once they are full again."""
+        # In the order of disconnection, and all buckets take equally long to fill.
         while self._disconnected:
             key, left_at = next(iter(self._disconnected.items()))
             if now - left_at < _FULL_SECONDS:

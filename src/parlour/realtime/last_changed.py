@@ -27,6 +27,11 @@ def user_conversations_key(service_sid: str, identity: str) -> str:
     return f"{service_sid} {identity}"
 
 
+# Invariants:
+#
+# - Keys are in ascending order of their last change, so the first one is evicted.
+# - A conversation that is not cached has not changed after ``_complete_from``, and a user not after
+#   ``_users_complete_from``; earlier changes are unknown.
 class LastChanged:
     """The last change of each conversation and user."""
 
@@ -48,12 +53,13 @@ class LastChanged:
         self._last[key] = sequence
         self._last.move_to_end(key)
         if len(self._last) > self._keys_max:
+            # Its absence proves nothing about events before its last change.
             _, dropped = self._last.popitem(last=False)
             self._complete_from = max(self._complete_from, dropped)
             self._users_complete_from = max(self._users_complete_from, dropped)
 
     def last(self, key: str) -> int:
-        """The number of its last change; UNKNOWN if it has none since ``complete_from``."""
+        """Return the number of the last change of a key; UNKNOWN if it is not cached."""
         return self._last.get(key, UNKNOWN)
 
     def changed_since(self, conversation_sid: str, number: int) -> bool:

@@ -1,17 +1,4 @@
-"""The outbox of one client: the transport's write buffer, with high-water mark and slow readers.
-
-=======  =====================================  ===================================================
-state    event                                  next
-=======  =====================================  ===================================================
-ready    the buffer exceeds OUTBOX_HIGH_BYTES   full: no input is read, queued requests of the
-                                                client and replays wait, the stall timer starts
-full     the client has read                    ready: waiters continue
-full     STALLED_SECONDS_MAX elapsed, or        full: the client is reported as slow, once
-         OUTBOX_BYTES_MAX of notifications
-         were written in this state
-any      ``release``                            closed: waiters get ``ConnectionClosed``
-=======  =====================================  ===================================================
-"""
+"""The outbox of one client: the transport's write buffer, with high-water mark and slow readers."""
 
 from __future__ import annotations
 
@@ -28,6 +15,17 @@ class ConnectionClosed(Exception):  # noqa: N818 - named after the condition.
     """The connection is closed: work on behalf of it may stop."""
 
 
+# =======  =====================================  ==================================================
+# state    event                                  next
+# =======  =====================================  ==================================================
+# ready    the buffer exceeds OUTBOX_HIGH_BYTES   full: no input is read, queued requests of the
+#                                                 client and replays wait, the stall timer starts
+# full     the client has read                    ready: waiters continue
+# full     STALLED_SECONDS_MAX elapsed, or        full: the client is reported as slow, once
+#          OUTBOX_BYTES_MAX of notifications
+#          were written in this state
+# any      ``release``                            closed: waiters get ``ConnectionClosed``
+# =======  =====================================  ==================================================
 class Outbox:
     """The outbox of one connection."""
 
@@ -65,10 +63,8 @@ class Outbox:
         """Notifications since the last reset to 0; the client acknowledges each."""
 
     def write(self, data: bytes) -> None:
-        """Send data of a reply or of the protocol.
-
-        Large data is written in chunks: the transport frees a chunk only when all of it is sent.
-        """
+        """Send data of a reply or of the protocol."""
+        # In chunks, since the transport frees a chunk only when all of it is sent.
         if len(data) <= limits.OUTBOX_PIECE_BYTES:
             self._transport.write(data)
         else:
@@ -83,6 +79,7 @@ class Outbox:
 
     def push(self, wire: bytes) -> None:
         """Send notifications, up to two in one write."""
+        # An upper bound: it only refills the client's input budget, one by one.
         self.notified += 2
         self.write(wire)
         if self.is_full:
@@ -103,6 +100,7 @@ class Outbox:
 
     def pause(self) -> None:
         """Enter the full state."""
+        # The transport's buffer exceeds the high-water mark.
         self.is_full = True
         if not self._is_closed:
             loop = asyncio.get_running_loop()

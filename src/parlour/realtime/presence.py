@@ -1,20 +1,4 @@
-"""Presence: records which users are connected to this node, and the heartbeat of the node.
-
-Only services with reachability enabled cause writes. A record has the state at the time of the
-write, so the record of a user who reconnects at once ends up as connected:
-
-=========  ================================  =====================================================
-state      event                             next
-=========  ================================  =====================================================
-recorded   first or last connection of user  due
-due        a batch is taken                  writing: the state of the hub at this moment
-writing    the transaction commits           recorded
-writing    first or last connection          due again: a further batch
-writing    the store is busy or unavailable  recorded; the next change of the user is due again
-any        the heartbeat was late by more    due, for all connected users: other nodes have taken
-           than NODE_MS                      this node for dead and cleared its records
-=========  ================================  =====================================================
-"""
+"""Presence: records which users are connected to this node, and the heartbeat of the node."""
 
 from __future__ import annotations
 
@@ -38,6 +22,20 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
+# Only services with reachability enabled cause writes. A record has the state at the time of the
+# write, so the record of a user who reconnects at once ends up as connected:
+#
+# =========  ================================  =====================================================
+# state      event                             next
+# =========  ================================  =====================================================
+# recorded   first or last connection of user  due
+# due        a batch is taken                  writing: the state of the hub at this moment
+# writing    the transaction commits           recorded
+# writing    first or last connection          due again: a further batch
+# writing    the store is busy or unavailable  recorded; the next change of the user is due again
+# any        the heartbeat was late by more    due, for all connected users: other nodes considered
+#            than NODE_MS                      this node dead and cleared its records
+# =========  ================================  =====================================================
 class Presence:
     """Record the presence of the users of one node."""
 
@@ -90,6 +88,7 @@ class Presence:
                     scope,
                     key.identity,
                     self._node,
+                    # Read in the transaction: the state now, not when the write was scheduled.
                     is_connected=bool(self._hub.connections_of(key)),
                 ),
                 account_sid=scope.account_sid,
@@ -102,6 +101,7 @@ class Presence:
     async def _renew(self) -> None:
         renewed_ms = self._clock.monotonic_ms()
         while True:  # Until it is cancelled.
+            # A quarter of the TTL, in seconds: a single failed renewal has no effect.
             await asyncio.sleep(limits.NODE_MS / 4000)
             try:
                 await self._store.write(
@@ -112,7 +112,7 @@ class Presence:
                 continue
             now = self._clock.monotonic_ms()
             if now - renewed_ms > limits.NODE_MS:
-                # Other nodes have taken this node for dead, and cleared its users.
+                # Other nodes have considered this node dead, and cleared its users.
                 for key in self._hub.users():
                     self.changed(key)
             renewed_ms = now

@@ -21,11 +21,10 @@ _LONG_SECONDS: Final = 0.0005
 _PAUSE_SECONDS_MAX: Final = 0.020
 
 
+# The queue is bounded: at most one read per request in flight is queued, SOCKET_REQUESTS_MAX for a
+# connection.
 class ReadScheduler:
-    """The slots for heavy reads of one process.
-
-    At most one read per request in flight is queued: SOCKET_REQUESTS_MAX for a connection.
-    """
+    """The slots for heavy reads of one process."""
 
     def __init__(self, concurrency: int = 1) -> None:
         self._concurrency = self._free = concurrency
@@ -57,6 +56,7 @@ class ReadScheduler:
         try:
             await waiter
         except asyncio.CancelledError:
+            # Granted just before the cancellation: pass the slot to the next waiter.
             if waiter.done() and not waiter.cancelled():
                 self._grant_next()
             raise

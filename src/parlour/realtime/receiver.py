@@ -37,11 +37,11 @@ class Registry(Protocol):
     """Counts open WebSockets."""
 
     def mark_authenticated(self, counted: Any) -> None:
-        """Count the socket as that of a known client from now on."""
+        """Count the socket as authenticated from now on."""
         ...
 
     def mark_closing(self, counted: Any) -> None:
-        """The socket only waits for the client's good-bye: it may be aborted at any time."""
+        """Count the socket as closing: it waits for a close frame, and may be aborted."""
         ...
 
     def discard(self, counted: Any) -> None:

@@ -1,9 +1,6 @@
 """Replay of the events that a subscription request missed, found and sent in steps.
 
-``MissedEvents`` scans the log once for a whole request, and ``Replay`` reads each missed event
-once, for all objects that it changes. A step reads a bounded number of events and bytes in a slot
-of the read scheduler, and each notification waits for room in the outbox. The steps stop once the
-client has disconnected.
+``MissedEvents`` finds their numbers, and ``Replay`` reads and sends them.
 """
 
 from __future__ import annotations
@@ -55,11 +52,10 @@ class _ReplayStep(NamedTuple):
     date_ms: int
 
 
+# The log is scanned once for a whole request, from the lowest number in it. A request has up to
+# thousands of conversations, of which nearly none has changed (``last_changed.py``).
 class MissedEvents:
-    """Numbers of the events that one subscription request missed, by conversation.
-
-    The log is scanned once, from the lowest number in the request.
-    """
+    """Numbers of the events that one subscription request missed, by conversation."""
 
     def __init__(
         self, replay: Replay, last_changed: LastChanged, requested: Iterable[tuple[str, int]]
@@ -73,6 +69,7 @@ class MissedEvents:
         self._base = self._position = last_changed.position
         self._since: dict[str, int] = {}
         for sid, after in requested:
+            # An unchanged conversation counts as known up to now, and needs no scan.
             known = after if last_changed.changed_since(sid, after) else max(self._base, after)
             self._since[sid] = min(self._since.get(sid, known), known)
         self._numbers: dict[str, list[int]] = {sid: [] for sid in self._since}
@@ -84,6 +81,7 @@ class MissedEvents:
         behind = {sid: since for sid, since in self._since.items() if since < self._base}
         if not behind:
             return
+        # Retention has deleted older events, and the length of a scan is limited.
         oldest = await self._replay.read_log(event_log.oldest_sequence)
         earliest = max(oldest - 1, self._base - limits.REPLAY_SCANNED_EVENTS_MAX)
         self.to_resync = {sid for sid, since in behind.items() if since < earliest}
@@ -100,6 +98,7 @@ class MissedEvents:
         )
         if self._position >= self._base and not has_changed:
             return
+        # Each step of a request resumes where the previous one ended.
         position = self._position
         while position < base:  # Each step advances, or is the last.
             some = await self._replay.read_log(
@@ -123,6 +122,9 @@ class MissedEvents:
         return [number for number in found if after < number <= base]
 
 
+# Each missed event is read once, for all objects that it changes. A step reads a bounded number of
+# events and bytes in a slot of the read scheduler, and each notification waits for room in the
+# outbox. The steps stop once the client has disconnected.
 class Replay:
     """Send missed events to one connection."""
 
@@ -171,6 +173,7 @@ class Replay:
         document = ObjectName(ObjectKind.CONVERSATION, next(iter(after)).owner_sid)
         changes_document = document in after and numbers[-1] > after[document]
         if len(after) == 1 and document in after:
+            # Only the date of the last event is needed: the document is sent as it is now.
             numbers = numbers[-event_log.SEQUENCES_PER_QUERY :]
         date_ms = 0
         while numbers:
@@ -253,5 +256,6 @@ async def _read_document(
 async def _read_items(
     session: Session, name: ObjectName, key: items.Key, tx: Transaction
 ) -> list[items.Item]:
+    # The extra item is the first one of the next step.
     count = limits.REPLAYED_EVENTS_PER_STEP + 1
     return await items.read_items(tx, session, name, key, count, descending=False)

@@ -9,19 +9,6 @@ the event log:
 - The reply to a command is sent when the client has handled the notifications of its events.
 - A page of items of a subscribed object was read at some event. It is sent when the client has
   handled the notifications of that object up to this event; later ones are held back behind it.
-
-=========  =========================  =============================================================
-barrier    event                      next
-=========  =========================  =============================================================
-created    before the read or change  a page pauses its subscription
-waiting    ``wait``                   the feed has published the events, REPLY_FEED_MS_MAX at most;
-                                      then the client has handled them (``acknowledgements.py``)
-sent       reply in the outbox        ``release``: a page resumes its subscription
-=========  =========================  =============================================================
-
-Both rules hold for the requesting connection only. A connection waits for its client with at most
-HELD_REPLIES_MAX replies of HELD_REPLIES_BYTES_MAX together, and with none while its input is
-paused; further replies wait for the feed only.
 """
 
 from __future__ import annotations
@@ -43,6 +30,18 @@ WaitPublished = Callable[[int], Awaitable[None]]
 """Waits until this process has published the events up to a number, or for the timeout."""
 
 
+# =========  =========================  ============================================================
+# barrier    event                      next
+# =========  =========================  ============================================================
+# created    before the read or change  the subscription of a page is paused
+# waiting    ``wait``                   the feed has published the events (REPLY_FEED_MS_MAX), then
+#                                       the client has handled them (``acknowledgements.py``)
+# sent       reply in the outbox        ``release``: the subscription is resumed
+# =========  =========================  ============================================================
+#
+# Both rules hold for the requesting connection only. A connection waits for its client with at most
+# HELD_REPLIES_MAX replies of HELD_REPLIES_BYTES_MAX together, and with none while its input is
+# paused; further replies wait for the feed only.
 class ReplyBarrier(Protocol):
     """Hold one reply back."""
 
@@ -104,6 +103,7 @@ class _CommandBarrier:
         if reply.status >= HTTPStatus.BAD_REQUEST:
             return  # No change was made.
         with self._connection.holding_reply(len(reply.body)) as may_wait_for_client:
+            # The command's events have numbers up to the newest one in the log.
             newest = await self._store.read(event_log.newest_sequence, single_statement=True)
             await self._wait_published(newest)
             sent = self._connection.acknowledgements.sent
@@ -114,6 +114,8 @@ class _CommandBarrier:
         """Do nothing: no notifications are held back."""
 
 
+# The subscription is paused from before the read until after the reply: events that the page
+# contains are sent before it, and later ones behind it.
 class _PageBarrier:
     """Hold back a page of items, and later notifications of its object."""
 

@@ -40,7 +40,7 @@ class TunnelRequest:
     body: bytes = b""
 
     def take_body(self) -> bytes:
-        """Return the body and free it: the request may be in flight for long."""
+        """Return the body and free it: the request may be in flight for seconds."""
         body, self.body = self.body, b""
         return body
 

@@ -2,16 +2,6 @@
 
 It counts the buffers in both directions, and the requests in flight, each with all bytes of its
 frame until it ends. A request continues after its client disconnects, and is counted until it ends.
-
-==============  ==================================  ===============================================
-state           event                               next
-==============  ==================================  ===============================================
-open            bytes are buffered                  open; the size is polled each SOCKET_COUNT_MS
-open            the connection is lost              disconnected; closed without requests in flight
-disconnected    the last request ends               closed
-open,           the pool is exhausted, or evicts    closed: nothing is counted any more
-disconnected    the reservation
-==============  ==================================  ===============================================
 """
 
 from __future__ import annotations
@@ -27,6 +17,15 @@ if TYPE_CHECKING:
     from parlour.operations.buffers import Reservation
 
 
+# ==============  ==================================  ==============================================
+# state           event                               next
+# ==============  ==================================  ==============================================
+# open            bytes are buffered                  open; the size is polled each SOCKET_COUNT_MS
+# open            the connection is lost              disconnected; closed if there are no requests
+# disconnected    the last request ends               closed
+# open,           the pool is exhausted, or evicts    closed: nothing is counted any more
+# disconnected    the reservation
+# ==============  ==================================  ==============================================
 class SocketMemory:
     """Keep the reservation of one socket up to date."""
 
@@ -61,6 +60,7 @@ class SocketMemory:
         size = self.requests_bytes
         if not self._is_gone:
             size += self._measure()
+        # Small buffers are not counted: most sockets then never call the pool.
         if size <= limits.SOCKET_UNCOUNTED_BYTES:
             size = 0
         if not reservation.is_open or size == was == 0:

@@ -1,23 +1,6 @@
 """Connection slots for the WebSockets of users, shared max-min fair by account and by user.
 
-A socket stays open for hours, so a slot is reclaimed when another user has fewer. Below both caps,
-of the process and of the account, every socket gets a slot. At one of them, a new socket gets the
-slot of another one, if that leaves the gaining side no larger than the losing one:
-
-- The process is full, and the account has at least two sockets fewer than the largest account: the
-  newest socket of the largest user of the largest account is displaced.
-- Otherwise, the user has at least two sockets fewer than the largest user of the same account: the
-  newest socket of that user is displaced.
-- Otherwise the new socket is refused: its user is itself among the largest ones.
-
-With a difference of one, two clients that reconnect would displace each other indefinitely. An
-account within its equal share of a full process is always two below the largest: the others have
-more than their equal shares together, so one of them has a whole socket more than that share. The
-same holds for users of a full account. The newest is displaced, so that a client that opens too
-many loses the surplus, and not the sockets that it uses.
-
-Every operation takes constant time: a count changes by one, so the largest is the last largest one,
-its successor or its predecessor.
+A socket stays open for hours, so a slot is reclaimed when another user has fewer.
 """
 
 from __future__ import annotations
@@ -31,6 +14,11 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound="Hashable")
 
+# With a difference of one, two clients that reconnect would displace each other indefinitely. An
+# account within its equal share of a full process is always two below the largest: the others have
+# more than their equal shares together, so one of them has a whole socket more than that share. The
+# same holds for users of a full account. The newest is displaced, so that a client that opens too
+# many loses the surplus, and not the sockets that it uses.
 _DIFFERENCE_MIN = 2
 
 
@@ -44,6 +32,8 @@ class Displaceable(Protocol):
         ...
 
 
+# Every operation takes constant time: a count changes by one, so the largest count stays the same,
+# or increases or decreases by one.
 class _Ranking(Generic[K]):
     """Counts of sockets by party, and the parties with each count."""
 
@@ -105,6 +95,15 @@ class _AccountSockets:
         return next(reversed(self.by_user[self.users.largest()]))
 
 
+# Below both caps, of the process and of the account, every socket gets a slot. At one of them, a
+# new socket gets the slot of another one, if that leaves the gaining side no larger than the losing
+# one:
+#
+# - The process is full, and the account has at least two sockets fewer than the largest account:
+#   the newest socket of the largest user of the largest account is displaced.
+# - Otherwise, the user has at least two sockets fewer than the largest user of the same account:
+#   the newest socket of that user is displaced.
+# - Otherwise the new socket is rejected: its user is itself among the largest ones.
 class SocketShares:
     """The connection slots of one process."""
 

@@ -1,31 +1,4 @@
-"""Subscribing to realtime objects: replay of missed events, then notifications as they happen.
-
-The client names its objects with the number of the last event it knows of each. Each object goes
-through these states (the hub's own states are in ``hub.py``):
-
-============  ==========================================================  =========================
-state         work                                                        next
-============  ==========================================================  =========================
-requested     visibility is read                                          establishing; failed if
-                                                                          invisible or over
-                                                                          SUBSCRIPTIONS_PER_
-                                                                          CONNECTION_MAX
-establishing  the hub holds notifications back; visibility is read        replay; failed if revoked
-              again, as it may have been revoked before
-replay        a conversation's missed events are sent from the log, a     live
-              changed map of the user as a whole; unchanged objects need
-              no read (``last_changed.py``)
-resync        in place of replay if the log does not reach back far       live
-              enough: the conversation is removed from the user's map
-              and added again, so that the client reads it again
-live          the subscription is confirmed, then activated in the hub    ends: cancelled, revoked,
-                                                                          disconnected
-failed        a removal is notified for a document, then the failure      -
-============  ==========================================================  =========================
-
-The order gives each change exactly once: notifications are held back before the state is read, and
-activation drops those that the replay contained.
-"""
+"""Subscribing to realtime objects: replay of missed events, then notifications as they happen."""
 
 from __future__ import annotations
 
@@ -121,6 +94,31 @@ class _ResolvedObject:
 _request_decoder = msgspec.json.Decoder(SubscriptionRequest)
 
 
+# The client names each object with the number of the last event it knows of it. Each object passes
+# through these states (the states of its subscription in the hub are in ``hub.py``):
+#
+# ============  ==========================================================  ========================
+# state         work                                                        next
+# ============  ==========================================================  ========================
+# requested     visibility is read                                          establishing; failed if
+#                                                                           invisible or over
+#                                                                           SUBSCRIPTIONS_PER_
+#                                                                           CONNECTION_MAX
+# establishing  the hub holds notifications back; visibility is read        replay; failed if
+#               again, as it may have been revoked before                   revoked
+# replay        a conversation's missed events are sent from the log, a     live
+#               changed map of the user as a whole; unchanged objects need
+#               no read (``last_changed.py``)
+# resync        in place of replay if the log does not reach back far       live
+#               enough: the conversation is removed from the user's map
+#               and added again, so that the client reads it again
+# live          the subscription is confirmed, then activated in the hub    ends: cancelled,
+#                                                                           revoked, disconnected
+# failed        a removal is notified for a document, then the failure      -
+# ============  ==========================================================  ========================
+#
+# Each change is sent exactly once: notifications are held back before the state is read, and
+# activation drops those that the replay contained.
 class Subscriptions:
     """Handle ``POST /v4/Subscriptions``."""
 
@@ -169,7 +167,8 @@ class Subscriptions:
         )
 
     async def _establish(self, connection: ClientConnection, body: SubscriptionRequest) -> None:
-        """Establish the subscriptions of a request, one request of a connection at a time."""
+        """Establish the subscriptions of a request."""
+        # One request of a connection at a time: memory and reads are bounded per connection.
         async with connection.subscription_lock:
             replay = self._replay(connection, body)
             missed = MissedEvents(
@@ -179,7 +178,7 @@ class Subscriptions:
             for start in range(0, len(body.requests), limits.SUBSCRIPTIONS_PER_STEP):
                 step = body.requests[start : start + limits.SUBSCRIPTIONS_PER_STEP]
                 await self._establish_step(connection, replay, missed, step)
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # Let other connections run between two steps.
 
     async def _establish_step(
         self,
@@ -226,6 +225,7 @@ class Subscriptions:
                 for each in failed
             ),
         )
+        # Last, so that held notifications follow the confirmation.
         for each in established:
             self._hub.activate(connection, each.visible_name, each.number(base))
 

@@ -141,6 +141,7 @@ class Tunnel:
         send: Callable[[TunnelReply], None],
     ) -> TunnelReply:
         """Execute a request, and send its reply in order (``reply_order.py``)."""
+        # Created before the execution: it records how many notifications were sent before.
         barrier = self._reply_order.barrier(connection, request)
         work = partial(self._execute_in_slot, connection, request, request_sid)
         if barrier is None:
@@ -171,10 +172,9 @@ class Tunnel:
 
     @staticmethod
     async def _run_after_reply(request_sid: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Run the follow-up work of a reply. It is not admitted, since it waits for the client.
-
-        Its reads are scheduled. A failure is only logged: the client retries after a timeout.
-        """
+        """Run the follow-up work of a reply."""
+        # It is not admitted, since it waits for the client; its reads are scheduled. A failure is
+        # only logged: the client retries after a timeout.
         try:
             await work()
         except ConnectionClosed:
@@ -193,10 +193,8 @@ class Tunnel:
         work: Callable[[], Awaitable[TunnelReply]],
         send: Callable[[TunnelReply], None],
     ) -> TunnelReply:
-        """Admit a request, execute it and send its reply.
-
-        It stays admitted until the reply is in the outbox, or held back, and so in the byte pool.
-        """
+        """Admit a request, execute it and send its reply."""
+        # It stays admitted until the reply is in the outbox, or held back, and so in the byte pool.
         account_sid, identity = session.scope.account_sid, session.identity
         try:
             self._admission.enter(account_sid, identity)

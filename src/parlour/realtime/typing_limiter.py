@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 
+# state    event                               next
+# -------  ----------------------------------  ------------------------------
+# absent   an indicator                        limited: it is published
+# limited  an indicator                        limited: it is dropped
+# limited  TYPING_AGAIN_MS elapsed, or more    absent
+#          than TYPISTS_MAX are limited and
+#          this one is the oldest
 class TypingLimiter:
-    """Limit the rate of typing indicators.
-
-    A user in a conversation is ``absent`` until an indicator is published, then ``limited`` for
-    TYPING_AGAIN_MS, then absent again. At most TYPISTS_MAX are limited; beyond it the oldest is
-    evicted, and its next indicator may be published too soon.
-    """
+    """Limit the rate of typing indicators."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

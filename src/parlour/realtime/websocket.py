@@ -3,24 +3,6 @@
 The HTTP server passes the connection on when a client requests an upgrade. The protocol is the
 library's (without I/O); this module is the I/O. Only binary messages are accepted. A notification
 for many clients is encoded once: a server's frames are not masked, so their bytes are identical.
-
-A socket is in one of these states; each has its bounds in bytes and in time:
-
-=========  ==================================  =====================================  ==============
-state      input                               bounds                                 next
-=========  ==================================  =====================================  ==============
-handshake  the head of a request               INIT_BYTES_MAX, HEAD_SECONDS_MAX       open, closing
-open       frames, so many per turn of the     before init INIT_BYTES_MAX and         closing
-           event loop (SOCKET_TURN_*, and all  INIT_FRAMES_MAX; then SOCKET_*_PER_
-           sockets SOCKETS_TURN_*); none       SECOND and USER_BYTES_PER_SECOND; the
-           while input is paused               outbox's
-closing    a close frame, or no input from a   SOCKET_CLOSE_SECONDS_MAX               closed
-           client that exceeded its rate
-=========  ==================================  =====================================  ==============
-
-Input is paused while the receiver is saturated (too many requests in flight), while the outbox is
-full, and until the next turn once the budget of a turn is used up. Reading from the transport is
-paused then too; the buffered input is one chunk of the event loop's at most.
 """
 
 from __future__ import annotations
@@ -53,6 +35,24 @@ _HEAD_END: Final = b"\r\n\r\n"
 _OPCODE: Final = 0x0F
 
 
+# A socket is in one of these states; each has its bounds in bytes and in time:
+#
+# =========  ==================================  =====================================  ============
+# state      input                               bounds                                 next
+# =========  ==================================  =====================================  ============
+# handshake  the head of a request               INIT_BYTES_MAX, HEAD_SECONDS_MAX       open or
+#                                                                                       closing
+# open       frames, so many per turn of the     before init INIT_BYTES_MAX and         closing
+#            event loop (SOCKET_TURN_*, and all  INIT_FRAMES_MAX; then SOCKET_*_PER_
+#            sockets SOCKETS_TURN_*); none       SECOND and USER_BYTES_PER_SECOND; the
+#            while input is paused               outbox's
+# closing    a close frame, or no input from a   SOCKET_CLOSE_SECONDS_MAX               closed
+#            client that exceeded its rate
+# =========  ==================================  =====================================  ============
+#
+# Input is paused while the receiver is saturated (too many requests in flight), while the outbox is
+# full, and until the next turn once the budget of a turn is used up. Reading from the transport is
+# paused then too; the buffered input is one chunk of the event loop's at most.
 class WebSocket(asyncio.Protocol):
     """The server's end of one WebSocket."""
 
@@ -148,6 +148,7 @@ class WebSocket(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> bytes:
         """Process the head of the handshake once it is complete; return the bytes behind it."""
+        # Search new bytes only: small chunks would make the work quadratic.
         begin = max(len(self._head) - len(_HEAD_END) + 1, 0)
         self._head += data
         end = self._head.find(_HEAD_END, begin)
@@ -203,6 +204,8 @@ class WebSocket(asyncio.Protocol):
         if not self._budget.spend_frame(frame):
             self._on_rate_exceeded()
             return 1
+        # A whole message bypasses the library, unless a fragmented one is incomplete: then it is
+        # a protocol error, which the library detects.
         message = None if self._fragments is not None else decode_message(frame)
         if message is not None:
             return self._receiver.message_received(message)
@@ -224,6 +227,7 @@ class WebSocket(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Close: the client has closed its side."""
+        # As in the parent class, None lets the event loop close the transport.
         self._protocol.receive_eof()
         self._flush()
 
@@ -371,7 +375,7 @@ class WebSocket(asyncio.Protocol):
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
         self._flush()
         self._abort_after(limits.SOCKET_CLOSE_SECONDS_MAX)
-        self._schedule_input()
+        self._schedule_input()  # The client's close frame may be behind paused input.
 
     # --- Memory accounting --------------------------------------------------------
 

@@ -57,7 +57,7 @@ def decode_message(frame: bytes) -> bytes | None:
     if not is_plain(frame):
         return None
     begin, size = payload_bounds(frame, 0)
-    if len(frame) != begin + size:  # Too long: see above.
+    if len(frame) != begin + size:  # The head of a message above the size limit.
         return None
     if not size:
         return b""

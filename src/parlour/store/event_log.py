@@ -5,9 +5,7 @@ after its last number. With one writer, numbers follow the order of commits, so 
 several writers, ``Transaction.visible_count`` limits each batch to the safe high-water mark
 (``postgres/event_gaps.py``).
 
-A sink's position is the number of the last event that it has processed. Invariants: an event is
-deleted only if the positions of all sinks are at or above it, and only from the beginning, so the
-log has no holes; the newest event is never deleted, since its number and date are continued from.
+A sink's position is the number of the last event that it has processed.
 """
 
 from __future__ import annotations
@@ -169,6 +167,11 @@ async def save_position(tx: Transaction, sink: str, sequence: int) -> None:
     await tx.run(SAVE_POSITION, sink, sequence)
 
 
+# Invariants:
+#
+# - An event is deleted only if the positions of all sinks are at or above it.
+# - Events are deleted only from the beginning, so that the log has no holes.
+# - The newest event is never deleted, since its number and date are continued from.
 async def delete_old_events(
     tx: Transaction, sinks: Collection[str], before_ms: int, count: int
 ) -> int:

@@ -51,6 +51,7 @@ def _locked(folder: Path) -> int:
         except BaseException:
             os.close(descriptor)
             raise
+        # The path may have been replaced (by a restore) between the opening and the lock.
         if (now.st_dev, now.st_ino) == (opened.st_dev, opened.st_ino):
             return descriptor
         os.close(descriptor)

@@ -5,31 +5,6 @@ quarter of that. When the owner stops renewing, another process acquires it afte
 expired. Only the database's clock decides that. Each change of owner increments the *fence*, a
 number in the row of the lease.
 
-**The former owner.** A process that was paused or disconnected may not know that it has lost the
-lease. Two checks stop it:
-
-* *Writes* in its term go through ``FencedStore``: they lock the row of the lease and compare owner
-  and fence in the same transaction. A write after the term raises ``LeaseLost`` and changes
-  nothing.
-* *Requests to other servers* cannot be fenced. They are sent only while ``is_current``: until two
-  thirds of ``LEASE_MS`` after the last successful renewal was *sent*, by the monotonic clock of
-  this process. The database counts the term from a later moment, so no other process can acquire
-  the lease in that time.
-
-States of a ``SharedLease``:
-
-| state   | what holds                           | next state, and its cause                       |
-|---------|--------------------------------------|-------------------------------------------------|
-| waiting | no term                              | owner: acquired, with a new fence               |
-| owner   | ``_term.is_current()``               | owner: renewed with the same fence              |
-|         |                                      | expired: no renewal for two thirds of LEASE_MS  |
-|         |                                      | waiting: another process owns it, or ``stop``   |
-| expired | term not current, row possibly ours  | owner: acquired again; always as a *new* term   |
-|         |                                      | waiting: another process owns it                |
-
-A term that was not current once is never current again (``end``), even if the fence is unchanged:
-everything that relied on it has stopped by then, and the new term reads its state from the store.
-
 With SQLite there is one process; ``LocalLease`` has one term, which never ends.
 """
 
@@ -138,6 +113,16 @@ class LocalLease:
         """Do nothing: the term has no end."""
 
 
+# A process that was paused or disconnected may not know that it has lost the lease. Two checks stop
+# it:
+#
+# - Writes in its term go through ``FencedStore``: they lock the row of the lease and compare owner
+#   and fence in the same transaction. A write after the term raises ``LeaseLost`` and changes
+#   nothing.
+# - Requests to other servers cannot be fenced. They are sent only while ``is_current``: until two
+#   thirds of ``LEASE_MS`` after the last successful renewal was sent, by the monotonic clock of
+#   this process. The database counts the term from a later moment, so no other process can acquire
+#   the lease in that time.
 class FencedLeaseTerm:
     """A term of one of several processes."""
 
@@ -206,8 +191,21 @@ class FencedStore:
         return fenced
 
 
+# =======  ===================================  =================================================
+# state    invariant                            next state, and its cause
+# =======  ===================================  =================================================
+# waiting  no term                              owner: acquired, with a new fence
+# owner    ``_term.is_current()``               owner: renewed with the same fence
+#                                               expired: no renewal for two thirds of LEASE_MS
+#                                               waiting: another process owns it, or ``stop``
+# expired  term not current, row possibly ours  owner: acquired again; always as a new term
+#                                               waiting: another process owns it
+# =======  ===================================  =================================================
+#
+# A term that was not current once is never current again (``end``), even if the fence is unchanged:
+# everything that relied on it has stopped by then, and the new term reads its state from the store.
 class SharedLease:
-    """A lease that several processes try to acquire. Its states are in the module docstring."""
+    """A lease that several processes try to acquire."""
 
     def __init__(self, store: Store, clock: Clock, name: str, owner: str) -> None:
         self._store = store
@@ -233,6 +231,7 @@ class SharedLease:
             await self._acquire_or_renew()
 
     async def _acquire_or_renew(self) -> None:
+        # Taken before the request: the database counts the term from a later moment.
         sent_at_ms = self._clock.monotonic_ms()
         try:
             fence = await self._store.write(self._take)
@@ -262,6 +261,7 @@ class SharedLease:
             await asyncio.gather(self._renewal, return_exceptions=True)
         if self._term is None:
             return
+        # Ended before the release: another process may own the lease as soon as it is committed.
         self._term.end()
         try:
             await self._store.write(lambda tx: tx.run(RELEASE, self._name, self._owner))

@@ -1,15 +1,7 @@
 """Cached rows of settings: the rows that almost every request reads and few requests change.
 
-A change of settings takes the lock named ``settings`` (``Transaction.lock_name``) before it writes.
-That lock is what invalidates the cache:
-
-| state    | entered by       | lookups           | rows read are |
-|----------|------------------|-------------------|---------------|
-| filling  | ``end_change``   | hit cached rows   | cached        |
-| changing | ``begin_change`` | always miss       | not cached    |
-
-While a change is uncommitted nothing is cached. So no reader sees a row that may still be rolled
-back, and the writer sees its own changes.
+A change of settings takes the lock named ``settings`` (``Transaction.lock_name``) before it writes,
+which invalidates the cache.
 
 The SQLite engine has one cache for its process, since no other process changes settings. On
 PostgreSQL other nodes do, so there a cache lives as long as one transaction.
@@ -28,6 +20,13 @@ SETTINGS_LOCK: Final = "settings"
 """The first part of the lock name that every change of settings takes."""
 
 
+# state     entered by        lookups          rows read are
+# --------  ----------------  ---------------  -------------
+# filling   ``end_change``    hit cached rows  cached
+# changing  ``begin_change``  always miss      not cached
+#
+# While a change is uncommitted nothing is cached. So no reader sees a row that may still be rolled
+# back, and the writer sees its own changes.
 class SettingsCache:
     """Rows by statement and arguments; emptied when it is full."""
 
@@ -47,6 +46,7 @@ class SettingsCache:
     def store(self, key: tuple[str, tuple[object, ...]], row: Row | None) -> None:
         """Cache a row that was read, unless settings are changing."""
         if not self._is_changing and limits.SETTINGS_CACHED_MAX:
+            # Emptied rather than evicted one by one, so that a hit updates no order of use.
             if len(self.rows) >= limits.SETTINGS_CACHED_MAX:
                 self.rows.clear()
             self.rows[key] = row

@@ -43,19 +43,19 @@ def update(table: str, record: type[msgspec.Struct], *, key: tuple[str, ...]) ->
 class RowUpdate(NamedTuple):
     """The UPDATE of one row from its record: of some columns only, where the others stay.
 
-    A column that neither is in the short statement nor stays as it was makes it the whole one, so
-    nothing is lost, whatever is added to the record.
+    A change of any other column selects the whole statement, so that no change is lost when a
+    column is added to the record.
     """
 
     short: str
     whole: str
     arguments: Callable[[Any], tuple[object, ...]]
-    """Those of the short statement: the key, and the columns that it writes."""
+    """Returns the arguments of the short statement: the key, and the columns that it writes."""
     others: Callable[[Any], object]
-    """What the short statement does not write."""
+    """Returns the columns that the short statement does not write."""
 
     def of(self, before: msgspec.Struct, after: msgspec.Struct) -> tuple[str, tuple[object, ...]]:
-        """The statement that turns the row of ``before`` into ``after``, and its arguments."""
+        """Return the statement that turns the row ``before`` into ``after``, and its arguments."""
         if self.others(before) == self.others(after):
             return self.short, self.arguments(after)
         return self.whole, values_of(after)
@@ -64,7 +64,10 @@ class RowUpdate(NamedTuple):
 def row_update(
     table: str, record: type[msgspec.Struct], *, key: tuple[str, ...], columns: tuple[str, ...]
 ) -> RowUpdate:
-    """The UPDATE whose short statement writes ``columns``. Raises ``ValueError`` at import."""
+    """Return the UPDATE whose short statement writes ``columns``.
+
+    Raises ``ValueError``, at import, for an unknown column.
+    """
     others = columns_without(record, *key, *columns)
     place = {name: f"${number}" for number, name in enumerate((*key, *columns), 1)}
     changes = ", ".join(f"{name} = {place[name]}" for name in columns)
@@ -78,7 +81,7 @@ def row_update(
 
 
 def columns_without(record: type[msgspec.Struct], *names: str) -> tuple[str, ...]:
-    """The record's columns without these. Raises ``ValueError`` for a name that is none of them."""
+    """Return the record's columns without these. Raises ``ValueError`` for an unknown name."""
     columns = record.__struct_fields__
     if unknown := set(names) - set(columns):
         raise ValueError(f"{record.__name__} has no {', '.join(sorted(unknown))}")
@@ -86,13 +89,13 @@ def columns_without(record: type[msgspec.Struct], *names: str) -> tuple[str, ...
 
 
 def assignments(record: type[msgspec.Struct], *, first: int) -> str:
-    """``column = $n`` for every column, numbered from ``first``: what stands behind SET."""
+    """Return the SET clause, ``column = $n`` for every column, numbered from ``first``."""
     names = record.__struct_fields__
     return ", ".join(f"{name} = ${number}" for number, name in enumerate(names, first))
 
 
 def insert(table: str, record: type[msgspec.Struct]) -> str:
-    """An INSERT of one whole record; arguments as in ``update``."""
+    """Return an INSERT of one whole record; arguments as in ``update``."""
     return statement(
         "INSERT INTO {table} ({columns}) VALUES ({values})",
         record,

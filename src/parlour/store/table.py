@@ -14,11 +14,7 @@ A store declares its table once and takes from it the functions it needs:
 | ``deleter``         | ``delete(tx, scope, *key)``: number of rows | DELETE by the key            |
 
 The statements are built when the store is imported, and ``Table.statements`` has each of them by
-name. A function runs its statement and nothing else: calling it costs as much as calling a function
-that is written out by hand. Statements with a condition of their own stay in their store.
-
-Invariants: a key begins with ``account_sid``; a row is written only in the scope that it is of,
-which an assertion checks; an update writes each column of the record that is not in its key.
+name. Statements with another condition are defined in their store.
 """
 
 from __future__ import annotations
@@ -57,8 +53,16 @@ if TYPE_CHECKING:
     Result: TypeAlias = Coroutine[Any, Any, T]
 
 
+# Invariants:
+#
+# - A key begins with ``account_sid``.
+# - A row is written only in its scope, which an assertion checks.
+# - An update writes each column of the record that is not in its key.
+#
+# The functions are closures over their statement, so that a call costs as much as a call of a
+# hand-written function: no attribute lookup, no dispatch.
 class AnyTable(Generic[R]):
-    """What all tables have in common: how records are written."""
+    """The base of all tables: how records are written."""
 
     def __init__(
         self,
@@ -71,7 +75,7 @@ class AnyTable(Generic[R]):
     ) -> None:
         """Declare a table. Raises ``ValueError`` for a column that the record does not have.
 
-        ``order`` is the column of its lists, ``indexed`` has the columns that indexes hold.
+        ``order`` is the column by which its lists are sorted, ``indexed`` are its indexed columns.
         """
         assert key[0] == "account_sid", name
         columns_without(record, *key, *indexed)
@@ -109,9 +113,9 @@ class AnyTable(Generic[R]):
     def updater(
         self, *, key: tuple[str, ...] | None = None
     ) -> Callable[[Transaction, Scope, R], Result[None]]:
-        """Return the function that writes every column of a record, which must be there.
+        """Return the function that writes every column of a record, which must exist.
 
-        ``key``: where it is found by more columns than the table's key.
+        ``key`` replaces the table's key in the condition.
         """
         sql = self._add("update", update(self.name, self.record, key=key or self.key))
         owner, identify = self._owner, self._identify
@@ -125,11 +129,11 @@ class AnyTable(Generic[R]):
         return update_row
 
     def changes_updater(self, *columns: str) -> Callable[[Transaction, Scope, R, R], Result[None]]:
-        """Return the function that writes what differs between two records of one row.
+        """Return the function that writes the differences between two records of one row.
 
-        As long as only these columns differ, it writes them alone; by default, those that no index
-        holds, so that no index is written.
+        If only ``columns`` differ, it writes them alone, else all. Default: the unindexed ones.
         """
+        # An update of unindexed columns alone writes no index.
         columns = columns or columns_without(self.record, *self.key, *self.indexed)
         change = row_update(self.name, self.record, key=self.key, columns=columns)
         self.row_updates.append(change)
@@ -251,13 +255,12 @@ class ChildTable(AnyTable[R]):
         return delete_row
 
 
+# state    ``getter``                  ``saver``         ``deleter``
+# -------  --------------------------  ----------------  -----------
+# no row   the record of the defaults  inserts: one row  no row
+# one row  its record                  updates: one row  no row
 class SettingsTable(AnyTable[R]):
     """The settings of an account or of a service: at most one row each; the key is the scope's.
-
-    | state   | ``getter``                          | ``saver`` | ``deleter``   |
-    |---------|-------------------------------------|-----------|---------------|
-    | no row  | the record of the defaults          | inserts   | does nothing  |
-    | one row | its record                          | updates   | -> no row     |
 
     ``required_getter`` is for settings that are inserted with their owner.
     """
@@ -280,7 +283,7 @@ class SettingsTable(AnyTable[R]):
         return find_settings
 
     def getter(self, *, cached: bool = False) -> Callable[[Transaction, Scope], Result[R]]:
-        """Return the function that reads the settings, or those of the defaults.
+        """Return the function that reads the settings, or the default settings.
 
         ``cached``: through the engine's cache of settings.
         """
@@ -295,7 +298,7 @@ class SettingsTable(AnyTable[R]):
         return get_settings
 
     def required_getter(self) -> Callable[[Transaction, Scope], Result[R]]:
-        """Return the function that reads the settings, which must be there."""
+        """Return the function that reads the settings, which must exist."""
         sql, record, of = self._select(""), self.record, self._scope_columns()
 
         async def get_settings(tx: Transaction, scope: Scope) -> R:

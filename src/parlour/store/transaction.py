@@ -3,13 +3,6 @@
 An action is a coroutine ``async (tx) -> result``. It awaits nothing but ``tx``. An engine may
 execute it several times (after a conflict, or when its group is rolled back), so its only effects
 are those through ``tx``.
-
-Invariants that every engine keeps:
-
-* a result of ``Store.write`` is returned only after the commit is on disk;
-* an action that fails leaves no row and no event;
-* events of one conversation get numbers in the order of their commits;
-* two transactions never hold the lock of one name at the same time.
 """
 
 from __future__ import annotations
@@ -153,6 +146,12 @@ class ConflictScope(NamedTuple):
         return bool(one and two) and one != two and one[:2] == two[:2]
 
 
+# Invariants of every engine:
+#
+# - A result of ``write`` is returned only after the commit is on disk.
+# - An action that fails leaves no row and no event.
+# - Events of one conversation get numbers in the order of their commits.
+# - Two transactions never hold the lock of one name at the same time.
 class Store(Protocol):
     """An engine: executes actions and makes their changes durable."""
 

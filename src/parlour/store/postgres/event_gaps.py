@@ -8,22 +8,11 @@ never reads 11.
 an event if its number directly follows the last one (nothing can come between), or if every number
 before it is at most the mark. At any other gap it stops and requests a refresh of the mark.
 
-**A refresh**, without locks. Every write transaction has an id *before* it is assigned a number
-(``BEGIN_WRITING``), and the server reports which ids are still running:
-
-1. read L, the last number that was assigned;
-2. take a transaction id H;
-3. wait until the oldest running transaction id is at least H;
-4. the mark is the number of the last event up to L that exists now.
-
-A transaction that was assigned a number up to L has an id below H, so it has ended after step 3:
-each of these events is committed, or never will be. The mark is not L itself: numbers above the
-last event were rolled back, and the server may assign them again after a crash.
+**A refresh** advances the mark without locks: it waits until every transaction that may have been
+assigned a lower number has ended.
 
 **Snapshots.** A reader may use only a mark that is older than its snapshot: a transaction that
 committed in between has ended, but its events are not in the snapshot.
-
-Invariants: the mark never decreases; at most one refresh that readers requested is running.
 """
 
 from __future__ import annotations
@@ -71,6 +60,7 @@ def visible_count(visible_through: int, after: int, numbers: list[int]) -> int:
     return len(numbers)
 
 
+# Invariants: the mark never decreases, and at most one refresh that readers requested is running.
 class EventGaps:
     """The high-water mark as this process knows it."""
 
@@ -116,8 +106,19 @@ class EventGaps:
             await asyncio.gather(self._refresh_task, return_exceptions=True)
 
 
+# Every write transaction has an id before it is assigned a number (``BEGIN_WRITING``), and the
+# server reports which ids are still running:
+#
+# 1. read L, the last number that was assigned;
+# 2. take a transaction id H;
+# 3. wait until the oldest running transaction id is at least H;
+# 4. the mark is the number of the last event up to L that exists now.
+#
+# A transaction that was assigned a number up to L has an id below H, so it has ended after step 3:
+# each of these events is committed, or never will be. The mark is not L itself: numbers above the
+# last event were rolled back, and the server may assign them again after a crash.
 async def _read_visible_through(connection: Connection[Any]) -> int:
-    """Return the mark: steps 1 to 4 of the module docstring."""
+    """Return the mark."""
     last: int = await connection.fetchval(LAST_NUMBER, timeout=_TIMEOUT_SECONDS)
     own_id: int = await connection.fetchval(NEW_ID, timeout=_TIMEOUT_SECONDS)
     while True:  # Bounded: no transaction may last longer than a few seconds.
