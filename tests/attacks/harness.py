@@ -267,7 +267,7 @@ class _Prober:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._tell(json.dumps(self._plan))
+        self._send_line(json.dumps(self._plan))
         assert self._line() == "warm"
         return self
 
@@ -277,13 +277,13 @@ class _Prober:
 
     def measure(self) -> int:
         """Start measuring; return the server's current resident memory."""
-        self._tell("measure")
+        self._send_line("measure")
         assert self._line() == "measuring"
         return resident_bytes(self._plan["pid"])
 
     def stop(self, monitor: AttackMonitor) -> None:
         """Stop measuring, and store the results in the monitor."""
-        self._tell("stop")
+        self._send_line("stop")
         results = json.loads(self._line())
         monitor.measured = {
             name: ClientMeasurements(**measured) for name, measured in results["measured"].items()
@@ -292,7 +292,7 @@ class _Prober:
         monitor.peak_bytes = results["memory"]["peak"]
         monitor.is_killed = results["memory"]["is_killed"]
 
-    def _tell(self, line: str) -> None:
+    def _send_line(self, line: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()

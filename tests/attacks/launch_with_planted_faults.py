@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from parlour.http.messages import Request, Response
 
 public_response = Router.public_response
-kept: list[bytes] = []
+leaked: list[bytes] = []
 refused_until = [0.0]
 
 
 def hurt_others(self: Router, request: Request) -> Response | None:
     """Return the response, after running the fault that the path names."""
     if request.path == "/fault/memory":
-        kept.append(b"\1" * (128 << 20))
+        leaked.append(b"\1" * (128 << 20))
     if request.path == "/fault/stall":
         time.sleep(0.3)
     if request.path == "/fault/refuse":

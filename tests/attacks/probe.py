@@ -176,7 +176,7 @@ def _next_line(memory: Memory) -> str:
     return line.decode().strip()
 
 
-def _say(line: str) -> None:
+def _write_line(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -209,18 +209,18 @@ def main() -> None:
         for each in plan["targets"]
     }
     _warm(probers, plan["pid"])
-    _say("warm")
+    _write_line("warm")
     while (command := _next_line(memory)) == "measure":
         memory.clear()
         for prober in probers.values():
             prober.clear()
-        _say("measuring")
+        _write_line("measuring")
     if command != "stop":
         return
     measured = {name: prober.finish() for name, prober in probers.items()}
     memory.sample()
     figures = {"before": memory.before, "peak": memory.peak, "is_killed": memory.is_killed}
-    _say(json.dumps({"measured": measured, "memory": figures}))
+    _write_line(json.dumps({"measured": measured, "memory": figures}))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def send_and_reset(server: Server, sent: bytes, pause: float) -> None:
     reset(made)
 
 
-async def answer_late(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def approve_late(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Approve after seconds."""
     await asyncio.sleep(4)
     writer.write(OK)
@@ -45,7 +45,7 @@ def test_long_bodies_are_released_during_a_pre_action_call(
     account = fresh_server.make_account()
     api = Api(fresh_server.base_url, *account)
     chat = api.post("/Conversations").expect(201)["sid"]
-    with HangingReceiver(1, answer_late) as receiver:
+    with HangingReceiver(1, approve_late) as receiver:
         api.post(
             "/Configuration/Webhooks", Filters=["onMessageAdd"], PreWebhookUrl=receiver.url(0)
         ).expect(200)

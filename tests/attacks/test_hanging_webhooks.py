@@ -74,12 +74,12 @@ class Innocent:
 
     def write(self) -> None:
         """Write one message."""
-        text, begun = f"{id(self)} {len(self._sent)}", time.perf_counter()
+        text, started = f"{id(self)} {len(self._sent)}", time.perf_counter()
         path = f"/Conversations/{self._chat}/Messages"
         self._api.post(path, Body=text, headers=TOLD).expect(201)
-        self._times.answers.append(time.perf_counter() - begun)
+        self._times.answers.append(time.perf_counter() - started)
         assert ("onMessageAdd", text) in self._receiver.arrived, "it was not asked before"
-        self._sent.append((text, begun))
+        self._sent.append((text, started))
 
     def times(self) -> Times:
         """Return the measured times; missing webhooks count as late."""
@@ -90,8 +90,8 @@ class Innocent:
                 break
             time.sleep(0.01)
         self._times.arrivals = [
-            arrived.get(("onMessageAdded", text), time.perf_counter()) - begun
-            for text, begun in self._sent
+            arrived.get(("onMessageAdded", text), time.perf_counter()) - started
+            for text, started in self._sent
         ]
         sent, self._times, self._sent = self._times, Times(), []
         return sent
@@ -262,10 +262,10 @@ def test_unanswered_participant_webhooks_delay_no_other_account(
         for _ in range(270):
             attacker.api.post(path, form, headers=TOLD).expect(202)
         api = Api(fresh_server.base_url, *fresh_server.make_account())
-        begun = time.perf_counter()
+        started = time.perf_counter()
         sid = api.post(path, form, headers=TOLD).expect(202)["sid"]
         while api.get(f"/Conversations/{sid}").expect(200)["state"] != "active":
-            assert time.perf_counter() - begun < LATE_SECONDS, "its participants are not added"
+            assert time.perf_counter() - started < LATE_SECONDS, "its participants are not added"
             time.sleep(0.02)
 
 

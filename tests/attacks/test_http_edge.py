@@ -109,7 +109,7 @@ def test_idle_connections_are_evicted_for_new_ones(control: Server) -> None:
 
 
 @pytest.mark.kind("turns", "bytes", by="an account")
-def test_requests_for_large_pages_in_one_segment(
+def test_large_pages_in_one_segment_affect_no_other(
     server: Server, control: Server, large_pages: tuple[tuple[str, str], str]
 ) -> None:
     account, path = large_pages
@@ -120,7 +120,7 @@ def test_requests_for_large_pages_in_one_segment(
 
 @pytest.mark.kind("admission", "bytes", by="an account")
 @pytest.mark.gate
-def test_slow_readers_of_large_pages(
+def test_slow_readers_of_large_pages_affect_no_other(
     server: Server, control: Server, large_pages: tuple[tuple[str, str], str]
 ) -> None:
     account, path = large_pages

@@ -19,7 +19,7 @@ SECONDS_EACH = 0.4
 CONNECTIONS = 16
 
 
-def refused_requests(server: Server) -> dict[str, bytes]:
+def rejected_requests(server: Server) -> dict[str, bytes]:
     """Return a request for each status that it is rejected with."""
     account = server.make_account()
     Api(server.base_url, *account).post("/Conversations", UniqueName="taken").expect(201)
@@ -37,7 +37,7 @@ def refused_requests(server: Server) -> dict[str, bytes]:
 
 @pytest.mark.kind("refusals", by="anybody")
 def test_floods_of_rejected_requests_affect_no_other(fresh_server: Server, control: Server) -> None:
-    refused = refused_requests(fresh_server)
+    refused = rejected_requests(fresh_server)
     seen: dict[str, Counter[str]] = {}
 
     with others_unaffected(fresh_server, control, healthz, messages):

@@ -70,7 +70,7 @@ def test_queued_pages_of_clients_that_reset_are_not_read(
     assert used < IDLE_SHARE_MAX * 0.5
 
 
-async def answer_late(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def approve_late(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Approve after a second or more."""
     await asyncio.sleep(ANSWER_SECONDS)
     writer.write(OK)
@@ -85,7 +85,7 @@ def test_reset_during_a_pre_action_call_leaves_whole_changes_and_no_slot(
     api = Api(server.base_url, *account)
     chat = api.post("/Conversations").expect(201)["sid"]
 
-    with HangingReceiver(1, answer_late) as receiver:
+    with HangingReceiver(1, approve_late) as receiver:
         api.post(
             "/Configuration/Webhooks", Filters=["onMessageAdd"], PreWebhookUrl=receiver.url(0)
         ).expect(200)

@@ -37,12 +37,12 @@ class Account:
         self.service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
         self._api = api
 
-    def shelf_of(self, identity: str) -> MediaClient:
+    def media_client_of(self, identity: str) -> MediaClient:
         return MediaClient.of_user(self.server, self._api, self.service_sid, identity)
 
     def upload_by(self, identity: str, length: int, body: bytes) -> bytes:
         """Return the first bytes of an upload of this length."""
-        media_client = self.shelf_of(identity)
+        media_client = self.media_client_of(identity)
         token = media_client.credentials["X-Twilio-Token"]
         head = (f"POST {media_client.path} HTTP/1.1", "Host: x", f"X-Twilio-Token: {token}", TYPE)
         return "\r\n".join([*head, f"Content-Length: {length}", "", ""]).encode() + body
@@ -105,7 +105,7 @@ def test_slow_uploads_of_many_users_lose_a_slot_to_one_more(hasty_server: Server
     account = Account(hasty_server)
     heads = [account.upload_by(f"slow {number}", 1 << 20, b"x") for number in range(8)]
     with slow_uploads(hasty_server, heads) as sockets:
-        innocent = account.shelf_of("innocent")
+        innocent = account.media_client_of("innocent")
         eventually(lambda: innocent.upload().status, lambda status: status == 201)
         cut = [each for each in sockets if is_answered(each, b"HTTP/1.1 408 ")]
         assert len(cut) >= 1
@@ -116,9 +116,9 @@ def test_slow_uploads_of_many_users_lose_a_slot_to_one_more(hasty_server: Server
 @pytest.mark.kind("shares", "admission", by="an account")
 def test_slow_downloads_lose_a_slot_to_one_more(hasty_server: Server) -> None:
     account = Account(hasty_server)
-    media_client = account.shelf_of("attacker")
+    media_client = account.media_client_of("attacker")
     large = media_client.add(b"w" * LARGE_BYTES, "application/octet-stream")
-    small = account.shelf_of("innocent").add(b"hello")
+    small = account.media_client_of("innocent").add(b"hello")
     target = direct_url(large).removeprefix(hasty_server.base_url)
     head = f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     with contextlib.ExitStack() as stack:

@@ -27,7 +27,7 @@ SOCKET_BYTES = 2 * MEBIBYTE
 
 
 @pytest.fixture
-def asked_before() -> Iterator[tuple[Server, str]]:
+def server_with_hanging_webhook() -> Iterator[tuple[Server, str]]:
     """A server whose account has a pre-action webhook that hangs, and a shared conversation."""
     with Server() as server, HangingReceiver(1, never_respond) as receiver:
         api = Api(server.base_url, server.account_sid, server.auth_token)
@@ -43,9 +43,9 @@ def asked_before() -> Iterator[tuple[Server, str]]:
 @pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
 def test_payloads_of_requests_in_flight_are_not_retained(
-    asked_before: tuple[Server, str], control: Server, leaves: bool
+    server_with_hanging_webhook: tuple[Server, str], control: Server, leaves: bool
 ) -> None:
-    server, sid = asked_before
+    server, sid = server_with_hanging_webhook
     body = {"body": "hello", "x": "x" * 500_000}
     frame = request_frame("POST", f"/Client/v2/Conversations/{sid}/Messages", body)
     with others_unaffected(server, control, healthz, messages) as monitor, ExitStack() as stack:

@@ -99,8 +99,8 @@ def test_object_named_repeatedly_is_replayed_once(room: Room, control: Server, k
         raw.init(room.token)
         raw.send(room.subscription(*[(kind, opened)] * COPIES))
         replayed, (confirmation,) = confirmed(raw)
-    told = [event for frame in replayed for event in frame.payload["events"]]
-    assert len(told) == (MISSED if kind == "list" else 1)
+    received = [event for frame in replayed for event in frame.payload["events"]]
+    assert len(received) == (MISSED if kind == "list" else 1)
     assert len(confirmation.payload["events"]) == 1
 
 
@@ -211,8 +211,8 @@ def test_repeated_typing_is_published_at_intervals(room: Room, control: Server) 
         raw.send(typing * TYPINGS)
         for _ in range(TYPINGS):
             raw.receive()
-    told = [frame for socket in listeners for frame in socket.quiet(0.05)]
-    kinds = [frame.header.get("message_type") for frame in told]
+    received = [frame for socket in listeners for frame in socket.quiet(0.05)]
+    kinds = [frame.header.get("message_type") for frame in received]
     assert kinds.count("twilio.ipmsg.typing_indicator") == LISTENERS
     for socket in listeners:
         socket.connection.close()

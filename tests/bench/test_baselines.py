@@ -91,10 +91,10 @@ def test_one_transaction_stores_the_row_and_its_event(
             client.post(PATH, Attributes='{"seat": "2A"}')
 
     with sqlite3.connect(tmp_path / "one_transaction.sqlite") as database:
-        kept = database.execute("SELECT attributes FROM participant").fetchall()
+        rows = database.execute("SELECT attributes FROM participant").fetchall()
         events = database.execute("SELECT payload FROM event ORDER BY sequence").fetchall()
     database.close()
-    assert kept == [('{"seat": "2A"}',)]
+    assert rows == [('{"seat": "2A"}',)]
     assert [json.loads(payload)["attributes"] for (payload,) in events] == [
         '{"seat": "1A"}',
         '{"seat": "2A"}',

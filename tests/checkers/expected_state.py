@@ -75,11 +75,11 @@ def visible(kind: str, body: Body, *, without: Iterable[str] = ()) -> Body:
     return {name: value for name, value in body.items() if name not in hidden}
 
 
-def first_difference(wanted: Body, found: Body) -> str | None:
+def first_difference(required: Body, found: Body) -> str | None:
     """Return a description of the first field in which two bodies differ."""
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
-            return f"{name} should be {wanted.get(name)!r} and is {found.get(name)!r}"
+    for name in sorted(required.keys() | found.keys()):
+        if required.get(name) != found.get(name):
+            return f"{name} should be {required.get(name)!r} and is {found.get(name)!r}"
     return None
 
 
@@ -231,13 +231,13 @@ class ExpectedState:
         if known is None:  # The first response for it.
             known = self.known[key] = ExpectedObject(*key, step.parents, body)
         known.story += [request, response]
-        wanted = changed(known.body, step.changes)
+        required = changed(known.body, step.changes)
         loose = known.loose - step.changes.keys()
         is_own = known.kind != "user_conversation"  # Has the dates of the conversation.
         if is_own and "date_updated" in body and "date_updated" not in step.changes:
             loose |= {"date_updated"}
             self._must_be_dated(known, ("date_updated",), request, response, body)
-        self._must_match(known, wanted, body, loose)
+        self._must_match(known, required, body, loose)
         known.body, known.loose = body, set()
 
     def _delete(self, request: RequestRecord, response: ResponseRecord) -> None:
@@ -265,10 +265,10 @@ class ExpectedState:
                 conversation.loose |= {"state"}
 
     def _must_match(
-        self, known: ExpectedObject, wanted: Body, found: Body, loose: Iterable[str] = ()
+        self, known: ExpectedObject, required: Body, found: Body, loose: Iterable[str] = ()
     ) -> None:
         difference = first_difference(
-            visible(known.kind, wanted, without=loose), visible(known.kind, found, without=loose)
+            visible(known.kind, required, without=loose), visible(known.kind, found, without=loose)
         )
         if difference is not None:
             self._differ(f"an answer on {known.kind} {known.sid}: {difference}", known.story)

@@ -67,10 +67,10 @@ def _known(
     """Check one acknowledged object."""
     found = observed.objects.get(known.key)
     name = f"{known.kind} {known.sid}"
-    fate = _fate(expected, observed, known)
-    if fate == "deleted" and found is not None:
+    presence = _required_presence(expected, observed, known)
+    if presence == "deleted" and found is not None:
         yield Difference(f"{name} was deleted and is there again", known.story)
-    elif fate == "present" and found is None:
+    elif presence == "present" and found is None:
         yield Difference(f"{name} is lost", known.story)
     elif found is not None:
         difference = _value(known, found)
@@ -78,18 +78,22 @@ def _known(
             yield Difference(f"{name}: {difference}", known.story)
 
 
-def _fate(expected: ExpectedState, observed: ObservedState, known: ExpectedObject) -> str:
+def _required_presence(
+    expected: ExpectedState, observed: ObservedState, known: ExpectedObject
+) -> str:
     """Return whether an object must exist, must be deleted, or may be either."""
     above = [expected.known.get((kind, sid)) for sid in known.parents for kind in _above(known)]
     owners = [owner for owner in above if owner] + _user_of(expected, known)
-    fates = {known.deleted}
+    deletions = {known.deleted}
     for owner in owners:
         is_open = owner.deleted == "maybe"
         # An unacknowledged deletion removes everything below with it, or nothing.
-        fates.add(("no" if owner.key in observed.objects else "yes") if is_open else owner.deleted)
-    if "yes" in fates:
+        deletions.add(
+            ("no" if owner.key in observed.objects else "yes") if is_open else owner.deleted
+        )
+    if "yes" in deletions:
         return "deleted"
-    return "open" if "maybe" in fates else "present"
+    return "open" if "maybe" in deletions else "present"
 
 
 def _above(known: ExpectedObject) -> tuple[str, ...]:
@@ -117,9 +121,9 @@ def _value(known: ExpectedObject, found: Body) -> str | None:
         return outdated
     changes = known.unanswered.changes
     loose = (loose | {"date_updated"}) - changes.keys()
-    wanted = changed(known.body, changes)
+    required = changed(known.body, changes)
     done = first_difference(
-        visible(known.kind, wanted, without=loose), visible(known.kind, found, without=loose)
+        visible(known.kind, required, without=loose), visible(known.kind, found, without=loose)
     )
     return done and f"neither as told last ({outdated}) nor as asked last ({done})"
 
@@ -165,8 +169,8 @@ def _mismatch(expected: ExpectedState, kind: str, mark: Any, body: Body) -> str 
     """Return how an object differs from its unanswered create request."""
     for request in expected.unanswered_creates[kind]:
         if _mark(request.step, kind) == mark:
-            wanted = changed(body, request.step.changes)
-            return first_difference(visible(kind, wanted), visible(kind, body))
+            required = changed(body, request.step.changes)
+            return first_difference(visible(kind, required), visible(kind, body))
     return None
 
 
@@ -204,15 +208,17 @@ def _background(expected: ExpectedState, observed: ObservedState) -> Iterator[Di
         step = by_name.get(body["friendly_name"])
         if step is None:
             continue
-        wanted = sorted(_who(json.loads(text)) for name, text in step.form if name == "Participant")
-        found = sorted(_who(member) for member in members.get(body["sid"], []))
-        if found != wanted or body["state"] != "active":
+        required = sorted(
+            _member_name(json.loads(text)) for name, text in step.form if name == "Participant"
+        )
+        found = sorted(_member_name(member) for member in members.get(body["sid"], []))
+        if found != required or body["state"] != "active":
             yield Difference(
-                f"conversation {body['sid']} is {body['state']} with {found}, asked: {wanted}"
+                f"conversation {body['sid']} is {body['state']} with {found}, asked: {required}"
             )
 
 
-def _who(participant: Body) -> str:
+def _member_name(participant: Body) -> str:
     binding = participant.get("messaging_binding") or {}
     return str(participant.get("identity") or binding.get("address"))
 

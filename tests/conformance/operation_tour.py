@@ -41,11 +41,11 @@ class Tour:
         given: dict[str, Any] = {}
         for each in (*fields, more):
             given |= each
-        said = {"query": given} if method == "GET" else {"form": given}
+        arguments = {"query": given} if method == "GET" else {"form": given}
         if method == "DELETE" or not given:
-            said = {}
-        answer = self.api.request(method, path, **said)
-        target = self.api.target(path, said.get("query"))
+            arguments = {}
+        answer = self.api.request(method, path, **arguments)
+        target = self.api.target(path, arguments.get("query"))
         operation = operation_of(method, target.partition("?")[0])
         assert operation is not None, f"{method} {target} is no operation"
         answer.expect(

@@ -8,8 +8,8 @@ from typing import NamedTuple
 class Dependency(NamedTuple):
     """One valid combination: parameters present, their values if restricted, and those absent."""
 
-    said: dict[str, str | None]
-    unsaid: frozenset[str] = frozenset()
+    present: dict[str, str | None]
+    absent: frozenset[str] = frozenset()
 
 
 _ADDRESS = "MessagingBinding.Address"

@@ -52,7 +52,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class ExpectedResponse:
+class ApiParameter:
     """A parameter of the OpenAPI description."""
 
     name: str
@@ -62,7 +62,7 @@ class ExpectedResponse:
 
 
 @cache
-def parameters_of(operation_id: str) -> tuple[ExpectedResponse, ...]:
+def parameters_of(operation_id: str) -> tuple[ApiParameter, ...]:
     """Return the parameters of an operation: of its form, or of its query."""
     for path in description()["paths"].values():
         for each in path.values():
@@ -71,27 +71,27 @@ def parameters_of(operation_id: str) -> tuple[ExpectedResponse, ...]:
     raise KeyError(operation_id)
 
 
-def _of_query(described: dict[str, Any]) -> list[ExpectedResponse]:
+def _of_query(described: dict[str, Any]) -> list[ApiParameter]:
     return [
-        _as_said(each["name"], each["schema"], required=each["required"])
+        _api_parameter(each["name"], each["schema"], required=each["required"])
         for each in described["parameters"]
         if each["in"] == "query"
     ]
 
 
-def _of_form(described: dict[str, Any]) -> list[ExpectedResponse]:
+def _of_form(described: dict[str, Any]) -> list[ApiParameter]:
     if "requestBody" not in described:
         return []
     schema = described["requestBody"]["content"][FORM_TYPE]["schema"]
     return [
-        _as_said(name, each, required=name in schema.get("required", ()))
+        _api_parameter(name, each, required=name in schema.get("required", ()))
         for name, each in schema["properties"].items()
     ]
 
 
-def _as_said(name: str, schema: dict[str, Any], *, required: bool) -> ExpectedResponse:
+def _api_parameter(name: str, schema: dict[str, Any], *, required: bool) -> ApiParameter:
     items = schema.get("items")
-    return ExpectedResponse(name, good_by_name(name, items or schema), required, items is not None)
+    return ApiParameter(name, good_by_name(name, items or schema), required, items is not None)
 
 
 @st.composite
@@ -128,10 +128,10 @@ def _pairs(
     for each in known:
         often = {"PageToken": 3}.get(each.name, 35)
         if each.required or chance(draw, often):
-            pairs += _said(draw, each, way, sample)
+            pairs += _pairs_of(draw, each, way, sample)
     if way == WELL_FORMED and known and not pairs:
         # A change has at least one parameter.
-        pairs = _said(draw, known[dice(draw) % len(known)], way, sample)
+        pairs = _pairs_of(draw, known[dice(draw) % len(known)], way, sample)
     senses = dependencies_of(operation_id)
     if way == WELL_FORMED and senses:
         pairs = _sensible(draw, known, pairs, draw(st.sampled_from(senses)), sample)
@@ -144,22 +144,22 @@ def _pairs(
 
 def _sensible(
     draw: Draw,
-    known: tuple[ExpectedResponse, ...],
+    known: tuple[ApiParameter, ...],
     pairs: list[tuple[str, Value]],
     sense: Dependency,
     sample: SampleResources,
 ) -> list[tuple[str, Value]]:
     """Return the pairs, with the required ones added and the excluded ones removed."""
-    kept = [pair for pair in pairs if pair[0] not in sense.unsaid | sense.said.keys()]
+    result = [pair for pair in pairs if pair[0] not in sense.absent | sense.present.keys()]
     for each in known:
-        if each.name in sense.said:
-            value = sense.said[each.name]
-            kept += [(each.name, value)] if value else _said(draw, each, WELL_FORMED, sample)
-    return kept
+        if each.name in sense.present:
+            value = sense.present[each.name]
+            result += [(each.name, value)] if value else _pairs_of(draw, each, WELL_FORMED, sample)
+    return result
 
 
-def _said(
-    draw: Draw, each: ExpectedResponse, way: str, sample: SampleResources
+def _pairs_of(
+    draw: Draw, each: ApiParameter, way: str, sample: SampleResources
 ) -> list[tuple[str, Value]]:
     times = draw(st.integers(1, 3)) if each.repeated else 1
     paging = each.name in {"Page", "PageSize", "PageToken"}
@@ -171,19 +171,19 @@ def _said(
 
 
 def _spoil_one(
-    draw: Draw, known: tuple[ExpectedResponse, ...], pairs: list[tuple[str, Value]]
+    draw: Draw, known: tuple[ApiParameter, ...], pairs: list[tuple[str, Value]]
 ) -> list[tuple[str, Value]]:
     """Make one value hostile, change the case of a name, drop a required one, or double one."""
-    said = known[dice(draw) % len(known)]
-    rest = [pair for pair in pairs if pair[0] != said.name]
+    parameter = known[dice(draw) % len(known)]
+    rest = [pair for pair in pairs if pair[0] != parameter.name]
     choice = dice(draw) % 10
     if choice == 0:
         return rest
     if choice == 1:
-        return [*rest, (said.name.lower(), draw(hostile))]
+        return [*rest, (parameter.name.lower(), draw(hostile))]
     if choice == 2:
-        return [*pairs, (said.name, draw(hostile))]
-    return [*rest, (said.name, draw(hostile))]
+        return [*pairs, (parameter.name, draw(hostile))]
+    return [*rest, (parameter.name, draw(hostile))]
 
 
 def _encoded(draw: Draw, pairs: list[tuple[str, Value]], way: str) -> bytes:

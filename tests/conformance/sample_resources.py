@@ -125,9 +125,9 @@ class SampleResources:
     def learn(self, method: str, path: str, answer: Answer) -> None:
         """Record objects that a response shows to be created or deleted."""
         if method == "DELETE" and answer.status == 204:
-            self._forget(path)
+            self._remove(path)
         if answer.status == 404:
-            self._forget_place(path)
+            self._remove_path(path)
         if answer.status in {200, 201, 202}:
             body = answer.json
             # It can be changed, and with it the meaning of a path's short form.
@@ -140,11 +140,11 @@ class SampleResources:
     def _learn_pages(self, path: str, meta: dict[str, Any]) -> None:
         operation = operation_of("GET", path)
         assert operation is not None
-        kept = self.pages[operation.operation_id]
+        names = self.pages[operation.operation_id]
         for url in (meta["previous_page_url"], meta["next_page_url"]):
             if url is not None:
-                kept.append(url.removeprefix(self.server.base_url))
-        del kept[:-PAGES_KEPT_MAX]
+                names.append(url.removeprefix(self.server.base_url))
+        del names[:-PAGES_KEPT_MAX]
 
     def _learn_new(self, body: dict[str, Any]) -> None:
         """Add a new object below its owner; participants also below their user."""
@@ -161,22 +161,22 @@ class SampleResources:
         return found[1] if found else self.default_sid
 
     def _note(self, owner: str, kind: str, sid: str, name: str | None = None) -> None:
-        kept = self._below[owner][kind]
-        kept.append(sid)
+        names = self._below[owner][kind]
+        names.append(sid)
         if name:
-            kept.append(name)
+            names.append(name)
             self._sid_of[owner, name] = sid
-        del kept[OLDEST_KEPT:-NEWEST_KEPT]
+        del names[OLDEST_KEPT:-NEWEST_KEPT]
 
-    def _forget(self, path: str) -> None:
+    def _remove(self, path: str) -> None:
         """Remove the object of a path everywhere."""
-        found = self._forget_place(path)
+        found = self._remove_path(path)
         if found is not None and not _OF_A_USER.search(path):
             kind, sid = found
             for below in self._below.values():
                 below[kind][:] = [name for name in below[kind] if name != sid]
 
-    def _forget_place(self, path: str) -> tuple[str, str] | None:
+    def _remove_path(self, path: str) -> tuple[str, str] | None:
         """Remove the object of a path, by SID or name; return its kind and SID."""
         places = _PLACE.findall(path.replace("/Configuration/", "/"))
         if not places:
@@ -188,8 +188,8 @@ class SampleResources:
         if len(places) == 1 and kind not in OF_A_SERVICE:
             owner = ACCOUNT
         sid = self.owner_of(owner, unquote(name))
-        kept = self._below[owner][kind]
-        kept[:] = [each for each in kept if self.owner_of(owner, each) != sid]
+        names = self._below[owner][kind]
+        names[:] = [each for each in names if self.owner_of(owner, each) != sid]
         return kind, sid
 
 

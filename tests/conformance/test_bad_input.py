@@ -79,12 +79,12 @@ class Run:
 
     def _shown(self, request: Request) -> str:
         """Return the request as a command line."""
-        said = ["curl", "-u", "$SID:$TOKEN", "-X", request.method]
+        command = ["curl", "-u", "$SID:$TOKEN", "-X", request.method]
         for name, value in request.headers.items():
-            said += ["-H", f"{name}: {value}"]
+            command += ["-H", f"{name}: {value}"]
         if request.body is not None:
-            said += ["--data-raw", request.body.decode("latin-1")[:2_000]]
-        return shlex.join([*said, self.sample.server.base_url + request.target])
+            command += ["--data-raw", request.body.decode("latin-1")[:2_000]]
+        return shlex.join([*command, self.sample.server.base_url + request.target])
 
 
 def deletions_last(operations: tuple[Operation, ...]) -> list[Operation]:

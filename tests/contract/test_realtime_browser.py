@@ -51,10 +51,10 @@ def test_program_of_the_readme_works(server: Server, api: Api) -> None:
 def messages_of(api: Api, identity: str) -> dict[str, list[str]]:
     """Return the messages in the conversations of a user, by conversation name."""
     found = api.get(f"/Users/{identity}/Conversations")
-    said = {}
+    bodies_by_name = {}
     for each in found.json.get("conversations", ()):
         path = f"/Conversations/{each['conversation_sid']}/Messages"
         messages = api.get(path).expect(200)["messages"]
         if messages:
-            said[each["friendly_name"]] = [message["body"] for message in messages]
-    return said
+            bodies_by_name[each["friendly_name"]] = [message["body"] for message in messages]
+    return bodies_by_name

@@ -105,11 +105,11 @@ class Named(BaseHTTPRequestHandler):
     """A node that responds with its port."""
 
     def do_GET(self) -> None:
-        said = str(self.server.server_port).encode()
+        body = str(self.server.server_port).encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(said)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(said)
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
@@ -129,12 +129,12 @@ def test_balancer_sends_each_request_to_the_next_available_node() -> None:
 
     try:
         balancer.start([node.server_port for node in nodes])
-        heard = [asked() for _ in range(6)]
-        assert heard[:3] == heard[3:]
-        assert set(heard) == {str(node.server_port) for node in nodes}
-        gone = nodes.pop()
-        gone.shutdown()
-        gone.server_close()
+        ports = [asked() for _ in range(6)]
+        assert ports[:3] == ports[3:]
+        assert set(ports) == {str(node.server_port) for node in nodes}
+        stopped = nodes.pop()
+        stopped.shutdown()
+        stopped.server_close()
         assert {asked() for _ in range(6)} == {str(node.server_port) for node in nodes}
         assert [taken.requests for taken in balancer.taken()] == [5, 5, 2]
     finally:

@@ -103,12 +103,12 @@ def test_01_client_changes_call_pre_and_post_webhooks_both_signed(
         await listen(instance, hooks)
         await instance.say(sid, "Grüße", ALICE)
         await instance.wait_until_idle()
-        assert [told.event for told in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
-        for told in hooks.requests:
-            assert (told.values["Source"], told.values["ClientIdentity"]) == ("SDK", "alice")
-            assert told.values["Author"] == "alice"
+        assert [call.event for call in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
+        for call in hooks.requests:
+            assert (call.values["Source"], call.values["ClientIdentity"]) == ("SDK", "alice")
+            assert call.values["Author"] == "alice"
         assert MILLISECONDS.fullmatch(hooks.requests[1].values["DateCreated"])
-        requests = [received(hooks.url(told.path), told) for told in hooks.requests]
+        requests = [received(hooks.url(call.path), call) for call in hooks.requests]
         assert in_python(requests) == in_node(requests) == [True, True]
 
     run_scenario(scenario)
@@ -154,11 +154,11 @@ def test_03_a_service_webhook_replaces_the_accounts_there_only(
         create = "CreateServiceConversation"
         await instance.do(create, origin=WITH_HEADER, ChatServiceSid=other)
         await instance.wait_until_idle()
-        assert [told.path for told in hooks.requests] == ["/service"]
+        assert [call.path for call in hooks.requests] == ["/service"]
         hooks.requests.clear()
         await instance.do(create, origin=WITH_HEADER, ChatServiceSid=instance.scope.service_sid)
         await instance.wait_until_idle()
-        assert [told.path for told in hooks.requests] == ["/pre", "/post"]
+        assert [call.path for call in hooks.requests] == ["/pre", "/post"]
 
     run_scenario(scenario)
 
@@ -198,10 +198,10 @@ def test_04_responses_of_a_pre_action_webhook(
 def test_04_amended_values_are_returned_stored_listed_and_published(
     own: Api, receiver: Receiver
 ) -> None:
-    said = {"body": "amended", "author": "erin", "attributes": {"by": "the backend"}}
+    amended = {"body": "amended", "author": "erin", "attributes": {"by": "the backend"}}
     sid = own.post("/Conversations").expect(201)["sid"]
     form = {
-        "PreWebhookUrl": receiver.url("/say/" + quote(json.dumps(said), safe="")),
+        "PreWebhookUrl": receiver.url("/say/" + quote(json.dumps(amended), safe="")),
         "PostWebhookUrl": receiver.url("/ok/amended"),
         "Filters": ["onMessageAdd", "onMessageAdded"],
     }
@@ -210,7 +210,7 @@ def test_04_amended_values_are_returned_stored_listed_and_published(
     headers = {"X-Twilio-Webhook-Enabled": "true"}
     shown = own.post(path, Body="said", Author="dave", headers=headers).expect(201)
     assert (shown["body"], shown["author"]) == ("amended", "erin")
-    assert json.loads(shown["attributes"]) == said["attributes"]
+    assert json.loads(shown["attributes"]) == amended["attributes"]
     assert own.get(f"{path}/{shown['sid']}").expect(200) == shown
     assert own.get(path).expect(200)["messages"] == [shown]
     (line,) = eventually(lambda: receiver.lines("/ok/amended"), bool)
@@ -225,10 +225,10 @@ def test_04_pre_action_webhook_times_out_after_five_seconds(own: Api, receiver: 
     headers = {"X-Twilio-Webhook-Enabled": "true"}
     path = f"/Conversations/{sid}/Messages"
     watch = Stopwatch()
-    said = own.post(path, Body="said", headers=headers).expect(201)
+    sent = own.post(path, Body="said", headers=headers).expect(201)
     assert watch.seconds >= 5.0
     assert watch.seconds_at_least < 5.9
-    assert said["body"] == "said"
+    assert sent["body"] == "said"
     (attempt,) = eventually(lambda: own.get(LOG).expect(200)["webhook_attempts"], bool)
     assert (attempt["outcome"], attempt["error_code"]) == ("failed", 50076)
     assert 5000 <= attempt["elapsed_ms"] <= 5200
@@ -244,9 +244,9 @@ def test_05_a_rejected_conversation_of_an_inbound_message_is_not_created(
         doing = instance.do("CreateConversation", form, origin=BY_SMS)
         assert await refusal(doing) == (403, 50056)
         await instance.wait_until_idle()
-        (told,) = hooks.requests
-        assert (told.event, told.values["Source"]) == ("onConversationAdd", "SMS")
-        assert "ConversationSid" not in told.values
+        (call,) = hooks.requests
+        assert (call.event, call.values["Source"]) == ("onConversationAdd", "SMS")
+        assert "ConversationSid" not in call.values
         assert (await refusal(instance.do("FetchConversation", Sid="inbound")))[0] == 404
 
     run_scenario(scenario)
@@ -261,12 +261,12 @@ def test_06_with_get_the_parameters_follow_the_query_and_the_whole_is_signed(
         await listen(instance, hooks, Method="GET", **urls)
         await instance.say(sid, "50% off & more", ALICE)
         await instance.wait_until_idle()
-        (told,) = hooks.requests
-        assert (told.method, told.body) == ("GET", b"")
-        assert told.target.startswith("/post?tenant=7&AccountSid=")
-        assert told.values["Body"] == "50% off & more"
-        assert "Body=50%25+off+%26+more" in told.target
-        assert in_python([received("", told)]) == [True]
+        (call,) = hooks.requests
+        assert (call.method, call.body) == ("GET", b"")
+        assert call.target.startswith("/post?tenant=7&AccountSid=")
+        assert call.values["Body"] == "50% off & more"
+        assert "Body=50%25+off+%26+more" in call.target
+        assert in_python([received("", call)]) == [True]
 
     run_scenario(scenario)
 
@@ -330,7 +330,7 @@ def test_10_a_trigger_fires_once_for_two_words_and_never_without_a_body(
         await instance.do("CreateConversationMessage", only_media, origin=ALICE, **here)
         await instance.say(sid, "help, please", ALICE)
         await instance.wait_until_idle()
-        assert [told.values["Body"] for told in hooks.requests] == ["help, please"]
+        assert [call.values["Body"] for call in hooks.requests] == ["help, please"]
 
     run_scenario(scenario)
 
@@ -355,9 +355,9 @@ def test_11_a_timer_fires_webhooks_at_every_scope_without_a_request(
     api.close()
     assert {line.path for line in lines} == {place, f"{place}/scoped"}
     assert lines[0].parameters == lines[1].parameters
-    told = dict(lines[0].parameters)
-    assert MILLISECONDS.fullmatch(told.pop("StateUpdated"))
-    assert told == {
+    parameters = dict(lines[0].parameters)
+    assert MILLISECONDS.fullmatch(parameters.pop("StateUpdated"))
+    assert parameters == {
         "EventType": "onConversationStateUpdated",
         "AccountSid": fast.account_sid,
         "ChatServiceSid": made["chat_service_sid"],
@@ -393,8 +393,8 @@ def test_12_a_hosted_schedule_retries_as_often_as_configured(
         assert [each.retry_count for each in found] == [2]
         await instance.say(sid, "x", ALICE)
         await instance.wait_until_idle()
-        assert [told.values["RetryCount"] for told in hooks.requests] == counts
-        assert len({told.headers["i-twilio-idempotency-token"] for told in hooks.requests}) == 1
+        assert [call.values["RetryCount"] for call in hooks.requests] == counts
+        assert len({call.headers["i-twilio-idempotency-token"] for call in hooks.requests}) == 1
 
     async def run() -> None:
         async with WebhookBackend() as hooks:
@@ -416,9 +416,9 @@ def test_13_media_are_listed_and_an_empty_body_is_not_sent(
         here = {"ConversationSid": sid}
         await instance.do("CreateConversationMessage", form, origin=ALICE, **here)
         await instance.wait_until_idle()
-        assert [told.event for told in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
-        for told in hooks.requests:
-            (carried,) = json.loads(told.values["Media"])
+        assert [call.event for call in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
+        for call in hooks.requests:
+            (carried,) = json.loads(call.values["Media"])
             assert list(carried) == ["Sid", "Filename", "ContentType", "Size"]
             assert carried == {
                 "Sid": ME,
@@ -426,7 +426,7 @@ def test_13_media_are_listed_and_an_empty_body_is_not_sent(
                 "ContentType": "image/jpeg",
                 "Size": 12345,
             }
-            assert "Body" not in told.values
+            assert "Body" not in call.values
 
     run_scenario(scenario)
 
@@ -439,15 +439,15 @@ def test_14_receipts_have_a_status_and_the_channels_sid_and_no_source(
         here = {"ConversationSid": sid}
         robert = await instance.do("CreateConversationParticipant", ROBERT, **here)
         await listen(instance, hooks)
-        said = await instance.say(sid, "silent, but carried")
+        message = await instance.say(sid, "silent, but carried")
         await instance.wait_until_idle()
-        assert {told.event for told in hooks.requests} == {"onDeliveryUpdated"}
-        assert [told.values["Status"] for told in hooks.requests] == ["sent", "delivered"]
-        for told in hooks.requests:
-            assert told.values["ChannelMessageSid"].startswith("SM")
-            assert told.values["MessageSid"] == said.sid
-            assert told.values["ParticipantSid"] == robert.sid
-            assert told.values["DeliveryReceiptSid"].startswith("DY")
-            assert not {"Source", "ClientIdentity", "ErrorCode"} & set(told.values)
+        assert {call.event for call in hooks.requests} == {"onDeliveryUpdated"}
+        assert [call.values["Status"] for call in hooks.requests] == ["sent", "delivered"]
+        for call in hooks.requests:
+            assert call.values["ChannelMessageSid"].startswith("SM")
+            assert call.values["MessageSid"] == message.sid
+            assert call.values["ParticipantSid"] == robert.sid
+            assert call.values["DeliveryReceiptSid"].startswith("DY")
+            assert not {"Source", "ClientIdentity", "ErrorCode"} & set(call.values)
 
     run_scenario(scenario)

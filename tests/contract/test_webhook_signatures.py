@@ -76,11 +76,11 @@ class Received:
     json_body: str | None = None
 
 
-def received(configured: str, told: WebhookRequest) -> Received:
-    parameters = told.values if told.method == "POST" else {}
-    url = f"http://{told.headers['host']}{told.target}"
-    signature = told.headers["x-twilio-signature"]
-    return Received(configured, told.method, url, signature, parameters)
+def received(configured: str, request: WebhookRequest) -> Received:
+    parameters = request.values if request.method == "POST" else {}
+    url = f"http://{request.headers['host']}{request.target}"
+    signature = request.headers["x-twilio-signature"]
+    return Received(configured, request.method, url, signature, parameters)
 
 
 async def collect(folder: Path) -> list[Received]:
@@ -89,7 +89,7 @@ async def collect(folder: Path) -> list[Received]:
         sid = (await instance.do("CreateConversation")).sid
         found: list[Received] = []
 
-        async def tell(configured: str, method: str, body: str) -> None:
+        async def trigger_webhooks(configured: str, method: str, body: str) -> None:
             form: Any = {
                 "PreWebhookUrl": configured,
                 "PostWebhookUrl": configured,
@@ -100,18 +100,21 @@ async def collect(folder: Path) -> list[Received]:
             hooks.requests.clear()
             await instance.say(sid, body, ALICE, Attributes='{"k": "v"}')
             await instance.wait_until_idle()
-            assert [told.event for told in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
-            found.extend(received(configured, told) for told in hooks.requests)
+            assert [request.event for request in hooks.requests] == [
+                "onMessageAdd",
+                "onMessageAdded",
+            ]
+            found.extend(received(configured, request) for request in hooks.requests)
 
         for method in ("POST", "GET"):
             for path in PATHS:
-                await tell(hooks.url(path), method, "said")
+                await trigger_webhooks(hooks.url(path), method, "said")
             for user in USERS[1:]:
-                await tell(hooks.url("/hook?a=b", user), method, "said")
+                await trigger_webhooks(hooks.url("/hook?a=b", user), method, "said")
             for body in BODIES:
-                await tell(hooks.url("/hook?a=b"), method, body)
+                await trigger_webhooks(hooks.url("/hook?a=b"), method, body)
             for host in ("localhost", "LocalHost", "127.1", "0x7f000001"):
-                await tell(f"HTTP://{host}:{hooks.port}/hook", method, "said")
+                await trigger_webhooks(f"HTTP://{host}:{hooks.port}/hook", method, "said")
         await instance.do("UpdateConfigurationWebhook", {"PostWebhookUrl": "", "PreWebhookUrl": ""})
         await instance.attach(sid, Url=hooks.url("/s?a=b"), Filters="onMessageAdded", Method="GET")
         await instance.attach(sid, "trigger", Url=hooks.url("/t?a=b"), Triggers="said")
@@ -119,7 +122,7 @@ async def collect(folder: Path) -> list[Received]:
         await instance.say(sid, "said", WITH_HEADER)
         await instance.wait_until_idle()
         assert len(hooks.requests) == 2
-        return found + [received(told.path, told) for told in hooks.requests]
+        return found + [received(request.path, request) for request in hooks.requests]
 
 
 @pytest.fixture(scope="module")

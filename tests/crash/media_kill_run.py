@@ -32,7 +32,7 @@ NAMED_CRASH_SECONDS_MAX = 20.0
 CLEAN_SECONDS_MAX = 20.0
 
 
-def shelf_of(server: Server) -> MediaClient:
+def media_client_of(server: Server) -> MediaClient:
     """Return the media client of the account's default service."""
     with closing(Api(server.base_url, server.account_sid, server.auth_token)) as api:
         sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
@@ -114,7 +114,7 @@ class Run:
     def kill_at_random(self, kills: int) -> None:
         """Kill during uploads; ``found`` collects the violations."""
         with self.server.start():
-            self.uploaders = Uploaders(shelf_of(self.server))
+            self.uploaders = Uploaders(media_client_of(self.server))
             self.uploaders.start()
             try:
                 for _ in range(kills):
@@ -134,11 +134,11 @@ class Run:
         eventually(lambda: is_clean(self.server), bool, seconds=CLEAN_SECONDS_MAX)
 
     def crash_at(self, name: str, do: Any) -> None:
-        """Let the server crash at a named point, which ``do(shelf)`` reaches."""
+        """Let the server crash at a named point, which ``do(media_client)`` reaches."""
         self.server._env["PARLOUR_CRASH_AT"] = name
         self.server.start()
         with suppress(OSError, http.client.HTTPException):  # It crashes before its response.
-            do(shelf_of(self.server))
+            do(media_client_of(self.server))
         process = self.server.process
         assert process is not None
         assert process.wait(NAMED_CRASH_SECONDS_MAX) == -9

@@ -149,7 +149,7 @@ class States:
 
 
 async def states_of(
-    record: Record, bench: PowerCutRun, is_kept: Callable[[Path, Any], bool]
+    record: Record, bench: PowerCutRun, is_stored: Callable[[Path, Any], bool]
 ) -> States:
     """Return the states of a run; each mark must contain its acknowledged change, complete."""
     states, disk = States(), Disk(record.before)
@@ -160,7 +160,7 @@ async def states_of(
             continue
         states.add(position, await bench.restart(disk.intact(position)))
         if event.kind == "mark":
-            assert is_kept(bench.path, event.mark), f"answered and not there: {event.mark}"
+            assert is_stored(bench.path, event.mark), f"answered and not there: {event.mark}"
             states.of_marks.append(len(states.digests) - 1)
             wrong = next(violations_in(bench.path), None)
             assert wrong is None, wrong

@@ -167,7 +167,7 @@ async def _work(client: InProcess, recorder: Recorder, writer: Writer, steps: in
             await asyncio.sleep(0)
 
 
-def is_kept(path: Path, mark: tuple[Step, dict[str, Any] | None]) -> bool:
+def is_stored(path: Path, mark: tuple[Step, dict[str, Any] | None]) -> bool:
     """Return whether the database contains the acknowledged change of a mark."""
     step, body = mark
     table = TABLES.get(step.kind)

@@ -64,14 +64,14 @@ class Image:
     position: int
     key: tuple[Any, ...]
     safe: dict[str, bytearray]
-    pieces: dict[str, list[Event]]
+    chunks: dict[str, list[Event]]
 
     def write_to(self, folder: Path) -> None:
         """Write the image's files into an empty folder."""
         for name, safe in self.safe.items():
             content = bytearray(safe)
-            for piece in self.pieces[name]:
-                _apply(content, piece)
+            for chunk in self.chunks[name]:
+                _apply(content, chunk)
             (folder / name).write_bytes(content)
 
 
@@ -192,26 +192,27 @@ class Disk:
         """Return one of the images that a power cut now may leave."""
         survives = _survival(rng)
         names = self._names(survives)
-        pieces = {
-            name: [piece for piece in _pieces(file.unsafe, torn=survives.torn) if survives()]
+        chunks = {
+            name: [chunk for chunk in _chunks(file.unsafe, torn=survives.torn) if survives()]
             for name, file in names.items()
         }
-        return self._image(position, names, pieces)
+        return self._image(position, names, chunks)
 
     def intact(self, position: int) -> Image:
         """Return the disk without a power cut: nothing is lost."""
-        pieces = {name: list(file.unsafe) for name, file in self._files.items()}
-        return self._image(position, self._files, pieces)
+        chunks = {name: list(file.unsafe) for name, file in self._files.items()}
+        return self._image(position, self._files, chunks)
 
     def _image(
-        self, position: int, names: dict[str, _File], pieces: dict[str, list[Event]]
+        self, position: int, names: dict[str, _File], chunks: dict[str, list[Event]]
     ) -> Image:
         # Between two syncs the surviving chunks identify an image: its bytes need not be read.
         parts = tuple(
-            (name, names[name].number, *map(id, kept)) for name, kept in sorted(pieces.items())
+            (name, names[name].number, *map(id, survivors))
+            for name, survivors in sorted(chunks.items())
         )
         safe = {name: file.safe for name, file in names.items()}
-        return Image(position, (self._syncs, parts), safe, pieces)
+        return Image(position, (self._syncs, parts), safe, chunks)
 
     def is_all_safe(self) -> bool:
         """Return whether a power cut now can leave only one image."""
@@ -254,7 +255,7 @@ def _survival(rng: random.Random) -> _Survival:
     return _Survival(rng, chance, after, torn=rng.random() < 0.5)
 
 
-def _pieces(changes: list[Event], *, torn: bool) -> Iterator[Event]:
+def _chunks(changes: list[Event], *, torn: bool) -> Iterator[Event]:
     """Yield the unsynced data in units that the disk may retain: changes, or sectors."""
     for change in changes:
         if torn and change.kind == "write":

@@ -50,7 +50,7 @@ def _position(database: Path) -> int:
     return found
 
 
-def _again(server: Server, data_dir: Path) -> Server:
+def _server_on(server: Server, data_dir: Path) -> Server:
     """Return a server of the same account on another data folder."""
     other = Server(data_dir)
     other.account_sid, other.auth_token = server.account_sid, server.auth_token
@@ -70,7 +70,7 @@ class _Uploads:
         service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
         self.media_client = MediaClient.of_account(server, api, service_sid)
         self.api = api
-        self.kept: dict[str, bytes] = {}
+        self.uploaded: dict[str, bytes] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -80,7 +80,7 @@ class _Uploads:
         while not self._over.is_set():
             number += 1
             content = b"%d " % number * 500
-            self.kept[self.media_client.add(content, "text/plain")["sid"]] = content
+            self.uploaded[self.media_client.add(content, "text/plain")["sid"]] = content
 
     def stop(self) -> None:
         """Stop after the current upload."""
@@ -104,14 +104,18 @@ def taken(
         concurrent_writers.start()
         try:
             concurrent_writers.wait_for(ANSWERS_BEFORE, SECONDS_MAX)
-            media_before = dict(uploads.kept)
+            media_before = dict(uploads.uploaded)
             before = _position(server.data_dir / DATABASE)
             manifest = json.loads(server.command("backup", str(backup), "--json"))
             concurrent_writers.wait_for(ANSWERS_AFTER, SECONDS_MAX)
         finally:
             concurrent_writers.stop()
             uploads.stop()
-        known = {"before": before, "media_before": media_before, "shelf": uploads.media_client}
+        known = {
+            "before": before,
+            "media_before": media_before,
+            "media_client": uploads.media_client,
+        }
         yield server, backup, known | manifest
 
 
@@ -121,8 +125,8 @@ def test_a_backup_under_load_has_every_event_up_to_its_position_and_none_after(
     server, backup, known = taken
     position = known["position"]
     everything = "SELECT * FROM event WHERE sequence <= ? ORDER BY sequence"
-    kept = _rows(server.data_dir / DATABASE, everything, position)
-    assert _rows(backup / DATABASE, "SELECT * FROM event ORDER BY sequence") == kept
+    expected = _rows(server.data_dir / DATABASE, everything, position)
+    assert _rows(backup / DATABASE, "SELECT * FROM event ORDER BY sequence") == expected
     # It was taken during writes: more committed before it ended, and more afterwards.
     assert known["before"] <= position < _position(server.data_dir / DATABASE)
     assert violations(backup) == []
@@ -134,11 +138,11 @@ def test_restored_server_responds_like_the_original(
     server, backup, known = taken
     _restore(server, backup, tmp_path / "data", "--key", str(server.data_dir / KEY))
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
-    with _again(server, tmp_path / "data") as restored:
+    with _server_on(server, tmp_path / "data") as restored:
         assert violations(restored.data_dir) == []
         api = Api(restored.base_url, restored.account_sid, restored.auth_token)
         assert api.get("/Conversations").expect(200)["conversations"]
-        media_client = MediaClient.of_account(restored, api, known["shelf"].service_sid)
+        media_client = MediaClient.of_account(restored, api, known["media_client"].service_sid)
         assert len(known["media_before"]) > 3
         for sid, content in known["media_before"].items():
             assert media_client.content(sid).body == content
@@ -188,18 +192,18 @@ def test_archive_with_the_key_suffices_to_restore(
 ) -> None:
     server, _ = small
     packed = tmp_path / "tuesday.tar"
-    said = server.command("backup", str(packed), "--with-key")
+    output = server.command("backup", str(packed), "--with-key")
     # The content of a template has no file, so none is missing.
-    assert "missing" not in said
+    assert "missing" not in output
     assert packed.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["tuesday.tar"]
     _restore(server, packed, tmp_path / "new" / "data")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["data"]
-    with _again(server, tmp_path / "new" / "data") as restored:
+    with _server_on(server, tmp_path / "new" / "data") as restored:
         api = Api(restored.base_url, restored.account_sid, restored.auth_token)
-        kept = api.get("/Conversations/kept").expect(200)
+        conversation = api.get("/Conversations/kept").expect(200)
         ((medium,),) = _rows(tmp_path / "new" / "data" / DATABASE, "SELECT sid FROM media")
-        media_client = MediaClient.of_account(restored, api, kept["chat_service_sid"])
+        media_client = MediaClient.of_account(restored, api, conversation["chat_service_sid"])
         assert media_client.content(medium).body == b'{"data":{"body":"Hello"}}'
         api.close()
 
@@ -307,12 +311,12 @@ def test_media_deleted_during_a_backup_match_its_database(tmp_path: Path) -> Non
         server.stop()
         data = layout_of(server.data_dir)
 
-        def remove_during_backup(told: str) -> None:
-            if told == "database":
+        def remove_during_backup(step: str) -> None:
+            if step == "database":
                 remove = "UPDATE media SET is_removed = 1 WHERE sid = ?"
                 with closing(sqlite3.connect(data.database)) as connection, connection:
                     connection.execute(remove, (early,))
-            if told == "media since then":
+            if step == "media since then":
                 next(data.media.glob(f"AC*/*/{late}")).unlink()
 
         fingerprint = read_vault(data.key, SystemRandom()).fingerprint

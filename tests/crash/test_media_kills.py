@@ -17,8 +17,8 @@ from tests.crash.media_kill_run import (
     Run,
     differences,
     files_of,
+    media_client_of,
     rows_of,
-    shelf_of,
     unsettled_of,
 )
 from tests.support.client import Api
@@ -75,7 +75,7 @@ def test_file_with_a_committed_row_is_retained(run: Run) -> None:
     assert unsettled_of(run.server) == {sid}
     assert differences(run.server, {}) == []
     run.server.start()
-    media_client = shelf_of(run.server)
+    media_client = media_client_of(run.server)
     assert media_client.content(sid).body == b"cut off"
     with closing(Api(run.server.base_url, run.server.account_sid, run.server.auth_token)) as api:
         room = api.post("/Conversations").expect(201)["sid"]

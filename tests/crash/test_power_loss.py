@@ -11,7 +11,7 @@ import pytest
 
 from parlour.store.engines import DATABASE_NAME
 from tests.crash.power_cuts import PowerCutRun, Verdict, judge, states_of
-from tests.crash.recorded_server import is_kept, record_first_start, record_work
+from tests.crash.recorded_server import is_stored, record_first_start, record_work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def cut(record: Record, survivals: int, seed: int) -> tuple[Verdict, int]:
     async def run() -> tuple[Verdict, int]:
         bench = PowerCutRun(DATABASE_NAME)
         try:
-            states = await states_of(record, bench, is_kept)
+            states = await states_of(record, bench, is_stored)
             verdict = await judge(record, states, bench, random.Random(seed), survivals)
         finally:
             bench.close()

@@ -105,7 +105,7 @@ def test_programs_are_directed_to_hosts_of_the_table_only() -> None:
     assert {*mapped, *" ".join(names).split()} <= table
 
 
-def test_the_versions_of_client_sdks_that_work_are_those_that_the_tests_run() -> None:
+def test_documented_client_sdk_versions_are_the_tested_ones() -> None:
     page = (DOCS / "how-to" / "run-unchanged-programs.md").read_text(encoding="utf-8")
     *most, last = EVERY_VERSION
     assert f"works; the tests drive {', '.join(most)} and {last}," in page

@@ -138,8 +138,8 @@ def test_balancers_keep_pinged_sockets_open_and_accept_the_largest_media() -> No
 
 def test_container_build_has_all_its_files() -> None:
     ignored = _text("Containerfile.dockerignore").splitlines()
-    kept = {line[1:] for line in ignored if line.startswith("!")}
+    included = {line[1:] for line in ignored if line.startswith("!")}
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", _text("Containerfile"), re.MULTILINE)
     named = {name for line in copied for name in line.split()}
-    assert named == kept
+    assert named == included
     assert all((ROOT / name).exists() for name in named)

@@ -17,7 +17,7 @@ PAGE = REPOSITORY / "docs" / "how-to" / "run-unchanged-programs.md"
 PERMISSION = "editAnyMessageAttributes"
 
 
-def test_the_lines_add_the_permission_to_what_the_default_role_has(server: Server) -> None:
+def test_code_adds_the_permission_to_the_default_role(server: Server) -> None:
     _, _, after = PAGE.read_text().partition("## Reactions")
     found = re.search(r"```python\n(.*?)```", after, re.DOTALL)
     assert found is not None

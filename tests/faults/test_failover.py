@@ -119,7 +119,7 @@ def test_killed_primary_costs_seconds_and_no_acknowledged_change(
 
 
 @pytest.mark.promise("how-to/move-to-postgresql.md", "After a fail-over requests are answered 503")
-def test_unreachable_primary_is_not_waited_for(pair: Pair, tmp_path: Path) -> None:
+def test_unreachable_primary_times_out(pair: Pair, tmp_path: Path) -> None:
     with TcpProxy(pair.primary.port) as wire:
         server = server_on(pair.url(wire.port, pair.standby.port), tmp_path)
         server.database = pair.url()  # The test itself bypasses the proxy.

@@ -142,8 +142,8 @@ def disturbed(
         balanced.all_back()
         if not planted:
             nothing_lost(first, receiver, found.disturbances)
-            kept = {sid for told in committed(first).values() for sid in told}
-            assert {json.loads(text)["sid"] for text in writers.acknowledged} <= kept
+            stored = {sid for sids in committed(first).values() for sid in sids}
+            assert {json.loads(text)["sid"] for text in writers.acknowledged} <= stored
             assert len(writers.acknowledged) > EVENTS_PER_SECOND * len(actions)
         return found
 

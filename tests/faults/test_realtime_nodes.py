@@ -50,8 +50,8 @@ def test_change_on_one_node_is_received_on_the_other(two: Two) -> None:
         for number in range(20):
             sample.add_message(str(number))
             for socket in (here, there):
-                told = socket.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
-                assert told["event"]["item_data"]["text"] == str(number)
+                received = socket.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
+                assert received["event"]["item_data"]["text"] == str(number)
 
 
 def test_change_without_redis_is_received_later(two: Two) -> None:
@@ -62,8 +62,8 @@ def test_change_without_redis_is_received_later(two: Two) -> None:
         for number in range(5):
             began = time.monotonic()
             sample.add_message(str(number))
-            told = there.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
-            assert told["event"]["item_data"]["text"] == str(number)
+            received = there.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
+            assert received["event"]["item_data"]["text"] == str(number)
             assert time.monotonic() - began < LATE_SECONDS_MAX
 
 
@@ -73,25 +73,25 @@ def test_typing_is_published_on_every_node_except_to_its_sender(two: Two) -> Non
         sample.subscribe(here)
         sample.subscribe(there)
         # A node receives typing once it has subscribed; typing may be lost before that.
-        heard = False
+        is_received = False
         for _ in range(10):
-            said = {
+            header = {
                 "method": "message",
                 "payload_type": "application/x-www-form-urlencoded",
                 "http_request": {"path": "/Client/v2/Typing", "method": "POST", "params": {}},
             }
-            frame_id = here.send(said, f"ChannelSid={sample.sid}".encode())
+            frame_id = here.send(header, f"ChannelSid={sample.sid}".encode())
             assert here.reply_to(frame_id).header["http_status"]["code"] == 200
             frames = there.quiet(0.5)
-            heard = any(
+            is_received = any(
                 frame.header.get("message_type") == "twilio.ipmsg.typing_indicator"
                 and frame.payload["identity"] == "alice"
                 and frame.payload["channel_sid"] == sample.sid
                 for frame in frames
             )
-            if heard:
+            if is_received:
                 break
-        assert heard
+        assert is_received
         assert not any("typing" in str(frame.header) for frame in here.quiet())
 
 
@@ -104,11 +104,11 @@ def test_client_that_changes_its_node_misses_nothing(two: Two) -> None:
     missed = [sample.add_message(f"missed {each}")["sid"] for each in range(5)]
     with connected(two.second, "alice") as there:
         there.subscribe(("list", opened["messages"]["sid"], number))
-        told: list[str] = []
-        while len(told) < len(missed):
+        received: list[str] = []
+        while len(received) < len(missed):
             event = there.next_event("list_item_added")
-            told += [each["item_data"]["sid"] for each in event["events"]]
-        assert told == missed
+            received += [each["item_data"]["sid"] for each in event["events"]]
+        assert received == missed
 
 
 def test_removed_member_receives_no_events_on_any_node(two: Two) -> None:

@@ -103,10 +103,10 @@ def test_consistent_database_has_no_violations(whole: Path) -> None:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_is_reported(whole: Path, tmp_path: Path, name: str) -> None:
-    statement, said = FAULTS[name]
+    statement, expected = FAULTS[name]
     path = tmp_path / DATABASE_NAME
     shutil.copy(whole / DATABASE_NAME, path)
     with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute(statement).rowcount == 1
 
-    assert any(said in what for what in violations_in(path)), list(violations_in(path))
+    assert any(expected in what for what in violations_in(path)), list(violations_in(path))

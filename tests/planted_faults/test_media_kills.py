@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parlour.vocabulary.crash_points import BLOB_STORED, MEDIA_COMMITTED
-from tests.crash.media_kill_run import Run, differences, files_of, shelf_of
+from tests.crash.media_kill_run import Run, differences, files_of, media_client_of
 from tests.support.server import Server
 
 HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ def test_planted_fault_is_reported(
 def test_each_other_fault_is_reported(tmp_path: Path) -> None:
     run = Run(Server(tmp_path / "data"), seed=1)
     with run.server.start():
-        sid = shelf_of(run.server).add(b"whole")["sid"]
+        sid = media_client_of(run.server).add(b"whole")["sid"]
         files_of(run.server)[sid].write_bytes(b"other")
         assert differences(run.server, {sid: "0" * 64}) == [f"{sid}: not the bytes that were sent"]
         files_of(run.server)[sid].write_bytes(b"cut")

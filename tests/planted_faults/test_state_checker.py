@@ -63,8 +63,10 @@ class Case:
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
-        self.kept = ObservedState()
-        self.kept.objects["configuration", "configuration"] = {"default_chat_service_sid": SERVICE}
+        self.observed = ObservedState()
+        self.observed.objects["configuration", "configuration"] = {
+            "default_chat_service_sid": SERVICE
+        }
         self.add_created(
             "conversation", conversation(CONVERSATION, "first"), {"friendly_name": "first"}
         )
@@ -74,7 +76,7 @@ class Case:
         form = (("Identity", "ann"),)
         parents = (CONVERSATION, SERVICE)
         self.add_created("participant", MEMBER_BODY, {"attributes": "{1}"}, parents, form)
-        self.kept.objects["user", USER] = USER_BODY
+        self.observed.objects["user", USER] = USER_BODY
 
     def ask(self, step: Step) -> int:
         number = len(self.lines) + 1
@@ -92,7 +94,7 @@ class Case:
         """Add an acknowledged and stored create."""
         step = Step(f"create_{kind}", kind, "create", "", form, "", parents, changes, CREATED)
         self.lines.append(ResponseRecord(self.ask(step), AT_MS, 201, body))
-        self.kept.objects[kind, body["sid"]] = dict(body)
+        self.observed.objects[kind, body["sid"]] = dict(body)
 
     def update(self, changes: dict[str, Any], *, answered: bool) -> None:
         """Log an update of the conversation; the stored state is unchanged."""
@@ -111,11 +113,11 @@ class Case:
 
     def found(self) -> list[str]:
         """Return the findings of the checker."""
-        return [each.what for each in differences(ExpectedState(self.lines), self.kept)]
+        return [each.what for each in differences(ExpectedState(self.lines), self.observed)]
 
     def of(self, kind: str, sid: str) -> Body:
         """Return a stored object."""
-        return self.kept.objects[kind, sid]
+        return self.observed.objects[kind, sid]
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_matching_states_have_no_differences(case: Case) -> None:
 
 
 def test_a_lost_object_is_reported(case: Case) -> None:
-    del case.kept.objects["message", MESSAGES[1]]
+    del case.observed.objects["message", MESSAGES[1]]
 
     assert case.found()[0] == f"message {MESSAGES[1]} is lost"
 
@@ -176,14 +178,14 @@ def test_deletion_without_a_response_removes_all_children_or_none(case: Case) ->
     assert case.found() == []
 
     for key in [("conversation", CONVERSATION), ("participant", MEMBER)]:
-        del case.kept.objects[key]
+        del case.observed.objects[key]
     for sid in MESSAGES[:2]:
-        del case.kept.objects["message", sid]
+        del case.observed.objects["message", sid]
     assert case.found() == [f"message {MESSAGES[2]} was deleted and is there again"]
 
 
-def test_what_nobody_asked_for_is_reported(case: Case) -> None:
-    case.kept.objects["conversation", OTHER] = conversation(OTHER, "nobody's")
+def test_object_without_a_request_is_reported(case: Case) -> None:
+    case.observed.objects["conversation", OTHER] = conversation(OTHER, "nobody's")
 
     assert case.found()[0].startswith(f"nobody asked for conversation {OTHER}")
 
@@ -194,10 +196,10 @@ def test_create_without_a_response_may_be_applied_or_not(case: Case) -> None:
     assert case.found() == []
 
     made = conversation(OTHER, "second") | {"attributes": "{2}"}
-    case.kept.objects["conversation", OTHER] = made
+    case.observed.objects["conversation", OTHER] = made
     assert case.found() == []
 
-    case.kept.objects["conversation", OTHER] = conversation(OTHER, "second")
+    case.observed.objects["conversation", OTHER] = conversation(OTHER, "second")
     assert f"conversation {OTHER} was made by half" in case.found()[0]
 
 
@@ -209,7 +211,7 @@ def test_a_gap_in_the_indexes_is_reported(case: Case) -> None:
 
 def test_the_index_of_a_removed_message_is_no_gap(case: Case) -> None:
     case.delete("message", MESSAGES[1], answered=True)
-    del case.kept.objects["message", MESSAGES[1]]
+    del case.observed.objects["message", MESSAGES[1]]
 
     assert case.found() == []
 
@@ -235,7 +237,7 @@ def test_rejection_at_a_limit_is_valid(case: Case) -> None:
 
 
 def test_a_participant_that_is_no_user_is_reported(case: Case) -> None:
-    del case.kept.objects["user", USER]
+    del case.observed.objects["user", USER]
 
     assert case.found() == [f"there is no user ('{SERVICE}', 'ann')"]
 
@@ -246,23 +248,23 @@ def test_unique_name_given_twice_is_reported(case: Case) -> None:
         step = Step("claim_unique_name", "conversation", "create", "", (), "", (), changes, CREATED)
         body = conversation(sid, sid) | {"unique_name": "claim"}
         case.lines.append(ResponseRecord(case.ask(step), AT_MS, 201, body))
-        case.kept.objects["conversation", sid] = body
+        case.observed.objects["conversation", sid] = body
 
     assert case.found() == ["2 got the unique name claim"]
 
 
 def test_a_message_without_one_of_its_receipts_is_reported(case: Case) -> None:
     case.of("message", MESSAGES[0])["delivery"] = {"total": 2}
-    case.kept.receipts[MESSAGES[0]] = [{"status": "delivered"}]
+    case.observed.receipts[MESSAGES[0]] = [{"status": "delivered"}]
 
     assert f"message {MESSAGES[0]}: {{'total': 2}}" in case.found()[0]
 
 
 def test_history_has_requests_responses_and_kills(case: Case) -> None:
     case.lines.append(ServerNote(AT_MS + 500, "kill 7"))
-    del case.kept.objects["message", MESSAGES[1]]
+    del case.observed.objects["message", MESSAGES[1]]
 
-    story = describe(next(differences(ExpectedState(case.lines), case.kept)), case.lines)
+    story = describe(next(differences(ExpectedState(case.lines), case.observed)), case.lines)
 
     assert [line.strip().split(" ", 1)[-1][:24] for line in story.splitlines()[1:]] == [
         "writer 0 asked (no. 5) P",

@@ -21,8 +21,8 @@ LAUNCH = str(Path(__file__).with_name("launch_media_without_protection.py"))
 @pytest.mark.timeout(180)
 def test_files_without_protective_headers_run(tmp_path: Path) -> None:
     with Server(program=(LAUNCH,)) as server:
-        heard = ran(server, tmp_path)
-    why = {FILES[int(each.split()[1])]["why"] for each in heard if each.startswith("file")}
+        output = ran(server, tmp_path)
+    why = {FILES[int(each.split()[1])]["why"] for each in output if each.startswith("file")}
     assert {"a page", "XHTML", "a drawing with a script", "a script"} <= why
 
 

@@ -17,8 +17,8 @@ LOG = {"CH1": ["IM1", "IM2"], "CH2": ["IM3"]}
 
 
 def line(sid: str, conversation: str = "CH1", token: str = "") -> Line:
-    told = {"MessageSid": sid, "ConversationSid": conversation}
-    return Line(0.0, "POST", "/ok", {"i-twilio-idempotency-token": token or sid}, told)
+    parameters = {"MessageSid": sid, "ConversationSid": conversation}
+    return Line(0.0, "POST", "/ok", {"i-twilio-idempotency-token": token or sid}, parameters)
 
 
 def test_a_faultless_record_has_no_differences() -> None:

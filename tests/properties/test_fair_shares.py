@@ -115,7 +115,7 @@ class Sharing(RuleBasedStateMachine):
             nodes.extend(children)
 
     @invariant()
-    def who_has_none_finds_a_place_while_one_is_free(self) -> None:
+    def new_account_gets_a_free_slot(self) -> None:
         leaf = self.root.child("new").child("h").child("x")
         assert (leaf.room > 0) is (self.root.in_use < PLACES)
         leaf.discard()

@@ -264,7 +264,9 @@ def test_truncated_body_changes_nothing(
     assert count(again()) == 0
 
 
-def test_expect_100_continue(connection: RawConnection, again: Callable[[], RawConnection]) -> None:
+def test_expect_100_continue_gets_100_or_the_error(
+    connection: RawConnection, again: Callable[[], RawConnection]
+) -> None:
     whole = connection.post(CONVERSATIONS, b"FriendlyName=x", "Expect: 100-continue")
     head, body = whole[:-14], whole[-14:]
     assert connection.ask(head).status == 100

@@ -56,7 +56,7 @@ class Machine(RuleBasedStateMachine):
         self.model = Model(configuration["default_conversation_role_sid"])
         # Pairs of addresses belong to the account, not the service: each run has separate numbers.
         self.numbers = [f"+1555{next(_numbers) * 10 + last:07}" for last in range(3)]
-        self.said: dict[str, str] = {}
+        self.bodies: dict[str, str] = {}
 
     def post(self, path: str, refusal: int | None, status: int, **form: Any) -> Any:
         """Return the JSON of a response; None if the model expects an error."""
@@ -177,8 +177,8 @@ class Machine(RuleBasedStateMachine):
         talk, person = self.member(number)
         refusal = self.model.refusal_to_project(talk, person, projected)
         path = self.person_path(talk, person)
-        said = projected or "null"
-        if self.post(path, refusal, 200, MessagingBinding__ProjectedAddress=said):
+        value = projected or "null"
+        if self.post(path, refusal, 200, MessagingBinding__ProjectedAddress=value):
             person.projected = projected
 
     @precondition(has_people)
@@ -197,9 +197,9 @@ class Machine(RuleBasedStateMachine):
         if as_user and person.identity is not None:
             user = person.identity.replace("/", "%2F")
             path = f"/Users/{user}/Conversations/{talk.sid}"
-        said = "" if index is None else str(index)
+        value = "" if index is None else str(index)
         refusal = self.model.refusal_to_change(talk)
-        shown = self.post(path, refusal, 200, LastReadMessageIndex=said)
+        shown = self.post(path, refusal, 200, LastReadMessageIndex=value)
         if shown:
             self.model.read_up_to(talk, person, index)
             assert shown["last_read_message_index"] == person.horizon
@@ -208,14 +208,14 @@ class Machine(RuleBasedStateMachine):
     @rule(number=some, role=some)
     def change_role(self, number: int, role: int) -> None:
         talk, person = self.member(number)
-        wanted = self.role(role)
+        role_sid = self.role(role)
         refusal = self.model.refusal_to_change(talk)
-        if wanted is None:
+        if role_sid is None:
             return
-        if refusal is None and wanted not in self.model.roles:
+        if refusal is None and role_sid not in self.model.roles:
             refusal = 50109
-        if self.post(self.person_path(talk, person), refusal, 200, RoleSid=wanted):
-            person.role = wanted
+        if self.post(self.person_path(talk, person), refusal, 200, RoleSid=role_sid):
+            person.role = role_sid
 
     @precondition(has_people)
     @rule(number=some)
@@ -236,7 +236,7 @@ class Machine(RuleBasedStateMachine):
         body = f"message {self.steps}"
         made = self.post(f"{self.path(talk)}/Messages", refusal, 201, Author=author, Body=body)
         if made:
-            self.said[made["sid"]] = body
+            self.bodies[made["sid"]] = body
             message = self.model.send(talk, made["sid"], author or "system")
             assert made["index"] == message.index
             assert made["participant_sid"] == message.participant_sid
@@ -291,7 +291,7 @@ class Machine(RuleBasedStateMachine):
             (each["sid"], each["index"], each["author"], each["participant_sid"], each["body"])
             for each in messages
         ] == [
-            (m.sid, m.index, m.author, m.participant_sid, self.said[m.sid]) for m in talk.messages
+            (m.sid, m.index, m.author, m.participant_sid, self.bodies[m.sid]) for m in talk.messages
         ]
 
     def teardown(self) -> None:
