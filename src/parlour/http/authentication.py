@@ -2,21 +2,9 @@
 
 All failures get the same response: 401, code 20003, whether the name is unknown or the secret
 wrong, after the same amount of work. Logins are read from the store and cached for at most a
-second, so a key revoked by another process stops working within a second; one revoked here at once.
+second: a key revoked by another process stops working within a second, one revoked here at once.
 
-The cost of a login depends on the cache:
-
-| login                                | store                           | wait                  |
-|--------------------------------------|---------------------------------|-----------------------|
-| right within the last second         | nothing                         | none                  |
-| wrong within the last second         | nothing                         | none; a prepared 401  |
-| right within the last ten minutes    | read at once, once a second     | none                  |
-| unknown                              | read in turn                    | in turn               |
-| unknown, its pair failed too often   | read in turn                    | delay, and in turn    |
-| unknown, too many of its pair wait   | nothing, unless it matches the  | none; 429             |
-|                                      | result of the last read         |                       |
-
-Lookups of the last three rows: resources/accounts/login_gate.py.
+The cost of a login depends on the caches: see the table above ``Authentication``.
 """
 
 from __future__ import annotations
@@ -43,7 +31,7 @@ CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="Twilio API"'}
 
 
 class _CachedLogin(NamedTuple):
-    """A correct login: its TTL, and until when it is read without queueing."""
+    """A correct login: its expiry, and until when its lookups bypass the queue."""
 
     until_ms: float
     recent_until_ms: float
@@ -51,12 +39,25 @@ class _CachedLogin(NamedTuple):
 
 
 class _CachedFailure(NamedTuple):
-    """A failed login: its TTL, and the name."""
+    """A failed login: its expiry, and the name."""
 
     until_ms: float
     name: str
 
 
+# The cost of a login by the state of the caches (``_proven``, ``_wrong``):
+#
+# | login                                | store                           | wait                  |
+# |--------------------------------------|---------------------------------|-----------------------|
+# | right within the last second         | nothing                         | none                  |
+# | wrong within the last second         | nothing                         | none; a prepared 401  |
+# | right within the last ten minutes    | read at once, once a second     | none                  |
+# | unknown                              | read in turn                    | in turn               |
+# | unknown, its pair failed too often   | read in turn                    | delay, and in turn    |
+# | unknown, too many of its pair wait   | nothing, unless it matches the  | none; 429             |
+# |                                      | result of the last read         |                       |
+#
+# The last three rows are the work of resources/accounts/login_gate.py.
 class Authentication:
     """Authenticates the callers of requests, with a cache of logins."""
 
@@ -73,7 +74,7 @@ class Authentication:
         self._no_secret = vault.digest(clock.monotonic_ms().hex())
 
     def forget(self, name: str) -> None:
-        """Drop a name whose login was created or revoked from the caches."""
+        """Evict a name from the caches: its login was created or revoked."""
         self._lookups.forget(name)
         for proof in [key for key, each in self._proven.items() if each.caller.login == name]:
             del self._proven[proof]
@@ -125,6 +126,7 @@ class Authentication:
         proof = self._vault.digest(f"Basic {pair}")
         if self._is_recent(proof):
             logins = await self._lookups.at_once(name)
+            # Not throttled, but a failure counts: the key may have been revoked since.
             known = self._match(secret, logins.secrets)
             if known is None:
                 self._gate.failed(peer, name)
@@ -148,6 +150,7 @@ class Authentication:
 
     def _match(self, secret: str, admitted: Iterable[LoginSecret]) -> LoginSecret | None:
         """Return the login with this secret. An unknown name costs the same work as a known one."""
+        # Constant time: no early exit at a match, and one comparison at least.
         digest = self._vault.digest(secret)
         known = None
         for login in admitted:
@@ -200,7 +203,7 @@ def _credentials(authorization: str | None) -> tuple[str, str]:
 
 
 def _can_exist(name: str) -> bool:
-    """Return whether the name can be that of a login; others are not looked up."""
+    """Return whether a login can have this name; other names are not looked up."""
     return (
         name[:2] in {sids.ACCOUNT, sids.API_KEY}
         and "\0" not in name

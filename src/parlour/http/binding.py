@@ -3,8 +3,8 @@
 | step | when | what it excludes |
 |---|---|---|
 | bind | first of all | a port on which another process listens, an address of another machine |
-| listen | when the store is open, before an account is made | another process that was as quick |
-| accept | when requests are answered | |
+| listen | when the store is open, before an account exists | a process that bound concurrently |
+| accept | when requests can be served | |
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 
 from parlour.vocabulary import limits
 
-# Of a name with several addresses, one that this machine does not have is left out.
+# Addresses of a host name that this machine does not have are skipped.
 _ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
@@ -25,7 +25,7 @@ class BindError(Exception):
 
 
 def bind(host: str, port: int, *, shares: bool = False) -> list[socket.socket]:
-    """Return a socket for each address of `host`, bound to `port` (0: a free one) and not more.
+    """Return a socket for each address of `host`, bound to `port` (0: a free one), not listening.
 
     With `shares`, other processes of this user may bind the port as well. Raises BindError.
     """
@@ -52,10 +52,10 @@ def bind(host: str, port: int, *, shares: bool = False) -> list[socket.socket]:
 def reserve_port(host: str, port: int) -> list[socket.socket]:
     """Return sockets that are bound to a port and never listen.
 
-    While they are open the port belongs to this user's processes: workers bind it as well, and
-    connections go only to those of them that listen. Raises BindError.
+    While they are open, only processes of this user can bind the port. Workers bind it as well, and
+    the kernel distributes connections to the sockets that listen. Raises BindError.
     """
-    # A port on which another server listens could be shared with it, by mistake.
+    # First without SO_REUSEPORT: it would share the port with another server.
     for each in bind(host, port):
         each.close()
     return bind(host, port, shares=True)
@@ -73,7 +73,7 @@ def listen(sockets: list[socket.socket]) -> None:
 
 def _addresses(host: str, port: int) -> list[tuple[int, tuple[str, ...]]]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # One address may come several times.
+    # getaddrinfo may return an address several times.
     return list(dict.fromkeys((each[0], each[4]) for each in found))  # type: ignore[misc]
 
 

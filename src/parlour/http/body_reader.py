@@ -1,16 +1,5 @@
 """Reads the body of the active request: buffered as a whole, or streamed.
 
-=======  ============================================  ==========================================
-mode     bytes of the body                             ends
-=======  ============================================  ==========================================
-UNASKED  stay where they are, uninterpreted, and       when the request asks for its body
-         reading is paused
-WHOLE    are buffered, up to BODY_BYTES_MAX;           with the body; 413 above the limit, 503
-         without room for more, reading is paused      without room, 408 when its time is over
-PIECES   are passed on as they arrive; beyond          with the body; its time is the reader's
-         READ_BYTES_MAX reading is paused
-=======  ============================================  ==========================================
-
 A request with a cached login has no task while its body is buffered.
 """
 
@@ -32,6 +21,18 @@ if TYPE_CHECKING:
     from parlour.http.connections import HttpConnections
     from parlour.http.messages import Request
 
+# The modes of reading a body, per request: UNREAD, then one of the others.
+#
+# ========  ===========================================  ========================================
+# mode      bytes of the body                            ends
+# ========  ===========================================  ========================================
+# UNREAD    stay in the buffer, not decoded; reading is  when the request reads its body
+#           paused
+# BUFFERED  are buffered, up to BODY_BYTES_MAX; reading  with the body; 413 above the limit, 503
+#           is paused while the buffer pool is full      without room, 408 at the deadline
+# STREAMED  are passed on as they arrive; reading is     with the body; the consumer sets the
+#           paused beyond READ_BYTES_MAX                 deadline
+# ========  ===========================================  ========================================
 UNREAD: Final = 0
 BUFFERED: Final = 1
 STREAMED: Final = 2
@@ -40,7 +41,7 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class BodyReader(FlowControl):
-    """The part of a connection that reads bodies."""
+    """The part of a connection that reads request bodies."""
 
     __slots__ = (
         "_body",
@@ -74,9 +75,9 @@ class BodyReader(FlowControl):
         self._request: Request | None = None
         """The active request, until its response or the disconnect."""
         self._login_lookup: asyncio.Task[None] | None = None
-        """The task that looks its login up."""
+        """The task that looks up the login of the request."""
         self._head_bytes = 0
-        """The size of the active request's head, if that is large."""
+        """The size of the active request's head; 0 for a small one, which is not counted."""
         self._request_bytes = 0
         """The size of the active request's buffered body."""
         self._reader = RequestReader(shared.header_blocks)
@@ -93,7 +94,7 @@ class BodyReader(FlowControl):
         )
 
     def _start(self, request: Request, account_sid: str) -> None:
-        """Hand a request to the scheduler."""
+        """Pass a request to the scheduler."""
         raise NotImplementedError
 
     def _buffer_body(self, request: Request) -> None:
@@ -136,11 +137,12 @@ class BodyReader(FlowControl):
             self._start_reading_body(BUFFERED, limits.REQUEST_SECONDS_MAX)
             body: bytes = await self._waiter
         finally:
-            self._waiter = None  # Its exception would keep this connection.
+            # Its exception refers to frames, and these to the connection: a reference cycle.
+            self._waiter = None
         return body
 
     async def read_piece(self) -> bytes:
-        """Return the next piece of the body; empty after the last.
+        """Return the next part of the body; empty after the last.
 
         Raises ClientDisconnectedError and ApiError.
         """
@@ -174,6 +176,7 @@ class BodyReader(FlowControl):
             self._end_body(b"")
             return
         ahead, self._read_ahead = self._read_ahead, b""
+        # Only now, so that no body is sent for a request that is refused by its head.
         if reader.expects_continue:
             reader.expects_continue = False
             if not ahead:
@@ -188,12 +191,14 @@ class BodyReader(FlowControl):
         if self._body_error is not None:
             return
         reader = self._reader
+        # A framing error is fatal: the start of the next request cannot be found.
         try:
             piece = reader.take_body(data)
         except RequestError:
             self._fail(ApiError(20001, "Invalid HTTP request"))
             return
         if reader.is_complete:
+            # The bytes after the body are the pipelined request.
             self._read_ahead, reader.trailing_data = reader.trailing_data, b""
             self._end_body(piece)
             return
@@ -202,6 +207,7 @@ class BodyReader(FlowControl):
             if len(self._body) > limits.BODY_BYTES_MAX:
                 self._fail(ApiError(20413))
             elif not self._reserve():
+                # Backpressure instead of an error: the pool may have room soon.
                 self._pause_reading()
                 self._shared.start_task(self._wait_for_room())
             elif self._reservation is not None:
@@ -213,12 +219,13 @@ class BodyReader(FlowControl):
             self._wake(None)
 
     def _end_body(self, piece: bytes) -> None:
-        """Complete the body with its last piece."""
+        """Complete the body with its last part."""
         self._set_deadline(NEVER)
         if self._mode == STREAMED:
             self._body += piece
             self._wake(None)
             return
+        # Most bodies arrive at once, and are not copied.
         body = bytes(self._body + piece) if self._body else piece
         self._body.clear()
         self._request_bytes = len(body)
@@ -240,6 +247,7 @@ class BodyReader(FlowControl):
             self._fail(ApiError(20503, headers=RETRY_AFTER))
 
     def _buffered_bytes(self) -> int:
+        # All parts in memory: the parser's, the body, pipelined bytes, and the active request's.
         read = self._reader.buffered_bytes + self._reader.parsed_bytes
         in_body = len(self._body) if self._mode == BUFFERED else 0  # Streams go to the disk.
         return read + in_body + len(self._read_ahead) + self._head_bytes + self._request_bytes
@@ -279,12 +287,14 @@ class BodyReader(FlowControl):
         self._keep_alive = False
         self._read_ahead = b""
         self._body.clear()
+        # Without a task yet, the request starts now: ``read_body`` raises the error there.
         if self._buffering_for is not None:
             self._end_buffering(self._buffering_for)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
 
     def _end(self) -> None:
+        # The parent becomes CLOSED, closes the reservation, and fails waiters of ``flush``.
         super()._end()
         # Reference cycles (request and connection, parser and reader) would keep unfinished heads
         # and bodies in memory until the next garbage collection.

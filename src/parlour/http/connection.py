@@ -9,12 +9,7 @@ The states and their transitions are in ``connection_states.py``.
 A request that the server has no room for, or whose login failed within the last second, is ACTIVE
 without a task: it gets a prepared error response at once, or within ``REFUSAL_DELAY_MS_MAX``.
 
-A head with a WebSocket upgrade hands the transport over, and is CLOSED for this class.
-
-Invariants: one active request; at most ``READ_BYTES_MAX`` read per turn of the event loop, and as
-much pipelined data in the buffer (``get_buffer`` offers no more room); nothing buffered of a
-request after its response; a pipelined request starts in a later turn, after requests of other
-connections.
+After a WebSocket upgrade the transport belongs to the WebSocket; this object is CLOSED.
 """
 
 from __future__ import annotations
@@ -41,6 +36,15 @@ _CLOSE: Final = b"connection: close\r\n\r\n"
 _UNKNOWN_LOGIN: Final = "?"
 
 
+# Invariants:
+# - At most one request is active.
+# - At most READ_BYTES_MAX are read per turn of the event loop, and as much pipelined data is
+#   buffered: ``get_buffer`` offers no more room.
+# - No byte of a request stays buffered after its response.
+# - A pipelined request starts in a later turn, after the requests of other connections.
+#
+# The class is split by concern, each the parent of the next: FlowControl (transport, buffers,
+# timeouts), BodyReader, LingeringClose, HttpConnection (heads, responses, transitions).
 class HttpConnection(LingeringClose):
     """One client connection; for a request, its ``Exchange``."""
 
@@ -60,6 +64,7 @@ class HttpConnection(LingeringClose):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the deadline of the first head; close the connection beyond the caps."""
+        # The parent sets peer, scheme and the high-water mark.
         super().connection_made(transport)
         self._set_deadline(self._shared.now + limits.HEAD_SECONDS_MAX)
         if not self._shared.add(self):
@@ -71,11 +76,14 @@ class HttpConnection(LingeringClose):
         data = bytes(self._shared.receive_buffer[:nbytes])
         state = self._state
         if state <= HEAD:
+            # Under overload a cached header block decides before anything is parsed, so that a
+            # refusal stays cheaper than a request.
             if state == HEAD or self._shared.server.work.has_room or not self._refuse_cached(data):
                 self._receive(data)
         elif state == ACTIVE and self._mode and not self._reader.is_complete:
             self._take_body(data)
         elif state <= QUEUED:
+            # Pipelined, or a body that is not read yet: one buffer, then backpressure.
             self._read_ahead += data
             self._pause_reading()
             if not self._reserve():
@@ -83,10 +91,12 @@ class HttpConnection(LingeringClose):
         elif state == DRAIN or (state == LINGER and not self._reader.is_complete):
             self._discard_body(data)
         if nbytes == limits.READ_BYTES_MAX:
+            # The buffer was filled, so there is probably more: other connections come first.
             self._yield_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release all resources of the connection."""
+        # The parents fail the waiters and release buffers; the slot in the caps is released last.
         super().connection_lost(exc)
         self._shared.discard(self)
 
@@ -104,6 +114,7 @@ class HttpConnection(LingeringClose):
             self._begin()
             return
         if self._state == IDLE and reader.is_in_head:
+            # Once per head: slow bytes do not extend the deadline.
             self._state = HEAD
             self._set_deadline(self._shared.now + limits.HEAD_SECONDS_MAX)
         if not self._reserve():
@@ -119,6 +130,7 @@ class HttpConnection(LingeringClose):
         if not server.work.has_room and self._refuse_early():
             return
         request = Request(reader.method.decode(), reader.path, reader.query, reader.block, self)
+        # A small body often arrives in the same segment as its head: no further read is needed.
         if reader.is_complete:
             request.has_body = True
         elif 0 < reader.length <= len(reader.trailing_data) and reader.method == b"POST":
@@ -126,8 +138,8 @@ class HttpConnection(LingeringClose):
             request.has_body = True
         self._enter_work()
         self._request_bytes = len(request.body)
-        kept = self._head_bytes + self._request_bytes + len(self._read_ahead)
-        if kept > limits.UNCOUNTED_BYTES_MAX and not self._reserve():
+        buffered = self._head_bytes + self._request_bytes + len(self._read_ahead)
+        if buffered > limits.UNCOUNTED_BYTES_MAX and not self._reserve():
             self._refuse(503)
             return
         self._request = request
@@ -143,6 +155,7 @@ class HttpConnection(LingeringClose):
 
     def _enter_work(self) -> None:
         reader = self._reader
+        # Small heads are not counted: most requests never touch the buffer pool.
         size = len(reader.head) + reader.block.object_bytes
         self._head_bytes = size if size > limits.UNCOUNTED_BYTES_MAX else 0
         # In one buffer: pipelined bytes are joined with those that follow.
@@ -150,6 +163,7 @@ class HttpConnection(LingeringClose):
         self._state = ACTIVE
         self._keep_alive = reader.keep_alive
         self._has_response = False
+        # A running operation has no deadline here; reading its body and writing set their own.
         self._set_deadline(NEVER)
 
     def _start_unauthenticated(self, request: Request) -> None:
@@ -163,6 +177,7 @@ class HttpConnection(LingeringClose):
                 self.send_refusal(401)
 
     def _start(self, request: Request, account_sid: str) -> None:
+        # Admitted before it is scheduled: queued requests count towards the limits as well.
         self._shared.server.admit(request)
         identity = self._identity if request.caller is None else request.caller.identity or ""
         self._shared.scheduler.start(self, request, account_sid, identity)
@@ -170,6 +185,7 @@ class HttpConnection(LingeringClose):
     def run_request(self, request: Request) -> bool:
         """Run a request that the scheduler starts; return False if its client has disconnected."""
         if self._state == CLOSED:
+            # Disconnected while queued: the slots are released, and the operation does not run.
             self._shared.server.release(request)
             return False
         loop, server = self._shared.loop, self._shared.server
@@ -205,6 +221,7 @@ class HttpConnection(LingeringClose):
         status = self._shared.server.refusal_status(block)
         if not status:
             return False
+        # From here on the bytes are consumed, so the request must be refused.
         self._reader.take_cached_request(block)
         self._enter_work()
         if not self._shared.delay_refusal(self, status):
@@ -253,6 +270,7 @@ class HttpConnection(LingeringClose):
         if socket is None:
             self._refuse(503)
             return
+        # The WebSocket parses the handshake itself, from the same bytes.
         transport, reader = self._transport, self._reader
         handshake = reader.head + reader.trailing_data
         reader.clear()
@@ -281,6 +299,7 @@ class HttpConnection(LingeringClose):
                 self._reserve()
             self._state = QUEUED
             self._set_deadline(NEVER)
+            # Fairness: requests of other connections that are ready run first.
             self._shared.loop.call_soon(self._resume_pipelined)
             return
         self._state = IDLE
@@ -296,11 +315,12 @@ class HttpConnection(LingeringClose):
     def _resume_pipelined(self) -> None:
         """Parse the pipelined bytes."""
         if self._state != QUEUED:
-            return
+            return  # Closed or aborted since it was scheduled.
         data, self._read_ahead = self._read_ahead, b""
         self._state = IDLE
         self._set_deadline(self._shared.now + limits.KEEP_ALIVE_SECONDS)
         self._receive(data)
+        # Reading stays paused while the next request is active: backpressure for pipelining.
         if self._state <= HEAD:
             self._resume_reading()
 
@@ -315,6 +335,7 @@ class HttpConnection(LingeringClose):
             return
         assert not self._has_response
         self._has_response = True
+        # The decision is final once the header is sent; ``finish`` acts on it.
         if self._keep_alive and (closes or self._shared.is_stopping or not self._can_drain()):
             self._keep_alive = False
         end = b"\r\n" if self._keep_alive else _CLOSE
@@ -336,9 +357,11 @@ class HttpConnection(LingeringClose):
         if self._state == CLOSED:
             return
         if not self._has_response or self.is_write_paused:
+            # The response is missing or incomplete, and cannot be completed.
             self.abort()
             return
         self._response_bytes = 0  # The kernel has the whole response.
+        # Which transition of ACTIVE (connection_states.py): by keep-alive and unread body.
         if self._keep_alive and self._reader.is_complete:
             self._next_request()
         elif self._keep_alive:
@@ -366,6 +389,7 @@ class HttpConnection(LingeringClose):
             self._close()
 
     def _expire(self) -> None:
+        # In ACTIVE only the body has a deadline; ``FlowControl.expire`` handles write timeouts.
         if self._state == ACTIVE:
             self._set_deadline(NEVER)
             self._fail(ApiError(20001, "The request body comes too slowly.", status=408))

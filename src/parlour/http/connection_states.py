@@ -1,7 +1,6 @@
 """The states of an HTTP connection, and its legal transitions.
 
-What each state does with bytes that arrive, and what ends it. ``HttpConnections`` checks the
-deadlines.
+``HttpConnections`` checks the deadlines.
 
 =======  ==========================  ==================================  ==========================
 state    bytes that arrive           next state                          deadline, and what follows
@@ -46,6 +45,14 @@ CLOSED: Final = 6
 
 NAMES: Final = ("IDLE", "HEAD", "ACTIVE", "QUEUED", "DRAIN", "LINGER", "CLOSED")
 
+# Two cycles and two ends:
+#
+#   IDLE -> HEAD -> ACTIVE -> IDLE              one request after the other (keep-alive)
+#   IDLE -> ACTIVE -> QUEUED -> IDLE            pipelined requests
+#   ACTIVE -> DRAIN -> IDLE                     the response came before the end of the body
+#   ACTIVE, HEAD, IDLE, DRAIN -> LINGER         the connection ends, and the client still sends
+#
+# tests/unit/http/test_states.py checks every transition of random connections against this table.
 NEXT: Final[dict[int, frozenset[int]]] = {
     IDLE: frozenset({HEAD, ACTIVE, LINGER}),
     HEAD: frozenset({ACTIVE, LINGER}),

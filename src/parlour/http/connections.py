@@ -1,18 +1,6 @@
 """The HTTP connections of one process: caps, eviction, deadlines, shutdown, shared buffers.
 
-A connection is counted from its accept on, in three sets:
-
-===============  ===================================================  ===========================
-set              members                                              cap
-===============  ===================================================  ===========================
-all              HTTP connections, TLS handshakes and WebSockets      ``total_max``
-unauthenticated  those without an authenticated request or init       ``unauthenticated_max``
-per address      those of one client address, proxies excepted        ``per_address_max``
-===============  ===================================================  ===========================
-
-Beyond the cap per address the new connection is refused. Beyond the others one is evicted: a
-WebSocket that is closing, the longest idle, the oldest unauthenticated, then the slowest clients of
-the account with most of them.
+Beyond the cap per address a new connection is refused. Beyond the other caps one is evicted.
 """
 
 from __future__ import annotations
@@ -119,11 +107,27 @@ def _deadline(connection: TrackedConnection) -> float:
     return connection.deadline
 
 
+# A connection is counted from its accept to its close, in three sets:
+#
+# ===============  ===================================================  ===========================
+# set              members                                              cap
+# ===============  ===================================================  ===========================
+# all              HTTP connections, TLS handshakes and WebSockets      ``total_max``
+# unauthenticated  those without an authenticated request or init       ``unauthenticated_max``
+# per address      connections of one client address, without proxies   ``per_address_max``
+# ===============  ===================================================  ===========================
+#
+# Invariants: a connection is in ``_open`` or, after its upgrade, in ``_sockets``, never in both;
+# each unauthenticated one is also in one of these; ``_count_by_address`` is the number per address.
+#
+# Order of eviction, each only if the one before finds none: a WebSocket that waits for its close
+# frame, idle connections, unauthenticated ones, slow clients. An active request is evicted only if
+# its client is slow, an authenticated WebSocket only while it is closing.
 class HttpConnections:
     """All open HTTP connections, and the WebSockets that were upgraded from one.
 
     A WebSocket keeps the slot of its connection in all caps until it is closed. It is
-    unauthenticated until its init succeeded, whatever was requested on the connection before.
+    unauthenticated until its init succeeds, even if requests of its connection were authenticated.
     """
 
     def __init__(
@@ -161,6 +165,7 @@ class HttpConnections:
         self._ending: dict[CountedConnection, None] = {}
         """WebSockets that wait for the client's close frame, the oldest first."""
         self._count_by_address: Counter[str] = Counter()
+        # The event loop has only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
         self._all_closed: asyncio.Future[None] | None = None
         self._date = b""
@@ -181,9 +186,11 @@ class HttpConnections:
         self._open.add(connection)
         self._unauthenticated[connection] = None
         caps, peer = self._caps, connection.peer
+        # A proxy has one address for all its clients.
         is_counted = not caps.is_trusted(peer)
         if is_counted:
             self._count_by_address[peer] += 1
+            # Counted even if refused: ``discard`` at its close subtracts it.
             if self._count_by_address[peer] > caps.per_address_max:
                 return False
         if len(
@@ -205,6 +212,7 @@ class HttpConnections:
         """Return the protocol of a WebSocket that replaces a connection; None: a cap is reached."""
         if self.is_stopping:
             return None
+        # The WebSocket is unauthenticated until its init, so it needs a place in that cap again.
         if connection not in self._unauthenticated:
             self._unauthenticated[connection] = None
             is_full = len(self._unauthenticated) > self._caps.unauthenticated_max
@@ -262,6 +270,7 @@ class HttpConnections:
 
     def _close_slow(self, newcomer: TrackedConnection) -> bool:
         """Evict connections with slow clients, of the account with most of them."""
+        # By account: the one with most slow clients makes the room.
         slow: dict[str, list[TrackedConnection]] = {}
         for each in self._open:
             if each.waits_for_client and each is not newcomer:
@@ -287,6 +296,7 @@ class HttpConnections:
     def _close_idle(self, newcomer: TrackedConnection) -> bool:
         """Evict the connections that are idle longest."""
         idle = [each for each in self._open if each.idle_since is not None and each is not newcomer]
+        # Several at once: the scan of all connections is paid once per batch.
         count = min(limits.IDLE_CLOSED_MAX, 1 + len(idle) // limits.IDLE_CLOSED_MAX)
         for connection in heapq.nsmallest(count, idle, key=_idle_since):
             connection.abort()
@@ -320,10 +330,12 @@ class HttpConnections:
         now = self.now = self.loop.time()
         date = formatdate(self._clock.now_ms() // 1000, usegmt=True).encode()
         if date != self._date:
+            # Prepared response heads contain the date: rebuilt at most once a second.
             self._date = date
             self._starts.clear()
             self._refusals.clear()
         self._trimmer.check()
+        # A copy: ``expire`` may remove connections from the set.
         for connection in [each for each in self._open if each.deadline <= now]:
             connection.expire()
 
@@ -374,12 +386,14 @@ class HttpConnections:
 
     async def stop(self) -> None:
         """Close idle connections; wait for active requests up to DRAIN_SECONDS_MAX."""
+        # 1. WebSockets and idle connections close; active requests end with Connection: close.
         self.is_stopping = True
         sockets: list[Any] = list(self._sockets)
         for socket in sockets:
             socket.shutdown()
         for connection in list(self._open):
             connection.stop()
+        # 2. Drain, with a timeout. 3. Abort the rest.
         if self._open:
             self._all_closed = self.loop.create_future()
             await asyncio.wait((self._all_closed,), timeout=limits.DRAIN_SECONDS_MAX)

@@ -53,6 +53,7 @@ class Downloads:
             headers += ((b"content-range", part.content_range(medium.size).encode()),)
         if request.method == "HEAD":
             return Response(status, headers=headers, length=length)
+        # Only bytes need a transfer slot: HEAD and 416 have returned.
         transfer = self._transfers.enter(medium.account_sid, user_sid or None)
         transfer.on_cut = request.exchange.abort
         found = await self._content(medium, part or ByteRange(0, medium.size), transfer)
@@ -73,6 +74,7 @@ class Downloads:
             log.error("media_blob_missing", account_sid=account_sid, media_sid=medium.sid)
             return None
 
+        # The slot is held until the response has ended, not until this method returns.
         async def close() -> None:
             self._transfers.leave(transfer)
             await blob.close()
@@ -94,7 +96,7 @@ class _InlineBlob:
         self.size = len(self._bytes)
 
     async def pieces(self, first: int, count: int) -> AsyncGenerator[bytes, None]:
-        """Yield ``count`` bytes from an offset, a piece at a time."""
+        """Yield ``count`` bytes from an offset, in parts of limited size."""
         for start in range(first, first + count, limits.BLOB_PIECE_BYTES):
             yield self._bytes[start : min(start + limits.BLOB_PIECE_BYTES, first + count)]
 
@@ -105,7 +107,7 @@ class _InlineBlob:
 async def _metered(
     pieces: AsyncGenerator[bytes, None], transfer: Transfer
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the pieces; each counts as progress of the transfer once it was sent."""
+    """Yield the parts; each counts as progress of the transfer once it was sent."""
     async with aclosing(pieces):
         async for piece in pieces:
             yield piece

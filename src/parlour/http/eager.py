@@ -22,6 +22,7 @@ def run_eagerly(
     loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]
 ) -> asyncio.Task[None] | None:
     """Run a coroutine until it blocks; return the task that continues it, None if it ended."""
+    # An exception of the coroutine propagates to the caller here, as no task stores it.
     try:
         awaited = work.send(None)
     except StopIteration:

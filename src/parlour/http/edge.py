@@ -1,4 +1,4 @@
-"""From a request to a call of the pipeline, and from its result to a response."""
+"""Translation of requests to calls of the pipeline, and of results to responses."""
 
 from __future__ import annotations
 
@@ -135,8 +135,8 @@ def _origin(operation: Operation, request: Request) -> Origin:
     """Return the origin: changes of the API fire webhooks only with the header."""
     if not operation.spec.takes_webhook_header:
         return SILENT
-    asked = request.header(b"x-twilio-webhook-enabled")
-    return _FIRES if asked is not None and asked.strip().lower() == "true" else SILENT
+    enabled = request.header(b"x-twilio-webhook-enabled")
+    return _FIRES if enabled is not None and enabled.strip().lower() == "true" else SILENT
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -168,6 +168,7 @@ def _form(operation: Operation, request: Request) -> RequestForm:
         kind = declared.partition(";")[0].strip().lower()
         if request.body and kind != _URL_ENCODED:
             raise ApiError(20001, "Unsupported content type.", status=415)
+    # Each escape costs time to decode; the length of the body does not bound their number.
     most = operation.spec.form_escapes_max
     if len(request.body) > most and request.body.count(b"%") > most:
         raise ApiError(20413)

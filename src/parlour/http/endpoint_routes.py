@@ -1,8 +1,7 @@
 """Routes of the operations with a dedicated endpoint (``Operation.has_endpoint``).
 
-The edge looks a request up here before it does anything else for it: whether it has an endpoint
-decides how it is authenticated, and whether its body may be buffered. Paths are matched as they
-were sent, without decoding.
+The path of every request is looked up here first: a dedicated endpoint decides how a request is
+authenticated, and whether its body may be buffered. Paths are matched without decoding.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class EndpointRoute(NamedTuple):
 
     pattern: re.Pattern[str]
     path: str
-    """The template: what the log shows, without the signature of a URL."""
+    """The template, for the log: without the signature of a URL."""
     authentication: AuthScheme
     operations: dict[str, Operation]
 
@@ -54,6 +53,7 @@ def _regex(operation: Operation) -> str:
 
 
 def _routes(every: Iterable[Operation]) -> tuple[EndpointRoute, ...]:
+    # HEAD is derived from GET, as in the router.
     by_path: dict[str, EndpointRoute] = {}
     for operation in every:
         pattern = re.compile(_regex(operation) + r"\Z")

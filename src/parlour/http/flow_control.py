@@ -7,15 +7,6 @@ take everything, so "not paused" means that the kernel has the whole response.
 
 Buffered bytes beyond ``UNCOUNTED_BYTES_MAX`` are reserved in the process's buffer pool
 (``operations/buffers.py``), which may abort the connection in favour of an account below its share.
-
-=====================  ==================================================  ========================
-write state            event                                               deadline
-=====================  ==================================================  ========================
-flushed                ``pause_writing``: paused                           the state's deadline
-paused                 ``resume_writing``: flushed, or the next TLS piece  SEND_STALL_SECONDS_MAX,
-                                                                           extended by progress
-paused, no progress    deadline: aborted                                   none
-=====================  ==================================================  ========================
 """
 
 from __future__ import annotations
@@ -37,8 +28,24 @@ NEVER: Final = math.inf
 _NOTHING: Final = memoryview(b"")
 
 
+# Write states of a connection; for "the state's deadline" see connection_states.py.
+#
+# =====================  =================================================  =======================
+# write state            event                                              deadline
+# =====================  =================================================  =======================
+# flushed                ``pause_writing``: paused                          the state's deadline
+# paused                 ``resume_writing``: flushed, or next TLS write     SEND_STALL_SECONDS_MAX,
+#                                                                           extended by progress
+# paused, no progress    deadline: aborted                                  none
+# =====================  =================================================  =======================
+#
+# Progress is any byte that the kernel took since the last check, so a slow client is not aborted,
+# and a stalled one is.
 class FlowControl(asyncio.BufferedProtocol):
-    """The part of a connection that reads, writes and reserves buffers."""
+    """The part of a connection that owns its transport, timeouts and buffer reservation.
+
+    The parent class has no state; asyncio calls ``get_buffer`` and ``buffer_updated`` for reads.
+    """
 
     __slots__ = (
         "_account_sid",
@@ -71,7 +78,7 @@ class FlowControl(asyncio.BufferedProtocol):
         self._has_yielded = False
         self._unsent_bytes = 0
         self._unsent = _NOTHING
-        """The part of a response that TLS was not given yet; then writing is paused."""
+        """The part of a response that was not passed to TLS yet; non-empty only while paused."""
         self._reservation: Reservation | None = None
         """The reservation of the buffered bytes; None below ``UNCOUNTED_BYTES_MAX``."""
         self._response_bytes = 0
@@ -90,7 +97,7 @@ class FlowControl(asyncio.BufferedProtocol):
         self._raw_transport = below
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a transport over from the listener."""
+        """Store the transport of an accepted connection; set its high-water mark."""
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
@@ -110,6 +117,7 @@ class FlowControl(asyncio.BufferedProtocol):
 
     def expire(self) -> None:
         """Handle the deadline: abort, close, or extend it after progress."""
+        # One deadline serves all timeouts: the state and the write state determine which has passed.
         if self._state == CLOSED and self._raw_transport is not None:
             self._end_close(self._raw_transport)
         elif not self.is_write_paused:
@@ -128,12 +136,14 @@ class FlowControl(asyncio.BufferedProtocol):
 
     def _yield_reading(self) -> None:
         """Read the rest of a long stream in the next turn, after the other connections."""
+        # Independent of ``_pause_reading``: each flag is cleared by its own event, and reading
+        # resumes when both are clear.
         if self._has_yielded or self._state == CLOSED:
             return
         self._has_yielded = True
         self._transport.pause_reading()
         if self._state in {DRAIN, LINGER}:
-            # Discarded bytes are read at a reduced rate.
+            # Discarded bytes are read at a reduced rate: they are of no use to any client.
             self._shared.loop.call_later(limits.UNWANTED_PAUSE_MS / 1000, self._continue_reading)
         else:
             self._shared.loop.call_soon(self._continue_reading)
@@ -163,9 +173,10 @@ class FlowControl(asyncio.BufferedProtocol):
         self.deadline = self._shared.now + limits.SEND_STALL_SECONDS_MAX
 
     def resume_writing(self) -> None:
-        """Stop the write timeout, or write the next TLS piece."""
+        """Stop the write timeout, or write the next part of the response to TLS."""
         self.is_write_paused = False
         if self._unsent:
+            # TLS has room again, the kernel not necessarily: the timeout may start over.
             self._send_rest()
             if self.is_write_paused:
                 if self._reservation is not None:
@@ -180,7 +191,7 @@ class FlowControl(asyncio.BufferedProtocol):
             self._flush_waiter.set_result(None)
 
     def write(self, piece: bytes) -> None:
-        """Write a further piece of a response. Raises ClientDisconnectedError."""
+        """Write a further part of a response. Raises ClientDisconnectedError."""
         if self._state == CLOSED:
             raise ClientDisconnectedError
         self._send(piece)
@@ -189,7 +200,7 @@ class FlowControl(asyncio.BufferedProtocol):
             raise ClientDisconnectedError
 
     def _send(self, data: bytes) -> None:
-        """Write bytes to the transport; to TLS in pieces, each after the one before was sent.
+        """Write bytes to the transport; to TLS in parts, each after the previous one was sent.
 
         TLS copies its input, and its buffer does not shrink until the connection is closed.
         """
@@ -212,6 +223,7 @@ class FlowControl(asyncio.BufferedProtocol):
         """Return whether bytes were sent since the last call; if so, extend the write timeout."""
         if not self.is_write_paused or self._transport is None:
             return False
+        # New writes only add to the count, so a smaller count means that bytes were sent.
         before, self._unsent_bytes = self._unsent_bytes, self._count_unsent()
         if self._unsent_bytes >= before:
             return False
@@ -265,6 +277,7 @@ class FlowControl(asyncio.BufferedProtocol):
         size = self._buffered_bytes() + self._response_bytes
         reservation = self._reservation
         if reservation is None:
+            # Most connections never reserve: opening a reservation costs more than small buffers.
             if size <= limits.UNCOUNTED_BYTES_MAX:
                 return True
             whose = self._account_sid, self._identity or ("" if self._account_sid else self.peer)
@@ -297,6 +310,7 @@ class FlowControl(asyncio.BufferedProtocol):
             raise ClientDisconnectedError
         if self._reserve_response(size):
             return
+        # Not part of the reservation while it waits.
         size, self._response_bytes = self._response_bytes, 0
         reservation = self._reservation
         if (
@@ -337,7 +351,7 @@ class FlowControl(asyncio.BufferedProtocol):
             self._set_deadline(self._shared.now + seconds)
 
     def _end_close(self, below: asyncio.Transport) -> None:
-        """Stop waiting for the client's close_notify, unless unsent bytes are left."""
+        """Stop waiting for the client's close_notify, unless bytes are unsent."""
         if self._count_unsent() or below.get_write_buffer_size():
             # The TLS transport has its own timeout: SEND_STALL_SECONDS_MAX after the close.
             self.deadline = self._shared.now + limits.CLOSE_NOTIFY_SECONDS_MAX

@@ -1,7 +1,7 @@
-"""The page at ``/`` for people: what this server is, in place of a browser's password dialogue.
+"""The page at ``/`` for browsers, in place of a password dialogue.
 
-Only a request that accepts HTML by name gets it; programs get the API's own answer. The page loads
-nothing, runs nothing and cannot be framed.
+Only a request that accepts ``text/html`` by name gets it; programs get the response of the API. The
+page loads no resources, runs no scripts and cannot be framed.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ FRONT_PAGE: Final = Response(
 
 
 def accepts_html(accept: str | None) -> bool:
-    """Return whether an Accept header names ``text/html``, as those of browsers do."""
+    """Return whether an Accept header names ``text/html``, as browsers do."""
     for each in (accept or "").split(","):
         kind, *parameters = each.replace(" ", "").lower().split(";")
         if kind == "text/html":

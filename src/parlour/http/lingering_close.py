@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LingeringClose(BodyReader):
-    """The part of a connection that discards bodies."""
+    """The part of a connection that discards the unread rest of a body."""
 
     __slots__ = ("_discarded_bytes",)
 
@@ -34,6 +34,7 @@ class LingeringClose(BodyReader):
 
     def _drain(self) -> None:
         """Discard the rest of the body, then continue with the next request."""
+        # The buffered part is discarded last: it may complete the body, which ends this state.
         self._state = DRAIN
         self._discarded_bytes = 0
         self._set_deadline(self._shared.now + limits.REQUEST_SECONDS_MAX)
@@ -55,6 +56,7 @@ class LingeringClose(BodyReader):
         elif reader.is_complete:
             self._read_ahead = reader.trailing_data
             self._next_request()
+        # A chunked body has no declared length, so its limit is enforced here.
         elif self._discarded_bytes > limits.BODY_BYTES_MAX and self._state == DRAIN:
             self._linger(is_broken=True)
 

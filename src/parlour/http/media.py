@@ -2,21 +2,12 @@
 
 They have a dedicated endpoint because uploads and downloads are streams, and because client
 SDKs call them from any web page with an access token in ``X-Twilio-Token``. They take no cookies,
-so every origin may read the responses, and none is allowed to send credentials along. A temporary
+so every origin may read the responses, and none may send credentials. A temporary
 URL needs no header: it is signed, and valid for a few minutes (protocol/media_urls.py).
 
 A lookup is admitted like any request, after its body was read, and holds its slot until its
 response is with the kernel. Uploads and downloads have separate slots
 (``operations/transfers.py``): a download gives its request slot back when it gets one.
-
-============  ==============  ==============  ==================================================
-operation     request body    response body   steps
-============  ==============  ==============  ==================================================
-upload        stream          JSON            transfer slot, check, bytes to the disk, action
-media set     JSON            JSON            body, request slot, action
-record        none            JSON            request slot, action
-download      none            stream          request slot, action, transfer slot for the bytes
-============  ==============  ==============  ==================================================
 """
 
 from __future__ import annotations
@@ -112,6 +103,16 @@ def _not_found(request: Request) -> ApiError:
     return ApiError.not_found(Edge.resource_of(request.path))
 
 
+# The steps of each operation, which ``_handlers`` selects by the kinds of its bodies:
+#
+# ============  ==============  ==============  ==================================================
+# operation     request body    response body   steps
+# ============  ==============  ==============  ==================================================
+# upload        stream          JSON            transfer slot, check, bytes to the disk, action
+# media set     JSON            JSON            body, request slot, action
+# record        none            JSON            request slot, action
+# download      none            stream          request slot, action, transfer slot for the bytes
+# ============  ==============  ==============  ==================================================
 class MediaEndpoint:
     """Serves the media operations."""
 
@@ -128,7 +129,7 @@ class MediaEndpoint:
         admission: Admission,
         media_url: str,
     ) -> None:
-        """``media_url`` is where temporary URLs start; empty: where all others do."""
+        """``media_url`` is the root of temporary URLs; empty: the root of all other URLs."""
         self._store = store
         self._callers = callers
         self._uploads = uploads
@@ -148,7 +149,7 @@ class MediaEndpoint:
         }
 
     async def respond(self, request: Request, match: EndpointMatch) -> Response:
-        """Run the operation that the route has for the method. Raises ApiError."""
+        """Run the operation of the method, and return its response. Raises ApiError."""
         request.shared_headers = SHARED_HEADERS
         request.has_unread_body = request.method == "POST"
         if request.method == "OPTIONS":
@@ -236,6 +237,7 @@ class MediaEndpoint:
     async def _download(self, request: Request, call: Call[Any]) -> Response:
         self._admit(request, call)
         response = await self._bytes(request, await self._read(call))
+        # A long download holds a transfer slot; with its request slot it would block API calls.
         if response.stream is not None:
             request.admitted_as = None
             self._admission.leave(call.caller.account_sid, call.caller.identity)

@@ -38,14 +38,14 @@ class Exchange(Protocol):
     scheme: str
     peer: str
     is_write_paused: bool
-    """Whether written bytes are not with the kernel yet."""
+    """Whether the kernel has not taken all written bytes yet."""
 
     async def read_body(self) -> bytes:
         """Return the whole body. Raises ApiError 400, 408, 413 and 503."""
         ...
 
     async def read_piece(self) -> bytes:
-        """Return the next piece of a streamed body; empty after the last."""
+        """Return the next part of a streamed body; empty after the last."""
         ...
 
     def start_response(self, status: int, lines: bytes, body: bytes, *, closes: bool) -> None:
@@ -53,7 +53,7 @@ class Exchange(Protocol):
         ...
 
     def write(self, piece: bytes) -> None:
-        """Write a further piece of the body."""
+        """Write a further part of the body."""
         ...
 
     async def reserve_buffer(self, size: int) -> None:
@@ -69,7 +69,7 @@ class Exchange(Protocol):
         ...
 
     def finish(self) -> None:
-        """Continue with the next request. Without a response the connection is aborted."""
+        """Continue with the next request; abort the connection if no response was sent."""
         ...
 
     def abort(self) -> None:
@@ -78,14 +78,16 @@ class Exchange(Protocol):
 
 
 class Request:
-    """One request: its head, and its body once that was read.
+    """One request: its head, and its body once it was read.
 
-    ``path`` is as it was sent, percent-encoding and all; of repeated headers the first counts.
+    ``path`` is not decoded; of repeated headers the first counts.
     ``body`` is the body of a POST, once ``has_body`` is set. ``has_unread_body``: the response may
     be sent before the end of a long body. ``shared_headers`` replace the default headers of
-    responses. ``peer`` is the address of the TCP peer as text; empty where there is none.
+    responses. ``peer`` is the address of the TCP peer; empty without one.
     """
 
+    # A request may hold two slots, which ``Server.release`` releases: ``work`` while it runs, and
+    # ``admitted_as`` until its response is sent. ``caller`` is None until it is authenticated.
     __slots__ = (
         "_fields",
         "admitted_as",
@@ -132,7 +134,7 @@ class Request:
         self.shared_headers: Headers | None = None
         self.caller: Caller | None = None
         self.login_error: ApiError | Busy | Unavailable | None = None
-        """The error of the look-up of its login."""
+        """The error of the lookup of its login."""
         self.operation_id = ""
         self.work: WorkSlot | None = None
 
@@ -147,7 +149,7 @@ class Request:
         return None if value is None else value.decode("latin-1")
 
     def has_any_header(self, names: frozenset[bytes]) -> bool:
-        """Return whether it has one of these headers, by their lower-case names."""
+        """Return whether the request has one of these headers, by their lower-case names."""
         return not names.isdisjoint(self._fields)
 
     def header_values(self, name: bytes) -> list[str]:
@@ -160,7 +162,7 @@ class Request:
 
 
 class BodyStream(NamedTuple):
-    """A response body that is sent in pieces, and the callback that releases its source."""
+    """A response body that is sent in parts, and the callback that releases its source."""
 
     length: int
     pieces: AsyncGenerator[bytes, None]
@@ -170,7 +172,7 @@ class BodyStream(NamedTuple):
 class Response(msgspec.Struct, frozen=True):
     """One response: its status, its body, and its own headers.
 
-    ``stream`` replaces the body of a response that is sent in pieces; ``length`` is the length of a
+    ``stream`` replaces the body of a response that is sent in parts; ``length`` is the length of a
     body that is not sent, because the method is HEAD. ``closes``: the connection ends
     with it, and the rest of the request's body is not read.
     """

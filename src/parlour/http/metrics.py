@@ -161,8 +161,8 @@ def connection_figures(connections: HttpConnections) -> Iterator[Metric]:
 class MetricsPage:
     """The metrics page. It is public, so its cost is bounded at any rate of requests.
 
-    A page takes a millisecond. Concurrent requests share the next page, and after each there is a
-    pause of METRICS_REST_FACTOR times its duration; no sample is older than its request.
+    A page takes a millisecond. Concurrent requests share the next page, and pages are at least
+    METRICS_REST_FACTOR times their duration apart; no sample is older than its request.
     """
 
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
@@ -175,9 +175,12 @@ class MetricsPage:
         """Return current samples in Prometheus' text format."""
         if self._next is None:
             self._next = asyncio.create_task(self._make())
+        # Shielded: a client that disconnects must not cancel the page of the others.
         return await asyncio.shield(self._next)
 
     async def _make(self) -> bytes:
+        # Requests that arrive during the delay share this page, those after it the next one: a
+        # page is never older than its request.
         await asyncio.sleep(max(0.0, self._rests_until_ms - self._clock.monotonic_ms()) / 1000)
         self._next = None
         began = self._clock.monotonic_ms()

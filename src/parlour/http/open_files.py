@@ -33,10 +33,11 @@ def open_files_needed(settings: Settings) -> int:
     """Return the limit of open files that the settings need."""
     part = limits.RESERVED_FILES_PART
     with_reserve = -(-settings.connections_max * part // (part - 1))
-    return max(with_reserve, settings.connections_max + _besides_clients(settings))
+    return max(with_reserve, settings.connections_max + _other_files(settings))
 
 
-def _besides_clients(settings: Settings) -> int:
+def _other_files(settings: Settings) -> int:
+    """Return the maximum number of files that are not connections of clients."""
     requests = limits.OUTBOUND_REQUESTS_MAX + limits.OUTBOUND_AWAITED_REQUESTS_MAX
     outgoing = requests + limits.IDLE_CONNECTIONS_MAX + limits.RESOLUTIONS_MAX
     media = limits.UPLOADS_MAX + limits.DOWNLOADS_MAX

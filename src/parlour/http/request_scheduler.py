@@ -11,19 +11,6 @@ Further requests are queued: a queue per account, one for logins that are not ca
 requests without a login. The order is round-robin over the queues, and within an account over its
 chat users (its own callers are one of them). A queued request whose client disconnects does not
 start.
-
-=========  =======================================  ==============================================
-state      event                                    next
-=========  =======================================  ==============================================
-idle       a request                                open: it starts
-open       a request, less than the share started   open: it starts
-open       a request, the share is used up          open: it is queued
-open       the turn ends, one started, none queued  idle
-open       the turn ends, it took too long          resting: requests are queued; then measured
-open       the turn ends otherwise                  measured: until the next turn
-measured   a request                                measured: it starts within the share, or queues
-measured   the next turn                            open: queued requests start; else idle
-=========  =======================================  ==============================================
 """
 
 from __future__ import annotations
@@ -42,6 +29,23 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 
+# States of a turn, stored in ``_started`` and ``_queue``:
+#
+# =========  =======================================  ==============================================
+# state      event                                    next
+# =========  =======================================  ==============================================
+# idle       a request                                open: it starts
+# open       a request, less than the share started   open: it starts
+# open       a request, the share is used up          open: it is queued
+# open       the turn ends, one started, none queued  idle
+# open       the turn ends, it took too long          resting: requests are queued; then measured
+# open       the turn ends otherwise                  measured: until the next turn
+# measured   a request                                measured: it starts within the share
+# measured   the next turn                            open: queued requests start; else idle
+# =========  =======================================  ==============================================
+#
+# ``_end`` reads the clock before the tasks that were started in its turn run, ``_begin`` in the next
+# turn, after them: so the measured CPU time is theirs. ``_rest`` skips turns in between.
 class RequestScheduler:
     """Starts requests within a time budget per turn, in fair order."""
 
@@ -60,6 +64,7 @@ class RequestScheduler:
     ) -> None:
         """Start a request now, or queue it."""
         if not self._started and not self._queue.size:
+            # The first request opens a turn. Without load it starts at once, and is not measured.
             self._loop.call_soon(self._end)
             self._late_ms = self._clock.monotonic_ms() + limits.TURN_MS_MAX
         elif self._queue.size or self._started >= self._share or self._is_late():
@@ -91,6 +96,7 @@ class RequestScheduler:
         # CPU time: the load of other processes is not the requests' cost.
         seconds = time.thread_time() - self._began
         allowed = limits.TURN_MS_MAX / 1000
+        # Decrease in proportion to the excess, increase by doubling below half of the budget.
         if seconds > allowed:
             self._share = max(1, int(self._share * allowed / seconds))
         elif seconds < allowed / 2:

@@ -28,7 +28,7 @@ class RootUrls:
         self._known: dict[tuple[str, bytes | None], str] = {}
 
     def of(self, request: Request) -> str:
-        """``https://host``, without a slash at the end. Raises 20001 for a Host that is none."""
+        """Return ``https://host``, without a trailing slash. Raises 20001 for an invalid Host."""
         scheme = self._client_addresses.scheme_of(request)
         key = scheme, request.block.fields.get(b"host")
         known = self._known.get(key)
@@ -40,6 +40,7 @@ class RootUrls:
             if host is None or not _HOST.match(host):
                 raise ApiError(20001, "Invalid Host header.")
             root = f"{scheme}://{host}"
+        # Clients choose the Host, so the cache is bounded.
         if len(self._known) >= limits.ROOT_URLS_CACHED_MAX:
             self._known.clear()
         self._known[key] = root

@@ -1,4 +1,4 @@
-"""Method and path to operation: the framework's compiled router, fed from the operations' table.
+"""Routing of method and path to operations, by the framework's compiled router.
 
 Only the router and the multipart parser of the framework are used: its request and response
 objects cost a third of the time of a request (docs/decisions/0012-a-thin-http-edge.md).
@@ -104,7 +104,7 @@ class Router:
         return Response(200, await self._metrics_page.text(), _PLAIN)
 
     async def respond(self, request: Request, caller: Caller) -> Response:
-        """Run the operation that the path and the method name. Raises 404 and 405."""
+        """Return the response of the operation of path and method. Raises ApiError."""
         found = self._find(request.path)
         if found is None:
             raise ApiError.not_found(self._edge.resource_of(request.path))

@@ -27,10 +27,12 @@ log = structlog.get_logger()
 class Listeners:
     """The listening sockets of one process.
 
-    The loop accepts one connection per turn for each listener that it knows of. Where every turn
-    serves many requests, the last of a hundred new clients would wait for a hundred such turns. So
-    the loop is given each listener several times.
+    Each is registered several times, to accept several connections per turn of the event loop.
     """
+
+    # The loop accepts one connection per turn and registered socket. Under load a turn serves many
+    # requests, so the last of a hundred new clients would wait for a hundred turns. Duplicates of
+    # the descriptor share the accept queue of the kernel.
 
     def __init__(self, connections: HttpConnections, tls: Tls | None) -> None:
         maker = TlsHandshakes(connections, tls.context) if tls else connections
@@ -41,7 +43,7 @@ class Listeners:
         """Accept connections of listening sockets; return the port."""
         for listener in sockets:
             await self._add(listener)
-            # Accepted sockets inherit the option.
+            # Limits unsent bytes in the kernel; accepted sockets inherit the option.
             listener.setsockopt(
                 socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.KERNEL_UNSENT_BYTES_MAX
             )
@@ -71,10 +73,10 @@ async def run(
     *,
     parent: int | None = None,
 ) -> None:
-    """Serve on sockets that listen until SIGTERM or SIGINT; accepted requests finish, in time.
+    """Serve on listening sockets until SIGTERM or SIGINT, then drain accepted requests.
 
-    ``started`` gets the address once requests are answered. With ``tls``, SIGHUP reads the
-    certificate again. A worker ends when the other end of the pipe ``parent`` is closed.
+    ``started`` is called with the address once requests can be served. With ``tls``, SIGHUP reloads
+    the certificate. A worker ends when the other end of the pipe ``parent`` is closed.
     """
     if (most := open_files.connections_max(settings)) < settings.connections_max:
         log.warning(
@@ -89,6 +91,7 @@ async def run(
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     await started(f"{'https' if tls else 'http'}://{host}:{port}")
     await stopped.wait()
+    # No new connections before the drain starts, or it might never end.
     listeners.close()
     await connections.stop()
 

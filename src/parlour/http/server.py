@@ -1,13 +1,7 @@
 """The steps that every HTTP request has in common, before and after its operation.
 
 A request gets an id, is authenticated and admitted, and has its body read within a limit; every
-response has the same headers, is counted, and is logged without content. A request holds its slot
-until the kernel has the last byte of its response.
-
-1. ``cached_account``, ``admit``: with a cached login the request is counted at once.
-2. ``look_up_login``: otherwise the login is read from the store, and the request scheduled again.
-3. ``serve``: endpoint, public path or operation; response or error response.
-4. ``release``: the slots are free.
+response has the same headers, is counted, and is logged without content.
 """
 
 from __future__ import annotations
@@ -70,7 +64,7 @@ _INVALID_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def _lines(headers: Headers) -> bytes:
-    """Headers as they go over the wire."""
+    """Return headers in wire format."""
     assert not any(_INVALID_VALUE.search(value) for _, value in headers), headers
     return b"".join(b"%s: %s\r\n" % each for each in headers)
 
@@ -100,6 +94,16 @@ PUBLIC_REQUEST_STARTS: Final = tuple(b"GET %s" % path.encode() for path in sorte
 _PREPARED_METHODS: Final = frozenset({"GET", "POST", "DELETE"})
 
 
+# The steps of a request, called by its connection:
+#
+#   1. ``cached_account``, ``admit``   with a cached login the request is counted at once
+#   2. ``look_up_login``               else the login is read, and the request scheduled again
+#   3. ``serve``                       endpoint, public path or operation; the response is sent
+#   4. ``release``                     the slots are released
+#
+# Invariants: the work slot is released when the response is computed, the admission slot when the
+# kernel has its last byte (of a download: when it has a transfer slot); each exactly once, on every
+# path, errors and disconnects included.
 class Server:
     """Serves requests: authentication, admission, routing, responses, request log."""
 
@@ -167,7 +171,7 @@ class Server:
         )
 
     async def look_up_login(self, request: Request) -> None:
-        """Look the login of a request up: set ``caller`` or ``login_error``."""
+        """Look up the login of a request: set ``caller`` or ``login_error``."""
         self._open(request)
         try:
             request.caller = await self._caller(request)
@@ -189,6 +193,7 @@ class Server:
             self._open(request)
         try:
             reply = await self._reply(request)
+            # Before sending: a slow client needs no CPU time.
             self._end_work(request)
             if len(reply.body) > limits.UNRESERVED_ANSWER_BYTES_MAX:
                 reply = await self._reserved(request, reply)
@@ -200,7 +205,8 @@ class Server:
         except Exception as error:
             log.exception("unhandled_exception", request_sid=request.request_sid)
             clear_tracebacks(error)
-            request.exchange.abort()  # A part of the response may be sent already.
+            # A part of the response may be sent already: no error response can follow.
+            request.exchange.abort()
         finally:
             self.release(request)
             request.exchange.finish()

@@ -30,7 +30,7 @@ async def read_body(request: Request) -> bytes:
 
 
 async def stream_body(request: Request, bytes_max: int) -> AsyncGenerator[bytes, None]:
-    """Yield the pieces of a body. Raises 413, 408, or ClientDisconnectedError.
+    """Yield the parts of a body. Raises 413, 408, or ClientDisconnectedError.
 
     Until the end of the body, or an error, ``has_unread_body`` is set.
     """
@@ -40,13 +40,13 @@ async def stream_body(request: Request, bytes_max: int) -> AsyncGenerator[bytes,
         body, request.body = request.body, b""
         yield body
         return
-    begun = asyncio.get_running_loop().time()
+    started = asyncio.get_running_loop().time()
     received = 0
     request.has_unread_body = True
     while True:  # Ends with the body, at its size limit or its deadline.
-        patience = limits.UPLOAD_GRACE_SECONDS + received / limits.UPLOAD_BYTES_PER_SECOND_MIN
+        allowed = limits.UPLOAD_GRACE_SECONDS + received / limits.UPLOAD_BYTES_PER_SECOND_MIN
         try:
-            async with asyncio.timeout_at(begun + patience):
+            async with asyncio.timeout_at(started + allowed):
                 piece = await request.exchange.read_piece()
         except TimeoutError:
             raise ApiError(20001, "The body comes too slowly.", status=408) from None

@@ -1,7 +1,7 @@
-"""TLS of the server's own port: the certificate and its key, read, checked, and read again.
+"""TLS of the server's port: the certificate and its key, checked, loaded and reloaded.
 
-The key must be the server's alone. One that belongs to root may also be readable by a group, as
-Debian's ``ssl-cert``: then root has decided who may use it.
+Only the owner of the key may have access to it. A key of root may also be readable by a group, such
+as Debian's ``ssl-cert``: root decides who may use it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Tls:
 
         Files that cannot be used raise, and change nothing.
         """
+        # First into a new context: a failure must not leave the active one half loaded.
         self._made()
         self._load(self.context)
 

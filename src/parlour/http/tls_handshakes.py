@@ -4,17 +4,6 @@ A connection counts from the moment it is accepted, so it is accepted without TL
 its first bytes; until then it costs as little memory as a connection without TLS. The caps treat
 it like one that has sent no request: it belongs to no account, and it is closed when it is among
 the oldest and there is no room. Started handshakes cost more, and have a separate cap.
-
-=========  ===================================  ============================================
-state      what ends it                         what follows
-=========  ===================================  ============================================
-accepted   a cap is reached                     closed, without a response
-           the first bytes                      handshake
-handshake  it is completed                      a ``HttpConnection`` takes over the place
-           it fails, or the client disconnects  closed
-           it is the oldest of too many         closed
-both       ``HEAD_SECONDS_MAX``, stop, caps     closed
-=========  ===================================  ============================================
 """
 
 from __future__ import annotations
@@ -56,6 +45,18 @@ class TlsHandshakes:
         self._running.pop(handshake, None)
 
 
+# States of a connection before it has an ``HttpConnection``:
+#
+# =========  ===================================  ============================================
+# state      what ends it                         what follows
+# =========  ===================================  ============================================
+# accepted   a cap is reached                     closed, without a response
+#            the first bytes                      handshake
+# handshake  it is completed                      an ``HttpConnection`` takes its slot
+#            it fails, or the client disconnects  closed
+#            it is the oldest of too many         closed
+# both       ``HEAD_SECONDS_MAX``, stop, caps     closed
+# =========  ===================================  ============================================
 class TlsHandshake(asyncio.BufferedProtocol):
     """A connection whose TLS handshake is not completed."""
 
@@ -103,7 +104,7 @@ class TlsHandshake(asyncio.BufferedProtocol):
         return self._shared.receive_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Start TLS with the first bytes; buffer those between handshake and hand-over."""
+        """Start TLS with the first bytes; buffer those before the replacement."""
         self._buffered += self._shared.receive_buffer[:nbytes]
         self._transport.pause_reading()
         if self._has_started:
@@ -127,7 +128,7 @@ class TlsHandshake(asyncio.BufferedProtocol):
         protocol.buffer_updated(len(data))
 
     async def _run(self) -> None:
-        """Complete the handshake, and hand over to a connection."""
+        """Complete the handshake, and replace this protocol by a connection."""
         transport = None
         try:
             if not self._transport.is_closing():
@@ -152,6 +153,7 @@ class TlsHandshake(asyncio.BufferedProtocol):
             self._hand_over(transport)
 
     def _hand_over(self, transport: asyncio.Transport) -> None:
+        # In this order: the slot, the protocol, ``connection_made``, then bytes that arrived early.
         connection = self._successor = HttpConnection(self._shared)
         self._shared.replace(self, connection)
         transport.set_protocol(connection)
@@ -164,13 +166,13 @@ class TlsHandshake(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Release the slot. TLS may have scheduled this before the hand-over."""
+        """Release the slot. TLS may have scheduled this before the replacement."""
         self._is_closed = True
         if self._successor is not None:
             self._successor.connection_lost(exc)
         self._shared.discard(self)
 
-    # --- What ``HttpConnections`` calls ---------------------------------------------------------
+    # --- Interface for ``HttpConnections`` ------------------------------------------------------
 
     def abort(self) -> None:
         """Close the connection at once."""

@@ -1,8 +1,6 @@
 """Uploads: a body that is the file, or a form with one file.
 
-Pieces are written to the disk as they arrive. The order is: blob complete and synced under its own
-name, then the row committed, then the blob marked as committed. An error before the commit discards
-the blob; after a crash, or an unknown outcome of the commit, garbage collection decides by the row.
+Parts are written to the disk as they arrive, so memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -45,6 +43,15 @@ class _FileMetadata(NamedTuple):
     filename: str | None
 
 
+# The order of an upload, and what a crash leaves after each step:
+#
+#   1. the blob is written                  an incomplete file, removed by the sweep
+#   2. the blob is synced under its name    a complete file without a row, removed by the sweep
+#   3. the row is committed                 a file with a row: the sweep marks it as committed
+#   4. the blob is marked as committed      a complete upload
+#
+# An error before the commit discards the blob. If the outcome of the commit is unknown, the sweep
+# decides by the row as well (resources/media/garbage_collection.py).
 class Uploads:
     """Stores uploads, a bounded number at a time."""
 
@@ -65,6 +72,7 @@ class Uploads:
         assert check is not None
         transfer = self._transfers.enter(account_sid, call.caller.identity)
         try:
+            # Before the body: a forbidden upload is refused without reading 150 MB.
             await self._store.read(lambda tx: check(tx, call), account_sid=account_sid)
             return await self._transfer(request, call, transfer)
         finally:
