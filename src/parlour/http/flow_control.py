@@ -97,7 +97,7 @@ class FlowControl(asyncio.BufferedProtocol):
         self._raw_transport = below
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Store the transport of an accepted connection; set its high-water mark."""
+        """Store the transport, and set its high-water mark."""
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
@@ -117,7 +117,7 @@ class FlowControl(asyncio.BufferedProtocol):
 
     def expire(self) -> None:
         """Handle the deadline: abort, close, or extend it after progress."""
-        # One deadline serves all timeouts: the state and the write state determine which has passed.
+        # One deadline serves all timeouts: state and write state determine which has passed.
         if self._state == CLOSED and self._raw_transport is not None:
             self._end_close(self._raw_transport)
         elif not self.is_write_paused:

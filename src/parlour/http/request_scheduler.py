@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 # measured   the next turn                            open: queued requests start; else idle
 # =========  =======================================  ==============================================
 #
-# ``_end`` reads the clock before the tasks that were started in its turn run, ``_begin`` in the next
-# turn, after them: so the measured CPU time is theirs. ``_rest`` skips turns in between.
+# ``_end`` reads the clock before the tasks that were started in its turn run, ``_begin`` after
+# them, in the next turn: so the measured CPU time is theirs. ``_rest`` skips turns in between.
 class RequestScheduler:
     """Starts requests within a time budget per turn, in fair order."""
 

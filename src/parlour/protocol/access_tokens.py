@@ -79,7 +79,7 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnverifiedToken(msgspec.Struct, frozen=True):
-    """The claims of a token before its signature is verified: for the look-up of its key only."""
+    """The claims of a token before its signature is verified: only for the lookup of its key."""
 
     key_sid: str
     account_sid: str

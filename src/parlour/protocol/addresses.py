@@ -1,4 +1,4 @@
-"""Addresses of people and senders: which channel a text belongs to, and whether it may."""
+"""Addresses of participants and senders: their channels, and their validation."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ class RangeNotSatisfiable(Exception):  # noqa: N818 - the condition of status 41
 
 
 def parse_range(text: str | None, size: int) -> ByteRange | None:
-    """The part that is asked for; None: the whole. Raises RangeNotSatisfiable.
+    """Return the requested part; None: the whole. Raises RangeNotSatisfiable.
 
-    Several ranges, other units and what is no range at all are ignored, as a server may.
+    Several ranges, other units and malformed ranges are ignored, as RFC 9110 permits.
     """
     found = None if text is None else _ONE_RANGE.match(text)
     if found is None:

@@ -1,6 +1,6 @@
 """Decoding of chunked bodies (RFC 9112, section 7.1): strict, and bounded in bytes.
 
-States, with what each may take. Every byte that is no data counts against a bound.
+States and their input. Every byte that is no data counts against a bound.
 
 =========  =======================================  ======================================
 state      takes                                    next state
@@ -39,7 +39,7 @@ _NO_TRAILERS: Final = frozenset({b"content-length", b"host", b"transfer-encoding
 
 
 class ChunkError(Exception):
-    """The body is not framed as it must be; the text says how. Nothing after it can be read."""
+    """The framing of a body is invalid; the text is the reason. No byte after it can be read."""
 
 
 class ChunkedBody:
@@ -63,7 +63,7 @@ class ChunkedBody:
         self._frame_bytes = 0
         self._trailer_bytes = 0
         self.trailing_data = b""
-        """What followed the end of the body."""
+        """The bytes after the end of the body."""
 
     @property
     def is_complete(self) -> bool:
@@ -72,7 +72,7 @@ class ChunkedBody:
 
     @property
     def buffered_bytes(self) -> int:
-        """How many bytes are kept of a line that has not come to its end."""
+        """The number of buffered bytes of an incomplete line."""
         return len(self._line)
 
     def decode(self, data: bytes) -> bytes:

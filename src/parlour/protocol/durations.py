@@ -1,4 +1,4 @@
-"""ISO 8601 durations of fixed length, as the timers of conversations are given in."""
+"""ISO 8601 durations of fixed length, as used for the timers of conversations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from parlour.vocabulary import limits
 
 _NUMBER = rf"([0-9]{{1,{limits.DURATION_DIGITS_MAX}}})"
-# Every part is optional, but neither P nor T may stand alone.
+# Every part is optional, but P and T each need one after them.
 _DURATION = re.compile(
     rf"P(?=.)(?:{_NUMBER}W|(?:{_NUMBER}D)?"
     rf"(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?)\Z"

@@ -1,15 +1,16 @@
-"""Which hosts may be called: decisions on names, numbers and addresses, without a socket.
+"""The hosts that may be called: decisions on names, numbers and addresses, without a socket.
 
-Checking the URL alone is not enough: `0x7f.1`, `[::ffff:7f00:1]` and a name whose
-owner changes its address a second later all lead inside. So three things hold here.
+Checking the text of a URL is not enough: `0x7f.1`, `[::ffff:7f00:1]` and a name whose
+owner changes its address a second later (DNS rebinding) all reach the internal network.
+So three rules apply.
 
-- A host is either a name or *one* address. Each notation of a number is worked out here,
-  and what was worked out is what gets connected to. The text is not parsed again.
-- Addresses are judged by an explicit table. `ipaddress.is_global` is not used: it calls
+- A host is either a name or *one* address. Each notation of a number is parsed here, and
+  the connection is made to the result. The text is not parsed again.
+- Addresses are classified by an explicit table. `ipaddress.is_global` is not used: it calls
   NAT64, 6to4, multicast and `::127.0.0.1` global. Addresses outside a public range are not
   public; unknown parts of the IPv6 space are refused.
-- A name is judged by all the addresses it resolves to. One bad address refuses them all,
-  for a mixed answer is how a name slips past a guard that takes the first one.
+- A name is judged by all the addresses it resolves to. One forbidden address refuses them
+  all: a mixed result is a known way to bypass a check of the first address only.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ CODE_ADDRESS_REFUSED: Final = 11205
 CODE_BAD_HOST: Final = 11210
 
 
-class EgressRefused(Exception):  # noqa: N818 - it is a decision, not a mishap.
-    """We do not make this request: why, the code for the log, and whether waiting may help.
+class EgressRefused(Exception):  # noqa: N818 - it is a decision, not a failure.
+    """A request is not made: the reason, the code for the log, and whether a retry may help.
 
-    The reason never holds an address that a name resolved to: it is shown to the account,
-    and would tell it what the names of the operator's own network stand for.
+    The reason never contains an address that a name resolved to: it is shown to the account,
+    and would disclose the addresses of names in the operator's own network.
     """
 
     def __init__(self, reason: str, code: int, *, is_final: bool = True) -> None:
@@ -57,7 +58,7 @@ class EgressRefused(Exception):  # noqa: N818 - it is a decision, not a mishap.
 
 
 class AddressKind(enum.Enum):
-    """Where an address lies, seen from the server."""
+    """The reachability class of an address, from the server."""
 
     PUBLIC = "public"
     LOOPBACK = "loopback"
@@ -67,7 +68,7 @@ class AddressKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class AddressRange:
-    """One row of the table: a network, its kind and what it is for."""
+    """One row of the table: a network, its kind and its purpose."""
 
     network: IpNetwork
     kind: AddressKind
@@ -124,24 +125,24 @@ def _read_table() -> tuple[AddressRange, ...]:
 TABLE: Final = _read_table()
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _UNROUTED: Final = AddressRange(IPv6Network("::/0"), AddressKind.FORBIDDEN, "IPv4 inside a tunnel")
-# The middle of the interface half of an ISATAP address, whatever its network is.
+# The middle of the interface half of an ISATAP address, in any network.
 _ISATAP_MARKS: Final = frozenset({0x00005EFE, 0x02005EFE})
 
 
 def unwrap(address: IpAddress) -> IpAddress:
-    """The address packets really go to: IPv4 inside `::ffff:0:0/96` is that IPv4 address."""
+    """Return the actual destination: IPv4 inside `::ffff:0:0/96` is that IPv4 address."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
 
 
 def classify(address: IpAddress) -> AddressRange:
-    """The row of the table that decides on an address."""
+    """Return the row of the table that classifies an address."""
     address = unwrap(address)
     if isinstance(address, IPv6Address):
         if address in _NAT64:
             inside = classify(IPv4Address(int(address) & 0xFFFFFFFF))
-            # Behind the translator, its own private networks would be meant.
+            # Private addresses behind the translator belong to its network.
             return inside if inside.kind is AddressKind.PUBLIC else _UNROUTED
         if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP_MARKS:
             return _UNROUTED
@@ -150,7 +151,7 @@ def classify(address: IpAddress) -> AddressRange:
 
 # --- Hosts ------------------------------------------------------------------------------
 
-# Letters IDNA 2003 turns into others and IDNA 2008 keeps: two readers, two hosts.
+# Letters that IDNA 2003 maps and IDNA 2008 preserves: two parsers, two hosts.
 _AMBIGUOUS: Final = re.compile("[\N{LATIN SMALL LETTER SHARP S}\N{GREEK SMALL LETTER FINAL SIGMA}"
                                "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}]")  # fmt: skip
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -171,9 +172,9 @@ class Host:
 
 @functools.lru_cache(maxsize=limits.PREPARED_URLS_MAX)
 def parse_host(text: str) -> Host:
-    """The host of a URL, as a name or as the one address that its numbers stand for.
+    """Return the host of a URL: a name, or the one address that its numbers denote.
 
-    Raises EgressRefused for what is neither.
+    Raises EgressRefused for anything else.
     """
     if text.startswith("["):
         return _parse_ipv6(text)
@@ -204,13 +205,13 @@ def _parse_ipv6(text: str) -> Host:
     except AddressValueError as error:
         raise EgressRefused("The host is not an IPv6 address.", CODE_BAD_HOST) from error
     if address.scope_id is not None:
-        # A zone (`%eth0`) names an interface of this machine: not for others to choose.
+        # A zone (`%eth0`) selects an interface of this machine: not for accounts to choose.
         raise EgressRefused("The host is an IPv6 address with a zone.", CODE_BAD_HOST)
     return Host(text=text, name=str(address), address=unwrap(address))
 
 
 def _parse_ipv4(labels: list[str]) -> IPv4Address:
-    """Return the address that one to four decimal, octal or hexadecimal numbers stand for.
+    """Return the address that one to four decimal, octal or hexadecimal numbers denote.
 
     This is how browsers and the C library read `127.1`, `0177.0.0.1` and `2130706433`.
     """
@@ -231,7 +232,7 @@ def _parse_number(label: str) -> int:
     if match["octal"] is not None:
         return int(match["octal"], 8)
     if match["ten"] is not None:
-        # `08` is octal to some and decimal to others, so it is nothing here.
+        # `08` is octal to some parsers and decimal to others, so it is refused.
         if match["ten"] != "0" and match["ten"].startswith("0"):
             raise EgressRefused("The host is not an IPv4 address.", CODE_BAD_HOST)
         return int(match["ten"])
@@ -242,17 +243,17 @@ def _parse_number(label: str) -> int:
 
 
 class EgressPolicy:
-    """What may be called: the internet, the server's own network if so set, and a list.
+    """The permitted destinations: the internet, the server's own network if set, and a list.
 
     An entry of the list is a network (`10.1.0.0/16`, `192.168.1.7`) or a host name. A
-    network allows whatever lies in it. A name allows loopback and private addresses that
-    it resolves to, and nothing else: its owner should not be able to widen it.
+    network allows every address in it. A name allows only the loopback and private addresses
+    that it resolves to: its owner must not be able to extend the list.
     """
 
     __slots__ = ("allow_list", "allow_private", "names", "networks")
 
     def __init__(self, *, allow_private: bool, allow_list: Iterable[str] = ()) -> None:
-        """Read the list. Raises ValueError for an entry that is neither."""
+        """Parse the list. Raises ValueError for an entry that is neither."""
         networks: list[IpNetwork] = []
         names: list[str] = []
         self.allow_list = tuple(allow_list)
@@ -309,10 +310,10 @@ def _read_resolved(text: str) -> IpAddress:
 
 
 def default_policy(listening_on: str, allow_list: Iterable[str] = ()) -> EgressPolicy:
-    """The policy of a server that listens on this host, when nothing else is set.
+    """Return the default policy of a server that listens on this host.
 
-    On loopback only the developer at this machine can ask for calls, and the receiver is
-    beside the server. On any other address strangers may ask, so only the internet is left.
+    On loopback only the developer at this machine can cause requests, and the receiver runs
+    on the same machine. On any other address strangers can, so only the internet is allowed.
     """
     try:
         kind = classify(ip_address(listening_on.strip("[]"))).kind

@@ -18,8 +18,8 @@ from parlour.vocabulary.errors import ApiError
 FormFields: TypeAlias = dict[str, list[str]]
 """The values of each name, in the order they were sent."""
 
-# Broken, NUL, or a byte of a character of several: all that the framework's compiled parser, which
-# guesses and drops, would not read as we do.
+# Malformed escapes, NUL and bytes of multi-byte characters: input that the framework's compiled
+# parser, which guesses and drops, would parse differently.
 _UNUSUAL_ESCAPE = re.compile(r"%(?!0[1-9a-fA-F]|[1-7][0-9a-fA-F])")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
 # The characters of one byte, by their escapes in any case; NUL has none on purpose.
@@ -31,7 +31,7 @@ _ONE_BYTE = {
 def parse_form(body: bytes) -> FormFields:
     """Return the fields of an application/x-www-form-urlencoded body.
 
-    Blank values are kept. Raises ApiError 20001 for what is no such form.
+    Blank values are preserved. Raises ApiError 20001 for a malformed form.
     """
     return _parse(body, "Invalid post body.")
 

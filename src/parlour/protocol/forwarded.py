@@ -31,7 +31,7 @@ _SCHEMES: Final = frozenset({"http", "https"})
 _V4_AND_PORT: Final = re.compile(r"([0-9.]{7,15})(?::[0-9]{1,5})?\Z", re.ASCII)
 _V6_AND_PORT: Final = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?\Z", re.ASCII)
 _V6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}\Z", re.ASCII)
-# One parameter of an element of Forwarded, and what follows it.
+# One parameter of an element of Forwarded, and its separator.
 _PAIR: Final = re.compile(
     r"""[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=
         (?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]+))[ \t]*([;,]|\Z)""",
@@ -51,21 +51,21 @@ class ForwardingHeaders(NamedTuple):
 
 
 class ForwardedClient(NamedTuple):
-    """Who sent a request: an address, empty if there is none, and the scheme it used."""
+    """The client of a request: its address, empty if unknown, and its scheme."""
 
     address: str
     scheme: str
 
 
 class _Hop(NamedTuple):
-    """One entry of a list: an address as text, and the scheme by which it called."""
+    """One entry of a list: an address as text, and the scheme that it used."""
 
     node: str
     scheme: str = ""
 
 
 def parse_networks(text: str) -> tuple[IpNetwork, ...]:
-    """Parse networks and addresses separated by commas. Raises ValueError with one sentence."""
+    """Parse networks and addresses separated by commas. Raises ValueError with a message."""
     networks: list[IpNetwork] = []
     for each in filter(None, (part.strip() for part in text.split(","))):
         try:

@@ -1,7 +1,7 @@
-"""The headers of a request as one block: read once for all requests that bring the same bytes.
+"""The headers of a request as one block: parsed once for all requests with the same bytes.
 
-A client repeats its headers: only the request line differs between two of its requests, or the
-length of the body. To parse the block of a GET of an SDK takes longer than to look it up.
+A client repeats its headers: two of its requests differ only in the request line, or in the length
+of the body. To parse the headers of an SDK's GET takes longer than a lookup in the cache.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class HeaderBlock:
-    """Headers that were read, and what they mean for framing. Shared, so it never changes.
+    """Parsed headers, and the framing that they declare. Shared, so immutable.
 
-    ``fields``: names in lower case; of a header that comes several times the first line, the
-    others are in ``repeated``. ``length`` is that of the body, or CHUNKED; ``object_bytes``: what
-    the headers take in memory beyond their bytes.
+    ``fields``: names in lower case; of a repeated header the first line, the others are in
+    ``repeated``. ``length``: the length of the body, or CHUNKED. ``object_bytes``: the memory of
+    the headers beyond their bytes.
     """
 
     __slots__ = (

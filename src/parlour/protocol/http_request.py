@@ -22,7 +22,7 @@ any       anything against the rules           (no more reads)    nothing
 
 The caller sets the timeouts: one for IDLE, one for HEAD, one for BODY.
 
-A head whose headers are byte for byte those of an earlier request needs no parser: they are cached
+A head with exactly the header bytes of an earlier request needs no parser: headers are cached
 (header_block.py), and ``_PLAIN_LINE`` matches only request lines that llhttp accepts as well.
 """
 

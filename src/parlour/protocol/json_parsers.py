@@ -71,7 +71,7 @@ def json_text(bytes_max: int, code_long: int, code_bad: int) -> Parser[str]:
     def parse(name: str, value: str) -> str:
         if utf8_bytes(value) > bytes_max:
             raise invalid_value(code_long, name)
-        # The decoder refuses half of a surrogate pair, which the grammar of JSON allows.
+        # The decoder rejects half of a surrogate pair, which the grammar of JSON allows.
         if not _is_json(value) and not _is_json(_without_surrogates(value)):
             raise invalid_value(code_bad, name)
         return value
@@ -80,12 +80,12 @@ def json_text(bytes_max: int, code_long: int, code_bad: int) -> Parser[str]:
 
 
 def attributes(bytes_max: int) -> Parser[str]:
-    """Make the parser of Attributes: JSON text, empty standing for `{}`."""
+    """Make the parser of Attributes: JSON text; an empty text means `{}`."""
     return clearable(json_text(bytes_max, code_long=50303, code_bad=50304), "{}")
 
 
 def content_variables() -> Parser[str]:
-    """Make the parser of ContentVariables, which come back exactly as received.
+    """Make the parser of ContentVariables, which are returned exactly as received.
 
     They are a JSON object of strings, numbers and booleans (else 50527) with bounds on
     their number and size (50529), on each name (50540) and on each value (50541).

@@ -1,9 +1,8 @@
 """Signed temporary URLs of media: a bearer may download for a few minutes.
 
-The path names the account, the service and the medium; the query says until when, for whom, and
-proves both with a signature over all of it. For whom is the sid of the user who asked for the URL,
-and nothing for the account itself: the server looks again, at each download, whether that user may
-still see the medium. So a URL is worth no more than its user's access at that moment.
+The path names the account, the service and the medium; the query has the expiry, the user's SID
+(empty for the account itself) and a signature of all of it. Each download checks again whether that
+user may see the medium: a URL never grants more than its user's access at that moment.
 """
 
 from __future__ import annotations

@@ -151,16 +151,16 @@ def slice_page(rows: Sequence[R], request: PageRequest, size: int | None = None)
     """Return the page of the rows read for a request.
 
     One row more than the size is read, to see whether there are more; for a backwards
-    position the rows come in reverse order, nearest to the position first. ``size`` is that of
-    the request, unless the page ends early.
+    position the rows come in reverse order, nearest to the position first. ``size`` is the size
+    of the request, unless the page ends early.
     """
     size = request.size if size is None else size
-    kept = list(rows[:size])
+    shown = list(rows[:size])
     more = len(rows) > size
     if request.backwards:
-        kept.reverse()
-        return Page(kept, has_previous=more, has_next=True)
-    return Page(kept, has_previous=request.position is not None, has_next=more)
+        shown.reverse()
+        return Page(shown, has_previous=more, has_next=True)
+    return Page(shown, has_previous=request.position is not None, has_next=more)
 
 
 def fill_page(
@@ -260,7 +260,7 @@ def envelope(page_meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
 def envelope_2010(page_meta: Meta, rows: Raw, count: int) -> dict[str, Any]:
     """Return the response of a list of the accounts API, version 2010-04-01.
 
-    The members of `meta` are beside the rows, and URLs are without scheme and host.
+    The members of `meta` are next to the rows, and URLs have no scheme and host.
     """
     page, size = page_meta["page"], page_meta["page_size"]
     assert isinstance(page, int)

@@ -1,8 +1,8 @@
 """Parsers of parameters: from the text on the wire to a value.
 
 A parser takes the parameter's wire name and its text and returns the value, or raises the ApiError
-that the parameter is documented with. Parsers are made by the functions below, once, when a
-resource's parameters are declared. Those of JSON, timestamps and URLs are in ``json_parsers``,
+that the parameter is documented with. The functions below make the parsers, once, when the
+parameters of a resource are declared. Parsers of JSON, timestamps and URLs are in ``json_parsers``,
 ``timestamps`` and ``url_parsers``.
 """
 
@@ -73,7 +73,7 @@ def integer(
     """Make the parser of decimal integers between two bounds, both included."""
 
     def parse(name: str, text: str) -> int:
-        # The pattern also bounds the digits, so that int() never works for long.
+        # The pattern also bounds the digits, because int() takes quadratic time.
         if not _INTEGER.match(text):
             raise invalid_value(code, name)
         value = int(text)

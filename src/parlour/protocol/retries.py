@@ -1,17 +1,17 @@
-"""When an attempt at a webhook has failed, whether and when the next one follows.
+"""Retry schedules of webhooks: whether and when an attempt follows a failed one.
 
-Two schedules exist, and an account uses one of them.
+There are two schedules, and each account uses one of them.
 
-- `DURABLE`, the default. Its first attempt comes at once, as the hosted API's does. After
-  a failure it comes back: seconds later at first, then minutes, then every three hours,
-  until more than 24 hours have passed. Any answer but 2xx is a failure, for a status
-  cannot tell a receiver that is being deployed (404, 401, 502) from one that will never
-  want the event. Only 410 says that, and stops.
-- `hosted_schedule(n)`, what the hosted API does: nothing unless a retry count is set,
-  and then only after a timeout, 429, 503 or 504.
+- `DURABLE`, the default. The first attempt is made at once, as by the hosted API. Retries
+  follow after seconds, then minutes, then every three hours, until more than 24 hours have
+  passed. Any status but 2xx is a failure, because a status does not distinguish a receiver
+  that is being deployed (404, 401, 502) from one that will never accept the event. Only 410
+  is final, and stops the retries.
+- `hosted_schedule(n)`, as the hosted API: no retries unless a retry count is set, and then
+  only after a timeout, 429, 503 or 504.
 
-A delay is never shortened: jitter and `Retry-After` only add to it. So an endpoint that
-is away for 24 hours gets its events, and one that answers `Retry-After: 1` for ever does
+A delay is never shortened: jitter and `Retry-After` only add to it. So an endpoint that is
+down for 24 hours gets its events, and one that always responds with `Retry-After: 1` does
 not use up all attempts in a minute.
 """
 
@@ -38,7 +38,7 @@ _MINUTE: Final = 60 * _SECOND
 _HOUR: Final = 60 * _MINUTE
 
 TIMEOUT: Final = "timeout"
-# Our own outbound limit was reached; no fault of the receiver.
+# The server's own outbound limit was reached; not the receiver's fault.
 BUSY: Final = "busy"
 
 
@@ -50,7 +50,7 @@ class AttemptOutcome:
     retry_after: str | None = None
     failure: str | None = None
     failure_code: int | None = None
-    # A failure that time cannot heal, such as a URL that is none.
+    # A permanent failure, such as an invalid URL.
     is_final: bool = False
 
     def __post_init__(self) -> None:
@@ -58,18 +58,18 @@ class AttemptOutcome:
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the receiver took the event."""
+        """Whether the receiver accepted the event."""
         return self.status is not None and 200 <= self.status <= 299
 
 
 class Verdict(enum.Enum):
-    """What follows from an attempt."""
+    """The consequence of an attempt."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
-    # The receiver does not want it (410).
+    # The receiver rejects it for good (410).
     STOPPED = "stopped"
-    # No attempt is left, or no other one could end better.
+    # No attempt is left, or a retry cannot succeed.
     FAILED = "failed"
 
 

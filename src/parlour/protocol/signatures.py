@@ -1,17 +1,17 @@
-"""`X-Twilio-Signature`, made and checked, and the URL in the one form that is sent and signed.
+"""`X-Twilio-Signature`: signing, verification, and the URL in the form that is sent and signed.
 
-A receiver rebuilds the URL from the bytes it got: the scheme it serves, the `Host` header
-and the request target. A signature holds only if exactly these bytes were signed. So the
-configured URL is taken apart once, here, and the same pieces make both the request and the
-signed text. What the wire cannot carry is dropped or encoded before signing:
+A receiver rebuilds the URL from the bytes it received: the scheme it serves, the `Host`
+header and the request target. A signature is valid only if exactly these bytes were signed.
+So the configured URL is parsed once, here, and both the request and the signed text are
+built from the same parts. Parts that HTTP cannot carry are dropped or encoded before signing:
 
 - the fragment, user name and password never count;
-- the scheme is written in lower case, for a receiver only knows `http` or `https`;
-- a name of letters beyond ASCII goes out in its ASCII form, other characters beyond ASCII
-  and spaces percent-encoded;
-- an empty path becomes `/`; a question mark or colon with nothing behind it is dropped.
+- the scheme is in lower case, because a receiver only knows `http` or `https`;
+- a name with letters beyond ASCII is sent in its ASCII form (IDNA), other characters beyond
+  ASCII and spaces are percent-encoded;
+- an empty path becomes `/`; a question mark or colon at the end is dropped.
 
-All else stays as configured: an explicit port is kept, none is added, and nothing is
+The rest stays as configured: an explicit port is preserved, none is added, and nothing is
 re-encoded. See docs/reference/quirks.md#webhook-signatures.
 """
 
@@ -44,19 +44,19 @@ _URL: Final = re.compile(
     r"(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
 )
 _HOST_AND_PORT: Final = re.compile(r"(?P<host>\[[^\[\]@]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{0,5}))?")
-# Nothing here is written into a request line: it would end the line or change its sense.
+# Never written into a request line: these would end the line or change its meaning.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# A space or a backslash before the path: readers disagree about which host is meant.
+# A space or a backslash before the path: parsers disagree about the host.
 _NOT_IN_AUTHORITY: Final = re.compile(r"[\s\\]")
 _UNQUOTED: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 _FORM_QUOTES: Final = tuple(quote_plus(bytes([byte])) for byte in range(256))
-# What is already allowed on the request line stays as it is, a stray percent sign too.
+# Characters allowed on the request line stay as they are, a stray percent sign included.
 _KEPT: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedUrl:
-    """A URL ready to be requested and signed; both use these very pieces."""
+    """A URL ready to be requested and signed, both from these parts."""
 
     scheme: str
     host: Host
@@ -153,9 +153,9 @@ def sign(
     form_pairs: Iterable[tuple[str, str]] = (),
     algorithm: Algorithm = "sha1",
 ) -> str:
-    """The signature of a request: the URL, and for a posted form its decoded pairs.
+    """Return the signature of a request: of the URL, and the decoded pairs of a posted form.
 
-    A GET request or a JSON body has no pairs: its URL says all. Names are in byte order,
+    A GET request or a JSON body has no pairs: its URL covers everything. Names are in byte order,
     and a name's values count once each, in order.
     """
     text = signed_url + "".join(name + value for name, value in sorted(set(form_pairs)))
@@ -164,7 +164,7 @@ def sign(
 
 
 def hash_body(body: bytes) -> str:
-    """The value of `bodySHA256` for a body that is not a form."""
+    """Return the value of `bodySHA256` for a body that is not a form."""
     return hashlib.sha256(body).hexdigest()
 
 

@@ -27,8 +27,8 @@ _MINUTES = 60
 def timestamp(code: int = UNSPECIFIC) -> Parser[int]:
     """Make the parser of ISO 8601 dates: milliseconds since 1970 UTC, in whole seconds.
 
-    Fractions are cut, offsets are converted, a date alone is its midnight in UTC, and a
-    time has to say its offset. Years go from 1 to 9999, in UTC too.
+    Fractions are truncated, offsets are converted, a date alone is its midnight in UTC, and a
+    time must have an offset. Years are 1 to 9999, after the conversion too.
     """
 
     def parse(name: str, value: str) -> int:

@@ -1,7 +1,7 @@
 """TwilSock frames: the codec of one WebSocket message.
 
 ``TWILSOCK V3.0 <H>``, CR LF, H bytes of JSON header, CR LF, the payload, and perhaps CR LF. Both
-lengths count bytes of UTF-8; the header's ``payload_size`` is that of the payload. One WebSocket
+lengths count bytes of UTF-8; ``payload_size`` in the header counts the payload. One WebSocket
 message is one frame, and always a binary one: the official clients drop text messages. A malformed
 frame is returned as a ``FrameError``, not raised.
 """

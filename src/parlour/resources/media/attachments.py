@@ -1,7 +1,7 @@
-"""Media as parts of a message: what a message keeps of each, and how each interface names it.
+"""Media as parts of a message: the stored snapshot, and its members in each interface.
 
-A message keeps its media as a JSON array. One function makes every view of it, so that no interface
-can show a member that another one lacks by mistake.
+A message stores its media as a JSON array. One function makes every view of it, so that
+no interface can show a member that another one lacks by mistake.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message keeps of a medium.
+    """The snapshot of a medium in its message.
 
-    ``is_content`` marks what the server made of a content template. It belongs to the body: only
-    clients see it, which look for it there. It is no file that a user attached.
+    ``is_content`` marks a medium that the server generated from a content template. It belongs to
+    the body: only clients see it, as their SDK reads the body there. No user attached it.
     """
 
     sid: str
@@ -32,7 +32,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttachmentView(NamedTuple):
-    """How an interface shows a medium: its name for each member, in order."""
+    """The view of a medium in an interface: the name of each member, in order."""
 
     names: dict[str, str]
     shows_content: bool = False
@@ -43,7 +43,7 @@ REST: Final = AttachmentView(
     {each: each for each in "category filename size content_type sid".split()}
 )
 COMMANDS: Final = AttachmentView(REST.names, shows_content=True)
-"""Answers to commands of clients."""
+"""Replies to commands of clients."""
 REALTIME: Final = AttachmentView(REST.names | {"content_type": "contentType"}, shows_content=True)
 """Items of the list of messages that clients subscribe to."""
 WEBHOOKS: Final = AttachmentView(
@@ -56,8 +56,8 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def attachments_json(media: Iterable[Media]) -> str | None:
-    """Return what a message keeps of its media; None if it has none."""
-    kept = [
+    """Return the snapshots of a message's media as JSON; None if it has none."""
+    snapshots = [
         Attachment(
             sid=each.sid,
             size=each.size,
@@ -68,11 +68,11 @@ def attachments_json(media: Iterable[Media]) -> str | None:
         )
         for each in media
     ]
-    return _encode(kept).decode() if kept else None
+    return _encode(snapshots).decode() if snapshots else None
 
 
 def represent_attachments(kept: str | None, form: AttachmentView) -> list[dict[str, Any]]:
-    """Return the media of a message as an interface shows them."""
+    """Return the media of a message in the form of an interface."""
     if kept is None:
         return []
     return [
@@ -87,7 +87,7 @@ def represent_attachments(kept: str | None, form: AttachmentView) -> list[dict[s
 
 
 def user_attachments_json(kept: str | None) -> str | None:
-    """Return what a message keeps of the files that were attached to it; None if there are none."""
+    """Return the snapshots of the files that users attached, as JSON; None if there are none."""
     if kept is None:
         return None
     files = [each for each in _decode(kept) if not each.is_content]

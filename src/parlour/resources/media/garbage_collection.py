@@ -1,8 +1,8 @@
 """Garbage collection of media: first the file, then the row.
 
-A deleted medium is a tombstone row, so the collection continues from it after a crash. Media that
-no message has within MEDIA_UNATTACHED_MS are marked here. Uploads interrupted by a crash have no
-row; the blob store lists them (store/blobs.py), and a periodic sweep decides by the row.
+Media that no message carries after MEDIA_UNATTACHED_MS are marked as deleted here. Uploads that a
+crash interrupted are listed by the blob store (store/blobs.py), and a periodic sweep decides by
+their rows.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ UPDATE media SET is_removed = 1 WHERE message_sid IS NULL AND is_removed = 0
 """
 IS_KEPT = "SELECT 1 FROM media WHERE account_sid = $1 AND sid = $2"
 
+# A medium from upload to deletion, with the file and the row in each state:
+#
+#   uploading    file, no row            the sweep deletes the file after a crash
+#   stored       file, row               marked when it expires or its message is deleted
+#   marked       file, tombstone row     the file is deleted first: a crash repeats the step
+#   no file      tombstone row           the row is deleted
 _STEP: Final = limits.MEDIA_REMOVED_PER_STEP_MAX
 
 
@@ -49,10 +55,10 @@ class MediaGarbageCollector:
         self._next_sweep_ms = 0.0  # Of the monotonic clock.
 
     def jobs(self) -> tuple[Job, ...]:
-        """Removing what is marked or too old, and looking after what a crash left."""
+        """Return the jobs: deletion of marked and expired media, and the sweep after crashes."""
         return (
             Job("media", self._next_removal_ms, self._remove_some),
-            Job("media_sweep", self._next_look_ms, self._sweep),
+            Job("media_sweep", self._next_sweep_due_ms, self._sweep),
         )
 
     async def _next_removal_ms(self, tx: Transaction) -> int | None:
@@ -62,7 +68,7 @@ class MediaGarbageCollector:
         return None if oldest is None else int(oldest[0]) + limits.MEDIA_UNATTACHED_MS
 
     async def _remove_some(self, store: Store) -> None:
-        """One step: mark what is too old, remove files, and forget their rows."""
+        """Mark expired media, delete the files of marked ones, then their rows: one batch."""
 
         async def mark(tx: Transaction) -> list[BlobKey]:
             await tx.run(EXPIRE, tx.now - limits.MEDIA_UNATTACHED_MS, _STEP)
@@ -79,11 +85,11 @@ class MediaGarbageCollector:
 
         await store.write(forget)
 
-    async def _next_look_ms(self, tx: Transaction) -> int:
+    async def _next_sweep_due_ms(self, tx: Transaction) -> int:
         return tx.now + max(0, int(self._next_sweep_ms - self._clock.monotonic_ms()))
 
     async def _sweep(self, store: Store) -> None:
-        """One look at old uploads that nobody settled: a row decides whether the file stays."""
+        """Check a batch of old uncommitted uploads: a file without a row is deleted."""
         old = await self._blobs.uncommitted(self._clock.now_ms() - limits.MEDIA_UNATTACHED_MS)
 
         async def kept(tx: Transaction) -> set[BlobKey]:

@@ -1,4 +1,4 @@
-"""What is shown of a medium: the record that the client SDKs read."""
+"""The representation of media: the record that the client SDKs read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SigningView(View, frozen=True, kw_only=True):
-    """A view that also signs temporary URLs: ``direct_url`` returns that of a medium."""
+    """A view that also signs temporary URLs: ``direct_url`` returns the URL of a medium."""
 
     direct_url: Callable[[Any], str]
 

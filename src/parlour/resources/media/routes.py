@@ -1,4 +1,4 @@
-"""Media: where they are. Their caller may be a client; uploads and downloads are streams."""
+"""The routes of media. The caller may be a client; uploads and downloads are streams."""
 
 from __future__ import annotations
 

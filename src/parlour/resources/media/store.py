@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Media(msgspec.Struct, frozen=True):
     """One uploaded medium. ``message_sid`` is None until a message carries it; size in bytes.
 
-    ``author`` is the identity that uploaded it, None for the account itself. ``content`` are the
-    bytes of a medium that the server made itself; None: the bytes are a blob.
+    ``author`` is the identity that uploaded it, None for the account itself. ``content`` is
+    the text of a medium that the server generated; None: the bytes are a blob.
     """
 
     account_sid: str
@@ -67,13 +67,13 @@ UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND message_sid = $2 AND 
 
 
 async def insert_media(tx: Transaction, scope: Scope, medium: Media) -> None:
-    """Keep a new medium."""
+    """Insert a new medium."""
     assert medium.service_sid == scope.service_sid
     await tx.run(INSERT, *values_of(medium))
 
 
 async def find_media(tx: Transaction, scope: Scope, sid: str) -> Media | None:
-    """The medium with this sid, if the service has it."""
+    """Return the medium with this SID; None if the service has none."""
     row = await tx.one(FETCH, scope.account_sid, scope.service_sid, sid)
     return Media(*row) if row else None
 
@@ -81,20 +81,20 @@ async def find_media(tx: Transaction, scope: Scope, sid: str) -> Media | None:
 async def find_conversation_sid_of_message(
     tx: Transaction, scope: Scope, message_sid: str
 ) -> str | None:
-    """The conversation of a message that carries media, if both are still there."""
+    """Return the SID of a message's conversation; None if either is deleted."""
     row = await tx.one(CONVERSATION_OF, scope.account_sid, message_sid, scope.service_sid)
     return row[0] if row else None
 
 
 async def count_unattached_media(tx: Transaction, scope: Scope, author: str) -> tuple[int, int]:
-    """How many media of a user wait for a message, and their size together."""
+    """Return the number of a user's media without a message, and their total size."""
     row = await tx.one(UNATTACHED, scope.account_sid, scope.service_sid, author)
     assert row is not None
     return int(row[0]), int(row[1])
 
 
 async def attach_media(tx: Transaction, scope: Scope, medium: Media, message_sid: str) -> None:
-    """Give a medium to the one message that carries it."""
+    """Attach a medium to its message; it must not have one yet."""
     updated = updated_at(tx.now, created_ms=medium.date_created, updated_ms=medium.date_updated)
     key = (scope.account_sid, scope.service_sid, medium.sid)
     count = await tx.run(ATTACH, *key, message_sid, updated)
@@ -102,5 +102,5 @@ async def attach_media(tx: Transaction, scope: Scope, medium: Media, message_sid
 
 
 async def mark_media_of_message_removed(tx: Transaction, scope: Scope, message_sid: str) -> int:
-    """Remove what a message carried; how many that was."""
+    """Mark the media of a message as deleted; return their number."""
     return await tx.run(REMOVE_OF_MESSAGE, scope.account_sid, message_sid)
