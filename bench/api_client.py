@@ -13,19 +13,19 @@ TIMEOUT_SECONDS = 30.0
 
 
 class UnexpectedAnswerError(Exception):
-    """The server did not answer as a filled store needs it."""
+    """The server did not respond as a filled store requires."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An account and its auth token, as Basic authentication sends them."""
+    """An account and its auth token, for Basic authentication."""
 
     account_sid: str
     auth_token: str
 
     @property
     def authorization(self) -> str:
-        """The value of the ``Authorization`` header."""
+        """Return the value of the ``Authorization`` header."""
         pair = f"{self.account_sid}:{self.auth_token}"
         return "Basic " + base64.b64encode(pair.encode()).decode()
 
@@ -34,7 +34,7 @@ class Api:
     """One keep-alive connection to a server on loopback."""
 
     def __init__(self, port: int, credentials: Credentials) -> None:
-        """Keep where and as whom; the connection opens with the first request."""
+        """Create a client; the connection opens with the first request."""
         self.port = port
         self.credentials = credentials
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
@@ -64,7 +64,7 @@ class Api:
         return response.status, response.read()
 
     def __enter__(self) -> Self:
-        """The client itself."""
+        """Return the client itself."""
         return self
 
     def __exit__(self, *_: object) -> None:

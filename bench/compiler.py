@@ -1,4 +1,4 @@
-"""Builds the load clients, which are in C so that they never are the bottleneck."""
+"""Builds the load clients, which are in C so that they are never the bottleneck."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CompilerError(Exception):
 
 
 def compiled(source: Path) -> Path:
-    """The executable of a source file, built if it is missing or older than what it is made of."""
+    """Return the executable of a source file, built if it is missing or older than its sources."""
     binary = BUILD / source.stem
     parts = [source, *source.parent.glob("*.h")]
     newest = max(part.stat().st_mtime_ns for part in parts)

@@ -22,7 +22,7 @@ GOAL_HEAD = "| goal | measured | bound | |\n|---|--:|--:|---|"
 
 
 def section(record: dict[str, Any]) -> str:
-    """One run as Markdown: the machine, the table, the facts and the goals."""
+    """Return one run as Markdown: the machine, the table, the facts and the goals."""
     machine = ", ".join(f"{key} {value}" for key, value in record["machine"].items())
     facts = [f"* {name.replace('_', ' ')}: {value:,}" for name, value in record["facts"].items()]
     rows = [HEAD, *(_row(row) for row in record["rows"]), ""] if record["rows"] else []
@@ -54,7 +54,7 @@ def _goal(goal: dict[str, Any]) -> str:
 
 
 def with_figures(page: str, sections: list[str]) -> str:
-    """The page with these sections between its two marks, and nothing else changed."""
+    """Return the page with these sections between its two marks, otherwise unchanged."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     assert begin, f"the page has no {BEGIN}"
@@ -63,7 +63,7 @@ def with_figures(page: str, sections: list[str]) -> str:
 
 
 def put(page: str, mark: str, text: str) -> str:
-    """The page with this text between the marks of a name, and nothing else changed."""
+    """Return the page with this text between the marks of a name, otherwise unchanged."""
     begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
     assert begin in page, f"the page has no {begin}"
     assert end in page, f"the page has no {end}"
@@ -73,7 +73,7 @@ def put(page: str, mark: str, text: str) -> str:
 
 
 def main() -> int:
-    """The command line: the files that ``--json`` made, in the order of the page."""
+    """Run the command line: the files written by ``--json``, in the order of the page."""
     parser = argparse.ArgumentParser(description="Write measured figures into the docs.")
     parser.add_argument("results", nargs="+", type=Path)
     options = parser.parse_args()

@@ -33,15 +33,12 @@ RATES_MIN: Final = {
 
 
 def earlier(name: str) -> str:
-    """What the report calls an operation of the earlier commit."""
+    """Return the report's name of an operation of the earlier commit."""
     return f"old: {name}"
 
 
 def checkout(revision: str, folder: Path) -> Path:
-    """Write the sources of a revision into the folder; returns the folder to import from.
-
-    Raises ``CalledProcessError`` for an unknown revision.
-    """
+    """Write the sources of a revision into the folder; return the folder to import from."""
     archive = subprocess.run(
         ["git", "-C", str(ROOT), "archive", "--format=tar", revision, "src"],
         check=True,
@@ -63,7 +60,7 @@ def server(folder: Path, credentials: Credentials, revision: str) -> Process:
 
 
 def operations(api: Api, credentials: Credentials) -> list[workload.Operation]:
-    """Fill a server; the four operations that are compared, on what it holds then."""
+    """Fill a server; return the four operations to compare, on its contents."""
     names = workload.fill(api)
     return [
         workload.update_participant(credentials, names),
@@ -74,14 +71,14 @@ def operations(api: Api, credentials: Credentials) -> list[workload.Operation]:
 
 
 def targets(process: Process, credentials: Credentials) -> list[Target]:
-    """The four operations of the earlier commit, its store filled."""
+    """Return the four operations of the earlier commit, with a filled store."""
     with Api(process.port, credentials) as api:
         found = operations(api, credentials)
     return [Target(earlier(each.name), process, each) for each in found]
 
 
 def rows(measured: Measured, connections: tuple[int, ...]) -> list[report.Row]:
-    """The earlier commit's part of the table."""
+    """Return the earlier commit's part of the table."""
     return [report.Row(measured, earlier(name), each) for name in RATES_MIN for each in connections]
 
 

@@ -56,21 +56,21 @@ class Goal:
 
     @property
     def is_met(self) -> bool:
-        """Whether the measured value is on the right side of the bound."""
+        """Return whether the measured value is on the right side of the bound."""
         return self.value >= self.bound if self.is_minimum else self.value <= self.bound
 
     def line(self) -> str:
-        """One line of the report."""
+        """Return one line of the report."""
         sign = ">=" if self.is_minimum else "<="
         verdict = "met" if self.is_met else "MISSED"
         return f"{self.text:<58} {self.value:>9.3f} {sign} {self.bound:<8g} {verdict}"
 
 
 def at_least(text: str, value: float, bound: float) -> Goal:
-    """A goal that is met from the bound upwards."""
+    """Return a goal with a lower bound."""
     return Goal(text, value, bound, is_minimum=True)
 
 
 def at_most(text: str, value: float, bound: float) -> Goal:
-    """A goal that is met up to the bound."""
+    """Return a goal with an upper bound."""
     return Goal(text, value, bound, is_minimum=False)

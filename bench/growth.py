@@ -38,7 +38,7 @@ OPERATIONS = (UPDATE, MESSAGE, FETCH, PAGE, NEWEST, CONVERSATIONS)
 
 
 def operations(credentials: Credentials, filled: Filled) -> dict[str, Operation]:
-    """Every measured operation, over names chosen at random from the whole store."""
+    """Return every measured operation, over names chosen at random from the whole store."""
     chance = random.Random(workload.SEED)
     names = filled.names
     chance.shuffle(names.participants)
@@ -65,7 +65,7 @@ def operations(credentials: Credentials, filled: Filled) -> dict[str, Operation]
 def start_filled(
     folder: Path, name: str, shape: Shape, cores: frozenset[int]
 ) -> tuple[Process, dict[str, Operation]]:
-    """A running server whose store has this shape, and what to ask it."""
+    """Start a server whose store has this shape; return it with its requests."""
     credentials = servers.make_credentials()
     server = servers.parlour(folder, credentials, name)
     with server:
@@ -78,12 +78,12 @@ def start_filled(
 
 
 def named(operation: str, size: str) -> str:
-    """What the report calls an operation on one of the two stores."""
+    """Return the report's name of an operation on one of the two stores."""
     return f"{operation}, {size}"
 
 
 def goals_of(measured: Measured) -> list[goals.Goal]:
-    """For each operation and number of connections: p50 in the big store over the small."""
+    """Return, by operation and number of connections, p50 in the big store over the small."""
     return [
         goals.at_most(
             f"{operation}, c={connections}: p50 big / small",
@@ -100,7 +100,7 @@ def goals_of(measured: Measured) -> list[goals.Goal]:
 
 
 def run(plan: Plan, big: Shape, json_path: Path | None) -> int:
-    """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
+    """Measure, print and write; return how many goals were missed, or -1 for wrong responses."""
     server_cores, load_cores = cores_apart()
     with data_folder() as folder, ExitStack() as stack:
         sizes: dict[str, dict[str, Target]] = {}
@@ -137,7 +137,7 @@ def _print_result(text: str) -> None:
 
 
 def main() -> int:
-    """The command line of ``make bench-growth``."""
+    """Run the command line of ``make bench-growth``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smaller store, one short round")
     parser.add_argument("--check", action="store_true", help="fail when a goal is missed")

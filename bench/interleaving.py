@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from bench.processes import Process
     from bench.workload import Operation
 
-# Between two measurements: what the last one left in flight (a checkpoint) may end.
+# Between two measurements: work in flight of the last one (a checkpoint) may end.
 PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long, how often, and with how many connections everything is measured."""
+    """The duration, repetitions and numbers of connections of all measurements."""
 
     rounds: int
     seconds: float
@@ -37,11 +37,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One operation asked of one server; ``name`` is what the report calls it.
-
-    ``settle`` waits for what the server still does after its last answer, so that it does not
-    take the processor from the next target.
-    """
+    """One operation on one server; ``name`` is its name in the report."""
 
     name: str
     process: Process
@@ -51,7 +47,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one short measurement saw; the processor time is the server's, per request."""
+    """The result of one short measurement; the processor time is the server's, per request."""
 
     rate: float
     p50_us: float
@@ -69,7 +65,7 @@ class Measured:
     samples: dict[tuple[str, int], list[Sample]] = field(default_factory=dict)
 
     def median(self, name: str, connections: int, value: Callable[[Sample], float]) -> float:
-        """The median of one value over the rounds."""
+        """Return the median of one value over the rounds."""
         return statistics.median(value(s) for s in self.samples[name, connections])
 
     def ratio(
@@ -78,12 +74,12 @@ class Measured:
         connections: int,
         value: Callable[[Sample], float] = lambda sample: sample.rate,
     ) -> float:
-        """The median over the rounds of the first target's value divided by the second's."""
+        """Return the median over the rounds of the first target's value divided by the second's."""
         pairs = zip(*(self.samples[name, connections] for name in names), strict=True)
         return statistics.median(value(one) / value(two) for one, two in pairs)
 
     def errors(self) -> dict[str, int]:
-        """How many wrong answers each target gave, of those that gave any."""
+        """Return the number of wrong responses of each target that had any."""
         found: dict[str, int] = {}
         for (name, _), samples in self.samples.items():
             found[name] = found.get(name, 0) + sum(sample.errors for sample in samples)
@@ -127,7 +123,7 @@ class _Load:
         client.write_requests(target.operation.requests, requests)
 
     def sample(self, connections: int, seconds: float, cores: frozenset[int]) -> Sample:
-        """Load the server once, and see what it spent."""
+        """Load the server once, and return what it used."""
         process = self.target.process
         load = client.Load(
             port=process.port,

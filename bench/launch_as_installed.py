@@ -1,7 +1,4 @@
-"""Runs the server as ``make serve`` installs it: without packages that only tests bring along.
-
-The logging library loads ``rich`` where it finds it, which takes a tenth of a start.
-"""
+"""Runs the server as ``make serve`` installs it: without packages that only tests install."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[Target]:
 
 
 def goals_of(measured: Measured) -> list[goals.Goal]:
-    """Every goal with its measured value."""
+    """Return every goal with its measured value."""
     most = max(CONNECTIONS)
     return [
         goals.at_least(
@@ -87,7 +87,7 @@ def goals_of(measured: Measured) -> list[goals.Goal]:
 
 
 def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
-    """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
+    """Measure, print and write; return how many goals were missed, or -1 for wrong responses."""
     with data_folder() as folder, ExitStack() as stack:
         folder.chmod(0o711)  # The user that runs the database server passes through the folder.
         postgres = stack.enter_context(Postgres(parent=folder, synchronous_commit="on"))
@@ -123,7 +123,7 @@ def _print_result(text: str) -> None:
 
 
 def main() -> int:
-    """The command line of ``make bench-postgres``."""
+    """Run the command line of ``make bench-postgres``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round: a smoke run")
     parser.add_argument("--check", action="store_true", help="fail when a goal is missed")

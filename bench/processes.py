@@ -30,7 +30,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class StartError(Exception):
-    """A server under test ended, or never answered."""
+    """A server under test ended, or never responded."""
 
 
 def cores_apart() -> tuple[frozenset[int], frozenset[int]]:
@@ -43,7 +43,7 @@ def cores_apart() -> tuple[frozenset[int], frozenset[int]]:
 
 @contextlib.contextmanager
 def pinned_to(cores: frozenset[int]) -> Iterator[None]:
-    """Processes started in here run on these cores only; no cores means no pinning."""
+    """Run processes started in this context on these cores only; no cores means no pinning."""
     before = os.sched_getaffinity(0)
     if cores:
         os.sched_setaffinity(0, cores)
@@ -65,7 +65,7 @@ def data_folder() -> Iterator[Path]:
 
 
 class Process:
-    """One server process: how it is started, what it has used so far, how it ends."""
+    """One server process: its start, its resource usage, its end."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Process:
         ready_path: str = "/healthz",
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep how to start it: arguments to this Python, and where it will listen."""
+        """Store the arguments to this Python, and the address where it will listen."""
         self.command = [sys.executable, *arguments]
         self._reserved = port
         self.port = port.number
@@ -88,7 +88,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id of the running server."""
+        """Return the process id of the running server."""
         assert self._child is not None, "not started"
         return self._child.pid
 
@@ -110,7 +110,7 @@ class Process:
         return self.started_seconds
 
     def stop(self) -> None:
-        """End it as an operator would, and by force when it does not go."""
+        """Stop it as an operator would, and kill it after a timeout."""
         child = self._child
         if child is None:
             return
@@ -123,14 +123,14 @@ class Process:
         self._child = None
 
     def cpu_seconds(self) -> float:
-        """Processor time of all threads so far, user and system."""
+        """Return the processor time of all threads so far, user and system."""
         text = Path(f"/proc/{self.pid}/stat").read_text()
-        # The command's name may hold spaces: fields are counted behind its closing bracket.
+        # The command's name may contain spaces: fields are counted after its closing bracket.
         fields = text.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
     def resident_bytes(self) -> int:
-        """Memory of the process that is in RAM now."""
+        """Return the resident memory of the process."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024

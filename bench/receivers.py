@@ -48,7 +48,7 @@ class Backends:
 
 
 def _milliseconds(at: float, body: bytes) -> float | None:
-    """From the moment that the event carries to its arrival; None if it carries none."""
+    """Return the time from the event's date to its arrival; None without a date."""
     text = dict(parse_qsl(body.decode())).get("DateCreated")
     if text is None:
         return None
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
     """One connection to one of the ports; ``place`` is None for the control port."""
 
     def __init__(self, backends: Backends, place: int | None) -> None:
-        """Begin with the first request."""
+        """Start with the first request."""
         self.backends = backends
         self.place = place
         self.parser = httptools.HttpRequestParser(self)
@@ -67,23 +67,23 @@ class Connection(asyncio.Protocol):
         self.body = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep where answers go."""
+        """Store the transport for responses."""
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Parse the received bytes."""
         self.parser.feed_data(data)
 
     def on_url(self, url: bytes) -> None:
-        """A request begins."""
+        """Start a request."""
         self.url, self.body = url, b""
 
     def on_body(self, body: bytes) -> None:
-        """A part of its body."""
+        """Append a part of its body."""
         self.body += body
 
     def on_message_complete(self) -> None:
-        """A request is whole: note and answer it."""
+        """Record the complete request and respond."""
         if self.place is None:
             shown = msgspec.json.encode(self.backends.answer(self.url.decode()))
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(shown)}\r\n\r\n"
@@ -97,11 +97,11 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(control_port: int, count: int) -> None:
-    """Listen, for good."""
+    """Listen until the process ends."""
     loop = asyncio.get_running_loop()
     backends = Backends()
     for place in range(count):
-        # The place is bound now: the function runs later.
+        # The index is bound now: the function runs later.
         made = await loop.create_server(
             lambda place=place: Connection(backends, place),  # type: ignore[misc]
             "127.0.0.1",

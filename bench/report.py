@@ -25,7 +25,7 @@ class Row:
         *,
         beside: tuple[str, ...] = (),
     ) -> None:
-        """Take the medians, and the ratios of the rate to the targets it is compared with."""
+        """Compute the medians, and the ratios of the rate to the compared targets."""
         self.name = name
         self.connections = connections
         self.rate = measured.median(name, connections, lambda s: s.rate)
@@ -37,7 +37,7 @@ class Row:
         self.ratios = {other: measured.ratio((name, other), connections) for other in beside}
 
     def line(self) -> str:
-        """The row as text."""
+        """Return the row as text."""
         ratios = ", ".join(f"{value:.2f} of {other}" for other, value in self.ratios.items())
         return (
             f"{self.name:<24}{self.connections:>4}{self.rate:>9.0f}{self.p50_us:>9.0f}"
@@ -45,7 +45,7 @@ class Row:
         ).rstrip()
 
     def record(self) -> dict[str, Any]:
-        """The row as values."""
+        """Return the row as values."""
         return {
             "target": self.name,
             "connections": self.connections,
@@ -60,7 +60,7 @@ class Row:
 
 
 def text(machine: dict[str, Any], rows: list[Row], facts: list[str], goals: list[Goal]) -> str:
-    """The whole report for a terminal."""
+    """Return the whole report for a terminal."""
     lines = [", ".join(f"{name} {value}" for name, value in machine.items()), "", HEAD]
     last = None
     for row in rows:
@@ -72,14 +72,14 @@ def text(machine: dict[str, Any], rows: list[Row], facts: list[str], goals: list
 
 
 def record_of_lines(machine: dict[str, Any], lines: list[str], goals: list[Goal]) -> dict[str, Any]:
-    """A report without a table, as values."""
+    """Return a report without a table, as values."""
     return record(machine, [], {}, goals) | {"lines": lines}
 
 
 def record(
     machine: dict[str, Any], rows: list[Row], facts: dict[str, float], goals: list[Goal]
 ) -> dict[str, Any]:
-    """The whole report as values."""
+    """Return the whole report as values."""
     return {
         "machine": machine,
         "rows": [row.record() for row in rows],

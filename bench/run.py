@@ -60,10 +60,10 @@ BESIDE = {
 
 
 class Bench:
-    """One run: the folder, the cores and the processes it uses."""
+    """One run: its folder, cores and processes."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
-        """Choose the cores and make an account for this run."""
+        """Choose the cores and create an account for this run."""
         self.folder = folder
         self.stack = stack
         self.credentials: Credentials = servers.make_credentials()
@@ -76,7 +76,7 @@ class Bench:
         return process
 
     def targets(self) -> tuple[Process, list[Target]]:
-        """Parlour, filled, and everything that is measured."""
+        """Parlour with a filled store, and all targets."""
         parlour = self.start(servers.parlour(self.folder, self.credentials))
         with Api(parlour.port, self.credentials) as api:
             names = workload.fill(api)
@@ -135,7 +135,7 @@ class Bench:
         return self.start(servers.constant(self.folder, name, body))
 
     def _update_each(self, parlour: Process, update: workload.Operation, count: int) -> None:
-        """Update every participant once, so that answers have their usual size."""
+        """Update every participant once, so that responses have their usual size."""
         load = client.Load(parlour.port, connections=1, seconds=20.0, requests_max=count)
         seen = client.run_requests(load, update.requests)
         assert seen.errors == 0, f"update participant: {seen}"
@@ -154,7 +154,7 @@ def rows_of(measured: Measured) -> list[report.Row]:
 def goals_of(
     measured: Measured, started: Startup, webhook_results: webhooks.Figures
 ) -> list[goals.Goal]:
-    """Every goal with its measured value."""
+    """Return every goal with its measured value."""
     most = max(CONNECTIONS)
     update, fetch = goals.UPDATE_TO_HANDLER_MIN, goals.FETCH_TO_CONSTANT_MIN
     grouped = goals.UPDATE_TO_ONE_TRANSACTION_MIN
@@ -215,7 +215,7 @@ def _webhook_goals(webhook_results: webhooks.Figures) -> list[goals.Goal]:
 
 
 def run_pair(plan: Plan, revision: str, json_path: Path | None) -> int:
-    """Measure this commit and an earlier one, nothing else; returns as ``run`` does."""
+    """Measure this commit and an earlier one only; return the same as ``run``."""
     with data_folder() as folder, ExitStack() as stack:
         bench = Bench(folder, stack)
         measured = interleaving.measure(
@@ -240,7 +240,7 @@ def run_pair(plan: Plan, revision: str, json_path: Path | None) -> int:
 
 
 def run(plan: Plan, starts: int, json_path: Path | None, revision: str) -> int:
-    """Measure, print and write; returns how many goals were missed, or -1 for wrong answers."""
+    """Measure, print and write; return how many goals were missed, or -1 for wrong responses."""
     with data_folder() as folder, ExitStack() as stack:
         bench = Bench(folder, stack)
         started = startup.measure(folder, bench.credentials, starts, bench.server_cores)
@@ -281,7 +281,7 @@ def _write(path: Path, shown: dict[str, Any]) -> None:
 
 
 def _verdict(measured: Measured, checked: list[goals.Goal]) -> int:
-    """How many goals were missed, or -1 for wrong answers."""
+    """Return how many goals were missed, or -1 for wrong responses."""
     if errors := measured.errors():
         print(f"wrong answers: {errors}", file=sys.stderr)
         return -1
@@ -293,7 +293,7 @@ def _print_result(text: str) -> None:
 
 
 def main() -> int:
-    """The command line of ``make bench``."""
+    """Run the command line of ``make bench``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round: a smoke run")
     parser.add_argument("--check", action="store_true", help="fail when a goal is missed")

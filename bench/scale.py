@@ -37,7 +37,7 @@ SYNCS = "SELECT coalesce(sum(fsyncs), 0) FROM pg_stat_io WHERE object = 'wal'"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one request of an operation costs, in microseconds of processor time and in bytes."""
+    """The cost of one request of an operation, in microseconds of processor time and in bytes."""
 
     operation: str
     rate: float
@@ -47,26 +47,26 @@ class Cost:
     flushes: float
 
     def carried(self, cores: int) -> tuple[float, float]:
-        """Requests per second of so many cores, and how many of the cores PostgreSQL needs."""
+        """Return the requests per second of so many cores, and the cores that PostgreSQL needs."""
         rate = cores * FULL_SHARE * 1e6 / (self.parlour_us + self.postgres_us)
         return rate, rate * self.postgres_us / 1e6 / FULL_SHARE
 
     def row(self) -> str:
-        """The cost as a row of a table."""
+        """Return the cost as a row of a table."""
         return (
             f"| {self.operation} | {self.parlour_us:,.0f} | {self.postgres_us:,.0f} "
             f"| {self.wal_bytes:,.0f} | {self.flushes:.2f} |"
         )
 
     def carried_row(self) -> str:
-        """What so many cores would carry as a row of a table."""
+        """Return the throughput of so many cores as a row of a table."""
         found = [self.carried(cores) for cores in CORES]
         cells = [f"{rate:,.0f} ({database:.0f})" for rate, database in found]
         return f"| {self.operation} | {' | '.join(cells)} |"
 
 
 def tables(costs: list[Cost], described: dict[str, object]) -> tuple[str, str]:
-    """Both tables as the page shows them."""
+    """Return both tables for the page."""
     head = (
         "| operation | Parlour, µs | PostgreSQL, µs | log, bytes | flushes |\n|---|--:|--:|--:|--:|"
     )
@@ -81,7 +81,7 @@ def tables(costs: list[Cost], described: dict[str, object]) -> tuple[str, str]:
 
 
 def write_page(shown: tuple[str, str]) -> None:
-    """Put both tables between their marks."""
+    """Write both tables between their marks."""
     page = PAGE.read_text()
     for mark, table in zip(("costs", "carried"), shown, strict=True):
         page = put(page, mark, table)
@@ -89,7 +89,7 @@ def write_page(shown: tuple[str, str]) -> None:
 
 
 def _postgres_seconds(server: Postgres) -> float:
-    """Processor time of the database server and everything it started."""
+    """Return the processor time of the database server and everything it started."""
     assert server.process is not None
     root, ticks = server.process.pid, 0
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -108,7 +108,7 @@ def _postgres_seconds(server: Postgres) -> float:
 def measure(
     operation: Operation, parlour: Process, postgres: Postgres, folder: Path, seconds: float
 ) -> Cost:
-    """Load one operation, and see what both have spent."""
+    """Load one operation, and return what both used."""
     requests = folder / "requests"
     client.write_requests(operation.requests, requests)
     load = client.Load(parlour.port, CONNECTIONS, seconds, operation.status)
@@ -167,7 +167,7 @@ def _record(cost: Cost) -> dict[str, float]:
 
 
 def main() -> None:
-    """The command line of ``make bench-scale``."""
+    """Run the command line of ``make bench-scale``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each is loaded")
     parser.add_argument("--json", type=Path, help="also write the result to this file")

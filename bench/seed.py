@@ -33,14 +33,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How much is stored. One message in ten is in one conversation, six are in long ones."""
+    """The number of rows. One message in ten is in one conversation, six are in long ones."""
 
     messages: int
     conversations: int
     users: int
 
     def message_counts(self) -> list[int]:
-        """Messages of every conversation: the longest, the long ones, and the short rest."""
+        """Return every conversation's messages: the longest, the long ones, the short rest."""
         longest = self.messages // 10
         long_ones = self.messages * 6 // 10 // LONG_MESSAGES
         others = self.conversations - 1 - long_ones
@@ -51,7 +51,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What requests to a filled store may name."""
+    """The names that requests to a filled store may use."""
 
     names: Names
     longest: str
@@ -60,7 +60,7 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """The sids of one row of each kind, made by the server."""
+    """The sids of one row of each kind, created by the server."""
 
     identity: str
     conversation_sid: str
@@ -70,7 +70,7 @@ class Template:
 
 
 def make_template(api: Api) -> Template:
-    """One conversation with one participant, who is a user, and one message."""
+    """Create one conversation with one participant, who is a user, and one message."""
     identity = "template@example.com"
     conversation = api.post("/v1/Conversations", FriendlyName="Template")
     path = f"/v1/Conversations/{conversation['sid']}"
@@ -82,7 +82,7 @@ def make_template(api: Api) -> Template:
 
 
 def database_of(data: Path) -> Path:
-    """The SQLite file in a server's data folder."""
+    """Return the SQLite file in a server's data folder."""
     for path in sorted(data.iterdir()):
         if path.is_file() and path.open("rb").read(len(SQLITE_HEADER)) == SQLITE_HEADER:
             return path
@@ -93,7 +93,7 @@ def fill(database: Path, template: Template, shape: Shape) -> Filled:
     """Copy the template's rows until the file has the shape; the server must be stopped."""
     connection = sqlite3.connect(database, isolation_level=None)
     try:
-        # Nothing here needs to survive a crash: a load that fails is thrown away.
+        # No crash safety is needed: a load that fails is discarded.
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
@@ -189,7 +189,7 @@ class _Filling:
         return dict(zip((name for name, *_ in cursor.description), found, strict=True))
 
     def _insert(self, table: str, template: Row, rows: Iterable[Row]) -> None:
-        """Write rows that are the template but for the columns they name."""
+        """Write copies of the template, except for the named columns."""
         columns = list(template)
         places = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"

@@ -17,7 +17,7 @@ PROGRAM = ("-m", "parlour")
 
 
 def make_credentials() -> Credentials:
-    """An account and a token that exist for one run only."""
+    """Return an account and a token that exist for one run only."""
     return Credentials("AC" + secrets.token_hex(16), secrets.token_hex(16))
 
 
@@ -30,10 +30,7 @@ def parlour(
     database: str = "",
     workers: int = 1,
 ) -> Process:
-    """Parlour on the database in ``folder/name``, with every setting at its default.
-
-    ``database``: or on this one of PostgreSQL, with so many workers.
-    """
+    """Return Parlour on the database in ``folder/name``, with every setting at its default."""
     port = ReservedPort()
     arguments = [*program, "serve", "--port", str(port.number), "--data", str(folder / name)]
     environment = {
@@ -72,7 +69,7 @@ def constant(folder: Path, name: str, body: bytes) -> Process:
 
 
 def receivers(folder: Path, count: int) -> Process:
-    """The backends that webhooks are sent to, so many ports in one process."""
+    """The webhook receivers: so many ports in one process."""
     port = ReservedPort()
     arguments = ["-m", "bench.receivers", str(port.number), str(count)]
     return Process(arguments, port=port, log=folder / "receivers.log")

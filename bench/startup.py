@@ -1,4 +1,4 @@
-"""How soon Parlour answers after it is started, and how much memory it has then."""
+"""The start of Parlour: the time to the first response, and the memory after it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from bench.api_client import Credentials
 
 AS_INSTALLED = str(Path(__file__).with_name("launch_as_installed.py"))
-# Memory is read a moment after the first answer, when what starts in the background has.
+# Memory is read a moment after the first response, when background work has started.
 SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """Medians over several starts: seconds to the first answer, and resident bytes after it."""
+    """Medians over several starts: seconds to the first response, and resident bytes after it."""
 
     first_seconds: float
     again_seconds: float

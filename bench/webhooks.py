@@ -52,7 +52,7 @@ class Span:
     grace_seconds: float
 
 
-# Longer than a webhook may take to answer, so that the hanging ones are timed out and retried.
+# Longer than the webhook timeout, so that the hanging ones are timed out and retried.
 FULL = Span(seconds=6.0, rounds=5, grace_seconds=1.0)
 # Next to other tests a machine may be slow; a webhook behind a hanging one takes longer.
 QUICK = Span(seconds=1.0, rounds=1, grace_seconds=3.0)
@@ -76,11 +76,11 @@ class Figures:
     rounds: list[Round]
 
     def healthy_ms(self, share: float) -> float:
-        """A percentile of all arrivals while every endpoint answers."""
+        """Return a percentile of all arrivals while every endpoint responds."""
         return statistics.median(percentile(each.healthy, share) for each in self.rounds)
 
     def beside_ms(self, share: float) -> float:
-        """A percentile of the arrivals at the others while one endpoint hangs."""
+        """Return a percentile of the arrivals at the others while one endpoint hangs."""
         return statistics.median(percentile(each.beside, share) for each in self.rounds)
 
     @property
@@ -92,17 +92,17 @@ class Figures:
 
     @property
     def late(self) -> int:
-        """How many did not arrive in time."""
+        """Return the number of webhooks that did not arrive in time."""
         return sum(
             math.isinf(time) for each in self.rounds for time in (*each.healthy, *each.beside)
         )
 
 
 class Backends:
-    """The receivers' process, as the benchmark talks to it."""
+    """The receivers' process and its control port."""
 
     def __init__(self, process: Process) -> None:
-        """Take a process that runs."""
+        """Create a client of a running process."""
         self._connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=10)
         self.ports: list[int] = self.ask("/ports")
 
@@ -112,12 +112,12 @@ class Backends:
         return json.loads(self._connection.getresponse().read())
 
     def url(self, place: int) -> str:
-        """Where one of them is."""
+        """Return the URL of one of them."""
         return f"http://127.0.0.1:{self.ports[place]}/hook"
 
 
 def percentile(times: list[float], share: float) -> float:
-    """The smallest time that this share of all is not above."""
+    """Return the smallest time that this share of all does not exceed."""
     ordered = sorted(times)
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
 
@@ -182,7 +182,7 @@ class Measurement:
         return sid
 
     def figures(self) -> Figures:
-        """Measure with every endpoint answering and with one hanging, in turns."""
+        """Measure with every endpoint responding and with one hanging, in turns."""
         self._arrivals(WARM_SECONDS)
         rounds = []
         for _ in range(self.span.rounds):
@@ -194,7 +194,7 @@ class Measurement:
         return Figures(rounds)
 
     def _arrivals(self, seconds: float, without: int | None = None) -> list[float]:
-        """The times that messages took to arrive, while they are sent at the rate."""
+        """Return the times that messages took to arrive, while they are sent at the rate."""
         first = self.next
         self.next += openloop.offer(
             self.parlour.port,
@@ -209,9 +209,9 @@ class Measurement:
         return times + [math.inf] * (expected - len(times))
 
     def _arrived(self, expected: int, without: int | None) -> list[float]:
-        """The times of so many arrivals, or of those that came within the grace period."""
+        """Return the times of so many arrivals, or of those within the grace period."""
         deadline = time.monotonic() + self.span.grace_seconds
-        # At least so long, so that one part of the measurement does not run into the next.
+        # A minimum, so that one part of the measurement does not overlap the next.
         time.sleep(QUIET_SECONDS)
         times: list[float] = []
         while True:  # Ends with the deadline.

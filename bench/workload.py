@@ -34,7 +34,7 @@ BODY = "The driver is at the door, the second parcel follows in the afternoon. P
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What requests may name: conversations, and who is in each (conversation, participant)."""
+    """The names that requests may use: conversations, and pairs of conversation and participant."""
 
     conversations: list[str]
     participants: list[tuple[str, str]]
@@ -61,7 +61,7 @@ def fill(api: Api) -> Names:
 
 
 def _participant_role(api: Api) -> str:
-    """The sid of a role for conversations that every service has from the start."""
+    """Return the sid of a role for conversations that every service has from the start."""
     for role in api.get("/v1/Roles")["roles"]:
         if role["type"] == "conversation":
             sid: str = role["sid"]
@@ -85,7 +85,7 @@ def _fill_conversation(api: Api, names: Names, conversation_sid: str, number: in
 def raw_request(
     credentials: Credentials, method: str, path: str, form: dict[str, object] | None = None
 ) -> bytes:
-    """One request as bytes, with the headers of the official Python SDK."""
+    """Return one request as bytes, with the headers of the official Python SDK."""
     body = urlencode(form).encode() if form is not None else b""
     lines = [
         f"{method} {path} HTTP/1.1",
@@ -106,7 +106,7 @@ def raw_request(
 
 
 def update_participant(credentials: Credentials, names: Names) -> Operation:
-    """Five form fields, one of them JSON; every participant in turn, each time another text."""
+    """Update five form fields, one of them JSON; every participant in turn, with new texts."""
     # Each of them at least twice, so that the second visit has something to change.
     participants = names.participants[: PREPARED // 2]
 
@@ -128,7 +128,7 @@ def update_participant(credentials: Credentials, names: Names) -> Operation:
 
 
 def create_message(credentials: Credentials, names: Names) -> Operation:
-    """A text by one of the participants, into every conversation in turn."""
+    """Send a text by one of the participants, into every conversation in turn."""
 
     def prepare(number: int, chance: random.Random) -> bytes:
         conversation_sid = names.conversations[number % len(names.conversations)]
@@ -145,7 +145,7 @@ def create_message(credentials: Credentials, names: Names) -> Operation:
 
 
 def fetch_participant(credentials: Credentials, names: Names) -> Operation:
-    """One participant by sid, chosen at random."""
+    """Fetch one participant by sid, chosen at random."""
 
     def prepare(_: int, chance: random.Random) -> bytes:
         conversation_sid, sid = chance.choice(names.participants)
@@ -156,7 +156,7 @@ def fetch_participant(credentials: Credentials, names: Names) -> Operation:
 
 
 def list_messages(credentials: Credentials, names: Names) -> Operation:
-    """The first page of 50 messages of a conversation chosen at random."""
+    """Fetch the first page of 50 messages of a conversation chosen at random."""
 
     def prepare(_: int, chance: random.Random) -> bytes:
         conversation_sid = chance.choice(names.conversations)
@@ -167,6 +167,6 @@ def list_messages(credentials: Credentials, names: Names) -> Operation:
 
 
 def _prepared(prepare: Callable[[int, random.Random], bytes]) -> list[bytes]:
-    """Prepared requests: the same at every run, so that two runs can be compared."""
+    """Return prepared requests: the same at every run, so that two runs can be compared."""
     chance = random.Random(SEED)
     return [prepare(number, chance) for number in range(PREPARED)]

@@ -1,4 +1,4 @@
-"""Baseline A: answers a constant of the size that Parlour answers, and does nothing else."""
+"""Baseline A: responds with a constant of the size of Parlour's response, and does nothing else."""
 
 from __future__ import annotations
 

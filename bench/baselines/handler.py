@@ -1,4 +1,4 @@
-"""Baseline B: does the work of *update participant*, and keeps nothing."""
+"""Baseline B: does the work of *update participant*, and stores nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer the participant that the request describes."""
+    """Respond with the participant that the request describes."""
     if scope["path"] == "/healthz":
         await update_handling.answer_health(send)
         return

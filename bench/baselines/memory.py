@@ -27,7 +27,7 @@ Key = tuple[str, str, str]
 
 
 class Memory:
-    """Answers by request, and the connection to Parlour that they come from."""
+    """Cached responses by request, and the connection to Parlour for cache misses."""
 
     def __init__(self) -> None:
         self._known: dict[Key, tuple[Header, bytes]] = {}
@@ -36,14 +36,14 @@ class Memory:
         self._lock = asyncio.Lock()
 
     async def accepted(self, header: Header) -> Header:
-        """The reply to a client's first frame, which is passed on once."""
+        """Return the reply to a client's first frame, which is forwarded once."""
         if not self._init_reply:
             self._upstream = await connect(PARLOUR_URL, compression=None, max_size=None)
             self._init_reply, _ = await self._asked(header, b"")
         return self._init_reply | {"id": header["id"]}
 
     async def answered(self, header: Header, payload: bytes) -> tuple[Header, bytes]:
-        """The reply to a request."""
+        """Return the reply to a request."""
         request = header["http_request"]
         key = (request["method"], request["path"], json.dumps(request["params"], sort_keys=True))
         if key not in self._known:

@@ -54,7 +54,7 @@ VALUES (?, ?, ?, 'onParticipantUpdated', ?, ?)
 
 
 class Database:
-    """The one connection, used only by the one helper thread."""
+    """The single connection, used only by the one helper thread."""
 
     def __init__(self, path: str) -> None:
         """Open the file as the server under test does: WAL, every commit on disk."""
@@ -95,7 +95,7 @@ class Database:
         self.execute(INSERT_EVENT, (*subject, now_ms, payload))
 
     def _make(self, first: Participant) -> tuple[str, str]:
-        """The row of a participant that was not seen before: a run needs no seeding."""
+        """Return the row of an unknown participant: a run needs no seeding."""
         assert first.identity is not None
         created = first.date_created
         key = (first.account_sid, first.conversation_sid, first.sid)
@@ -108,7 +108,7 @@ thread = ThreadPoolExecutor(max_workers=1)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Keep the change, then answer it."""
+    """Store the change, then respond."""
     if scope["path"] == "/healthz":
         await update_handling.answer_health(send)
         return

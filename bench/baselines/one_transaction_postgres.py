@@ -54,7 +54,7 @@ CONNECTIONS = 16
 
 
 class Database:
-    """The pool, made with the first request."""
+    """The pool, created with the first request."""
 
     def __init__(self, url: str) -> None:
         """Prepare for a database."""
@@ -62,7 +62,7 @@ class Database:
         self._opening: asyncio.Task[Any] | None = None
 
     async def pool(self) -> Any:
-        """The open pool."""
+        """Return the open pool."""
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
         return await self._opening
@@ -104,7 +104,7 @@ database = Database(os.environ["BENCH_DATABASE"])
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Keep the change, then answer it."""
+    """Store the change, then respond."""
     if scope["path"] == "/healthz":
         await update_handling.answer_health(send)
         return

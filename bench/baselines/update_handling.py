@@ -31,7 +31,7 @@ FORM_BYTES_MAX = 1 << 20
 
 
 class Participant(msgspec.Struct):
-    """A participant as the API shows it, keys in the documented order."""
+    """A participant as the API represents it, keys in the documented order."""
 
     account_sid: str
     conversation_sid: str
@@ -51,13 +51,13 @@ class Refused(Exception):  # noqa: N818 - named after the response.
     """The request is rejected; holds the status of the response."""
 
     def __init__(self, status: int) -> None:
-        """Keep the status."""
+        """Store the status."""
         super().__init__(status)
         self.status = status
 
 
 def authenticate(headers: Headers) -> str:
-    """The account of the Basic credentials, compared in constant time."""
+    """Return the account of the Basic credentials, compared in constant time."""
     for name, value in headers:
         if name == b"authorization":
             scheme, _, encoded = value.partition(b" ")
@@ -75,7 +75,7 @@ def authenticate(headers: Headers) -> str:
 
 
 async def read_form(receive: Receive) -> dict[str, str]:
-    """The parameters of the body, the last of each name."""
+    """Return the parameters of the body, the last of each name."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body", False):
@@ -88,13 +88,13 @@ async def read_form(receive: Receive) -> dict[str, str]:
 
 
 def sids_of(path: str) -> tuple[str, str]:
-    """Conversation and participant out of ``/v1/Conversations/CH…/Participants/MB…``."""
+    """Return conversation and participant of ``/v1/Conversations/CH…/Participants/MB…``."""
     parts = path.split("/")
     return parts[3], parts[5]
 
 
 def attributes_of(form: dict[str, str]) -> str:
-    """``Attributes`` as it was sent, once it is known to be JSON."""
+    """Return ``Attributes`` unchanged, once they are validated as JSON."""
     text = form.get("Attributes", "{}")
     try:
         msgspec.json.decode(text)
@@ -104,7 +104,7 @@ def attributes_of(form: dict[str, str]) -> str:
 
 
 def index_of(form: dict[str, str]) -> int | None:
-    """``LastReadMessageIndex`` as a number, if it was sent."""
+    """Return ``LastReadMessageIndex`` as a number, if present."""
     text = form.get("LastReadMessageIndex")
     try:
         return int(text) if text else None
@@ -113,7 +113,7 @@ def index_of(form: dict[str, str]) -> int | None:
 
 
 def participant_of(account_sid: str, path: str, form: dict[str, str]) -> Participant:
-    """The participant that the form describes."""
+    """Return the participant that the form describes."""
     conversation_sid, sid = sids_of(path)
     return Participant(
         account_sid=account_sid,

@@ -28,7 +28,7 @@ class LoadError(Exception):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What one run of the load client saw; times in microseconds."""
+    """The result of one run of the load client; times in microseconds."""
 
     requests: int
     seconds: float
@@ -45,10 +45,7 @@ class Result(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How hard and how long to load one server, and which status is right.
-
-    ``first`` is the number of the prepared request to begin with, counted round and round.
-    """
+    """The load and duration of one run, and the expected status."""
 
     port: int
     connections: int
@@ -60,14 +57,14 @@ class Load:
 
 
 def write_requests(requests: list[bytes], path: Path) -> None:
-    """Write prepared requests, each behind its length (4 bytes, little-endian)."""
+    """Write prepared requests, each with a length prefix (4 bytes, little-endian)."""
     framed = (struct.pack("<I", len(request)) + request for request in requests)
     path.write_bytes(b"".join(framed))
 
 
 @contextmanager
 def requests_file(requests: list[bytes]) -> Iterator[Path]:
-    """A temporary file of prepared requests."""
+    """Write a temporary file of prepared requests."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "requests"
         write_requests(requests, path)

@@ -10,12 +10,12 @@ import msgspec
 from bench.load.client import output_of, requests_file
 
 SOURCE = Path(__file__).with_name("offered.c")
-# The client gives the server this long to accept its connections, before the schedule begins.
+# The client gives the server this long to accept its connections, before the schedule starts.
 SETTLE_SECONDS = 0.3
 
 
 class Latencies(msgspec.Struct, frozen=True):
-    """Latencies of one kind of answer, in microseconds from when the request was due."""
+    """Latencies of one kind of response, in microseconds from when the request was due."""
 
     count: int
     p50_us: float
@@ -36,11 +36,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """One run. ``lag`` is how late the client itself was where it had a free connection.
-
-    ``unsent`` requests found no free connection within their wait, ``cut_off`` ones got no whole
-    answer.
-    """
+    """One run. ``lag`` is how late the client itself was where it had a free connection."""
 
     due: int
     sent: int
@@ -61,7 +57,7 @@ class Offered(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """How many requests a second to offer one server, and how long a caller is patient."""
+    """The rate of requests to offer one server, and the timeout of a caller."""
 
     port: int
     rate: float

@@ -52,17 +52,17 @@ class Seen(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Deliveries per second."""
+        """Return deliveries per second."""
         return self.frames / self.seconds
 
 
 def chunks(texts: Iterable[bytes]) -> bytes:
-    """Each behind its length (4 bytes, little-endian)."""
+    """Prefix each with its length (4 bytes, little-endian)."""
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 
 
 def write_scripts(path: Path, scripts: list[list[bytes]]) -> None:
-    """Write what each connection sends first: so many frames, and the frames."""
+    """Write the first frames of each connection: their number, and the frames."""
     path.write_bytes(b"".join(struct.pack("<I", len(each)) + chunks(each) for each in scripts))
 
 
@@ -91,7 +91,7 @@ class Sockets:
         return self._ask(f"connect {count} {tight}")
 
     def stall(self, count: int) -> Seen:
-        """Let the first connections stop reading, for good."""
+        """Let the first connections stop reading, permanently."""
         return self._ask(f"stall {count}")
 
     def fanout(self, messages: int, frames: int) -> Seen:
@@ -116,14 +116,14 @@ class Sockets:
         return msgspec.json.decode(line, type=Seen)
 
     def close(self) -> None:
-        """End it, and with it every connection."""
+        """Stop it, and with it every connection."""
         self._child.kill()
         self._child.communicate()
 
     def __enter__(self) -> Self:
-        """The client itself, which runs already."""
+        """Return the running client itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """Stop it."""
         self.close()

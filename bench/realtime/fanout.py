@@ -1,4 +1,4 @@
-"""The measurements of the fan-out: to many, past stalled ones, and from one member to ten."""
+"""Measurements of the fan-out: to many, past stalled ones, and from one member to ten."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class Place:
     cores: frozenset[int]
 
     def sockets(self) -> Sockets:
-        """A new load client of this server."""
+        """Return a new load client of this server."""
         return Sockets(self.process.port, self.scripts, self.trigger, self.cores)
 
 
 @dataclass(slots=True)
 class Fanout:
-    """What the rounds of both servers saw, by number of connections."""
+    """The results of both servers' rounds, by number of connections."""
 
     frames: int
     seen: dict[tuple[str, int], list[Seen]] = field(default_factory=dict)
     bytes_per_idle: dict[int, float] = field(default_factory=dict)
 
     def median(self, name: str, count: int, value: Callable[[Seen], float]) -> float:
-        """The median of one value over the rounds."""
+        """Return the median of one value over the rounds."""
         return statistics.median(map(value, self.seen[name, count]))
 
     def ratio(self, count: int) -> float:
@@ -81,7 +81,7 @@ def measure(
     deliveries: int,
     tell: Callable[[str], None],
 ) -> None:
-    """To so many connections at once, in interleaved rounds; and what each costs when idle."""
+    """Fan out to so many connections, in interleaved rounds; also the cost of each when idle."""
     open_ = {place.name: place.sockets() for place in places}
     try:
         parlour = next(place.process for place in places if place.name == PARLOUR)
@@ -108,7 +108,7 @@ def measure(
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """The healthy ones' latencies, with and without others that read nothing."""
+    """The latencies of healthy connections, with and without others that read nothing."""
 
     without: list[Seen]
     beside: list[Seen]

@@ -23,7 +23,7 @@ TOKEN_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key, which signs access tokens, and the service they are for."""
+    """An API key, which signs access tokens, and their service."""
 
     account_sid: str
     sid: str
@@ -31,7 +31,7 @@ class Key:
     service_sid: str
 
     def token(self, identity: str) -> str:
-        """An access token as the official helper libraries make it."""
+        """Return an access token as the official helper libraries create it."""
         now = int(time.time())
         grants = {"identity": identity, "chat": {"service_sid": self.service_sid}}
         claims = {"jti": f"{self.sid}-{now}", "iss": self.sid, "sub": self.account_sid}
@@ -41,13 +41,13 @@ class Key:
 
 
 def frame(header: dict[str, Any], payload: bytes = b"") -> bytes:
-    """One frame; clients end theirs without a line's end."""
+    """Return one frame; clients end theirs without a line's end."""
     written = json.dumps(header | {"payload_size": len(payload)}, separators=(",", ":")).encode()
     return b"TWILSOCK V3.0 %d\r\n%b\r\n%b" % (len(written), written, payload)
 
 
 def parsed(raw: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and payload of a frame."""
+    """Return header and payload of a frame."""
     first, _, rest = raw.partition(b"\r\n")
     size = int(first.split()[-1])
     header: dict[str, Any] = json.loads(rest[:size])
@@ -56,7 +56,7 @@ def parsed(raw: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def init(token: str, number: int) -> bytes:
-    """The first frame of a connection."""
+    """Return the first frame of a connection."""
     registration = {
         "product": "ip_messaging",
         "type": "ers",
@@ -85,7 +85,7 @@ def request(
     params: dict[str, Any] | None = None,
     payload_type: str = JSON,
 ) -> bytes:
-    """An HTTP request through the socket."""
+    """Return an HTTP request through the socket."""
     header = {
         "id": _id(number, "message"),
         "method": "message",
@@ -103,7 +103,7 @@ def request(
 
 
 def subscribe(number: int, objects: list[tuple[str, str]]) -> bytes:
-    """Establish subscriptions to objects of a type and sid, from now on: nothing is replayed."""
+    """Return frames that subscribe to objects of a type and sid, from now on, without a replay."""
     requests = [
         {"object_sid": sid, "object_type": type_, "last_event_id": None} for type_, sid in objects
     ]

@@ -1,4 +1,4 @@
-"""A conversation with many listeners, made through REST, and what each connection first sends."""
+"""A conversation with many listeners, made through REST, and the first frames of each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Room:
     user_sids: dict[str, str]
 
     def script(self, number: int) -> list[bytes]:
-        """What the SDK sends at its start, for the connection with this number."""
+        """Return the SDK's frames at its start, for the connection with this number."""
         identity = self.identities[number % len(self.identities)]
         user_sid = self.user_sids[identity]
         mine = ObjectName(ObjectKind.MY_CONVERSATIONS, user_sid)
@@ -59,7 +59,7 @@ class Room:
         return [begin, *requests, frames.subscribe(len(control_requests), known)]
 
     def by_rest(self) -> list[bytes]:
-        """Requests that create a message, as the official Python library sends them."""
+        """Return requests that create a message, as the official Python library sends them."""
         path = f"/v1/Conversations/{self.conversation_sid}/Messages"
         return [
             workload.raw_request(self.credentials, "POST", path, {"Author": "system", "Body": BODY})
@@ -67,7 +67,7 @@ class Room:
         ]
 
     def by_socket(self) -> list[bytes]:
-        """Frames with which a connected member creates a message."""
+        """Return frames with which a connected member creates a message."""
         path = f"/Client/v2/Conversations/{self.conversation_sid}/Messages"
         body = {"body": BODY, "attributes": "{}"}
         return [
@@ -104,7 +104,7 @@ def fill(process: Process, credentials: Credentials, key: frames.Key, members: i
 
 
 def raise_file_limit() -> None:
-    """Let this process, and those it starts, hold as many connections as they may."""
+    """Raise the limit of open files of this process, and of those it starts."""
     import resource  # noqa: PLC0415 - it exists on Unix only.
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

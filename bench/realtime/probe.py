@@ -1,4 +1,4 @@
-"""Listens as one connection, to learn which frames a message becomes."""
+"""Listens as one connection, to learn the frames of a message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ProbeError(Exception):
 
 
 def frames_of_a_message(room: Room) -> list[bytes]:
-    """What one listener is sent for one message."""
+    """Return the frames that one listener receives for one message."""
     url = f"ws://127.0.0.1:{room.process.port}/v3/wsconnect"
     with connect(url, compression=None, max_size=None) as socket:
         for each in room.script(0):

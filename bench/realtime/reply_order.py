@@ -1,9 +1,4 @@
-"""What the order of replies costs: replies behind notifications, and the same with none.
-
-A connection that listens to nothing is sent no notifications, so its replies wait for none: that is
-the time without the rule. The client here handles everything at once and is on the same machine: on
-another one a round trip comes on top (docs/explanation/realtime.md).
-"""
+"""The cost of the order of replies: replies after notifications, and the same without any."""
 
 from __future__ import annotations
 
@@ -40,7 +35,7 @@ class Ordered(NamedTuple):
 
 
 class _Client:
-    """A connection that acknowledges notifications as they come."""
+    """A connection that acknowledges notifications on arrival."""
 
     def __init__(self, room: Room, number: int, *, listens: bool) -> None:
         self._room = room
@@ -64,7 +59,7 @@ class _Client:
         self._socket.close()
 
     def receive_until(self, mark: bytes) -> None:
-        """Take frames up to the first that has a mark in it."""
+        """Receive frames up to the first that contains a mark."""
         while True:  # Ends with that frame, or with the connection.
             raw = self._socket.recv()
             assert isinstance(raw, bytes)
@@ -76,7 +71,7 @@ class _Client:
                 return
 
     def ask_ms(self, method: str, path: str, body: object = None, **params: str) -> float:
-        """Time from a request to its reply."""
+        """Return the time from a request to its reply."""
         number = next(self._ids)
         kind = frames.JSON if body is None else frames.JSON_COMMAND
         request = frames.request(number, method, path, body, params, kind)
@@ -87,7 +82,7 @@ class _Client:
 
 
 def measure(room: Room, count: int) -> Ordered:
-    """So many replies of each kind."""
+    """Measure so many replies of each kind."""
     sid = room.conversation_sid
     messages = f"/Client/v2/Conversations/{sid}/Messages"
     body = {"body": BODY, "attributes": "{}"}

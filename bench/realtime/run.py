@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of everything."""
+    """The sizes of all measurements."""
 
     counts: tuple[int, ...] = (1000, 5000)
     rounds: int = 3
@@ -52,7 +52,7 @@ PER_SECOND = 20.0
 
 @dataclass(slots=True)
 class Figures:
-    """All that a run measured."""
+    """All results of a run."""
 
     fanout: Fanout
     stalled: Stalled
@@ -64,7 +64,7 @@ class Figures:
 
 
 def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
-    """Every measurement, one after another on the same two servers."""
+    """Run every measurement, one after another on the same two servers."""
     server_cores, load_cores = cores_apart()
     parlour, credentials, key = listeners.serve(folder, "parlour", server_cores)
     stack.enter_context(parlour)
@@ -142,7 +142,7 @@ def _measure_clients(
 
 
 def goals_of(figures: Figures, plan: Plan) -> list[Goal]:
-    """Every goal with its measured value."""
+    """Return every goal with its measured value."""
     spread, few = figures.fanout, min(plan.counts)
     found = [
         goals.at_least(
@@ -209,7 +209,7 @@ def lines_of(figures: Figures, plan: Plan) -> list[str]:
 
 
 def run(plan: Plan, json_path: Path | None) -> int:
-    """Measure, print and write; returns how many goals were missed."""
+    """Measure, print and write; return how many goals were missed."""
     listeners.raise_file_limit()
     with data_folder() as folder, ExitStack() as stack:
         figures = measure(folder, stack, plan)
@@ -230,7 +230,7 @@ def _print_result(text: str) -> None:
 
 
 def main() -> int:
-    """The command line of ``make bench-realtime``."""
+    """Run the command line of ``make bench-realtime``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few of everything: a smoke run")
     parser.add_argument("--check", action="store_true", help="fail when a goal is missed")

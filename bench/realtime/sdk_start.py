@@ -1,4 +1,4 @@
-"""How long the client SDK takes to start, against Parlour and against a stand-in from memory."""
+"""The start time of the client SDK, against Parlour and against a stand-in from memory."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Start:
 
 
 def ensure_sdk() -> None:
-    """The client SDK, as the contract tests' lock file names it."""
+    """The client SDK, in the version of the contract tests' lock file."""
     install_packages(SDK_FOLDER)
 
 
 def fill(process: Process, credentials: Credentials, conversations: int) -> None:
-    """A user in many conversations, each with another member and a few messages."""
+    """Create a user in many conversations, each with another member and a few messages."""
     with Api(process.port, credentials) as api:
         for number in range(conversations):
             sid = api.post("/v1/Conversations", FriendlyName=f"Order {number}")["sid"]
@@ -52,7 +52,7 @@ def fill(process: Process, credentials: Credentials, conversations: int) -> None
 
 
 def stand_in(folder: Path, parlour: Process) -> Process:
-    """The server that answers from memory what Parlour answered once."""
+    """The server that serves cached responses of Parlour."""
     port = ReservedPort()
     return Process(
         ["-m", "bench.baselines.serve", "memory", str(port.number)],
@@ -89,7 +89,7 @@ def sdk(
 
 
 def start(port: int, key: Key, conversations: int, cores: frozenset[int]) -> Start:
-    """One start of a client of the user."""
+    """Start a client of the user once."""
     seen = sdk("start", port, [key.token(IDENTITY)], cores, COUNT=conversations)
     return Start(seen["initializedMs"], seen["joinedMs"])
 
@@ -103,7 +103,7 @@ class Starts:
 
     @property
     def initialized_ms(self) -> float:
-        """Until the client is ready, the median."""
+        """Return the time until the client is ready, the median."""
         return statistics.median(each.initialized_ms for each in self.parlour)
 
     @property
@@ -122,7 +122,7 @@ def measure(
     *,
     rounds: int,
 ) -> Starts:
-    """Starts against both in turn; before them one of each, which fills the memory."""
+    """Measure starts against both in turn; before them one of each, which fills the cache."""
     found = Starts([], [])
     both = [(parlour.port, found.parlour), (memory.port, found.memory)]
     for port, _ in both:

@@ -18,7 +18,7 @@ RATE = int(os.environ["CLOCK_RATE"])
 
 
 class FastClock(SystemClock):
-    """The machine's clock, going faster."""
+    """The machine's clock, accelerated."""
 
     def now_ms(self) -> int:
         """Return milliseconds since 1970 on the accelerated clock."""

@@ -1,4 +1,4 @@
-"""Runs the server with other limits, so that a test reaches them soon: NAME=VALUE, in LIMITS."""
+"""Runs the server with other limits, given as NAME=VALUE in the variable LIMITS."""
 
 from __future__ import annotations
 

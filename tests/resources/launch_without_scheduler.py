@@ -7,7 +7,7 @@ from parlour.operations.scheduler import Scheduler
 
 
 async def start(_self: Scheduler) -> None:
-    """Begin nothing."""
+    """Start no jobs."""
 
 
 Scheduler.start = start  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""The media of one service for tests, as an account or as one of its users sees them."""
+"""The media of one service for tests, with requests of an account or of one of its users."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ class MediaClient:
 
     @classmethod
     def of_account(cls, server: Server, api: Api, service_sid: str) -> MediaClient:
-        """As the account itself."""
+        """Create a client of the account itself."""
         pair = base64.b64encode(f"{api.sid}:{api.token}".encode()).decode()
         return cls(server, service_sid, {"Authorization": f"Basic {pair}"})
 
     @classmethod
     def of_user(cls, server: Server, api: Api, service_sid: str, identity: str) -> MediaClient:
-        """As a user of the service."""
+        """Create a client of a user of the service."""
         form = {"Identity": identity, "ServiceSid": service_sid}
         made = api.under("/parlour/v1").post("/Tokens", form).expect(201)
         return cls(server, service_sid, {"X-Twilio-Token": made["token"]})
 
     @property
     def path(self) -> str:
-        """Where the media are."""
+        """The path of the media."""
         return f"/v1/Services/{self.service_sid}/Media"
 
     def ask(
         self, method: str, path: str, body: Body = None, headers: Mapping[str, str] = {}
     ) -> Answer:
-        """One request with the caller's credentials; the path may be a whole URL."""
+        """Send one request with the caller's credentials; the path may be a complete URL."""
         return self.ask_bare(method, path, body, {**self.credentials, **headers})
 
     def ask_bare(
         self, method: str, path: str, body: Body = None, headers: Mapping[str, str] = {}
     ) -> Answer:
-        """One request without them."""
+        """Send one request without credentials."""
         parts = urlsplit(path)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         return exchange(self.server.port, method, target, body, headers)
@@ -78,7 +78,7 @@ class MediaClient:
         return self.ask("POST", path, content, headers)
 
     def add(self, content: Body = b"hello", content_type: str = "text/plain", **q: str) -> Medium:
-        """A new medium."""
+        """Upload a medium and return its record."""
         made: Medium = self.upload(content, content_type, **q).expect(201)
         return made
 
@@ -93,7 +93,7 @@ class MediaClient:
         return self.ask("GET", f"{self.path}/{sid}", headers=headers)
 
     def content(self, sid: str, **headers: str) -> Answer:
-        """The bytes, by the caller's credentials."""
+        """Return the bytes, downloaded with the caller's credentials."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.ask("GET", f"{self.path}/{sid}/Content", headers=named)
 
@@ -106,12 +106,12 @@ class MediaClient:
         )
 
     def direct(self, medium: Medium, **headers: str) -> Answer:
-        """The bytes, by the temporary URL of a record, without credentials."""
+        """Return the bytes, downloaded by a record's temporary URL without credentials."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.ask_bare("GET", direct_url(medium), headers=named)
 
     def sees(self, sid: str) -> bool:
-        """Whether each way to see a medium shows it; all or none of them must."""
+        """Return whether the medium is visible; all ways to read it must agree."""
         answers = [self.look(sid), self.content(sid)]
         shown = [answer.status == 200 for answer in answers]
         shown.append(self.look_at_all([sid]).expect(200)[0]["code"] == 200)
@@ -128,7 +128,7 @@ class Part:
 
     @classmethod
     def file(cls, content: bytes, filename: str, content_type: str | None = None) -> Part:
-        """A file."""
+        """Return a file part."""
         head = f'Content-Disposition: form-data; name="file"; filename="{filename}"'
         return cls(
             content, head if content_type is None else f"{head}\r\nContent-Type: {content_type}"
@@ -136,7 +136,7 @@ class Part:
 
     @classmethod
     def field(cls, name: str, text: str) -> Part:
-        """A field that is no file."""
+        """Return a field part."""
         return cls(text.encode(), f'Content-Disposition: form-data; name="{name}"')
 
     def written(self) -> bytes:
@@ -145,7 +145,7 @@ class Part:
 
 
 def direct_url(medium: Medium) -> str:
-    """The temporary URL of a record."""
+    """Return the temporary URL of a record."""
     url: str = medium["links"]["content_direct_temporary"]
     return url
 

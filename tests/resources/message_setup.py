@@ -1,4 +1,4 @@
-"""Messages of a conversation for tests, and rows that no operation of the API makes."""
+"""Messages of a conversation for tests, and rows that no operation of the API creates."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ class MessageClient(ConversationClient):
 
     @property
     def account_sid(self) -> str:
-        """Whose it is."""
+        """The sid of its account."""
         sid: str = self.conversation["account_sid"]
         return sid
 
     @property
     def service_sid(self) -> str:
-        """The service it is in."""
+        """The sid of its service."""
         sid: str = self.conversation["chat_service_sid"]
         return sid
 
     def post(self, form: Fields | None = None, **more: Any) -> Message:
-        """A new message."""
+        """Create a message."""
         made: Message = self.api.post(self.messages, form, **more).expect(201)
         return made
 
     def read(self, message: Message) -> Message:
-        """A message as it is now."""
+        """Fetch a message."""
         found: Message = self.api.get(f"{self.messages}/{message['sid']}").expect(200)
         return found
 
@@ -61,7 +61,7 @@ class MessageClient(ConversationClient):
         return [each["body"] for each in page["messages"]]
 
     def refuses_post(self, form: Fields, code: int, status: int = 400) -> dict[str, Any]:
-        """A new message is refused, and nothing is left of it."""
+        """Check that a new message is rejected, and leaves nothing behind."""
         self.settle()
         before, events_before = self.bodies(), self.events()
         error: dict[str, Any] = self.api.post(self.messages, form).refuses(status, code)
@@ -69,7 +69,7 @@ class MessageClient(ConversationClient):
         return error
 
     def refuses_edit(self, message: Message, form: Fields, code: int) -> None:
-        """A change of a message is refused, and nothing changes."""
+        """Check that an update of a message is rejected, and changes nothing."""
         self.settle()
         before, events_before = self.read(message), self.events()
         self.edit(message, form).refuses(400, code)
@@ -88,19 +88,19 @@ class MessageClient(ConversationClient):
         )
 
     def receipts(self, message: Message) -> list[dict[str, Any]]:
-        """The receipts of a message."""
+        """Return the receipts of a message."""
         page = self.api.get(f"{self.messages}/{message['sid']}/Receipts").expect(200)
         found: list[dict[str, Any]] = page["delivery_receipts"]
         return found
 
     def in_group(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """A group of three numbers: the projected one of alice, and two natives."""
+        """Create a group of three numbers: alice's projected one, and two native ones."""
         own = self.projected("alice")
         return own, [self.add({ADDRESS: phone_number()}) for _ in range(2)]
 
 
 def seed_media(server: Server, account_sid: str, service_sid: str, **more: Any) -> str:
-    """A medium, as an upload leaves it; gives its sid."""
+    """Insert a medium, as an upload leaves it; return its sid."""
     now_ms = int(time.time() * 1000)
     row: dict[str, Any] = {
         "account_sid": account_sid,
@@ -119,7 +119,7 @@ def seed_media(server: Server, account_sid: str, service_sid: str, **more: Any) 
 
 
 def seed_template(server: Server, account_sid: str, body: str) -> str:
-    """A content template; gives its sid."""
+    """Insert a content template; return its sid."""
     now_ms = int(time.time() * 1000)
     row: dict[str, Any] = {
         "account_sid": account_sid,

@@ -20,7 +20,7 @@ PROXY_ADDRESS = "MessagingBinding.ProxyAddress"
 PROJECTED_ADDRESS = "MessagingBinding.ProjectedAddress"
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
-# Long ago, so that any later change of the date shows.
+# Long ago, so that any later change of the date is visible.
 IMPORTED = {"DateCreated": "2020-01-01T00:00:00Z", "DateUpdated": "2020-01-02T00:00:00Z"}
 
 Participant = dict[str, Any]
@@ -36,7 +36,7 @@ class ConversationClient:
 
     @classmethod
     def make(cls, server: Server, api: Api, **form: str) -> ConversationClient:
-        """A new conversation."""
+        """Create a conversation."""
         return cls(server, api, api.post("/Conversations", form).expect(201))
 
     @property
@@ -51,49 +51,49 @@ class ConversationClient:
         return f"/Conversations/{self.sid}/Participants"
 
     def add(self, form: Mapping[str, str]) -> Participant:
-        """A new participant, dated in 2020."""
+        """Create a participant, dated in 2020."""
         made: Participant = self.api.post(self.path, {**IMPORTED, **form}).expect(201)
         return made
 
     def chat(self, identity: str = "alice") -> Participant:
-        """A participant that has an identity only."""
+        """Create a participant with an identity only."""
         return self.add({"Identity": identity})
 
     def phone(self) -> Participant:
-        """A participant that is reached by SMS through a proxy address."""
+        """Create a participant that is reached by SMS through a proxy address."""
         return self.add({ADDRESS: phone_number(), PROXY_ADDRESS: PROXY})
 
     def whatsapp(self) -> Participant:
-        """A participant that is reached by WhatsApp."""
+        """Create a participant that is reached by WhatsApp."""
         number = f"whatsapp:{phone_number()}"
         return self.add({ADDRESS: number, PROXY_ADDRESS: f"whatsapp:{PROXY}"})
 
     def bare(self) -> Participant:
-        """A projected address without an identity."""
+        """Create a participant with a projected address and without an identity."""
         return self.add({PROJECTED_ADDRESS: phone_number()})
 
     def projected(self, identity: str = "alice") -> Participant:
-        """An identity with a projected address."""
+        """Create a participant with an identity and a projected address."""
         return self.add({"Identity": identity, PROJECTED_ADDRESS: phone_number()})
 
     def native(self) -> Participant:
-        """An address without a proxy: a group needs a participant with a projected address."""
+        """Create a participant with an address and no proxy, for groups."""
         self.bare()
         return self.add({ADDRESS: phone_number()})
 
     def of_kind(self, kind: str) -> Participant:
-        """A new participant of the named kind."""
+        """Create a participant of the named kind."""
         made: Participant = getattr(self, kind)()
         return made
 
     def default_role(self) -> str:
-        """The role that a new participant of this service gets."""
+        """Return the default role of a participant of this service."""
         service = self.api.under("/v1").service(self.conversation["chat_service_sid"])
         sid: str = service.get("/Configuration").expect(200)["default_conversation_role_sid"]
         return sid
 
     def say(self, count: int) -> None:
-        """So many messages."""
+        """Create this many messages."""
         for number in range(count):
             body = str(number)
             self.api.post(f"/Conversations/{self.sid}/Messages", Body=body).expect(201)
@@ -103,7 +103,7 @@ class ConversationClient:
         return self.api.post(f"{self.path}/{participant['sid']}", form)
 
     def fetch(self, participant: Participant) -> bytes:
-        """The participant, byte for byte as it is shown."""
+        """Return the participant's record, byte for byte."""
         answer = self.api.get(f"{self.path}/{participant['sid']}")
         answer.expect(200)
         return answer.body
@@ -133,7 +133,7 @@ class ConversationClient:
     def refuses(
         self, participant: Participant, form: Fields, code: int, status: int = 400
     ) -> dict[str, Any]:
-        """An update is refused, and neither the participant nor the event log changes."""
+        """Check that an update is rejected, and changes neither participant nor event log."""
         before, events_before = self.fetch(participant), self.events()
         error: dict[str, Any] = self.update(participant, form).refuses(status, code)
         assert self.fetch(participant) == before
@@ -148,7 +148,7 @@ class ConversationClient:
 
 
 def make_role(api: Api, kind: str = "conversation") -> str:
-    """A new role of the service of `api`; its sid."""
+    """Create a role of the service of `api`; return its sid."""
     permission = {"conversation": "sendMessage", "service": "joinConversation"}[kind]
     form = {"FriendlyName": "made", "Type": kind, "Permission": permission}
     sid: str = api.post("/Roles", form).expect(201)["sid"]

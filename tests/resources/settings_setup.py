@@ -1,4 +1,4 @@
-"""What tests of an account's and a service's settings have in common."""
+"""Helpers of tests of an account's and a service's settings."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ NOWHERE = {
     "AC": "AC" + "0" * 31 + "1",
     "SK": "SK" + "0" * 31 + "1",
 }
-"""Well-formed sids that nothing has."""
+"""Well-formed sids that were never assigned."""
 
 
 def new_account_api(server: Server) -> Api:
-    """A new account, so that a test may change what others rely on."""
+    """Create an account, so that a test may change settings that others use."""
     return Api(server.base_url, *server.make_account())
 
 
 def new_service_api(api: Api, name: str = "Of its own") -> Api:
-    """A new service of the account, in the service form of the paths."""
+    """Create a service of the account; return a client with the service form of the paths."""
     sid = api.under("/v1").post("/Services", FriendlyName=name).expect(201)["sid"]
     return api.service(sid)
 
@@ -74,7 +74,7 @@ def changes(api: Api, path: str, form: Fields, **expected: Any) -> dict[str, Any
 def refuses(
     server: Server, api: Api, path: str, form: Fields, code: int, status: int = 400
 ) -> dict[str, Any]:
-    """An update is refused, and neither the resource nor the event log changes."""
+    """Check that an update is rejected, and changes neither the resource nor the event log."""
     assert api.sid is not None
     before, changes_before = api.get(path).body, _changes_in_log(server, api.sid)
     error: dict[str, Any] = api.post(path, form).refuses(status, code)

@@ -1,4 +1,4 @@
-"""Accounts and API keys, as the SDKs ask for them in version 2010-04-01."""
+"""Accounts and API keys, as the SDKs request them in version 2010-04-01."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+000
 
 @pytest.fixture(scope="module")
 def own(server: Server) -> Iterator[Api]:
-    """An account, below the place of its keys."""
+    """An account, with the base path of its keys."""
     api = new_account_api(server)
     yield api.under(f"/2010-04-01/Accounts/{api.sid}")
     api.close()

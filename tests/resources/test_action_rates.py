@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.realtime.clients import ScenarioRunner
 
 BURST = limits.ACTIONS_WINDOW_MS // 1000
-"""What passes at once where one action per second is allowed."""
+"""The burst at a rate of one action per second."""
 TOO_MANY = (429, 50063)
 TOO_MANY_OF_ACCOUNT = (429, 50074)
 

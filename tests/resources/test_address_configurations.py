@@ -1,4 +1,4 @@
-"""Address configurations: what a message from a stranger to one of our addresses makes."""
+"""Address configurations: the effect of a stranger's message to a configured address."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def make(api: Api, **form: Any) -> dict[str, Any]:
 
 
 def creation(**members: Any) -> dict[str, Any]:
-    """The form of members of AutoCreation."""
+    """Return the form of members of AutoCreation."""
     return {f"AutoCreation.{name}": value for name, value in members.items()}
 
 

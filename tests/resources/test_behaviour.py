@@ -154,7 +154,7 @@ def test_a_removed_service_frees_its_pairs_at_once(server: Server, api: Api) -> 
 
 
 def one_of_many(answers: list[Answer], code: int) -> dict[str, Any]:
-    """Exactly one was made, and all others were refused with this code."""
+    """Check that exactly one was created, and all others were rejected with this code."""
     assert sorted(answer.status for answer in answers) == [201] + [409] * (TOGETHER - 1)
     assert {answer.code for answer in answers} == {None, code}
     (won,) = (answer.json for answer in answers if answer.status == 201)
@@ -271,7 +271,7 @@ def test_the_read_horizon_is_one_for_participant_and_user(room: ConversationClie
 
 
 def below(server: Server, conversation_sid: str) -> dict[str, int]:
-    """How many rows there are below a conversation."""
+    """Return the number of rows below a conversation."""
     counted = {}
     with closing(connect(server)) as connection:
         for table in ("participant", "message", "receipt", "scoped_webhook", "pending_pair"):
@@ -281,7 +281,7 @@ def below(server: Server, conversation_sid: str) -> dict[str, int]:
 
 
 def furnished(server: Server, api: Api) -> ConversationClient:
-    """A conversation with something of everything below it."""
+    """Create a conversation with objects of every kind below it."""
     room = ConversationClient.make(server, api)
     room.chat()
     room.phone()

@@ -1,4 +1,4 @@
-"""Many who change the same conversations at once: nothing is lost, and nothing comes twice."""
+"""Concurrent changes of the same conversations: no event is lost or duplicated."""
 
 from __future__ import annotations
 

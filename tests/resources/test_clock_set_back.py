@@ -41,12 +41,12 @@ PAST, FUTURE = "2001-02-03T04:05:06Z", "2101-02-03T04:05:06Z"
 
 
 class JumpingClock(SystemClock):
-    """The machine's clock, off by as much as a test sets."""
+    """The machine's clock with an offset that a test sets."""
 
     offset_ms = 0
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970, and the offset."""
+        """Return milliseconds since 1970, plus the offset."""
         return super().now_ms() + JumpingClock.offset_ms
 
 
@@ -64,7 +64,7 @@ class Dates:
         self.wrong: list[str] = []
 
     def see(self, name: str, row: Any) -> None:
-        """Compare with what the row had before."""
+        """Compare with the row's earlier values."""
         if row.date_updated < row.date_created:
             self.wrong.append(f"{name}: updated before it was created")
         if row.date_updated < self.latest.get(name, 0):
@@ -320,7 +320,7 @@ async def _notes_are_gone(instance: InProcessServer) -> bool:
 
 
 async def _note(kind: str, scope: Scope, tx: Transaction) -> None:
-    """Something that was deleted while the clock was three days ahead."""
+    """Queue a purge that is due in three days, as if the clock had been ahead."""
     due = (tx.now + 72 * HOUR_MS) * 1000
     await tx.run(purge.ENQUEUE, scope.account_sid, f"{kind}{due:032}", kind, due)
 

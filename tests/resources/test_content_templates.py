@@ -1,4 +1,4 @@
-"""Content templates: an account keeps them, and messages are made with them."""
+"""Content templates: stored by an account, and used for messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations made together with their participants: checked at once, completed soon."""
+"""Conversations created with their participants: validated at once, completed soon."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def send(api: Api, *participants: Participant, **form: str) -> Answer:
 
 
 def completed(api: Api, started: dict[str, Any]) -> tuple[dict[str, Any], list[Participant]]:
-    """The conversation and its participants, once it is no more initializing."""
+    """Return the conversation and its participants once it is no longer initializing."""
     path = f"/Conversations/{started['sid']}"
     conversation = eventually(
         lambda: api.get(path).expect(200),
@@ -343,7 +343,7 @@ def test_the_same_key_gets_the_same_response(form_api: Api) -> None:
 
 
 class Asleep:
-    """A server that completes nothing, until it is killed and started as it should be."""
+    """A server that completes nothing, until it is killed and restarted normally."""
 
     def __init__(self, data_dir: Path) -> None:
         program = (str(Path(__file__).with_name("launch_without_scheduler.py")),)
@@ -351,17 +351,17 @@ class Asleep:
         self.api = self.client(self.server)
 
     def client(self, server: Server) -> Api:
-        """The account of the first server, on either."""
+        """A client of the first server's account, on either server."""
         return Api(server.base_url, self.server.account_sid, self.server.auth_token)
 
     def wake(self) -> Api:
-        """Kill it, and start it as it should be; the same account there."""
+        """Kill it, and restart it normally; return a client of the same account."""
         self.server.kill()
         self.awake = Server(self.server.data_dir).start()
         return self.client(self.awake)
 
     def close(self) -> None:
-        """End whichever runs."""
+        """Stop the running server."""
         self.server.close()
         if hasattr(self, "awake"):
             self.awake.close()

@@ -1,4 +1,4 @@
-"""Conversations: made, found, listed, changed and removed, by sid and by unique name."""
+"""Conversations: created, fetched, listed, updated and deleted, by sid and by unique name."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def test_a_missing_conversation_comes_before_a_bad_parameter(form_api: Api) -> N
 
 
 def pages_of(api: Api, path: str, **query: Any) -> list[str]:
-    """The sids of all pages, forwards, each page checked against the way back."""
+    """Return the sids of all pages, forwards, each page checked against the way back."""
     sids: list[str] = []
     before: list[Conversation] | None = None
     answer = api.get(path, query).expect(200)
@@ -468,7 +468,7 @@ def test_an_inactive_conversation_has_only_the_timer_to_closed(form_api: Api) ->
 
 
 def seconds_of(date: str) -> float:
-    """Seconds since 1970 of a date as it is shown."""
+    """Return the seconds since 1970 of a date in a response."""
     return float(time.mktime(time.strptime(date + "+0000", "%Y-%m-%dT%H:%M:%SZ%z")) - time.timezone)
 
 

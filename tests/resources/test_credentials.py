@@ -1,4 +1,4 @@
-"""Push credentials: their secrets go in and never come out."""
+"""Push credentials: their secrets are write-only."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_secrets_are_encrypted(server: Server) -> None:
 
 
 def _opened(server: Server, sid: str, bound_to: str) -> CredentialSecrets:
-    """The secrets of a credential, as the push service would be shown them."""
+    """Return the decrypted secrets of a credential, for the push service."""
     with closing(connect(server)) as connection:
         names = ", ".join(Credential.__struct_fields__)
         query = f"SELECT {names} FROM credential WHERE sid = ?"

@@ -45,32 +45,32 @@ def small_pages() -> Iterator[Server]:
 
 
 def own_service(server: Server) -> Api:
-    """A client of a new service: nothing else is in its lists."""
+    """Return a client of a new service, whose lists are empty."""
     api = Api(server.base_url, server.account_sid, server.auth_token)
     return api.service(api.post("/Services", FriendlyName="x").expect(201)["sid"])
 
 
 def many_users(api: Api, count: int) -> tuple[str, list[str]]:
-    """The path of a list, and the sids that are in it."""
+    """Create users; return the path of their list, and their sids."""
     made = [api.post("/Users", Identity=f"u{n}", Attributes=OF_USER) for n in range(count)]
     return "/Users", [each.expect(201)["sid"] for each in made]
 
 
 def many_participants(api: Api, count: int) -> tuple[str, list[str]]:
-    """The same for participants."""
+    """Create participants; return the path of their list, and their sids."""
     path = f"/Conversations/{api.post('/Conversations').expect(201)['sid']}/Participants"
     made = [api.post(path, Identity=f"p{n}", Attributes=OF_PARTICIPANT) for n in range(count)]
     return path, [each.expect(201)["sid"] for each in made]
 
 
 def many_conversations(api: Api, count: int) -> tuple[str, list[str]]:
-    """The same for conversations."""
+    """Create conversations; return the path of their list, and their sids."""
     made = [api.post("/Conversations", Attributes=OF_CONVERSATION) for _ in range(count)]
     return "/Conversations", [each.expect(201)["sid"] for each in made]
 
 
 def walk(api: Api, url: str, bytes_max: int, link: str) -> list[dict[str, Any]]:
-    """The pages from this one on, none of which may have more bytes."""
+    """Return the pages from this one on, and check their size."""
     pages = []
     following: str | None = url
     while following is not None:

@@ -1,4 +1,4 @@
-"""Groups: built in any order, posted to, and one open group for one set of numbers."""
+"""Groups: built in any order, posted to, and unique by their set of numbers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def say(room: ConversationClient, **form: str) -> Answer:
 
 
 def refuses(room: ConversationClient, form: Form, code: int, status: int = 400) -> dict[str, Any]:
-    """A participant is refused, and neither the list nor the event log changes."""
+    """Check that a participant is rejected, and changes neither the list nor the event log."""
     before, events_before = room.api.get(room.path, PageSize=100).body, room.events()
     error: dict[str, Any] = add(room, form).refuses(status, code)
     assert room.api.get(room.path, PageSize=100).body == before
@@ -69,7 +69,7 @@ def refuses(room: ConversationClient, form: Form, code: int, status: int = 400) 
 
 
 def as_json(form: Form) -> str:
-    """A participant as one of ConversationWithParticipants."""
+    """Return a participant as one of ConversationWithParticipants."""
     names = {
         ADDRESS: "address",
         PROXY_ADDRESS: "proxy_address",
@@ -294,14 +294,14 @@ def test_an_update_that_completes_the_set_is_refused(
     bare = add(second, own()).expect(201)
     error = second.refuses(bare, forms[2], 50438, 409)
     assert error["message"].endswith(f"Conversation {room.sid}")
-    # The same set again by a change that leaves the set as it is.
+    # The same set again by an update that leaves the set unchanged.
     room.update(room.api.get(room.path).json["participants"][2], forms[2]).expect(200)
 
 
 def test_of_conversations_that_complete_a_set_at_once_one_does(server: Server, api: Api) -> None:
     members, ours = [member() for _ in range(5)], own()
     rooms = [ConversationClient.make(server, api) for _ in range(TOGETHER)]
-    # Each member is the last one once, so that no two are alike before: else it is the number.
+    # Each member is the last one once, so that no two are equal before: else it is the number.
     lasts = [*members, *[ours] * (TOGETHER - len(members))]
     for room, last in zip(rooms, lasts, strict=True):
         for form in [*members, ours]:
@@ -372,7 +372,7 @@ def test_a_sender_of_whatsapp_is_no_number_of_a_set(
 
 
 def test_a_set_is_found_among_thousands_of_groups_of_one_member(server: Server, api: Api) -> None:
-    """One agent and one number of ours may be in a group with each of thousands of customers."""
+    """One agent and one proxy number may be in a group with each of thousands of customers."""
     forms = [member(), member(), own()]
     first, second = ConversationClient.make(server, api), ConversationClient.make(server, api)
     made = [add(first, form).expect(201)["sid"] for form in forms]

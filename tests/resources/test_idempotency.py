@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: the same key gives the same answer, also after a crash."""
+"""``Idempotency-Key``: the same key gets the same response, also after a crash."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Place:
         self.scheduler = Scheduler(store, clock, jobs(BackgroundCreate()))
 
     async def make(self, **timers: str) -> Conversation:
-        """A new conversation with timers."""
+        """Create a conversation with timers."""
         form = {f"Timers.{name.title()}": [text] for name, text in timers.items()}
 
         async def work(tx: Transaction) -> Conversation:
@@ -60,7 +60,7 @@ class Place:
         return await self.store.write(work)
 
     async def find(self, sid: str) -> Conversation:
-        """The conversation as it is."""
+        """Return the conversation's present state."""
         found = await self.store.read(
             lambda tx: conversation_store.find_conversation(tx, self.scope, sid)
         )
@@ -68,12 +68,12 @@ class Place:
         return found
 
     async def events(self, sid: str) -> list[tuple[Any, ...]]:
-        """Name and firing of the events of a conversation."""
+        """Return name and whether it fires, of each event of a conversation."""
         query = "SELECT name, fires FROM event WHERE conversation_sid = $1 ORDER BY sequence"
         return await self.store.read(lambda tx: tx.all(query, sid))
 
     async def pass_time(self, ms: int) -> None:
-        """Let time pass, and everything happen that is due."""
+        """Advance the clock, and run all due steps."""
         self.clock.advance(ms)
         while True:
             due_ms = await self.scheduler.run_due()
@@ -83,7 +83,7 @@ class Place:
 
 @asynccontextmanager
 async def opened(folder: Path, clock: FakeClock, sid: str = "") -> AsyncIterator[Place]:
-    """A place in a folder; with a sid the account is there already."""
+    """Open a store in a folder; with a sid its account exists already."""
     store = SqliteStore(folder / "db", clock, SystemRandom())
     vault = Vault(bytes(32), SystemRandom().token)
 

@@ -23,7 +23,7 @@ META_BYTES_MAX = 4096
 
 
 _made: dict[str, dict[str, Any]] = {}
-"""The conversation of each form of the paths: the tests change nothing in it."""
+"""The conversation of each form of the paths: the tests do not change it."""
 
 
 @pytest.fixture

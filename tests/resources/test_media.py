@@ -23,7 +23,7 @@ RECORD = (
 def media_client(
     request: pytest.FixtureRequest, server: Server, api: Api, service_sid: str
 ) -> MediaClient:
-    """The media of a service, as the account sees them, and as a user does."""
+    """The media of a service, with a client of the account and one of a user."""
     if request.param == "account":
         return MediaClient.of_account(server, api, service_sid)
     return MediaClient.of_user(server, api, service_sid, "alice")
@@ -31,7 +31,7 @@ def media_client(
 
 @pytest.fixture
 def account(server: Server, api: Api, service_sid: str) -> MediaClient:
-    """The media of a service, as the account sees them."""
+    """The media of a service, with a client of the account."""
     return MediaClient.of_account(server, api, service_sid)
 
 

@@ -45,7 +45,7 @@ class MediaConversation:
     conversation_sid: str
 
     def media_client(self, identity: str | None = None) -> MediaClient:
-        """The media of the service, as the account or as one user sees them."""
+        """Return a client of the account or of one user for the media of the service."""
         if identity is None:
             return MediaClient.of_account(self.server, self.account, self.service_sid)
         return MediaClient.of_user(self.server, self.account, self.service_sid, identity)
@@ -56,7 +56,7 @@ class MediaConversation:
         return f"/Conversations/{self.conversation_sid}"
 
     def send(self, medium: Medium, **form: str) -> dict[str, Any]:
-        """A message that carries a medium."""
+        """Send a message with a medium."""
         form = {"MediaSid": medium["sid"], **form}
         made: dict[str, Any] = self.service.post(f"{self.path}/Messages", form).expect(201)
         return made
@@ -266,12 +266,12 @@ def test_another_account_sees_nothing(
 
 @pytest.fixture
 def urls(server: Server) -> MediaUrls:
-    """What signs the URLs of the shared server."""
+    """Return the signer of the shared server's URLs."""
     return MediaUrls(load_vault(server.data_dir, SystemRandom()).media_url_key)
 
 
 def refusals(media_conversation: MediaConversation, medium: Medium) -> list[str]:
-    """URLs that are not quite the one of a record."""
+    """URLs that differ slightly from the one of a record."""
     parts = urlsplit(direct_url(medium))
     url_query = dict(parse_qsl(parts.query))
     forged = [
@@ -293,7 +293,7 @@ def refusals(media_conversation: MediaConversation, medium: Medium) -> list[str]
     paths = [f"{parts.path}?{urlencode(query)}" for query in forged]
     account, service, _ = parts.path.split("/")[2:]
     other = media_conversation.media_client("alice").add()["sid"]
-    # The same query under another medium, there or not, and under other names.
+    # The same query with another medium, existing or not, and with other names.
     paths += [
         f"{path}?{parts.query}"
         for path in (

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def media_client(server: Server, api: Api) -> MediaClient:
-    """The media of the default service."""
+    """A client of the media of the default service."""
     sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
     return MediaClient.of_account(server, api, sid)
 
@@ -132,7 +132,7 @@ class Desk:
         self._conversation_sid = conversation_sid
 
     async def upload(self, identity: str | None = "alice", **said: Any) -> str:
-        """The sid of a medium, of which only the row is there."""
+        """Insert the row of a medium without its file; return its sid."""
         sid = self.instance.app.random.sid(sids.MEDIA)
         values = {"size": 1, "content_type": "text/plain", "filename": None, "category": "media"}
         upload = Upload(sid=sid, **(values | said))
@@ -144,7 +144,7 @@ class Desk:
         return sid
 
     async def send(self, *sids: str, **said: Any) -> Message:
-        """A message of alice with these media."""
+        """Send a message of alice with these media."""
         change = CreateMessage(media_sids=list(sids), **said)
 
         async def add(tx: Transaction) -> Message:
@@ -156,7 +156,7 @@ class Desk:
         return await self.instance.store.write(add, ALICE)
 
     async def refuses(self, code: int, *sids: str) -> None:
-        """Such a message is refused, and its media stay free."""
+        """Check that such a message is rejected, and its media stay free."""
         with pytest.raises(ApiError) as refused:
             await self.send(*sids)
         assert (refused.value.code, refused.value.status) == (code, 400)
@@ -164,7 +164,7 @@ class Desk:
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
-    """Runs a scenario at a desk."""
+    """Return a function that runs a scenario at a desk."""
 
     def run(scenario: Scenario) -> None:
         async def run_scenario() -> None:

@@ -1,4 +1,4 @@
-"""How the bytes of media come and go: ranges, sizes, pace, and what all that costs in memory."""
+"""The transfer of media: ranges, sizes, pace, and the cost in memory."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ CONTENT = bytes(range(250)) * 4
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[Server]:
-    """A server whose limits are soon reached."""
+    """A server with low limits."""
     with Server(env={"LIMITS": SMALL}, program=(LAUNCH,)) as running:
         yield running
 
 
 def shelf_on(server: Server, account: tuple[str, str] | None = None) -> MediaClient:
-    """The media of an account's default service."""
+    """Return a client of the media of an account's default service."""
     api = Api(server.base_url, *(account or (server.account_sid, server.auth_token)))
     with closing(api):
         sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
@@ -56,13 +56,13 @@ def shelf_on(server: Server, account: tuple[str, str] | None = None) -> MediaCli
 
 @pytest.fixture
 def media_client(server: Server) -> MediaClient:
-    """Media on the shared server."""
+    """A client of media on the shared server."""
     return shelf_on(server)
 
 
 @pytest.fixture
 def tight(small: Server) -> MediaClient:
-    """Media on a server whose limits are soon reached."""
+    """A client of media on a server with low limits."""
     return shelf_on(small)
 
 
@@ -212,7 +212,7 @@ def test_a_rejected_client_gets_the_error_while_still_sending(tight: MediaClient
 def begin(
     media_client: MediaClient, wire: RawConnection, size: int = 1000, sent: bytes = b"x"
 ) -> None:
-    """The beginning of an upload."""
+    """Send the start of an upload."""
     head = wire.head(f"POST {media_client.path} HTTP/1.1", f"Content-Length: {size}")
     wire.send(head + sent)
 
@@ -273,7 +273,7 @@ def test_a_client_that_hangs_up_leaves_nothing(tight: MediaClient) -> None:
 
 @pytest.fixture
 def narrow() -> Iterator[Server]:
-    """A server that takes few uploads at a time."""
+    """A server with few concurrent uploads."""
     few = "UPLOADS_PER_ACCOUNT_MAX=2 UPLOADS_MAX=3"
     with Server(env={"LIMITS": few}, program=(LAUNCH,)) as running:
         yield running
@@ -314,7 +314,7 @@ def test_a_client_that_takes_nothing_is_cut_off(small: Server, tight: MediaClien
         eventually(
             lambda: {tight.direct(medium).status for _ in range(5)}, lambda found: found == {429}
         )
-        # Both have lost their places then, although they neither read nor hang up.
+        # Both have lost their slots then, although they neither read nor disconnect.
         time.sleep(2 * STALL_SECONDS)
         assert tight.direct(medium).status == 200
         for each in (wire, another):
@@ -323,7 +323,7 @@ def test_a_client_that_takes_nothing_is_cut_off(small: Server, tight: MediaClien
 
 @pytest.fixture
 def scarce() -> Iterator[Server]:
-    """A server that lets few downloads run at a time."""
+    """A server with few concurrent downloads."""
     few = "DOWNLOADS_PER_ACCOUNT_MAX=2 DOWNLOADS_MAX=3"
     with Server(env={"LIMITS": few}, program=(LAUNCH,)) as running:
         yield running
@@ -354,7 +354,7 @@ def test_downloads_at_once_are_bounded_for_each_account_and_in_all(scarce: Serve
 
 
 def answers_until_cut(wire: RawConnection) -> Iterator[bool]:
-    """Which answers of a connection came whole, until the server hung up; some may be refusals."""
+    """Yield whether each response is complete or a 429, until the server closes the connection."""
     with contextlib.suppress(ClosedError, ConnectionError):
         while True:
             answer = wire.answer()
@@ -372,7 +372,7 @@ GROWTH_BYTES_MAX = 32 * limits.MEBIBYTE
 
 
 class Memory:
-    """The largest resident size of a server since a moment."""
+    """The peak resident size of a server since a moment."""
 
     def __init__(self, server: Server) -> None:
         self._folder = Path(f"/proc/{server.pid}")
@@ -385,25 +385,25 @@ class Memory:
         return int(line.split()[1]) * limits.KIBIBYTE
 
     def growth(self) -> int:
-        """By how much it has grown."""
+        """Return its growth."""
         return self._peak() - self._begun
 
 
 class Stream:
-    """A body of so many bytes, made while it is sent."""
+    """A body of this many bytes, generated while it is sent."""
 
     def __init__(self, size: int) -> None:
         self._left = size
 
     def read(self, count: int = -1) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         taken = min(self._left, 65536 if count < 0 else count)
         self._left -= taken
         return b"\0" * taken
 
 
 def growth_with_the_largest(server: Server) -> tuple[int, int]:
-    """By how much a server grows while the largest medium comes, and then while it goes."""
+    """Return a server's growth while the largest medium is uploaded, and then while downloaded."""
     media_client = shelf_on(server)
     media_client.direct(media_client.add())
     size = limits.MEDIA_BYTES_MAX
@@ -429,7 +429,7 @@ def taken_slowly(media_client: MediaClient, medium: Medium) -> int:
     """Return the number of bytes of a body, read in chunks."""
     with RawConnection(media_client.server) as wire:
         wire.send(wire.get(direct_url(medium).removeprefix(media_client.server.base_url)))
-        time.sleep(0.5)  # A server that does not wait for its client would hold it all by now.
+        time.sleep(0.5)  # A server without backpressure would hold all of it by now.
         left = medium["size"]
         count = 0
         head = b""

@@ -1,4 +1,4 @@
-"""Messages: what each parameter takes and refuses, indexes, authors, states, lists."""
+"""Messages: valid and invalid values of each parameter, indexes, authors, states, lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of a conversation: states, indexes, lists, changes, and what they cost."""
+"""Messages of a conversation: states, indexes, lists, changes, and their cost."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_a_deleted_message_takes_its_receipts_and_media_along(talk: MessageClien
     assert talk.bodies() == ["kept"]
     sql = "SELECT COUNT(*) FROM receipt WHERE message_sid = ?"
     assert rows(talk.server, sql, message["sid"]) == [(0,)]
-    # A medium is out of sight at once, and gone when its file is.
+    # A medium is hidden at once, and deleted when its file is.
     sql = "SELECT COUNT(*) FROM media WHERE message_sid = ?"
     eventually(lambda: rows(talk.server, sql, message["sid"]), lambda found: found == [(0,)])
     assert len(talk.receipts(remaining)) == 1
@@ -285,7 +285,7 @@ def test_a_message_costs_the_same_among_many(
 ) -> None:
     text = for_sqlite(statement)
     values = [None] * len(set(re.findall(r"\?\d+", text)))
-    # By the library of the server: an older one sorts where it expects a single row.
+    # With the server's library: an older one sorts where it expects a single row.
     with closing(apsw.Connection(str(server.data_dir / DATABASE_NAME))) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
     used = {found[1] for step in plan for found in re.finditer(r"INDEX (\w+) \(account_sid", step)}

@@ -68,7 +68,7 @@ def test_an_identity_like_a_sid_is_attached_and_added_with_others(room: Conversa
 
 
 def test_updates_by_sid_and_by_such_an_identity_lose_nothing(room: ConversationClient) -> None:
-    """Updates of one participant never share a transaction as if they were of two."""
+    """Updates of one participant under two names never share a transaction as if of two."""
     identity = like_sid("MB")
     made = room.chat(identity)
     room.say(1)

@@ -1,4 +1,4 @@
-"""Participant conversations: where an identity or an address takes part."""
+"""Participant conversations: the conversations of an identity or an address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Participants: added in every form, found, listed and removed."""
+"""Participants: added in every form, fetched, listed and removed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def room(server: Server, form_api: Api) -> ConversationClient:
 
 
 def keys_of(room: ConversationClient) -> list[str]:
-    """The keys in order: only the service form names the service."""
+    """Return the keys in order: only the service form has the service."""
     in_service = "/Services/" in room.api.prefix
     return [key for key in KEYS if in_service or key != "chat_service_sid"]
 
@@ -146,7 +146,7 @@ def test_empty_values_count_as_absent(room: ConversationClient) -> None:
 def refuses(
     room: ConversationClient, form: dict[str, str], code: int, status: int = 400
 ) -> dict[str, Any]:
-    """A create is refused, and neither the list nor the event log changes."""
+    """Check that a create is rejected, and changes neither the list nor the event log."""
     before, events_before = room.api.get(room.path, PageSize=100).body, room.events()
     error: dict[str, Any] = room.api.post(room.path, form).refuses(status, code)
     assert room.api.get(room.path, PageSize=100).body == before

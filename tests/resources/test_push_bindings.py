@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Devices:
-    """A service with bindings, made as a client SDK makes them."""
+    """A service with bindings, created as a client SDK does."""
 
     def __init__(self, server: Server, api: Api) -> None:
         self.server = server

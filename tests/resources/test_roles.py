@@ -168,7 +168,7 @@ def test_users_with_a_deleted_role_get_the_default_of_the_service(api: Api) -> N
 
 
 def _copy_user(server: Server, sid: str, count: int) -> None:
-    """So many more users like this one: making them one by one takes too long."""
+    """Insert this many more users like this one: creating them one by one takes too long."""
     with closing(connect(server)) as connection, connection:
         names = columns(server, "chat_user")
         found = connection.execute("SELECT * FROM chat_user WHERE sid = ?", (sid,)).fetchone()
@@ -191,7 +191,7 @@ def _holders(server: Server, role_sid: str) -> int:
 
 
 def _assigned_rows(server: Server, role_sid: str) -> bool:
-    """Whether the server still means to look for holders."""
+    """Return whether the server still has to search for holders."""
     with closing(connect(server)) as connection:
         query = "SELECT 1 FROM purge WHERE owner_sid = ?"
         return connection.execute(query, (role_sid,)).fetchone() is not None

@@ -1,4 +1,4 @@
-"""Webhooks of a conversation: what each target needs, takes and shows."""
+"""Webhooks of a conversation: required and accepted parameters of each target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notification settings of a service: nothing is shown that was never set."""
+"""The notification settings of a service: settings that were never set are not shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services: separate worlds in one account, and what goes with one that is deleted."""
+"""Services: isolated from each other in one account, and the deletion of their objects."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_bad_name_makes_no_service(api: Api, form: dict[str, str], code: int) 
 
 
 def _fill(server: Server, service: Api) -> dict[str, Any]:
-    """Something of everything in a service."""
+    """Create objects of every kind in a service."""
     sid = service.prefix.rpartition("/")[2]
     conversation = service.post("/Conversations", UniqueName="room").expect(201)
     path = f"/Conversations/{conversation['sid']}"
@@ -90,7 +90,7 @@ def _fill(server: Server, service: Api) -> dict[str, Any]:
 
 
 def _rows(server: Server, service_sid: str) -> dict[str, int]:
-    """How many rows of a service each table holds."""
+    """Return the number of rows of a service in each table."""
     with closing(connect(server)) as connection:
         return {
             table: connection.execute(
@@ -111,7 +111,7 @@ def test_a_service_is_deleted_with_its_contents(api: Api, server: Server) -> Non
     api.delete(f"/Services/{sid}").refuses(404, 20404)
     for path in ("", "/Configuration", "/Roles", "/Conversations/room", "/Bindings"):
         service.get(path or f"/v1/Services/{sid}").refuses(404, 20404)
-    # The pair of addresses is free at once; the rows go in the background.
+    # The pair of addresses is free at once; the rows are deleted in the background.
     again = other.post("/Conversations").expect(201)["sid"]
     other.post(f"/Conversations/{again}/Participants", pair).expect(201)
     eventually(lambda: _rows(server, sid), lambda rows: not any(rows.values()), seconds=20)

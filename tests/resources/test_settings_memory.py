@@ -77,7 +77,7 @@ def test_changes_count_at_once_while_others_write_and_read(server: Server) -> No
         other = Api(server.base_url, *account)
         while not stop.is_set():
             sid = other.post("/Conversations").expect(201)["sid"]
-            # By now the default may be the other service, in which it is not.
+            # By now the default may be the other service, where it does not exist.
             assert other.get(f"/Conversations/{sid}").status in {200, 404}
         other.close()
 

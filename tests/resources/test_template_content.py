@@ -53,7 +53,7 @@ def talk(server: Server, own: Api) -> MessageClient:
 
 
 def template(own: Api, types: dict[str, Any] | None = None, **form: str) -> str:
-    """The sid of a template of these variants."""
+    """Create a template of these variants; return its sid."""
     if types is not None:
         form["Types"] = json.dumps({f"twilio/{name}": each for name, each in types.items()})
     made = own.post("/parlour/v1/ContentTemplates", FriendlyName="t", **form).expect(201)
@@ -62,12 +62,12 @@ def template(own: Api, types: dict[str, Any] | None = None, **form: str) -> str:
 
 
 def sent(talk: MessageClient, sid: str, variables: dict[str, Any]) -> dict[str, Any]:
-    """A message made with a template."""
+    """Create a message with a template."""
     return talk.post(ContentSid=sid, ContentVariables=json.dumps(variables))
 
 
 def content_of(talk: MessageClient, message: dict[str, Any]) -> tuple[str, Any]:
-    """The type and the data of a message's one medium, as a client downloads them."""
+    """Return the type and the data of a message's one medium, as a client downloads them."""
     ((sid, content_type, _),) = rows(talk.server, MADE, message["sid"])
     answer = shelf_of(talk).content(sid)
     assert answer.headers["Content-Type"] == content_type
@@ -77,7 +77,7 @@ def content_of(talk: MessageClient, message: dict[str, Any]) -> tuple[str, Any]:
 
 
 def shelf_of(talk: MessageClient) -> MediaClient:
-    """The media of the conversation's service, as its account sees them."""
+    """A client of the account for the media of the conversation's service."""
     return MediaClient.of_account(talk.server, talk.api, talk.service_sid)
 
 
@@ -100,7 +100,7 @@ def test_the_content_is_a_medium_of_the_message(own: Api, talk: MessageClient) -
     assert media_client.content(sid).body == data
     assert media_client.ask_bare("GET", record["links"]["content_direct_temporary"]).body == data
     assert media_client.content(sid, Range="bytes=1-6").body == data[1:7]
-    # To REST it is no attachment: the documented answer has none.
+    # To REST it is no attachment: the documented response has none.
     assert (message["body"], message["media"]) == ("Hello Ünal", None)
     assert talk.read(message)["media"] is None
 
@@ -108,7 +108,7 @@ def test_the_content_is_a_medium_of_the_message(own: Api, talk: MessageClient) -
 def test_the_most_complex_variant_is_the_content(own: Api, talk: MessageClient) -> None:
     variants: dict[str, Any] = {}
     for name in SIMPLE_FIRST:
-        # In any order of the template's own.
+        # In any order of the template's members.
         lists: dict[str, Any] = {"actions": [], "items": []}
         variants = {name: {"title": name, "body": "{{x}}", **lists}, **variants}
         message = sent(talk, template(own, variants), {"x": name})
@@ -154,7 +154,7 @@ def test_content_outlives_its_template_and_is_deleted_with_its_message(
     ((medium, _, _),) = rows(talk.server, MADE, message["sid"])
     own.delete(f"{talk.messages}/{message['sid']}").expect(204)
     assert shelf_of(talk).look(medium).status == 404
-    # Its row goes too, though there is no file to remove.
+    # Its row is deleted too, though there is no file to remove.
     eventually(lambda: rows(talk.server, MADE, message["sid"]), lambda found: found == [])
 
 
@@ -195,7 +195,7 @@ def test_content_is_hidden_from_non_participants(own: Api, talk: MessageClient) 
 
 
 def test_a_null_character_is_refused(own: Api, talk: MessageClient) -> None:
-    """No engine may keep it in one place and refuse it in another."""
+    """Both engines must store it, or both reject it."""
     form = {"ContentSid": template(own, Body="x {{1}}")}
     for variables in ('{"1":"\\u0000"}', '{"\\u0000":"1"}'):
         talk.refuses_post(form | {"ContentVariables": variables}, 50527)
@@ -206,7 +206,7 @@ def test_a_null_character_is_refused(own: Api, talk: MessageClient) -> None:
 def test_a_form_that_clients_cannot_read_is_not_shown_to_them(
     own: Api, talk: MessageClient
 ) -> None:
-    """Earlier versions accepted it. One such form made an SDK fail for all templates."""
+    """A regression: one such form made an SDK fail for all templates."""
     sid = template(own, {"text": {"body": "Hello"}})
     bad = {"twilio/call-to-action": {"body": "Buttons"}, "twilio/card": {"actions": [None]}}
     types = json.dumps({"twilio/text": {"body": "Hello"}, **bad})
@@ -217,14 +217,14 @@ def test_a_form_that_clients_cannot_read_is_not_shown_to_them(
 
 
 def test_a_place_does_not_reach_from_one_string_into_another(own: Api, talk: MessageClient) -> None:
-    """Filling it in would break the JSON that clients read."""
+    """Rendering it would break the JSON that clients read."""
     variant = {"title": "t", "media": ["{{"], "z": "}}"}
     message = sent(talk, template(own, {"card": variant}), {'"], "z": "': "x"})
     assert content_of(talk, message) == ("twilio.card", variant)
 
 
 def test_rendering_stops_early_at_the_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request of a few bytes must not make megabytes that are then refused."""
+    """A request of a few bytes must not create megabytes that are then rejected."""
     names: list[str] = []
     unquoted = content_template_rendering._unquoted
 

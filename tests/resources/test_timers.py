@@ -1,4 +1,4 @@
-"""Timers on a real server whose clock goes sixty times as fast, killed and started again."""
+"""Timers on a real server with a clock sixty times as fast, killed and restarted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fast(tmp_path: Path) -> Iterator[Server]:
 
 
 def becomes(api: Api, made: dict[str, Any], state: str, seconds: float) -> float:
-    """How long it takes until a conversation is in a state; at most so long."""
+    """Return the seconds until a conversation is in a state; fail after the timeout."""
     watch = Stopwatch()
     eventually(
         lambda: api.get(f"/Conversations/{made['sid']}").expect(200)["state"],
@@ -43,7 +43,7 @@ def test_timers_make_a_conversation_inactive_and_closed(fast: Server) -> None:
     api = Api(fast.base_url, fast.account_sid, fast.auth_token)
     form = {"Timers.Inactive": "PT1M", "Timers.Closed": "PT10M"}
     made = api.post("/Conversations", form).expect(201)
-    # A minute is a second here; two more are what the scheduler may take.
+    # A minute is a second here; two more are allowed for the scheduler.
     assert becomes(api, made, "inactive", 3) > 0.5
     assert becomes(api, made, "closed", 12) > 6
     closed = api.get(f"/Conversations/{made['sid']}").expect(200)

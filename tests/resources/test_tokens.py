@@ -1,4 +1,4 @@
-"""Access tokens for development, over REST and on the command line; the official helper reads."""
+"""Access tokens for development, over REST and on the command line, read by the official helper."""
 
 from __future__ import annotations
 

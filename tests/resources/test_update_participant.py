@@ -1,4 +1,4 @@
-"""Update participant: what each parameter takes, refuses and clears, alone and combined."""
+"""Update participant: valid, invalid and clearing values of each parameter, alone and combined."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ PAIRS = [
 def combined(
     room: ConversationClient, member: dict[str, Any], names: tuple[str, ...]
 ) -> tuple[Any, Any]:
-    """A form with these parameters, and what it should change."""
+    """Return a form with these parameters, and the changes that it should cause."""
     role, number = make_role(room.api), phone_number()
     form, expected = {}, {}
     for name in names:
@@ -303,7 +303,7 @@ def combined(
 
 
 def loose(names: tuple[str, ...]) -> set[str]:
-    """Keys whose value these parameters leave open: a date of now, the role of a new kind."""
+    """Return keys whose new value is not predictable: a date of now, the role of a new kind."""
     open_keys = set()
     if "LastReadMessageIndex" in names and "LastReadTimestamp" not in names:
         open_keys.add("last_read_timestamp")

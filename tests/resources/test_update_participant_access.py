@@ -1,4 +1,4 @@
-"""Update participant: by whom, under which names, by which method, in which state."""
+"""Update participant: callers, names, methods and states."""
 
 from __future__ import annotations
 

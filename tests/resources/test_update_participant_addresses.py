@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 OTHER_PROXY = "+15017122662"
-# What attaching or detaching an address does to the role is open.
+# The effect of attaching or detaching an address on the role is unspecified.
 ROLE = {"role_sid"}
 
 
@@ -43,7 +43,7 @@ def restricted(request: pytest.FixtureRequest, server: Server) -> Iterator[Conve
 
 
 def bound(member: dict[str, Any], **changes: str) -> dict[str, Any]:
-    """What shows a participant's binding with some members changed."""
+    """Return a participant's binding with some members changed."""
     return {"messaging_binding": {**member["messaging_binding"], **changes}}
 
 

@@ -34,19 +34,19 @@ class Seat:
         self.path = f"/Users/{self.identity}/Conversations/{self.room.sid}"
 
     def fetch(self) -> dict[str, Any]:
-        """What the user sees."""
+        """Fetch the user conversation."""
         found: dict[str, Any] = self.api.get(self.path).expect(200)
         return found
 
     def update(self, **form: str) -> dict[str, Any]:
-        """What the user sees after a change, as answered and as fetched."""
+        """Update the user conversation; return it as in the response, which a fetch must equal."""
         changed: dict[str, Any] = self.api.post(self.path, form).expect(200)
         assert self.fetch() == changed
         assert list(changed) == KEYS
         return changed
 
     def unread(self) -> int | None:
-        """How many messages are unread, in the list and alone."""
+        """Return the number of unread messages, which must agree in the list and alone."""
         alone: int | None = self.fetch()["unread_messages_count"]
         listed = self.api.get(f"/Users/{self.identity}/Conversations").expect(200)
         assert [each["unread_messages_count"] for each in listed["conversations"]] == [alone]
@@ -169,14 +169,14 @@ def test_unread_messages_are_counted_up_to_a_thousand(server: Server, form_api: 
     for total, removed, unread in ((999, 0, 999), (1000, 0, 1000), (2000, 0, 1000)):
         copy_messages(seat, total, removed)
         assert seat.unread() == unread
-    # With removed ones among them, whether the difference alone decides or a count does.
+    # With removed messages, whether the difference alone decides or a count does.
     for total, removed, unread in ((2500, 1400, 1000), (1500, 600, 900), (1200, 199, 1000)):
         copy_messages(seat, total, removed)
         assert seat.unread() == unread
 
 
 def copy_messages(seat: Seat, total: int, removed: int) -> None:
-    """Messages with the indexes 1 to ``total``, of which the first ones are removed again."""
+    """Insert messages with the indexes 1 to ``total``, the first of which are removed again."""
     with closing(connect(seat.room.server)) as connection, connection:
         where = "conversation_sid = ? AND message_index"
         connection.execute(f"DELETE FROM message WHERE {where} > 0", (seat.room.sid,))

@@ -1,4 +1,4 @@
-"""Users: made, found, listed, changed and removed, by sid and by identity."""
+"""Users: created, fetched, listed, updated and deleted, by sid and by identity."""
 
 from __future__ import annotations
 
@@ -334,7 +334,7 @@ def test_a_user_leaves_a_great_many_closed_conversations_in_the_background(
 
 
 def copy_closed(server: Server, conversation_sid: str, participant_sid: str, count: int) -> None:
-    """So many closed conversations with the same participant, older than the first."""
+    """Insert this many closed conversations with the same participant, older than the first."""
     with closing(connect(server)) as connection, connection:
         for _ in range(count):
             own_sid = f"CH{secrets.token_hex(16)}"

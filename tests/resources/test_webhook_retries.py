@@ -1,4 +1,4 @@
-"""How an account's failed webhooks are retried: Parlour's own setting."""
+"""Retries of an account's failed webhooks: a setting of Parlour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that no other test uses, and what several requests at once are answered."""
+"""Names that no other test uses, and responses to concurrent requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def unique(word: str) -> str:
-    """A name that begins with a word and is never given again."""
+    """Return a unique name that starts with a word."""
     return f"{word}-{secrets.token_hex(6)}"
 
 

@@ -40,7 +40,7 @@ def no_await_outside_tx(sources: Sources) -> Iterator[Finding]:
 
 
 def _is_of_transaction(awaited: ast.expr) -> bool:
-    """A call of ``tx`` itself, or of something that is handed ``tx`` first."""
+    """Return whether a call is on ``tx`` itself, or passes ``tx`` as its first argument."""
     if not isinstance(awaited, ast.Call):
         return False
     if dotted(awaited.func).startswith("tx."):

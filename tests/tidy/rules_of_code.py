@@ -31,7 +31,7 @@ POSITIONAL_MAX = 6
 
 
 def no_wall_clock(sources: Sources) -> Iterator[Finding]:
-    """Time and randomness are passed in: a week of retries is a short test."""
+    """Time and randomness are passed in, so that a week of retries is a short test."""
     for source in sources:
         if source.path == CLOCK:
             continue
@@ -65,7 +65,7 @@ def constant_time(sources: Sources) -> Iterator[Finding]:
                 continue
             sides = [node.left, *node.comparators]
             if any(isinstance(side, ast.Constant) for side in sides):
-                continue  # What a text of ours is compared with is no secret.
+                continue  # A text compared with a constant is no secret.
             named = [dotted(side).rpartition(".")[2] for side in sides]
             if any(_SECRET.search(name) for name in named):
                 yield source.found(node, ast.unparse(node))
@@ -111,7 +111,7 @@ def no_kept_exception(sources: Sources) -> Iterator[Finding]:
 
 
 def _is_kept(raised: ast.expr | None) -> bool:
-    """Whether this is no new exception, no class and no local name."""
+    """Return whether this is no new exception, no class and no local name."""
     if isinstance(raised, ast.Attribute):
         return not re.match(r"[A-Z]\w*[a-z]", raised.attr)
     if isinstance(raised, ast.Name):

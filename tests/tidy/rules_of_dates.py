@@ -1,4 +1,4 @@
-"""A rule about dates that the server makes: they do not go back with its clock."""
+"""A rule about dates that the server sets: they never move backwards with its clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SETS = re.compile(r"\bUPDATE \w+\s+SET\b.*\bdate_updated = \$", re.DOTALL)
 
 
 def dated_updates(sources: Sources) -> Iterator[Finding]:
-    """A changed row has its date of ``updated_at``, which knows the dates that it had before."""
+    """A changed row gets its date from ``updated_at``, which is at least its earlier dates."""
     for source in sources:
         if source.path.startswith(RESOURCES):
             for function in source.functions:

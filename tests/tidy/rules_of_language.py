@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def standard_terms(sources: Sources) -> Iterator[Finding]:
-    """A word that has to be translated first is replaced by the term that a reader knows."""
+    """An idiosyncratic word is replaced by the field's term."""
     for source in sources:
         yield from avoided(source.path, prose.of_python(source.text, source.tree))
 

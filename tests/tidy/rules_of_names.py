@@ -1,4 +1,4 @@
-"""Rules about names: of modules, of classes, and of what a path of the API names."""
+"""Rules about names: of modules, of classes, and of objects in an API path."""
 
 from __future__ import annotations
 

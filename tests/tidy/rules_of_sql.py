@@ -100,7 +100,7 @@ def scope_first(sources: Sources) -> Iterator[Finding]:
 
 @cache
 def tenant_tables() -> dict[str, str]:
-    """The tables that have an account's sid in them, and their columns as text."""
+    """Return the tables with an account's sid, and their columns as text."""
     folder = REPOSITORY / "src/parlour/store/migrations"
     found = {
         name: columns
@@ -127,7 +127,7 @@ def account_in_sql(sources: Sources) -> Iterator[Finding]:
                 continue
             mentions = _mention().findall(text.value)
             if source.path.startswith(STORE):
-                # What delivers reads the log of all accounts in the order of commits.
+                # Delivery reads the log of all accounts in commit order.
                 mentions = [name for name in mentions if name != "event"]
             inserts = len(_INSERT.findall(text.value))
             if mentions and inserts and not _names_account(text.value):
@@ -143,7 +143,7 @@ def _names_account(text: str) -> bool:
 
 
 def _built_without_account(source: Source) -> Iterator[Finding]:
-    """``insert`` and ``update`` make their text of a record and its key."""
+    """``insert`` and ``update`` derive their text from a record and its key."""
     scoped = _scoped_records(source)
     for node in ast.walk(source.tree):
         if not isinstance(node, ast.Call) or dotted(node.func) not in _OF_TABLE:
@@ -159,7 +159,7 @@ def _built_without_account(source: Source) -> Iterator[Finding]:
 
 
 def no_sql_building(sources: Sources) -> Iterator[Finding]:
-    """SQL is a constant. One file puts constants together, when the program is loaded."""
+    """SQL is a constant. One file joins constants, at import time."""
     for source in sources:
         if source.path == STATEMENTS:
             continue
@@ -218,7 +218,7 @@ def _is_field_of_record(argument: ast.expr) -> bool:
 
 
 def no_commit(sources: Sources) -> Iterator[Finding]:
-    """Only the store begins and ends transactions."""
+    """Only the store starts and ends transactions."""
     for source in sources:
         if source.path.startswith(STORE):
             continue

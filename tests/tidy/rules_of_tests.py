@@ -1,4 +1,4 @@
-"""Rules about what tests and benchmarks may share a machine with: each other."""
+"""Rules about tests and benchmarks that share a machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ADDRESS = {"getsockname", "server_address", "server_port"}
 
 
 def no_found_port(sources: Sources) -> Iterator[Finding]:
-    """A port outlives its socket nowhere: once that is closed, another test may bind it."""
+    """A port is not used after its socket is closed: another test may bind it."""
     for source in sources:
         # Most files have none of the words, and a search of the text is much faster.
         if "port" in source.text and _FINDERS.search(source.text):
@@ -44,7 +44,7 @@ def _name_of(node: ast.AST) -> str:
 
 
 def _outlived(source: Source, function: AnyFunction) -> Iterator[Finding]:
-    """Uses of a socket's port behind the end of its block, or behind its ``close``."""
+    """Uses of a socket's port after the end of its block, or after its ``close``."""
     for name, first, last in _lives(function):
         inside = [node for node in ast.walk(function) if first <= _line(node) <= last]
         ports = {
@@ -66,7 +66,7 @@ def _outlived(source: Source, function: AnyFunction) -> Iterator[Finding]:
 
 
 def _lives(function: AnyFunction) -> Iterator[tuple[str, int, int]]:
-    """Each socket that a function closes: its name, and the lines from which and to which."""
+    """Return each socket that a function closes: its name, and its range of lines."""
     for node in ast.walk(function):
         if isinstance(node, ast.With):
             for item in node.items:

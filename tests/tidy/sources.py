@@ -1,4 +1,4 @@
-"""The code as the rules read it: syntax trees, comments, and what a rule finds in them."""
+"""The code as the rules read it: syntax trees, comments, and findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Finding(NamedTuple):
-    """Where a rule is broken, and how."""
+    """The place and the reason of one broken rule."""
 
     path: str
     line: int
@@ -89,7 +89,7 @@ class Source:
         return name.removesuffix(".__init__")
 
     def found(self, node: ast.expr | ast.stmt, text: str) -> Finding:
-        """A finding at a node."""
+        """Return a finding at a node."""
         return Finding(self.path, node.lineno, text)
 
 
@@ -101,22 +101,22 @@ class Sources:
 
     @classmethod
     def of(cls, texts: dict[str, str]) -> Sources:
-        """Files given as text, by path."""
+        """Create sources from texts by path."""
         return cls(tuple(Source(path, text) for path, text in texts.items()))
 
     @classmethod
     def below(cls, *folders: str) -> Sources:
-        """The repository's own files below some folders."""
+        """Read the repository's files below some folders."""
         return cls(tuple(source for folder in folders for source in _files_below(folder)))
 
     def __iter__(self) -> Iterator[Source]:
-        """One file after the other."""
+        """Iterate over the files."""
         return iter(self.files)
 
 
 @cache
 def _files_below(folder: str) -> tuple[Source, ...]:
-    """Read once: every rule reads the same trees."""
+    """Read the files once: every rule shares the same trees."""
     return tuple(
         Source(str(path.relative_to(REPOSITORY)), path.read_text())
         for path in sorted((REPOSITORY / folder).rglob("*.py"))
@@ -126,7 +126,7 @@ def _files_below(folder: str) -> tuple[Source, ...]:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: what it is called, what it flags, and samples on both sides of it."""
+    """One rule: its name, its check, and correct and incorrect samples."""
 
     name: str
     check: Callable[[Sources], Iterable[Finding]]
@@ -162,7 +162,7 @@ def judge(rule: Rule, sources: Sources) -> Verdict:
 
 
 def dotted(node: ast.expr) -> str:
-    """``a.b.c`` of a name or an attribute; empty for anything else."""
+    """Return ``a.b.c`` of a name or an attribute; empty for anything else."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -172,7 +172,7 @@ def dotted(node: ast.expr) -> str:
 
 
 def docstrings(tree: ast.Module) -> set[int]:
-    """The ids of the nodes that are docstrings."""
+    """Return the ids of the nodes that are docstrings."""
     owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     found = set()
     for node in ast.walk(tree):
@@ -184,7 +184,7 @@ def docstrings(tree: ast.Module) -> set[int]:
 
 
 def texts(source: Source) -> Iterator[ast.Constant]:
-    """Every string of a file that is not a docstring."""
+    """Yield every string of a file that is not a docstring."""
     spared = docstrings(source.tree)
     for node in ast.walk(source.tree):
         is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
@@ -193,12 +193,12 @@ def texts(source: Source) -> Iterator[ast.Constant]:
 
 
 def takes_tx(function: AnyFunction) -> bool:
-    """Whether a function is given a transaction."""
+    """Return whether a function has a transaction parameter."""
     return any(each.arg == "tx" for each in function.args.args)
 
 
 def own_nodes(function: AnyFunction) -> Iterator[ast.AST]:
-    """What a function does itself: without the bodies of the functions inside it."""
+    """Yield the nodes of a function without the bodies of the functions inside it."""
     waiting: list[ast.AST] = list(function.body)
     while waiting:
         node = waiting.pop()

@@ -1,4 +1,4 @@
-"""Every setting and every limit is read by the code: none promises what nothing keeps."""
+"""Every setting and every limit is read by the code: no declaration is without effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("tidy")  # The files are parsed once.
 
 
 def declared_limits(sources: Sources) -> dict[str, set[str]]:
-    """Each limit, and the names from which its value is computed."""
+    """Return each limit, and the names from which its value is computed."""
     found = {}
     for source in sources:
         if not source.path.startswith(LIMITS):
@@ -46,7 +46,7 @@ def attributes_of(source: Source, *owners: str) -> set[str]:
 
 
 def unread_limits(sources: Sources) -> set[str]:
-    """Limits that no code reads, neither itself nor for the value of one that is read."""
+    """Return limits that no code reads, neither directly nor for the value of one that is read."""
     declared = declared_limits(sources)
     waiting = {
         name
@@ -63,7 +63,7 @@ def unread_limits(sources: Sources) -> set[str]:
 
 
 def unread_settings(sources: Sources, names: set[str]) -> set[str]:
-    """Settings that no code reads from an object called ``settings``."""
+    """Return settings that no code reads from an object called ``settings``."""
     read = {
         name
         for source in sources

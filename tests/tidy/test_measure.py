@@ -1,4 +1,4 @@
-"""``tools/measure.py`` counts what it names, shown on small trees."""
+"""The counts of ``tools/measure.py`` on small trees."""
 
 from __future__ import annotations
 

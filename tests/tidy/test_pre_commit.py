@@ -1,4 +1,4 @@
-"""``.pre-commit-config.yaml`` runs what ``make check`` runs, with local tools alone."""
+"""``.pre-commit-config.yaml`` runs the same checks as ``make check``, with local tools alone."""
 
 from __future__ import annotations
 

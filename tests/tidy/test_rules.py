@@ -1,4 +1,4 @@
-"""The code keeps the rules; each rule knows right from wrong; each skip has its reason."""
+"""The code follows the rules; each rule distinguishes its samples; each skip has its reason."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
 @cache
 def of_repository(name: str) -> Verdict:
-    """What a rule finds in the repository's own code."""
+    """Return the findings of a rule in the repository's own code."""
     rule = next(each for each in RULES if each.name == name)
     return judge(rule, Sources.below(*rule.folders))
 
@@ -120,7 +120,7 @@ def test_a_skip_on_a_separate_line_applies_to_the_next_code() -> None:
     assert judge(rule, Sources.of({"a.py": text})).findings == []
 
 
-# No account in front, each for its own reason.
+# No account in front, each with its reason.
 KEYS_WITHOUT_ACCOUNT = {
     "login": "found by the name that a request shows, before its account is known",
     "event": "read in the order of commits, over all accounts, by what delivers",
