@@ -1,7 +1,7 @@
-"""One attempt: the request that is made of a delivery, and what follows from its answer.
+"""One attempt: the request of a delivery, its response, and the decision whether to retry.
 
-The request is signed with the account's primary auth token. Every attempt of a delivery carries
-the same token, by which a receiver knows a duplicate, and its own ``RetryCount``.
+The request is signed with the account's primary auth token. All attempts of a delivery carry the
+same idempotency token, so that the receiver can discard duplicates, and a ``RetryCount`` each.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ _OUTCOMES: Final = {
     Verdict.FAILED: webhook_attempt_store.FAILED,
 }
 _STATES: Final = _OUTCOMES | {Verdict.RETRY: webhook_attempt_store.PENDING}
-# Attempts that wait behind others may begin late; the last ones of a schedule come this late.
+# The longest that the last attempt of a schedule can start after the delivery was queued, jitter
+# included. Attempts of a delivery that waited in its lane may start even later (see ``_decide``).
 _LATE_MS: Final = (
     retries.DURABLE.lasts_ms_min
     + retries.DURABLE.lasts_ms_min * retries.DURABLE.jitter_percent // 100
@@ -55,7 +56,7 @@ _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class SigningSettings(msgspec.Struct, frozen=True):
-    """What an account's webhooks are signed with, and the schedule it chose."""
+    """The auth token of an account, its retry schedule, and when both were read."""
 
     auth_token: str | None
     schedule: str
@@ -63,8 +64,18 @@ class SigningSettings(msgspec.Struct, frozen=True):
 
 
 class AttemptResult(msgspec.Struct, frozen=True):
-    """What an attempt came to: what the log keeps, and what the delivery is in from now on."""
+    """The result of one attempt: the fields of its log entry, and the delivery's next state."""
 
+    # ``outcome`` describes this attempt, ``state`` the delivery after it:
+    #
+    #   outcome    state      due_ms   meaning
+    #   delivered  delivered  None     2xx
+    #   retrying   pending    set      failed; the lane is blocked until ``due_ms``
+    #   failed     failed     None     failed; the schedule is over
+    #   stopped    stopped    None     410, or the webhook was detached
+    #
+    # ``was_sent`` is False if egress had no slot (BUSY): such an attempt is not logged and does
+    # not count as a retry.
     delivery: WebhookDelivery
     outcome: str
     state: str
@@ -81,11 +92,11 @@ class AttemptResult(msgspec.Struct, frozen=True):
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing more is to be done for the delivery."""
+        """Whether the delivery is no longer pending."""
         return self.state != webhook_attempt_store.PENDING
 
     def stopped(self) -> AttemptResult:
-        """Return the result of the same attempt if no other one follows."""
+        """Return the result without a retry, for a webhook that was detached."""
         return msgspec.structs.replace(
             self,
             outcome=webhook_attempt_store.STOPPED,
@@ -95,7 +106,7 @@ class AttemptResult(msgspec.Struct, frozen=True):
         )
 
     def attempt(self, sid: str) -> WebhookAttempt:
-        """The row of the log."""
+        """Return the row of the webhook log."""
         return WebhookAttempt(
             account_sid=self.delivery.account_sid,
             sid=sid,
@@ -116,10 +127,13 @@ class AttemptResult(msgspec.Struct, frozen=True):
 
 
 class SigningCache:
-    """What signs the webhooks of each account, read anew every second."""
+    """A cache of the signing settings of accounts, with a TTL of one second."""
+
+    # Bounded: the least recently read account is evicted. The TTL bounds how long an old auth
+    # token signs after a rotation.
 
     def __init__(self, read: Store, vault: Vault, clock: Clock, schedule: str) -> None:
-        """``schedule``: the one of accounts that chose none."""
+        """``schedule``: the default for accounts without a setting."""
         self._store = read
         self._vault = vault
         self._clock = clock
@@ -127,14 +141,14 @@ class SigningCache:
         self._known: OrderedDict[str, SigningSettings] = OrderedDict()
 
     async def auth_token_of(self, account_sid: str) -> str:
-        """What signs an account's requests. Raises EgressRefused if there is nothing."""
+        """Return the auth token of an account. Raises EgressRefused if it has none."""
         signing = await self.get(account_sid)
         if signing.auth_token is None:
             raise EgressRefused("The account has no auth token to sign with.", CODE_NOT_SENT)
         return signing.auth_token
 
     async def get(self, account_sid: str) -> SigningSettings:
-        """The token and the schedule of an account; no token if it has none."""
+        """Return the auth token of an account, None if it has none, and its schedule."""
         now_ms = self._clock.monotonic_ms()
         known = self._known.get(account_sid)
         if known is not None and now_ms - known.read_at_ms < limits.SIGNING_CACHED_MS_MAX:
@@ -158,7 +172,7 @@ class SigningCache:
 def prepare(
     delivery: WebhookDelivery, auth_token: str, overrides: ConnectionOverrides | None
 ) -> OutboundRequest:
-    """The signed request of a delivery's next attempt. Raises EgressRefused for a bad URL."""
+    """Return the signed request of the next attempt. Raises EgressRefused for a bad URL."""
     parameters = _decode(delivery.parameters)
     parameters["RetryCount"] = str(delivery.retry_count)
     made = make_request(
@@ -173,13 +187,14 @@ def prepare(
 
 
 def response_excerpt(body_start: bytes) -> str:
-    """The first bytes of an answer as text that every database takes."""
+    """Return the start of a response as text that can be stored."""
+    # PostgreSQL rejects NUL in text.
     text = body_start[: limits.RESPONSE_BYTES_LOGGED_MAX].decode("utf-8", "replace")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class WebhookClient:
-    """Makes attempts."""
+    """Sends the requests of deliveries and decides about retries."""
 
     def __init__(
         self,
@@ -190,7 +205,7 @@ class WebhookClient:
         *,
         takes_overrides: bool = False,
     ) -> None:
-        """``send``: the door to the outside; ``takes_overrides``: URL fragments count."""
+        """``send``: the egress client; ``takes_overrides``: apply connection overrides in URLs."""
         self._send = send
         self._signer = signer
         self._clock = clock
@@ -200,8 +215,11 @@ class WebhookClient:
     async def attempt(
         self, delivery: WebhookDelivery, may_send: MaySend | None = None
     ) -> AttemptResult:
-        """Make the next attempt of a delivery. Fails in no way but by its outcome."""
-        begun_ms = self._clock.monotonic_ms()
+        """Make the next attempt of a delivery.
+
+        Failures of the request are part of the result. Raises Busy and Unavailable of the store.
+        """
+        started_ms = self._clock.monotonic_ms()
         overrides = self._overrides(delivery.url)
         signing = await self._signer.get(delivery.account_sid)
         answer: OutboundResponse | None = None
@@ -210,6 +228,8 @@ class WebhookClient:
             auth_token = await self._signer.auth_token_of(delivery.account_sid)
             request = prepare(delivery, auth_token, overrides)
             answer = await self._send(replace(request, may_send=may_send))
+            # Crash window: the receiver has the request, and the result is only in memory. The
+            # attempt is repeated after a restart, under the same idempotency token.
             crash_point(SENT)
             outcome = AttemptOutcome(status=answer.status, retry_after=answer.header("retry-after"))
         except EgressFailed as failed:
@@ -222,7 +242,7 @@ class WebhookClient:
             )
         schedule = _schedule(delivery, signing, overrides)
         decision = self._decide(delivery, outcome, schedule)
-        elapsed_ms = int(self._clock.monotonic_ms() - begun_ms)
+        elapsed_ms = int(self._clock.monotonic_ms() - started_ms)
         return self._result(delivery, outcome, decision, error, answer, elapsed_ms)
 
     def _overrides(self, url: str) -> ConnectionOverrides | None:
@@ -238,7 +258,8 @@ class WebhookClient:
         is_late = now_ms + decision.delay_ms - delivery.date_queued > _LATE_MS
         may_end = outcome.failure != retries.BUSY and count + 1 >= limits.LATE_ATTEMPTS_MIN
         if decision.verdict is Verdict.RETRY and is_late and may_end:
-            # It was told to wait, or waited behind others, longer than a whole schedule lasts.
+            # Retry-After, or the deliveries ahead in the lane, delayed it for longer than a whole
+            # schedule lasts.
             return Decision(Verdict.FAILED)
         return decision
 

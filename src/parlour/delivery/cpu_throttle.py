@@ -1,13 +1,13 @@
-"""How much of the one processor deliveries may take while requests are running.
+"""Limits the CPU time of deliveries while API requests are running.
 
-A bucket of milliseconds: work takes out what it really took, and while requests run it fills at
-``DELIVERY_SHARE_PERCENT`` of the time that passes. An empty bucket means waiting, never for good,
-so deliveries fall behind under full load and do not stop. Without running requests nobody waits.
+A token bucket of milliseconds: work consumes the CPU time that it took, and while requests run the
+bucket is refilled at ``DELIVERY_SHARE_PERCENT`` of the elapsed time. An empty bucket delays
+deliveries and never stops them. Without running requests there is no limit.
 
-Each account has a bucket of its own besides, which fills with an equal part of the same share. One
-that used no more than its part may go on, even if others left the common bucket empty: they wait
-longer instead. One that used more goes on when the common bucket has something, so nothing is left
-unused. Intake is one more party (the account ``""``).
+Each account also has a bucket, which is refilled with an equal part of the same share. An account
+that used no more than its part is not delayed, even if others emptied the common bucket; they are
+delayed longer instead. An account that used more proceeds once the common bucket has credit, so no
+CPU time is wasted. Intake counts as one more account (``""``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ _SHARE: Final = limits.DELIVERY_SHARE_PERCENT / 100
 
 
 class CpuThrottle:
-    """The bucket of one process."""
+    """The token buckets of one process: the common one, and one of each account."""
+
+    # Invariants:
+    #   - No bucket exceeds DELIVERY_BURST_MS: an idle time cannot be saved up for later.
+    #   - A balance may become negative, as the cost is known only after the work. The debt bounds
+    #     the next wait.
+    #   - A full bucket is not stored: an account without an entry has its whole burst.
 
     def __init__(
         self,
@@ -40,18 +46,18 @@ class CpuThrottle:
         self._is_busy = is_busy
         self._sleep = sleep
         self._left_ms = float(limits.DELIVERY_BURST_MS)
-        # Of accounts whose bucket is not full. An account beyond so many has none of its own.
+        # Buckets that are not full. Beyond DELIVERY_ACCOUNTS_MEASURED_MAX accounts share "".
         self._left_of: dict[str, float] = {}
         self._filled_at_ms = clock.monotonic_ms()
 
     def charge(self, ms: float, account_sid: str = "") -> None:
-        """Take out what a piece of work took."""
+        """Consume the CPU time of one step of an account."""
         self._left_ms -= ms
         party = self._party(account_sid)
         self._left_of[party] = self._left_of.get(party, float(limits.DELIVERY_BURST_MS)) - ms
 
     def charge_all(self, ms: float, account_sids: Collection[str]) -> None:
-        """Take out what one piece of work for several accounts took, in equal parts."""
+        """Consume the CPU time of work for several accounts, in equal parts."""
         for account_sid in account_sids:
             self.charge(ms / len(account_sids), account_sid)
 
@@ -60,17 +66,18 @@ class CpuThrottle:
         return "" if is_full and account_sid not in self._left_of else account_sid
 
     async def wait(self, account_sid: str = "") -> None:
-        """Wait until an account may go on. The wait is bounded by what was used before."""
+        """Wait until an account may proceed. The wait is bounded by its debt."""
         wait_ms = self.wait_ms()
         if wait_ms > 0 and not self.has_credit(account_sid):
             await self._sleep(wait_ms / 1000)
 
     def has_credit(self, account_sid: str) -> bool:
-        """Whether an account used no more than its part, as of the last ``wait_ms``."""
+        """Return whether an account used no more than its part, as of the last ``wait_ms``."""
         return self._left_of.get(self._party(account_sid), 0.0) >= 0
 
     def wait_ms(self) -> float:
-        """How long an account has to wait that has no credit of its own."""
+        """Refill the buckets; return how long an account without credit has to wait."""
+        # Refilled here, and not by a timer: an idle process has nothing to do.
         now_ms = self._clock.monotonic_ms()
         most = float(limits.DELIVERY_BURST_MS)
         if not self._is_busy():
@@ -84,7 +91,7 @@ class CpuThrottle:
         return max(0.0, -self._left_ms / _SHARE)
 
     def _fill_each(self, gained_ms: float) -> None:
-        """Divide what was gained among the accounts that used something."""
+        """Divide the refill among the buckets that are not full; drop those that become full."""
         most = float(limits.DELIVERY_BURST_MS)
         part_ms = gained_ms / max(1, len(self._left_of))
         self._left_of = {
@@ -94,14 +101,14 @@ class CpuThrottle:
         }
 
     async def metered(self, work: Coroutine[Any, Any, Any], account_sid: str = "") -> Any:
-        """Run a coroutine, and take out the time of its steps; its waiting costs nothing."""
+        """Run a coroutine and charge the time of its steps; time spent waiting is free."""
         used = partial(self.charge, account_sid=account_sid) if account_sid else self.charge
         return await _TimedSteps(work, self._clock, used)
 
     async def metered_for_all(
         self, work: Coroutine[Any, Any, Any], account_sids: Collection[str]
     ) -> Any:
-        """The same for work that is for several accounts: it is taken out at the end."""
+        """Run a coroutine and charge its steps to several accounts, at the end."""
         steps: list[float] = []
         try:
             return await _TimedSteps(work, self._clock, steps.append)
@@ -110,7 +117,10 @@ class CpuThrottle:
 
 
 class _TimedSteps:
-    """Drives a coroutine one step at a time, with a watch in the hand."""
+    """An awaitable that drives a coroutine step by step and reports the time of each step."""
+
+    # Each ``send`` runs the coroutine up to its next await on the event loop. Only that is CPU
+    # time; while the awaited future is pending, other tasks run.
 
     __slots__ = ("_clock", "_used", "_work")
 
@@ -122,23 +132,23 @@ class _TimedSteps:
         self._used = used
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        """What the coroutine waits for, and in the end what it returns."""
-        watch, work = self._clock.monotonic_ms, self._work
+        """Yield the futures that the coroutine awaits; return its result."""
+        time_ms, work = self._clock.monotonic_ms, self._work
         error: BaseException | None = None
         sent: Any = None
         while True:  # Ends with the coroutine.
-            begun = watch()
+            started_ms = time_ms()
             try:
                 awaited = work.send(sent) if error is None else work.throw(error)
             except StopIteration as stop:
                 return stop.value
             finally:
-                self._used(watch() - begun)
+                self._used(time_ms() - started_ms)
             error = sent = None
             try:
                 sent = yield awaited
             except GeneratorExit:
                 work.close()
                 raise
-            except BaseException as thrown:  # noqa: BLE001 - handed on in the next step.
+            except BaseException as thrown:  # noqa: BLE001 - thrown into the work in the next step.
                 error = thrown

@@ -1,10 +1,10 @@
 """The due poller: reads from disk the deliveries that are due and not in memory.
 
-Those are retries, deliveries that had no room in memory, and at the start of a term all that are
-pending. One endpoint is read after the other, each time one of the account that has the fewest
-lanes in memory; an account that used up its share of the CPU waits, and no other account does
-(``cpu_throttle.py``). *Searches* find the endpoints to poll: of all accounts at the start of a
-term, later of accounts whose endpoints were evicted from memory.
+Those are retries, deliveries that did not fit in memory, and at the start of a term all pending
+ones. Endpoints are polled one at a time, next an endpoint of the account with the fewest lanes in
+memory; an account that has used up its share of the CPU delays no other (``cpu_throttle.py``).
+*Searches* find the endpoints to poll: of all accounts at the start of a term, later of accounts
+whose endpoints were evicted from memory.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ _NEVER_MS: Final = limits.INTEGER_MAX
 
 class DuePoller:
     """Loads the lanes of one term from disk."""
+
+    # Two levels:
+    #   search  accounts -> their endpoints on disk -> schedule_found: when to poll each
+    #   poll    a due endpoint -> its due heads -> the lanes that fit in memory
+    # Polls run in one task, so no endpoint is loaded twice at a time. Searches at the start of a
+    # term run concurrently; they only schedule polls.
 
     def __init__(
         self, term: DeliveryTerm, throttle: CpuThrottle, clock: Clock, metrics: WebhookMetrics
@@ -87,15 +93,17 @@ class DuePoller:
             for account_sid, url, due_ms in found:
                 self._term.lanes.schedule_found((account_sid, url), due_ms, now_ms)
             self._term.poll_wanted.set()
+            # Round robin over the accounts: a full step re-queues the account at the end.
             last.popleft()
             if len(found) >= limits.ENDPOINTS_PER_STEP_MAX:
                 last.append(found[-1][:2])
             await asyncio.sleep(pause_ms / 1000)
             if pause_ms:
+                # A search of evicted endpoints runs in the polling task: poll in between.
                 await self._load_known()
 
     async def _search_evicted(self, account_sids: list[str]) -> None:
-        """Find endpoints that were evicted from memory, slowly, beside those that are cached."""
+        """Find evicted endpoints slowly, and poll cached ones in between."""
         try:
             await self._search(account_sids, limits.ENDPOINTS_STEP_PAUSE_MS)
         except BaseException:
@@ -106,7 +114,7 @@ class DuePoller:
     # --- Polls: the lanes of an endpoint ------------------------------------------------------
 
     async def load_due(self) -> None:
-        """Load the lanes that are due, as far as there is room for them."""
+        """Load the lanes that are due, as far as they fit in memory."""
         self._term.poll_wanted.clear()
         await self._load_known()
         evicted = self._term.lanes.endpoints.take_due_searches(self._clock.now_ms())
@@ -127,10 +135,11 @@ class DuePoller:
         return None if wait_ms <= 0 else lambda account: self._throttle.has_credit(str(account))
 
     async def _load(self, endpoint: Endpoint) -> None:
-        """Load the lanes of one endpoint, as many as there is room for."""
+        """Load the due lanes of one endpoint, as many as fit in memory."""
         lanes, reads = self._term.lanes, self._term.reads
         account_sid, url = endpoint.key
         with lanes.loading(endpoint):
+            # Lanes in memory may be among the heads; the extra one tells that there are more.
             count = len(endpoint.lanes) + max(endpoint.room, 0) + 1
             heads = partial(_heads_of, account_sid, url, count)
             found = await reads.read(self._metered(account_sid, heads))
@@ -155,12 +164,12 @@ class DuePoller:
         if next_ms is not None:
             pause_ms = min(pause_ms, max(0, next_ms - self._clock.now_ms()))
         if wait_ms > 0:
-            # An endpoint may be due whose account has to wait for the throttle.
+            # A due endpoint of an account that the throttle delays is not in ``next_ms``.
             pause_ms = min(pause_ms, wait_ms)
         await wait_for(self._term.poll_wanted, pause_ms)
 
     async def _check_clock(self) -> None:
-        """At the start of a term and after the clock was set back, cap what is due too late."""
+        """Cap due times that are too late, at the start of a term and after a clock step back."""
         term, now_ms = self._term, self._clock.now_ms()
         if now_ms < self._latest_ms - limits.CLOCK_SET_BACK_MS_MIN:
             for account_sid in list(term.pending):

@@ -1,10 +1,10 @@
-"""The cache of endpoints in memory, and which accounts have others that are on disk alone.
+"""The cache of endpoints, and the accounts that have further endpoints on disk only.
 
-An endpoint is *idle* while it has no lane, no request in flight and no read in progress. All that
-is known of it is when it is due, which is on disk too. When there are too many endpoints, idle ones
-are evicted: of the account that has the most, the oldest. Of an evicted endpoint the time remains
-at which its account has to be searched for due endpoints (``due_poller.py``). It returns as a new
-one, so it has to time out again to count as hanging.
+An endpoint is *idle* while it has no lane, no request in flight and no read in progress. Its only
+information is its due time, which is on disk too. When the cache is full, idle endpoints are
+evicted: the oldest ones of the account with the most. After an eviction only the time remains at
+which to search the account for due endpoints (``due_poller.py``). An evicted endpoint returns as a
+new one, so it counts as hanging only after another timeout.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ def _is_idle(endpoint: Endpoint) -> bool:
 
 
 class EndpointCache:
-    """Endpoints by key, the oldest first; no more of them than the limit and those in use."""
+    """Endpoints by key, the oldest first."""
+
+    # Invariants:
+    #   - At most ENDPOINTS_KNOWN_MAX endpoints, unless more than that are in use: an endpoint that
+    #     is not idle is never evicted.
+    #   - An endpoint with pending deliveries is cached, or its account is in ``_search_ms`` at its
+    #     due time or before. Otherwise its deliveries would never be sent.
 
     def __init__(self, shares: EndpointShares) -> None:
         self._shares = shares
@@ -36,13 +42,14 @@ class EndpointCache:
         self._of_account: Counter[str] = Counter()
         # Accounts with endpoints that are not cached, and when the first of them is due.
         self._search_ms: dict[str, int] = {}
+        # After an eviction in vain: no other attempt before, since each scans all endpoints.
         self._full_until_ms = 0
 
     def __len__(self) -> int:
         return len(self._endpoints)
 
     def __iter__(self) -> Iterator[Endpoint]:
-        """Return an iterator over a copy: endpoints may come and go meanwhile."""
+        """Return an iterator over a copy, so that the loop may add and remove endpoints."""
         return iter(tuple(self._endpoints.values()))
 
     def get(self, key: EndpointKey) -> Endpoint | None:
@@ -65,7 +72,7 @@ class EndpointCache:
         return endpoint
 
     def forget(self, endpoint: Endpoint) -> None:
-        """Remove an endpoint that has nothing to deliver, or is evicted."""
+        """Remove an endpoint that has no deliveries, or is evicted."""
         if endpoint.key in self._endpoints:
             found = self._endpoints.pop(endpoint.key)
             assert found is endpoint, endpoint.key
@@ -77,7 +84,7 @@ class EndpointCache:
     # --- Endpoints that are not cached --------------------------------------------------------
 
     def has_room(self, now_ms: int) -> bool:
-        """Return whether an endpoint that is due fits, if need be in place of others, not due."""
+        """Return whether a due endpoint fits; evict idle ones that are not due if need be."""
         if len(self._endpoints) < limits.ENDPOINTS_KNOWN_MAX:
             return True
         if now_ms < self._full_until_ms:

@@ -10,23 +10,11 @@ lanes in memory:     all ─► account ─┬─► answering ─────�
                                      └─► hanging ───────────► URL
 ```
 
-An endpoint is *hanging* from a request that timed out until a delivery. Hanging endpoints are
-probed: one request at a time each, few for one host, and few for one account. So they cannot take
-the slots of the account's other endpoints, either. The legal transitions are in ``states.py``;
-the number of requests in flight follows from them:
-
-| state     | cause              | becomes   | requests at once                               |
-|-----------|--------------------|-----------|------------------------------------------------|
-| answering | delivered          | answering | one more, up to 12; the host one more up to 16 |
-| answering | timed out          | hanging   | 1; the host half as many, at least 2           |
-| hanging   | delivered          | answering | one more                                       |
-| hanging   | timed out          | hanging   | 1                                              |
-| any       | failed in time     | the same  | as many as before                              |
-| any       | nothing to deliver | absent    | 4 once there is a delivery again               |
-| any       | evicted            | absent    | 4 once it is due (``endpoint_cache.py``)       |
-
-A host is a scheme, host name and port. New endpoints count as answering, so it takes 16 requests
-to find out that a host hangs, and then it is probed with a few, however many URLs it has.
+An endpoint is *hanging* from a request that timed out until the next delivery. Hanging endpoints
+are probed: one request at a time each, few for one host, and few for one account. So they cannot
+take the slots of the account's other endpoints. A host is a scheme, host name and port. New
+endpoints count as answering, so at most 16 requests detect that a host hangs; then it is probed
+with a few, however many URLs it has.
 """
 
 from __future__ import annotations
@@ -45,7 +33,7 @@ if TYPE_CHECKING:
 
 EndpointKey = tuple[str, str]
 """The account and the URL."""
-# Of endpoints that are not being loaded; never written to.
+# Shared by all endpoints that are not being loaded, to save memory; never modified.
 _NO_LANES: Final[set[int]] = set()
 
 
@@ -61,10 +49,14 @@ def _host_of(url: str) -> str:
 class EndpointShares:
     """The two trees of shares, and the leaves of an endpoint in them."""
 
+    # A leaf depends on the state of its endpoint: after a transition the endpoint has other leaves
+    # (``Endpoint._move_to``). A slot is released at the leaf where it was occupied.
+
     def __init__(self) -> None:
         self.requests = FairShares(limits.WEBHOOKS_AT_ONCE_MAX)
         self.lanes = FairShares(limits.LANES_MAX)
-        # The most that one account can have alone: half, since both roots leave as much free.
+        # A single account can occupy half of the slots, since the root leaves as many free as one
+        # child has.
         self._requests_each = max(1, limits.WEBHOOKS_AT_ONCE_MAX // 2)
         self._lanes_each = max(1, limits.LANES_MAX // 2)
 
@@ -89,6 +81,18 @@ class EndpointShares:
 class Endpoint:
     """One URL of one account: its state, its lanes in memory and its shares."""
 
+    # The legal transitions are in ``states.py``. The concurrency (``allowed``) follows from them,
+    # additive increase and a drop to one:
+    #
+    #   state      cause           becomes    requests in flight, at most
+    #   answering  delivered       answering  one more, up to 12; the host one more, up to 16
+    #   answering  timed out       hanging    1; the host half as many, at least 2
+    #   hanging    delivered       answering  one more
+    #   hanging    timed out       hanging    1
+    #   any        failed in time  the same   unchanged
+    #   any        no deliveries   absent     4 when it is created again
+    #   any        evicted         absent     4 when it is created again (``endpoint_cache.py``)
+
     __slots__ = (
         "_host",
         "_shares",
@@ -112,15 +116,16 @@ class Endpoint:
         self.state = EndpointState.ABSENT
         self.lanes: dict[int, Lane] = {}
         self.ready: dict[int, Lane] = {}
-        # Requests in flight, and how many there may be.
+        # Requests in flight, and their maximum.
         self.sending = 0
         self.allowed = limits.WEBHOOKS_AT_ONCE_FIRST
-        # When to poll the disk for it, and whether that time has come: then it waits for its turn.
+        # When to poll the disk for it, None if not scheduled; ``is_due``: that time has come, and
+        # it waits for the slot of a lane.
         self.poll_ms: int | None = None
         self.is_due = False
         self.is_loading = False
-        # While it is loading: lanes that got a delivery that the read may lack, and lanes that
-        # were removed, whose deliveries in the read may be done.
+        # While it is loading: lanes with a new delivery that the read may lack (``missed``), and
+        # lanes that were removed, whose rows in the read may be stale (``left``).
         self.missed: set[int] = _NO_LANES
         self.left: set[int] = _NO_LANES
         self._shares = shares
@@ -134,7 +139,7 @@ class Endpoint:
 
     @property
     def room(self) -> int:
-        """How many more lanes it may have in memory."""
+        """The number of further lanes that it may have in memory."""
         own = self.allowed * limits.LANES_PER_REQUEST_MAX - len(self.lanes)
         return min(own, self.lanes_share.room)
 
@@ -149,7 +154,7 @@ class Endpoint:
         self.missed = self.left = _NO_LANES
 
     def update_wants(self) -> None:
-        """Update which shares it wants. To be called after each change of its lanes or polls."""
+        """Update the demand at its shares. Call it after each change of its lanes or polls."""
         self.requests_share.want(bool(self.ready) and self.sending < self.allowed)
         own_room = self.allowed * limits.LANES_PER_REQUEST_MAX - len(self.lanes)
         self.lanes_share.want(self.is_due and own_room > 0)
@@ -160,6 +165,7 @@ class Endpoint:
         self.sending -= 1
         if timed_out:
             if self.state is EndpointState.ANSWERING:
+                # The parent is the host: its other URLs probably hang as well.
                 assert share.parent is not None
                 least = limits.WEBHOOKS_AT_ONCE_PER_HOST_MIN
                 share.parent.set_limit(max(least, share.parent.limit // 2))
@@ -173,6 +179,7 @@ class Endpoint:
             assert host is not None
             host.set_limit(min(limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX, host.limit + 1))
         if share is not self.requests_share:
+            # Occupied before a transition: the old leaf is discarded with its last slot.
             share.discard()
         self.update_wants()
 
@@ -184,7 +191,7 @@ class Endpoint:
         self.update_wants()
 
     def _move_to(self, state: EndpointState) -> None:
-        """Move to the other side of both trees. Slots in use are released on the old side."""
+        """Move to the leaves of another state. Occupied slots stay at the old leaves."""
         if self.state is state:
             return
         self.enter(state)
@@ -197,7 +204,7 @@ class Endpoint:
             share.discard()
 
     def leave(self) -> None:
-        """Leave both trees: there is nothing more to deliver, or it is evicted."""
+        """Leave both trees, when it has no more deliveries or is evicted."""
         self.enter(EndpointState.ABSENT)
         for share in (self.requests_share, self.lanes_share):
             share.want(False)
