@@ -77,7 +77,7 @@ class CpuThrottle:
 
     def wait_ms(self) -> float:
         """Refill the buckets; return how long an account without credit has to wait."""
-        # Refilled here, and not by a timer: an idle process has nothing to do.
+        # Refilled here, and not by a timer, so that an idle process does not wake up.
         now_ms = self._clock.monotonic_ms()
         most = float(limits.DELIVERY_BURST_MS)
         if not self._is_busy():

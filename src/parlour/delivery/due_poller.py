@@ -139,7 +139,7 @@ class DuePoller:
         lanes, reads = self._term.lanes, self._term.reads
         account_sid, url = endpoint.key
         with lanes.loading(endpoint):
-            # Lanes in memory may be among the heads; the extra one tells that there are more.
+            # Lanes in memory may be among the heads; the extra one shows whether there are more.
             count = len(endpoint.lanes) + max(endpoint.room, 0) + 1
             heads = partial(_heads_of, account_sid, url, count)
             found = await reads.read(self._metered(account_sid, heads))

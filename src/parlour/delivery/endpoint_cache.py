@@ -34,7 +34,8 @@ class EndpointCache:
     #   - At most ENDPOINTS_KNOWN_MAX endpoints, unless more than that are in use: an endpoint that
     #     is not idle is never evicted.
     #   - An endpoint with pending deliveries is cached, or its account is in ``_search_ms`` at its
-    #     due time or before. Otherwise its deliveries would never be sent.
+    #     due time or before, or a search in progress will find it. Otherwise its deliveries would
+    #     never be sent.
 
     def __init__(self, shares: EndpointShares) -> None:
         self._shares = shares

@@ -1,12 +1,13 @@
 """The intake: queues the deliveries of events, on disk and then in memory.
 
 Events without a webhook take no transaction. For others the deliveries and the position of the sink
-are one transaction, a few events at a time (``intake_transaction.py``), so a crash neither loses
-nor repeats any. Only after the commit do they get into memory.
+are committed in one transaction, a few events at a time (``intake_transaction.py``), so a crash
+neither loses nor duplicates any. Deliveries are added to memory only after the commit.
 
-When the outcome of that commit is unknown, the dispatcher hands out the same events again. Rows of
-the first attempt are not new then and so are not offered to the lanes; new ones may be behind them.
-So all lanes are invalidated, and the memory is rebuilt from disk (``SyncState`` in ``states.py``).
+When the outcome of that commit is unknown, the dispatcher passes the same events again. Rows that
+the first transaction did insert are not new then, so they are not offered to the lanes, and newer
+ones would be sent before them. Therefore all lanes are invalidated and the memory is rebuilt from
+disk (``SyncState`` in ``states.py``).
 """
 
 from __future__ import annotations
@@ -37,6 +38,15 @@ T = TypeVar("T")
 class Intake:
     """Queues the deliveries of events in one term."""
 
+    # For each chunk of a batch:
+    #
+    #   1. read   match: which events have webhooks (no lock, no commit)
+    #   2. write  enqueue: deliveries and position, one commit, under ``term.enqueuing``
+    #   3. memory offer: counts, lanes, wake-ups, still under ``term.enqueuing``
+    #
+    # Between 2 and 3 the rows are on disk only. After a crash there the next term loads them, and
+    # a resync cannot run there, because it needs the same lock.
+
     def __init__(
         self,
         term: DeliveryTerm,
@@ -64,12 +74,14 @@ class Intake:
             matched = await self._term.lease_term.store.read(
                 self._metered(partial(self._transaction.match, chunk))
             )
+            # While a commit is unknown, write even without deliveries: the transaction waits for
+            # the unknown one to end, so its rows are visible afterwards.
             if matched or self._is_unknown():
                 await self._enqueue(matched, chunk[-1].sequence)
         crash_point(crash_points.POSITION)
 
     def _is_unknown(self) -> bool:
-        """Whether the outcome of the last commit is unknown."""
+        """Return whether the outcome of the last commit is unknown."""
         return self._term.sync is SyncState.INTAKE_UNKNOWN
 
     async def _enqueue(self, matched: list[Matched], last: int) -> None:
@@ -84,6 +96,8 @@ class Intake:
                     term.enter(SyncState.INTAKE_UNKNOWN)
                 raise
             crash_point(crash_points.QUEUED)
+            # Before the offer: lanes may lack rows of the unknown commit, and must not send the
+            # new deliveries before those.
             if self._is_unknown():
                 term.lanes.invalidate_all()
             self._offer(enqueued)
@@ -92,7 +106,7 @@ class Intake:
                 self._on_resync()
 
     def _metered(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> Work[T]:
-        """Have the throttle count the steps of a transaction, but not its waiting."""
+        """Charge the CPU time of a transaction to the throttle, but not its waiting."""
         return lambda tx: self._throttle.metered(work(tx))
 
     def _offer(self, enqueued: Enqueued) -> None:

@@ -1,14 +1,13 @@
 """Webhook intake: from the event log to the queue of deliveries on disk.
 
-First a read: most events have no webhook, and cost nothing more. For the others one transaction
-writes their deliveries, and the position of the sink, so that a crash neither loses nor doubles
-any of them. Which webhooks an event is sent to does not depend on when it is read
+First a read: most events have no webhook, and cost no more than that. For the others one
+transaction writes their deliveries and the position of the sink, so that a crash neither loses nor
+duplicates any. The webhooks of an event do not depend on when it is read
 (``webhook_settings.py``).
 
-An event that cannot be read must not stop the events of all accounts behind it, and must not be
+An event that cannot be decoded must not block the events of all accounts behind it, and must not be
 lost without a trace: it gets an attempt in the webhook log with the outcome ``unreadable``, in the
-same transaction. That there is a table of parameters for each event is checked at import
-(``parameters.py``).
+same transaction. ``parameters.py`` checks at import that each event has a table of parameters.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ SETTINGS_EVENTS: Final = frozenset(
         event_names.WEBHOOKS_REPLAYED,
     }
 )
-"""Events that change what is queued, whatever webhooks there are."""
+"""Events that change the queue, regardless of the webhooks of their conversation."""
 
 _UNREADABLE: Final = (
     LookupError,
@@ -61,7 +60,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _RemovedWebhook(msgspec.Struct):
-    """What is read of a webhook that was detached."""
+    """The fields of a detached webhook that are needed."""
 
     sid: str
     url: str | None
@@ -69,14 +68,14 @@ class _RemovedWebhook(msgspec.Struct):
 
 
 class _WebhookChange(msgspec.Struct):
-    """What is read of a change of a conversation's webhook."""
+    """The fields of a change of a scoped webhook that are needed."""
 
     scoped_webhook: _RemovedWebhook
     is_removed: bool
 
 
 class _Reopened(msgspec.Struct):
-    """What is read of a replay: how many were not pending before, and the lanes of all."""
+    """The fields of a replay: the number of reopened deliveries, and the lanes of all."""
 
     reopened: int
     lanes: list[int] = []
@@ -87,7 +86,7 @@ _replayed = msgspec.json.Decoder(_Reopened).decode
 
 
 class Matched(NamedTuple):
-    """An event with its webhooks, or with what is wrong with it."""
+    """An event with its webhooks, or with the error of decoding it."""
 
     event: Event
     targets: list[WebhookTarget]
@@ -95,8 +94,11 @@ class Matched(NamedTuple):
 
 
 class Enqueued(msgspec.Struct):
-    """What one transaction of the sink changed."""
+    """The changes of one transaction, to be applied to memory after its commit."""
 
+    # queued       new deliveries; ``due_ms`` is None behind others of the lane
+    # ended        pending deliveries that were dropped or stopped; their lanes are invalidated
+    # reopened_of  accounts with replayed deliveries; a search finds them on disk
     queued: list[WebhookDelivery]
     ended: list[WebhookDelivery]
     reopened_of: Counter[str]
@@ -104,22 +106,24 @@ class Enqueued(msgspec.Struct):
 
 
 def lane_key(url: str, conversation_sid: str, subject_sid: str) -> int:
-    """The lane of a URL and a conversation; what has no conversation goes by its subject."""
+    """Return the lane of a URL and a conversation, or of a subject without a conversation."""
+    # A collision of two lanes of an account costs concurrency, not correctness: both are then
+    # sent as one lane, in order.
     text = f"{url}\n{conversation_sid or subject_sid}".encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
 
 
 class IntakeTransaction:
-    """Queues the webhooks of events."""
+    """The two transactions of the intake: one that matches events, and one that queues them."""
 
     def __init__(self, sink: str, random: Random, *, studio_url: str) -> None:
-        """``sink``: under which name the position is kept; ``studio_url``: where flows start."""
+        """``sink``: the name of the position; ``studio_url``: the server that starts flows."""
         self._sink = sink
         self._random = random
         self._studio_url = studio_url
 
     async def match(self, chunk: list[Event], tx: Transaction) -> list[Matched]:
-        """Return the events that have webhooks, or change what is queued, or cannot be read."""
+        """Return the events that have webhooks, change the queue, or cannot be decoded."""
         matched: list[Matched] = []
         settings = SettingsInForce()
         for event in chunk:
@@ -138,8 +142,8 @@ class IntakeTransaction:
     ) -> Enqueued:
         """Write the deliveries of some events and the position of the sink, in one transaction.
 
-        ``last``: the number of the last event that was read; ``pending``: how many deliveries of
-        each account are waiting, of which there is a maximum.
+        ``last``: the number of the last event of the chunk. ``pending``: the number of pending
+        deliveries of each account; beyond the maximum the oldest are dropped.
         """
         made = Enqueued([], [], Counter())
         for event, targets, error in matched:
@@ -154,7 +158,8 @@ class IntakeTransaction:
         for account_sid, count in Counter(each.account_sid for each in made.queued).items():
             excess = pending[account_sid] + count - limits.DELIVERIES_PENDING_PER_ACCOUNT_MAX
             if excess > 0:
-                # As many at least as came: several webhooks may hear of each event.
+                # All of the excess: an event may have several webhooks, so more can be added than
+                # one step drops.
                 step = max(excess, limits.DELIVERIES_DROPPED_PER_STEP_MAX)
                 made.ended += await webhook_queue.drop_oldest(tx, account_sid, step)
         await event_log.save_position(tx, self._sink, last)
@@ -167,17 +172,20 @@ class IntakeTransaction:
             replayed = _replayed(event.payload)
             made.reopened_of[event.account_sid] += replayed.reopened
             for lane in replayed.lanes:
-                # What was before it when it was reopened may have been done meanwhile.
+                # The deliveries ahead of it at the time of the replay may have ended since then;
+                # without a head the lane would never be polled.
                 await webhook_queue.promote(tx, event.account_sid, lane)
         elif event.name == event_names.SCOPED_WEBHOOK_CHANGED:
             await self._stop_removed(tx, event, made)
         elif event.name == event_names.SCOPED_WEBHOOK_ADDED:
-            for part, (target, told) in enumerate(await replays_of(tx, event, self._studio_url)):
-                await self._queue(tx, self._delivery(tx, event, part, target, told), made)
+            for part, (target, parameters) in enumerate(
+                await replays_of(tx, event, self._studio_url)
+            ):
+                await self._queue(tx, self._delivery(tx, event, part, target, parameters), made)
         else:
-            told = post_parameters(event)
+            parameters = post_parameters(event)
             for part, target in enumerate(targets):
-                await self._queue(tx, self._delivery(tx, event, part, target, told), made)
+                await self._queue(tx, self._delivery(tx, event, part, target, parameters), made)
 
     @staticmethod
     async def _queue(tx: Transaction, delivery: WebhookDelivery, made: Enqueued) -> None:
@@ -186,7 +194,12 @@ class IntakeTransaction:
             made.queued.append(msgspec.structs.replace(delivery, due_ms=due_ms))
 
     def _delivery(
-        self, tx: Transaction, event: Event, part: int, target: WebhookTarget, told: dict[str, str]
+        self,
+        tx: Transaction,
+        event: Event,
+        part: int,
+        target: WebhookTarget,
+        parameters: dict[str, str],
     ) -> WebhookDelivery:
         return WebhookDelivery(
             account_sid=event.account_sid,
@@ -194,14 +207,14 @@ class IntakeTransaction:
             target_key=target.key,
             service_sid=event.service_sid,
             conversation_sid=event.conversation_sid,
-            event_name=told["EventType"],
+            event_name=parameters["EventType"],
             scope=target.scope,
             webhook_sid=target.webhook_sid,
             url=target.url,
             method=target.method,
             retry_limit=target.retry_count,
             token=new_token(self._random),
-            parameters=_encode(told).decode(),
+            parameters=_encode(parameters).decode(),
             lane=lane_key(target.url, event.conversation_sid, event.subject_sid),
             lane_order=webhook_attempt_store.live_order(event.sequence, part),
             state=webhook_attempt_store.PENDING,
@@ -212,7 +225,7 @@ class IntakeTransaction:
         )
 
     async def _stop_removed(self, tx: Transaction, event: Event, made: Enqueued) -> None:
-        """A webhook that was detached gets no retries, and nothing that waits behind a retry."""
+        """Stop the retries of a detached webhook, and the deliveries that wait behind a retry."""
         change = _change(event.payload)
         webhook = change.scoped_webhook
         if change.is_removed and webhook.url is not None:
@@ -221,7 +234,7 @@ class IntakeTransaction:
 
     @staticmethod
     async def _record_unreadable(tx: Transaction, event: Event, error: str, made: Enqueued) -> None:
-        """Put an event that cannot be read into the webhook log. No request was made."""
+        """Log an event that cannot be decoded, as an attempt without a request."""
         text = f"the event cannot be read: {error}".replace("\0", "\N{REPLACEMENT CHARACTER}")
         attempt = WebhookAttempt(
             account_sid=event.account_sid,

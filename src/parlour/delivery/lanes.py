@@ -1,23 +1,13 @@
-"""Lanes in memory: which delivery is sent next, in turn, so that a slow lane delays only itself.
+"""Lanes in memory: a fair order in which deliveries are sent, so that a slow lane delays no other.
 
 A lane is one URL and one conversation, and has one request in flight at a time. An endpoint is one
-URL of one account, with a bounded number of requests in flight: one as long as it lets requests
-time out. Accounts share requests and memory fairly, then the hosts and URLs of each
-(``endpoints.py``). Deliveries that do not fit here wait on disk, where they were written first:
-nothing in memory is the only copy of anything.
+URL of one account, with a bounded number of requests in flight: one while its requests time out.
+Accounts share requests and memory fairly, then the hosts and URLs of each (``endpoints.py``).
+Deliveries that do not fit in memory wait on disk. All of them were written there first, so the
+memory is only a cache.
 
 A lane sends its next delivery as soon as the receiver has accepted one; the result is recorded
-meanwhile. The lane stays in memory until it is, so that no delivery is read from disk twice. The
-states of a lane and their transitions are in ``states.py``; in each of them:
-
-| state     | deliveries in memory          | unrecorded results | on disk, not in memory       |
-|-----------|-------------------------------|--------------------|------------------------------|
-| ready     | one or more                   | any                | if ``has_more``              |
-| sending   | one or more, the first sent   | any                | if ``has_more``              |
-| blocked   | any                           | one or more        | any                          |
-| recording | none                          | one or more        | if ``has_more``              |
-| refilling | none                          | any                | being read, ``has_more``     |
-| absent    | none                          | none               | then a poll is scheduled     |
+concurrently. The lane stays in memory until then, so that no delivery is read from disk twice.
 """
 
 from __future__ import annotations
@@ -43,6 +33,19 @@ if TYPE_CHECKING:
 class Lane:
     """One lane: its state and its next deliveries, the first of which may be in flight."""
 
+    # The transitions are in ``states.py``. Invariants of each state:
+    #
+    #   state      deliveries in memory         unrecorded results  on disk, not in memory
+    #   ready      one or more                  any                 if ``has_more``
+    #   sending    one or more, the first sent  any                 if ``has_more``
+    #   blocked    any                          one or more         any
+    #   recording  none                         one or more         if ``has_more``
+    #   refilling  none                         any                 being read, ``has_more``
+    #   absent     none                         none                then a poll is scheduled
+    #
+    # ``waiting`` is ascending in ``lane_order`` and without gaps: if a delivery is missing in the
+    # middle, ``has_more`` is set and later ones are not appended.
+
     __slots__ = (
         "done_order",
         "endpoint",
@@ -61,13 +64,16 @@ class Lane:
         self.endpoint = endpoint
         self.key = key
         self.state = LaneState.ABSENT
-        # The shares that count its slot in memory, and its request while there is one.
+        # The shares of its slot in memory, and of its request in flight.
         self.memory_share = endpoint.lanes_share
         self.request_share: Share | None = None
         self.waiting: deque[WebhookDelivery] = deque(maxlen=limits.LANE_DELIVERIES_MAX)
+        # The order of the last delivery that was appended, and of the last that is done.
         self.tail_order = self.done_order = -1
+        # There may be deliveries on disk behind the tail; ``missed``: one was queued during a read.
         self.has_more = False
         self.missed = False
+        # Attempts whose results are not on disk yet.
         self.unrecorded = 0
 
     def enter(self, state: LaneState) -> None:
@@ -75,7 +81,7 @@ class Lane:
         self.state = state
 
     def append(self, delivery: WebhookDelivery) -> None:
-        """Append a delivery, unless it is known or there is no room: then it is read from disk."""
+        """Append a delivery unless it is known; without room it will be read from disk."""
         if delivery.lane_order <= self.tail_order:
             return
         if self.has_more:
@@ -88,13 +94,13 @@ class Lane:
         self.tail_order = delivery.lane_order
 
     def start_refill(self) -> None:
-        """Expect deliveries from disk; those queued from now on may not be among them."""
+        """Start a read from disk, which may lack deliveries that are queued from now on."""
         self.has_more = True
         self.missed = False
         self.enter(LaneState.REFILLING)
 
     def extend(self, deliveries: list[WebhookDelivery]) -> None:
-        """Append deliveries that were read from disk, from behind the tail on."""
+        """Append the deliveries that were read from disk behind the tail."""
         self.has_more = False
         for delivery in deliveries:
             self.append(delivery)
@@ -107,6 +113,7 @@ class Lane:
 
     def drop_waiting(self) -> None:
         """Drop the deliveries that are not in flight: their rows have changed."""
+        # The tail goes back, so that the remaining rows are read again.
         in_flight = self.waiting[0] if self.state is LaneState.SENDING else None
         self.waiting.clear()
         self.has_more = True
@@ -117,7 +124,15 @@ class Lane:
 
 
 class Lanes:
-    """All lanes in memory, and the schedule of polls: which endpoint is read from disk when."""
+    """All lanes in memory, and the schedule of polls: when each endpoint is read from disk."""
+
+    # Invariant: each pending delivery on disk is in the memory of its lane, or its lane has
+    # ``has_more``, or its endpoint is being loaded, or a poll of it or a search of its account is
+    # scheduled. Every early return below keeps that true; otherwise a delivery would wait until
+    # the next term.
+    #
+    # ``_polls`` is a heap with lazy deletion: an entry is valid only if it equals the ``poll_ms``
+    # of its endpoint.
 
     def __init__(self) -> None:
         self._shares = EndpointShares()
@@ -127,14 +142,14 @@ class Lanes:
     # --- From the intake and the due poller ---------------------------------------------------
 
     def offer(self, delivery: WebhookDelivery) -> None:
-        """Add a delivery that was just queued, if there is room for it in memory."""
+        """Add a delivery that was just queued, if it fits in memory."""
         endpoint = self.endpoints.get_or_create((delivery.account_sid, delivery.url))
         lane = endpoint.lanes.get(delivery.lane)
         if lane is not None:
             lane.append(delivery)
             self._mark_ready(lane)
         elif delivery.due_ms is None:
-            # The head of its lane is on disk alone, and so is this one.
+            # The head of its lane is on disk only, so this one must not be sent before it.
             if endpoint.is_loading:
                 endpoint.missed.add(delivery.lane)
             self._forget_idle(endpoint)
@@ -146,7 +161,7 @@ class Lanes:
     def load(
         self, endpoint: Endpoint, key: int, found: list[WebhookDelivery], *, is_whole: bool
     ) -> None:
-        """Add a lane that was read from disk; ``is_whole``: there is nothing behind it there."""
+        """Add a lane that was read from disk; ``is_whole``: the read contains all of it."""
         if key in endpoint.left:
             self.schedule_poll(endpoint.key, 0)  # It was sent after the read: the rows are stale.
             return
@@ -171,7 +186,7 @@ class Lanes:
         self._remove(lane)
 
     def _mark_ready(self, lane: Lane) -> None:
-        """Let the lane be sent, if it has deliveries and neither sends nor is blocked."""
+        """Make the lane ready, if it has deliveries and is neither sending nor blocked."""
         state = lane.state
         if lane.waiting and state is not LaneState.SENDING and state is not LaneState.BLOCKED:
             if state is not LaneState.READY:
@@ -192,7 +207,7 @@ class Lanes:
         return self._shares.requests.next() is not None
 
     def next_lane(self, may: Callable[[Hashable], bool] | None = None) -> Lane | None:
-        """Take the lane whose first delivery is to be sent now, if there is one.
+        """Return the lane whose first delivery is to be sent now, in state sending.
 
         ``may``: which accounts may send now; None for all.
         """
@@ -224,15 +239,16 @@ class Lanes:
     # --- From the result writer ---------------------------------------------------------------
 
     def recorded(self, lane: Lane, due_ms: int | None, *, is_promoted: bool) -> bool:
-        """Take the result of an attempt as recorded; return whether to read more of the lane.
+        """Record that a result is on disk; return whether to read more of the lane.
 
         ``due_ms``: when the delivery is due again, if it is still pending. ``is_promoted``: the
         lane got a new head on disk.
         """
         lane.unrecorded -= 1
         if lane.state is LaneState.BLOCKED and not lane.unrecorded:
-            # Without a date it is pending no more, and others may be. The poll is scheduled first:
-            # with its last lane the endpoint would be forgotten, and that it hangs.
+            # Without a date it is no longer pending, but others may be. The poll is scheduled
+            # before the removal: an endpoint without lanes and polls is removed, and the
+            # information that it hangs would be lost.
             self.schedule_poll(lane.endpoint.key, due_ms or 0)
             self._remove(lane)
         elif lane.state is LaneState.RECORDING:
@@ -244,7 +260,7 @@ class Lanes:
         return False
 
     def refill(self, lane: Lane, found: list[WebhookDelivery]) -> None:
-        """Give a lane the deliveries read from disk behind its tail; without any it is removed."""
+        """Append the deliveries read from disk behind the tail; remove the lane without any."""
         if lane.state is not LaneState.REFILLING:
             return  # It was invalidated or loaded during the read: the rows are stale.
         lane.extend(found)
@@ -253,7 +269,7 @@ class Lanes:
         elif lane.unrecorded:
             lane.enter(LaneState.RECORDING)
         else:
-            # There was one: it was reopened at a place before those that are done.
+            # A new head exists, but not behind the tail: a replay reopened it at an earlier order.
             self.schedule_poll(lane.endpoint.key, 0)
             self._remove(lane)
 
@@ -271,11 +287,9 @@ class Lanes:
         self._forget_idle(endpoint)
 
     def _forget_idle(self, endpoint: Endpoint) -> None:
-        """Forget an endpoint without any state that is not being loaded.
-
-        Otherwise there would be two of one key. They would take slots from each other, and a lane
-        of the one that is not known would wait forever.
-        """
+        """Remove an endpoint without lanes, requests and polls."""
+        # Not while it is being loaded: a second one would be created for the same key, both would
+        # occupy slots, and a lane of the one that is not cached would never be sent.
         is_known = endpoint.lanes or endpoint.sending or endpoint.poll_ms is not None
         if not is_known and not endpoint.is_loading:
             self.endpoints.forget(endpoint)
@@ -283,7 +297,7 @@ class Lanes:
     # --- After a change on disk ---------------------------------------------------------------
 
     def invalidate(self, account_sid: str, url: str, lane_key: int) -> None:
-        """Drop what is known of a lane whose rows have changed, except a request in flight."""
+        """Drop the memory of a lane whose rows have changed, except a request in flight."""
         endpoint = self.endpoints.get((account_sid, url))
         lane = endpoint.lanes.get(lane_key) if endpoint is not None else None
         if lane is None:
@@ -300,7 +314,7 @@ class Lanes:
             self._remove(lane)
 
     def invalidate_all(self) -> None:
-        """Drop what is known of all lanes, except requests in flight."""
+        """Drop the memory of all lanes, except requests in flight."""
         for endpoint in self.endpoints:
             for lane_key in tuple(endpoint.lanes):
                 self.invalidate(*endpoint.key, lane_key)
@@ -317,7 +331,7 @@ class Lanes:
                 self._drop_outdated_polls()
 
     def _drop_outdated_polls(self) -> None:
-        """Retain the polls that are still to be made: one of each endpoint, unless it is due."""
+        """Rebuild the heap with the valid polls: one of each endpoint that is not due."""
         self._polls = [
             (endpoint.poll_ms, endpoint.key)
             for endpoint in self.endpoints
@@ -326,7 +340,7 @@ class Lanes:
         heapify(self._polls)
 
     def schedule_found(self, key: EndpointKey, due_ms: int, now_ms: int) -> None:
-        """Poll an endpoint that was found on disk when it is due, or have it found again then."""
+        """Schedule a poll of an endpoint found on disk, or a search if the cache is full."""
         endpoints = self.endpoints
         is_known = endpoints.get(key) is not None or len(endpoints) < limits.ENDPOINTS_KNOWN_MAX
         if is_known or (due_ms <= now_ms and endpoints.has_room(now_ms)):
@@ -354,7 +368,7 @@ class Lanes:
     def due_poll(
         self, now_ms: int, may: Callable[[Hashable], bool] | None = None
     ) -> Endpoint | None:
-        """Take the endpoint to poll now, of the account that has the fewest lanes in memory.
+        """Return the endpoint to poll now, of the account that has the fewest lanes in memory.
 
         An endpoint without room is not polled. ``may``: which accounts count; None for all.
         """
@@ -377,9 +391,9 @@ class Lanes:
     def lanes_to_load(
         self, endpoint: Endpoint, found: Iterable[tuple[int, int, int]], now_ms: int
     ) -> list[int]:
-        """Return which of the heads found on disk to load now, and schedule the next poll.
+        """Return the lanes to load now, and schedule the next poll.
 
-        ``found``: the lane, when it is due, and its place in the lane; soonest first.
+        ``found``: heads on disk as lane, due time and lane order; soonest first.
         """
         assert endpoint.is_loading
         chosen: list[int] = []
@@ -403,7 +417,7 @@ class Lanes:
 
     @contextmanager
     def loading(self, endpoint: Endpoint) -> Iterator[None]:
-        """Retain an endpoint until its lanes are loaded; after a failure it is polled again."""
+        """Keep an endpoint cached until its lanes are loaded; after an error poll it again."""
         endpoint.start_loading()
         try:
             yield

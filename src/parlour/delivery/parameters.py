@@ -1,11 +1,11 @@
-"""What a webhook is told: the parameters of every event, before and after its action.
+"""The parameters of webhook requests, for every pre-action and post-action event.
 
-One table for each kind of record says which parameter shows which member, how it is written, and
-in which phases of the record's life. A parameter without a value is left out, never sent empty.
-Names and presence: docs/reference/quirks.md#webhook-parameters.
+One table for each kind of record maps parameters to members of the payload, with the format and
+the phases in which the parameter is present. A parameter without a value is omitted, never sent
+empty. Names and presence: docs/reference/quirks.md#webhook-parameters.
 
-Payloads are read as plain objects: an event that an older version wrote may lack a member, and
-then it lacks the parameter.
+Payloads are decoded without a schema: an event of an older version may lack a member, and then the
+parameter is omitted.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 POST_ACTION_OF: Final = {
     before: before + ("d" if before.endswith("e") else "ed") for before in event_names.PRE_ACTION
 }
-"""The event that follows from an action, by the event that is asked before it."""
+"""The post-action event of each pre-action event."""
 assert set(POST_ACTION_OF.values()) <= set(event_names.POST_ACTION)
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
-# --- How a value is written. None, and what is empty, leaves the parameter out. -----------
+# --- Formats. An empty text omits the parameter. ------------------------------------------
 
 
 def _text(value: Any) -> str:
@@ -54,19 +54,21 @@ def _binding_type(value: Any) -> str:
 
 
 def _addresses(value: Any) -> str:
-    """One address, or all that a message to a group went to."""
+    """Return one address, or the addresses of a group message, separated by commas."""
     return ",".join(value) if isinstance(value, list) else _text(value)
 
 
 def _media(value: Any) -> str:
-    """The files that were attached to a message, from the JSON it is kept as."""
+    """Return the attachments of a message as JSON, from their stored JSON."""
     shown = media_attachments.represent_attachments(value or None, media_attachments.WEBHOOKS)
     written: bytes = _encode(shown)
     return written.decode() if shown else ""
 
 
-# --- Which parameters there are -----------------------------------------------------------
+# --- Tables -------------------------------------------------------------------------------
 
+# A phase is the end of an event's name. "Add", "Update" and "Remove" are before the action,
+# "Added", "Updated" and "Removed" after it. Before a creation ("Add") there is no SID and no date.
 _EVERY: Final = frozenset("Add Added Update Updated Remove Removed".split())
 _KEPT: Final = _EVERY - {"Add"}
 _CHANGED: Final = _KEPT - {"Added"}
@@ -75,7 +77,7 @@ _CREATED: Final = frozenset({"Add", "Added"})
 
 
 class _Parameter(NamedTuple):
-    """One parameter: its name, the member it shows, how, and in which phases."""
+    """One parameter: its name, the member of the payload, its format and its phases."""
 
     name: str
     member: str
@@ -113,7 +115,7 @@ _CONVERSATION: Final = (
     _Parameter("MessagingServiceSid", "messaging_service_sid"),
     _Parameter("State", "state"),
 )
-# Of the message from outside that a conversation was made for: payload member ``inbound``.
+# The inbound message that created a conversation: payload member ``inbound``.
 _INBOUND: Final = (
     _Parameter("MessagingBinding.ProxyAddress", "proxy_address", _text, _CREATED),
     _Parameter("MessagingBinding.Address", "address", _addresses, _CREATED),
@@ -190,7 +192,7 @@ def parameter_names(event_name: str) -> frozenset[str]:
 
 
 def _parts(event_name: str) -> tuple[str, str]:
-    """The noun and the phase in the name of an event."""
+    """Return the noun and the phase in the name of an event."""
     for phase in ("Added", "Updated", "Removed", "Add", "Update", "Remove"):
         if event_name.endswith(phase):
             return event_name.removeprefix("on").removesuffix(phase), phase
@@ -198,7 +200,7 @@ def _parts(event_name: str) -> tuple[str, str]:
 
 
 def names_without_table(names: Iterable[str]) -> list[str]:
-    """Return the events that have no table, or of whose records no parameter is shown."""
+    """Return the events that have no table, or no parameter in their phase."""
     missing = []
     for name in names:
         noun, phase = _parts(name)
@@ -214,7 +216,7 @@ if _missing := names_without_table((*event_names.PRE_ACTION, *event_names.POST_A
 
 
 def post_parameters(event: Event) -> dict[str, str]:
-    """The parameters of a post-action event, in alphabetical order, without RetryCount."""
+    """Return the parameters of a post-action event, sorted by name, without RetryCount."""
     shown = _common(event.name, event.account_sid, event.service_sid)
     if event.name != event_names.ON_DELIVERY_UPDATED:
         shown |= _source(event.source, event.client_identity)
@@ -229,10 +231,10 @@ def post_parameters(event: Event) -> dict[str, str]:
 
 
 def pre_parameters(event_name: str, emitted: EmittedEvent) -> dict[str, str]:
-    """The parameters of a pre-action event, in alphabetical order, without RetryCount.
+    """Return the parameters of a pre-action event, sorted by name, without RetryCount.
 
-    ``emitted`` is what the action would tell: a new record has no sid and no dates yet, a change
-    shows the record as it would be with the date of the last change, a removal shows it as it is.
+    ``emitted`` is the event of the dry run. A new record has no SID and no dates yet, an update
+    has the new values with the date of the previous change, a removal has the current values.
     """
     assert emitted.name == POST_ACTION_OF[event_name]
     shown = _common(event_name, emitted.scope.account_sid, emitted.scope.service_sid)
@@ -254,7 +256,7 @@ def _common(event_name: str, account_sid: str, service_sid: str) -> dict[str, st
 
 
 def _source(source: str, client_identity: str | None) -> dict[str, str]:
-    """Who did it: the name of a client only if it was one."""
+    """Return the source of a change, and the identity if it was a client."""
     if source == SDK and client_identity:
         return {"Source": source, "ClientIdentity": client_identity}
     return {"Source": source}

@@ -83,6 +83,16 @@ class PreActionAttempt:
 class PreActionWebhooks:
     """Calls the webhooks of accounts and services before actions."""
 
+    # The effect of each response:
+    #
+    #   response                          action                     outcome in the log
+    #   2xx, a JSON object or no body     amended, validated again   delivered
+    #   2xx, any other body               continues unchanged        delivered, with an error
+    #   any other status                  rejected (403, 50056)      rejected
+    #   timeout, connection error, SSRF   continues unchanged        failed
+    #
+    # No transaction is open during the request: a slow receiver must not hold locks.
+
     def __init__(
         self,
         store: Store,
@@ -103,6 +113,7 @@ class PreActionWebhooks:
 
     async def wants(self, tx: Transaction, call: Call[Any]) -> bool:
         """Return whether there is a webhook for this call."""
+        # Checked in the transaction of the action: without a webhook the action continues in it.
         event_name = call.operation.spec.pre_action
         assert event_name is not None
         try:
@@ -124,13 +135,13 @@ class PreActionWebhooks:
         """Return the parameters, amended by the webhook. Raises 50056, or the error of a value."""
         event_name = call.operation.spec.pre_action
         assert event_name is not None
-        said: Parameters = call.parameters
-        told = (each for each in dry_run.events if each.name == POST_ACTION_OF[event_name])
-        emitted = next(told, None)
+        original: Parameters = call.parameters
+        events = (each for each in dry_run.events if each.name == POST_ACTION_OF[event_name])
+        emitted = next(events, None)
         if emitted is None:
-            return said  # The action would change nothing.
+            return original  # The action would change nothing.
         members = await self._ask(event_name, emitted)
-        return _amended(call, said, members, _AMENDABLE.get(event_name, {}))
+        return _amended(call, original, members, _AMENDABLE.get(event_name, {}))
 
     async def check(self, event_name: str, emitted: EmittedEvent) -> None:
         """Call the webhook for a change that is no call. Raises 50056; amends nothing."""
@@ -145,36 +156,36 @@ class PreActionWebhooks:
         )
         if target is None:
             return {}
-        question = _PreActionCall(
+        pending = _PreActionCall(
             scope=emitted.scope,
             conversation_sid=emitted.conversation_sid,
             event_name=event_name,
             target=target,
             token=new_token(self._random),
             parameters=pre_parameters(event_name, emitted),
-            began_ms=self._clock.monotonic_ms(),
+            started_ms=self._clock.monotonic_ms(),
             date_ms=self._clock.now_ms(),
         )
         try:
-            answer = await self._send(await self._request(question))
+            response = await self._send(await self._request(pending))
         except EgressRefused as error:
-            self._record_attempt(question, FAILED, code=error.code, error=error.reason)
+            self._record_attempt(pending, FAILED, code=error.code, error=error.reason)
             return {}
         except EgressFailed as error:
             self._record_attempt(
-                question, FAILED, code=error.code, error=f"{error.kind} {error.detail}"
+                pending, FAILED, code=error.code, error=f"{error.kind} {error.detail}"
             )
             return {}
-        return self._read(question, answer)
+        return self._read(pending, response)
 
-    async def _request(self, question: _PreActionCall) -> OutboundRequest:
-        account_sid = question.scope.account_sid
+    async def _request(self, pending: _PreActionCall) -> OutboundRequest:
+        account_sid = pending.scope.account_sid
         request = make_request(
-            question.target.method,
-            question.target.url,
-            question.parameters | {"RetryCount": "0"},
+            pending.target.method,
+            pending.target.url,
+            pending.parameters | {"RetryCount": "0"},
             auth_token=await self._auth_token_of(account_sid),
-            token=question.token,
+            token=pending.token,
             account_sid=account_sid,
         )
         return replace(
@@ -193,58 +204,58 @@ class PreActionWebhooks:
         except TimeoutError:
             raise EgressFailed("timeout", retries.CODE_TIMEOUT) from None
 
-    def _read(self, question: _PreActionCall, answer: OutboundResponse) -> Members:
+    def _read(self, pending: _PreActionCall, response: OutboundResponse) -> Members:
         """Parse a response. Raises 50056 for any status but 2xx."""
-        code = retries.log_code(retries.AttemptOutcome(answer.status), is_pre_action=True)
+        code = retries.log_code(retries.AttemptOutcome(response.status), is_pre_action=True)
         if code is not None:
-            self._record_attempt(question, REJECTED, answer, code=code)
+            self._record_attempt(pending, REJECTED, response, code=code)
             raise ApiError(50056)
-        members, nonsense = _members_of(answer)
-        self._record_attempt(question, DELIVERED, answer, error=nonsense)
+        members, error = _members_of(response)
+        self._record_attempt(pending, DELIVERED, response, error=error)
         return members
 
     def _record_attempt(
         self,
-        question: _PreActionCall,
+        pending: _PreActionCall,
         outcome: str,
-        answer: OutboundResponse | None = None,
+        response: OutboundResponse | None = None,
         *,
         code: int | None = None,
         error: str | None = None,
     ) -> None:
-        """Log a failure, and write every request into the webhook log."""
+        """Record every request in the webhook log; also log failures."""
         if code is not None or error is not None:
             log.warning(
                 "pre_action_webhook_failed",
-                account_sid=question.scope.account_sid,
-                event_type=question.event_name,
+                account_sid=pending.scope.account_sid,
+                event_type=pending.event_name,
                 outcome=outcome,
                 code=code,
                 error=error,
-                status=None if answer is None else answer.status,
+                status=None if response is None else response.status,
             )
         self._record(
             PreActionAttempt(
-                scope=question.scope,
-                conversation_sid=question.conversation_sid,
-                event_name=question.event_name,
-                target=question.target,
-                token=question.token,
-                parameters=question.parameters,
+                scope=pending.scope,
+                conversation_sid=pending.conversation_sid,
+                event_name=pending.event_name,
+                target=pending.target,
+                token=pending.token,
+                parameters=pending.parameters,
                 outcome=outcome,
-                status=None if answer is None else answer.status,
+                status=None if response is None else response.status,
                 error_code=code,
                 error=error,
-                elapsed_ms=round(self._clock.monotonic_ms() - question.began_ms),
-                answer=b"" if answer is None else answer.body_start,
-                date_ms=question.date_ms,
+                elapsed_ms=round(self._clock.monotonic_ms() - pending.started_ms),
+                answer=b"" if response is None else response.body_start,
+                date_ms=pending.date_ms,
             )
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PreActionCall:
-    """A request that is in progress."""
+    """A request in flight."""
 
     scope: Scope
     conversation_sid: str
@@ -252,19 +263,19 @@ class _PreActionCall:
     target: WebhookTarget
     token: str
     parameters: dict[str, str]
-    began_ms: float
+    started_ms: float
     date_ms: int
 
 
 # --- Parsing of responses -----------------------------------------------------------------
 
 
-def _members_of(answer: OutboundResponse) -> tuple[Members, str | None]:
+def _members_of(response: OutboundResponse) -> tuple[Members, str | None]:
     """Return the members of the JSON object in a response, or the error if there is none."""
-    if answer.is_truncated:
+    if response.is_truncated:
         return {}, "the answer is too large"
     try:
-        body = answer.body_start.removeprefix(_BOM).decode().strip()
+        body = response.body_start.removeprefix(_BOM).decode().strip()
         if not body:
             return {}, None
         members = _members(body)
@@ -274,7 +285,7 @@ def _members_of(answer: OutboundResponse) -> tuple[Members, str | None]:
 
 
 def _amended(
-    call: Call[Any], said: Parameters, members: Members, amendable: dict[str, str]
+    call: Call[Any], original: Parameters, members: Members, amendable: dict[str, str]
 ) -> Parameters:
     """Return the parameters with the amendable members in their places, validated again."""
     amendments = {
@@ -283,12 +294,12 @@ def _amended(
         if member in members
     }
     if not amendments:
-        return said
+        return original
     amended = call.operation.spec.parameters.parse(call.form | amendments)
     # A value that counts as unset in a form, such as an empty name, changes nothing here.
-    kept = said.given().items()
-    silent = {name: value for name, value in kept if getattr(amended, name) is UNSET}
-    return replace(amended, **silent) if silent else amended
+    declared = original.given().items()
+    unset = {name: value for name, value in declared if getattr(amended, name) is UNSET}
+    return replace(amended, **unset) if unset else amended
 
 
 def _text_of(wire_name: str, raw: msgspec.Raw) -> str:

@@ -1,4 +1,4 @@
-"""How the request of a pre-action webhook stands in the webhook log."""
+"""Rows of the webhook log for requests of pre-action webhooks."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 
-async def write_pre_action(tx: Transaction, asked: PreActionAttempt) -> None:
-    """Keep the request of a pre-action webhook, as one that no event stands behind."""
-    account_sid = asked.scope.account_sid
+async def write_pre_action(tx: Transaction, pre_action: PreActionAttempt) -> None:
+    """Insert a delivery and its attempt for one request of a pre-action webhook."""
+    # There is no event: the sequence is 0, and the attempt's SID makes the key unique. The state
+    # ``asked`` and ``due_ms`` None keep the row out of the queue and out of replays.
+    account_sid = pre_action.scope.account_sid
     sid = webhook_attempt_store.new_attempt_sid(tx)
     delivery = WebhookDelivery(
         account_sid=account_sid,
         event_sequence=0,
         target_key=sid,
-        service_sid=asked.scope.service_sid,
-        conversation_sid=asked.conversation_sid,
-        event_name=asked.event_name,
-        scope=asked.target.scope,
+        service_sid=pre_action.scope.service_sid,
+        conversation_sid=pre_action.conversation_sid,
+        event_name=pre_action.event_name,
+        scope=pre_action.target.scope,
         webhook_sid=None,
-        url=asked.target.url,
-        method=asked.target.method,
+        url=pre_action.target.url,
+        method=pre_action.target.method,
         retry_limit=None,
-        token=asked.token,
-        parameters=_encode(asked.parameters).decode(),
+        token=pre_action.token,
+        parameters=_encode(pre_action.parameters).decode(),
         lane=0,
         lane_order=0,
         state=webhook_attempt_store.ASKED,
         retry_count=0,
         due_ms=None,
-        date_queued=asked.date_ms,
-        date_updated=asked.date_ms,
+        date_queued=pre_action.date_ms,
+        date_updated=pre_action.date_ms,
     )
     await webhook_attempt_store.insert_delivery(tx, delivery)
     attempt = WebhookAttempt(
@@ -49,16 +51,16 @@ async def write_pre_action(tx: Transaction, asked: PreActionAttempt) -> None:
         sid=sid,
         event_sequence=0,
         target_key=sid,
-        conversation_sid=asked.conversation_sid,
-        event_name=asked.event_name,
-        outcome=asked.outcome,
+        conversation_sid=pre_action.conversation_sid,
+        event_name=pre_action.event_name,
+        outcome=pre_action.outcome,
         retry_count=0,
-        status=asked.status,
-        error_code=asked.error_code,
-        error=asked.error,
-        elapsed_ms=asked.elapsed_ms,
-        answer=response_excerpt(asked.answer),
+        status=pre_action.status,
+        error_code=pre_action.error_code,
+        error=pre_action.error,
+        elapsed_ms=pre_action.elapsed_ms,
+        answer=response_excerpt(pre_action.answer),
         next_attempt_ms=None,
-        date_created=asked.date_ms,
+        date_created=pre_action.date_ms,
     )
     await webhook_attempt_store.insert_attempt(tx, attempt)

@@ -1,13 +1,13 @@
 """The result writer: records the results of attempts on disk, many in one transaction.
 
-It also writes the requests of pre-action webhooks into the webhook log. Those are made by every
-process, so the writer runs with or without a term.
+It also writes the requests of pre-action webhooks into the webhook log. Every process makes such
+requests, so the writer runs with or without a term.
 
-A batch stays queued until it is written, so a failed write repeats it. When the database went away
-before it answered a commit, it is unknown which lanes have which rows; and when reading the rest of
-a lane failed, its rows are missing in memory. In both cases the memory is rebuilt from disk once
-the batch is written: all lanes are invalidated, pending deliveries are counted, and all endpoints
-searched (``SyncState`` in ``states.py``).
+A batch stays queued until it is written, so a failed write is retried. When the connection to the
+database breaks during a commit, its outcome is unknown, and so are the rows of the lanes; when
+reading the remainder of a lane fails, its rows are missing in memory. In both cases the memory is
+rebuilt from disk after the batch is written: all lanes are invalidated, pending deliveries are
+counted, and all endpoints are searched (``SyncState`` in ``states.py``).
 """
 
 from __future__ import annotations
@@ -55,7 +55,18 @@ class _Recorded(msgspec.Struct):
 
 
 class ResultWriter:
-    """Writes results and pre-action requests, as long as there are any."""
+    """Writes results and pre-action requests in batches, in one task."""
+
+    # Steps of a batch:
+    #
+    #   1. commit results, log entries and new heads of lanes
+    #   2. for each result: remove it from the queue, update its lane, refill the lane from disk
+    #
+    # A crash before 1 repeats the requests, under the same tokens. After an error the results that
+    # are still queued are written again, and then the memory is rebuilt (SyncState.RESYNC): where
+    # the first commit did succeed, deliveries that are no longer pending stay as they are.
+    #
+    # A lane is updated only after 1, so it stays in memory while its row on disk is outdated.
 
     def __init__(self, store: Store, throttle: CpuThrottle, metrics: WebhookMetrics) -> None:
         """``store``: for pre-action requests; results go through the store of their term."""
@@ -73,7 +84,7 @@ class ResultWriter:
 
     @property
     def has_work(self) -> bool:
-        """Whether results or pre-action requests wait to be written."""
+        """Whether results or pre-action requests are queued."""
         return bool(self._pre_actions) or (self._term is not None and bool(self._term.results))
 
     def start_term(self, term: DeliveryTerm, poller: DuePoller) -> None:
@@ -92,7 +103,7 @@ class ResultWriter:
         self._write_wanted.set()
 
     async def stop(self) -> None:
-        """Write what is queued, within the limit, and end the term."""
+        """Write the queued entries, within the limit, and end the term."""
         self._is_stopping = True
         self.wake()
         if self._task is not None:
@@ -100,10 +111,8 @@ class ResultWriter:
         await self.cancel()
 
     async def cancel(self) -> None:
-        """End the term at once: the results that are not written belong to the next owner.
-
-        A write that is going on is cancelled, too: it must not touch the memory of the next term.
-        """
+        """End the term at once; the next owner repeats the attempts that are not recorded."""
+        # A write in progress is cancelled, too: it must not change the memory of the next term.
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -120,6 +129,8 @@ class ResultWriter:
                 await self._write_batch()
                 await self._resync()
             except LeaseLost:
+                # The fence rejected the transaction as a whole, and the next owner sends these
+                # deliveries again.
                 self._drop_results()
             except Exception:
                 log.exception("webhook_result_write_failed", waiting=self._waiting())
@@ -130,7 +141,7 @@ class ResultWriter:
         return 0 if self._term is None else len(self._term.results)
 
     def _drop_results(self) -> None:
-        """Drop the results: the next owner of the lease repeats these attempts."""
+        """Drop the queued results."""
         if self._term is not None:
             self._term.results.clear()
 
@@ -140,18 +151,20 @@ class ResultWriter:
         return self._term is not None and self._term.sync is SyncState.RESYNC
 
     def _outcome_unknown(self) -> None:
-        """Rebuild the memory after the next write. An unknown intake leads there by itself."""
+        """Rebuild the memory after the next write; an unknown intake does so anyway."""
         if self._term is not None and self._term.sync is SyncState.SYNCED:
             self._term.enter(SyncState.RESYNC)
 
     async def _resync(self) -> None:
-        """Rebuild the memory of the term from disk, if it must be."""
+        """Rebuild the memory of the term from disk, if necessary."""
         term = self._term
         if term is None or term.sync is not SyncState.RESYNC:
             return
-        async with term.enqueuing:  # No delivery is counted twice meanwhile.
+        # Under the lock no delivery is between its commit and its count in memory, so none is
+        # counted twice.
+        async with term.enqueuing:
             if term.sync is not SyncState.RESYNC:
-                return  # The intake's commit is unknown by now: after that one, then.
+                return  # A commit of the intake is unknown: resync after its repetition.
             term.pending = Counter(await term.reads.read(webhook_queue.counts))
             term.lanes.invalidate_all()
             term.enter(SyncState.SYNCED)
@@ -161,9 +174,9 @@ class ResultWriter:
     # --- Writing --------------------------------------------------------------------------------
 
     def record_pre_action(self, attempt: PreActionAttempt) -> None:
-        """Write the request of a pre-action webhook into the log, soon. Never waits.
+        """Queue the request of a pre-action webhook for the log. Never waits.
 
-        What an account has beyond its share of the queue is not in the log.
+        Requests of an account beyond its share of the queue are not logged.
         """
         self._metrics.outcomes[attempt.outcome] += 1
         account_sid = attempt.scope.account_sid

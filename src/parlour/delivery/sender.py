@@ -1,8 +1,8 @@
 """The sender: takes ready lanes in turn, makes their requests, and queues the results.
 
 It starts a request whenever a lane is ready, its account may send, and the CPU throttle allows it.
-While as many results wait to be recorded as may be sent twice after a crash, only accounts without
-any among them send.
+Unrecorded results are limited, since a crash repeats their requests. At the limit only accounts
+without unrecorded results send.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 class Sender:
     """Sends the deliveries of one term."""
 
+    # One loop starts the requests; each request is a task. In ``_send`` no await separates the
+    # queueing of a result from the transition of its lane, so the writer always sees both.
+
     def __init__(
         self,
         term: DeliveryTerm,
@@ -42,9 +45,10 @@ class Sender:
         self.requests = Tasks()
 
     async def run(self) -> None:
-        """Send whatever is ready until the term stops."""
+        """Send the deliveries of ready lanes until the term stops."""
         term, started = self._term, 0
         while not term.is_stopping:
+            # Cleared before the check, so that a change during the check wakes the loop again.
             term.send_wanted.clear()
             wait_ms = self._throttle.wait_ms()
             lane = term.lanes.next_lane(self._may_send(wait_ms))
@@ -53,6 +57,8 @@ class Sender:
                 await wait_for(term.send_wanted, wait_ms if is_delayed else None)
                 continue
             self.requests.start(self._throttle.metered(self._send(lane), lane.endpoint.key[0]))
+            # Starting a request awaits nothing: yield periodically, or a burst would block the
+            # event loop for all API requests.
             started += 1
             if not started % limits.WEBHOOKS_STARTED_PER_LOOP_TURN:
                 await asyncio.sleep(0)

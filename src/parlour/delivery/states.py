@@ -65,8 +65,8 @@ Endpoint (``Endpoint.state``; the number of its requests is in ``endpoints.py``)
 | absent    | found on disk               | answering | due poller               |
 | answering | timed out                   | hanging   | sender                   |
 | hanging   | delivered                   | answering | sender                   |
-| answering | nothing to deliver          | absent    | result writer, due poller, intake |
-| hanging   | nothing to deliver          | absent    | result writer, due poller, intake |
+| answering | no deliveries left          | absent    | result writer, due poller, intake |
+| hanging   | no deliveries left          | absent    | result writer, due poller, intake |
 | answering | evicted                     | absent    | intake, due poller       |
 | hanging   | evicted                     | absent    | intake, due poller       |
 
@@ -80,9 +80,9 @@ Sync (``DeliveryTerm.sync``):
 | synced         | result write failed      | resync         | result writer |
 | resync         | memory rebuilt           | synced         | result writer |
 
-A commit is unknown when the database went away before it answered. While that of the intake is
-unknown, the memory is not rebuilt: the transaction may still be running, and only its repetition,
-which waits for it, shows which rows there are.
+A commit is unknown when the connection to the database broke before the response. While a commit of
+the intake is unknown, the memory is not rebuilt: the transaction may still be running. Only its
+repetition, which waits for it, shows which rows exist.
 """
 
 from __future__ import annotations
@@ -92,7 +92,10 @@ from typing import Final, NamedTuple
 
 
 class DeliveryState(Enum):
-    """The state of a delivery; the values are those of the column."""
+    """The state of a delivery; a value is the text in the column."""
+
+    # ``absent`` is no value of the column: there is no row. Only a pending delivery has a next
+    # attempt; all other states are final until a replay.
 
     ABSENT = "absent"
     PENDING = "pending"
@@ -106,6 +109,8 @@ class DeliveryState(Enum):
 class LaneState(Enum):
     """The state of a lane in memory."""
 
+    # The invariants of each state are at ``Lane``.
+
     ABSENT = "absent"
     READY = "ready"
     SENDING = "sending"
@@ -117,6 +122,8 @@ class LaneState(Enum):
 class EndpointState(Enum):
     """The state of an endpoint in memory."""
 
+    # The number of requests in each state is at ``Endpoint``.
+
     ABSENT = "absent"
     ANSWERING = "answering"
     HANGING = "hanging"
@@ -124,6 +131,10 @@ class EndpointState(Enum):
 
 class SyncState(Enum):
     """Whether the memory of a term agrees with the rows on disk."""
+
+    # SYNCED          it does
+    # INTAKE_UNKNOWN  a commit of the intake may or may not have happened; repeat it
+    # RESYNC          it may not; the result writer rebuilds it after its next batch
 
     SYNCED = "synced"
     INTAKE_UNKNOWN = "intake unknown"
@@ -161,6 +172,8 @@ def _transitions(states: type[Enum], table: str) -> frozenset[Transition]:
     return frozenset(found)
 
 
+# The tables above as data. Names of parts and states are the values of the enums; a misspelt one
+# fails at import.
 DELIVERY_TRANSITIONS: Final = _transitions(
     DeliveryState,
     """

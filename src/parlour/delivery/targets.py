@@ -1,8 +1,9 @@
-"""Who is called: the webhooks that one event, or one question before an action, goes to.
+"""The targets of webhooks: which ones an event, or a pre-action request, is sent to.
 
-At most one comes from the configurations, since a service's replaces its account's as a whole
-once it has a URL. Those of the conversation come besides. For an event the settings in force when
-it was committed count (``webhook_settings.py``); before an action, those of the moment.
+At most one target comes from the configurations, since the configuration of a service replaces the
+one of its account entirely once it has a URL. Scoped webhooks of the conversation are added. An
+event is sent by the settings in force when it was committed (``webhook_settings.py``), a
+pre-action request by the current ones.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _POST_ACTION: Final = frozenset(event_names.POST_ACTION)
-# What no webhook of a conversation can be told.
+# Events that cannot be sent to scoped webhooks.
 _UNSCOPED: Final = _POST_ACTION - event_names.SCOPED_FILTERS
 _FLOW_FILTERS: Final = frozenset({event_names.ON_MESSAGE_ADDED})
 
@@ -46,12 +47,14 @@ _decode = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True, slots=True)
 class WebhookTarget:
-    """One webhook. ``key`` names it among those of one event; a replayed message has its own.
+    """One webhook that an event is sent to.
 
-    ``retry_count`` is how often a failed request is made again; None: as the account's schedule
-    says.
+    ``retry_count``: the maximum of retries; None: by the schedule of the account.
     """
 
+    # ``key`` is unique among the targets of one event: the SID of an account, service or webhook,
+    # for a replayed message followed by its index. With the account and the event's number it is
+    # the primary key of the delivery, so a repeated intake inserts no second one.
     key: str
     url: str
     method: str
@@ -61,7 +64,7 @@ class WebhookTarget:
 
 
 async def pre_action_target(tx: Transaction, scope: Scope, event_name: str) -> WebhookTarget | None:
-    """The webhook that is asked before an action, by the name of its pre-action event."""
+    """Return the webhook that is called before an action, by the name of its pre-action event."""
     found = await current_configuration(tx, scope)
     return None if found is None else _configured_target(found, event_name, found.pre_webhook_url)
 
@@ -69,7 +72,7 @@ async def pre_action_target(tx: Transaction, scope: Scope, event_name: str) -> W
 def _configured_target(
     found: EffectiveConfiguration, event_name: str, url: str | None
 ) -> WebhookTarget | None:
-    """The webhook, if the configuration has a URL for it and its filters name the event."""
+    """Return the target, if the configuration has a URL and its filters include the event."""
     if url is None or event_name not in found.filters:
         return None
     return WebhookTarget(found.key, url, found.method, None, found.scope, None)
@@ -82,11 +85,11 @@ async def targets_of(
     *,
     settings: SettingsInForce | None = None,
 ) -> list[WebhookTarget]:
-    """The webhooks of an event: account's or service's first, then the conversation's by age.
+    """Return the targets of an event: the configured one first, then scoped webhooks by age.
 
-    ``studio_url`` is where flows are started; without it those that should be are only logged.
-    ``settings`` are those that were read in this transaction. Raises ``ValueError`` for an event
-    of another version, of which it is not known whether webhooks are sent it.
+    ``studio_url``: the server that starts Studio flows; without it they are logged and not started.
+    ``settings``: the cache of this transaction. Raises ``ValueError`` for an event name that this
+    version does not have.
     """
     settings = settings or SettingsInForce()
     if not event.fires or event.name in event_names.INTERNAL:
@@ -109,7 +112,7 @@ async def targets_of(
 
 
 def _scoped_target(webhook: ScopedWebhook, event: Event, studio_url: str) -> WebhookTarget | None:
-    """The webhook as a target of this event, if it is one."""
+    """Return the scoped webhook as a target, if the event matches its filters or triggers."""
     if webhook.target == TRIGGER:
         if event.name != event_names.ON_MESSAGE_ADDED or not _is_triggered(webhook, event):
             return None
@@ -136,14 +139,14 @@ def _scoped_target(webhook: ScopedWebhook, event: Event, studio_url: str) -> Web
 
 
 def _filters_of(webhook: ScopedWebhook) -> frozenset[str]:
-    """What it wants to hear of; a flow hears of new messages unless it says otherwise."""
+    """Return the event names of a scoped webhook; by default a flow gets new messages."""
     if webhook.target == STUDIO and webhook.filters is None:
         return _FLOW_FILTERS
     return names_of(webhook.filters)
 
 
 def _is_triggered(webhook: ScopedWebhook, event: Event) -> bool:
-    """Whether the message has one of the words in its body, in any case and within a word."""
+    """Return whether the body contains one of the trigger words, ignoring case."""
     body = _decode(event.payload)["message"]["body"]
     if not body:
         return False
@@ -152,7 +155,7 @@ def _is_triggered(webhook: ScopedWebhook, event: Event) -> bool:
 
 
 def _flow_url(webhook: ScopedWebhook, studio_url: str) -> str | None:
-    """Where a flow is started; None where nothing runs flows."""
+    """Return the URL that starts the flow; None without a Studio server."""
     if not studio_url:
         return None
     return f"{studio_url.rstrip('/')}/v1/Accounts/{webhook.account_sid}/Flows/{webhook.flow_sid}"
@@ -161,10 +164,10 @@ def _flow_url(webhook: ScopedWebhook, studio_url: str) -> str | None:
 async def replays_of(
     tx: Transaction, event: Event, studio_url: str = ""
 ) -> list[tuple[WebhookTarget, dict[str, str]]]:
-    """What a new webhook of a conversation is told of the messages that were there before it.
+    """Return the targets and parameters that replay earlier messages to a new scoped webhook.
 
-    In the order of their indexes, whoever wrote them and with or without the header; at most
-    ``REPLAYED_MESSAGES_MAX`` messages are looked at.
+    In the order of their indexes, regardless of author and ``X-Twilio-Webhook-Enabled``. At most
+    ``REPLAYED_MESSAGES_MAX`` messages are read.
     """
     payload: dict[str, Any] = _decode(event.payload)
     webhook = msgspec.convert(payload["scoped_webhook"], ScopedWebhook)
@@ -187,16 +190,16 @@ async def replays_of(
         )
     replays = []
     for message in found[:count]:
-        told = _as_message_added(message, conversation.messaging_service_sid, event)
-        target = _scoped_target(webhook, told, studio_url)
+        replayed = _as_message_added(message, conversation.messaging_service_sid, event)
+        target = _scoped_target(webhook, replayed, studio_url)
         if target is not None:
             key = f"{target.key}.{message.message_index}"
-            replays.append((replace(target, key=key), post_parameters(told)))
+            replays.append((replace(target, key=key), post_parameters(replayed)))
     return replays
 
 
 def _as_message_added(message: Message, messaging_service_sid: str | None, event: Event) -> Event:
-    """The event of a message as it would have been told."""
+    """Return the event ``onMessageAdded`` of a message, made from the event of its replay."""
     payload = {"message": message, "messaging_service_sid": messaging_service_sid}
     return msgspec.structs.replace(
         event,

@@ -1,13 +1,7 @@
-"""What one lease term of webhook delivery has in memory.
+"""The memory of webhook delivery during one lease term, shared by all of its parts.
 
-Where several processes serve the same data, one of them delivers, for a term. Its memory is a
-subset of the rows on disk and ends with the term: the next one starts from the rows. All parts of
-the delivery share it:
-
-```text
-log ─► Intake ─► rows ─► DuePoller ─► Lanes ─► Sender ─► results ─► ResultWriter ─► rows
-          └────────────────────────────►┘
-```
+Where several processes serve the same data, one of them delivers, for a term. The memory is a
+cache of rows on disk and is dropped at the end of the term; the next term starts from the rows.
 """
 
 from __future__ import annotations
@@ -31,10 +25,20 @@ if TYPE_CHECKING:
 
 
 class DeliveryTerm:
-    """The lanes, the results to be written, the counts of pending deliveries, and their sync."""
+    """The lanes, the queue of results, the counts of pending deliveries, and their sync."""
+
+    # Flow of a delivery through the parts:
+    #
+    #   log ─► Intake ─► rows ─► DuePoller ─► Lanes ─► Sender ─► results ─► ResultWriter ─► rows
+    #             └────────────────────────────►┘
+    #
+    # Invariants while ``sync`` is SYNCED:
+    #   - ``pending`` is the number of pending rows of each account.
+    #   - The lanes agree with the rows (see ``Lanes``).
+    # In any other state both may differ from the rows until the next resync.
 
     def __init__(self, lease_term: LeaseTerm, reads: Store, pending: Mapping[str, int]) -> None:
-        """``reads``: the store to read from; writes go through that of ``lease_term``."""
+        """``reads``: the store to read from; writes go through the store of ``lease_term``."""
         self.lease_term = lease_term
         self.reads = reads
         self.lanes = Lanes()
@@ -42,15 +46,15 @@ class DeliveryTerm:
         self.results: WriteQueue[tuple[Lane, AttemptResult]] = WriteQueue()
         self.pending = Counter(pending)
         self.sync = SyncState.SYNCED
-        # Held from the intake's commit until its deliveries are in memory: counts read meanwhile
-        # would include them or not.
+        # Held from the start of the intake's commit until its deliveries are in memory. A resync
+        # takes it as well: in between it would count them on disk, and then they would be added.
         self.enqueuing = asyncio.Lock()
         self.send_wanted = asyncio.Event()
         self.poll_wanted = asyncio.Event()
         self.is_stopping = False
 
     def enter(self, state: SyncState) -> None:
-        """Change whether the memory agrees with the rows."""
+        """Change the sync state."""
         self.sync = state
 
     def stop(self) -> None:
@@ -62,6 +66,8 @@ class DeliveryTerm:
 
 class Tasks:
     """The tasks of one part in one term."""
+
+    # asyncio keeps only weak references to tasks: without the set they could be collected.
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()

@@ -1,4 +1,4 @@
-"""The figures of webhooks for monitoring: what is pending, how old it is, what attempts came to."""
+"""Prometheus metrics of webhooks: the backlog, its age, and the outcomes of attempts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 class WebhookMetrics:
-    """What one process counts, and what it sees on disk now and then."""
+    """Counters of one process, and the age of the backlog, which is read periodically."""
+
+    # The age is measured in the background: a scrape must not cost a read for each account.
 
     def __init__(self, clock: Clock) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -32,14 +34,14 @@ class WebhookMetrics:
         self._measured_at_ms = -float(limits.WEBHOOK_FIGURES_MS)
 
     async def measure(self, store: Store, pending: Counter[str]) -> None:
-        """How old the oldest pending delivery is, now and then."""
+        """Read the date of the oldest pending delivery, if the interval has elapsed."""
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._measured_at_ms < limits.WEBHOOK_FIGURES_MS:
             return
         self._measured_at_ms = now_ms
         self._oldest_ms = None
         for account_sid in [name for name, count in pending.items() if count <= 0]:
-            del pending[account_sid]  # So that it holds no more accounts than have something.
+            del pending[account_sid]  # A Counter keeps zeros: bound it by accounts with a backlog.
         for account_sid in list(pending):
             date = await store.read(partial(_oldest_date, account_sid))
             if date is not None:
@@ -47,7 +49,7 @@ class WebhookMetrics:
             await asyncio.sleep(0)
 
     def collect(self, pending: int) -> Iterator[Metric]:
-        """The figures: none of them says whose they are."""
+        """Return the metrics. None has the account as a label."""
         backlog = max(0, pending)
         text = "Webhook deliveries that are pending."
         yield GaugeMetricFamily("parlour_webhook_backlog", text, value=backlog)

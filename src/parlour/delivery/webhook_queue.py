@@ -1,8 +1,7 @@
-"""The queue of deliveries on disk: what is next in each lane, and when.
+"""The queue of deliveries on disk: the next delivery of each lane, and its due time.
 
-A lane is one URL and one conversation. Its first pending delivery is its head, and the head alone
-has a ``due_ms``: so what is due is found without a look at the many that wait behind it. Every
-change keeps that true in one transaction.
+A lane is one URL and one conversation. Its first pending delivery is its head, and only the head
+has a ``due_ms``, so due deliveries are found by an index that contains no others.
 """
 
 from __future__ import annotations
@@ -20,7 +19,15 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
-# The delivery's ``due_ms`` counts only where nothing of its lane is pending.
+# Invariant: of the pending deliveries of a lane exactly the first by ``lane_order`` has a
+# ``due_ms``. Each transaction keeps it:
+#
+#   ADD            due only if no other delivery of the lane is pending
+#   RECORD_RESULT  a retry keeps the head with a new ``due_ms``; any other result ends it, and the
+#                  caller must run PROMOTE for the lane in the same transaction
+#   PROMOTE        makes the first pending delivery the head, if it is not yet
+#
+# A lane without a head is never polled; a second head would be sent out of order.
 ADD = statement(
     "INSERT INTO webhook_delivery ({columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
     " $11, $12, $13, $14, $15, $16, $17, CASE WHEN EXISTS (SELECT 1 FROM webhook_delivery"
@@ -38,8 +45,8 @@ UPDATE webhook_delivery SET due_ms = $3
    AND lane_order = (SELECT MIN(lane_order) FROM webhook_delivery
                       WHERE account_sid = $1 AND lane = $2 AND state = 'pending')
 """
-# What is due later than its own delay from now was written before the clock was set back. It waits
-# that delay from now, at most $3. A first attempt waits for nothing.
+# A due time later than the delay of its retry from now was written before the clock was set back.
+# It becomes now plus that delay, at most $3. A first attempt is due now.
 CAP_DUE = """
 UPDATE webhook_delivery
    SET due_ms = $2 + CASE WHEN retry_count = 0 OR due_ms < date_updated THEN 0
@@ -64,7 +71,7 @@ SELECT account_sid, url, due_ms FROM webhook_delivery
  WHERE due_ms IS NOT NULL AND (account_sid, url) > ($1, $2)
  ORDER BY account_sid, url, due_ms LIMIT 1
 """
-# tidy: account-in-sql - the figures are those of all accounts
+# tidy: account-in-sql - the counts are by account, of all accounts
 COUNTS = """
 SELECT account_sid, COUNT(*) FROM webhook_delivery WHERE state = 'pending' GROUP BY account_sid
 """
@@ -81,7 +88,8 @@ HEAD_RETRIES = """
 SELECT retry_count FROM webhook_delivery
  WHERE account_sid = $1 AND lane = $2 AND state = 'pending' ORDER BY lane_order LIMIT 1
 """
-# What went with its conversation or its service was not detached: it is still sent.
+# A webhook that was deleted with its conversation or service was not detached: its deliveries are
+# still sent.
 DETACHED = """
 SELECT 1 FROM (
     SELECT service_sid FROM conversation WHERE account_sid = $1 AND sid = $2 LIMIT 1) AS here
@@ -96,7 +104,7 @@ OF_REMOVED_WEBHOOK = statement(
 
 
 async def add(tx: Transaction, delivery: WebhookDelivery) -> tuple[bool, int | None]:
-    """Queue one; whether it is new, and when it is due: None behind others of its lane."""
+    """Queue a delivery; return whether it is new, and its due time: None behind others."""
     row = await tx.one(ADD, *values_of(delivery))
     return (False, None) if row is None else (True, row[0])
 
@@ -104,25 +112,26 @@ async def add(tx: Transaction, delivery: WebhookDelivery) -> tuple[bool, int | N
 async def record_result(
     tx: Transaction, delivery: WebhookDelivery, state: str, retry_count: int, due_ms: int | None
 ) -> int:
-    """Write what a delivery is in from now on; 0 if it is pending no more."""
+    """Write the new state of a delivery; return 0 if it is no longer pending."""
+    # No row is updated if it was stopped or dropped, or if an earlier write did commit.
     key = (delivery.account_sid, delivery.event_sequence, delivery.target_key)
     return await tx.run(RECORD_RESULT, *key, state, retry_count, due_ms, tx.now)
 
 
 async def promote(tx: Transaction, account_sid: str, lane: int) -> bool:
-    """Make the first pending delivery of a lane its head; whether there was one that was not."""
+    """Make the first pending delivery of a lane its head; return whether that changed a row."""
     return bool(await tx.run(PROMOTE, account_sid, lane, tx.now))
 
 
 async def cap_due(tx: Transaction, account_sid: str) -> int:
-    """Let no delivery of an account wait longer than a step of its schedule; how many did."""
+    """Cap due times to one step of the schedule from now; return the number of changes."""
     return await tx.run(CAP_DUE, account_sid, tx.now, retries.STEP_MS_MAX)
 
 
 async def following(
     tx: Transaction, account_sid: str, lane: int, after: int
 ) -> list[WebhookDelivery]:
-    """The next deliveries of a lane, a few."""
+    """Return the next deliveries of a lane, as many as fit in memory."""
     rows = await tx.all(FOLLOWING, account_sid, lane, after, limits.LANE_DELIVERIES_MAX)
     return [WebhookDelivery(*row) for row in rows]
 
@@ -130,12 +139,16 @@ async def following(
 async def heads(
     tx: Transaction, account_sid: str, url: str, count: int
 ) -> list[tuple[int, int, int]]:
-    """The heads of a URL's lanes, soonest first: the lane, when it is due, its place there."""
+    """Return the heads of the lanes of a URL, soonest first: lane, due time, lane order."""
     return [(row[0], row[1], row[2]) for row in await tx.all(HEADS, account_sid, url, count)]
 
 
 async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, str, int]]:
-    """URLs of one account with something to do, after one of them, and when; some of them."""
+    """Return URLs of one account with a head, after a URL, and when the first head is due.
+
+    At most ``ENDPOINTS_PER_STEP_MAX``.
+    """
+    # A loose index scan, one seek for each URL: a DISTINCT would read all heads.
     found: list[tuple[str, str, int]] = []
     while len(found) < limits.ENDPOINTS_PER_STEP_MAX:
         row = await tx.one(ENDPOINT_AFTER, *after)
@@ -147,18 +160,18 @@ async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, 
 
 
 async def counts(tx: Transaction) -> dict[str, int]:
-    """How many deliveries each account has pending."""
+    """Return the number of pending deliveries of each account that has any."""
     return {row[0]: row[1] for row in await tx.all(COUNTS)}
 
 
 async def oldest_date(tx: Transaction, account_sid: str) -> int | None:
-    """When the oldest pending delivery of an account was queued."""
+    """Return when the oldest pending delivery of an account was queued."""
     row = await tx.one(OLDEST_DATE, account_sid)
     return row[0] if row else None
 
 
 async def drop_oldest(tx: Transaction, account_sid: str, count: int) -> list[WebhookDelivery]:
-    """Give up the oldest deliveries of an account, and say so in the log."""
+    """Drop the oldest pending deliveries of an account, with an entry in the log; return them."""
     rows = await tx.all(OLDEST, account_sid, count)
     dropped = [WebhookDelivery(*row) for row in rows]
     for delivery in dropped:
@@ -174,9 +187,9 @@ async def drop_oldest(tx: Transaction, account_sid: str, count: int) -> list[Web
 async def stop_removed(
     tx: Transaction, account_sid: str, lane: int, webhook_sid: str
 ) -> list[WebhookDelivery]:
-    """Stop what waits for a webhook that was detached from its conversation, if its lane fails.
+    """Stop the deliveries of a detached webhook whose lane is retrying; return them.
 
-    What was committed before the detaching and waits for nothing but its turn is sent once.
+    In a lane that is not retrying, the deliveries are still sent once each.
     """
     head = await tx.one(HEAD_RETRIES, account_sid, lane)
     if head is None or not head[0]:
@@ -202,7 +215,7 @@ async def is_detached(tx: Transaction, delivery: WebhookDelivery) -> bool:
 
 
 async def give_up(tx: Transaction, delivery: WebhookDelivery, state: str, why: str) -> None:
-    """End a delivery without a request. The log shows an attempt that was never made."""
+    """End a delivery without a request; the log shows an attempt that was not sent."""
     if not await record_result(tx, delivery, state, delivery.retry_count, None):
         return
     attempt = WebhookAttempt(

@@ -26,10 +26,9 @@ def make_request(
     token: str,
     account_sid: str,
 ) -> OutboundRequest:
-    """The request, ready to be sent. ``token`` is the same for every attempt at one delivery.
+    """Return a signed request. ``token`` is the same for all attempts of a delivery.
 
-    Parameters go in the order of their names. Raises EgressRefused for a URL that cannot be
-    requested.
+    Parameters are sorted by name. Raises EgressRefused for a URL that cannot be requested.
     """
     pairs = sorted(parameters.items())
     headers = {TOKEN_HEADER: token, **_SHARED}
@@ -51,7 +50,8 @@ def make_request(
 
 
 def new_token(random: Random) -> str:
-    """A UUID of version 4 in lower case."""
+    """Return a random UUID (version 4) in lower case."""
+    # By the injected source of randomness, so that tests are reproducible; uuid4() is not.
     raw = bytearray(random.token(16))
     raw[6] = raw[6] & 0x0F | 0x40
     raw[8] = raw[8] & 0x3F | 0x80

@@ -1,17 +1,17 @@
 """Webhook settings in force when an event was committed, however far the intake lags behind.
 
-Settings are those of an account, of a service, and of a conversation (its webhooks). Every change
-of them writes an event in its own transaction, and that event takes along how the settings were
-before. So the settings in force at event N are what the first change at or after N says that they
-were before it; without such a change they are as the rows are now. "At" counts because the
-removal of a conversation is both: a change, and an event that its webhooks are sent.
+An account, a service and a conversation (its scoped webhooks) have settings. Each change writes an
+event in the same transaction, and the event contains the settings before the change. So the
+settings in force at event N are those before the first change at or after N, or the current rows
+without such a change. "At" matters because the removal of a conversation is both: a change, and an
+event that is sent to its webhooks.
 
-The order is that of the log's numbers. Changes of one owner are serialized by a lock until they
-commit, and a number is given while the lock is held; a client that has the response to a change
+The order is the order of event numbers. A lock serializes the changes of one owner until their
+commit, and numbers are allocated while it is held; a client that has the response to a change
 before it sends a request gets a higher number with that request (docs/explanation/events.md).
 
-Nothing has to be kept or removed for this: an event stays in the log until the intake has passed
-it. A restart, or another node that takes over, reads the same.
+No history of settings is stored for this: an event stays in the log until the intake has passed
+it. After a restart or a change of the lease owner the same events are read.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _FLEX: Final = "flex"
 
 
 class EffectiveConfiguration(msgspec.Struct, frozen=True):
-    """The configuration that counts in a service, wherever it comes from."""
+    """The configuration in force in a service, from the service or from its account."""
 
     key: str
     scope: Literal["account", "service"]
@@ -72,7 +72,7 @@ class _BeforeOfService(msgspec.Struct):
 
 
 class _BeforeOfConversation(msgspec.Struct):
-    """Written by a change of one webhook, or by the removal of the conversation."""
+    """The payload of a change of one scoped webhook, or of the removal of the conversation."""
 
     before: list[ScopedWebhook] | None = None
     scoped_webhooks: list[ScopedWebhook] | None = None
@@ -92,16 +92,16 @@ def names_of(listed: str | None) -> frozenset[str]:
 
 @lru_cache(maxsize=limits.FILTER_LISTS_CACHED_MAX)
 def _warn_flex_is_silent(account_sid: str) -> None:
-    """Log it once per account, and not with every event."""
+    """Log a warning once for each account, not for each event."""
     log.warning("flex_webhook_target_ignored", account_sid=account_sid)
 
 
 def effective_configuration(
     own: ServiceWebhookConfiguration, shared: WebhookConfiguration | None
 ) -> EffectiveConfiguration | None:
-    """Return what counts in a service: its own configuration once it has a URL, else ``shared``.
+    """Return the configuration in force: the service's once it has a URL, else ``shared``.
 
-    ``shared``: the account's; it need not be read for a service that replaces it.
+    ``shared``: the account's; not needed for a service that replaces it.
     """
     if own.replaces_account:
         return EffectiveConfiguration(
@@ -129,7 +129,7 @@ def effective_configuration(
 
 
 async def current_configuration(tx: Transaction, scope: Scope) -> EffectiveConfiguration | None:
-    """Return the configuration that counts in a service at this moment."""
+    """Return the configuration that is in force in a service now."""
     own = await service_webhook_configuration_store.get_service_webhook_configuration(tx, scope)
     shared = (
         None
@@ -164,7 +164,7 @@ def _before_of_conversation(payload: str) -> list[ScopedWebhook]:
 
 
 class _ValidRange(NamedTuple):
-    """What was in force from one event to another, both included; ``last`` None: until now."""
+    """Settings in force from one event to another, both included; ``last`` None: until now."""
 
     first: int
     last: int | None
@@ -175,11 +175,14 @@ class _ValidRange(NamedTuple):
 
 
 class SettingsInForce:
-    """Settings as of each of some events, read once per transaction.
+    """A cache of settings as of each event of a chunk, for one transaction."""
 
-    The events of a chunk are of a few conversations, and nearly always nothing has changed since:
-    one look at an index per account says so. Bounded by the chunk.
-    """
+    # The events of a chunk belong to few conversations, and settings rarely change. So first one
+    # index lookup for each account: has anything changed since the event? Only then is the log
+    # searched for each service and conversation. The size is bounded by the chunk.
+    #
+    # An entry of ``_spans`` is valid for a range of events. Events are read in ascending order, so
+    # the range of an owner is replaced once an event is behind it.
 
     def __init__(self) -> None:
         self._spans: dict[tuple[str, str], _ValidRange] = {}
@@ -189,7 +192,7 @@ class SettingsInForce:
     async def configured(
         self, tx: Transaction, scope: Scope, sequence: int
     ) -> EffectiveConfiguration | None:
-        """Return the configuration that counted in a service at an event."""
+        """Return the configuration that was in force in a service at an event."""
         own: ServiceWebhookConfiguration = await self._in_force(
             tx,
             scope,
@@ -257,7 +260,7 @@ class SettingsInForce:
         return span.value
 
     async def _has_changes(self, tx: Transaction, scope: Scope, sequence: int) -> bool:
-        """Whether any settings of the account changed at an event or after it."""
+        """Return whether any settings of the account changed at an event or after it."""
         known = self._changed_since.get(scope.account_sid)
         if known is None or sequence < known[0]:
             has_any = await event_log.has_webhook_changes(tx, scope, sequence)
@@ -268,11 +271,10 @@ class SettingsInForce:
 async def _was_attached(
     tx: Transaction, scope: Scope, webhook: ScopedWebhook, event: Event
 ) -> bool:
-    """Return whether the webhook was there when the event was committed.
-
-    It was, unless it was attached by a version that did not record the webhooks before a change.
-    """
+    """Return whether the webhook existed when the event was committed."""
+    # Always true, unless it was attached by a version that did not record the webhooks before a
+    # change.
     if webhook.date_created < event.date_ms:
         return True
-    # In the same millisecond, or read late: the order of the log decides.
+    # The dates do not decide, as both may be of the same millisecond: the order of the log does.
     return await event_log.attached_at(tx, scope, webhook.sid) < event.sequence

@@ -1,20 +1,13 @@
 """The sink of post-action webhooks: wires the parts of the delivery, and starts and ends terms.
 
-| part           | file                | does                                                      |
-|----------------|---------------------|-----------------------------------------------------------|
-| `Intake`       | `intake.py`         | events to deliveries: on disk, then in memory             |
-| `Sender`       | `sender.py`         | ready lanes to requests, and their results to a queue     |
-| `ResultWriter` | `result_writer.py`  | results to disk; then their lanes are updated             |
-| `DuePoller`    | `due_poller.py`     | deliveries that are due on disk to lanes in memory        |
-| `Lanes`        | `lanes.py`          | which delivery is next; `endpoints.py`: how many at once  |
-
-Their states are in ``states.py``. Nothing is lost: an event's deliveries and the sink's position
-are one transaction, and a delivery is pending on disk until its result is. After a crash, requests
-whose results were not recorded are repeated, under the same token.
+The states of deliveries, lanes and endpoints are in ``states.py``. Delivery is at least once: the
+deliveries of an event and the position of the sink are committed together, and a delivery is
+pending on disk until its result is recorded. After a crash, requests without a recorded result are
+repeated, under the same token.
 
 Where several processes serve the same data, one of them runs these parts, for a lease term. The
-others only write their pre-action requests. Writes of a term that is over are rejected by the
-store. See docs/explanation/webhooks.md.
+others only log their pre-action requests. The store rejects the writes of a term that is over. See
+docs/explanation/webhooks.md.
 """
 
 from __future__ import annotations
@@ -49,10 +42,20 @@ if TYPE_CHECKING:
 
 
 class WebhookSink:
-    """Delivers events to webhooks, in the terms in which this process has the lease."""
+    """Delivers events to webhooks while this process holds the lease."""
+
+    # part          file                does
+    # Intake        intake.py           events to deliveries: on disk, then in memory
+    # Sender        sender.py           ready lanes to requests; queues their results
+    # ResultWriter  result_writer.py    results to disk; then updates their lanes
+    # DuePoller     due_poller.py       due deliveries on disk to lanes in memory
+    # Lanes         lanes.py            the order of deliveries; endpoints.py: the concurrency
+    #
+    # The writer exists once per process, since it logs pre-action requests without a term. All
+    # other parts are created for a term and dropped with it.
 
     name: Final = WEBHOOK_SINK
-    # Before the first start there were no webhooks that the events could have been sent to.
+    # A new sink starts at the end of the log: earlier events had no webhooks.
     reads_from_start: Final = False
 
     def __init__(
@@ -65,7 +68,7 @@ class WebhookSink:
         *,
         studio_url: str = "",
     ) -> None:
-        """``studio_url``: where Studio flows are started, if anywhere."""
+        """``studio_url``: the server that starts Studio flows, if there is one."""
         self._store = store
         self._client = client
         self._throttle = throttle
@@ -80,7 +83,7 @@ class WebhookSink:
         self._loops = Tasks()
 
     def wants(self, event: Event) -> bool:
-        """Return whether the event may have webhooks, or changes what is queued."""
+        """Return whether the event may have webhooks, or changes the queue."""
         return event.fires or event.name in SETTINGS_EVENTS
 
     async def handle(self, batch: list[Event]) -> bool:
@@ -93,7 +96,7 @@ class WebhookSink:
         return False
 
     def record(self, attempt: PreActionAttempt) -> None:
-        """Write the request of a pre-action webhook into the log, soon. Never waits."""
+        """Queue the request of a pre-action webhook for the log. Never waits."""
         self.writer.record_pre_action(attempt)
 
     def metrics(self) -> Iterator[Metric]:
@@ -104,11 +107,11 @@ class WebhookSink:
     # --- Terms ----------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start on a store that no other process serves."""
+        """Start a term on a store that no other process uses."""
         await self.start_term(LocalLeaseTerm(self._store))
 
     async def start_term(self, lease_term: LeaseTerm) -> None:
-        """Start to deliver, beginning with the deliveries that are pending on disk."""
+        """Start to deliver, first the deliveries that are pending on disk."""
         pending = await self._store.read(webhook_queue.counts)
         term = self.term = DeliveryTerm(lease_term, self._store, pending)
         poller = self._poller = DuePoller(term, self._throttle, self._clock, self._metrics)
@@ -122,7 +125,7 @@ class WebhookSink:
         poller.search(pending)
 
     async def end_term(self) -> None:
-        """Finish in order while the lease is held; else leave the rest to the next owner."""
+        """Drain while the lease is held; otherwise abort, and the next owner continues."""
         assert self.term is not None
         if self.term.lease_term.is_current():
             await self.stop()
@@ -130,7 +133,9 @@ class WebhookSink:
             await self.abort()
 
     async def abort(self) -> None:
-        """End the term at once. Its memory is dropped; pre-action requests are still written."""
+        """End the term at once. Its memory is dropped; pre-action requests are still logged."""
+        # Loops first, so that no new request or search starts, then the tasks that they started,
+        # then the writer of the results.
         if self.term is not None:
             self.term.stop()
         await self._loops.cancel()
@@ -142,7 +147,8 @@ class WebhookSink:
             self.writer.ensure_running()
 
     async def stop(self) -> None:
-        """Let requests in flight end, within the limit, and write their results."""
+        """Wait for requests in flight, within the limit, and write their results."""
+        # Requests first, then the writer: it writes the results of the last ones.
         if self.term is not None:
             self.term.stop()
         await asyncio.gather(*(each.drain(limits.DRAIN_SECONDS_MAX) for each in self._background()))
@@ -150,7 +156,7 @@ class WebhookSink:
         self._forget_term()
 
     def _background(self) -> list[Tasks]:
-        """Return the tasks of sender and poller, if there is a term."""
+        """Return the requests of the sender and the searches of the poller, if there is a term."""
         if self._sender is None or self._poller is None:
             return []
         return [self._sender.requests, self._poller.searches]

@@ -1,4 +1,4 @@
-"""What waits to be written to disk: oldest first, and counted for each account."""
+"""A FIFO queue of entries that are to be written to disk, counted for each account."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ T = TypeVar("T")
 
 
 class WriteQueue(Generic[T]):
-    """A queue of entries of several accounts. Its writer takes the first ones, many at once.
+    """A queue of entries of several accounts, for one writer that writes them in batches.
 
-    An entry stays in the queue until it is written, so that a failed write repeats it.
+    An entry stays in the queue until it is written, so that a failed write is retried.
     """
+
+    # Protocol of the writer: ``first`` peeks at a batch, then after the commit ``written`` once
+    # for each entry of it. New entries are appended in the meantime, so the head does not change.
 
     def __init__(self) -> None:
         self._entries: deque[tuple[str, T]] = deque()  # tidy: bounded - its users ask for room
@@ -28,28 +31,27 @@ class WriteQueue(Generic[T]):
         self._counts[account_sid] += 1
 
     def count_of(self, account_sid: str) -> int:
-        """How many entries of an account wait."""
+        """Return the number of queued entries of an account."""
         return self._counts.get(account_sid, 0)
 
     def has_room(self, account_sid: str, most: int) -> bool:
-        """Whether an account may add one where all together may have so many.
-
-        An account has at most as many as are free, so that the others find room.
-        """
+        """Return whether an account may add an entry, where all together may have ``most``."""
+        # At most as many as remain free: one account gets half of the queue, and another account
+        # always finds room.
         return self.count_of(account_sid) < most - len(self._entries)
 
     def first(self, count: int) -> list[T]:
-        """The first entries; they stay."""
+        """Return the first entries without removing them."""
         return [entry for _, entry in islice(self._entries, count)]
 
     def written(self) -> None:
-        """Forget the first entry: it is on disk."""
+        """Remove the first entry after it was written."""
         account_sid, _ = self._entries.popleft()
         self._counts[account_sid] -= 1
         if not self._counts[account_sid]:
             del self._counts[account_sid]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         self._entries.clear()
         self._counts.clear()
