@@ -1,7 +1,7 @@
 """The table of operations: declared once per resource, in both URL forms.
 
-A ``Collection`` names a path and what can be done there; ``operations_of`` makes of it the
-operations of the API, each with its ``operationId``, its method and its path.
+A ``Collection`` declares a path and its operations; ``operations_of`` expands it into the
+``Operation`` objects of the API, each with an ``operationId``, a method and a path.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PermissionCheck = Callable[["Transaction", "Call[Any]"], Awaitable[None]]
 
 
 class UrlForm(Enum):
-    """Where an operation stands: below an account, its default service, or a named service."""
+    """The base path of an operation: an account, its default service, or a named service."""
 
     ACCOUNT = "account"
     SHORT = "short"
@@ -37,10 +37,10 @@ class UrlForm(Enum):
 
 
 class AuthScheme(Enum):
-    """How an operation authenticates its caller.
+    """The way in which an operation authenticates its caller.
 
-    The router serves the operations with ``ACCOUNT_LOGIN``; those with another scheme have an
-    endpoint of their own, which the server finds by the scheme (http/endpoint_routes.py).
+    The router serves the operations with ``ACCOUNT_LOGIN``; those with another scheme have a
+    dedicated endpoint, which the server finds by the scheme (http/endpoint_routes.py).
     """
 
     ACCOUNT_LOGIN = "account login"
@@ -50,12 +50,12 @@ class AuthScheme(Enum):
 
 
 class BodyKind(Enum):
-    """What the body of a request or of a response is made of."""
+    """The encoding of a request or response body."""
 
     FORM = "form"
     JSON = "JSON"
     STREAM = "stream of bytes"
-    """Never in memory as a whole; written and read while it is transferred."""
+    """Transferred in chunks, never buffered as a whole."""
 
 
 ACCOUNT_ONLY = (UrlForm.ACCOUNT,)
@@ -65,7 +65,7 @@ SHORT_AND_SERVICE = (UrlForm.SHORT, UrlForm.SERVICE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSpec:
-    """One thing that can be done at a path: a verb, its action and its parameters."""
+    """The declaration of one operation of a path: its verb, action and parameters."""
 
     verb: str
     method: str
@@ -76,26 +76,26 @@ class OperationSpec:
     takes_webhook_header: bool = False
     pre_action: str | None = None
     conflict_scope: ConflictScopeOf | None = None
-    """How far a call reaches, where that is within one conversation: then calls share commits."""
+    """Returns the conversation that a call is limited to, so that calls can share commits."""
     permits: PermissionCheck | None = None
-    """Whether a connected user may do this. None: no user may, only the account."""
+    """The check for a connected user. None: only the account may call the operation."""
     page_size_default: int = limits.PAGE_SIZE_DEFAULT
     page_size_max: int = limits.PAGE_SIZE_SMALL_MAX
     list_key: str = ""
     envelope: Envelope = envelope
     represent: Represent | None = None
     other_statuses: tuple[int, ...] = ()
-    """What else its success may be answered with: statuses that the action says itself."""
+    """Further success statuses, which the action chooses itself."""
     form_escapes_max: int = limits.FORM_ESCAPES_MAX
-    """Percent-escapes in a form: decoding them is the work of a large one."""
+    """The limit of percent-escapes in a form: decoding them dominates the cost of a large one."""
     request_body: BodyKind = BodyKind.FORM
     response_body: BodyKind = BodyKind.JSON
     check_before_body: Action | None = None
-    """Runs in a transaction of its own before a stream is read, which may take minutes."""
+    """Runs in a separate transaction before a stream is read, which may take minutes."""
 
     @property
     def statuses(self) -> tuple[int, ...]:
-        """Every status of its success, the usual one first."""
+        """Every success status, the usual one first."""
         return (self.status, *self.other_statuses)
 
 
@@ -110,7 +110,7 @@ def create(
     conflict_scope: ConflictScopeOf | None = None,
     permits: PermissionCheck | None = None,
 ) -> OperationSpec:
-    """POST on a collection: 201."""
+    """Return the spec of a POST on a collection: 201."""
     return OperationSpec(
         verb="Create",
         method="POST",
@@ -133,7 +133,7 @@ def fetch(
     permits: PermissionCheck | None = None,
     response_body: BodyKind = BodyKind.JSON,
 ) -> OperationSpec:
-    """GET on an instance: 200."""
+    """Return the spec of a GET on an instance: 200."""
     return OperationSpec(
         verb="Fetch",
         method="GET",
@@ -154,7 +154,7 @@ def update(
     conflict_scope: ConflictScopeOf | None = None,
     permits: PermissionCheck | None = None,
 ) -> OperationSpec:
-    """POST on an instance: 200; absent parameters keep their values."""
+    """Return the spec of a POST on an instance: 200; absent parameters are unchanged."""
     return OperationSpec(
         verb="Update",
         method="POST",
@@ -176,7 +176,7 @@ def delete(
     pre_action: str | None = None,
     permits: PermissionCheck | None = None,
 ) -> OperationSpec:
-    """DELETE on an instance: 204 and no body."""
+    """Return the spec of a DELETE on an instance: 204 without a body."""
     return OperationSpec(
         verb="Delete",
         method="DELETE",
@@ -200,7 +200,7 @@ def list_(
     envelope: Envelope = envelope,
     permits: PermissionCheck | None = None,
 ) -> OperationSpec:
-    """GET on a collection: a page. The action returns ``Rows``; ``key`` names the array."""
+    """Return the spec of a GET on a collection: a page of ``Rows``; ``key`` names the array."""
     return OperationSpec(
         verb="List",
         method="GET",
@@ -219,19 +219,19 @@ def list_(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """One path of the API and what can be done there.
+    """One path of the API and its operations.
 
-    ``path`` is what follows ``/v1`` (short form) or ``/v1/Services/{ChatServiceSid}``.
-    ``instance`` is the last segment of the instance path; None for a resource of which there is
-    exactly one: then every deed is on ``path`` itself. ``noun`` is the operation ids' noun, and
-    ``service_noun`` the one of the service form (``Service`` and the noun, if not given).
-    ``listed`` is false for what is served beside the 103 operations: aliases and other versions.
-    ``is_setting``: changes of an account's settings are rare and come one after the other, so
-    that each may read what another wrote before.
-    ``needs_auth_token``: an API key may not do it (403, 20403), so that a leaked one cannot make
-    another that outlives its revocation. ``answers_by_login``: the answer depends on the login, so
-    a request that is sent again by another login is another request. ``authentication`` is the
-    scheme of all its operations.
+    ``path`` is the part after ``/v1`` (short form) or ``/v1/Services/{ChatServiceSid}``.
+    ``instance`` is the last segment of the instance path; None for a singleton, whose operations
+    all use ``path`` itself. ``noun`` is the noun of the operation ids, ``service_noun`` that in the
+    service form (by default ``Service`` and the noun).
+    ``listed`` is false for operations in addition to the documented 103: aliases and other
+    versions. ``is_setting``: changes of an account's settings are rare and run one at a time, so
+    that each may read the result of the previous one.
+    ``needs_auth_token``: API keys are rejected (403, 20403), so that a leaked one cannot create
+    another that outlives its revocation. ``answers_by_login``: the response depends on the
+    login, so a repeated request with another login is a different request. ``authentication`` is
+    the scheme of all operations.
     """
 
     noun: str
@@ -251,7 +251,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One of the API's operations: an id, a method, a path, and what it runs."""
+    """One operation of the API: an id, a method, a path, and its spec."""
 
     operation_id: str
     method: str
@@ -267,17 +267,17 @@ class Operation:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes something."""
+        """Whether it may change data."""
         return self.method != "GET"
 
     @property
     def has_endpoint(self) -> bool:
-        """Whether an endpoint of its own serves it, instead of the router and the pipeline."""
+        """Whether a dedicated endpoint serves it, instead of the router and the pipeline."""
         return self.authentication is not AuthScheme.ACCOUNT_LOGIN
 
 
 def operations_of(collection: Collection) -> list[Operation]:
-    """The operations of one collection, in both URL forms where it has both."""
+    """Return the operations of one collection, in each of its URL forms."""
     made = []
     for url_form in collection.url_forms:
         base, noun = collection.version, collection.noun

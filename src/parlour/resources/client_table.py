@@ -1,4 +1,4 @@
-"""The operations that clients call: those of the API that permit users, and internal ones.
+"""The operations that clients call: API operations that permit users, and internal ones.
 
 The internal ones are not part of the API: no router serves them, and no page documents them.
 """

@@ -56,6 +56,8 @@ class RowUpdate(NamedTuple):
 
     def of(self, before: msgspec.Struct, after: msgspec.Struct) -> tuple[str, tuple[object, ...]]:
         """Return the statement that turns the row ``before`` into ``after``, and its arguments."""
+        # The short statement leaves out indexed columns where possible: that saves the writes to
+        # their indexes and, on PostgreSQL, allows a heap-only update.
         if self.others(before) == self.others(after):
             return self.short, self.arguments(after)
         return self.whole, values_of(after)
@@ -152,6 +154,8 @@ def window(
 
     ``arguments`` is how many the text takes; ``sid`` names the column that breaks ties.
     """
+    # Keyset pagination: a row comparison with the cursor is a range of the index, so that a page
+    # costs the same anywhere in the list, and inserts in the meantime do not shift rows.
     base = statement(text, record)
     ahead, behind = ("DESC", "ASC") if descending else ("ASC", "DESC")
     after, before = ("<", ">") if descending else (">", "<")

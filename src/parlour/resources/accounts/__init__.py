@@ -1,1 +1,1 @@
-"""Accounts and the logins that stand for them: auth tokens and API keys."""
+"""Accounts and their logins: auth tokens and API keys."""

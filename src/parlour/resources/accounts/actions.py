@@ -19,7 +19,7 @@ ACTIVE = "active"
 async def ensure_login(
     tx: Transaction, vault: Vault, scope: Scope, name: str, secret: str, friendly_name: str
 ) -> None:
-    """Replace the secrets of a name by this one, unless it has it."""
+    """Replace the secrets of a name by this one, unless it is stored already."""
     digest = vault.digest(secret)
     known = await account_store.find_login_secrets(tx, name)
     if any(each.secret_digest == digest for each in known):  # tidy: constant-time - both stored.
@@ -31,7 +31,7 @@ async def ensure_login(
 async def create_login(
     tx: Transaction, vault: Vault, scope: Scope, name: str, secret: str, friendly_name: str
 ) -> Login:
-    """Insert a login: recognised by its digest, and sealed so that it can sign."""
+    """Insert a login, with a digest to verify its secret and the secret encrypted to sign."""
     login = Login(
         name=name,
         ordinal=0,
@@ -48,7 +48,7 @@ async def create_login(
 
 
 async def emit_key_changed(tx: Transaction, scope: Scope, login: Login) -> None:
-    """Emit that an API key was created, changed or revoked: its connections may be closed."""
+    """Emit that an API key was created, changed or revoked, so that connections are closed."""
     await tx.emit(
         scope,
         event_names.ACCOUNT_CHANGED,
@@ -58,7 +58,7 @@ async def emit_key_changed(tx: Transaction, scope: Scope, login: Login) -> None:
 
 
 async def revoke_key(tx: Transaction, scope: Scope, sid: str) -> bool:
-    """Revoke an API key of the account; whether it had one with this SID."""
+    """Revoke an API key of the account; return whether it existed."""
     login = await account_store.find_login(tx, scope, sid)
     if login is None:
         return False
@@ -68,7 +68,7 @@ async def revoke_key(tx: Transaction, scope: Scope, sid: str) -> bool:
 
 
 async def set_account_status(tx: Transaction, scope: Scope, status: str) -> bool:
-    """Suspend, close or reopen the account; whether there is one."""
+    """Suspend, close or reopen the account; return whether it exists."""
     if not await account_store.update_account_status(tx, scope, status):
         return False
     await tx.emit(

@@ -1,7 +1,7 @@
-"""What an account can do with itself and its API keys over the network.
+"""Actions on an account and its API keys through the API.
 
-Only the auth token lets in here (``needs_auth_token`` of the routes): an API key that could make
-another one, or see the auth token, would outlive its own revocation.
+They require the auth token (``needs_auth_token`` of the routes): an API key that could create
+another one, or read the auth token, would outlive its own revocation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class OwnAccount(msgspec.Struct, frozen=True):
-    """An account and its auth token, which the caller showed."""
+    """An account and the auth token with which the caller authenticated."""
 
     account: Account
     auth_token: str
@@ -40,7 +40,7 @@ class NewKey(msgspec.Struct, frozen=True):
 
 
 def _require_own_account(call: Call[Any]) -> None:
-    """The caller's own account. Raises 404 for another one."""
+    """Raise 404 unless the path names the caller's own account."""
     if call.path["AccountSid"] != call.scope.account_sid:
         raise call.not_found()
 
@@ -57,7 +57,7 @@ async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
 
 
 async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount:
-    """Return the account itself, with its auth token."""
+    """Return the caller's account, with its auth token."""
     _require_own_account(call)
     assert call.caller.login == call.scope.account_sid
     account = await account_store.find_account(tx, call.scope)
@@ -74,7 +74,7 @@ async def list_keys(tx: Transaction, call: Call[NoParameters]) -> Rows:
 
 
 async def create_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
-    """Create an API key, valid at once."""
+    """Create an API key, which is valid at once."""
     _require_own_account(call)
     name = call.parameters.friendly_name
     secret = call.vault.new_secret()
@@ -114,7 +114,7 @@ async def update_key(tx: Transaction, call: Call[ChangeKey]) -> Login:
 
 
 async def delete_key(tx: Transaction, call: Call[NoParameters]) -> RevokedLogin:
-    """Revoke an API key: requests with it are refused from now on."""
+    """Revoke an API key: later requests with it are rejected."""
     login = await _key_in_path(tx, call)
     await account_store.delete_login_rows(tx, call.scope, login.name)
     await emit_key_changed(tx, call.scope, login)

@@ -1,8 +1,8 @@
-"""Checks logins and tokens that are not known to be right, throttled and at a bounded rate.
+"""Checks logins and tokens that are not cached as valid, with a throttle and a bounded rate.
 
 Basic logins (http/authentication.py) and access tokens (resources/tokens/verification.py) share
-one gate in each process, so their failures and look-ups are counted together. The throttle's
-states are in operations/login_throttle.py, the costs of look-ups in login_lookups.py.
+one gate in each process, so that their failures and lookups are counted together. The throttle's
+states are in operations/login_throttle.py, the costs of lookups in login_lookups.py.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ T = TypeVar("T")
 
 
 class LoginGate:
-    """The throttle and the look-ups of one process."""
+    """The throttle and the lookups of one process."""
 
     def __init__(self, store: Store, clock: Clock, salt: bytes) -> None:
-        """``salt`` makes collisions in the throttle unpredictable."""
+        """``salt`` randomizes the throttle's hash buckets against deliberate collisions."""
         self._clock = clock
         self.lookups = LoginLookups(store, clock)
         self._throttle = LoginThrottle(salt)
@@ -43,9 +43,9 @@ class LoginGate:
     async def check(
         self, peer: str, name: str, match: Callable[[Sequence[LoginSecret]], T | None]
     ) -> tuple[T | None, CachedLogins]:
-        """Return what ``match`` finds among the secrets of a name, and these.
+        """Return the result of ``match`` on the secrets of a name, and these.
 
-        None is counted as a failure of this address and name. Raises 429 if there are too many.
+        A result of None counts as a failure of the address and name. Raises 429 after too many.
         """
         state = self._throttle.state(peer, name, self._clock.monotonic_ms())
         if state == "flooded":

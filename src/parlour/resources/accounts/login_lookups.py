@@ -1,13 +1,13 @@
-"""Reads logins from the store at a bounded rate, so that guesses cannot keep it busy.
+"""Lookups of logins at a bounded rate, so that guesses cannot overload the store.
 
-| look-up of                                | cost                                               |
+| lookup of                                 | cost                                               |
 |-------------------------------------------|----------------------------------------------------|
 | a name that was read within a second      | no read, whether the name is known or not          |
-| a login that is known to be right         | a read of its own, once a second                   |
-| any other                                 | a share of a read for up to 512 names, which       |
-|                                           | begins at once, but not within 20 ms of the last   |
+| a login that is known to be valid         | a separate read, once a second                     |
+| any other                                 | part of a batch of up to 512 names, which starts   |
+|                                           | at once, but at least 20 ms after the last one     |
 
-So unknown names cost the store 50 reads a second, however many there are; addresses take turns.
+So unknown names cost the store at most 50 reads a second; client addresses are served round robin.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ class LoginLookups:
         self._tasks: set[asyncio.Task[None]] = set()
         self._queue = LookupQueue()
         self._draining: asyncio.Task[None] | None = None
-        # When the last queued read began; the first one need not wait.
+        # The start of the last batch; the first one need not wait.
         self._read_ms = -float(limits.LOGIN_LOOKUP_PAUSE_MS)
         self._changes = 0
         self.reads = 0
 
     def forget(self, name: str) -> None:
-        """Drop a name whose login was created or revoked from the cache."""
+        """Evict a name whose login was created or revoked."""
         self._known.pop(name, None)
         self._unknown.pop(name, None)
-        # A read in progress may be stale.
+        # A read in flight may return the previous state, so it is not cached.
         self._changes += 1
 
     def cached(self, name: str) -> CachedLogins | None:
@@ -83,7 +83,7 @@ class LoginLookups:
         if reading is None:
             reading = asyncio.get_running_loop().create_future()
             self._reading[name] = reading
-            # A task of its own: the client of the request that asked first may go.
+            # A separate task, because the client of the first request may disconnect.
             task = asyncio.create_task(self._read_one(name, reading))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -96,7 +96,7 @@ class LoginLookups:
             del self._reading[name]
 
     async def in_turn(self, peer: str, name: str) -> CachedLogins:
-        """Return the same, read when it is this address's turn. Raises 429 if the queue is full."""
+        """Return the same, read in this address's turn. Raises 429 if the queue is full."""
         found = self.cached(name)
         if found is not None:
             return found
@@ -110,14 +110,14 @@ class LoginLookups:
         return await asyncio.shield(waiting)
 
     async def _drain(self) -> None:
-        """Read the queued names, with pauses, until the queue is empty."""
+        """Read the queued names in batches, at intervals, until the queue is empty."""
         try:
             while len(self._queue):
                 pause = self._read_ms + limits.LOGIN_LOOKUP_PAUSE_MS - self._clock.monotonic_ms()
                 await asyncio.sleep(max(0.0, pause) / 1000)
                 self._read_ms = self._clock.monotonic_ms()
                 taken = self._queue.take(limits.LOGIN_LOOKUP_NAMES_MAX)
-                # The first turn of a name serves all addresses that asked for it.
+                # The first turn of a name serves all addresses that requested it.
                 wanted = {name: self._waiting.pop(name) for name in taken if name in self._waiting}
                 if wanted:
                     await self._read(list(wanted), wanted)
@@ -127,7 +127,7 @@ class LoginLookups:
     async def _read(
         self, names: list[str], waiting: dict[str, asyncio.Future[CachedLogins]]
     ) -> None:
-        """Read the logins of names, and set them, or the exception, as results of futures."""
+        """Read the logins of names, and set the result or the exception of each future."""
         self.reads += 1
         changes = self._changes
         try:
@@ -143,7 +143,7 @@ class LoginLookups:
         except BaseException as error:
             for each in waiting.values():
                 each.set_exception(error if isinstance(error, Exception) else Unavailable())
-                each.exception()  # Its waiters may have gone.
+                each.exception()  # Retrieved here, as all waiters may be cancelled.
             if not isinstance(error, Exception):
                 raise
             return

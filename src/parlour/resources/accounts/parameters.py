@@ -1,4 +1,4 @@
-"""What may be said about an API key."""
+"""Parameters of the operations on API keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of accounts and API keys: version 2010-04-01, with dates as in e-mail."""
+"""Representations of accounts and API keys in version 2010-04-01, with RFC 2822 dates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _date(ms: int) -> str:
-    """Return a date as RFC 2822 writes it."""
+    """Return a date in the format of RFC 2822."""
     return format_datetime(datetime.fromtimestamp(ms // 1000, UTC))
 
 
@@ -45,5 +45,5 @@ def key_resource(login: Login, _view: View) -> dict[str, Any]:
 
 
 def new_key_resource(made: NewKey, view: View) -> dict[str, Any]:
-    """Return an API key with its secret, which is shown this once."""
+    """Return an API key with its secret, which is shown only once."""
     return {**key_resource(made.login, view), "secret": made.secret}

@@ -1,4 +1,4 @@
-"""Accounts and API keys: what the SDKs ask of the accounts API, version 2010-04-01."""
+"""Routes of accounts and API keys: the parts of the API 2010-04-01 that the SDKs use."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ACCOUNTS = Collection(
     listed=False,
 )
 
-# In this version a collection's path ends in .json, and so does an instance's.
+# In this version, paths of collections and of instances end in .json.
 KEYS = Collection(
     noun="Key",
     is_setting=True,

@@ -1,7 +1,7 @@
-"""Accounts, their logins and their own numbers, as rows.
+"""Rows of accounts, their logins and their own numbers.
 
-A login is what a request shows: a name (the account's sid, or an API key's) and a secret. An
-account may have two auth tokens (ordinal 0 and 1), so that one can be changed without a gap.
+A login is the name (the sid of an account or of an API key) and the secret of a request. An account
+may have two auth tokens (ordinal 0 and 1), so that they can be rotated without downtime.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Login(msgspec.Struct, frozen=True):
-    """One secret that lets requests in."""
+    """One secret that authenticates requests."""
 
     name: str
     ordinal: int
@@ -44,12 +44,12 @@ class Login(msgspec.Struct, frozen=True):
 
     @property
     def sid(self) -> str:
-        """The API key's sid, or the account's."""
+        """The sid of the API key or the account."""
         return self.name
 
 
 class LoginSecret(msgspec.Struct, frozen=True):
-    """What authentication needs of a login."""
+    """The columns of a login that authentication needs."""
 
     account_sid: str
     secret_digest: str
@@ -69,7 +69,7 @@ UPDATE account
  WHERE sid = $1
 """
 INSERT_LOGIN = insert("login", Login)
-# tidy: account-in-sql - the account is what is asked for
+# tidy: account-in-sql - the query returns the account
 FETCH_LOGIN_SECRETS = """
 SELECT login.account_sid, login.secret_digest, login.secret_sealed, account.status
   FROM login JOIN account ON account.sid = login.account_sid
@@ -114,19 +114,19 @@ async def insert_account(tx: Transaction, scope: Scope, account: Account) -> Non
 
 
 async def find_account(tx: Transaction, scope: Scope) -> Account | None:
-    """Return the account of a scope, if there is one."""
+    """Return the account of a scope, or None."""
     row = await tx.one(FETCH_ACCOUNT, scope.account_sid)
     return Account(*row) if row else None
 
 
-# tidy: scope-first - the operator sees every account
+# tidy: scope-first - for the operator, over all accounts
 async def list_accounts(tx: Transaction, after_sid: str, count: int) -> list[Account]:
-    """Return accounts in order of their sids; for the operator, never for a tenant."""
+    """Return accounts ordered by sid; for the operator only."""
     return [Account(*row) for row in await tx.all(LIST_ACCOUNTS, after_sid, count)]
 
 
 async def update_account_status(tx: Transaction, scope: Scope, status: str) -> int:
-    """Set an account's status; how many rows that was."""
+    """Set an account's status; return the number of rows."""
     return await tx.run(UPDATE_STATUS, scope.account_sid, status, tx.now)
 
 
@@ -135,9 +135,9 @@ async def insert_login(tx: Transaction, login: Login) -> None:
     await tx.run(INSERT_LOGIN, *values_of(login))
 
 
-# tidy: scope-first - whose it is, is the question
+# tidy: scope-first - the account is the result
 async def find_login_secrets(tx: Transaction, name: str) -> list[LoginSecret]:
-    """Return the secrets that this name may show. No scope: the account is what is asked for."""
+    """Return the valid secrets of a name. There is no scope: the account is the result."""
     return [LoginSecret(*row) for row in await tx.all(FETCH_LOGIN_SECRETS, name)]
 
 
@@ -145,7 +145,7 @@ async def find_login_secrets(tx: Transaction, name: str) -> list[LoginSecret]:
 async def find_login_secrets_by_name(
     tx: Transaction, names: list[str]
 ) -> dict[str, list[LoginSecret]]:
-    """Return the secrets that each of these names may show; no entry means an unknown name."""
+    """Return the valid secrets of each name; unknown names have no entry."""
     found: dict[str, list[LoginSecret]] = {}
     for begin in range(0, len(names), NAMES_PER_FETCH):
         part = names[begin : begin + NAMES_PER_FETCH]
@@ -192,7 +192,7 @@ async def list_account_numbers(tx: Transaction, scope: Scope) -> list[str]:
 
 
 async def may_send_from(tx: Transaction, scope: Scope, address: str) -> bool:
-    """Return whether the account may use this number: it is listed, or there is no list."""
+    """Return whether the account may send from this number: it is listed, or no list exists."""
     row = await tx.one(CHECK_NUMBER, scope.account_sid, address)
     assert row is not None
     restricted, listed = row

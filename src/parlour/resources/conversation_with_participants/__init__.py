@@ -1,1 +1,1 @@
-"""Conversations made together with their participants, who are added in the background."""
+"""Conversations created with their participants, who are added in the background."""

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 async def create_conversation_with_participants(
     tx: Transaction, call: Call[CreateConversationWithParticipants]
 ) -> Conversation | AcceptedResult:
-    """Create a conversation; with participants it is completed in the background.
+    """Create a conversation; its participants are added in the background.
 
-    Everything is checked before anything is inserted; the pairs of addresses and the set of a group
-    are taken at once.
+    All checks run before the first insert; address pairs and the set of a group are reserved at
+    once.
     """
     said = call.parameters
     forms = [] if said.participants is UNSET else said.participants

@@ -1,13 +1,18 @@
-"""Completing a conversation in the background: adding its participants, or giving it up.
+"""Complete conversations in the background: add their participants, or close them on failure.
 
-What is still to be done stands in the conversation's own row until it is done, all in one
-transaction, so a crash at any moment leaves it either begun or complete. What was checked when it
-was begun is checked again, as it may have changed: a role removed, an identity in too many
-conversations. If anything fails the conversation closes, which frees its pairs of addresses.
+| state        | outcome                        | next state                               |
+|--------------|--------------------------------|------------------------------------------|
+| initializing | participants added             | as requested, with its timers started    |
+| initializing | a check or a webhook fails     | closed, with its reservations released   |
+| initializing | busy, unavailable, or restart  | initializing: retried                    |
 
-Where a pre-action webhook wants to be asked about each participant, it is asked on a rehearsal,
-about all of them at once, and the scheduler does not wait for its answers: other conversations go
-on. That a webhook rejects one participant is a failure like any other.
+The remaining work is stored in the conversation's own row and done in one transaction, so after a
+crash a conversation is either initializing or complete. All checks of the request are repeated, as
+the state may have changed: a deleted role, an identity in too many conversations.
+
+If a pre-action webhook is subscribed, a dry run produces the events of all participants, and the
+webhook is called for all of them concurrently. The scheduler does not wait for the responses: other
+conversations are completed in the meantime. A rejected participant counts as a failure.
 """
 
 from __future__ import annotations
@@ -42,14 +47,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 FAILED: Final = 50427
-"""The code under which a failure is logged; no answer carries it."""
+"""The code under which a failure is logged; never part of a response."""
 
 _PRE_ACTION: Final = "onParticipantAdd"
 _ADDED: Final = event_names.ON_PARTICIPANT_ADDED
 
 
 class PendingParticipants(msgspec.Struct, frozen=True):
-    """What is still to be done, who wanted it, and the state that comes of it."""
+    """The remaining work: its origin, the resulting state, and the participants as forms."""
 
     origin: Origin
     state: str
@@ -61,29 +66,29 @@ _decode = msgspec.json.Decoder(PendingParticipants).decode
 
 
 def encode_pending(origin: Origin, state: str, forms: list[FormFields]) -> str:
-    """Return what is to be done, as it is kept in the conversation's row."""
+    """Return the remaining work as text for the conversation's row."""
     return _encode(PendingParticipants(origin, state, forms)).decode()
 
 
 class BackgroundCreate:
-    """Completes conversations; remembers only which ones somebody is being asked about."""
+    """Completes conversations. Its only state is the tasks that wait for webhooks."""
 
     def __init__(self, before: PreActionHook | None = None) -> None:
-        """``before``: who is asked about participants, where that is wanted."""
+        """``before``: the pre-action hook for participants, if there is one."""
         self._before = before
-        # By the conversation: whose it is, and what asks.
+        # By conversation sid: its account, and the task that calls the hook.
         self._hook_tasks: dict[str, tuple[str, asyncio.Task[None]]] = {}
 
     async def next_due_ms(self, tx: Transaction) -> int | None:
-        """Now, if a conversation waits for its participants, and nobody is asked about it yet."""
+        """Return the current time if a conversation can be completed now, else None."""
         return tx.now if await self._list_pending(tx) else None
 
     async def _list_pending(self, tx: Transaction) -> list[Conversation]:
-        """Return the conversations to complete next, shared fairly by accounts.
+        """Return the conversations to complete next, with fair shares for accounts.
 
-        An account may have at most as many as are still free (`operations/fair_shares.py`): of
-        those that are chosen now, and of these and those being asked about together. Beyond that
-        it is passed over.
+        An account may use at most as many slots as remain free (`operations/fair_shares.py`). This
+        limits both the conversations chosen now, and these plus those with a hook task. An account
+        at its limit is skipped.
         """
         free = limits.PENDING_CONVERSATIONS_ASKED_MAX - len(self._hook_tasks)
         most = min(free, limits.PENDING_CONVERSATIONS_MAX)
@@ -91,10 +96,10 @@ class BackgroundCreate:
         has_now: Counter[str] = Counter()
         chosen: dict[str, Conversation] = {}
         full: list[str] = []
-        # Each round either finds all there is, or an account more that is passed over.
+        # Each round either lists all that remain, or adds an account to skip.
         for _ in range(limits.PENDING_ACCOUNTS_SKIPPED_MAX):
             if len(chosen) >= most:
-                break  # Looked at again when an answer is there.
+                break  # Listed again when a hook task has finished.
             count = most + len(self._hook_tasks)
             found = await conversation_store.list_pending_conversations(tx, count, full)
             for each in found:
@@ -113,7 +118,7 @@ class BackgroundCreate:
         return list(chosen.values())
 
     async def complete_some(self, store: Store) -> None:
-        """Complete conversations that wait, each in a transaction of its own."""
+        """Complete pending conversations, each in a separate transaction."""
         waiting = await store.read(self._list_pending)
         at_once = []
         for each in waiting:
@@ -125,7 +130,7 @@ class BackgroundCreate:
         await asyncio.gather(*(self._complete_one(store, each) for each in at_once))
 
     async def stop(self) -> None:
-        """Cancel the pre-action hooks; the next start begins again what is incomplete."""
+        """Cancel the pre-action hooks; incomplete conversations are resumed at the next start."""
         tasks = [task for _, task in self._hook_tasks.values()]
         for task in tasks:
             task.cancel()
@@ -164,8 +169,8 @@ class BackgroundCreate:
                 await asyncio.gather(*(before.check(_PRE_ACTION, each) for each in added))
             await store.write(lambda tx: _complete(tx, pending_conversation, pending), origin)
         except (Busy, Unavailable):
-            raise  # Nothing is wrong with the conversation: it is tried again.
-        except Exception:  # Whatever it was: nobody may wait for ever.
+            raise  # Transient, and not the conversation's fault: retried.
+        except Exception:  # Any failure closes the conversation, so that none stays pending.
             log.exception(
                 "conversation_not_completed",
                 code=FAILED,
@@ -176,7 +181,7 @@ class BackgroundCreate:
 
 
 def _origin_of(pending_conversation: Conversation) -> Origin:
-    """Who wanted it; nobody whom a webhook hears of, if that cannot be read."""
+    """Return the origin of the request, or one without webhooks if it cannot be decoded."""
     try:
         return _decode(pending_conversation.pending_participants or "").origin
     except msgspec.DecodeError:
@@ -186,7 +191,7 @@ def _origin_of(pending_conversation: Conversation) -> Origin:
 async def _complete(
     tx: Transaction, pending_conversation: Conversation, pending: PendingParticipants
 ) -> None:
-    """Add the participants and let the conversation begin."""
+    """Add the participants and make the transition to the requested state."""
     scope = Scope(pending_conversation.account_sid, pending_conversation.service_sid)
     held = await _lock_pending(tx, scope, pending_conversation)
     if held is None:
@@ -206,7 +211,7 @@ async def _complete(
 
 
 async def _close_failed(tx: Transaction, pending_conversation: Conversation) -> None:
-    """Close a conversation that cannot be completed, and free its pairs of addresses."""
+    """Close a conversation that cannot be completed, and release its address pairs."""
     scope = Scope(pending_conversation.account_sid, pending_conversation.service_sid)
     held = await _lock_pending(tx, scope, pending_conversation)
     if held is None:
@@ -227,7 +232,7 @@ async def _close_failed(tx: Transaction, pending_conversation: Conversation) -> 
 async def _lock_pending(
     tx: Transaction, scope: Scope, pending_conversation: Conversation
 ) -> Conversation | None:
-    """The conversation, if there is still something to do; below a removed service there is not."""
+    """Return the locked conversation if it is still pending, and its service exists."""
     found = await conversation_store.find_conversation(tx, scope, pending_conversation.sid)
     if found is None or found.pending_participants is None:
         return None

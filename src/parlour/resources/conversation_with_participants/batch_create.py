@@ -1,7 +1,7 @@
-"""The rules of several participants that are added at once: they are looked at as a whole.
+"""Validation of several participants that are added together.
 
-One by one, a group would pass through smaller sets that may collide with other groups, and the
-order in which its members are named would matter.
+Adding a group one by one would produce smaller sets that may collide with other groups, and would
+make the order of its members relevant.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def address_pair(participant: Participant) -> tuple[str, str] | None:
 
 
 def _require_distinct(made: list[Participant]) -> None:
-    """Nobody is named twice, and nobody by a number that the request makes one of ours."""
+    """Raise if an identity or a pair occurs twice, or an address is also a sender here."""
     identities = [each.identity for each in made if each.identity is not None]
     if len(set(identities)) < len(identities):
         raise ApiError(50433)
@@ -72,7 +72,7 @@ def _require_distinct(made: list[Participant]) -> None:
 async def _require_group(
     tx: Transaction, scope: Scope, conversation: Conversation, made: list[Participant]
 ) -> None:
-    """A group has only participants that suit it, and a set of numbers that no other one has."""
+    """Raise if a participant does not fit the group, or another group has the same set."""
     has_own = any(each.group_number is not None for each in made)
     if not has_own and any(each.is_chat for each in made):
         raise ApiError(50412)

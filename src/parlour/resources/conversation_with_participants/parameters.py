@@ -33,7 +33,7 @@ _json = json_parsers.participant_json()
 
 
 def participant(name: str, text: str) -> FormFields:
-    """A participant as JSON, turned into the form that would create it, and checked as such."""
+    """Return a participant's JSON as the form that would create it, validated as such."""
     found = _json(name, text)
     form = _form(found, _NAMES) | _form(found.get("messaging_binding") or {}, _BINDING_NAMES)
     CreateParticipant.parse(form)
@@ -41,13 +41,13 @@ def participant(name: str, text: str) -> FormFields:
 
 
 def _form(members: Mapping[str, object], names: dict[str, str]) -> FormFields:
-    """Return the members that are known, under their wire names; null counts as absent."""
+    """Return the known members under their form names; null counts as absent."""
     form: FormFields = {}
     for member, wire_name in names.items():
         text = cast("str | None", members.get(member))
         if text is None:
             continue
-        # No form can carry NUL, so JSON cannot smuggle it in either.
+        # Forms cannot contain NUL, so it is rejected in JSON too.
         if "\0" in text:
             raise ApiError(50424)
         form[wire_name] = [text]
@@ -56,6 +56,6 @@ def _form(members: Mapping[str, object], names: dict[str, str]) -> FormFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateConversationWithParticipants(CreateConversation):
-    """A new conversation and who is in it."""
+    """A new conversation and its participants."""
 
     participants: list[FormFields] | Unset = form_field("Participant", participant, repeated=True)

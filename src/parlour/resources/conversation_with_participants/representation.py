@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def resource(conversation: Conversation, view: View) -> dict[str, Any]:
-    """Return a conversation with its links before its URL, and without the one to an export."""
+    """Return a conversation with its links before its URL, and without the export link."""
     shown = conversation_representation.resource(conversation, view)
     url, links = shown.pop("url"), shown.pop("links")
     del links["export"]

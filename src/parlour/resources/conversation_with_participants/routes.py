@@ -1,4 +1,4 @@
-"""Routes of conversations created with participants."""
+"""Routes of conversations created with participants. They can only be created."""
 
 from __future__ import annotations
 

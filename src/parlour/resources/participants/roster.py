@@ -1,7 +1,7 @@
 """Participants as realtime maps: entries by key, each with the user of its identity.
 
-The keys of a conversation's roster are participant sids, those of a user's own map conversation
-sids. Both are read in key order, in either direction, from a key that need not exist.
+The keys of a conversation's roster are participant sids; a user's own map is keyed by
+conversation sids. Both are read in key order, in either direction, from a key that need not exist.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Push bindings: the devices of users that notifications are pushed to. Only SDKs make them."""
+"""Push bindings: users' devices for push notifications. Only client SDKs create them."""

@@ -1,4 +1,4 @@
-"""Actions on push bindings."""
+"""Actions on push bindings through the API: read and delete."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ async def fetch_push_binding(tx: Transaction, call: Call[NoParameters]) -> PushB
 
 
 async def delete_push_binding(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a binding: nothing is pushed to its device until it registers again."""
+    """Delete a binding: its device gets no push notifications until it registers again."""
     binding = await push_binding_in_path(tx, call)
     await push_binding_registrations.remove_push_binding(tx, call.scope, binding)

@@ -25,11 +25,11 @@ class ListPushBindings(Parameters):
     )
 
     def types(self) -> list[str]:
-        """Return the types asked for, each once; none for any."""
+        """Return the requested types without duplicates; an empty list means any."""
         return [] if isinstance(self.binding_type, Unset) else _once(self.binding_type)
 
     def identities(self) -> list[str]:
-        """Return the identities asked for, each once; none for any."""
+        """Return the requested identities without duplicates; an empty list means any."""
         wanted = [] if isinstance(self.identity, Unset) else _once(self.identity)
         if len(wanted) > limits.BINDING_IDENTITIES_MAX:
             raise ApiError.invalid("Identity")
@@ -47,7 +47,7 @@ _address = parsers.text(limits.DEVICE_ADDRESS_CHARS_MAX)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterDevice(Parameters):
-    """A device that asks for notifications. The last two come from the access token."""
+    """A device to be registered. The last two parameters come from the access token."""
 
     channel_type: str = form_field(
         "ChannelType", parsers.enum(*_DEVICE_TYPES, code=50209), required=True
@@ -60,14 +60,14 @@ class RegisterDevice(Parameters):
     endpoint: str | Unset = form_field("Endpoint", parsers.text(limits.ENDPOINT_ID_CHARS_MAX))
 
     def short_names(self) -> list[str]:
-        """Return what is pushed: the types that are pushed at all, by their short names."""
+        """Return the short names of the message types that can be pushed."""
         wanted = [] if isinstance(self.message_types, Unset) else self.message_types
         return _once([_SHORT_NAMES[name] for name in wanted if name in _SHORT_NAMES])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnregisterDevice(Parameters):
-    """A device that wants no more notifications, by what the push service calls it."""
+    """A device to be unregistered, by the address that its push service assigned."""
 
     binding_type: str = form_field(
         "BindingType", parsers.enum(*_DEVICE_TYPES, code=50209), required=True

@@ -1,8 +1,8 @@
-"""Registrations: how a user's device becomes a push binding, and how it goes.
+"""Registration of devices as push bindings, and its removal.
 
-A client registers what its push service calls the device. The same device of the same user keeps
-its binding. Users can be notified while they have one: clients are told when that changes, and
-webhooks are not.
+A client registers the address that its push service assigned to the device. The same device of the
+same user keeps its binding. A user is notifiable while it has one: a change of that is published
+to clients, but not to webhooks.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ def _find_device(devices: list[PushBinding], binding_type: str, address: str) ->
 
 
 def _endpoint(identity: str, address: str) -> str:
-    """Return a name for the device that does not give away what its push service calls it."""
+    """Return a name for the device from which its address cannot be derived."""
     return f"{identity}:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
 
 
 async def unregister_by_sid(tx: Transaction, call: Call[NoParameters]) -> None:
-    """Remove a device of the user by its registration; one that is not there is gone already."""
+    """Remove a device of the user by its registration; no error if it does not exist."""
     sid = call.path["Sid"]
     if not sids.is_sid(sids.PUSH_BINDING, sid):
         return
@@ -91,7 +91,7 @@ async def unregister_by_sid(tx: Transaction, call: Call[NoParameters]) -> None:
 
 
 async def unregister_by_address(tx: Transaction, call: Call[UnregisterDevice]) -> None:
-    """Remove a device of the user by its address, if it is there."""
+    """Remove a device of the user by its address, if it exists."""
     change = call.parameters
     devices = await push_binding_store.list_push_bindings_of_identity(
         tx, call.scope, _identity(call)
@@ -102,7 +102,7 @@ async def unregister_by_address(tx: Transaction, call: Call[UnregisterDevice]) -
 
 
 async def remove_push_binding(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
-    """Remove a binding, and tell of it; a user whose last one it was is notified no more."""
+    """Delete a binding and emit its event; without bindings the user is not notifiable."""
     await push_binding_store.delete_push_binding_row(tx, scope, binding.sid)
     await _emit_change(tx, scope, binding)
     if not await push_binding_store.list_push_bindings_of_identity(tx, scope, binding.identity):
@@ -110,7 +110,7 @@ async def remove_push_binding(tx: Transaction, scope: Scope, binding: PushBindin
 
 
 async def _emit_change(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
-    """Note the change in the log, without what the push service calls the device."""
+    """Emit the change, without the device's address."""
     await tx.emit(
         scope,
         event_names.SERVICE_CHANGED,

@@ -33,5 +33,5 @@ def resource(binding: PushBinding, view: View) -> dict[str, Any]:
 
 
 def client_registration(binding: PushBinding) -> dict[str, Any]:
-    """Return what a client needs to take its registration back."""
+    """Return the fields with which a client can remove its registration."""
     return {"id": binding.sid}

@@ -61,4 +61,4 @@ CLIENT_REGISTRATIONS = Collection(
     ),
     listed=False,
 )
-"""The devices of a client's user; each user has to do with its own alone."""
+"""The devices of a client's user; a user may only access its own."""

@@ -22,7 +22,7 @@ BINDING_TYPES: Final = ("apn", "gcm", "fcm", "twilsock")
 
 
 class PushBinding(msgspec.Struct, frozen=True):
-    """One device. ``address`` is what the push service calls it; never shown.
+    """One device. ``address`` is assigned by the push service, and is never shown.
 
     ``message_types`` is a JSON array.
     """
@@ -41,7 +41,7 @@ class PushBinding(msgspec.Struct, frozen=True):
     date_updated: int
 
 
-# Every value of a filter has a place in the statement; places left over repeat a value.
+# The statement has a placeholder for each value of a filter; unused ones repeat a value.
 _TYPES: Final = len(BINDING_TYPES)
 _IDENTITIES: Final = limits.BINDING_IDENTITIES_MAX
 _OF_TYPES: Final = (
@@ -101,7 +101,7 @@ async def list_push_bindings(
 ) -> list[PushBinding]:
     """Return the service's bindings of any of these types and identities, oldest first.
 
-    Nothing named means any. At most ``BINDING_IDENTITIES_MAX`` identities.
+    An empty list matches any. At most ``BINDING_IDENTITIES_MAX`` identities.
     """
     arguments = [scope.account_sid, scope.service_sid]
     arguments += _filled(types or BINDING_TYPES, _TYPES)

@@ -1,1 +1,1 @@
-"""The configuration of a service: its default roles, and whether it tells who is online."""
+"""The configuration of a service: its default roles, and whether reachability is enabled."""

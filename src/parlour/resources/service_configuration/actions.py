@@ -32,7 +32,7 @@ async def fetch_service_configuration(
 async def update_service_configuration(
     tx: Transaction, call: Call[UpdateServiceConfiguration]
 ) -> ServiceConfiguration:
-    """Change the defaults; who has a role already keeps it."""
+    """Update the defaults; existing users and participants keep their roles."""
     before = await service_configuration_store.get_service_configuration(tx, call.scope)
     change = call.parameters
     for sid in (
@@ -58,7 +58,7 @@ async def update_service_configuration(
 async def _require_role(
     tx: Transaction, scope: Scope, sid: str | Unset, role_type: RoleType
 ) -> None:
-    """A role of this service and of this type, if one was named."""
+    """Raise unless the sid is unset, or names a role of this service and type."""
     if not isinstance(sid, str):
         return
     role = await role_store.find_role(tx, scope, sid)

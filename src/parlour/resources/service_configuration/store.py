@@ -1,4 +1,4 @@
-"""Service configurations as rows: one for each service, made with it."""
+"""Rows of service configurations: one for each service, inserted with it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Messages above the read horizon are unread, counted up to a limit. Indexes are never reused, so
 without deleted messages the number is a difference of indexes; with them, it is between that
-difference and the difference minus the deleted ones. Only if the limit lies within that range are
+difference and the difference minus the deleted ones. Only if the limit is within that range are
 messages counted, from the index of their key, and never more than the limit.
 """
 
