@@ -150,9 +150,9 @@ def window(
     descending: bool = False,
     sid: str = "sid",
 ) -> Window:
-    """The statements of a list, ordered by ``(order, sid)``; ``text`` ends in its WHERE.
+    """Return the statements of a list ordered by ``(order, sid)``; ``text`` ends in its WHERE.
 
-    ``arguments`` is how many the text takes; ``sid`` names the column that breaks ties.
+    ``arguments`` is the number of the text's arguments; ``sid`` is the column that breaks ties.
     """
     # Keyset pagination: a row comparison with the cursor is a range of the index, so that a page
     # costs the same anywhere in the list, and inserts in the meantime do not shift rows.
