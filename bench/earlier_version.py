@@ -38,7 +38,10 @@ def earlier(name: str) -> str:
 
 
 def checkout(revision: str, folder: Path) -> Path:
-    """Write the sources of a revision into the folder; return the folder to import from."""
+    """Write the sources of a revision into the folder; return the folder to import from.
+
+    Raises ``CalledProcessError`` for an unknown revision.
+    """
     archive = subprocess.run(
         ["git", "-C", str(ROOT), "archive", "--format=tar", revision, "src"],
         check=True,

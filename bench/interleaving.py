@@ -37,7 +37,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One operation on one server; ``name`` is its name in the report."""
+    """One operation on one server; ``name`` is its name in the report.
+
+    ``settle`` waits for the server's remaining work after its last response, so that it does not
+    take the processor from the next target.
+    """
 
     name: str
     process: Process

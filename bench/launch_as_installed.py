@@ -1,4 +1,7 @@
-"""Runs the server as ``make serve`` installs it: without packages that only tests install."""
+"""Runs the server as ``make serve`` installs it: without packages that only tests install.
+
+The logging library imports ``rich`` if it is installed, which takes a tenth of a start.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,10 @@ def parlour(
     database: str = "",
     workers: int = 1,
 ) -> Process:
-    """Return Parlour on the database in ``folder/name``, with every setting at its default."""
+    """Return Parlour on the database in ``folder/name``, with every setting at its default.
+
+    ``database``: use this one of PostgreSQL instead, with so many workers.
+    """
     port = ReservedPort()
     arguments = [*program, "serve", "--port", str(port.number), "--data", str(folder / name)]
     environment = {

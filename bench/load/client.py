@@ -45,7 +45,10 @@ class Result(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load and duration of one run, and the expected status."""
+    """The load and duration of one run, and the expected status.
+
+    ``first`` is the number of the first prepared request; the client cycles through all of them.
+    """
 
     port: int
     connections: int

@@ -36,7 +36,11 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """One run. ``lag`` is how late the client itself was where it had a free connection."""
+    """One run. ``lag`` is how late the client itself was where it had a free connection.
+
+    ``unsent`` requests found no free connection before their timeout, ``cut_off`` ones got no
+    complete response.
+    """
 
     due: int
     sent: int

@@ -1,4 +1,9 @@
-"""The cost of the order of replies: replies after notifications, and the same without any."""
+"""The cost of the order of replies: replies after notifications, and the same without any.
+
+A connection without subscriptions receives no notifications, so its replies wait for none: this is
+the time without the rule. The client here responds at once and runs on the same machine; on another
+one a round trip is added (docs/explanation/realtime.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Every SQL statement of the code, and its mutants: the same with one condition less."""
+"""Every SQL statement of the code, and its mutants: the same with one condition less.
+
+A mutant is a statement without one of its conditions on the account or the service. The parameter
+remains, so that the same arguments still fit.
+"""
 
 from __future__ import annotations
 
