@@ -105,8 +105,8 @@ async def read_conversation_changes(
         return [_list_change(event)] if ObjectKind.MESSAGES in kinds else []
     if event.name in _PARTICIPANT_VERBS:
         return await _roster_changes(tx, scope, event) if ObjectKind.ROSTER in kinds else []
-    wanted = ObjectKind.MESSAGES in kinds or ObjectKind.ROSTER in kinds
-    found = await read_changes(tx, event) if wanted else []
+    is_needed = ObjectKind.MESSAGES in kinds or ObjectKind.ROSTER in kinds
+    found = await read_changes(tx, event) if is_needed else []
     return [change for change in found if change.name.kind in kinds]
 
 
@@ -176,6 +176,7 @@ async def _participant_changes(tx: Transaction, scope: Scope, event: Event) -> l
     if event.name != event_names.USER_CONVERSATION_UPDATED:
         changes.append(_roster_change(event, participant, user))
     own = participant_representation.my_conversation_item(participant)
+    # If the identity was replaced, the conversation moves from one user's map to another's.
     is_same = payload.previous_identity is msgspec.UNSET
     previous = None if is_same else await _find_user(tx, scope, payload.previous_identity)
     if previous is not None:
@@ -216,13 +217,13 @@ _READERS: Final = {
     event_names.USER_REACHABILITY_UPDATED: _user_changes,
 }
 _NO_CHANGES: Final = {
-    event_names.ON_CONVERSATION_ADDED: "its first participant brings it to a client",
+    event_names.ON_CONVERSATION_ADDED: "clients are notified of its first participant",
     event_names.ON_USER_ADDED: "a user document is read when it is opened",
-    event_names.USER_REMOVED: "ends the connections of the user (news.py)",
-    event_names.RECEIPT_ADDED: "the receipt is pending; onDeliveryUpdated tells its status",
+    event_names.USER_REMOVED: "closes the connections of the user (event_feed.py)",
+    event_names.RECEIPT_ADDED: "the receipt is pending; onDeliveryUpdated contains its status",
     event_names.ROLE_CHANGED: "permissions are read with each command",
-    event_names.SERVICE_CHANGED: "has connections check their rights (news.py)",
-    event_names.ACCOUNT_CHANGED: "has connections check their rights (news.py)",
+    event_names.SERVICE_CHANGED: "causes a check of connections' rights (event_feed.py)",
+    event_names.ACCOUNT_CHANGED: "causes a check of connections' rights (event_feed.py)",
     event_names.SCOPED_WEBHOOK_ADDED: "webhooks are no realtime objects",
     event_names.SCOPED_WEBHOOK_CHANGED: "webhooks are no realtime objects",
     event_names.WEBHOOKS_CHANGED: "webhooks are no realtime objects",

@@ -97,9 +97,11 @@ class Commands:
             call.resource = _list_key(session, request)
         return call
 
-    def _publish_typing(self, session: Session, who: object) -> None:
-        assert isinstance(who, Participant)
-        self._hub.publish_typing(session.scope, who.conversation_sid, who.sid, session.identity)
+    def _publish_typing(self, session: Session, typist: object) -> None:
+        assert isinstance(typist, Participant)
+        self._hub.publish_typing(
+            session.scope, typist.conversation_sid, typist.sid, session.identity
+        )
 
     def _body(
         self, session: Session, command: Command, call: Call[Any], outcome: OperationResult

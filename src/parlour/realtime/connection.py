@@ -223,8 +223,8 @@ class ClientConnection:
     async def _run(self, work: Any) -> None:
         try:
             await work
-        except ConnectionClosed as gone:
-            clear_tracebacks(gone)
+        except ConnectionClosed as closed:
+            clear_tracebacks(closed)
         except Exception as error:
             log.exception("connection_failed")
             clear_tracebacks(error)
@@ -404,9 +404,9 @@ class ClientConnection:
             self._spawn(self._check_rights())
 
     async def _check_rights(self) -> None:
-        gone = await self._manager.disconnect_reason(self.session)
-        if gone is not None:
-            self.close(gone)
+        reason = await self._manager.disconnect_reason(self.session)
+        if reason is not None:
+            self.close(reason)
 
     # --- Close ------------------------------------------------------------------------------
 

@@ -195,8 +195,8 @@ class Hub:
 
     def users_of_service(self, account_sid: str, service_sid: str) -> list[UserKey]:
         """Return the connected users of a service."""
-        mine = (account_sid, service_sid)
-        return [key for key in self._of_user if (key.account_sid, key.service_sid) == mine]
+        service = (account_sid, service_sid)
+        return [key for key in self._of_user if (key.account_sid, key.service_sid) == service]
 
     def connections_of_account(self, account_sid: str) -> Iterator[Subscriber]:
         """Iterate over the connections of an account's users."""

@@ -110,6 +110,7 @@ async def _previous(
     tx: Transaction, session: Session, name: ObjectName, cursor: ItemCursor, start: Key
 ) -> ItemCursor | None:
     """Return the cursor of the page before a key, if there are items before it."""
+    # Two: the item with the key itself, if it exists, and one before it.
     behind = await read_items(tx, session, name, start, 2, descending=not cursor.descending)
     if any(item.key != start for item in behind):
         return ItemCursor(cursor.descending, cursor.size, start, backwards=True)
@@ -119,6 +120,7 @@ async def _previous(
 async def _read_backwards(
     tx: Transaction, session: Session, name: ObjectName, cursor: ItemCursor, end: Key
 ) -> ItemPage:
+    # Two more: the item at the exclusive end, and one that shows whether another page precedes.
     behind = await read_items(
         tx, session, name, end, cursor.size + 2, descending=not cursor.descending
     )

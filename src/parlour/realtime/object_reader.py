@@ -91,9 +91,9 @@ class ObjectReader:
         """Handle one request. Clients can only read."""
         parts = request.path.split("/")
         type_ = _TYPES.get(parts[2]) if len(parts) in _PATH_PARTS else None
-        wants_items = len(parts) == _ITEMS_PARTS
+        is_of_items = len(parts) == _ITEMS_PARTS
         if type_ is None or (
-            wants_items and (parts[4] != "Items" or type_ == realtime_objects.DOCUMENT)
+            is_of_items and (parts[4] != "Items" or type_ == realtime_objects.DOCUMENT)
         ):
             return error_reply(HTTPStatus.NOT_FOUND, _NAME_NOT_FOUND, "Not found")
         if request.method != "GET":
@@ -105,7 +105,7 @@ class ObjectReader:
             name = await Visibility(session).first_visible(tx, candidates)
             if name is None:
                 return _not_found_reply(type_, text)
-            if wants_items:
+            if is_of_items:
                 return await _items_reply(tx, session, name, request)
             includes = "items" in request.params.get("Include", ())
             return json_reply(
@@ -193,6 +193,7 @@ async def _items_reply(
     page = await _read_page(tx, session, name, request)
     if page is None:
         return error_reply(HTTPStatus.BAD_REQUEST, _INVALID, "Invalid page parameters")
+    # For the order of replies: the snapshot may contain changes above the safe mark too.
     newest = await event_log.newest_sequence(tx)
     page, shown = items.truncate_page(
         page, lambda item: sync_events.encode(_item_body(name, item, number))

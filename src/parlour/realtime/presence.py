@@ -67,10 +67,10 @@ class Presence:
     async def _record_due(self) -> None:
         """Record due changes in batches: all users of a service may be due."""
         while self._due:
-            some = list(islice(self._due, limits.PRESENCE_WRITES_AT_ONCE))
-            for key in some:
+            batch = list(islice(self._due, limits.PRESENCE_WRITES_AT_ONCE))
+            for key in batch:
                 del self._due[key]
-            await asyncio.gather(*map(self._record, some))
+            await asyncio.gather(*map(self._record, batch))
         self._recording = None
 
     async def _record(self, key: UserKey) -> None:

@@ -101,17 +101,17 @@ class MissedEvents:
         # Each step of a request resumes where the previous one ended.
         position = self._position
         while position < base:  # Each step advances, or is the last.
-            some = await self._replay.read_log(
+            scanned = await self._replay.read_log(
                 partial(
                     event_log.conversations_after,
                     sequence=position,
                     count=limits.REPLAY_SCANNED_EVENTS_PER_STEP,
                 )
             )
-            for number, sid in some:
+            for number, sid in scanned:
                 if number <= base and number > self._since.get(sid, base):
                     self._numbers[sid].append(number)
-            position = some[-1][0] if some else base
+            position = scanned[-1][0] if scanned else base
         self._position = max(base, self._position)
 
     def numbers(self, conversation_sid: str, after: int, base: int) -> list[int]:
@@ -206,12 +206,12 @@ class Replay:
         by_name: dict[ObjectName, list[ReplayedEvent]] = {}
         for each in events:
             by_name.setdefault(each.name, []).append(each)
-        for mine in by_name.values():
-            for event_type, run in groupby(mine, key=lambda each: each.event_type):
+        for of_object in by_name.values():
+            for event_type, run in groupby(of_object, key=lambda each: each.event_type):
                 encoded = [each.event for each in run]
                 for start in range(0, len(encoded), limits.REPLAYED_PER_NOTIFICATION_MAX):
-                    some = encoded[start : start + limits.REPLAYED_PER_NOTIFICATION_MAX]
-                    await self.notify(event_type, some)
+                    batch = encoded[start : start + limits.REPLAYED_PER_NOTIFICATION_MAX]
+                    await self.notify(event_type, batch)
 
     async def notify(self, event_type: str, events: list[Any]) -> None:
         """Send one notification once the outbox has room. Raises ConnectionClosed."""
@@ -232,16 +232,16 @@ async def _read_events(
     kinds = {name.kind for name in after}
     events: list[ReplayedEvent] = []
     size_bytes = date_ms = 0
-    asked = numbers[: limits.REPLAYED_EVENTS_PER_STEP]  # At most event_log.SEQUENCES_PER_QUERY.
-    for event in await event_log.find_by_sequences(tx, session.scope, asked):
+    step = numbers[: limits.REPLAYED_EVENTS_PER_STEP]  # At most event_log.SEQUENCES_PER_QUERY.
+    for event in await event_log.find_by_sequences(tx, session.scope, step):
         date_ms = event.date_ms
         for change in await read_conversation_changes(tx, event, kinds):
             if change.name in after and event.sequence > after[change.name]:
                 events.append(_replayed_event(change, event.sequence, date_ms))
                 size_bytes += len(memoryview(events[-1].event))
         if size_bytes > limits.REPLAYED_BYTES_PER_STEP:
-            return _ReplayStep(events, asked.index(event.sequence) + 1, date_ms)
-    return _ReplayStep(events, len(asked), date_ms)
+            return _ReplayStep(events, step.index(event.sequence) + 1, date_ms)
+    return _ReplayStep(events, len(step), date_ms)
 
 
 async def _read_document(

@@ -30,7 +30,7 @@ class SocketMemory:
     """Keep the reservation of one socket up to date."""
 
     __slots__ = (
-        "_is_gone",
+        "_is_disconnected",
         "_measure",
         "_on_exhausted",
         "_reservation",
@@ -50,26 +50,26 @@ class SocketMemory:
         self._measure = measure
         self._on_exhausted = on_exhausted
         self._timer: asyncio.TimerHandle | None = None
-        self._is_gone = False
+        self._is_disconnected = False
         self.requests_bytes = 0
         """Total size of the requests in flight."""
 
     def update(self) -> None:
         """Reserve the current size, and poll it while it is not 0."""
-        reservation, was = self._reservation, self._reservation.held
+        reservation, reserved = self._reservation, self._reservation.held
         size = self.requests_bytes
-        if not self._is_gone:
+        if not self._is_disconnected:
             size += self._measure()
         # Small buffers are not counted: most sockets then never call the pool.
         if size <= limits.SOCKET_UNCOUNTED_BYTES:
             size = 0
-        if not reservation.is_open or size == was == 0:
+        if not reservation.is_open or size == reserved == 0:
             return
-        if size < was:
+        if size < reserved:
             reservation.progress()
         if not reservation.resize(size):
             self._on_exhausted()
-        elif size and self._timer is None and not self._is_gone:
+        elif size and self._timer is None and not self._is_disconnected:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(limits.SOCKET_COUNT_MS / 1000, self._poll)
 
@@ -86,14 +86,14 @@ class SocketMemory:
     def end_request(self, size: int) -> None:
         """Subtract the size of a request."""
         self.requests_bytes -= size
-        if self._is_gone and not self.requests_bytes:
+        if self._is_disconnected and not self.requests_bytes:
             self._reservation.close()
         elif self._reservation.held:
             self.update()
 
     def connection_lost(self) -> None:
         """Count only the requests in flight from now on."""
-        self._is_gone = True
+        self._is_disconnected = True
         if self._timer is not None:
             self._timer.cancel()
         if self.requests_bytes:

@@ -68,12 +68,12 @@ class _Ranking(Generic[K]):
         self._move(party, self._counts[party] - 1)
 
     def _move(self, party: K, count: int) -> None:
-        was = self._counts.pop(party, 0)
-        if was:
-            same = self._by_count[was]
+        previous = self._counts.pop(party, 0)
+        if previous:
+            same = self._by_count[previous]
             del same[party]
             if not same:
-                del self._by_count[was]
+                del self._by_count[previous]
         if count:
             self._counts[party] = count
             self._by_count.setdefault(count, {})[party] = None

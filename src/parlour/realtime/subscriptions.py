@@ -195,14 +195,14 @@ class Subscriptions:
             self._hub.begin_subscription(connection, each.visible_name)
         # Events after this one are published by the hub: held back now, sent on activation.
         base = self._last_changed.position
-        mine = {each.visible_name.owner_sid for each in held if each.is_replayed}
-        await missed.scan(mine, base)
+        replayed = {each.visible_name.owner_sid for each in held if each.is_replayed}
+        await missed.scan(replayed, base)
         await replay.read(partial(_recheck_visibility, session, held))
         for each in held:
             if each.is_revoked:
                 self._hub.unsubscribe(connection, each.visible_name.sid)
         await self._replay_missed(session, replay, missed, held, base)
-        await self._resync(connection, replay, missed.to_resync & mine, base)
+        await self._resync(connection, replay, missed.to_resync & replayed, base)
         # The hub has removed the subscriptions that were revoked since.
         established = [each for each in held if each.visible_name.sid in connection.subscribed]
         failed = [each for each in found if each not in established]
