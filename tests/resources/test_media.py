@@ -35,7 +35,7 @@ def account(server: Server, api: Api, service_sid: str) -> MediaClient:
     return MediaClient.of_account(server, api, service_sid)
 
 
-@pytest.mark.promise("how-to/media.md", "The answer, 201")
+@pytest.mark.promise("how-to/media.md", "An upload is answered with 201")
 def test_an_upload_returns_the_record_that_the_sdk_reads(
     media_client: MediaClient, api: Api
 ) -> None:
