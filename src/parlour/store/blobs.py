@@ -6,14 +6,6 @@ is never a row without its blob. The marker remains until that commit. So everyt
 crash leaves behind, a partial blob or a complete one without a row, has a marker, and is found
 without a scan of all blobs.
 
-| state     | names            | entered by                | next                             |
-|-----------|------------------|---------------------------|----------------------------------|
-| writing   | marker           | ``BlobStore.create``      | persisted, or discarded          |
-| persisted | marker and final | ``BlobWriter.persist``    | committed, or discarded          |
-| committed | final            | ``mark_committed``        | removed                          |
-| orphan    | an old marker    | a crash before the commit | committed if it has a row, or    |
-|           |                  |                           | removed (garbage collection)     |
-
 File operations run in threads and never block the event loop. A disk error while a blob is written
 becomes ``Unavailable``: nothing is stored, and nothing is retried.
 """
@@ -82,6 +74,13 @@ class BlobReader(Protocol):
         ...
 
 
+# state      names             entered by                 next
+# ---------  ----------------  -------------------------  --------------------------------
+# writing    marker            ``BlobStore.create``       persisted, or discarded
+# persisted  marker and final  ``BlobWriter.persist``     committed, or discarded
+# committed  final             ``mark_committed``         removed
+# orphan     an old marker     a crash before the commit  committed if it has a row, or
+#                                                         removed (garbage collection)
 class BlobStore(Protocol):
     """Storage of blobs: the local disk, or an object store."""
 

@@ -7,17 +7,6 @@
 ``StatementRequest``. The requests of all actions are sent together, equal texts as one batched
 statement (``batching.py``); then each coroutine is resumed with its rows.
 
-States of one action (``_ActionRun``):
-
-| state   | what holds                    | next state, and its cause                              |
-|---------|-------------------------------|--------------------------------------------------------|
-| running | in ``resume``                 | waiting: it awaits a request                           |
-|         |                               | finished: it returned, or raised ApiError before it    |
-|         |                               | wrote                                                  |
-|         |                               | group aborted: it raised after a write, raised another |
-|         |                               | error, or locked a name                                |
-| waiting | ``request`` is set            | running: the rows have arrived                         |
-
 **Pipelined writes.** Most writes are not awaited: an INSERT, or an UPDATE by key, is assumed to
 write one row. It is queued, and sent in one statement with the other queued writes before the next
 read or at the end; the events are sent last. If it wrote another number of rows, the group is
@@ -182,8 +171,16 @@ class GroupTransaction(PostgresWriteTransaction):
         self.events.append(values)
 
 
+# state    invariant                      next state, and its cause
+# -------  -----------------------------  ------------------------------------------------------
+# running  in ``resume``                  waiting: it awaits a request
+#                                         finished: it returned, or raised ApiError before it
+#                                         wrote
+#                                         group aborted: it raised after a write, raised another
+#                                         error, or locked a name
+# waiting  ``request`` is set             running: the rows have arrived
 class _ActionRun:
-    """The execution of one action. Its states are in the module docstring."""
+    """The execution of one action."""
 
     def __init__(self, action: PendingAction, tx: GroupTransaction) -> None:
         self.future = action.future
@@ -208,7 +205,7 @@ class _ActionRun:
             self.result = stop.value
             return
         except ApiError as error:
-            # A refusal is a normal result, unless writes of the action would be committed.
+            # A rejection is a normal result, unless writes of the action would be committed.
             if self.tx.has_written:
                 raise GroupAborted(str(error)) from error
             self.error = error

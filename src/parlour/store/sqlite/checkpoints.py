@@ -5,12 +5,6 @@ writer needs; it copies pages up to the oldest snapshot of a reader. A *restart*
 WAL is written from its beginning again, holds the write lock until no reader needs the WAL. So it
 is attempted only after a passive checkpoint that copied every page, and never against a reader.
 
-| state     | what holds                               | next                                     |
-|-----------|------------------------------------------|------------------------------------------|
-| idle      | few pages since the last checkpoint      | passive, after ``WAL_PAGES_CHECKPOINT``  |
-| blocked   | a reader needs pages that are not copied | passive, after an exponential backoff    |
-| caught up | all is copied, and the WAL is long       | restart, or truncate a file that is long |
-
 The same thread updates the statistics of the query planner: after the first checkpoint of a process
 and then once an hour, if there are writes. It reads few rows of each index.
 
@@ -43,8 +37,13 @@ _OPTIMIZE: Final = "PRAGMA optimize = 0x10002"
 _FIRST_BACKOFF_MS: Final = 25  # Doubled before its first use. Our own reads take milliseconds.
 
 
+# state      invariant                                 next
+# ---------  ----------------------------------------  ----------------------------------------
+# idle       few pages since the last checkpoint       passive, after ``WAL_PAGES_CHECKPOINT``
+# blocked    a reader needs pages that are not copied  passive, after an exponential backoff
+# caught up  all is copied, and the WAL is long        restart, or truncate a file that is long
 class Checkpoints:
-    """The connection and the thread that checkpoint. The states are in the module docstring."""
+    """The connection and the thread that checkpoint."""
 
     def __init__(
         self, connect: Callable[[], apsw.Connection], database: Path, clock: Clock
