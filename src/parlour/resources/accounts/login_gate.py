@@ -49,6 +49,7 @@ class LoginGate:
         """
         state = self._throttle.state(peer, name, self._clock.monotonic_ms())
         if state == "flooded":
+            # Cached secrets cost no read, so that the owner of the name is not locked out.
             last = self.lookups.last(name)
             if last is None or match(last.secrets) is None:
                 self.failed(peer, name)

@@ -113,14 +113,14 @@ class LoginLookups:
         """Read the queued names in batches, at intervals, until the queue is empty."""
         try:
             while len(self._queue):
-                pause = self._read_ms + limits.LOGIN_LOOKUP_PAUSE_MS - self._clock.monotonic_ms()
-                await asyncio.sleep(max(0.0, pause) / 1000)
+                delay = self._read_ms + limits.LOGIN_LOOKUP_PAUSE_MS - self._clock.monotonic_ms()
+                await asyncio.sleep(max(0.0, delay) / 1000)
                 self._read_ms = self._clock.monotonic_ms()
                 taken = self._queue.take(limits.LOGIN_LOOKUP_NAMES_MAX)
                 # The first turn of a name serves all addresses that requested it.
-                wanted = {name: self._waiting.pop(name) for name in taken if name in self._waiting}
-                if wanted:
-                    await self._read(list(wanted), wanted)
+                futures = {name: self._waiting.pop(name) for name in taken if name in self._waiting}
+                if futures:
+                    await self._read(list(futures), futures)
         finally:
             self._draining = None
 

@@ -44,6 +44,6 @@ def key_resource(login: Login, _view: View) -> dict[str, Any]:
     }
 
 
-def new_key_resource(made: NewKey, view: View) -> dict[str, Any]:
+def new_key_resource(key: NewKey, view: View) -> dict[str, Any]:
     """Return an API key with its secret, which is shown only once."""
-    return {**key_resource(made.login, view), "secret": made.secret}
+    return {**key_resource(key.login, view), "secret": key.secret}

@@ -147,11 +147,11 @@ async def find_login_secrets_by_name(
 ) -> dict[str, list[LoginSecret]]:
     """Return the valid secrets of each name; unknown names have no entry."""
     found: dict[str, list[LoginSecret]] = {}
-    for begin in range(0, len(names), NAMES_PER_FETCH):
-        part = names[begin : begin + NAMES_PER_FETCH]
-        filled = part + part[:1] * (NAMES_PER_FETCH - len(part))
-        for name, *rest in await tx.all(FETCH_LOGIN_SECRETS_BY_NAME, *filled):
-            found.setdefault(name, []).append(LoginSecret(*rest))
+    for start in range(0, len(names), NAMES_PER_FETCH):
+        batch = names[start : start + NAMES_PER_FETCH]
+        padded = batch + batch[:1] * (NAMES_PER_FETCH - len(batch))
+        for name, *columns in await tx.all(FETCH_LOGIN_SECRETS_BY_NAME, *padded):
+            found.setdefault(name, []).append(LoginSecret(*columns))
     return found
 
 
@@ -195,5 +195,5 @@ async def may_send_from(tx: Transaction, scope: Scope, address: str) -> bool:
     """Return whether the account may send from this number: it is listed, or no list exists."""
     row = await tx.one(CHECK_NUMBER, scope.account_sid, address)
     assert row is not None
-    restricted, listed = row
-    return bool(listed) or not restricted
+    has_list, is_listed = row
+    return bool(is_listed) or not has_list

@@ -53,8 +53,8 @@ async def list_address_configurations(
     tx: Transaction, call: Call[ListAddressConfigurations]
 ) -> Rows:
     """Return a page of the account's configurations."""
-    wanted = call.parameters.type
-    kind = None if isinstance(wanted, Unset) else wanted
+    type_ = call.parameters.type
+    kind = None if isinstance(type_, Unset) else type_
     return Rows(
         await address_configuration_store.list_address_configurations(
             tx, call.scope, call.page_request, kind
@@ -66,16 +66,16 @@ async def create_address_configuration(
     tx: Transaction, call: Call[CreateAddressConfiguration]
 ) -> AddressConfiguration:
     """Create a configuration for an address without one."""
-    said = call.parameters
-    given = said.given()
-    creation = await _creation(tx, call.scope, AutoCreation(), said.auto_creation())
-    await _require_own_free_address(tx, call.scope, said.type, said.address)
+    parameters = call.parameters
+    given = parameters.given()
+    creation = await _creation(tx, call.scope, AutoCreation(), parameters.auto_creation())
+    await _require_own_free_address(tx, call.scope, parameters.type, parameters.address)
     configuration = AddressConfiguration(
         account_sid=call.scope.account_sid,
         sid=tx.new_sid(sids.ADDRESS_CONFIGURATION),
         sequence=tx.next_sequence(),
-        type=said.type,
-        address=said.address,
+        type=parameters.type,
+        address=parameters.address,
         friendly_name=given.get("friendly_name"),
         address_country=given.get("address_country"),
         auto_creation=address_configuration_store.encode_auto_creation(creation),
@@ -128,11 +128,11 @@ async def update_address_configuration(
 ) -> AddressConfiguration:
     """Change the name or the rules of a configuration."""
     before = await address_configuration_in_path(tx, call)
-    said = call.parameters
-    creation = await _creation(tx, call.scope, before.creation, said.auto_creation())
+    parameters = call.parameters
+    creation = await _creation(tx, call.scope, before.creation, parameters.auto_creation())
     after = msgspec.structs.replace(
         before,
-        friendly_name=said.given().get("friendly_name", before.friendly_name),
+        friendly_name=parameters.given().get("friendly_name", before.friendly_name),
         auto_creation=address_configuration_store.encode_auto_creation(creation),
         date_updated=updated_at(
             tx.now, created_ms=before.date_created, updated_ms=before.date_updated

@@ -38,15 +38,15 @@ async def create_conversation_with_participants(
     All checks run before the first insert; address pairs and the set of a group are reserved at
     once.
     """
-    said = call.parameters
-    forms = [] if said.participants is UNSET else said.participants
+    parameters = call.parameters
+    forms = [] if parameters.participants is UNSET else parameters.participants
     if len(forms) > limits.PARTICIPANTS_PER_REQUEST_MAX:
         raise ApiError(50426)
-    conversation = await conversation_actions.build_conversation(tx, call.scope, said)
+    conversation = await conversation_actions.build_conversation(tx, call.scope, parameters)
     if not forms:
         await conversation_actions.save_new_conversation(tx, call.scope, conversation)
         return conversation
-    made = await conversation_with_participants_batch_create.make_participants(
+    participants = await conversation_with_participants_batch_create.make_participants(
         tx, call.scope, conversation, forms
     )
     pending_conversation = msgspec.structs.replace(
@@ -59,13 +59,13 @@ async def create_conversation_with_participants(
         ),
     )
     await conversation_actions.save_new_conversation(tx, call.scope, pending_conversation)
-    for each in made:
+    for each in participants:
         pair = conversation_with_participants_batch_create.address_pair(each)
         if pair is not None:
             await participant_store.reserve_address_pair(
                 tx, call.scope, pending_conversation.sid, *pair
             )
-    if numbers := participant_groups.group_numbers(made):
+    if numbers := participant_groups.group_numbers(participants):
         await participant_store.reserve_group_numbers(
             tx, call.scope, pending_conversation.sid, numbers
         )

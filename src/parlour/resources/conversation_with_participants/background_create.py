@@ -91,28 +91,28 @@ class BackgroundCreate:
         at its limit is skipped.
         """
         free = limits.PENDING_CONVERSATIONS_ASKED_MAX - len(self._hook_tasks)
-        most = min(free, limits.PENDING_CONVERSATIONS_MAX)
-        has = Counter(account_sid for account_sid, _ in self._hook_tasks.values())
-        has_now: Counter[str] = Counter()
+        limit = min(free, limits.PENDING_CONVERSATIONS_MAX)
+        taken = Counter(account_sid for account_sid, _ in self._hook_tasks.values())
+        taken_now: Counter[str] = Counter()
         chosen: dict[str, Conversation] = {}
         full: list[str] = []
         # Each round either lists all that remain, or adds an account to skip.
         for _ in range(limits.PENDING_ACCOUNTS_SKIPPED_MAX):
-            if len(chosen) >= most:
+            if len(chosen) >= limit:
                 break  # Listed again when a hook task has finished.
-            count = most + len(self._hook_tasks)
+            count = limit + len(self._hook_tasks)
             found = await conversation_store.list_pending_conversations(tx, count, full)
             for each in found:
                 account_sid = each.account_sid
                 if each.sid in self._hook_tasks or each.sid in chosen or account_sid in full:
                     continue
-                is_full = has[account_sid] >= free - len(chosen)
-                if is_full or has_now[account_sid] >= most - len(chosen):
+                is_full = taken[account_sid] >= free - len(chosen)
+                if is_full or taken_now[account_sid] >= limit - len(chosen):
                     full.append(account_sid)
                 else:
                     chosen[each.sid] = each
-                    has[account_sid] += 1
-                    has_now[account_sid] += 1
+                    taken[account_sid] += 1
+                    taken_now[account_sid] += 1
             if len(found) < count:
                 break
         return list(chosen.values())
@@ -193,35 +193,37 @@ async def _complete(
 ) -> None:
     """Add the participants and make the transition to the requested state."""
     scope = Scope(pending_conversation.account_sid, pending_conversation.service_sid)
-    held = await _lock_pending(tx, scope, pending_conversation)
-    if held is None:
+    locked = await _lock_pending(tx, scope, pending_conversation)
+    if locked is None:
         return
     await participant_store.release_reservations(tx, scope, pending_conversation.sid)
-    ready = conversation_timers.with_restarted_timers(
-        msgspec.structs.replace(held, state=pending.state, pending_participants=None), tx.now
+    completed = conversation_timers.with_restarted_timers(
+        msgspec.structs.replace(locked, state=pending.state, pending_participants=None), tx.now
     )
     for each in await conversation_with_participants_batch_create.make_participants(
-        tx, scope, ready, pending.participants
+        tx, scope, completed, pending.participants
     ):
         await participant_actions.save_new_participant(tx, scope, each)
-    await conversation_store.update_conversation_row(tx, scope, ready)
+    await conversation_store.update_conversation_row(tx, scope, completed)
     await conversation_timers.emit_state_changed(
-        tx, scope, ready, conversation_timers.INITIALIZING, conversation_timers.BY_EVENT
+        tx, scope, completed, conversation_timers.INITIALIZING, conversation_timers.BY_EVENT
     )
 
 
 async def _close_failed(tx: Transaction, pending_conversation: Conversation) -> None:
     """Close a conversation that cannot be completed, and release its address pairs."""
     scope = Scope(pending_conversation.account_sid, pending_conversation.service_sid)
-    held = await _lock_pending(tx, scope, pending_conversation)
-    if held is None:
+    locked = await _lock_pending(tx, scope, pending_conversation)
+    if locked is None:
         return
     await participant_store.release_reservations(tx, scope, pending_conversation.sid)
     closed = msgspec.structs.replace(
-        held,
+        locked,
         state=conversation_timers.CLOSED,
         pending_participants=None,
-        date_updated=updated_at(tx.now, created_ms=held.date_created, updated_ms=held.date_updated),
+        date_updated=updated_at(
+            tx.now, created_ms=locked.date_created, updated_ms=locked.date_updated
+        ),
     )
     await conversation_store.update_conversation_row(tx, scope, closed)
     await conversation_timers.emit_state_changed(

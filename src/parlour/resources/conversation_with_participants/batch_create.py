@@ -26,14 +26,14 @@ async def make_participants(
     tx: Transaction, scope: Scope, conversation: Conversation, forms: list[FormFields]
 ) -> list[Participant]:
     """Return the records of all participants of a new conversation, checked but not inserted."""
-    made = [
+    participants = [
         await participant_actions.build_participant(
             tx, scope, conversation, CreateParticipant.parse(form)
         )
         for form in forms
     ]
-    _require_distinct(made)
-    for each in made:
+    _require_distinct(participants)
+    for each in participants:
         if each.identity is not None:
             await participant_actions.require_new_identity(
                 tx, scope, conversation.sid, each.identity
@@ -44,9 +44,9 @@ async def make_participants(
             and await participant_store.find_address_pair_owner(tx, scope, *pair) is not None
         ):
             raise ApiError(50425)
-    if any(each.is_group_form for each in made):
-        await _require_group(tx, scope, conversation, made)
-    return made
+    if any(each.is_group_form for each in participants):
+        await _require_group(tx, scope, conversation, participants)
+    return participants
 
 
 def address_pair(participant: Participant) -> tuple[str, str] | None:
@@ -56,26 +56,28 @@ def address_pair(participant: Participant) -> tuple[str, str] | None:
     return participant.address, participant.proxy_address
 
 
-def _require_distinct(made: list[Participant]) -> None:
+def _require_distinct(participants: list[Participant]) -> None:
     """Raise if an identity or a pair occurs twice, or an address is also a sender here."""
-    identities = [each.identity for each in made if each.identity is not None]
+    identities = [each.identity for each in participants if each.identity is not None]
     if len(set(identities)) < len(identities):
         raise ApiError(50433)
-    pairs = [pair for each in made if (pair := address_pair(each)) is not None]
+    pairs = [pair for each in participants if (pair := address_pair(each)) is not None]
     if len(set(pairs)) < len(pairs):
         raise ApiError(50425)
-    own = {each.proxy_address for each in made} | {each.projected_address for each in made}
-    if any(each.address is not None and each.address in own for each in made):
+    own = {each.proxy_address for each in participants} | {
+        each.projected_address for each in participants
+    }
+    if any(each.address is not None and each.address in own for each in participants):
         raise ApiError(50407)
 
 
 async def _require_group(
-    tx: Transaction, scope: Scope, conversation: Conversation, made: list[Participant]
+    tx: Transaction, scope: Scope, conversation: Conversation, participants: list[Participant]
 ) -> None:
     """Raise if a participant does not fit the group, or another group has the same set."""
-    has_own = any(each.group_number is not None for each in made)
-    if not has_own and any(each.is_chat for each in made):
+    has_group_number = any(each.group_number is not None for each in participants)
+    if not has_group_number and any(each.is_chat for each in participants):
         raise ApiError(50412)
-    for place, each in enumerate(made):
-        participant_groups.check_group_rules(each, made[:place])
-    await participant_groups.require_unique_group(tx, scope, conversation.sid, [], made)
+    for position, each in enumerate(participants):
+        participant_groups.check_group_rules(each, participants[:position])
+    await participant_groups.require_unique_group(tx, scope, conversation.sid, [], participants)

@@ -125,9 +125,9 @@ async def build_conversation(
     return conversation_timers.with_restarted_timers(conversation, tx.now)
 
 
-def _given_or(value: Any, otherwise: Any) -> Any:
+def _given_or(value: Any, default: Any) -> Any:
     """Return a parameter, or the other value if it is unset."""
-    return otherwise if value is UNSET else value
+    return default if value is UNSET else value
 
 
 def _order(date_ms: int, sequence: int) -> int:
@@ -157,21 +157,21 @@ async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> Conve
 
 async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> Rows:
     """Return a page of conversations, by last activity; by creation date if a filter is given."""
-    said = call.parameters
-    if said.state is UNSET and said.start_date is UNSET and said.end_date is UNSET:
+    filters = call.parameters
+    if filters.state is UNSET and filters.start_date is UNSET and filters.end_date is UNSET:
         found = await conversation_store.list_conversations_by_activity(
             tx, call.scope, call.page_request
         )
         return Rows(found, order="last_activity")
-    since: int = _given_or(said.start_date, _FIRST_MS)
-    until: int = _given_or(said.end_date, _LAST_MS)
-    if said.start_date is not UNSET and said.end_date is not UNSET and since >= until:
+    since: int = _given_or(filters.start_date, _FIRST_MS)
+    until: int = _given_or(filters.end_date, _LAST_MS)
+    if filters.start_date is not UNSET and filters.end_date is not UNSET and since >= until:
         raise ApiError(50396)
     found = await conversation_store.list_conversations_by_date(
         tx,
         call.scope,
         call.page_request,
-        state=_given_or(said.state, None),
+        state=_given_or(filters.state, None),
         since_ms=since,
         until_ms=until,
     )

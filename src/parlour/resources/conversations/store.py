@@ -182,11 +182,11 @@ async def list_conversations_by_date(
     until_ms: int,
 ) -> list[Conversation]:
     """Return the service's conversations created in [since, until), newest first."""
-    where: tuple[object, ...] = (since_ms * 1000, until_ms * 1000)
+    arguments: tuple[object, ...] = (since_ms * 1000, until_ms * 1000)
     if state is not None:
-        where = (state, *where)
+        arguments = (state, *arguments)
     listing = LIST_BY_DATE if state is None else LIST_BY_STATE
-    rows = await read_window(tx, listing, request, scope.account_sid, scope.service_sid, *where)
+    rows = await read_window(tx, listing, request, scope.account_sid, scope.service_sid, *arguments)
     return [Conversation(*row) for row in rows]
 
 
@@ -201,7 +201,7 @@ async def next_timer_ms(tx: Transaction) -> int | None:
     """Return when the next timer of any account expires."""
     row = await tx.one(NEXT_DUE)
     assert row is not None
-    return min((moment for moment in row if moment is not None), default=None)
+    return min((timer_ms for timer_ms in row if timer_ms is not None), default=None)
 
 
 # tidy: scope-first - as above
@@ -217,6 +217,6 @@ async def list_pending_conversations(
     tx: Transaction, count: int, skipped: Sequence[str] = ()
 ) -> list[Conversation]:
     """Return conversations with pending participants, of any account that is not skipped."""
-    most = limits.PENDING_ACCOUNTS_SKIPPED_MAX
-    padded = [*skipped[:most], *[""] * (most - len(skipped))]
+    size = limits.PENDING_ACCOUNTS_SKIPPED_MAX
+    padded = [*skipped[:size], *[""] * (size - len(skipped))]
     return [Conversation(*row) for row in await tx.all(LIST_PENDING, count, *padded)]

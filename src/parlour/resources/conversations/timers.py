@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from parlour.resources.conversations.store import Conversation
     from parlour.store.transaction import Transaction
 
+# The states of a conversation. Closed is final: every later change is rejected (50377).
+#
+# | from             | trigger                         | to                       | reason |
+# |------------------|---------------------------------|--------------------------|--------|
+# | initializing     | participants added              | the requested state      | EVENT  |
+# | initializing     | adding participants failed      | closed                   | EVENT  |
+# | active           | inactive timer                  | inactive                 | TIMER  |
+# | active, inactive | closed timer                    | closed                   | TIMER  |
+# | inactive         | new message                     | active                   | EVENT  |
+# | active, inactive | update                          | active, inactive, closed | API    |
 INITIALIZING: Final = "initializing"
 ACTIVE: Final = "active"
 INACTIVE: Final = "inactive"
@@ -80,15 +90,15 @@ def after_message(conversation: Conversation, activity: int, now_ms: int) -> Con
 
     ``activity`` is the sort key of lists by last activity, in microseconds.
     """
-    woken = conversation.state == INACTIVE
+    activates = conversation.state == INACTIVE
     after = msgspec.structs.replace(
         conversation,
-        state=ACTIVE if woken else conversation.state,
+        state=ACTIVE if activates else conversation.state,
         date_updated=(
             updated_at(
                 now_ms, created_ms=conversation.date_created, updated_ms=conversation.date_updated
             )
-            if woken
+            if activates
             else conversation.date_updated
         ),
         next_message_index=conversation.next_message_index + 1,

@@ -74,8 +74,8 @@ async def add_message(
     author = _given_or(change.author, tx.origin.client_identity or message_fan_out.SYSTEM_AUTHOR)
     found = await message_fan_out.find_audience(tx, scope, conversation.sid, author)
     message_fan_out.require_known_group_author(found)
-    said = await message_content.build_content(tx, scope, change)
-    if found.recipients and len(said.body or "") > limits.MESSAGE_BODY_CHANNEL_CHARS_MAX:
+    content = await message_content.build_content(tx, scope, change)
+    if found.recipients and len(content.body or "") > limits.MESSAGE_BODY_CHANNEL_CHARS_MAX:
         raise ApiError(50504)
     created = _given_or(change.date_created, tx.now)
     message = Message(
@@ -86,10 +86,10 @@ async def add_message(
         message_index=conversation.next_message_index,
         author=author,
         participant_sid=found.author_sid,
-        body=said.body,
+        body=content.body,
         subject=_given_or(change.subject, None),
         attributes=_given_or(change.attributes, "{}"),
-        media=media_attachments.attachments_json(said.media),
+        media=media_attachments.attachments_json(content.media),
         content_sid=_given_or(change.content_sid, None),
         content_variables=_given_or(change.content_variables, None),
         source=tx.origin.source,
@@ -103,7 +103,7 @@ async def add_message(
         date_created=created,
         date_updated=_given_or(change.date_updated, created),
     )
-    await message_content.save_media(tx, scope, said, message.sid)
+    await message_content.save_media(tx, scope, content, message.sid)
     await _save_new_message(tx, scope, conversation, message, found)
     return message
 
@@ -117,7 +117,7 @@ async def _save_new_message(
 ) -> None:
     """Write the message, its receipts and its conversation, and emit their events."""
     after = conversation_timers.after_message(conversation, tx.next_sequence(), tx.now)
-    woken = after.state != conversation.state
+    activated = after.state != conversation.state
     await message_store.insert_message(tx, scope, message)
     reached = await message_fan_out.create_receipts(tx, scope, conversation, message, found)
     await conversation_store.update_conversation_after_message(tx, scope, conversation, after)
@@ -132,15 +132,15 @@ async def _save_new_message(
             "recipients": reached,
         },
     )
-    if woken:
+    if activated:
         await conversation_timers.emit_state_changed(
             tx, scope, after, conversation.state, conversation_timers.BY_EVENT
         )
 
 
-def _given_or(value: Any, otherwise: Any) -> Any:
+def _given_or(value: Any, default: Any) -> Any:
     """Return a parameter, or the other value if it is unset."""
-    return otherwise if value is UNSET else value
+    return default if value is UNSET else value
 
 
 async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:

@@ -40,11 +40,11 @@ async def build_content(tx: Transaction, scope: Scope, change: CreateMessage) ->
         return await _content_from_template(tx, scope, change.content_sid, variables)
     if variables is not None:
         raise ApiError(50528)
-    named = [] if change.media_sid is UNSET else [change.media_sid]
+    media_sids = [] if change.media_sid is UNSET else [change.media_sid]
     if change.media_sids is not UNSET:
-        named = change.media_sids
+        media_sids = change.media_sids
     body = None if change.body is UNSET else change.body
-    return MessageContent(body, await _unattached_media(tx, scope, named))
+    return MessageContent(body, await _unattached_media(tx, scope, media_sids))
 
 
 async def save_media(
@@ -85,18 +85,18 @@ async def _content_from_template(
     return MessageContent(body, [medium])
 
 
-async def _unattached_media(tx: Transaction, scope: Scope, named: list[str]) -> list[Media]:
+async def _unattached_media(tx: Transaction, scope: Scope, media_sids: list[str]) -> list[Media]:
     """Return unattached media of the service; for a connected user, only the user's own."""
-    assert len(named) <= limits.MEDIA_PER_MESSAGE_MAX
+    assert len(media_sids) <= limits.MEDIA_PER_MESSAGE_MAX
     identity = tx.origin.client_identity
-    carried: dict[str, Media] = {}
-    for sid in named:
+    media: dict[str, Media] = {}
+    for sid in media_sids:
         found = await media_store.find_media(tx, scope, sid)
         if found is None or (identity is not None and found.author != identity):
             raise ApiError(50507)
-        if found.message_sid is not None or sid in carried:
+        if found.message_sid is not None or sid in media:
             raise ApiError(50508)
-        carried[sid] = found
-    if sum(each.size for each in carried.values()) > limits.MEDIA_PER_MESSAGE_BYTES_MAX:
+        media[sid] = found
+    if sum(each.size for each in media.values()) > limits.MEDIA_PER_MESSAGE_BYTES_MAX:
         raise ApiError(50512, status=400)
-    return list(carried.values())
+    return list(media.values())

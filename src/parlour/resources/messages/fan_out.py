@@ -70,19 +70,19 @@ async def find_audience(
     tx: Transaction, scope: Scope, conversation_sid: str, author: str
 ) -> Audience:
     """Return the audience of a message of this author."""
-    concerned = await participant_store.list_author_and_bound_participants(
+    candidates = await participant_store.list_author_and_bound_participants(
         tx, scope, conversation_sid, author
     )
-    behind = None
+    author_participant = None
     if author != SYSTEM_AUTHOR:
-        behind = participant_store.find_author(concerned, author)
-    bound = [each for each in concerned if not each.is_chat]
+        author_participant = participant_store.find_author(candidates, author)
+    bound = [each for each in candidates if not each.is_chat]
     recipients = [
         each
         for each in bound
-        if each.address is not None and each.address != author and each is not behind
+        if each.address is not None and each.address != author and each is not author_participant
     ]
-    return Audience(behind, bound, recipients)
+    return Audience(author_participant, bound, recipients)
 
 
 def require_known_group_author(found: Audience) -> None:
@@ -95,7 +95,7 @@ async def create_receipts(
     tx: Transaction, scope: Scope, conversation: Conversation, message: Message, found: Audience
 ) -> list[ChannelRecipient]:
     """Insert the receipts of a new message; return the address of each recipient."""
-    reached = []
+    addressed = []
     for each in found.recipients:
         receipt = Receipt(
             account_sid=scope.account_sid,
@@ -114,7 +114,7 @@ async def create_receipts(
         await message_receipt_store.insert_receipt(tx, scope, receipt)
         assert each.address is not None
         assert each.binding_type is not None
-        reached.append(
+        addressed.append(
             ChannelRecipient(
                 receipt_sid=receipt.sid,
                 participant_sid=each.sid,
@@ -124,7 +124,7 @@ async def create_receipts(
                 is_in_group=each.is_native,
             )
         )
-    return reached
+    return addressed
 
 
 def _sender(conversation: Conversation, found: Audience, recipient: Participant) -> str | None:

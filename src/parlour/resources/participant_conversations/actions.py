@@ -20,16 +20,16 @@ async def list_participant_conversations(
     tx: Transaction, call: Call[ListParticipantConversations]
 ) -> Rows:
     """Return a page of the conversations of an identity or an address, in any state."""
-    said = call.parameters
-    if isinstance(said.identity, str) and isinstance(said.address, str):
+    filters = call.parameters
+    if isinstance(filters.identity, str) and isinstance(filters.address, str):
         raise ApiError(50451)
-    if isinstance(said.identity, str):
+    if isinstance(filters.identity, str):
         found = await participant_conversation_store.list_participant_conversations_of_identity(
-            tx, call.scope, said.identity, call.page_request
+            tx, call.scope, filters.identity, call.page_request
         )
-    elif isinstance(said.address, str):
+    elif isinstance(filters.address, str):
         found = await participant_conversation_store.list_participant_conversations_of_address(
-            tx, call.scope, said.address, call.page_request
+            tx, call.scope, filters.address, call.page_request
         )
     else:
         raise ApiError(20001, "Missing required parameter Identity or Address in the query")

@@ -131,23 +131,21 @@ def _email_details(
     change: CreateParticipant, bound: ChannelAddress | None
 ) -> tuple[str | None, str | None]:
     """Return the level and the name of an e-mail address; no other address has them."""
-    says = change if isinstance(change, AddParticipant) and change.has_email_details else None
+    details = change if isinstance(change, AddParticipant) and change.has_email_details else None
     if bound is None or bound.type != EMAIL:
-        if says is not None:
+        if details is not None:
             raise ApiError(50420)
         return None, None
-    if says is None:
+    if details is None:
         return "to", None
-    return "to" if says.level is UNSET else says.level, None if says.name is UNSET else says.name
+    level = "to" if details.level is UNSET else details.level
+    return level, None if details.name is UNSET else details.name
 
 
 async def _with_default_role(
     tx: Transaction, scope: Scope, participant: Participant
 ) -> Participant:
-    """Return the participant with the default role, except for native members and the like.
-
-    Native members and projected addresses without an identity have no role.
-    """
+    """Return the participant with its role: none for group members without an identity."""
     if participant.role_sid or (participant.is_group_form and participant.identity is None):
         return participant
     configuration = await service_configuration_store.get_service_configuration(tx, scope)
@@ -181,8 +179,8 @@ async def _require_capacity(
             else []
         )
         participant_groups.check_group_rules(participant, others)
-        everyone = [*others, participant]
-        await participant_groups.require_unique_group(tx, scope, conversation.sid, others, everyone)
+        after = [*others, participant]
+        await participant_groups.require_unique_group(tx, scope, conversation.sid, others, after)
     if counts.total >= limits.PARTICIPANTS_PER_CONVERSATION_MAX:
         raise ApiError(50417)
     if participant.address is not None and counts.with_address >= limits.NON_CHAT_PARTICIPANTS_MAX:

@@ -259,8 +259,8 @@ async def find_group_reservation(
     tx: Transaction, scope: Scope, numbers: frozenset[str]
 ) -> str | None:
     """Return the pending conversation that reserved this set, in any service of the account."""
-    claimed = ",".join(sorted(numbers))
-    row = await tx.one(FETCH_RESERVATION, scope.account_sid, _GROUP_MARK, claimed)
+    number_list = ",".join(sorted(numbers))
+    row = await tx.one(FETCH_RESERVATION, scope.account_sid, _GROUP_MARK, number_list)
     return row[0] if row else None
 
 

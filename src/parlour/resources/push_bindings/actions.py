@@ -23,13 +23,13 @@ push_binding_in_path = in_path(sids.PUSH_BINDING, push_binding_store.find_push_b
 
 async def list_push_bindings(tx: Transaction, call: Call[ListPushBindings]) -> Rows:
     """Return a page of the service's bindings."""
-    said = call.parameters
+    filters = call.parameters
     found = await push_binding_store.list_push_bindings(
         tx,
         call.scope,
         call.page_request,
-        types=said.types(),
-        identities=said.identities(),
+        types=filters.types(),
+        identities=filters.identities(),
     )
     return Rows(found)
 

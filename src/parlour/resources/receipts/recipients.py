@@ -74,13 +74,13 @@ class ListRecipients(Parameters):
 async def list_recipients(tx: Transaction, call: Call[ListRecipients]) -> Rows:
     """Return a page of messages with their recipients, in index order."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
-    wanted = call.parameters.message_sid
-    if wanted is UNSET:
+    message_sid = call.parameters.message_sid
+    if message_sid is UNSET:
         found = await message_store.list_messages(
             tx, call.scope, conversation_sid, call.page_request, descending=False
         )
     else:
-        one = await message_actions.message_in_conversation(tx, call, conversation_sid, wanted)
+        one = await message_actions.message_in_conversation(tx, call, conversation_sid, message_sid)
         found = [one]
     rows = await _with_recipients(tx, call.scope, conversation_sid, found)
     return Rows(rows, order="message_index", sid="message_sid")
@@ -89,14 +89,14 @@ async def list_recipients(tx: Transaction, call: Call[ListRecipients]) -> Rows:
 async def _with_recipients(
     tx: Transaction, scope: Scope, conversation_sid: str, found: list[Message]
 ) -> list[MessageRecipients]:
-    people: dict[int, list[EmailRecipient]] = {each.message_index: [] for each in found}
+    by_index: dict[int, list[EmailRecipient]] = {each.message_index: [] for each in found}
     if found:
-        span = min(people), max(people)
-        for index, _, *person in await tx.all(
-            LIST_EMAIL_RECIPIENTS, scope.account_sid, conversation_sid, *span
+        index_range = min(by_index), max(by_index)
+        for index, _, *columns in await tx.all(
+            LIST_EMAIL_RECIPIENTS, scope.account_sid, conversation_sid, *index_range
         ):
-            people[index].append(EmailRecipient(*person))
+            by_index[index].append(EmailRecipient(*columns))
     return [
-        MessageRecipients(each.message_index, each.sid, people[each.message_index])
+        MessageRecipients(each.message_index, each.sid, by_index[each.message_index])
         for each in found
     ]

@@ -17,6 +17,7 @@ READ: Final = "read"
 UNDELIVERED: Final = "undelivered"
 FAILED: Final = "failed"
 
+# The legal transitions: the reports that change a status. None is the status before the first one.
 _MAY_FOLLOW: Final[dict[str | None, frozenset[str]]] = {
     None: frozenset({SENT, DELIVERED, READ, UNDELIVERED, FAILED}),
     SENT: frozenset({DELIVERED, READ, UNDELIVERED}),
@@ -25,6 +26,7 @@ _MAY_FOLLOW: Final[dict[str | None, frozenset[str]]] = {
     UNDELIVERED: frozenset({DELIVERED, READ}),
     FAILED: frozenset(),
 }
+# The counters that include a receipt: a status implies those that it passed, reported or not.
 _COUNTS_AS: Final[dict[str | None, frozenset[str]]] = {
     None: frozenset(),
     SENT: frozenset({SENT}),

@@ -33,15 +33,15 @@ async def list_roles(tx: Transaction, call: Call[NoParameters]) -> Rows:
 
 async def create_role(tx: Transaction, call: Call[CreateRole]) -> Role:
     """Create a role."""
-    said = call.parameters
-    permissions = permissions_for(said.type, said.permissions)
+    parameters = call.parameters
+    permissions = permissions_for(parameters.type, parameters.permissions)
     role = Role(
         account_sid=call.scope.account_sid,
         service_sid=call.scope.service_sid,
         sid=tx.new_sid(sids.ROLE),
         sequence=tx.next_sequence(),
-        friendly_name=said.friendly_name,
-        type=said.type,
+        friendly_name=parameters.friendly_name,
+        type=parameters.type,
         permissions=msgspec.json.encode(permissions).decode(),
         date_created=tx.now,
         date_updated=tx.now,

@@ -21,11 +21,11 @@ def _permission(_name: str, text: str) -> Permission:
 
 def permissions_for(role_type: str, sent: list[Permission]) -> list[Permission]:
     """Return the permissions without duplicates. Raises 50104 for one of the other role type."""
-    wanted = list(dict.fromkeys(sent))
+    permissions = list(dict.fromkeys(sent))
     too_many = len(sent) > limits.PERMISSIONS_PER_ROLE_MAX
-    if too_many or not PERMISSIONS[RoleType(role_type)].issuperset(wanted):
+    if too_many or not PERMISSIONS[RoleType(role_type)].issuperset(permissions):
         raise ApiError(50104)
-    return wanted
+    return permissions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

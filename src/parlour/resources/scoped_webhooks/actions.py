@@ -65,8 +65,8 @@ async def add_scoped_webhook(
         date_updated=tx.now,
     )
     webhook = _configured(webhook, change)
-    present = await scoped_webhook_store.list_all_scoped_webhooks(tx, scope, conversation.sid)
-    if len(present) >= limits.WEBHOOKS_PER_CONVERSATION_MAX:
+    existing = await scoped_webhook_store.list_all_scoped_webhooks(tx, scope, conversation.sid)
+    if len(existing) >= limits.WEBHOOKS_PER_CONVERSATION_MAX:
         raise ApiError(50361)
     await scoped_webhook_store.insert_scoped_webhook(tx, scope, webhook)
     await tx.emit(
@@ -115,11 +115,11 @@ def _flow(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:
     )
 
 
-def _listed(said: list[str] | Unset, before: str | None) -> str | None:
+def _listed(values: list[str] | Unset, before: str | None) -> str | None:
     """Return a list as JSON, as it is stored; None for an empty one."""
-    if said is UNSET:
+    if values is UNSET:
         return before
-    return msgspec.json.encode(said).decode() if said else None
+    return msgspec.json.encode(values).decode() if values else None
 
 
 async def fetch_scoped_webhook(tx: Transaction, call: Call[NoParameters]) -> ScopedWebhook:

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     )
 
 
-def _notice(notice: NotificationTemplate) -> dict[str, Any]:
+def _notice(template: NotificationTemplate) -> dict[str, Any]:
     """Return whether the template is enabled, and its members that are set."""
-    rest = {
-        "template": notice.template,
-        "badge_count_enabled": notice.badge_count_enabled,
-        "sound": notice.sound,
-        "with_media": None if notice.with_media is None else _notice(notice.with_media),
+    members = {
+        "template": template.template,
+        "badge_count_enabled": template.badge_count_enabled,
+        "sound": template.sound,
+        "with_media": None if template.with_media is None else _notice(template.with_media),
     }
-    set_ones = {name: value for name, value in rest.items() if value is not None}
-    return {"enabled": notice.enabled, **set_ones}
+    set_members = {name: value for name, value in members.items() if value is not None}
+    return {"enabled": template.enabled, **set_members}
 
 
 def resource(settings: ServiceNotification, view: View) -> dict[str, Any]:

@@ -40,8 +40,8 @@ async def update_service_webhook_configuration(
     change = call.parameters.columns()
     if not change:
         return before
-    began = {"method": before.method or "POST", "filters": before.filters or "[]"}
-    after = msgspec.structs.replace(before, **(began | change))
+    defaults = {"method": before.method or "POST", "filters": before.filters or "[]"}
+    after = msgspec.structs.replace(before, **(defaults | change))
     await service_webhook_configuration_store.save_service_webhook_configuration(
         tx, call.scope, after
     )

@@ -55,10 +55,13 @@ async def create_service_with_defaults(
         date_updated=tx.now,
     )
     await service_store.insert_service(tx, scope, service)
-    inside = Scope(scope.account_sid, service.sid)
-    await _create_default_roles(tx, inside)
+    service_scope = Scope(scope.account_sid, service.sid)
+    await _create_default_roles(tx, service_scope)
     await tx.emit(
-        inside, event_names.SERVICE_CHANGED, subject_sid=service.sid, payload={"service": service}
+        service_scope,
+        event_names.SERVICE_CHANGED,
+        subject_sid=service.sid,
+        payload={"service": service},
     )
     return service
 
@@ -111,15 +114,22 @@ async def delete_service(tx: Transaction, call: Call[NoParameters]) -> None:
     """
     service = await service_in_path(tx, call)
     await service_store.delete_service_row(tx, call.scope, service.sid)
-    inside = Scope(service.account_sid, service.sid)
-    await service_webhook_configuration_store.delete_service_webhook_configuration(tx, inside)
-    await purge.enqueue_service(tx, inside)
+    service_scope = Scope(service.account_sid, service.sid)
+    await service_webhook_configuration_store.delete_service_webhook_configuration(
+        tx, service_scope
+    )
+    await purge.enqueue_service(tx, service_scope)
     await address_configuration_actions.detach_service(tx, call.scope, service.sid)
     configuration = await configuration_store.get_configuration(tx, call.scope)
     if configuration.default_chat_service_sid == service.sid:
-        new = await create_service_with_defaults(tx, call.scope, DEFAULT_SERVICE_NAME)
-        configuration = msgspec.structs.replace(configuration, default_chat_service_sid=new.sid)
+        replacement = await create_service_with_defaults(tx, call.scope, DEFAULT_SERVICE_NAME)
+        configuration = msgspec.structs.replace(
+            configuration, default_chat_service_sid=replacement.sid
+        )
         await keep_configuration(tx, call.scope, configuration)
     await tx.emit(
-        inside, event_names.SERVICE_CHANGED, subject_sid=service.sid, payload={"service": service}
+        service_scope,
+        event_names.SERVICE_CHANGED,
+        subject_sid=service.sid,
+        payload={"service": service},
     )

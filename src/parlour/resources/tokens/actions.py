@@ -58,37 +58,37 @@ async def create_token(tx: Transaction, call: Call[CreateToken]) -> IssuedToken:
 
 
 async def issue_token(
-    tx: Transaction, vault: Vault, scope: Scope, wanted: TokenRequest
+    tx: Transaction, vault: Vault, scope: Scope, request: TokenRequest
 ) -> IssuedToken:
     """Return a token for a user of the scope's account, who need not exist. Raises ApiError."""
-    service_sid = wanted.service_sid
+    service_sid = request.service_sid
     if service_sid is None:
         service_sid = (
             await configuration_store.get_configuration(tx, scope)
         ).default_chat_service_sid
     elif await service_store.find_service(tx, scope, service_sid) is None:
         raise ApiError(50050, status=400)
-    key = await _signing_key(tx, vault, scope, wanted.api_key_sid)
+    key = await _signing_key(tx, vault, scope, request.api_key_sid)
     token = access_tokens.make(
         account_sid=scope.account_sid,
         key_sid=key.name,
         secret=vault.unseal(key.secret_sealed, key.name),
-        identity=wanted.identity,
+        identity=request.identity,
         service_sid=service_sid,
         now_ms=tx.now,
-        ttl_seconds=wanted.ttl_seconds,
+        ttl_seconds=request.ttl_seconds,
     )
     # The token contains whole seconds.
-    expires_ms = (tx.now // 1000 + wanted.ttl_seconds) * 1000
-    return IssuedToken(token, wanted.identity, service_sid, expires_ms)
+    expires_ms = (tx.now // 1000 + request.ttl_seconds) * 1000
+    return IssuedToken(token, request.identity, service_sid, expires_ms)
 
 
 async def _signing_key(
     tx: Transaction, vault: Vault, scope: Scope, api_key_sid: str | None
 ) -> Login:
     if api_key_sid is None:
-        kept = await token_store.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)
-        return kept or await _create_development_key(tx, vault, scope)
+        existing = await token_store.find_key_by_name(tx, scope, DEVELOPMENT_KEY_NAME)
+        return existing or await _create_development_key(tx, vault, scope)
     found = await account_store.find_login(tx, scope, api_key_sid)
     if found is None:
         raise ApiError.invalid("ApiKeySid")

@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from parlour.resources.tokens.actions import IssuedToken
 
 
-def resource(made: IssuedToken, _view: View) -> dict[str, Any]:
+def resource(issued: IssuedToken, _view: View) -> dict[str, Any]:
     """Return the token for a response."""
-    return row(made)
+    return row(issued)
 
 
-def row(made: IssuedToken) -> dict[str, Any]:
+def row(issued: IssuedToken) -> dict[str, Any]:
     """Return the token, also for the command line."""
     return {
-        "token": made.token,
-        "identity": made.identity,
-        "service_sid": made.service_sid,
-        "date_expires": format_date(made.expires_ms),
+        "token": issued.token,
+        "identity": issued.identity,
+        "service_sid": issued.service_sid,
+        "date_expires": format_date(issued.expires_ms),
     }

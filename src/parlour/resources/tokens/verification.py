@@ -78,6 +78,7 @@ class AccessTokenVerifier:
             login = await self._store.read(
                 lambda tx: _recheck(tx, token), account_sid=token.account_sid
             )
+            # The cached secret may be outdated: then the one just read decides.
             if used is None or not self._vault.digests_equal(
                 login.secret_digest, used.secret_digest
             ):

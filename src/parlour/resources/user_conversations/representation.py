@@ -49,14 +49,14 @@ def client_resource(found: UserConversation) -> dict[str, Any]:
     ) | _membership_fields(found)
 
 
-def client_conversation(seen: ClientConversation) -> dict[str, Any]:
+def client_conversation(found: ClientConversation) -> dict[str, Any]:
     """Return what clients see of a single conversation, with its counts."""
-    shown = conversation_representation.client_resource(seen.conversation, seen.conversation.sid)
+    shown = conversation_representation.client_resource(found.conversation, found.conversation.sid)
     shown |= {
-        "participants_count": seen.participants_count,
-        "messages_count": seen.messages_count,
+        "participants_count": found.participants_count,
+        "messages_count": found.messages_count,
     }
-    return shown | _membership_fields(seen.own)
+    return shown | _membership_fields(found.own)
 
 
 def _membership_fields(own: UserConversation | None) -> dict[str, Any]:

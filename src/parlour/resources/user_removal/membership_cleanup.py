@@ -54,7 +54,7 @@ async def remove_memberships(tx: Transaction, scope: Scope, user: User) -> None:
     """Remove a user from its conversations, or record the remainder for the job."""
     for participant in await participant_store.list_open_memberships(tx, scope, user.identity):
         await _remove_membership(tx, scope, participant)
-    departure = MembershipCleanup(
+    cleanup = MembershipCleanup(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
         user_sid=user.sid,
@@ -64,16 +64,16 @@ async def remove_memberships(tx: Transaction, scope: Scope, user: User) -> None:
         client_identity=tx.origin.client_identity,
         fires=int(tx.origin.fires),
     )
-    if await _remove_oldest_memberships(tx, departure):
-        await tx.run(INSERT, *values_of(departure))
+    if await _remove_oldest_memberships(tx, cleanup):
+        await tx.run(INSERT, *values_of(cleanup))
 
 
-async def _remove_oldest_memberships(tx: Transaction, departure: MembershipCleanup) -> bool:
+async def _remove_oldest_memberships(tx: Transaction, cleanup: MembershipCleanup) -> bool:
     """Remove a batch of the oldest memberships; return whether there may be more."""
-    scope = Scope(departure.account_sid, departure.service_sid)
-    origin = Origin(departure.source, departure.client_identity, bool(departure.fires))
+    scope = Scope(cleanup.account_sid, cleanup.service_sid)
+    origin = Origin(cleanup.source, cleanup.client_identity, bool(cleanup.fires))
     found = await participant_store.list_memberships_before(
-        tx, scope, departure.identity, departure.sequence, limits.PURGE_ROWS_MAX
+        tx, scope, cleanup.identity, cleanup.sequence, limits.PURGE_ROWS_MAX
     )
     for participant in found:
         await _remove_membership(tx, scope, participant, origin)
@@ -104,6 +104,6 @@ async def step(tx: Transaction) -> None:
     row = await tx.one(FETCH_NEXT)
     if row is None:
         return
-    departure = MembershipCleanup(*row)
-    if not await _remove_oldest_memberships(tx, departure):
-        await tx.run(DELETE, departure.account_sid, departure.user_sid)
+    cleanup = MembershipCleanup(*row)
+    if not await _remove_oldest_memberships(tx, cleanup):
+        await tx.run(DELETE, cleanup.account_sid, cleanup.user_sid)

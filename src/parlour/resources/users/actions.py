@@ -43,11 +43,14 @@ user_in_path_for_update = in_path(
 
 async def create_user(tx: Transaction, call: Call[CreateUser]) -> User:
     """Create a user. An identity is unique in a service."""
-    said = call.parameters
+    parameters = call.parameters
     user = await _changed(
-        tx, call.scope, await user_provisioning.build_user(tx, call.scope, said.identity), said
+        tx,
+        call.scope,
+        await user_provisioning.build_user(tx, call.scope, parameters.identity),
+        parameters,
     )
-    if await user_store.find_user_by_identity(tx, call.scope, said.identity) is not None:
+    if await user_store.find_user_by_identity(tx, call.scope, parameters.identity) is not None:
         raise ApiError(50201)
     await user_provisioning.save_new_user(tx, call.scope, user)
     return user
@@ -58,8 +61,8 @@ async def _changed(
 ) -> User:
     """Return the user with the given parameters. Raises 50102 unless the role is a service role."""
 
-    def given(value: str | Unset, otherwise: Any) -> Any:
-        return otherwise if value is UNSET else value
+    def given(value: str | Unset, default: Any) -> Any:
+        return default if value is UNSET else value
 
     if isinstance(change.role_sid, str):
         role = await role_store.find_role_for_assignment(tx, scope, change.role_sid)
