@@ -75,7 +75,7 @@ def test_without_the_header_no_pre_action_webhook_is_called(run_scenario: Scenar
     run_scenario(scenario)
 
 
-def test_a_service_that_is_not_there_is_asked_about_nothing(run_scenario: ScenarioRunner) -> None:
+def test_a_missing_service_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         elsewhere = {"ChatServiceSid": "IS" + "0" * 32}
         doing = room.instance.do("CreateServiceConversation", origin=WITH_HEADER, **elsewhere)
@@ -85,7 +85,7 @@ def test_a_service_that_is_not_there_is_asked_about_nothing(run_scenario: Scenar
     run_scenario(scenario)
 
 
-def test_creating_a_user_is_not_asked_about(run_scenario: ScenarioRunner) -> None:
+def test_creating_a_user_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         room.answers(respond_with(403))
         await room.instance.do("CreateUser", {"Identity": "new"}, origin=WITH_HEADER)
@@ -143,7 +143,9 @@ def test_the_request_is_signed_in_both_methods(run_scenario: ScenarioRunner) -> 
 # --- Sent again with the same key -----------------------------------------------------------
 
 
-def test_a_request_sent_again_is_answered_and_not_asked_about(run_scenario: ScenarioRunner) -> None:
+def test_a_repeated_request_is_answered_without_a_pre_action_webhook(
+    run_scenario: ScenarioRunner,
+) -> None:
     async def scenario(room: PreActionSetup) -> None:
         async def say(body: str) -> Any:
             return await room.instance.run(
@@ -168,7 +170,7 @@ def test_a_request_sent_again_is_answered_and_not_asked_about(run_scenario: Scen
     run_scenario(scenario)
 
 
-def test_while_the_backend_thinks_the_key_is_taken(run_scenario: ScenarioRunner) -> None:
+def test_a_key_is_reserved_during_its_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         async def say() -> Any:
             return await room.instance.run(
@@ -258,7 +260,9 @@ async def state_of(room: PreActionSetup, sid: str, *, is_done: bool = True) -> A
             await asyncio.sleep(0.01)
 
 
-def test_each_participant_is_asked_about_before_any_is_added(run_scenario: ScenarioRunner) -> None:
+def test_pre_action_webhooks_of_all_participants_precede_their_creation(
+    run_scenario: ScenarioRunner,
+) -> None:
     async def scenario(room: PreActionSetup) -> None:
         form: Any = {"Participant": TWO}
         created = await room.instance.do(
@@ -310,7 +314,7 @@ def test_a_rejected_conversation_is_not_created(run_scenario: ScenarioRunner) ->
     run_scenario(scenario)
 
 
-def test_a_backend_that_hangs_holds_up_no_other_conversation(run_scenario: ScenarioRunner) -> None:
+def test_a_hanging_backend_blocks_no_other_conversation(run_scenario: ScenarioRunner) -> None:
     async def scenario(room: PreActionSetup) -> None:
         async def only_participants(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             await (hang if hook.event == "onParticipantAdd" else respond_with(200))(hook, writer)
@@ -330,7 +334,7 @@ def test_a_backend_that_hangs_holds_up_no_other_conversation(run_scenario: Scena
     run_scenario(scenario)
 
 
-def test_calls_to_a_backend_that_hangs_hold_the_places_of_one_host_only(
+def test_calls_to_a_hanging_backend_hold_the_slots_of_one_host_only(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(room: PreActionSetup) -> None:

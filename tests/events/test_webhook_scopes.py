@@ -114,7 +114,7 @@ def test_a_service_whose_urls_are_cleared_falls_back(run_scenario: ScenarioRunne
     run_scenario(scenario)
 
 
-def test_the_filters_and_the_method_are_those_of_the_configuration_that_counts(
+def test_filters_and_method_come_from_the_effective_configuration(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:

@@ -18,7 +18,7 @@ def request(path: str) -> Frame:
     return Frame("TM1", "message", {"http_request": {"path": path, "method": "GET"}})
 
 
-def test_a_request_keeps_its_place_until_its_reply_is_in_the_outbox(tmp_path: Path) -> None:
+def test_a_request_keeps_its_slot_until_its_reply_is_in_the_outbox(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with InProcessServer(tmp_path) as instance:
             sid = (await instance.do("CreateConversation")).sid

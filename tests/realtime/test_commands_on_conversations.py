@@ -189,7 +189,7 @@ def test_a_foreign_conversation_looks_like_a_missing_one(run_scenario: ScenarioR
     run_scenario(scenario)
 
 
-def test_a_conversation_of_another_service_is_not_there(run_scenario: ScenarioRunner) -> None:
+def test_a_conversation_of_another_service_is_not_found(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         await clients.session("alice")
         other = await clients.instance.do("CreateService", {"FriendlyName": "other"})
@@ -266,7 +266,7 @@ def test_own_conversations_are_listed_in_pages(run_scenario: ScenarioRunner) -> 
     run_scenario(scenario)
 
 
-def test_a_closed_conversation_takes_no_change(run_scenario: ScenarioRunner) -> None:
+def test_a_closed_conversation_rejects_changes(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         made = await clients.post("alice", "Conversations", {})
         sid = made.body["sid"]

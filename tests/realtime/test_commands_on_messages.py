@@ -299,7 +299,7 @@ def test_receipts(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
-def test_a_receipt_is_not_there_before_its_first_status(
+def test_a_receipt_is_not_found_before_its_first_status(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The carrier holds the message while all clients read it."""

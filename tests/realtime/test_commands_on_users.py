@@ -169,7 +169,7 @@ async def bindings(clients: RealtimeClients) -> list[Any]:
     return await clients.instance.store.read(look)
 
 
-def test_a_device_is_registered_and_taken_back(run_scenario: ScenarioRunner) -> None:
+def test_a_device_is_registered_and_unregistered(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         await clients.session("bob", push_credential_sid=CR)
         made = await clients.request("bob", "POST", REGISTRATIONS, FCM, productId="ip_messaging")

@@ -221,6 +221,6 @@ def test_clients_cannot_write_objects(server: Server, api: Api, method: str) -> 
     "path",
     ["/v3/", "/v3/Streams/x", "/v3/Maps", "/v3/Maps/a/b/c", "/v3/Documents/x/Items", "/nope"],
 )
-def test_other_paths_are_not_there(server: Server, path: str) -> None:
+def test_other_paths_are_not_found(server: Server, path: str) -> None:
     with connected(server, "alice") as socket:
         assert socket.ask("GET", path).status == 404

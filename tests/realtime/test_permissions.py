@@ -216,7 +216,9 @@ def test_its_own_is_not_anybodys(run_scenario: ScenarioRunner, own: Permission) 
     run_scenario(scenario)
 
 
-def test_a_message_with_text_and_media_takes_both_permissions(run_scenario: ScenarioRunner) -> None:
+def test_a_message_with_text_and_media_requires_both_permissions(
+    run_scenario: ScenarioRunner,
+) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         room = await Room(clients).made()
         sid = await seed_media(clients, "alice")
@@ -231,7 +233,7 @@ def test_a_message_with_text_and_media_takes_both_permissions(run_scenario: Scen
     run_scenario(scenario)
 
 
-def test_a_change_of_two_parts_takes_both_permissions(run_scenario: ScenarioRunner) -> None:
+def test_a_change_of_two_parts_requires_both_permissions(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         room = await Room(clients).made()
         name, attributes = (

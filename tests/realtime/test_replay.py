@@ -273,7 +273,7 @@ def test_an_object_named_twice_is_sent_and_confirmed_once(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("bound", "value"), [("REPLAYED_BYTES_PER_STEP", 4_000), ("REPLAYED_EVENTS_PER_STEP", 10)]
 )
-def test_a_long_replay_comes_in_steps_and_complete(
+def test_a_long_replay_is_complete_in_several_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
 ) -> None:
     async def scenario(stage: ReplayScenario) -> None:
@@ -299,7 +299,7 @@ def test_a_long_replay_comes_in_steps_and_complete(
     run_scenario(tmp_path, scenario)
 
 
-def test_a_disconnected_client_is_registered_nowhere(tmp_path: Path) -> None:
+def test_a_disconnected_client_is_unregistered(tmp_path: Path) -> None:
     async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         hub = stage.instance.app.realtime.hub

@@ -195,7 +195,7 @@ def test_client_that_acknowledges_nothing_is_waited_for_once(
         assert kinds(frames) == ["list_item_added", "document_updated", "reply"]
 
 
-def test_many_commands_at_once_are_all_answered_behind_their_events(
+def test_concurrent_commands_are_all_answered_after_their_events(
     alice: Socket, sample: SampleConversation
 ) -> None:
     sent = [send_message(alice, sample) for _ in range(BURST)]
@@ -221,7 +221,7 @@ def test_refused_command_waits_for_nothing(alice: Socket, sample: SampleConversa
     )
 
 
-def test_connection_that_listens_to_nothing_gets_its_reply_at_once(
+def test_connection_without_subscriptions_gets_its_reply_at_once(
     server: Server, sample: SampleConversation
 ) -> None:
     with connected(server, "alice") as socket:

@@ -37,7 +37,7 @@ def test_init_is_accepted_with_all_that_the_client_reads(server: Server) -> None
         assert decoded["format"] == "rtd-ct-1"
 
 
-def test_a_continuation_token_is_known_again_only_for_its_user(server: Server) -> None:
+def test_a_continuation_token_is_accepted_only_for_its_user(server: Server) -> None:
     with Socket.to(server) as socket:
         first = socket.init(make_token(server, "alice")).header["continuation_token"]
     with Socket.to(server) as socket:
@@ -60,7 +60,7 @@ def test_a_continuation_token_is_known_again_only_for_its_user(server: Server) -
 
 
 @pytest.mark.parametrize("path", ["/", "/v3/wsconnectx", "/v1/Conversations"])
-def test_there_is_one_place_for_websockets(server: Server, path: str) -> None:
+def test_websockets_on_other_paths_get_404(server: Server, path: str) -> None:
     with pytest.raises(InvalidStatus) as caught:
         Socket.to(server, path)
     assert caught.value.response.status_code == 404
@@ -189,7 +189,7 @@ def test_a_revoked_key_ends_its_connections_at_once(server: Server, api: Api) ->
         assert other.ask("GET", "/v3/Maps/nothing").status == 404
 
 
-def test_a_removed_user_is_sent_away(server: Server, api: Api) -> None:
+def test_a_removed_user_is_disconnected(server: Server, api: Api) -> None:
     with connected(server, "short-lived") as socket:
         api.delete("/Users/short-lived").expect(204)
         assert socket.closing_frame().header["status"]["errorCode"] == 51215

@@ -133,7 +133,7 @@ class Scenario:
 
 
 @pytest.mark.parametrize("amid", ["init", "subscription"])
-def test_a_client_that_vanishes_at_any_moment_is_offline_and_registered_nowhere(
+def test_a_client_that_disconnects_at_any_moment_is_offline_and_unregistered(
     tmp_path: Path, amid: str
 ) -> None:
     async def run() -> None:

@@ -53,7 +53,7 @@ def test_an_account_is_shown_to_its_auth_token(own: Api) -> None:
     }
 
 
-def test_a_new_key_shows_its_secret_once_and_lets_in(own: Api, server: Server) -> None:
+def test_a_new_key_returns_its_secret_once_and_authenticates(own: Api, server: Server) -> None:
     made = own.post("/Keys.json", FriendlyName="laptop").expect(201)
     assert list(made) == ["sid", "friendly_name", "date_created", "date_updated", "secret"]
     assert re.fullmatch("SK[0-9a-f]{32}", made["sid"])
@@ -69,7 +69,7 @@ def test_a_new_key_shows_its_secret_once_and_lets_in(own: Api, server: Server) -
 
 
 @pytest.mark.slow
-def test_the_operator_makes_accounts_and_keys_that_are_let_in(own: Api, server: Server) -> None:
+def test_accounts_and_keys_of_the_operator_authenticate(own: Api, server: Server) -> None:
     made = json.loads(server.command("account", "create", "--name", "Shop", "--json"))
     account_sid = made["account_sid"]
     api = own.signed(account_sid, made["auth_token"]).under("/v1")
@@ -184,7 +184,7 @@ def test_a_key_is_not_shown_the_secret_that_a_repeated_request_made(own: Api) ->
     by_key.post("/Keys.json", FriendlyName="new", headers=repeated).refuses(403, 20403)
 
 
-def test_another_account_is_not_there(own: Api, api: Api) -> None:
+def test_another_account_is_not_found(own: Api, api: Api) -> None:
     made = own.post("/Keys.json").expect(201)
     other = api.under(f"/2010-04-01/Accounts/{api.sid}")
     for answer in (

@@ -55,7 +55,7 @@ def test_a_state_follows_another_and_closed_is_the_last(
     assert state_of(room) == "closed"
 
 
-def test_a_closed_conversation_takes_nothing_but_its_removal(room: ConversationClient) -> None:
+def test_a_closed_conversation_rejects_all_but_its_removal(room: ConversationClient) -> None:
     member = room.chat()
     room.say(1)
     path = f"/Conversations/{room.sid}"
@@ -191,7 +191,7 @@ def test_one_of_many_conversations_gets_a_pair(server: Server, form_api: Api) ->
     assert [each for found in members for each in found] == [won]
 
 
-def test_many_participants_at_once_make_one_user(server: Server, form_api: Api) -> None:
+def test_concurrent_participants_create_one_user(server: Server, form_api: Api) -> None:
     rooms, identity = (
         [ConversationClient.make(server, form_api) for _ in range(TOGETHER)],
         unique("new"),
@@ -227,7 +227,7 @@ def test_an_unknown_identity_becomes_a_user(room: ConversationClient, projected:
         assert connection.execute(query, (user["sid"],)).fetchall() == [("onUserAdded", 1)]
 
 
-def test_a_known_identity_stays_the_user_it_is(room: ConversationClient) -> None:
+def test_a_known_identity_keeps_its_user(room: ConversationClient) -> None:
     identity = unique("known")
     user = room.api.post("/Users", Identity=identity, FriendlyName="K").expect(201)
     room.chat(identity)

@@ -175,7 +175,7 @@ def test_an_account_has_a_bounded_number(own: Api, server: Server) -> None:
     add(own)
 
 
-def test_another_accounts_template_is_not_there(own: Api, server: Server) -> None:
+def test_another_accounts_template_is_not_found(own: Api, server: Server) -> None:
     template = add(own)
     twin = new_account_api(server)
     beside = twin.under("/parlour/v1")

@@ -122,7 +122,7 @@ def test_the_wanted_state_comes_after_it(form_api: Api) -> None:
     assert completed(form_api, started)[0]["state"] == "inactive"
 
 
-def test_ten_participants_are_taken(form_api: Api) -> None:
+def test_ten_participants_are_accepted(form_api: Api) -> None:
     forms = [chat() for _ in range(10)]
     _, listed = completed(form_api, send(form_api, *forms).expect(202))
     assert [each["identity"] for each in listed] == [each["identity"] for each in forms]
@@ -413,7 +413,7 @@ def test_nothing_but_delete_is_possible_before_it_is_complete(asleep: Asleep) ->
 
 
 @pytest.mark.slow
-def test_a_set_is_taken_before_its_conversation_is_complete(asleep: Asleep) -> None:
+def test_a_set_is_reserved_before_its_conversation_is_complete(asleep: Asleep) -> None:
     api, forms = asleep.api, [native(), native(), projected()]
     started = send(api, *forms).expect(202)
     again = send(api, *reversed(forms)).refuses(409, 50438)
@@ -449,6 +449,6 @@ def test_an_incomplete_conversation_is_closed_and_logged(asleep: Asleep) -> None
     send(api, chat(), UniqueName="bad").refuses(409, 50353)
 
 
-def test_there_is_nothing_but_the_create(form_api: Api) -> None:
+def test_only_creating_is_supported(form_api: Api) -> None:
     form_api.get(PATH).refuses(405, 20004)
     form_api.delete(PATH).refuses(405, 20004)

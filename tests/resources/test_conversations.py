@@ -191,7 +191,7 @@ def test_a_conversation_of_elsewhere_looks_like_a_missing_one(
     assert api.get(at(made)).expect(200) == made
 
 
-def test_without_good_credentials_there_is_401(api: Api) -> None:
+def test_invalid_credentials_get_401(api: Api) -> None:
     made = make(api)
     for client in (api.signed(None, None), api.signed(api.sid, "wrong"), api.signed("AC1", "x")):
         client.get(at(made)).refuses(401, 20003)
@@ -258,7 +258,7 @@ def test_an_update_without_a_known_parameter_is_refused(
     form_api.post(at(make(form_api)), form).refuses(400, 50347)
 
 
-def test_a_missing_conversation_comes_before_a_bad_parameter(form_api: Api) -> None:
+def test_a_missing_conversation_precedes_an_invalid_parameter(form_api: Api) -> None:
     form_api.post("/Conversations/nowhere", Attributes="{").refuses(404, 20404)
 
 
@@ -313,7 +313,7 @@ def test_a_bad_page_is_refused(form_api: Api, query: str) -> None:
     form_api.get(f"/Conversations?{query}").refuses(400, 20001)
 
 
-def test_a_page_token_is_good_for_its_list_alone(own: Api, api: Api, foreign_api: Api) -> None:
+def test_a_page_token_is_valid_for_its_list_only(own: Api, api: Api, foreign_api: Api) -> None:
     for _ in range(3):
         make(own)
     token = own.get("/Conversations", PageSize=1).json["meta"]["next_page_url"]
@@ -379,7 +379,7 @@ def test_equal_dates_are_a_second(own: Api) -> None:
     assert pages_of(own, "/Conversations", **moment) == [sid]
 
 
-def test_a_list_stays_whole_while_rows_come_and_go(own: Api) -> None:
+def test_a_list_is_complete_while_rows_are_added_and_removed(own: Api) -> None:
     made = [make(own) for _ in range(6)]
     first = own.get("/Conversations", PageSize=2).expect(200)
     own.delete(at(made[4])).expect(204)  # The last one on the first page.

@@ -197,7 +197,9 @@ def test_ten_members_are_all_of_a_group(room: ConversationClient, last: str) -> 
     refuses(room, member() if last == "member" else own(), 50436)
 
 
-def test_a_member_has_no_number_of_ours_in_either_order(room: ConversationClient) -> None:
+def test_a_group_member_with_a_proxy_number_is_rejected_in_either_order(
+    room: ConversationClient,
+) -> None:
     number = phone_number()
     add(room, member(number)).expect(201)
     refuses(room, own(number), 50407)
@@ -242,7 +244,7 @@ def test_only_members_write_without_a_proxy_number(room: ConversationClient, mem
     assert (message["delivery"] or {"total": 0})["total"] == members - 1
 
 
-def test_one_member_and_one_number_of_ours_are_no_group_yet(room: ConversationClient) -> None:
+def test_one_member_and_one_proxy_number_are_no_group_yet(room: ConversationClient) -> None:
     add(room, member()).expect(201)
     add(room, own()).expect(201)
     message = say(room, Author=unique("anybody"), Body="x").expect(201)
@@ -257,7 +259,7 @@ kinds = st.lists(st.sampled_from(["bare", "identity"]), min_size=1, max_size=2)
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(members=st.integers(1, 3), owns=kinds, seed=st.integers(0, 2**32))
 @pytest.mark.slow
-def test_any_order_of_building_comes_to_the_same(
+def test_any_order_of_building_has_the_same_result(
     server: Server, api: Api, members: int, owns: list[str], seed: int
 ) -> None:
     order = random.Random(seed)
@@ -298,7 +300,7 @@ def test_an_update_that_completes_the_set_is_refused(
     room.update(room.api.get(room.path).json["participants"][2], forms[2]).expect(200)
 
 
-def test_of_conversations_that_complete_a_set_at_once_one_does(server: Server, api: Api) -> None:
+def test_one_of_concurrent_completions_of_the_same_set_succeeds(server: Server, api: Api) -> None:
     members, ours = [member() for _ in range(5)], own()
     rooms = [ConversationClient.make(server, api) for _ in range(TOGETHER)]
     # Each member is the last one once, so that no two are equal before: else it is the number.
@@ -315,7 +317,7 @@ def test_of_conversations_that_complete_a_set_at_once_one_does(server: Server, a
             assert answer.refuses(409, 50438)["message"].endswith(f"Conversation {won}")
 
 
-def test_of_conversations_that_are_made_with_a_set_at_once_one_is(api: Api) -> None:
+def test_one_of_concurrent_creates_with_the_same_set_succeeds(api: Api) -> None:
     forms = [member(), member(), own()]
     answers = at_once(
         TOGETHER, lambda number: bulk(api, *forms[number % 3 :], *forms[: number % 3])

@@ -53,13 +53,13 @@ def test_a_key_is_not_empty_nor_too_long(api: Api) -> None:
     _create(api, "k" * 256).expect(201)
 
 
-def test_without_a_key_each_request_counts(api: Api) -> None:
+def test_without_a_key_each_request_is_executed(api: Api) -> None:
     one = api.post("/Conversations", FriendlyName="same").expect(201)
     two = api.post("/Conversations", FriendlyName="same").expect(201)
     assert one["sid"] != two["sid"]
 
 
-def test_many_at_once_make_one(api: Api) -> None:
+def test_concurrent_creates_make_one(api: Api) -> None:
     def send(_: int) -> Answer:
         one = Api(api.base_url, api.sid, api.token)
         try:

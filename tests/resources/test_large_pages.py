@@ -73,7 +73,7 @@ def test_pages_of_large_messages_are_the_list_forwards_and_backwards(
     assert indexes == expected
 
 
-def test_page_of_small_messages_has_the_size_that_was_asked_for(talk: MessageClient) -> None:
+def test_page_of_small_messages_has_the_requested_size(talk: MessageClient) -> None:
     page = get(talk, f"{talk.messages}?PageSize=20")
     assert len(page["messages"]) == 20
 

@@ -194,7 +194,7 @@ def files(server: Server) -> set[str]:
 # --- Callers ------------------------------------------------------------------------------
 
 
-def test_without_credentials_nothing_is_taken_or_shown(account: MediaClient) -> None:
+def test_without_credentials_nothing_is_accepted_or_returned(account: MediaClient) -> None:
     sid = account.add()["sid"]
     for method, path in (
         ("POST", account.path),
@@ -208,7 +208,7 @@ def test_without_credentials_nothing_is_taken_or_shown(account: MediaClient) -> 
         assert account.ask(method, path, headers=wrong).status == 401
 
 
-def test_a_token_is_good_for_its_service_alone(server: Server, api: Api, service_sid: str) -> None:
+def test_a_token_is_valid_for_its_service_only(server: Server, api: Api, service_sid: str) -> None:
     default = api.get("/Configuration").expect(200)["default_chat_service_sid"]
     token = MediaClient.of_user(server, api, default, "alice").credentials
     elsewhere = MediaClient(server, service_sid, token)
@@ -242,7 +242,7 @@ def test_other_methods_get_an_allow_header(account: MediaClient) -> None:
         assert answer.headers["Allow"] == allowed
 
 
-def test_any_web_page_may_ask_and_never_with_credentials(account: MediaClient) -> None:
+def test_any_web_page_may_send_requests_without_credentials(account: MediaClient) -> None:
     made = account.add()
     origin = {"Origin": "https://app.example.test"}
     asking = {

@@ -355,7 +355,7 @@ def test_credentials_do_not_help_a_bad_url(media_conversation: MediaConversation
 
 
 @pytest.mark.parametrize("status", ["suspended", "closed"])
-def test_a_url_of_an_account_that_is_not_active_leads_nowhere(
+def test_a_url_of_an_inactive_account_is_rejected(
     media_conversation: MediaConversation, status: str
 ) -> None:
     shelves = [media_conversation.media_client(), media_conversation.media_client("alice")]

@@ -160,7 +160,7 @@ def test_several_requests_follow_each_other_on_one_connection(media_client: Medi
 @pytest.mark.promise("MEDIA_BYTES_MAX", 413)
 @pytest.mark.promise("reference/quirks.md", "An upload above 150 MB is refused with status 413")
 @pytest.mark.slow
-def test_the_largest_medium_is_taken_and_one_byte_more_is_not(tight: MediaClient) -> None:
+def test_the_largest_medium_is_accepted_and_one_byte_more_is_not(tight: MediaClient) -> None:
     before = files(tight.server)
     for extra in (1, 50_000, 5_000_000):
         too_large = b"x" * (SMALL_BYTES + extra)
@@ -283,7 +283,7 @@ def narrow() -> Iterator[Server]:
 @pytest.mark.promise("UPLOADS_MAX", 503)
 @pytest.mark.promise("UPLOADS_PER_ACCOUNT_MAX", 429)
 @pytest.mark.slow
-def test_uploads_at_once_are_bounded_for_each_account_and_in_all(narrow: Server) -> None:
+def test_concurrent_uploads_are_bounded_for_each_account_and_in_total(narrow: Server) -> None:
     account = narrow.make_account()
     own, other = shelf_on(narrow), shelf_on(narrow, account)
     with RawConnection(narrow) as one, RawConnection(narrow) as two:
@@ -305,7 +305,7 @@ def test_uploads_at_once_are_bounded_for_each_account_and_in_all(narrow: Server)
 
 
 @pytest.mark.slow
-def test_a_client_that_takes_nothing_is_cut_off(small: Server, tight: MediaClient) -> None:
+def test_a_client_that_reads_nothing_is_disconnected(small: Server, tight: MediaClient) -> None:
     medium = large_medium(tight)
     with RawConnection(small) as wire, RawConnection(small) as another:
         for each in (wire, another):
@@ -333,7 +333,7 @@ def scarce() -> Iterator[Server]:
 @pytest.mark.promise("DOWNLOADS_MAX", 503)
 @pytest.mark.promise("DOWNLOADS_PER_ACCOUNT_MAX", 429)
 @pytest.mark.slow
-def test_downloads_at_once_are_bounded_for_each_account_and_in_all(scarce: Server) -> None:
+def test_concurrent_downloads_are_bounded_for_each_account_and_in_total(scarce: Server) -> None:
     account = scarce.make_account()
     own, other = shelf_on(scarce), shelf_on(scarce, account)
     large, others = large_medium(own), large_medium(other)

@@ -86,7 +86,7 @@ def test_all_message_parameters_are_stored(talk: MessageClient) -> None:
     assert found == [("About the car",)]
 
 
-def test_a_date_of_creation_alone_is_also_that_of_the_update(talk: MessageClient) -> None:
+def test_a_creation_date_alone_is_also_the_update_date(talk: MessageClient) -> None:
     message = talk.post(DateCreated="2023-05-04T09:42:00Z")
     assert message["date_updated"] == "2023-05-04T09:42:00Z"
     assert talk.post(Body="now")["date_created"] > "2025"
@@ -304,7 +304,7 @@ def test_a_message_carries_a_medium(talk: MessageClient) -> None:
     assert talk.edit(both, Body="see").expect(200)["media"] == both["media"]
 
 
-def test_a_medium_of_another_service_or_account_is_not_there(
+def test_a_medium_of_another_service_or_account_is_not_found(
     talk: MessageClient, foreign_account: tuple[str, str]
 ) -> None:
     other = talk.api.under("/v1").post("/Services", FriendlyName="other").expect(201)["sid"]
@@ -330,7 +330,7 @@ def test_a_rendered_template_replaces_the_body(talk: MessageClient) -> None:
     assert plain["body"] == "Hello {{1}}, {{2}} {{ok}} {{3}} {x}"
 
 
-def test_a_template_of_another_account_is_not_there(
+def test_a_template_of_another_account_is_not_found(
     talk: MessageClient, foreign_account: tuple[str, str]
 ) -> None:
     template = seed_template(talk.server, foreign_account[0], "Hello")

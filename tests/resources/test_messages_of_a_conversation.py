@@ -35,7 +35,7 @@ def talk(server: Server, form_api: Api) -> MessageClient:
 # --- States and timers
 
 
-def test_a_closed_conversation_takes_no_message_and_no_change(talk: MessageClient) -> None:
+def test_a_closed_conversation_rejects_messages_and_changes(talk: MessageClient) -> None:
     message = talk.post(Body="x")
     talk.api.post(f"/Conversations/{talk.sid}", State="closed").expect(200)
     talk.refuses_post({"Body": "y"}, 50377)
@@ -44,7 +44,7 @@ def test_a_closed_conversation_takes_no_message_and_no_change(talk: MessageClien
     assert talk.read(message) == message
 
 
-def test_a_conversation_that_is_still_made_takes_no_message(talk: MessageClient) -> None:
+def test_an_initializing_conversation_rejects_messages(talk: MessageClient) -> None:
     execute(
         talk.server,
         "UPDATE conversation SET state = 'initializing', pending_participants = NULL WHERE sid = ?",
@@ -219,7 +219,7 @@ def test_an_empty_update_is_rejected(talk: MessageClient, form: dict[str, str]) 
     talk.refuses_edit(talk.post(Body="x"), form, 20161)
 
 
-def test_a_deleted_message_takes_its_receipts_and_media_along(talk: MessageClient) -> None:
+def test_a_message_is_deleted_with_its_receipts_and_media(talk: MessageClient) -> None:
     talk.phone()
     media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
     remaining = talk.post(Body="kept")

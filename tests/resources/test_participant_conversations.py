@@ -146,7 +146,7 @@ def test_conversations_in_every_state_are_found_by_sid_page_by_page(
         ({"Identity": "a", "PageSize": "0"}, 20001),
     ],
 )
-def test_exactly_one_of_the_two_is_asked_for(form_api: Api, query: Fields, code: int) -> None:
+def test_exactly_one_of_the_two_is_required(form_api: Api, query: Fields, code: int) -> None:
     form_api.get(PATH, query).refuses(400, code)
 
 
@@ -170,7 +170,7 @@ def test_nothing_found_is_an_empty_page(form_api: Api, foreign_api: Api, server:
         assert page["meta"]["next_page_url"] is None
 
 
-def test_services_are_looked_at_alone(server: Server, api: Api, service_api: Api) -> None:
+def test_services_are_matched_separately(server: Server, api: Api, service_api: Api) -> None:
     identity = unique("both")
     first, second = (
         ConversationClient.make(server, api),
@@ -183,6 +183,6 @@ def test_services_are_looked_at_alone(server: Server, api: Api, service_api: Api
         assert [each["conversation_sid"] for each in found] == [room.sid]
 
 
-def test_there_is_nothing_but_the_list(form_api: Api) -> None:
+def test_only_listing_is_supported(form_api: Api) -> None:
     form_api.post(PATH, Identity="a").refuses(405, 20004)
     form_api.delete(PATH).refuses(405, 20004)

@@ -235,7 +235,7 @@ def test_a_number_of_the_account_is_no_address(server: Server, room: Conversatio
         refuses(room, {ADDRESS: ours, PROXY_ADDRESS: PROXY}, 50407)
 
 
-def test_an_account_with_a_list_of_numbers_sends_from_these_alone(server: Server) -> None:
+def test_an_account_with_a_list_of_numbers_sends_only_from_these(server: Server) -> None:
     sid, token = server.make_account()
     ours = phone_number()
     server.set_numbers(sid, ours, f"whatsapp:{ours}")
@@ -382,7 +382,7 @@ def test_a_participant_of_elsewhere_looks_like_a_missing_one(
     room.fetch(member)
 
 
-def test_participants_are_listed_in_the_order_in_which_they_came(room: ConversationClient) -> None:
+def test_participants_are_listed_in_order_of_creation(room: ConversationClient) -> None:
     made = [room.add({"Identity": name, "DateCreated": "2020-01-01"}) for name in "edcba"]
     path: str | None = f"{room.path}?PageSize=2"
     found = []

@@ -205,7 +205,7 @@ def test_a_participant_that_leaves_keeps_its_receipt(talk: MessageClient) -> Non
 
 
 @pytest.mark.promise("reference/quirks.md", "for REST and client SDKs alike, and answers 404")
-def test_a_receipt_without_a_status_is_not_there(talk: MessageClient) -> None:
+def test_a_receipt_without_a_status_is_not_found(talk: MessageClient) -> None:
     phones = [talk.phone() for _ in range(3)]
     message = talk.post(Body="x")
     talk.settle()

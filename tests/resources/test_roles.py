@@ -91,7 +91,7 @@ def test_a_list_is_in_the_order_of_creation(api: Api) -> None:
 
 
 @pytest.mark.parametrize("kind", ["service", "conversation"])
-def test_every_permission_of_a_type_is_taken(form_api: Api, kind: str) -> None:
+def test_every_permission_of_a_type_is_accepted(form_api: Api, kind: str) -> None:
     names = sorted(PERMISSIONS[RoleType(kind)])
     made = make(form_api, Type=kind.upper(), Permission=[*names, *names])
     assert made["type"] == kind
@@ -229,7 +229,9 @@ def test_a_default_role_cannot_be_deleted_while_it_is_one(api: Api) -> None:
     service.delete(f"/Roles/{old}").expect(204)
 
 
-def test_roles_of_another_place_are_not_there(api: Api, service_api: Api, foreign_api: Api) -> None:
+def test_roles_of_another_service_are_not_found(
+    api: Api, service_api: Api, foreign_api: Api
+) -> None:
     sid = make(service_api)["sid"]
     for place in (api, foreign_api, new_service_api(api)):
         for answer in (

@@ -122,7 +122,7 @@ def test_a_webhook_of_each_target_is_shown_as_documented(hooks: Hooks, target: s
 
 
 @pytest.mark.parametrize("target", FORMS)
-def test_the_replay_is_shown_where_it_was_asked_for(hooks: Hooks, target: str) -> None:
+def test_the_replay_is_shown_where_it_was_requested(hooks: Hooks, target: str) -> None:
     hook = hooks.attach({**FORMS[target], REPLAY: 7})
     assert hook["configuration"] == {**SHOWN[target], "replay_after": 7}
     changed = hooks.turn(hook, {REPLAY: 9, **FORMS[target]}).expect(200)
@@ -137,14 +137,14 @@ def test_a_replay_begins_at_an_index(hooks: Hooks, text: str) -> None:
 @pytest.mark.parametrize(
     ("method", "shown"), [("get", "GET"), ("GET", "GET"), ("Post", "POST"), ("post", "POST")]
 )
-def test_the_method_is_taken_in_any_case(hooks: Hooks, method: str, shown: str) -> None:
+def test_the_method_is_accepted_in_any_case(hooks: Hooks, method: str, shown: str) -> None:
     hook = hooks.attach({**FORMS["webhook"], METHOD: method})
     assert hook["configuration"]["method"] == shown
     assert hooks.turn(hook, {METHOD: "get"}).expect(200)["configuration"]["method"] == "GET"
 
 
 @pytest.mark.parametrize("target", ["WEBHOOK", "Trigger", "STUDIO"])
-def test_the_target_is_taken_in_any_case(hooks: Hooks, target: str) -> None:
+def test_the_target_is_accepted_in_any_case(hooks: Hooks, target: str) -> None:
     form = {**FORMS[target.lower()], "Target": target}
     assert hooks.attach(form)["target"] == target.lower()
 
@@ -317,7 +317,7 @@ def test_a_webhook_is_found_in_its_conversation_only(hooks: Hooks, foreign_api: 
     assert hooks.listed() == []
 
 
-def test_a_closed_conversation_takes_webhooks_too(hooks: Hooks) -> None:
+def test_a_closed_conversation_accepts_webhooks(hooks: Hooks) -> None:
     hooks.api.post(f"/Conversations/{hooks.sid}", State="closed").expect(200)
     hook = hooks.attach(FORMS["webhook"])
     hooks.turn(hook, {METHOD: "get"}).expect(200)

@@ -112,7 +112,7 @@ def test_a_bad_value_is_refused(
     refuses(server, service, PATH, {"LogEnabled": "true", name: text}, code)
 
 
-def test_the_longest_texts_are_taken(service: Api) -> None:
+def test_the_longest_texts_are_accepted(service: Api) -> None:
     form = {"NewMessage.Template": "ü" * 512, "NewMessage.Sound": "ü" * 128}
     shown = service.post(PATH, form).expect(200)["new_message"]
     assert shown == {"enabled": False, "template": "ü" * 512, "sound": "ü" * 128}

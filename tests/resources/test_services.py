@@ -140,7 +140,7 @@ def test_a_deleted_default_service_is_replaced_by_an_empty_one(server: Server) -
     assert ("accountChanged", own.sid) in names
 
 
-def test_services_of_another_account_are_not_there(api: Api, foreign_api: Api) -> None:
+def test_services_of_another_account_are_not_found(api: Api, foreign_api: Api) -> None:
     sid = new_service_api(api).prefix.rpartition("/")[2]
     foreign_api.get(f"/Services/{sid}").refuses(404, 20404)
     foreign_api.delete(f"/Services/{sid}").refuses(404, 20404)

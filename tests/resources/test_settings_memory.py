@@ -20,7 +20,7 @@ def own(server: Server) -> Api:
     return Api(server.base_url, *server.make_account())
 
 
-def test_another_default_service_counts_at_once(server: Server) -> None:
+def test_another_default_service_applies_at_once(server: Server) -> None:
     api = own(server)
     services = [api.post("/Services", FriendlyName="x").expect(201)["sid"] for _ in range(2)]
     for number in range(CHANGES):
@@ -67,7 +67,7 @@ def test_a_removed_role_is_not_assigned(server: Server) -> None:
     api.close()
 
 
-def test_changes_count_at_once_while_others_write_and_read(server: Server) -> None:
+def test_changes_apply_at_once_under_concurrent_reads_and_writes(server: Server) -> None:
     account = server.make_account()
     api = Api(server.base_url, *account)
     services = [api.post("/Services", FriendlyName="x").expect(201)["sid"] for _ in range(2)]

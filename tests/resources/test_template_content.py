@@ -203,7 +203,7 @@ def test_a_null_character_is_refused(own: Api, talk: MessageClient) -> None:
     own.post("/parlour/v1/ContentTemplates", types).refuses(400, 20001)
 
 
-def test_a_form_that_clients_cannot_read_is_not_shown_to_them(
+def test_a_form_that_clients_cannot_parse_is_hidden_from_them(
     own: Api, talk: MessageClient
 ) -> None:
     """A regression: one such form made an SDK fail for all templates."""

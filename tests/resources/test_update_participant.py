@@ -126,9 +126,7 @@ def test_an_invalid_date_is_rejected(room: ConversationClient, name: str, text: 
 
 
 @pytest.mark.parametrize("name", DATE_NAMES)
-def test_a_date_whose_plus_was_not_encoded_is_understood(
-    room: ConversationClient, name: str
-) -> None:
+def test_a_date_with_an_unencoded_plus_is_accepted(room: ConversationClient, name: str) -> None:
     member = room.chat()
     answer = room.api.post(
         f"{room.path}/{member['sid']}",
@@ -151,7 +149,7 @@ def test_an_update_without_dates_is_dated_now(room: ConversationClient) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_role_of_conversations_is_taken(room: ConversationClient, kind: str) -> None:
+def test_a_conversation_role_is_accepted(room: ConversationClient, kind: str) -> None:
     member, role = room.of_kind(kind), make_role(room.api)
     room.accepts(member, {"RoleSid": role}, {"role_sid": role})
     default = room.default_role()
@@ -313,7 +311,7 @@ def loose(names: tuple[str, ...]) -> set[str]:
 
 
 @pytest.mark.parametrize(("kind", "names"), PAIRS)
-def test_any_two_parameters_are_taken_together(
+def test_any_two_parameters_are_accepted_together(
     room: ConversationClient, kind: str, names: tuple[str, ...]
 ) -> None:
     member = room.of_kind(kind)
@@ -323,7 +321,7 @@ def test_any_two_parameters_are_taken_together(
 
 
 @pytest.mark.parametrize("kind", MORE)
-def test_all_parameters_are_taken_together(room: ConversationClient, kind: str) -> None:
+def test_all_parameters_are_accepted_together(room: ConversationClient, kind: str) -> None:
     member = room.of_kind(kind)
     room.say(2)
     form, expected = combined(room, member, (*EVERY, *MORE[kind]))
@@ -373,7 +371,7 @@ def test_unknown_parameters_are_ignored_next_to_known_ones(room: ConversationCli
     room.accepts(member, form, {"attributes": "[1]"})
 
 
-def test_of_a_parameter_sent_twice_the_last_one_counts(room: ConversationClient) -> None:
+def test_the_last_of_repeated_parameters_applies(room: ConversationClient) -> None:
     room.accepts(room.chat(), {"Attributes": ["{", "[2]"]}, {"attributes": "[2]"})
 
 

@@ -279,7 +279,7 @@ def test_muting_is_no_update_of_the_participant(seat: Seat) -> None:
 # --- In which state
 
 
-def test_a_closed_conversation_is_still_shown_but_takes_no_change(seat: Seat) -> None:
+def test_a_closed_conversation_is_readable_but_rejects_changes(seat: Seat) -> None:
     seat.api.post(f"/Conversations/{seat.room.sid}", State="closed").expect(200)
     shown = seat.fetch()
     assert (shown["conversation_state"], shown["timers"]) == ("closed", {})
@@ -293,7 +293,7 @@ def test_a_closed_conversation_is_still_shown_but_takes_no_change(seat: Seat) ->
 # --- Delete and list
 
 
-def test_removing_it_takes_the_user_out_of_the_conversation(seat: Seat) -> None:
+def test_removing_it_removes_the_participant(seat: Seat) -> None:
     seat.room.say(1)
     seat.update(LastReadMessageIndex="0", NotificationLevel="muted")
     answer = seat.api.delete(seat.path)
@@ -331,5 +331,5 @@ def test_conversations_are_listed_in_the_order_in_which_the_user_joined(
     )
 
 
-def test_there_is_no_create(seat: Seat) -> None:
+def test_creating_is_not_supported(seat: Seat) -> None:
     seat.api.post(f"/Users/{seat.identity}/Conversations").refuses(405, 20004)

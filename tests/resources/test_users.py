@@ -138,7 +138,7 @@ def test_the_missing_identity_is_named(api: Api) -> None:
     assert error["message"] == "Missing required parameter Identity in the post body"
 
 
-def test_the_longest_values_are_taken(form_api: Api) -> None:
+def test_the_longest_values_are_accepted(form_api: Api) -> None:
     identity = unique("ü").ljust(256, "ü")
     attributes = '"' + "x" * 16382 + '"'
     made = form_api.post("/Users", Identity=identity, Attributes=attributes).expect(201)
@@ -188,7 +188,7 @@ def test_an_update_without_a_known_parameter_is_refused(
     assert form_api.get(f"/Users/{user['sid']}").expect(200) == user
 
 
-def test_a_missing_user_comes_before_a_bad_parameter(form_api: Api) -> None:
+def test_a_missing_user_precedes_an_invalid_parameter(form_api: Api) -> None:
     form_api.post("/Users/nobody", Attributes="{").refuses(404, 20404)
     form_api.post("/Users/nobody").refuses(404, 20404)
     form_api.request("PUT", "/Users/nobody").refuses(405, 20004)

@@ -213,7 +213,7 @@ def test_a_secret_may_contain_a_colon(server: Server) -> None:
         ask(own, Login(login.name, "a").header, "GET", "/v1/Conversations").refuses(401, 20003)
 
 
-def test_credentials_in_two_headers_let_in_whom_the_first_one_names(server: Server) -> None:
+def test_the_first_of_two_authorization_headers_applies(server: Server) -> None:
     right = Login(server.account_sid, server.auth_token).header
     wrong = Login(server.account_sid, secrets.token_hex(16)).header
     head = "GET /v1/Conversations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"

@@ -176,7 +176,7 @@ def test_an_account_with_many_hosts_leaves_idle_connections_to_others(
     run(ask())
 
 
-def test_a_hanging_target_takes_its_own_turns_only(run: Any) -> None:
+def test_a_hanging_target_uses_only_its_own_slots(run: Any) -> None:
     most = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
 
     async def ask() -> None:

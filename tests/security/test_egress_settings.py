@@ -75,7 +75,7 @@ def test_permitted_targets_by_settings(settings: dict[str, Any], reached: set[st
     ],
     ids=["beside a developer", "not to private addresses", "but to listed ones"],
 )
-def test_a_server_calls_whom_its_settings_allow(
+def test_a_server_calls_only_permitted_targets(
     tmp_path: Path, environment: dict[str, str], is_reached: bool
 ) -> None:
     with Server(tmp_path / "data", env=environment) as server, Receiver(tmp_path) as receiver:

@@ -34,7 +34,7 @@ def secret_of(key_sid: str, account_sid: str) -> str | None:
     return KNOWN.get((key_sid, account_sid))
 
 
-def test_the_token_they_are_made_from_is_let_in() -> None:
+def test_the_token_they_are_made_from_is_accepted() -> None:
     assert FORGE.made({}) == GOOD
     token = verify(GOOD, secret_of=secret_of, now_ms=NOW * 1000)
     assert (token.identity, token.account_sid, token.key_sid) == ("alice", ACCOUNT, OWN.sid)
@@ -112,7 +112,7 @@ def outcome(token: str) -> AccessToken | AccessTokenRefused:
 
 
 @given(header=st.dictionaries(NAMES | st.text(), JSON), changed=st.dictionaries(NAMES, JSON))
-def test_any_json_is_let_in_or_refused_and_nothing_else_is_raised(
+def test_any_json_is_accepted_or_rejected_without_other_exceptions(
     header: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     good_header, claims = FORGE.good()

@@ -34,7 +34,9 @@ def forge(server: Server) -> Callable[[], Forge]:
     return lambda: Forge(*keys, service_sid, int(time.time()))
 
 
-def test_the_token_they_are_made_from_is_let_in(server: Server, forge: Callable[[], Forge]) -> None:
+def test_the_token_they_are_made_from_is_accepted(
+    server: Server, forge: Callable[[], Forge]
+) -> None:
     with Socket.to(server) as socket:
         assert socket.init(forge().made({})).header["status"]["code"] == 200
 

@@ -243,7 +243,7 @@ def typing(socket: Socket, sid: str) -> tuple[int, str]:
     return frame.header["http_status"]["code"], text
 
 
-def test_the_conversations_of_another_user_are_not_there(talk: Talk, stranger: Socket) -> None:
+def test_the_conversations_of_another_user_are_not_found(talk: Talk, stranger: Socket) -> None:
     alice = talk.api.get("/Users/alice").expect(200)["sid"]
     for way in ("", "/Items"):
         path = f"/v3/Maps/{alice}.myConversations{way}"

@@ -17,10 +17,10 @@ from tests.security.tenants.intruder_and_victim import Pair
 from tests.security.tenants.targets import ServerTarget
 from tests.security.test_tenants import (  # noqa: F401 - they run here with another server.
     _victim_is_as_it_was,
-    test_a_foreign_sid_and_one_that_was_never_made_are_answered_alike,
-    test_a_foreign_sid_in_a_parameter_is_as_good_as_one_that_was_never_made,
-    test_a_page_token_is_of_use_in_its_own_list_alone,
-    test_a_twin_that_appears_changes_nothing_that_is_shown,
+    test_a_foreign_sid_in_a_parameter_is_like_an_unassigned_one,
+    test_a_foreign_sid_is_answered_like_an_unassigned_one,
+    test_a_new_twin_changes_no_response,
+    test_a_page_token_is_valid_in_its_own_list_only,
     test_an_owner_can_do_everything_without_effect_on_others,
     test_names_taken_in_another_account_are_free,
     test_the_twins_login_finds_nothing_where_the_victims_sids_are_named,

@@ -21,7 +21,7 @@ from tests.security.test_realtime_access import (  # noqa: F401 - as above.
     test_a_subscription_fails_as_to_one_that_was_never_made,
     test_an_object_looks_like_one_that_was_never_made,
     test_no_event_of_a_conversation_is_sent_to_strangers,
-    test_the_conversations_of_another_user_are_not_there,
+    test_the_conversations_of_another_user_are_not_found,
     test_user_information_stays_in_its_service,
 )
 from tests.security.test_row_security import server  # noqa: F401 - without the first wall.

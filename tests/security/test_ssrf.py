@@ -167,7 +167,7 @@ def test_numbers_are_never_given_to_the_resolver() -> None:
         assert network.resolved == ([] if host.address is not None else [host.name])
 
 
-def test_the_guard_lets_public_targets_through() -> None:
+def test_the_guard_permits_public_targets() -> None:
     """Otherwise a guard that refuses everything would pass all of the above."""
     for url, address, port in [
         ("http://public.test/", "8.8.8.8", 80),
@@ -185,7 +185,7 @@ def test_the_guard_lets_public_targets_through() -> None:
         assert isinstance(error, EgressFailed)
 
 
-def test_the_certificate_is_asked_for_in_the_name_and_not_the_address() -> None:
+def test_the_certificate_is_requested_by_name_and_not_by_address() -> None:
     network, _ = try_to_reach(GUARDED, "https://Public.test.:8443/")
     assert network.server_names == ["public.test"]
     network, _ = try_to_reach(GUARDED, "http://public.test/")

@@ -203,13 +203,13 @@ def test_there_is_no_other_parameter_with_a_url() -> None:
     assert found == set(PARAMETERS)
 
 
-def test_with_the_guard_no_parameter_leads_anywhere(tmp_path: Path) -> None:
+def test_with_the_guard_no_parameter_reaches_a_target(tmp_path: Path) -> None:
     accepted = attack(tmp_path / "data", GUARDED, CORPUS["targets"], is_reached=False)
     assert set(accepted) == set(PARAMETERS)
     assert min(accepted.values()) >= 120
 
 
-def test_without_the_guard_every_parameter_leads_there(tmp_path: Path) -> None:
+def test_without_the_guard_every_parameter_reaches_its_target(tmp_path: Path) -> None:
     accepted = attack(tmp_path / "data", UNGUARDED, REFUSED, is_reached=True)
     assert set(accepted) == set(PARAMETERS)
     assert min(accepted.values()) >= 120

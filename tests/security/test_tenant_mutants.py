@@ -128,7 +128,7 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.mark.timeout(240)
-def test_every_condition_counts_where_stores_are_asked(folder: Path) -> None:
+def test_every_condition_matters_in_the_stores(folder: Path) -> None:
     probe = Probe()
     with probe.attached():
         target = LocalTarget(folder / "stores")

@@ -52,7 +52,7 @@ def assert_none(wrong: list[str]) -> None:
     assert not wrong, f"{len(wrong)} cells:\n" + "\n".join(each[:1000] for each in wrong[:10])
 
 
-def test_a_twin_that_appears_changes_nothing_that_is_shown(pair: Pair) -> None:
+def test_a_new_twin_changes_no_response(pair: Pair) -> None:
     assert owner_actions.dump(pair.target, pair.bystander) == pair.shown_before
 
 
@@ -85,7 +85,7 @@ def test_the_twins_login_finds_nothing_where_the_victims_sids_are_named(
     assert_none(run(pair.target, rejected_logins.as_the_twin(pair, login)))
 
 
-def test_a_foreign_sid_and_one_that_was_never_made_are_answered_alike(pair: Pair) -> None:
+def test_a_foreign_sid_is_answered_like_an_unassigned_one(pair: Pair) -> None:
     shown = owner_actions.dump(pair.target, pair.victim)
 
     assert_none(run(pair.target, pair.matrix.positions()))
@@ -94,11 +94,11 @@ def test_a_foreign_sid_and_one_that_was_never_made_are_answered_alike(pair: Pair
     assert owner_actions.dump(pair.target, pair.victim) == shown
 
 
-def test_a_foreign_sid_in_a_parameter_is_as_good_as_one_that_was_never_made(pair: Pair) -> None:
+def test_a_foreign_sid_in_a_parameter_is_like_an_unassigned_one(pair: Pair) -> None:
     assert_none(run(pair.target, pair.matrix.parameters()))
 
 
-def test_a_page_token_is_of_use_in_its_own_list_alone(pair: Pair) -> None:
+def test_a_page_token_is_valid_in_its_own_list_only(pair: Pair) -> None:
     assert_none(run(pair.target, rejected_logins.page_tokens(pair)))
 
 

@@ -183,7 +183,7 @@ def test_websockets_of_users_count_in_the_cap_on_all_connections(
     assert not any(is_closed(each) for each in busy)
 
 
-def test_an_account_whose_requests_do_not_end_keeps_no_other_out(
+def test_an_account_with_endless_requests_does_not_block_others(
     trusting: Server, stack: ExitStack
 ) -> None:
     other = requests.Session()
@@ -236,7 +236,7 @@ def test_a_user_with_all_websockets_keeps_no_other_user_and_no_request_out(
     assert returned["code"] == 200
 
 
-def test_an_http_request_gets_the_place_of_a_websocket_before_its_init(
+def test_an_http_request_displaces_a_websocket_before_its_init(
     trusting: Server, stack: ExitStack
 ) -> None:
     token = make_token(trusting, "alice")
@@ -254,9 +254,7 @@ def test_an_http_request_gets_the_place_of_a_websocket_before_its_init(
         assert user.connection.ping().wait(SECONDS_MAX)
 
 
-def test_an_http_request_gets_the_place_of_a_websocket_that_is_ending(
-    trusting: Server, stack: ExitStack
-) -> None:
+def test_an_http_request_displaces_a_closing_websocket(trusting: Server, stack: ExitStack) -> None:
     """The client of the displaced WebSocket does not respond to its close frame."""
     alice, bob = (make_token(trusting, name) for name in ("alice", "bob"))
     for _ in range(SOCKETS_MAX - 1):

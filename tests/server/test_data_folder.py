@@ -177,9 +177,7 @@ def test_a_compressed_backup_is_rejected_with_a_remedy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [each for each in COMMANDS if SID in each])
-def test_a_command_for_an_account_that_is_not_there_fails(
-    tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
+def test_a_command_for_a_missing_account_fails(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     _run("account", "create", "--data", str(tmp_path))
     done = _run(*arguments, "--data", str(tmp_path))
     assert done.exit_code == 1, done.stdout

@@ -279,7 +279,7 @@ def test_a_backup_with_another_key_in_the_folder_is_refused(tmp_path: Path) -> N
     assert CliRunner().invoke(main, arguments).exit_code == 0
 
 
-def test_a_restored_store_knows_its_key(tmp_path: Path) -> None:
+def test_a_restored_store_accepts_its_key(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data", account_sid=ACCOUNT, auth_token=TOKEN)
     fingerprint = _start(settings)
     backup = str(tmp_path / "b")
@@ -294,7 +294,7 @@ def test_a_restored_store_knows_its_key(tmp_path: Path) -> None:
         _start(restored)
 
 
-def test_a_moved_store_takes_no_other_key(tmp_path: Path) -> None:
+def test_a_moved_store_accepts_no_other_key(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data", account_sid=ACCOUNT, auth_token=TOKEN)
     fingerprint, target = _start(settings), shared().make_database()
     arguments = ["--from", f"sqlite:{settings.data}", "--to", target, "--json"]

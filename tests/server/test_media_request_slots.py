@@ -25,7 +25,7 @@ def small() -> Iterator[Server]:
         yield running
 
 
-def test_bodies_that_do_not_come_take_no_places(small: Server) -> None:
+def test_missing_bodies_take_no_slots(small: Server) -> None:
     with ExitStack() as stack:
         for _ in range(2 * PLACES):
             slow = stack.enter_context(RawConnection(small))
@@ -37,7 +37,7 @@ def test_bodies_that_do_not_come_take_no_places(small: Server) -> None:
 
 
 @pytest.mark.parametrize("path", [MEDIUM, f"{MEDIUM}/Content"])
-def test_lookups_give_their_places_back(small: Server, path: str) -> None:
+def test_lookups_release_their_slots(small: Server, path: str) -> None:
     with RawConnection(small) as wire:
         for _ in range(2 * PLACES):
             wire.ask(wire.get(path)).expect(404)
@@ -45,7 +45,7 @@ def test_lookups_give_their_places_back(small: Server, path: str) -> None:
         wire.ask(wire.get("/v1/Conversations")).expect(200)
 
 
-def test_lookups_without_a_place_get_429() -> None:
+def test_lookups_without_a_slot_get_429() -> None:
     none = ["--concurrent-requests-per-account-max", "0"]
     with Server(args=none, program=[UNCHECKED]) as full, RawConnection(full) as wire:
         for target in ("/v1/Conversations", MEDIUM, f"{MEDIUM}/Content"):

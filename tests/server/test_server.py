@@ -115,7 +115,7 @@ def test_a_key_file_that_others_can_read_is_refused() -> None:
 
 
 @pytest.mark.promise("--concurrent-requests-per-account-max", 429)
-def test_more_than_it_can_take_is_refused_with_a_time_to_come_back() -> None:
+def test_requests_beyond_the_capacity_are_rejected_with_a_retry_after() -> None:
     with Server(env={"PARLOUR_CONCURRENT_REQUESTS_PER_ACCOUNT_MAX": "1"}) as server:
         refused = []
 

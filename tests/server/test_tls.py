@@ -226,7 +226,7 @@ def test_files_that_are_no_pair_are_refused(folder: Path) -> None:
     assert f"cannot read {missing}: No such file" in _refused(missing, key)
 
 
-def test_a_key_with_a_passphrase_is_refused_and_not_asked_for(folder: Path) -> None:
+def test_a_key_with_a_passphrase_is_rejected_without_a_prompt(folder: Path) -> None:
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
 
     key = serialization.load_pem_private_key((folder / "server.key").read_bytes(), None)

@@ -180,7 +180,7 @@ def test_a_source_that_changed_in_between_is_noticed(
     assert "account is not the same on both sides" in done.stderr
 
 
-def test_a_target_that_is_not_empty_is_left_alone(source: tuple[Server, ObservedState]) -> None:
+def test_a_target_that_is_not_empty_is_not_changed(source: tuple[Server, ObservedState]) -> None:
     server, _ = source
     target = shared().make_database()
     _lines(_move(server, target))

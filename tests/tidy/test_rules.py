@@ -87,7 +87,7 @@ def test_every_skip_names_a_rule_and_a_reason() -> None:
     assert wrong == []
 
 
-def test_every_skip_is_of_use() -> None:
+def test_every_skip_is_needed() -> None:
     used = {skip for name in NAMES for skip in of_repository(name).used}
 
     assert [skip for skip in _skips() if skip not in used] == []
@@ -96,7 +96,7 @@ def test_every_skip_is_of_use() -> None:
 LOOP = "while True:  # tidy: bounded{}\n    step()"
 
 
-def test_a_skip_with_a_reason_takes_its_finding_off() -> None:
+def test_a_skip_with_a_reason_removes_its_finding() -> None:
     rule = next(rule for rule in RULES if rule.name == "bounded")
     sources = Sources.of({"a.py": LOOP.format(" - the process ends it")})
 
@@ -107,7 +107,7 @@ def test_a_skip_with_a_reason_takes_its_finding_off() -> None:
 
 
 @pytest.mark.parametrize("rest", ["", " - ", " the process ends it"])
-def test_a_skip_without_a_reason_takes_nothing_off(rest: str) -> None:
+def test_a_skip_without_a_reason_removes_nothing(rest: str) -> None:
     rule = next(rule for rule in RULES if rule.name == "bounded")
 
     assert judge(rule, Sources.of({"a.py": LOOP.format(rest)})).findings != []

@@ -125,7 +125,7 @@ def test_accounts_beyond_those_that_are_measured_share_one_part() -> None:
     assert not throttle.has_credit("one more")
 
 
-def test_work_for_several_accounts_is_taken_out_in_equal_parts() -> None:
+def test_work_of_several_accounts_is_dequeued_in_equal_shares() -> None:
     async def scenario() -> None:
         place = Place(is_busy=True)
 

@@ -52,7 +52,7 @@ def test_the_account_of_a_dropped_endpoint_is_searched_when_it_is_due() -> None:
     assert lanes.endpoints.take_due_searches(LATER) == []
 
 
-def test_an_endpoint_that_is_found_due_takes_the_place_of_one_that_is_not() -> None:
+def test_a_due_endpoint_replaces_one_that_is_not_due() -> None:
     lanes = Lanes()
     for number in range(KNOWN_MAX):
         lanes.schedule_found((LARGE, url_of(number)), LATER, NOW)

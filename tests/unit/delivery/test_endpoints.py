@@ -93,7 +93,7 @@ def test_lanes_of_one_account_leave_memory_for_others() -> None:
     assert any(lane.endpoint.key[0] == "AC2" for lane in send_all(lanes))
 
 
-def test_endpoints_that_wait_for_room_are_looked_at_when_there_is_some(
+def test_endpoints_without_room_are_polled_when_there_is_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(limits, "LANES_MAX", 4)

@@ -370,7 +370,7 @@ def test_rows_that_were_read_before_they_were_sent_are_not_loaded() -> None:
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_a_lane_whose_rows_are_all_done_is_polled_again_if_there_is_more(is_whole: bool) -> None:
+def test_a_finished_lane_is_polled_again_if_more_is_on_disk(is_whole: bool) -> None:
     lanes = Lanes()
     lanes.schedule_poll((ACCOUNT, URL), 1)
     endpoint = lanes.due_poll(NOW)

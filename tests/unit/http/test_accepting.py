@@ -45,7 +45,7 @@ async def turns_until_all_are_in() -> int:
     return turns
 
 
-def test_many_that_come_at_once_wait_for_few_turns_of_the_loop() -> None:
+def test_many_simultaneous_clients_wait_for_few_turns_of_the_loop() -> None:
     turns = uvloop.run(turns_until_all_are_in())
 
     assert turns < CLIENTS / 4

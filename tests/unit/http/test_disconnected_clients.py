@@ -82,7 +82,7 @@ READS: dict[str, Any] = {"whole": read_body, "pieces": read_pieces}
 
 
 @pytest.mark.parametrize("reads", READS)
-def test_a_body_that_was_not_taken_is_dropped_with_its_client(reads: str) -> None:
+def test_an_unread_body_is_dropped_with_its_client(reads: str) -> None:
     async def run() -> None:
         started, disconnected, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 

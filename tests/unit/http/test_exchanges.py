@@ -95,7 +95,7 @@ def uncollected() -> Iterator[None]:
     [GET[:-2] + b"X: " + b"x" * 20_000, POST % 900_000 + b"x" * 20_000],
     ids=["head", "body"],
 )
-def test_a_connection_that_ends_amid_a_request_is_freed_at_once(sent: bytes) -> None:
+def test_a_connection_closed_during_a_request_is_freed_at_once(sent: bytes) -> None:
     async def never(_: Request) -> None:
         raise AssertionError("the request is not whole")
 
@@ -113,7 +113,7 @@ def test_a_connection_that_ends_amid_a_request_is_freed_at_once(sent: bytes) -> 
 
 @pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("waits_for", ["body", "piece", "sent"])
-def test_a_connection_that_ends_amid_its_work_is_freed_at_once(waits_for: str) -> None:
+def test_a_connection_closed_during_its_work_is_freed_at_once(waits_for: str) -> None:
     async def run() -> int:
         before = count()
         waits = asyncio.Event()

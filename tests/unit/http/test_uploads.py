@@ -86,7 +86,7 @@ def count(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("failure", [ApiError(20404, path="/x"), ApiError(20429), Busy()])
-def test_a_refused_row_takes_its_file_along(tmp_path: Path, failure: Exception) -> None:
+def test_a_file_is_removed_with_its_rejected_row(tmp_path: Path, failure: Exception) -> None:
     assert upload_into(tmp_path, failure) == 0
 
 

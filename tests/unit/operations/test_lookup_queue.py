@@ -12,7 +12,7 @@ from parlour.operations.lookup_queue import LookupQueue
 from parlour.vocabulary import limits
 
 
-def test_names_of_addresses_are_taken_round_robin() -> None:
+def test_names_of_addresses_are_served_round_robin() -> None:
     queue = LookupQueue()
     for number in range(100):
         assert queue.add("attacker", f"x{number}")
@@ -120,7 +120,7 @@ ADDED = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), max_size=80)
 
 
 @given(ADDED, st.integers(1, 12), st.integers(1, 30))
-def test_every_accepted_name_is_taken_round_robin(
+def test_every_accepted_name_is_served_round_robin(
     added: list[tuple[int, int]], size: int, count: int
 ) -> None:
     queue = LookupQueue(waiting_max=size)
@@ -148,7 +148,7 @@ ARRIVALS = st.lists(
 
 
 @given(ARRIVALS)
-def test_every_accepted_name_is_taken_within_the_maximum_of_batches(
+def test_every_accepted_name_is_served_within_the_maximum_of_batches(
     arrivals: list[list[tuple[int, int]]],
 ) -> None:
     queue = LookupQueue(waiting_max=40)

@@ -69,7 +69,7 @@ def official(**more: Any) -> OfficialToken:
     return OfficialToken(ACCOUNT, KEY, SECRET, grants=[grant], identity="alice", **more)
 
 
-def test_a_token_of_the_official_helper_is_let_in() -> None:
+def test_a_token_of_the_official_helper_is_accepted() -> None:
     began = int(time.time())
     token = checked(official(ttl=60).to_jwt(), now_ms=began * 1000)
     assert began + 60 <= token.expires_ms / 1000 <= time.time() + 60
@@ -204,7 +204,7 @@ def test_empty_members_of_the_grant_are_absent(empty: str | None) -> None:
     assert checked(theirs(claims)) == checked(theirs(good()))
 
 
-def test_the_longest_identity_and_endpoint_are_let_in() -> None:
+def test_the_longest_identity_and_endpoint_are_accepted() -> None:
     claims = good()
     claims["grants"]["identity"] = "ä" * limits.IDENTITY_CHARS_MAX
     claims["grants"]["chat"]["endpoint_id"] = "x" * limits.ENDPOINT_ID_CHARS_MAX
@@ -214,7 +214,7 @@ def test_the_longest_identity_and_endpoint_are_let_in() -> None:
     assert refused(mine(identity="ä" * 257)) == 20106
 
 
-def test_the_longest_token_is_let_in() -> None:
+def test_the_longest_token_is_accepted() -> None:
     claims = good() | {"more": ""}
     # Three characters of claims are four of the token.
     room = (limits.ACCESS_TOKEN_CHARS_MAX - len(theirs(claims))) // 4 * 3

@@ -349,7 +349,7 @@ def test_an_entry_that_is_neither_network_nor_name_is_an_error(entry: str) -> No
         ("", False),
     ],
 )
-def test_private_addresses_are_allowed_where_only_this_machine_can_ask(
+def test_private_addresses_are_allowed_on_a_loopback_server(
     listening_on: str, is_local: bool
 ) -> None:
     policy = default_policy(listening_on, ["10.9.0.0/16"])

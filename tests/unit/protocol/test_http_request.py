@@ -286,7 +286,7 @@ def test_a_request_is_read_with_pipelined_bytes() -> None:
     assert all(each.keep_alive for each in found)
 
 
-def test_of_repeated_headers_the_first_counts() -> None:
+def test_the_first_of_repeated_headers_applies() -> None:
     headers = dict(one(head(b"X: 1", b"x:2", b"X:\t3 ")).headers)
     assert headers[b"x"] == b"1"
     assert dict(one(head(b"X:\t1 \t")).headers)[b"x"] == b"1"

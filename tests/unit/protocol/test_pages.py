@@ -52,7 +52,7 @@ def described(
     )
 
 
-def test_nothing_asked_is_the_first_page() -> None:
+def test_an_empty_query_is_the_first_page() -> None:
     assert page_request({}) == PageRequest(0, 50, None)
 
 
@@ -104,7 +104,7 @@ def test_a_token_leads_to_its_position(key: int | str, *, backwards: bool) -> No
     assert page_request({"PageToken": [token]}).backwards is backwards
 
 
-def test_a_token_is_of_no_use_in_another_place() -> None:
+def test_a_token_is_invalid_in_another_list() -> None:
     token = TOKENS.write(PLACE, PagePosition(1, "CH1"))
     for list_context in ("", "AC2/IS1/Conversations/activity", PLACE + "CH1"):
         with pytest.raises(ApiError, match=r"Invalid PageToken\."):

@@ -224,7 +224,7 @@ def draw_outcome(draw: Draw) -> AttemptOutcome:
     return choices[int(draw.fraction() * len(choices))]
 
 
-def test_an_endpoint_that_always_fails_is_asked_a_fixed_number_of_times() -> None:
+def test_an_endpoint_that_always_fails_gets_a_fixed_number_of_attempts() -> None:
     now_ms, retry_count, attempts = NOW_MS, 0, 0
     while True:
         attempts += 1

@@ -306,7 +306,7 @@ def test_an_odd_url_is_checked_as_it_is(url: str) -> None:
     assert not is_signed(KEY, url, sign(KEY, url + "x"))
 
 
-def test_a_json_body_has_to_be_the_signed_one() -> None:
+def test_a_json_body_must_match_its_signature() -> None:
     url = URL + "&bodySHA256=" + hash_body(JSON_BODY)
     signature = sign(KEY, url)
     assert is_signed_json(KEY, url, signature, JSON_BODY)

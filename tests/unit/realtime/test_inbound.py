@@ -30,7 +30,7 @@ MESSAGE = Frame(Opcode.BINARY, b"x").serialize(mask=True)
 
 
 @given(st.lists(frames, max_size=6), st.lists(st.integers(0, 400_000), max_size=8), st.booleans())
-def test_a_stream_is_cut_where_frames_end_however_it_comes(
+def test_a_stream_is_split_at_frame_ends_for_any_chunks(
     sent: list[bytes], places: list[int], takes_at_once: bool
 ) -> None:
     stream = b"".join(sent)

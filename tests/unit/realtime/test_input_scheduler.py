@@ -73,7 +73,7 @@ def test_one_socket_takes_one_part_in_a_turn() -> None:
     asyncio.run(scenario())
 
 
-def test_a_user_with_many_sockets_lets_others_in_between() -> None:
+def test_sockets_of_a_busy_user_alternate_with_others() -> None:
     async def scenario() -> None:
         scheduler = InputScheduler()
         many = [Sending(scheduler, ALICE, 100, BYTES) for _ in range(100)]

@@ -30,7 +30,7 @@ def test_reads_that_are_done_in_one_go_run_in_different_turns_of_the_loop() -> N
     asyncio.run(scenario())
 
 
-def test_an_account_with_many_reads_lets_others_in_between() -> None:
+def test_reads_of_a_busy_account_alternate_with_others() -> None:
     async def scenario() -> None:
         scheduler, done = ReadScheduler(), []
 
@@ -47,7 +47,7 @@ def test_an_account_with_many_reads_lets_others_in_between() -> None:
     asyncio.run(scenario())
 
 
-def test_a_user_with_many_reads_lets_other_users_of_the_account_in_between() -> None:
+def test_reads_of_a_busy_user_alternate_with_other_users_of_the_account() -> None:
     async def scenario() -> None:
         scheduler, done = ReadScheduler(), []
 
@@ -67,7 +67,7 @@ def test_a_user_with_many_reads_lets_other_users_of_the_account_in_between() -> 
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_a_turn_comes_back_from_a_failure_and_from_a_waiter_that_went_away(
+def test_a_turn_is_released_after_a_failure_and_a_cancelled_waiter(
     concurrency: int,
 ) -> None:
     async def scenario() -> None:

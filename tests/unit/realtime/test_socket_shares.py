@@ -103,7 +103,7 @@ class Server:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 1000)), max_size=80))
-def test_each_socket_gets_the_place_that_a_scan_of_all_sockets_finds(
+def test_each_socket_gets_the_slot_that_a_scan_of_all_sockets_finds(
     steps: list[tuple[bool, int]],
 ) -> None:
     server = Server()
@@ -135,7 +135,7 @@ def test_all_that_keep_coming_end_with_equal_shares(
 
 
 @pytest.mark.parametrize(("total_max", "per_account_max"), [(5, 9), (9, 5)])
-def test_a_user_that_has_all_places_is_refused_and_gives_its_newest_to_another(
+def test_a_user_with_all_slots_is_rejected_and_gives_its_newest_to_another(
     total_max: int, per_account_max: int
 ) -> None:
     alice, bob = USERS[0], USERS[1]
@@ -148,7 +148,7 @@ def test_a_user_that_has_all_places_is_refused_and_gives_its_newest_to_another(
     assert [each.displaced for each in sockets if each] == [0, 0, 0, 1, 1]
 
 
-def test_two_accounts_that_have_all_places_give_some_to_a_third() -> None:
+def test_two_accounts_with_all_slots_give_some_to_a_third() -> None:
     server = Server(8, 6)
     for user in (USERS[0], USERS[3]):
         for _ in range(4):
@@ -176,7 +176,7 @@ def test_at_the_limit_with_equal_shares_the_next_is_rejected() -> None:
     assert server.come(USERS[1]) is None
 
 
-def test_a_socket_that_never_got_a_place_gives_none_back() -> None:
+def test_a_socket_without_a_slot_releases_none() -> None:
     server = Server(1, 1)
     assert server.come(USERS[0]) is not None
     server.shares.release(Socket(USERS[0]))

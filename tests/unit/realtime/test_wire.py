@@ -40,7 +40,7 @@ def test_frames_are_unmasked_by_the_compiled_function() -> None:
 
 
 @given(messages)
-def test_where_it_is_not_compiled_frames_are_read_all_the_same(message: bytes) -> None:
+def test_frames_are_read_without_the_compiled_function(message: bytes) -> None:
     frame = Frame(Opcode.BINARY, message).serialize(mask=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wire, "apply_mask", interpreted)
