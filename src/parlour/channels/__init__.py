@@ -1,1 +1,1 @@
-"""The outside messaging world: what carries a message to a phone."""
+"""Messaging channels outside the chat, such as SMS: the sink and the carriers."""

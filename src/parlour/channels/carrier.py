@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class OutboundMessage(msgspec.Struct, frozen=True):
     """One message for one recipient.
 
-    ``reference`` is the receipt's sid: the same again after a crash, so that a carrier can tell
-    a repetition. ``sender`` is None where the channel needs none; ``media`` is a JSON array.
+    ``reference`` is the receipt's SID: the same after a crash, so that a carrier can detect a
+    duplicate. ``sender`` is None where the channel needs none; ``media`` is a JSON array.
     """
 
     reference: str
@@ -28,7 +28,7 @@ class OutboundMessage(msgspec.Struct, frozen=True):
 
 
 class Carrier(Protocol):
-    """Sends messages to the outside."""
+    """Sends messages to recipients outside the chat."""
 
     async def send(self, outbound: OutboundMessage) -> list[StatusReport]:
         """Send one message; return its reports so far, in order.

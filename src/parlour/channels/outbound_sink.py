@@ -1,11 +1,11 @@
 """The sink of outbound messages: passes them to the carrier, and records its reports.
 
-The event has the recipients, the receipt whether the message was handed over: a receipt without a
-status was not, as far as is known. So a crash at any point repeats at most the hand-over in
-progress, under the same reference, and loses none.
+The event has the recipients; the receipt of each shows whether the message was sent: a receipt
+without a status is pending. So a crash at any point repeats at most the messages in flight, under
+the same references, and loses none.
 
-Messages of one binding (sender and recipient) are sent one after the other, in the order of the
-conversation; different bindings do not wait for each other.
+Messages of one binding (sender and recipient) are sent sequentially, in the order of the
+conversation; different bindings are sent concurrently.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class OutboundSink:
     """Sends messages through a carrier and records their status."""
 
     name: Final = "outbound"
-    # A receipt that was never handed over is due, however old its event is.
+    # A receipt without a status is pending, regardless of the age of its event.
     reads_from_start: Final = True
 
     def __init__(self, store: Store, carrier: Carrier) -> None:

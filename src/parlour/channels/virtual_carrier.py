@@ -26,7 +26,7 @@ class VirtualCarrier:
 
 
 def _prefix(outbound: OutboundMessage) -> str:
-    """Return the SID prefix of a channel; a group's is that of plain texts."""
+    """Return the SID prefix of a channel; group messages have the prefix of SMS."""
     if outbound.type == addresses.WHATSAPP:
         return sids.WHATSAPP_MESSAGE
     if outbound.type == addresses.SMS and outbound.media is not None and not outbound.is_in_group:

@@ -1,9 +1,9 @@
 """The dispatcher: reads the event log in order and passes every event to every sink.
 
-Each sink has a loop and a position of its own, so one that fails or is slow delays no other. The
-position is checkpointed after the events were handled: after a crash in between they are handled
-again, and none is lost. That is at-least-once delivery; an idempotent sink makes it exactly once. A
-wake-up after a commit is only a hint: the fallback polling interval is ``DISPATCH_POLL_MS``.
+Each sink has a separate loop and position, so a failing or slow sink delays no other. The position
+is checkpointed after the events were handled: after a crash in between they are handled again, and
+none is lost. That is at-least-once delivery; an idempotent sink makes it exactly once. A wake-up
+after a commit is only a hint: the fallback polling interval is ``DISPATCH_POLL_MS``.
 
 Where several processes serve the same data, each sink runs in one of them, for a lease term
 (``store/leases.py``). The term starts at the last checkpoint; at its end the sink drops its memory.
@@ -52,7 +52,7 @@ class Sink(Protocol):
         ...
 
     async def handle(self, events: list[Event]) -> bool:
-        """Act on the events it wants, in order; once it returns they are done.
+        """Process the events that concern it, in order; once it returns they are done.
 
         Returns whether to checkpoint their position at once: not if they had no effect, nor if the
         sink wrote the position itself, in its own transaction. After an error the same events are
@@ -107,6 +107,12 @@ class SharedBatch:
 
 class SinkRunner:
     """One sink, its position in the log and its lease term."""
+
+    # A term: find the position -> start the sink -> steps -> end the sink -> last checkpoint.
+    #
+    # Invariant: ``_checkpointed <= position``, and all events up to ``position`` were handled.
+    # Events between the two are handled again after a crash. ``position`` is meaningless without a
+    # term: another process may have advanced the checkpoint, so each term reads it again.
 
     def __init__(self, store: Store, sink: Sink, lease: Lease, tail: SharedBatch) -> None:
         self.sink = sink
@@ -194,7 +200,7 @@ class Dispatcher:
         poll_ms: int = limits.DISPATCH_POLL_MS,
         retry_ms: int = limits.SINK_RETRY_MS,
     ) -> None:
-        """``poll_ms``: the fallback polling interval; ``retry_ms``: the pause after an error.
+        """``poll_ms``: the fallback polling interval; ``retry_ms``: the backoff after an error.
 
         ``lease`` makes the lease of a name; without it no other process serves this store.
         """
@@ -239,7 +245,7 @@ class Dispatcher:
             await runner.lease.stop()
 
     async def _run(self, runner: SinkRunner) -> None:
-        """Run one sink until the stop. Errors are retried after a pause."""
+        """Run one sink until the stop. Errors are retried after ``retry_ms``."""
         while not self._stopping.is_set():
             try:
                 if await runner.try_start_term():

@@ -33,7 +33,10 @@ _SECONDS: Final = limits.HINT_MS_MAX / 1000
 
 
 class Hints:
-    """Publishes the commits of this node, and receives those of others."""
+    """Publishes the commits of this node, and receives the commits of other nodes."""
+
+    # Two tasks with a connection each, which reconnect ``_SECONDS`` after an error. Hints during an
+    # outage are lost, so the subscriber wakes the readers once after each reconnect.
 
     def __init__(
         self,
@@ -49,23 +52,23 @@ class Hints:
         self._typed = typed
         self._typing: deque[bytes] = deque(maxlen=limits.TYPING_QUEUE_MAX)
         self._committed = False
-        self._news = asyncio.Event()
+        self._publish_wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Start. Redis need not be available yet."""
-        loops = (self._tell(), self._listen())
+        loops = (self._run_publisher(), self._run_subscriber())
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     def committed(self) -> None:
         """Publish a commit of this node, soon. Never waits."""
         self._committed = True
-        self._news.set()
+        self._publish_wanted.set()
 
-    def publish_typing(self, said: bytes) -> None:
+    def publish_typing(self, payload: bytes) -> None:
         """Publish a typing payload; the oldest in the queue is dropped when it is full."""
-        self._typing.append(said)
-        self._news.set()
+        self._typing.append(payload)
+        self._publish_wanted.set()
 
     async def stop(self) -> None:
         """Cancel the tasks and wait for their end."""
@@ -82,11 +85,11 @@ class Hints:
             retry_on_timeout=False,
         )
 
-    async def _tell(self) -> None:
+    async def _run_publisher(self) -> None:
         client = self._client()
         while True:  # Ends when it is cancelled.
-            await self._news.wait()
-            self._news.clear()
+            await self._publish_wanted.wait()
+            self._publish_wanted.clear()
             try:
                 async with asyncio.timeout(_SECONDS):
                     await self._publish(client)
@@ -109,34 +112,34 @@ class Hints:
             pipeline.publish(CHANNEL, self._node)
         await pipeline.execute()
 
-    async def _listen(self) -> None:
+    async def _run_subscriber(self) -> None:
         while True:  # Ends when it is cancelled.
             try:
-                async with self._client() as client, client.pubsub() as heard:
-                    await heard.subscribe(CHANNEL, TYPING_CHANNEL)
+                async with self._client() as client, client.pubsub() as pubsub:
+                    await pubsub.subscribe(CHANNEL, TYPING_CHANNEL)
                     self._wake()  # Hints published in the meantime were missed.
-                    await self._hear(heard)
+                    await self._receive(pubsub)
             except _BROKEN as error:
                 log.warning("hint_subscription_failed", error=repr(error))
                 await asyncio.sleep(_SECONDS)
 
-    async def _hear(self, heard: redis.client.PubSub) -> None:
-        is_asked = False
-        while True:  # Ends when the connection breaks or is silent, or it is cancelled.
-            said = await heard.get_message(timeout=_SECONDS)
-            if said is None:
-                if is_asked:
+    async def _receive(self, pubsub: redis.client.PubSub) -> None:
+        is_pinged = False
+        while True:  # Ends when the connection breaks or times out, or it is cancelled.
+            received = await pubsub.get_message(timeout=_SECONDS)
+            if received is None:
+                if is_pinged:
                     # The connection is dead, and the kernel would not notice for minutes.
                     raise TimeoutError("Redis does not answer")
-                await heard.ping()
-                is_asked = True
+                await pubsub.ping()
+                is_pinged = True
                 continue
-            is_asked = False
-            if said["type"] != "message":
+            is_pinged = False
+            if received["type"] != "message":
                 continue
-            node, _, typed = said["data"].partition(b" ")
+            node, _, typed = received["data"].partition(b" ")
             if node != self._node:
-                if said["channel"] == TYPING_CHANNEL.encode():
+                if received["channel"] == TYPING_CHANNEL.encode():
                     self._typed(typed)
                 else:
                     self._wake()

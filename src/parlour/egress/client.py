@@ -1,15 +1,13 @@
-"""The only outbound HTTP client: it decides on the address at the moment it connects.
+"""The only outbound HTTP client: checks the target address when it connects.
 
-A name is resolved here, once; the answer is judged (`protocol/egress_policy.py`), and the
-connection goes to exactly an address that was judged. There is no second look-up between,
-so a name that changes its address gains nothing. `Host` and the certificate's name stay
-the name. Redirects are not followed, proxies of the environment are not used, there are
-no cookies, and nothing is decompressed: `Accept-Encoding: identity` is sent, and a body
-that comes encoded all the same is handed on as it is.
+A name is resolved once; the policy checks the addresses (`protocol/egress_policy.py`), and the
+connection goes to exactly a checked address. There is no second lookup in between, so DNS rebinding
+has no effect. `Host` and the server name of TLS remain the name of the URL. Redirects are not
+followed, proxies of the environment are not used, there are no cookies, and bodies are never
+decompressed: `Accept-Encoding: identity` is sent, and an encoded body is passed on unchanged.
 
-Why not a client library: measured on the same machine, a webhook over a kept connection
-costs httpx 2 to 4 ms of processor time, httpcore 1.2 to 2.4 ms and this file about 0.1 ms.
-See docs/explanation/egress.md.
+Why not a client library: on the same machine a webhook over a reused connection costs httpx 2 to
+4 ms of CPU time, httpcore 1.2 to 2.4 ms and this file about 0.1 ms. See docs/explanation/egress.md.
 """
 
 from __future__ import annotations
@@ -72,12 +70,12 @@ _OWN_HEADERS: Final = frozenset({"host", "content-length", "transfer-encoding", 
 
 @dataclass(frozen=True, slots=True)
 class OutboundRequest:
-    """One request to make. `Host`, `Content-Length` and credentials are written for it.
+    """One request. The client adds `Host`, `Content-Length` and credentials.
 
-    `timeout_ms` covers everything from the look-up of the name to the last byte read. Before that,
-    the request may wait `slot_wait_ms_max` for a slot of its account. Requests for which
-    `is_caller_waiting` have slots of their own. `may_send` is called last of all, right before
-    the request is written, since much may have happened since it was made.
+    `timeout_ms` covers the time from the name lookup to the last byte read. Before that, the
+    request may wait `slot_wait_ms_max` for a slot of its account. Requests with `is_caller_waiting`
+    have separate slots. `may_send` is called immediately before the request is written: the lease
+    may have expired since the request was made.
     """
 
     method: str
@@ -94,7 +92,7 @@ class OutboundRequest:
 
 @dataclass(frozen=True, slots=True)
 class OutboundResponse:
-    """What came back: header names in lower case, and the first bytes of the body."""
+    """A response: header names in lower case, and the first bytes of the body."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -103,11 +101,11 @@ class OutboundResponse:
     is_truncated: bool
 
     def header(self, name: str) -> str | None:
-        """The first header of this lower-case name, or None."""
+        """Return the first header of this lower-case name, or None."""
         return next(iter(self.every(name)), None)
 
     def every(self, name: str) -> list[str]:
-        """All headers of this lower-case name, in order."""
+        """Return all headers of this lower-case name, in order."""
         return [value for key, value in self.headers if key == name]
 
 
@@ -115,7 +113,7 @@ class OutboundResponse:
 
 
 class _ConnectionPool:
-    """One scheme, host and port: its kept connections."""
+    """The idle connections to one scheme, host and port, and the number of current requests."""
 
     __slots__ = ("idle", "users")
 
@@ -125,7 +123,18 @@ class _ConnectionPool:
 
 
 class Egress:
-    """Sends requests to whom the policy allows; use it as an async context manager."""
+    """Sends requests to targets that the policy allows; use it as an async context manager."""
+
+    # Life of a connection in the pool:
+    #
+    #   opened in ``_open_connection``, used by one request at a time, then by ``_keep``
+    #     usable, and the account has room  -> idle in the pool of its target
+    #     otherwise                         -> aborted
+    #   idle, taken by ``_take_idle``       -> used again (aborted if too old or closed)
+    #   idle for IDLE_CONNECTION_MS_MAX     -> aborted by ``_sweep``
+    #
+    # Invariants: ``_idle_count`` and the sum of ``_idle_of`` are the number of connections in all
+    # ``idle`` lists. A pool is in ``_targets`` while it has users or idle connections.
 
     def __init__(
         self,
@@ -142,8 +151,8 @@ class Egress:
         self._connect = connect_directly if connect is None else connect
         self._make_tls = make_tls_context if tls is None else tls
         self._tls: ssl.SSLContext | None = None
-        self._turns = RequestSlots(limits.OUTBOUND_REQUESTS_MAX)
-        self._awaited_turns = RequestSlots(limits.OUTBOUND_AWAITED_REQUESTS_MAX)
+        self._slots = RequestSlots(limits.OUTBOUND_REQUESTS_MAX)
+        self._awaited_slots = RequestSlots(limits.OUTBOUND_AWAITED_REQUESTS_MAX)
         self._targets: dict[tuple[str, str, int], _ConnectionPool] = {}
         self._open: set[OutboundConnection] = set()
         self._idle_count = 0
@@ -162,7 +171,7 @@ class Egress:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection; the transports close in the next turn of the loop."""
+        """Close all connections; the transports close in the next iteration of the event loop."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in tuple(self._open):
@@ -170,7 +179,7 @@ class Egress:
         await asyncio.sleep(0)
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
-        """The answer to one request. Raises EgressRefused or EgressFailed."""
+        """Return the response to a request. Raises EgressRefused or EgressFailed."""
         assert_outside_transaction()
         url = request.url
         key = (url.scheme, url.host.name, url.port)
@@ -179,30 +188,30 @@ class Egress:
             target = self._targets[key] = _ConnectionPool()
         target.users += 1
         try:
-            turns = self._awaited_turns if request.is_caller_waiting else self._turns
-            turn = await self._take_turn(turns, request, key)
+            slots = self._awaited_slots if request.is_caller_waiting else self._slots
+            slot = await self._acquire_slot(slots, request, key)
             try:
                 async with asyncio.timeout(request.timeout_ms / 1000):
-                    answer = await self._exchange(request, target)
-                    again = self._authenticated(request, answer)
-                    return answer if again is None else await self._exchange(again, target)
+                    response = await self._exchange(request, target)
+                    again = self._authenticated(request, response)
+                    return response if again is None else await self._exchange(again, target)
             except TimeoutError:
                 raise EgressFailed("timeout", CODE_TIMEOUT) from None
             finally:
-                turns.release(turn)
+                slots.release(slot)
         finally:
             target.users -= 1
             self._forget_unused(key, target)
 
     def _authenticated(
-        self, request: OutboundRequest, answer: OutboundResponse
+        self, request: OutboundRequest, response: OutboundResponse
     ) -> OutboundRequest | None:
-        """The request once more, for a receiver that asked for Digest: this once."""
+        """Return the request with Digest credentials if the response demands them, or None."""
         url = request.url
-        if answer.status != _UNAUTHORIZED or url.credentials is None:
+        if response.status != _UNAUTHORIZED or url.credentials is None:
             return None
         authorization = answer_challenge(
-            answer.every("www-authenticate"),
+            response.every("www-authenticate"),
             url.credentials,
             request.method,
             url.target,
@@ -213,10 +222,12 @@ class Egress:
         return replace(request, headers={**request.headers, "Authorization": authorization})
 
     @staticmethod
-    async def _take_turn(turns: RequestSlots, request: OutboundRequest, target: Hashable) -> Share:
+    async def _acquire_slot(
+        slots: RequestSlots, request: OutboundRequest, target: Hashable
+    ) -> Share:
         most = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
         try:
-            return await turns.acquire(request.account_sid, target, request.slot_wait_ms_max, most)
+            return await slots.acquire(request.account_sid, target, request.slot_wait_ms_max, most)
         except TimeoutError:
             raise EgressFailed("busy", CODE_CONNECT) from None
 
@@ -230,8 +241,8 @@ class Egress:
             try:
                 return await self._ask(connection, written, request, target, started)
             except StaleConnection:
-                # It was closed while we wrote, as kept connections are. If the request was
-                # read all the same, the receiver knows the second one by its token.
+                # The receiver closed the idle connection. Retry once on a new one; if the first
+                # request was received after all, its idempotency token identifies the duplicate.
                 pass
         connection = await self._open_connection(request.url, request.account_sid)
         try:
@@ -254,7 +265,7 @@ class Egress:
             connection.abort()
             raise
         now = asyncio.get_running_loop().time()
-        answer = OutboundResponse(
+        response = OutboundResponse(
             status=connection.status,
             headers=_read_headers(connection.headers),
             body_start=bytes(connection.body),
@@ -262,9 +273,9 @@ class Egress:
             is_truncated=connection.is_truncated,
         )
         self._keep(connection, target, request.account_sid, now)
-        return answer
+        return response
 
-    # Connections kept for the next request.
+    # Idle connections.
 
     def _take_idle(self, target: _ConnectionPool) -> OutboundConnection | None:
         oldest = asyncio.get_running_loop().time() - limits.CONNECTION_AGE_MS_MAX / 1000
@@ -291,7 +302,10 @@ class Egress:
             self._sweep_later()
 
     def _has_idle_room(self, account_sid: str) -> bool:
-        """Whether one more can be kept, in exchange for one of another account that has most."""
+        """Return whether one more connection may stay idle, if need be by evicting another.
+
+        It is evicted from the account that has the most.
+        """
         if self._idle_count < limits.IDLE_CONNECTIONS_MAX:
             return True
         [(most_of, most)] = self._idle_of.most_common(1)
@@ -377,11 +391,11 @@ class Egress:
         peer = transport.get_extra_info("peername")
         if peer is not None and ip_address(peer[0]) != address:
             connection.abort()
-            raise AssertionError("The connection went to another address than the one judged.")
+            raise AssertionError("The connection goes to another address than the checked one.")
         return connection
 
     def _tls_context(self) -> ssl.SSLContext:
-        # Made at the first need: reading the trusted certificates takes a while.
+        # Created lazily: reading the trusted certificates is slow.
         if self._tls is None:
             self._tls = self._make_tls()
         return self._tls

@@ -1,9 +1,8 @@
-"""One outbound HTTP/1.1 connection: writes a request, reads one answer within its limits.
+"""One outbound HTTP/1.1 connection: writes a request, reads its response within limits.
 
-The bytes of an answer are read by llhttp, in its strict mode. Whatever the other side
-sends, this side keeps a bounded number of them: the head, the first bytes of the body,
-and nothing of a trailer. A connection is used again only if its last answer ended where
-HTTP says it ends and not one byte came after it.
+Responses are parsed by llhttp, in its strict mode. The memory is bounded: the head and the first
+bytes of the body are stored, trailers are not. A connection is reused only if its last response was
+complete by HTTP's framing and no byte followed it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ CODE_CERTIFICATE_EXPIRED: Final = 11236
 CODE_CERTIFICATE_ISSUER: Final = 11237
 CODE_TIMEOUT: Final = 50076
 
-# OpenSSL's numbers for what is wrong with a certificate.
+# OpenSSL's verification error numbers (X509_V_ERR_*).
 _CERTIFICATE_CODES: Final = {
     9: CODE_CERTIFICATE_EXPIRED,
     10: CODE_CERTIFICATE_EXPIRED,
@@ -41,10 +40,9 @@ _CHUNKING_FACTOR: Final = 8
 
 
 class EgressFailed(Exception):  # noqa: N818 - it is an outcome that callers expect.
-    """The request had no answer: the kind of failure, and its code for the log.
+    """The request got no response: the kind of failure, and its code for the log.
 
-    Kinds: dns, connect, tls, timeout, protocol, and busy: our own turns were all taken,
-    and nothing was sent.
+    Kinds: dns, connect, tls, timeout, protocol, and busy: no slot was free, and nothing was sent.
     """
 
     def __init__(self, kind: str, code: int, detail: str = "") -> None:
@@ -54,12 +52,12 @@ class EgressFailed(Exception):  # noqa: N818 - it is an outcome that callers exp
         self.detail = detail
 
 
-class StaleConnection(Exception):  # noqa: N818 - a kept connection is expected to end so.
-    """The connection was closed before it gave any byte of an answer."""
+class StaleConnection(Exception):  # noqa: N818 - the expected end of an idle connection.
+    """The connection was closed before the first byte of a response."""
 
 
 class Connect(Protocol):
-    """How a connection to one address is made; raises OSError if it is not."""
+    """Opens a connection to one address; raises OSError if that fails."""
 
     async def __call__(
         self,
@@ -69,7 +67,7 @@ class Connect(Protocol):
         tls: ssl.SSLContext | None,
         server_name: str | None,
     ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
-        """The transport and protocol of a connection to exactly this address."""
+        """Return the transport and protocol of a connection to exactly this address."""
         ...
 
 
@@ -80,7 +78,7 @@ async def connect_directly(
     tls: ssl.SSLContext | None,
     server_name: str | None,
 ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
-    """Connect to an address that is a number already, so that nothing is looked up."""
+    """Connect to a numeric address, without any name lookup."""
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return await loop.create_connection(
@@ -89,7 +87,7 @@ async def connect_directly(
 
 
 def make_tls_context(*, checks_certificates: bool = True) -> ssl.SSLContext:
-    """A TLS context with the system's trusted certificates, or one that trusts anybody."""
+    """Return a TLS context with the system's trusted certificates, or without verification."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     if not checks_certificates:
@@ -99,7 +97,7 @@ def make_tls_context(*, checks_certificates: bool = True) -> ssl.SSLContext:
 
 
 def tls_failure(error: ssl.SSLError) -> EgressFailed:
-    """The failure that a TLS error means."""
+    """Return the failure for a TLS error."""
     if isinstance(error, ssl.SSLCertVerificationError):
         code = _CERTIFICATE_CODES.get(error.verify_code, CODE_CERTIFICATE_ISSUER)
         return EgressFailed("tls", code, error.verify_message)
@@ -107,39 +105,54 @@ def tls_failure(error: ssl.SSLError) -> EgressFailed:
 
 
 class OutboundConnection(asyncio.Protocol):
-    """A connection that asks one request at a time."""
+    """A connection that sends one request at a time.
+
+    ``asyncio.Protocol`` calls ``connection_made``, ``data_received`` and ``connection_lost``;
+    ``httptools.HttpResponseParser`` calls the ``on_…`` methods during ``feed_data``.
+    """
+
+    # States, by ``_waiter`` and ``is_usable``:
+    #
+    #   state    waiter   is_usable  becomes
+    #   open     none     True       waiting: ``ask``
+    #   waiting  pending  False      open: the response is complete and allows keep-alive
+    #                                spent: any other response, a limit, a protocol error
+    #   spent    none     False      closed: ``abort`` by the pool
+    #   closed   none     False      final
+    #
+    # Bytes that arrive in state open belong to no request: the connection is aborted.
 
     def __init__(self, registry: set[OutboundConnection]) -> None:
-        """Make one that adds itself to the registry while it is open."""
+        """``registry``: contains the connection while it is open."""
         self._registry = registry
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._parser: httptools.HttpResponseParser
         self.is_usable = False
         self.opened_at = self.idle_since = 0.0
-        # For whom it was used last; it counts as theirs while it is kept.
+        # The account of the last request; the idle connection counts towards its limit.
         self.account_sid = ""
-        self._expect_answer(0)
+        self._expect_response(0)
 
-    def _expect_answer(self, read_bytes_max: int) -> None:
+    def _expect_response(self, read_bytes_max: int) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = bytearray()
         self.is_truncated = False
         self._read_bytes_max = read_bytes_max
         self._wire_bytes = 0
-        self._interim_answers = 0
+        self._interim_responses = 0
         self._has_head = False
         self._parser = httptools.HttpResponseParser(self)
 
     async def ask(self, written: bytes, read_bytes_max: int) -> None:
-        """Send a request and read its answer into `status`, `headers` and `body`.
+        """Send a request and read its response into `status`, `headers` and `body`.
 
-        Raises EgressFailed, or StaleConnection if nothing at all came back.
+        Raises EgressFailed, or StaleConnection if the connection was closed without a byte.
         """
         if self._transport is None or self._transport.is_closing():
             raise StaleConnection
-        self._expect_answer(read_bytes_max)
+        self._expect_response(read_bytes_max)
         self._waiter = asyncio.get_running_loop().create_future()
         self.is_usable = False
         self._transport.write(written)
@@ -149,7 +162,7 @@ class OutboundConnection(asyncio.Protocol):
             self._waiter = None
 
     def abort(self) -> None:
-        """Close at once; what is not sent yet is not sent."""
+        """Close at once; unsent bytes are discarded."""
         self.is_usable = False
         if self._transport is not None:
             self._transport.abort()
@@ -170,19 +183,19 @@ class OutboundConnection(asyncio.Protocol):
         self.is_usable = False
         self._finish(EgressFailed("protocol", CODE_PROTOCOL, detail))
 
-    # What the transport says.
+    # Callbacks of the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember the transport, so that it can be closed whatever happens next."""
+        """Store the transport and register the connection, so that it will be closed."""
         self._transport = cast("asyncio.Transport", transport)
         self._registry.add(self)
         self.opened_at = asyncio.get_running_loop().time()
         self.is_usable = True
 
     def data_received(self, data: bytes) -> None:
-        """Read a part of the answer."""
+        """Parse a part of the response."""
         if not self._is_waiting:
-            # Nobody asked: which request this would answer is anybody's guess.
+            # No request is in flight: these bytes could be taken for the response to the next one.
             self.abort()
             return
         room = limits.RESPONSE_HEAD_BYTES_MAX - self._wire_bytes
@@ -190,7 +203,8 @@ class OutboundConnection(asyncio.Protocol):
         if self._has_head or len(data) <= room:
             self._feed(data)
         else:
-            # One packet may hold the rest of the head and much of the body.
+            # One chunk may contain the rest of the head and much of the body: only the head counts
+            # towards its limit.
             self._feed(data[:room])
             if self._has_head:
                 self._feed(data[room:])
@@ -198,7 +212,7 @@ class OutboundConnection(asyncio.Protocol):
                 self._fail("headers too large")
         most = limits.RESPONSE_HEAD_BYTES_MAX + _CHUNKING_FACTOR * self._read_bytes_max
         if self._is_waiting and self._wire_bytes > most:
-            # Trailers or the small print of chunks, without end.
+            # Endless trailers or chunk extensions.
             self.is_truncated = True
             self._finish()
 
@@ -209,7 +223,7 @@ class OutboundConnection(asyncio.Protocol):
             self._fail("not an HTTP answer")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the answer: this is where it ends, or where it is torn."""
+        """Complete a response without a length, or fail the request."""
         self.is_usable = False
         self._registry.discard(self)
         if self._has_head and exc is None and self._ends_with_connection():
@@ -223,26 +237,26 @@ class OutboundConnection(asyncio.Protocol):
         names = {name.lower() for name, _ in self.headers}
         return b"content-length" not in names and b"transfer-encoding" not in names
 
-    # What the parser says. It swallows exceptions of its callbacks, so they raise none.
+    # Callbacks of the parser. It swallows their exceptions, so they raise none.
 
     def on_message_begin(self) -> None:
-        """Notice an answer that nobody asked for, right behind the one that was."""
+        """Detect a second response in the same chunk: the connection must not be reused."""
         if not self._is_waiting:
             self.is_usable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, but not a trailer."""
+        """Store a header, but not a trailer."""
         if not self._has_head:
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Keep the status; an interim one is not the head of the answer."""
+        """Store the status; an interim response (1xx) is not the head."""
         if self._is_waiting:
             self.status = self._parser.get_status_code()
             self._has_head = self.status >= 200
 
     def on_body(self, body: bytes) -> None:
-        """Keep the start of the body, and end the answer where enough of it was read."""
+        """Store the start of the body; finish early once the limit is exceeded."""
         room = self._read_bytes_max - len(self.body)
         self.body += body[:room]
         if len(body) > room:
@@ -250,7 +264,7 @@ class OutboundConnection(asyncio.Protocol):
             self._finish()
 
     def on_message_complete(self) -> None:
-        """End the answer, or wait for the real one after an interim one."""
+        """Finish the response, or wait for the final one after an interim one."""
         if not self._is_waiting:
             self.is_usable = False
         elif self._has_head:
@@ -258,6 +272,6 @@ class OutboundConnection(asyncio.Protocol):
             self._finish()
         else:
             self.headers.clear()
-            self._interim_answers += 1
-            if self._interim_answers > limits.INTERIM_RESPONSES_MAX:
+            self._interim_responses += 1
+            if self._interim_responses > limits.INTERIM_RESPONSES_MAX:
                 self._fail("too many interim answers")

@@ -1,16 +1,8 @@
-"""Who may send an outbound request, or look up a name, next: accounts in turn, then their targets.
+"""Slots for outbound requests and name lookups, allocated max-min fair to accounts and targets.
 
-A turn is a place of a max-min fair total (`operations/fair_shares.py`). Requests without one wait,
-and those waiting for one target of one account go in the order in which they came. The wait of one
-account does not depend on how many of another's wait, as each is counted for itself.
-
-| state of a request | becomes | when                                                         |
-|--------------------|---------|--------------------------------------------------------------|
-| new                | running | there is a place for its account and target                  |
-| new                | waiting | otherwise                                                    |
-| waiting            | running | a place is given back, and it is its turn                    |
-| waiting            | ended   | its time is over, or it is cancelled                         |
-| running            | ended   | ``release``                                                |
+Requests without a slot wait, in FIFO order for one target of one account
+(`operations/fair_shares.py`). The waiting time of an account does not depend on the number of
+waiting requests of other accounts.
 """
 
 from __future__ import annotations
@@ -28,19 +20,30 @@ if TYPE_CHECKING:
 
 
 class RequestSlots:
-    """A number of places, and who waits for one."""
+    """A bounded number of slots, and the queues of requests that wait for one."""
+
+    # States of a request:
+    #
+    #   state    becomes  when
+    #   new      running  a slot is free for its account and target
+    #   new      waiting  otherwise
+    #   waiting  running  a slot is released, and it is next
+    #   waiting  ended    its timeout expired, or it was cancelled
+    #   running  ended    ``release``
+    #
+    # Invariant: ``_waiting`` has no empty queues; a share demands a slot while it has a queue.
 
     def __init__(self, limit: int) -> None:
-        """``limit``: of all accounts together; one alone has half of it."""
-        self._places = FairShares(limit)
+        """``limit``: of all accounts together; a single account gets half of it."""
+        self._shares = FairShares(limit)
         self._each = max(1, limit // 2)
         self._waiting: dict[Share, deque[asyncio.Future[None]]] = {}
 
     async def acquire(
         self, account_sid: str, target: Hashable, timeout_ms: int, per_target: int = UNLIMITED
     ) -> Share:
-        """A place, to be given back. Raises TimeoutError if there is none within the time."""
-        account = self._places.child(account_sid, self._each, greed=1)
+        """Return a slot, to be released. Raises TimeoutError if none is free in time."""
+        account = self._shares.child(account_sid, self._each, greed=1)
         share = account.child(target, per_target)
         if share not in self._waiting and share.room > 0:
             share.occupy()
@@ -54,19 +57,19 @@ class RequestSlots:
                 await granted
         except BaseException:
             if granted.done() and not granted.cancelled():
-                self.release(share)  # It was given in the moment in which the time was over.
+                self.release(share)  # It was granted at the moment of the timeout.
             else:
                 self._give_up(share, granted)
             raise
         return share
 
     def release(self, share: Share) -> None:
-        """Give a place to those who wait."""
+        """Release a slot and grant the free slots to the next waiting requests."""
         share.release()
         share.discard()
-        while (leaf := self._places.next()) is not None:
+        while (leaf := self._shares.next()) is not None:
             granted = self._waiting[leaf].popleft()
-            # Otherwise it was cancelled in this turn of the loop, and will give up in the next.
+            # Otherwise it was cancelled in this iteration of the event loop; skip it.
             if not granted.done():
                 leaf.occupy()
                 granted.set_result(None)

@@ -1,4 +1,4 @@
-"""Turns host names into addresses for egress, without letting one slow name hold up others."""
+"""Resolves host names for egress, so that a slow name does not delay others."""
 
 from __future__ import annotations
 
@@ -17,55 +17,57 @@ if TYPE_CHECKING:
 
 
 class Resolve(Protocol):
-    """How a host name becomes addresses, as texts; raises OSError if it does not."""
+    """Resolves a host name to addresses, as texts; raises OSError without any."""
 
     async def __call__(self, name: str) -> Sequence[str]:
-        """All addresses of the name, in the order to try them."""
+        """Return all addresses of the name, in the order to try them."""
         ...
 
 
 class SystemResolver:
-    """The system's own resolver, each look-up in a thread of its own.
+    """The resolver of the operating system, with a thread for each lookup.
 
-    Several requests of an account for a name share one look-up. Nothing is remembered afterwards.
-    A look-up cannot be interrupted and may take long, so accounts share the threads: the names of
-    one that hang take half of them at most.
+    Concurrent requests of an account for the same name share one lookup. Results are not cached.
     """
+
+    # getaddrinfo cannot be interrupted and may block for minutes, so the threads are slots that
+    # accounts share: hanging names of one account occupy at most half of them. asyncio's executor
+    # is not used, because it is shared with all other blocking calls and joined at exit.
 
     def __init__(self) -> None:
         self._running: dict[tuple[str, str], asyncio.Future[tuple[str, ...]]] = {}
-        self._turns = RequestSlots(limits.RESOLUTIONS_MAX)
+        self._slots = RequestSlots(limits.RESOLUTIONS_MAX)
 
     async def __call__(self, name: str, account_sid: str = "") -> Sequence[str]:
-        """All addresses of the name. Raises OSError if it has none, or no thread is free."""
+        """Return all addresses. Raises OSError if there are none, or no thread is free."""
         key = (account_sid, name)
         running = self._running.get(key)
         if running is None:
             running = asyncio.ensure_future(self._look_up(name, account_sid))
             self._running[key] = running
             running.add_done_callback(functools.partial(self._forget, key))
-        # Who is waiting may give up; the others still want the answer.
+        # Shielded: one waiter may time out while others still need the result.
         return await asyncio.shield(running)
 
     def _forget(self, key: tuple[str, str], done: asyncio.Future[tuple[str, ...]]) -> None:
         del self._running[key]
         if not done.cancelled():
-            # Mark the error as seen: everybody who waited may be gone by now.
+            # Mark the error as retrieved: all waiters may have timed out.
             done.exception()
 
     async def _look_up(self, name: str, account_sid: str) -> tuple[str, ...]:
         # All waiters have timed out by then. TimeoutError is an OSError.
-        turn = await self._turns.acquire(account_sid, name, limits.WEBHOOK_SECONDS_MAX * 1000)
+        slot = await self._slots.acquire(account_sid, name, limits.WEBHOOK_SECONDS_MAX * 1000)
         try:
             loop = asyncio.get_running_loop()
             found: asyncio.Future[tuple[str, ...]] = loop.create_future()
-            # A daemon, as a look-up cannot be interrupted and must not delay the exit.
+            # A daemon thread, since a lookup cannot be interrupted and must not delay the exit.
             threading.Thread(
                 target=_look_up_here, args=(name, loop, found), name="resolver", daemon=True
             ).start()
             return await found
         finally:
-            self._turns.release(turn)
+            self._slots.release(slot)
 
 
 def _look_up_here(
@@ -77,10 +79,10 @@ def _look_up_here(
         outcome = tuple(dict.fromkeys(str(row[4][0]) for row in rows))
     except OSError as error:
         outcome = error
-    except Exception as error:  # noqa: BLE001 - who waits has to hear of anything.
+    except Exception as error:  # noqa: BLE001 - the waiters must get every error.
         outcome = OSError(str(error))
 
-    def tell() -> None:
+    def set_outcome() -> None:
         if found.done():
             return
         if isinstance(outcome, OSError):
@@ -88,6 +90,6 @@ def _look_up_here(
         else:
             found.set_result(outcome)
 
-    # A loop that was closed meanwhile has nobody left who waits.
+    # The event loop may be closed by now; then there are no waiters.
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(tell)
+        loop.call_soon_threadsafe(set_outcome)
