@@ -1,4 +1,4 @@
-"""Reading the webhook log, and replaying what stands in it."""
+"""Actions of the webhook log: list and fetch attempts, replay deliveries."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class ReplayResult(msgspec.Struct, frozen=True):
-    """What a replay of a range came to.
+    """The result of a replay of a range.
 
-    ``last_attempt_sid`` and ``until_ms`` are what to say to go on when there ``is_more``.
+    If ``is_more``, the next request continues with ``last_attempt_sid`` and ``until_ms``.
     """
 
     deliveries: int
@@ -41,7 +41,7 @@ class ReplayResult(msgspec.Struct, frozen=True):
 
 
 async def list_webhook_attempts(tx: Transaction, call: Call[ListWebhookAttempts]) -> Rows:
-    """A page of the account's attempts, newest first."""
+    """Return a page of the account's attempts, newest first."""
     filters = call.parameters.filters()
     return Rows(
         await webhook_attempt_store.list_attempts(tx, call.scope, filters, call.page_request),
@@ -50,7 +50,7 @@ async def list_webhook_attempts(tx: Transaction, call: Call[ListWebhookAttempts]
 
 
 async def fetch_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> LoggedAttempt:
-    """One attempt."""
+    """Return one attempt."""
     return await _in_path(tx, call)
 
 
@@ -65,7 +65,7 @@ async def _in_path(tx: Transaction, call: Call[Any]) -> LoggedAttempt:
 
 
 async def replay_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> LoggedAttempt:
-    """Make the delivery of an attempt once more, under the same token."""
+    """Reopen the delivery of an attempt, under the same token; return the attempt."""
     logged = await _in_path(tx, call)
     delivery = logged.delivery
     if delivery is None:
@@ -79,11 +79,10 @@ async def replay_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> L
 async def replay_webhook_attempts(
     tx: Transaction, call: Call[ReplayWebhookAttempts]
 ) -> ReplayResult:
-    """Make the deliveries of a range of attempts once more, oldest first."""
-    said = call.parameters
-    given = said.given()
+    """Reopen the deliveries of a range of attempts, oldest first; return how many."""
+    given = call.parameters.given()
     until_ms = given.get("until", tx.now)
-    filters = said.filters()
+    filters = call.parameters.filters()
     bounded = msgspec.structs.replace(
         filters, before_sid=webhook_attempt_store.attempt_sid_at(until_ms)
     )
@@ -93,9 +92,9 @@ async def replay_webhook_attempts(
 async def replay_range(
     tx: Transaction, scope: Scope, filters: AttemptFilters, after_sid: str, until_ms: int
 ) -> ReplayResult:
-    """Reopen what a bounded number of attempts was about; each delivery once."""
+    """Reopen the deliveries of a bounded number of attempts, each delivery once."""
     mark = max(after_sid, filters.from_sid)
-    # Before a position in a list that begins with the newest: the oldest come first.
+    # The list starts with the newest: a backwards page before the mark yields the oldest first.
     request = PageRequest(0, limits.REPLAYED_ATTEMPTS_MAX, PagePosition(mark, mark, backwards=True))
     found = await webhook_attempt_store.list_attempts(tx, scope, filters, request)
     chosen = found[: limits.REPLAYED_ATTEMPTS_MAX]
@@ -118,7 +117,8 @@ async def replay_range(
 async def _emit_replayed(
     tx: Transaction, scope: Scope, subject_sid: str, replayed: list[WebhookDelivery]
 ) -> None:
-    """Tell what delivers: there is something to do that no new event brought."""
+    """Emit the event that makes the webhook sink load the reopened deliveries."""
+    # Only deliveries that were not pending increase the count of pending ones.
     reopened = [each for each in replayed if each.state != webhook_attempt_store.PENDING]
     await tx.emit(
         scope,

@@ -1,4 +1,4 @@
-"""What may be said about the webhook log: which attempts are meant."""
+"""Parameters of the webhook log: the filters of attempts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVENT_NAMES = parsers.enum(*event_names.POST_ACTION, *event_names.PRE_ACTION)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListWebhookAttempts(Parameters):
-    """Filters of the list; all that are given have to fit."""
+    """Filters of the list, combined by AND."""
 
     conversation_sid: str | Unset = form_field("ConversationSid", parsers.sid(sids.CONVERSATION))
     event_type: str | Unset = form_field("EventType", _EVENT_NAMES)
@@ -28,7 +28,7 @@ class ListWebhookAttempts(Parameters):
     until: int | Unset = form_field("Until", timestamps.timestamp())
 
     def filters(self) -> AttemptFilters:
-        """The same, as the store takes it."""
+        """Return the filters of the store."""
         given = self.given()
         bounds = {}
         if "since" in given:
@@ -45,7 +45,7 @@ class ListWebhookAttempts(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayWebhookAttempts(ListWebhookAttempts):
-    """A range: its attempts' deliveries are made again. ``Since`` is required."""
+    """The range of attempts whose deliveries are replayed. ``Since`` is required."""
 
     since: int | Unset = form_field("Since", timestamps.timestamp(), required=True)
     after: str | Unset = form_field("After", parsers.sid(sids.WEBHOOK_ATTEMPT))

@@ -1,7 +1,6 @@
-"""What is shown of an attempt at a webhook: the request, the answer, and what followed.
+"""The JSON of a webhook attempt: its request, its response and the next attempt.
 
-Whatever a URL carries as a user name and password stays out: whoever may read the log need not
-know them.
+User names and passwords in URLs are omitted: readers of the log must not learn them.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ _parameters = msgspec.json.Decoder(dict[str, str])
 
 
 def without_credentials(url: str) -> str:
-    """A URL without user name, password and fragment."""
+    """Return a URL without user name, password and fragment."""
     return _USER_INFO.sub("", url).partition("#")[0]
 
 
 def resource(logged: LoggedAttempt, view: View) -> dict[str, Any]:
-    """One attempt."""
+    """Return one attempt with its URL."""
     root = view.root_url.removesuffix("/v1")
     return {**row(logged), "url": f"{root}/parlour/v1/WebhookAttempts/{logged.sid}"}
 
 
 def row(logged: LoggedAttempt) -> dict[str, Any]:
-    """One attempt, without its own address: what the command line shows."""
+    """Return one attempt without its URL, as the command line shows it."""
     attempt, delivery = logged.attempt, logged.delivery
     next_ms = attempt.next_attempt_ms
     return {
@@ -72,7 +71,7 @@ def _request(delivery: WebhookDelivery, retry_count: int) -> dict[str, Any]:
 
 
 def replayed(made: ReplayResult, _view: View) -> dict[str, Any]:
-    """What a replay of a range came to, and how to go on."""
+    """Return the result of a replay of a range, and the position to continue from."""
     return {
         "replayed": made.deliveries,
         "has_more": made.is_more,

@@ -1,4 +1,4 @@
-"""Removing what stands in the webhook log for long enough; what is pending stays."""
+"""The retention job of the webhook log. Pending deliveries are never deleted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _HOUR_MS: Final = 60 * 60 * 1000
 
-# tidy: account-in-sql - what is too old goes, whose ever it is
+# tidy: account-in-sql - the retention time is the same for all accounts
 EXPIRE_ATTEMPTS = """
 DELETE FROM webhook_attempt WHERE (account_sid, sid) IN (
     SELECT account_sid, sid FROM webhook_attempt
@@ -33,21 +33,21 @@ SELECT date_updated FROM webhook_delivery WHERE state <> 'pending'
 """
 
 
-# tidy: event-for-change - nobody is told that an old line has left the webhook log
+# tidy: event-for-change - no event is emitted when the retention time of a log entry is over
 def retention_job(hours: int) -> Job:
-    """The job that removes what is older than so many hours."""
+    """Return the job that deletes log entries after a retention time in hours."""
     if not 0 <= hours <= limits.WEBHOOK_RETENTION_HOURS_MAX:
         raise ValueError(f"the webhook log cannot be kept for {hours} hours")
-    kept_ms = hours * _HOUR_MS
+    retention_ms = hours * _HOUR_MS
 
     async def next_due_ms(tx: Transaction) -> int | None:
         rows = [await tx.one(OLDEST_ATTEMPT), await tx.one(OLDEST_DELIVERY)]
         dates: list[int] = [row[0] for row in rows if row is not None]
-        # One step is worth its commit only if there is something in it.
-        return min(dates) + kept_ms + limits.RETENTION_SLACK_MS if dates else None
+        # The slack batches deletions: otherwise each expired row would cost a commit.
+        return min(dates) + retention_ms + limits.RETENTION_SLACK_MS if dates else None
 
     async def step(tx: Transaction) -> None:
-        before_ms = tx.now - kept_ms
+        before_ms = tx.now - retention_ms
         await tx.run(EXPIRE_ATTEMPTS, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
         await tx.run(EXPIRE_DELIVERIES, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
 

@@ -1,4 +1,4 @@
-"""The webhook log: where it is and what can be done. It is Parlour's own, not the API's."""
+"""The operations of the webhook log, an extension of Parlour beyond the hosted API."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Deliveries and attempts as rows: what was to be told to whom, and what each request came to.
+"""Rows of webhook deliveries and attempts: each event for one webhook, and each request for it.
 
-Attempts have sids that grow with time (microseconds in hexadecimal, then chance), so a date is a
-place in the list.
+SIDs of attempts ascend with time (microseconds in hexadecimal, then random digits), so a date is a
+position in the list.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ REJECTED: Final = "rejected"
 UNREADABLE: Final = "unreadable"
 
 OUTCOMES: Final = (DELIVERED, RETRYING, FAILED, STOPPED, DROPPED, REJECTED, UNREADABLE)
-"""What an attempt can come to.
+"""The outcomes of an attempt.
 
-``delivered``: taken (2xx). ``retrying``: failed, and another one follows. ``failed``: failed, and
-none follows. ``stopped``: 410, or its webhook was removed. ``dropped``: no request was made, there
-were too many waiting. ``rejected``: a pre-action webhook refused the action. ``unreadable``: no
-request was made, the event in the log cannot be read by this version.
+``delivered``: 2xx. ``retrying``: failed, and a retry follows. ``failed``: failed, and no retry
+follows. ``stopped``: 410, or the webhook was removed. ``dropped``: no request was made, as too many
+deliveries were pending. ``rejected``: a pre-action webhook rejected the action. ``unreadable``: no
+request was made, as this version cannot decode the event.
 """
 
 STATES: Final = (PENDING, DELIVERED, FAILED, STOPPED, DROPPED, ASKED)
-"""What a delivery can be in; ``asked`` is the request of a pre-action webhook."""
+"""The states of a delivery; ``asked`` is the request of a pre-action webhook."""
 
 
 class WebhookDelivery(msgspec.Struct, frozen=True):
-    """One event for one webhook. The order of the fields is that of ``webhook_queue.ADD``."""
+    """One event for one webhook. The fields are in the order of ``webhook_queue.ADD``."""
 
     account_sid: str
     event_sequence: int
@@ -69,7 +69,7 @@ class WebhookDelivery(msgspec.Struct, frozen=True):
 
 
 class WebhookAttempt(msgspec.Struct, frozen=True):
-    """One request. ``next_attempt_ms`` is set while another one follows."""
+    """One request. ``next_attempt_ms`` is set if a retry follows."""
 
     account_sid: str
     sid: str
@@ -89,7 +89,7 @@ class WebhookAttempt(msgspec.Struct, frozen=True):
 
 
 class AttemptFilters(msgspec.Struct, frozen=True):
-    """Which attempts are meant; empty texts mean any. The sids are bounds in time."""
+    """Filters of attempts; an empty text matches any. The SIDs are bounds in time."""
 
     conversation_sid: str = ""
     event_name: str = ""
@@ -99,19 +99,19 @@ class AttemptFilters(msgspec.Struct, frozen=True):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The arguments of a list's statement, after the account."""
+        """Return the arguments of a list's statement, after the account."""
         return msgspec.structs.astuple(self)
 
 
 class LoggedAttempt(msgspec.Struct, frozen=True):
-    """An attempt with the request it made; None when that is too old to be kept."""
+    """An attempt with its delivery; None if that was deleted by the retention job."""
 
     attempt: WebhookAttempt
     delivery: WebhookDelivery | None
 
     @property
     def sid(self) -> str:
-        """The attempt's sid."""
+        """Return the SID of the attempt."""
         return self.attempt.sid
 
 
@@ -125,7 +125,7 @@ FETCH_DELIVERY = statement(
     " WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3",
     WebhookDelivery,
 )
-# One list for each index that may serve it: the conversation says most, then the outcome.
+# One statement for each index: the conversation is most selective, then the outcome.
 LIST_OF_CONVERSATION = window(
     "SELECT {columns} FROM webhook_attempt WHERE account_sid = $1 AND conversation_sid = $2"
     " AND ($3 = '' OR event_name = $3) AND ($4 = '' OR outcome = $4) AND sid >= $5 AND sid < $6",
@@ -178,39 +178,40 @@ UPDATE webhook_delivery
 
 
 def live_order(event_sequence: int, part: int) -> int:
-    """The place in its lane of one delivery of an event: by events, then as they were made."""
+    """Return the order in its lane of one delivery of an event: by events, then by parts."""
     assert 0 <= part < limits.DELIVERIES_PER_EVENT_MAX
     return event_sequence * 2 * limits.DELIVERIES_PER_EVENT_MAX + part
 
 
 def reopened_order(last_event_sequence: int) -> int:
-    """The first place behind all deliveries of the events up to this one."""
+    """Return the first order behind all deliveries of the events up to this one."""
+    # Each event has two halves: live deliveries in the first one, reopened ones in the second.
     return live_order(last_event_sequence, 0) + limits.DELIVERIES_PER_EVENT_MAX
 
 
 def new_attempt_sid(tx: Transaction) -> str:
-    """A sid that is greater than all before it."""
+    """Return a new SID, greater than all earlier ones."""
     chance = tx.new_sid("")[:16]
     return f"{sids.WEBHOOK_ATTEMPT}{tx.next_sequence():016x}{chance}"
 
 
 def attempt_sid_at(ms: int) -> str:
-    """Where a moment is among the sids: attempts from then on are not below."""
+    """Return the lower bound of the SIDs of attempts from this time on."""
     return f"{sids.WEBHOOK_ATTEMPT}{ms * 1000:016x}"
 
 
 async def insert_attempt(tx: Transaction, attempt: WebhookAttempt) -> None:
-    """Keep what an attempt came to."""
+    """Insert an attempt into the log."""
     await tx.run(INSERT_ATTEMPT, *values_of(attempt))
 
 
 async def insert_delivery(tx: Transaction, delivery: WebhookDelivery) -> None:
-    """Keep a request as it is; nothing follows from it."""
+    """Insert a delivery as it is, without the rules of the queue (``webhook_queue.add``)."""
     await tx.run(INSERT_DELIVERY, *values_of(delivery))
 
 
 async def find_attempt(tx: Transaction, scope: Scope, sid: str) -> LoggedAttempt | None:
-    """One attempt of the account."""
+    """Return the attempt with this SID, with its delivery."""
     row = await tx.one(FETCH, scope.account_sid, sid)
     return await _logged(tx, scope, WebhookAttempt(*row)) if row else None
 
@@ -218,7 +219,7 @@ async def find_attempt(tx: Transaction, scope: Scope, sid: str) -> LoggedAttempt
 async def find_delivery(
     tx: Transaction, scope: Scope, event_sequence: int, target_key: str
 ) -> WebhookDelivery | None:
-    """The delivery of one event to one webhook."""
+    """Return the delivery of one event to one webhook."""
     row = await tx.one(FETCH_DELIVERY, scope.account_sid, event_sequence, target_key)
     return WebhookDelivery(*row) if row else None
 
@@ -231,7 +232,7 @@ async def _logged(tx: Transaction, scope: Scope, attempt: WebhookAttempt) -> Log
 async def list_attempts(
     tx: Transaction, scope: Scope, filters: AttemptFilters, request: PageRequest
 ) -> list[LoggedAttempt]:
-    """Attempts, newest first."""
+    """Return a page of attempts, newest first."""
     if filters.conversation_sid:
         chosen = LIST_OF_CONVERSATION
     elif filters.outcome and filters.outcome != DELIVERED:
@@ -243,9 +244,9 @@ async def list_attempts(
 
 
 async def reopen_delivery(tx: Transaction, scope: Scope, delivery: WebhookDelivery) -> bool:
-    """Deliver once more, behind what waits for the same webhook; whether that can be done.
+    """Make a delivery pending again, behind the others of its lane; return whether it can be.
 
-    One that is pending anyway is tried at once. A pre-action webhook is never asked again.
+    A delivery that is still pending becomes due now. Pre-action requests are never replayed.
     """
     key = (scope.account_sid, delivery.event_sequence, delivery.target_key)
     if delivery.state == ASKED:
