@@ -50,7 +50,7 @@ class FakeStore:
 
 
 class Setup:
-    """A term, and what its parts are made with."""
+    """A term, and the collaborators of its parts."""
 
     def __init__(self) -> None:
         self.store: Any = FakeStore()
@@ -67,7 +67,7 @@ class Setup:
             self.term.lanes.offer(delivery(lane, order, account=account))
 
     def use_up_the_throttle(self, account_sid: str, ms: float = 100.0) -> None:
-        """Let requests run, and an account have used more than its share."""
+        """Simulate running requests, and an account above its share."""
         self.is_busy = True
         self.throttle.wait_ms()
         self.throttle.charge(ms, account_sid)
@@ -122,5 +122,5 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 def retry_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry after a millisecond what failed."""
+    """Retry failures after a millisecond."""
     monkeypatch.setattr(limits, "SINK_RETRY_MS", 1)

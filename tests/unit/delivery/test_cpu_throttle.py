@@ -1,4 +1,4 @@
-"""The governor: deliveries get their share while requests run, and all of it otherwise."""
+"""The CPU throttle: deliveries get their share while requests run, and all of it otherwise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHARE = limits.DELIVERY_SHARE_PERCENT / 100
 
 
 class Place:
-    """A governor, whether requests run, and how long deliveries waited in all."""
+    """A throttle, whether requests run, and how long deliveries waited in total."""
 
     def __init__(self, *, is_busy: bool) -> None:
         self.clock = FakeClock()

@@ -1,4 +1,4 @@
-"""Endpoints in memory: capped; idle ones are dropped, and found again when they are due."""
+"""Endpoints in memory: capped; idle ones are evicted, and found again when they are due."""
 
 from __future__ import annotations
 

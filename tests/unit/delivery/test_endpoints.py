@@ -1,4 +1,4 @@
-"""Endpoints: how many requests each has at once, and how accounts, hosts and URLs share them."""
+"""Endpoints: the concurrent requests of each, and the shares of accounts, hosts and URLs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.unit.delivery.test_lanes import NOW, URL, all_sent, delivery, finish,
 
 
 def send_all(lanes: Lanes) -> list[Lane]:
-    """Begin everything that can be sent now."""
+    """Start everything that can be sent now."""
     sent = []
     while (lane := lanes.next_lane()) is not None:
         sent.append(lane)

@@ -1,4 +1,4 @@
-"""What waits to be written keeps its order, and one account leaves room for others."""
+"""The write queue keeps its order, and one account leaves room for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns of egress: accounts share them, and waiters that give up leave no trace."""
+"""Slots of egress: accounts share them, and waiters that time out leave no trace."""
 
 from __future__ import annotations
 

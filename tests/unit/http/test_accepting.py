@@ -1,4 +1,4 @@
-"""How soon new connections are accepted, and what they inherit from their listener."""
+"""The delay until new connections are accepted, and the options inherited from their listener."""
 
 from __future__ import annotations
 

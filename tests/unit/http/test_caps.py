@@ -1,4 +1,4 @@
-"""How many connections the settings allow."""
+"""The caps on connections, derived from the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a TLS connection that the server closed waits for the client."""
+"""The timeout of a TLS connection that the server closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request meets while the buffers of the process are full: a wait, and then 503."""
+"""Requests while the buffers of the process are full: a wait, and then 503."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 class Refusals:
-    """The errors that requests met."""
+    """The errors of the requests."""
 
     def __init__(self, ask: Callable[[Request], Awaitable[object]]) -> None:
         self._start_reading_body = ask

@@ -1,4 +1,4 @@
-"""How much is read of one connection in one turn of the event loop."""
+"""The bytes read of one connection in one turn of the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where URLs start."""
+"""The base URL of links in responses."""
 
 from __future__ import annotations
 

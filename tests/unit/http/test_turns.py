@@ -1,4 +1,4 @@
-"""In which order waiting requests begin."""
+"""The order in which waiting requests start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLOOD = 20 * limits.STARTED_PER_TURN_MAX
 
 
 class Recorder:
-    """A connection that records when its request begins."""
+    """A connection that records when its request starts."""
 
     def __init__(self, name: str, started: list[str]) -> None:
         self.name = name

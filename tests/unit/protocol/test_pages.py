@@ -1,4 +1,4 @@
-"""What a query asks for, the page that is cut for it, and its `meta` object."""
+"""The page parameters of a query, the resulting page, and its `meta` object."""
 
 from __future__ import annotations
 

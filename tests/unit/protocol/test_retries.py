@@ -1,4 +1,4 @@
-"""What follows from an attempt: the decision table, the schedule as a whole, Retry-After."""
+"""The decision after an attempt: the decision table, the schedule as a whole, Retry-After."""
 
 from __future__ import annotations
 

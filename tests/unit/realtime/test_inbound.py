@@ -1,4 +1,4 @@
-"""Frames of a client: cut the same however they come, and counted against its budget."""
+"""Frames of a client: split the same for any chunks, and counted against its budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns of the input of all sockets, and what a user may send over all of its sockets."""
+"""Turns of the input of all sockets, and the rate of a user over all of its sockets."""
 
 from __future__ import annotations
 

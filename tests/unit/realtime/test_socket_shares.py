@@ -1,4 +1,4 @@
-"""Places for the WebSockets of users: who gets one, and who gives one up."""
+"""Slots for the WebSockets of users: which socket gets one, and which is displaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of one read chunk a WebSocket takes in one turn of the event loop."""
+"""The bytes and messages of one read chunk that a WebSocket processes in one turn."""
 
 from __future__ import annotations
 
