@@ -251,7 +251,7 @@ def test_an_email_binding_is_cleared_by_empty_values(form_api: Api) -> None:
 
 
 @pytest.mark.parametrize("form", [{}, {"Unknown": "x"}, {"friendlyname": "x"}])
-@pytest.mark.promise("reference/quirks.md", "An update that says nothing known is refused: 50347")
+@pytest.mark.promise("reference/quirks.md", "An update without a known parameter is refused: 50347")
 def test_an_update_without_a_known_parameter_is_refused(
     form_api: Api, form: dict[str, str]
 ) -> None:

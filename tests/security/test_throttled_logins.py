@@ -218,7 +218,7 @@ def test_correct_keys_are_accepted_during_guesses_of_unknown_names_from_one_addr
 
 
 @pytest.mark.promise("reference/quirks.md", "wrong ones are answered 429")
-@pytest.mark.promise("reference/quirks.md", "before they are judged, and are answered 401")
+@pytest.mark.promise("reference/quirks.md", "before they are verified, and are answered 401")
 def test_guesses_beyond_the_queue_get_429_at_once(server: Server) -> None:
     sid, token = server.make_account()
     for _ in range(FREE):
