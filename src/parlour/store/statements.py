@@ -1,11 +1,4 @@
-"""How statements are put together: at import, from constants, and nowhere else.
-
-A record is a ``msgspec.Struct`` whose fields are the columns of its table, in any fixed order;
-``statement`` fills ``{columns}`` and ``{values}`` from it, and ``insert``, ``update``,
-``row_update`` and ``assignments`` derive the rest, so that a new field is named in one place. A
-tidy rule (``derived-update``) finds writes that name a record's fields one by one. No value from a
-request ever reaches these functions.
-"""
+"""Functions that build SQL statements, at import and from constants only."""
 
 from __future__ import annotations
 
@@ -18,8 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# A record is a ``msgspec.Struct`` whose fields are the columns of its table, in any fixed order.
+# ``statement`` expands ``{columns}`` and ``{values}`` from it, and ``insert``, ``update``,
+# ``row_update`` and ``assignments`` derive the rest, so that a new field is declared in one place.
+# The tidy rule ``derived-update`` rejects writes that list a record's fields one by one.
+#
+# Values of requests are never passed to these functions: they are arguments of the statements.
 def statement(text: str, record: type[msgspec.Struct] | None = None, **parts: str) -> str:
-    """One SQL text. ``{columns}`` are the record's columns, ``{values}`` are $1, $2 …."""
+    """Return a statement. ``{columns}`` are the record's columns, ``{values}`` are $1, $2 …."""
     words = dict(parts)
     if record is not None:
         names = record.__struct_fields__

@@ -1,21 +1,4 @@
-"""Tables: what every store of rows does, derived from its record, its key and its order.
-
-A store declares its table once and takes from it the functions it needs:
-
-| method              | function                                    | statement                    |
-|---------------------|---------------------------------------------|------------------------------|
-| ``inserter``        | ``insert(tx, scope, record)``               | INSERT of all columns        |
-| ``finder``          | ``find(tx, scope, *key)``: a record or None | SELECT by the key            |
-| ``lister``          | ``list(tx, scope, request)``: one page      | SELECT in the table's order  |
-| ``updater``         | ``update(tx, scope, record)``               | UPDATE of all columns        |
-| ``changes_updater`` | ``update(tx, scope, before, after)``        | UPDATE of columns without an |
-|                     |                                             | index, or of all if another  |
-|                     |                                             | column changes               |
-| ``deleter``         | ``delete(tx, scope, *key)``: number of rows | DELETE by the key            |
-
-The statements are built when the store is imported, and ``Table.statements`` has each of them by
-name. Statements with another condition are defined in their store.
-"""
+"""Tables: the functions of a store, derived from its record, its key and its order."""
 
 from __future__ import annotations
 
@@ -53,6 +36,22 @@ if TYPE_CHECKING:
     Result: TypeAlias = Coroutine[Any, Any, T]
 
 
+# A store declares its table once and derives the functions it needs from it:
+#
+# | method              | function                                    | statement                 |
+# |---------------------|---------------------------------------------|---------------------------|
+# | ``inserter``        | ``insert(tx, scope, record)``               | INSERT of all columns     |
+# | ``finder``          | ``find(tx, scope, *key)``: a record or None | SELECT by the key         |
+# | ``lister``          | ``list(tx, scope, request)``: one page      | SELECT in table order     |
+# | ``updater``         | ``update(tx, scope, record)``               | UPDATE of all columns     |
+# | ``changes_updater`` | ``update(tx, scope, before, after)``        | UPDATE of columns without |
+# |                     |                                             | an index, or of all if    |
+# |                     |                                             | another column changes    |
+# | ``deleter``         | ``delete(tx, scope, *key)``: number of rows | DELETE by the key         |
+#
+# The statements are built when the store is imported, and ``Table.statements`` has each of them by
+# name. Statements with other conditions are defined in their store.
+#
 # Invariants:
 #
 # - A key begins with ``account_sid``.
@@ -78,6 +77,7 @@ class AnyTable(Generic[R]):
         ``order`` is the column by which its lists are sorted, ``indexed`` are its indexed columns.
         """
         assert key[0] == "account_sid", name
+        # Only for its check that the record has these columns.
         columns_without(record, *key, *indexed)
         self.name = name
         self.record = record
@@ -120,6 +120,7 @@ class AnyTable(Generic[R]):
         sql = self._add("update", update(self.name, self.record, key=key or self.key))
         owner, identify = self._owner, self._identify
 
+        # A missing row is a fault: the caller has read it in the same transaction.
         async def update_row(tx: Transaction, scope: Scope, record: R) -> None:
             assert owner(record) == owner(scope)
             count = await tx.run(sql, *values_of(record))
@@ -292,6 +293,7 @@ class SettingsTable(AnyTable[R]):
         async def get_settings(tx: Transaction, scope: Scope) -> R:
             key = of(scope)
             row = await (tx.one_cached(sql, *key) if cached else tx.one(sql, *key))
+            # The default settings: all fields of the record but its key have default values.
             return record(*row) if row else record(*key)
 
         self._named("get", get_settings)
