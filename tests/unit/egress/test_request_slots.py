@@ -29,14 +29,14 @@ def test_an_account_at_its_limit_does_not_delay_others() -> None:
             asyncio.create_task(hold(turns, "A", f"t{number}", 60, LONG_MS)) for number in range(50)
         ]
         await asyncio.sleep(0)
-        assert turns._places.in_use == 4
+        assert turns._shares.in_use == 4
         for _ in range(20):
             async with asyncio.timeout(1):
                 turns.release(await turns.acquire("B", "t", LONG_MS))
         for task in hanging:
             task.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
-        assert (turns._places.in_use, turns._places.children, turns._waiting) == (0, {}, {})
+        assert (turns._shares.in_use, turns._shares.children, turns._waiting) == (0, {}, {})
 
     asyncio.run(scenario())
 
@@ -64,7 +64,7 @@ def test_a_waiter_times_out() -> None:
         with pytest.raises(TimeoutError):
             await turns.acquire("A", "u", 10)
         turns.release(share)
-        assert (turns._places.children, turns._waiting) == ({}, {})
+        assert (turns._shares.children, turns._waiting) == ({}, {})
 
     asyncio.run(scenario())
 
@@ -86,10 +86,10 @@ def test_every_slot_is_released_after_cancellation_or_timeout(seed: int) -> None
                     task.cancel()
             if dice.random() < 0.5:
                 await asyncio.sleep(0)
-            assert turns._places.in_use <= 6
+            assert turns._shares.in_use <= 6
         results = await asyncio.gather(*tasks, return_exceptions=True)
         kinds = {type(each) for each in results}
         assert kinds <= {type(None), asyncio.CancelledError, TimeoutError}
-        assert (turns._places.in_use, turns._places.children, turns._waiting) == (0, {}, {})
+        assert (turns._shares.in_use, turns._shares.children, turns._waiting) == (0, {}, {})
 
     asyncio.run(scenario())
