@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 async def make_participants(
     tx: Transaction, scope: Scope, conversation: Conversation, forms: list[FormFields]
 ) -> list[Participant]:
-    """Return the records of all participants of a new conversation, checked but not inserted."""
+    """Return the records of all participants of a new conversation, validated but not inserted."""
     participants = [
         await participant_actions.build_participant(
             tx, scope, conversation, CreateParticipant.parse(form)

@@ -85,7 +85,7 @@ async def save_new_conversation(tx: Transaction, scope: Scope, conversation: Con
 async def build_conversation(
     tx: Transaction, scope: Scope, change: CreateConversation
 ) -> Conversation:
-    """Return the record of a new conversation, checked but not inserted."""
+    """Return the record of a new conversation, validated but not inserted."""
     state = conversation_timers.ACTIVE if change.state is UNSET else change.state
     if state == conversation_timers.CLOSED:
         raise ApiError(50384)
@@ -126,7 +126,7 @@ async def build_conversation(
 
 
 def _given_or(value: Any, default: Any) -> Any:
-    """Return a parameter, or the other value if it is unset."""
+    """Return a parameter, or the default if it is unset."""
     return default if value is UNSET else value
 
 

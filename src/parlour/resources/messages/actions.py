@@ -67,7 +67,7 @@ async def create_message(tx: Transaction, call: Call[CreateMessage]) -> Message:
 async def add_message(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateMessage
 ) -> Message:
-    """Check and insert a message with its receipts, and emit its event.
+    """Validate and insert a message with its receipts, and emit its event.
 
     It activates an inactive conversation and restarts its timers.
     """
@@ -139,7 +139,7 @@ async def _save_new_message(
 
 
 def _given_or(value: Any, default: Any) -> Any:
-    """Return a parameter, or the other value if it is unset."""
+    """Return a parameter, or the default if it is unset."""
     return default if value is UNSET else value
 
 

@@ -55,7 +55,7 @@ async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> 
 async def add_participant(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
 ) -> Participant:
-    """Check and insert a participant, with a user for its identity, and emit its event."""
+    """Validate and insert a participant, with a user for its identity, and emit its event."""
     participant = await build_participant(tx, scope, conversation, change)
     await _require_capacity(tx, scope, conversation, participant)
     if participant.identity is not None:
@@ -81,7 +81,7 @@ async def save_new_participant(tx: Transaction, scope: Scope, participant: Parti
 async def build_participant(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
 ) -> Participant:
-    """Return the record of a new participant, checked but not inserted."""
+    """Return the record of a new participant, validated but not inserted."""
     await participant_messaging_bindings.check_binding(tx, scope, conversation, change)
     address, proxy = (
         participant_messaging_bindings.address_or_none(change.address),
@@ -240,7 +240,7 @@ async def list_participants(tx: Transaction, call: Call[NoParameters]) -> Rows:
 
 
 def conflict_scope_of_update(call: Call[UpdateParticipant]) -> ConflictScope | None:
-    """Return the conflict scope: the participant alone, unless its identity or address changes."""
+    """Return the participant as conflict scope; None if its identity or addresses change."""
     sid = sids.parse(sids.PARTICIPANT, call.path["Sid"])
     if sid is None or _rebinds(call.parameters):
         return None

@@ -46,7 +46,7 @@ async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]
 async def add_scoped_webhook(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateScopedWebhook
 ) -> ScopedWebhook:
-    """Validate and insert a webhook, and emit an event from which the replay starts."""
+    """Validate and insert a webhook; its event contains the end of the messages to replay."""
     webhook = ScopedWebhook(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
