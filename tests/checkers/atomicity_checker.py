@@ -95,6 +95,7 @@ def databases(data_dir: Path) -> list[Path]:
 def violations_in(path: Path, history: ExpectedState | None = None) -> Iterator[str]:
     """Yield all violations in one database file."""
     connection = apsw.Connection(str(path))
+    connection.execute("BEGIN")  # One snapshot of all tables: a server may be writing.
 
     def rows(table: str) -> list[Row]:
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()

@@ -121,12 +121,7 @@ def make_backup(
     backup.database.chmod(PRIVATE_FILE)
     if copied.migrations != tuple(each.name for each in migrations()):
         raise BackupError("the server has not been started with this version yet")
-    belongs = key_fingerprint_of(backup.database)
-    if belongs not in {"", facts.key_fingerprint}:
-        raise BackupError(
-            f"{data.key} is the key {facts.key_fingerprint}, but {data.database} belongs to the "
-            f"key {belongs}: copy that key file to {data.key}"
-        )
+    _require_matching_key(data, backup, facts.key_fingerprint)
     report("media since then")
     # After the database: files that were uploaded while it was copied.
     media_files, missing = copies.keep_only(media_of(backup.database))
@@ -152,6 +147,16 @@ def make_backup(
     unfinished.rename(target)
     sync_folder(target.parent)
     return manifest
+
+
+def _require_matching_key(data: DataPaths, backup: DataPaths, key_fingerprint: str) -> None:
+    """Raise BackupError if the copied database was sealed with another key."""
+    expected = key_fingerprint_of(backup.database)
+    if expected not in {"", key_fingerprint}:
+        raise BackupError(
+            f"{data.key} is the key {key_fingerprint}, but {data.database} belongs to the "
+            f"key {expected}: copy that key file to {data.key}"
+        )
 
 
 class _Copies:
