@@ -1,12 +1,12 @@
 """Access tokens of connected users: JSON Web Tokens, verified before any claim is used.
 
 A token is a JSON Web Token that a program of the account signs with the secret of one of the
-account's API keys. Everything in it is the sender's word until the signature is proven, so the
-steps are: size, three canonical base64url parts, header, claims as JSON without duplicate names,
-issuer and subject; then the key of exactly this account; then the signature; then the dates; and
-only then the grants. The algorithm is one of ours, the key is found by issuer and subject, and
-other members of the header (``kid``, ``jku``, ``jwk``, ``x5u`` …) are ignored or
-rejected. PyJWT computes the signatures; it is imported at first use, because that takes long.
+account's API keys. No claim is trusted until the signature is verified, so the steps are: size,
+three canonical base64url parts, header, claims as JSON without duplicate names, issuer and subject;
+then the key of exactly this account; then the signature; then the dates; and only then the grants.
+Only three algorithms are accepted, the key is found by issuer and subject, and other members of the
+header (``kid``, ``jku``, ``jwk``, ``x5u`` …) are ignored or rejected. PyJWT computes the
+signatures; it is imported at first use, because that takes long.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ BAD_GRANTS: Final = 20106
 BAD_SIGNATURE: Final = 20107
 
 _PRODUCTS: Final = ("chat", "ip_messaging")
-# They name a key, or change how the token is to be read.
+# They name a key, or change the interpretation of the token.
 _REFUSED_HEADERS: Final = frozenset(
-    "b64 crit enc epk jku jwk x5c x5t x5t#S256 x5u zip".split()  # What RFC 7515 to 7518 name.
+    "b64 crit enc epk jku jwk x5c x5t x5t#S256 x5u zip".split()  # Defined by RFC 7515 to 7518.
 )
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
-# What no database and no other program can be relied on to keep as it is.
+# Characters that databases and other programs may reject or change.
 _UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
@@ -66,7 +66,7 @@ class AccessTokenRefused(Exception):  # noqa: N818 - it is a decision, not a mis
 
 
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token that was proven: who may connect, to which service, until when."""
+    """A verified token: the user, the service and the expiry."""
 
     account_sid: str
     key_sid: str
@@ -97,7 +97,7 @@ def verify(
 ) -> AccessToken:
     """Return the verified token. Raises AccessTokenRefused.
 
-    ``secret_of(iss, sub)`` gives the secret of the API key ``iss`` if it is one of the account
+    ``secret_of(iss, sub)`` returns the secret of the API key ``iss`` if it is one of the account
     ``sub``, and None otherwise.
     """
     claimed = parse_unverified(text)
@@ -105,7 +105,7 @@ def verify(
 
 
 def parse_unverified(text: object) -> UnverifiedToken:
-    """Return the unverified claims, to look their key up. Raises AccessTokenRefused."""
+    """Return the unverified claims, for the lookup of their key. Raises AccessTokenRefused."""
     if not isinstance(text, str) or len(text) > limits.ACCESS_TOKEN_CHARS_MAX:
         raise AccessTokenRefused(UNUSABLE, "no text, or too long")
     parts = text.split(".")
@@ -132,7 +132,7 @@ def parse_unverified(text: object) -> UnverifiedToken:
 
 
 def verify_parsed(claimed: UnverifiedToken, secret: str | None, now_ms: int) -> AccessToken:
-    """The token, proven by the key's secret; None: the account has no such key.
+    """Return the token, verified with the key's secret; None: the account has no such key.
 
     Raises AccessTokenRefused.
     """
@@ -155,7 +155,7 @@ def verify_parsed(claimed: UnverifiedToken, secret: str | None, now_ms: int) -> 
 
 
 def _bytes_of(part: str) -> bytes:
-    """The bytes of one part: base64url in its one canonical form, without padding."""
+    """Return the bytes of one part: canonical base64url without padding."""
     if not _BASE64URL.fullmatch(part):
         raise AccessTokenRefused(UNUSABLE, "a part is not base64url")
     try:
@@ -168,7 +168,7 @@ def _bytes_of(part: str) -> bytes:
 
 
 def _object_of(encoded: bytes, code: int) -> dict[str, Any]:
-    """A JSON object in UTF-8 in which no name comes twice, at any depth."""
+    """Return a JSON object in UTF-8 without duplicate names at any depth."""
     try:
         found = _json.decode(encoded.decode())
     except (ValueError, RecursionError) as error:
@@ -193,7 +193,7 @@ _json: Final = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_con
 
 
 def _algorithm_of(header: dict[str, Any]) -> str:
-    """Which of our algorithms the header names, if nothing else is wrong with it."""
+    """Return the algorithm of a valid header."""
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
         raise AccessTokenRefused(BAD_HEADER, "alg is none of ours")
@@ -207,7 +207,7 @@ def _algorithm_of(header: dict[str, Any]) -> str:
     refused = _REFUSED_HEADERS.intersection(header)
     if refused:
         raise AccessTokenRefused(BAD_HEADER, f"the header has {sorted(refused)}")
-    # Ours, not the sender's: the same text, but a constant.
+    # The constant of this module with the same text, not the sender's string.
     return ALGORITHMS[ALGORITHMS.index(algorithm)]
 
 
@@ -223,14 +223,14 @@ def _expiry_ms(claims: dict[str, Any], now_ms: int) -> int:
         raise AccessTokenRefused(TOO_EARLY, "nbf is in the future")
     lifetime_ms_max = limits.ACCESS_TOKEN_SECONDS_MAX * 1000
     since_ms = next((each for each in (made_ms, begins_ms) if each is not None), now_ms)
-    # Measured from here too: a date of making in the future must not lengthen a life.
+    # Limited from now as well: an `iat` in the future must not extend the lifetime.
     if expires_ms - since_ms > lifetime_ms_max or expires_ms - latest_ms > lifetime_ms_max:
         raise AccessTokenRefused(EXPIRED, "exp is too far from the beginning")
     return expires_ms
 
 
 def _date_ms(claims: dict[str, Any], name: str, code: int) -> int | None:
-    """A date that is given in seconds since 1970 UTC, perhaps with a fraction."""
+    """Return a date given in seconds since 1970 UTC, with or without a fraction."""
     seconds = claims.get(name)
     if seconds is None:
         return None
@@ -242,7 +242,7 @@ def _date_ms(claims: dict[str, Any], name: str, code: int) -> int | None:
 
 
 def _grants(claims: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The identity and the grant to chat, which also has an older name."""
+    """Return the identity and the chat grant, which also has an older name."""
     grants = claims.get("grants")
     if not isinstance(grants, dict):
         raise AccessTokenRefused(BAD_GRANTS, "there are no grants")
@@ -260,7 +260,7 @@ def _grants(claims: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _sid(grant: dict[str, Any], name: str, prefix: str, *, required: bool = False) -> str:
-    """A sid of the grant; empty, if it need not be there and is not."""
+    """Return a SID of the grant; empty if it is optional and missing."""
     said = grant.get(name)
     if not required and (said is None or said == ""):
         return ""
@@ -280,7 +280,7 @@ def _endpoint_id(grant: dict[str, Any]) -> str | None:
     return said
 
 
-# --- Making -----------------------------------------------------------------------------
+# --- Signing ----------------------------------------------------------------------------
 
 
 def make(
@@ -295,7 +295,7 @@ def make(
     algorithm: str = "HS256",
     push_credential_sid: str | None = None,
 ) -> str:
-    """A token as the official helper libraries make it, good from now on."""
+    """Return a token in the form of the official helper libraries, valid from now."""
     assert algorithm in ALGORITHMS
     assert 0 < ttl_seconds <= limits.ACCESS_TOKEN_SECONDS_MAX
     now = now_ms // 1000
@@ -319,7 +319,7 @@ def make(
 
 
 def _is_signed(claimed: UnverifiedToken, secret: str) -> bool:
-    """Whether the token carries the signature of a holder of the secret, in constant time.
+    """Return whether the token is signed with the secret, in constant time.
 
     PyJWT verifies the bytes that were parsed above and does not parse the token again: two parsers
     could disagree.
@@ -330,12 +330,12 @@ def _is_signed(claimed: UnverifiedToken, secret: str) -> bool:
 
 @cache
 def _signatures() -> PyJWS:
-    """PyJWT with our three algorithms and no other: "none" and public keys are not even there."""
+    """Return PyJWT with three algorithms only: "none" and public keys are not registered."""
     from jwt.algorithms import HMACAlgorithm  # noqa: PLC0415
     from jwt.api_jws import PyJWS  # noqa: PLC0415
 
     class Hmac(HMACAlgorithm):
-        """An API key's secret is 32 characters and any text: its bytes are the key."""
+        """Return the key bytes of an API key's secret, which is any text of 32 characters."""
 
         def prepare_key(self, key: str | bytes) -> bytes:
             return key.encode() if isinstance(key, str) else key

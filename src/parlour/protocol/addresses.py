@@ -38,14 +38,14 @@ _SHORT_CODE = re.compile(r"[0-9]{3,8}\Z")
 
 
 class ChannelAddress(NamedTuple):
-    """An address: the type of its channel, and the text exactly as received."""
+    """An address: its channel, and the text exactly as received."""
 
     type: str
     text: str
 
 
 def parse_address(text: str) -> ChannelAddress | None:
-    """Return the address a person can have, or None.
+    """Return the address of a participant; None if it is invalid.
 
     That is a number in E.164, one of the channels' own addresses with its prefix, or an
     e-mail address.
@@ -59,7 +59,7 @@ def parse_address(text: str) -> ChannelAddress | None:
 
 
 def parse_proxy_address(text: str) -> ChannelAddress | None:
-    """Return the address a sender of an account can have, short codes included, or None."""
+    """Return the address of a sender, short codes included; None if it is invalid."""
     if _SHORT_CODE.match(text):
         return ChannelAddress(SMS, text)
     return parse_address(text)

@@ -13,18 +13,18 @@ _ONE_RANGE: Final = re.compile(
 
 
 class ByteRange(NamedTuple):
-    """Where a part begins, and how many bytes it has."""
+    """The offset and the length of a part."""
 
     first: int
     length: int
 
     def content_range(self, size: int) -> str:
-        """The Content-Range of this part of a whole of so many bytes."""
+        """Return the Content-Range of this part of a body of ``size`` bytes."""
         return f"bytes {self.first}-{self.first + self.length - 1}/{size}"
 
 
 class RangeNotSatisfiable(Exception):  # noqa: N818 - the condition of status 416.
-    """The range begins behind the end."""
+    """The range starts after the end."""
 
 
 def parse_range(text: str | None, size: int) -> ByteRange | None:

@@ -72,7 +72,7 @@ class CertificatePair:
 
 
 def parse_pair(certificate: bytes, key: bytes) -> CertificatePair:
-    """The pair of two PEM files. Raises ValueError if they are none of ours, or not a pair."""
+    """Return the pair of two PEM files. Raises ValueError if they are invalid or no pair."""
     loaded = serialization.load_pem_private_key(key, password=None)
     found = x509.load_pem_x509_certificate(certificate)
     is_pair = found.public_key() == loaded.public_key()
@@ -155,7 +155,7 @@ def expires_ms(certificate: bytes) -> int:
 def _builder(
     subject: x509.Name, issuer: x509.Name, now_ms: int, serial: bytes, days: int
 ) -> x509.CertificateBuilder:
-    # A clock that is a little behind, in a container or a virtual machine, still accepts it.
+    # Tolerates a client with a slow clock, in a container or a virtual machine.
     begin = _moment(now_ms) - timedelta(hours=1)
     return x509.CertificateBuilder(
         issuer_name=issuer,

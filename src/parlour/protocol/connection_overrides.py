@@ -1,7 +1,7 @@
 """Connection overrides: the fragment of a webhook's URL, if enabled.
 
-``#ct=2000&tt=4000&rc=2&rp=5xx,rt``: times in milliseconds, how often to try again, and after what.
-A value that is out of range, or a key that means nothing here (``sni``, ``e``), changes nothing.
+``#ct=2000&tt=4000&rc=2&rp=5xx,rt``: times in milliseconds, the number of retries, and the
+retried failures. Values out of range and other keys (``sni``, ``e``) are ignored.
 See docs/reference/quirks.md#connection-overrides.
 """
 
@@ -27,14 +27,14 @@ _POLICIES: Final = frozenset({"4xx", "5xx", "ct", "rt", "all"})
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOverrides:
-    """What a fragment asks for."""
+    """The overrides of a fragment."""
 
     total_ms: int
     retry_count: int | None
     policies: frozenset[str]
 
     def schedule(self) -> Schedule:
-        """The retries it asks for: so many, a second apart, after what the policies name."""
+        """Return the retry schedule: a second apart, after the failures of the policies."""
         wants_all = "all" in self.policies
         statuses: set[int] = set()
         if wants_all or "4xx" in self.policies:

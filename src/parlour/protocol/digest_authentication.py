@@ -36,9 +36,9 @@ def answer_challenge(
     target: str,
     client_nonce: str,
 ) -> str | None:
-    """The value of `Authorization` for the values of `WWW-Authenticate`, or None.
+    """Return the value of `Authorization` for values of `WWW-Authenticate`, or None.
 
-    ``target`` is the path and query as requested; ``client_nonce`` is used this once.
+    ``target`` is the path and query as requested; ``client_nonce`` is used once.
     """
     found = [
         challenge
@@ -54,7 +54,7 @@ def answer_challenge(
 
 
 def _read(text: str) -> list[dict[str, str]]:
-    """The Digest challenges in one header, which may hold others as well."""
+    """Return the Digest challenges of a header, which may have other schemes too."""
     found = []
     schemes = list(_SCHEME.finditer(text))
     for scheme, following in zip_longest(schemes, schemes[1:]):

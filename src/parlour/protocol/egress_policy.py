@@ -267,9 +267,9 @@ class EgressPolicy:
         self.names = frozenset(names)
 
     def decide(self, host: Host, resolved: Iterable[str]) -> tuple[IpAddress, ...]:
-        """The addresses to connect to, in the given order: all that were resolved.
+        """Return the addresses to connect to: all that were resolved, in their order.
 
-        Raises EgressRefused if even one of them may not be called, or there is none.
+        Raises EgressRefused if any of them may not be called, or there is none.
         """
         addresses = tuple(_read_resolved(text) for text in resolved)
         if not addresses:

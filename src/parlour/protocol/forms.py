@@ -1,7 +1,7 @@
 """Forms, query strings and path segments: percent-encoded bytes to text.
 
-Escapes that are broken or do not spell UTF-8 are refused, never guessed at, so that stored
-texts are exactly the sent ones.
+Malformed escapes and invalid UTF-8 are rejected, never guessed, so that texts are stored
+exactly as they were sent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FormFields: TypeAlias = dict[str, list[str]]
 # parser, which guesses and drops, would parse differently.
 _UNUSUAL_ESCAPE = re.compile(r"%(?!0[1-9a-fA-F]|[1-7][0-9a-fA-F])")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
-# The characters of one byte, by their escapes in any case; NUL has none on purpose.
+# The characters of one byte, by their escapes in any case; NUL is rejected.
 _ONE_BYTE = {
     escape: chr(code) for code in range(1, 128) for escape in (f"{code:02x}", f"{code:02X}")
 }
@@ -57,9 +57,9 @@ def _parse(encoded: bytes, refusal: str) -> FormFields:
 
 
 def _parse_unusual(text: str) -> FormFields:
-    """The same with escapes of any kind; raises ValueError for broken ones."""
+    """Return the fields, with escapes of any kind. Raises ValueError for malformed ones."""
     form: FormFields = {}
-    # A plus sign is a space; one that is meant is escaped, so it is not touched here.
+    # A plus sign is a space; a literal one is escaped, so it is not replaced here.
     for field in text.replace("+", " ").split("&"):
         if field:
             name, _, value = field.partition("=")
@@ -68,7 +68,7 @@ def _parse_unusual(text: str) -> FormFields:
 
 
 def _unescape(text: str) -> str:
-    """Return the text with its escapes resolved; raises ValueError for broken ones."""
+    """Return the decoded text. Raises ValueError for malformed escapes."""
     if "%" not in text:
         return text
     head, *rest = text.split("%")
@@ -85,10 +85,9 @@ def _unescape_bytes(text: str) -> str:
 
 
 def decode_path_segment(raw: str) -> str | None:
-    """Return the text of a path segment, unescaped once; None if it cannot be text.
+    """Return the text of a path segment, decoded once; None if it is not UTF-8.
 
-    A plus sign stays one. Bytes that were decoded with `surrogateescape` count as what
-    they are: no UTF-8.
+    A plus sign is preserved. Bytes that were decoded with `surrogateescape` are invalid.
     """
     try:
         text = _unescape(raw)

@@ -4,7 +4,7 @@ Each proxy appends the address of its peer, so the list is read from its end: wh
 trusted proxy, the one before it is trusted. The first that is not a trusted proxy is the client;
 earlier entries were sent by the client.
 
-A malformed entry ends the walk, and the last trusted address is the result. If a request has
+A malformed entry ends the search, and the last trusted address is the result. If a request has
 both headers, they must agree: a proxy sets one of them and may pass the client's other one on.
 """
 
@@ -99,7 +99,7 @@ def parse_address(text: str) -> IpAddress | None:
 
 
 def client_network(address: str) -> str:
-    """Return the address, or the /64 network of an IPv6 address: one customer has all of it."""
+    """Return the address, or the /64 network of an IPv6 address: it belongs to one customer."""
     parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), _V6_CUSTOMER_BITS), strict=False))
@@ -152,12 +152,12 @@ class TrustedProxies:
 
 
 def _split(lines: Sequence[str]) -> list[str]:
-    """The entries of a list that may be spread over several header lines."""
+    """Return the entries of a list that may have several header lines."""
     return [part for line in lines for part in line.split(",")]
 
 
 def _elements(lines: Sequence[str]) -> Iterator[_Hop]:
-    """The elements of Forwarded; one that cannot be read has no address."""
+    """Yield the elements of Forwarded; a malformed one has no address."""
     for line in lines:
         at, pairs = 0, dict[str, str]()
         while at < len(line):

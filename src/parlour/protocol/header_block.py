@@ -48,14 +48,14 @@ class HeaderBlock:
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
         self.login_digest = ""
-        """The digest of its login, once it was worked out (http/authentication.py)."""
+        """The digest of its login, once it was computed (http/authentication.py)."""
 
 
 class HeaderBlockCache:
-    """The blocks that came last in this process, by their bytes: a bounded cache.
+    """The recent header blocks of this process, by their bytes: a bounded cache.
 
-    A client with other headers each time replaces one entry with each request, and the blocks in
-    use come back at their next request. So it costs others a parse, and no memory.
+    A client that sends different headers each time evicts one entry per request, and blocks in use
+    are cached again at their next request. So it costs other clients a parse, and no memory.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class HeaderBlockCache:
         self.find = self._blocks.get
 
     def add(self, data: bytes, block: HeaderBlock) -> None:
-        """Cache what these bytes mean, unless they are long."""
+        """Cache the block of these bytes, unless they are long."""
         if len(data) > limits.HEADER_BLOCK_BYTES_CACHED_MAX:
             return
         if len(self._blocks) >= limits.HEADER_BLOCKS_CACHED_MAX:

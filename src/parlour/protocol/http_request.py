@@ -57,10 +57,10 @@ _NO_BLOCK: Final = HeaderBlock({})
 
 
 class RequestReader:
-    """Reads one request after the other off a connection.
+    """Reads the requests of a connection, one at a time.
 
-    After ``receive`` returned True these describe the request: ``method``, ``path`` (as it was
-    sent, percent-encoding and all), ``query``, ``block`` with its headers, ``length`` of the body,
+    After ``receive`` has returned True these describe the request: ``method``, ``path`` (not
+    decoded), ``query``, ``block`` with its headers, ``length`` of the body,
     and ``head``, its bytes.
     """
 
@@ -113,26 +113,26 @@ class RequestReader:
 
     @property
     def is_in_head(self) -> bool:
-        """Whether a part of a head was received, and not its end."""
+        """Whether a head was received in part."""
         return self._buffer is not None
 
     @property
     def buffered_bytes(self) -> int:
-        """How many bytes that were received the reader keeps."""
+        """The number of received bytes that are buffered."""
         in_head = 0 if self._buffer is None else len(self._buffer)
         in_line = 0 if self._chunks is None else self._chunks.buffered_bytes
         return len(self.trailing_data) + in_head + in_line
 
     @property
     def parsed_bytes(self) -> int:
-        """The memory that the headers of an unfinished head take."""
+        """The memory of the headers of an incomplete head."""
         if self._buffer is None:
             return 0
         count = 0 if self._parsed is None else self._parsed.header_count
         return len(self._buffer) + limits.HEADER_OBJECT_BYTES * count
 
     def receive(self, data: bytes) -> bool:
-        """Take bytes where a head is expected; True once it is complete. Raises RequestError."""
+        """Parse bytes of a head; return True once it is complete. Raises RequestError."""
         if self._buffer is not None:
             return self._receive_more(self._buffer, data)
         if data[0] <= _LAST_BLANK:
@@ -153,8 +153,8 @@ class RequestReader:
         return True
 
     def _receive_more(self, buffer: bytearray, data: bytes) -> bool:
-        """Take bytes of a head that does not come at once."""
-        if buffer == b"\r":  # Half of a blank line.
+        """Parse bytes of a head that arrives in several parts."""
+        if buffer == b"\r":  # The first half of a CRLF.
             self._buffer = None
             return self.receive(b"\r" + data)
         before = len(buffer)
@@ -174,7 +174,7 @@ class RequestReader:
         return False
 
     def _without_blank_lines(self, data: bytes) -> bytes:
-        """Return the bytes after blank lines, which clients of old sent after a body."""
+        """Return the bytes after blank lines, which old clients send after a body."""
         start = 0
         while data.startswith(b"\r\n", start):
             start += 2
@@ -203,7 +203,7 @@ class RequestReader:
             raise RequestError(str(error), status) from None
 
     def _end_head(self, head: bytes, unparsed: bytes) -> None:
-        """Take a whole head, of which the parser has seen all but the end."""
+        """Complete a head; the parser has all but its end."""
         line = head.index(b"\r\n")
         if line > _REQUEST_LINE_BYTES_MAX:
             raise RequestError("URL too long", 414)
@@ -219,7 +219,7 @@ class RequestReader:
         assert parser is not None
         assert parsed is not None
         method, target, version = parser.get_method(), parsed.target, parser.get_http_version()
-        # The parser must have read this very line: it takes "GET /", LF for a request of HTTP/0.9.
+        # The parser must have read exactly this line: it accepts "GET /", LF as HTTP/0.9.
         is_same = head[:line] == b"%s %s HTTP/%s" % (method, target, version.encode())
         if not is_same or parsed.heads != 1 or parsed.is_ambiguous:
             raise RequestError("invalid head")
@@ -233,7 +233,7 @@ class RequestReader:
             self._blocks.add(head[line:], self.block)
 
     def _take_known(self, head: bytes, line: int) -> bool:
-        """Take a head with known headers behind a plain request line; False if it is another."""
+        """Use the cached block of a head with a plain request line; return False without one."""
         block = self._blocks.find(head[line:])
         if block is None:
             return False
@@ -248,7 +248,7 @@ class RequestReader:
         return True
 
     def find_cached_request(self, data: bytes) -> HeaderBlock | None:
-        """Return the headers of data that are one request, whole, with known headers; else None."""
+        """Return the cached block if data is exactly one complete request; else None."""
         end = data.find(_END) + len(_END)
         line = data.find(b"\r\n")
         if not 0 < line <= URL_BYTES_MAX or end < len(_END):
@@ -259,14 +259,14 @@ class RequestReader:
         return block if _PLAIN_LINE.fullmatch(data, 0, line) else None
 
     def take_cached_request(self, block: HeaderBlock) -> None:
-        """Take the headers of a request that ``find_cached_request`` found: it is refused."""
+        """Consume the request that ``find_cached_request`` found, in order to refuse it."""
         self._take_block(block)
         self.is_complete = True
         self.trailing_data = b""
         self._blank_bytes = 0
 
     def _take_block(self, block: HeaderBlock) -> None:
-        """Take what the headers mean for the framing and for the connection."""
+        """Set the framing and the connection options of the headers."""
         self.block = block
         self.headers = block.fields
         self.keep_alive = block.keep_alive
@@ -278,7 +278,7 @@ class RequestReader:
 
     @property
     def wants_websocket(self) -> bool:
-        """Whether the request is a handshake. Only a GET is; else the wish is ignored."""
+        """Whether the request is a WebSocket handshake; only a GET can be one."""
         headers = self.headers
         return (
             b"upgrade" in headers
@@ -314,11 +314,11 @@ class RequestReader:
 
     @property
     def remaining_bytes(self) -> int | None:
-        """How much of the body is still to come; None where that is not known."""
+        """The number of bytes of the body not received yet; None if unknown."""
         return max(0, self._left) if self._chunks is None else None
 
     def clear(self) -> None:
-        """Let go of all bytes: of a head that does not come to its end, or is answered already."""
+        """Drop all buffered bytes: the head is incomplete, or already answered."""
         self._parser = self._parsed = None
         self._buffer = None
         self.head = self.query = self.trailing_data = b""
@@ -330,7 +330,7 @@ class RequestReader:
         """Start the next request, and return its received bytes, for ``receive``."""
         assert self.is_complete
         rest = self.trailing_data
-        self.clear()  # An idle connection keeps nothing.
+        self.clear()  # An idle connection buffers no bytes.
         self._chunks = None
         self.is_complete = False
         return rest

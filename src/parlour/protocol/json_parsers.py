@@ -11,8 +11,8 @@ from parlour.protocol.parsers import Parser, Schema, clearable, invalid_value, w
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
-# Raw checks the whole grammar without building values, so that a number of any size is
-# the JSON it is.
+# Raw checks the whole grammar without building values, so that numbers of any size are
+# valid.
 _JSON = msgspec.json.Decoder(msgspec.Raw)
 _VARIABLES = msgspec.json.Decoder(dict[str, str | bool | int | float])
 
@@ -26,7 +26,7 @@ class ParticipantBinding(TypedDict, total=False):
 
 
 class ParticipantJson(TypedDict, total=False):
-    """The members of a participant sent as JSON; nothing is made of others, however many."""
+    """The members of a participant sent as JSON; others are ignored."""
 
     identity: str | None
     attributes: str | None

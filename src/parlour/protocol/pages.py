@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 OrderKey: TypeAlias = int | str
-"""What a list is ordered by."""
+"""The value that a list is ordered by."""
 
 RowPosition: TypeAlias = tuple[OrderKey, str]
 """The order key and the sid of the first or last row of a page."""
@@ -57,7 +57,7 @@ class PagePosition:
 
 
 class PageTokens:
-    """Writes positions as page tokens and reads the ones it wrote."""
+    """Encodes positions as signed page tokens, and decodes them."""
 
     def __init__(self, key: bytes) -> None:
         """Sign with a secret key; tokens are valid as long as the key."""
@@ -74,9 +74,9 @@ class PageTokens:
         return f"PT{position.sid}.{encoded}"
 
     def parse(self, list_context: str, text: str) -> PagePosition:
-        """Return the position of a token; raises ApiError 20001 for any text not ours."""
+        """Return the position of a token; raises ApiError 20001 for any other text."""
         position = _unverified(text)
-        # Writing it again proves the signature and that the text has its only spelling.
+        # Encoding it again verifies the signature and that the text is canonical.
         if position is None or not hmac.compare_digest(self.write(list_context, position), text):
             raise ApiError.invalid("PageToken")
         return position
@@ -97,7 +97,7 @@ def _unverified(text: str) -> PagePosition | None:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page is asked for; the page's number is only echoed."""
+    """The requested page; its number is only echoed."""
 
     page: int
     size: int
@@ -105,7 +105,7 @@ class PageRequest:
 
     @property
     def backwards(self) -> bool:
-        """Whether the rows before the position are asked for."""
+        """Whether the rows before the position are requested."""
         return self.position is not None and self.position.backwards
 
 
@@ -114,7 +114,7 @@ def parse_page_request(
 ) -> PageRequest:
     """Return what the query asks for; raises ApiError 20001 for PageSize, Page, PageToken.
 
-    A size above the maximum is lowered to it, as clients ask for 1000 without thinking.
+    A size above the maximum is lowered to it, because many clients request 1000.
     """
     size = _count(query, "PageSize", default)
     if size < 1:
@@ -169,11 +169,11 @@ def fill_page(
     """Return the page of the rows read for a request, and its rows as a JSON array.
 
     The page ends before the row with which the array would exceed ``bytes_max``, but has at
-    least one row. A page that is asked for backwards ends at its other end: the rows
-    nearest to the position stay. So the pages around it continue where it ends.
+    least one row. A page that is requested backwards drops rows from its beginning: the
+    rows nearest to the position stay. So the adjacent pages have no gaps.
 
     ``render`` returns the JSON array of some rows. It gets several at a time, because that is
-    twice as fast as one by one, but never all rows of a page that is far too large.
+    twice as fast as one by one, but never all rows of a page far above the limit.
     """
     wanted = rows[: request.size]
     pieces: list[bytes] = []  # Rows without the brackets, in reading order.
@@ -213,8 +213,7 @@ def page_meta(
     `url` is the list's URL without a query, `filters` are the other parameters of the
     request, `key` names the array of rows, and `positions` are the order key and sid of
     the page's first and last row, None if it has no rows. A page without rows has no
-    previous page to name; what follows an empty page before a position is the list's
-    beginning.
+    previous page; the page after an empty page before a position is the first one.
     """
 
     def link(number: int, position: PagePosition | None) -> str:
@@ -243,7 +242,7 @@ def page_meta(
 
 
 def _quoted(text: str) -> str:
-    # Nearly every name and value is what it would be with escapes, which take long to look for.
+    # Fast path: nearly all names and values need no escapes.
     return text if _UNRESERVED.match(text) else quote(text, "")
 
 

@@ -35,7 +35,7 @@ def invalid_value(code: int, name: str) -> ApiError:
 
 def with_schema(parse: Parser[T], schema: Schema) -> Parser[T]:
     """Attach the schema of accepted texts to a parser, and return the parser."""
-    # An attribute of the function: parsers stay plain functions, that cost one call.
+    # An attribute of the function: a parser stays a plain function, which costs one call.
     vars(parse)["schema"] = schema
     return parse
 
@@ -85,7 +85,7 @@ def integer(
 
 
 def text(chars_max: int, code: int = UNSPECIFIC) -> Parser[str]:
-    """Make the parser of texts of up to so many characters (code points)."""
+    """Make the parser of texts of up to ``chars_max`` characters (code points)."""
 
     def parse(name: str, value: str) -> str:
         if len(value) > chars_max:
@@ -96,7 +96,7 @@ def text(chars_max: int, code: int = UNSPECIFIC) -> Parser[str]:
 
 
 def sid(prefix: str, code: int = UNSPECIFIC) -> Parser[str]:
-    """Make the parser of sids with a prefix; their digits come back in lower case."""
+    """Make the parser of SIDs with a prefix; their digits are converted to lower case."""
 
     def parse(name: str, value: str) -> str:
         found = sids.parse(prefix, value)
@@ -108,9 +108,9 @@ def sid(prefix: str, code: int = UNSPECIFIC) -> Parser[str]:
 
 
 def enum(*values: str, code: int = UNSPECIFIC, upper: bool = False) -> Parser[str]:
-    """Make the parser of one of some words, in any case.
+    """Make the parser of an enumeration, in any case.
 
-    The word comes back as it is declared here, or in upper case.
+    The value is the declared word, or the word in upper case.
     """
     words = {word.lower(): word.upper() if upper else word for word in values}
 
@@ -127,7 +127,7 @@ def enum(*values: str, code: int = UNSPECIFIC, upper: bool = False) -> Parser[st
 
 
 def nullable(parser: Parser[T]) -> Parser[T | None]:
-    """Make a parser that takes an empty text and the word `null` for None."""
+    """Make a parser that maps an empty text and the word `null` to None."""
 
     def parse(name: str, value: str) -> T | None:
         return None if value in {"", "null"} else parser(name, value)
@@ -136,7 +136,7 @@ def nullable(parser: Parser[T]) -> Parser[T | None]:
 
 
 def clearable(parser: Parser[T], value: D) -> Parser[T | D]:
-    """Make a parser that takes an empty text for a given value."""
+    """Make a parser that maps an empty text to a given value."""
 
     def parse(name: str, received: str) -> T | D:
         return parser(name, received) if received else value

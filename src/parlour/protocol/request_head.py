@@ -1,9 +1,9 @@
-"""One head of an HTTP/1.1 request: what llhttp reports, and what its parts mean (RFC 9112).
+"""One head of an HTTP/1.1 request: parsing by llhttp, and semantics (RFC 9112).
 
 Ambiguous requests are rejected: bare CR or LF, obs-fold, a space before the colon, NUL,
 several or malformed Content-Length, Transfer-Encoding together with Content-Length, in HTTP/1.0,
 or other than ``chunked`` alone; no Host or several. llhttp in its strict mode refuses most of
-them; what it lets pass is checked here.
+them; the rest is checked here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from parlour.vocabulary import limits
 URL_BYTES_MAX: Final = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?\Z", re.IGNORECASE)
 _MUST_BE_SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
-# Lists of which every line counts; of any other header the first line does.
+# Lists: all lines count. Of any other header only the first line counts.
 _LISTS: Final = frozenset(
     {b"connection", b"upgrade", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto"}
 )
@@ -28,7 +28,7 @@ CHUNKED: Final = -1
 
 
 class RequestError(Exception):
-    """The bytes are not a request that may be served; nothing after them is read.
+    """The request is malformed or forbidden; no byte after it is read.
 
     ``status`` is the response's status; the text, for the log, is the defect.
     """
@@ -53,15 +53,15 @@ class ParsedHead:
         self.repeated: list[tuple[bytes, bytes]] = []
         self.header_count = 0
         self.heads = 0
-        """How many heads have ended; more than one: llhttp has seen a second request."""
+        """The number of complete heads; more than one: llhttp has parsed a second request."""
         self.is_ambiguous = False
 
     def on_url(self, target: bytes) -> None:
-        """Take the target, or a part of it."""
+        """Append a part of the target."""
         self.target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header. An exception ends the parsing."""
+        """Store a header. An exception ends the parsing."""
         self.header_count += 1
         if self.header_count > limits.HEADERS_MAX:
             # At once: the objects of a tiny header take 30 times its bytes.
@@ -83,7 +83,7 @@ class ParsedHead:
 
 
 class Target(NamedTuple):
-    """A request target, taken apart; ``host`` is None unless the target is absolute."""
+    """The parts of a request target; ``host`` is None unless the target is absolute."""
 
     path: str
     query: bytes
@@ -107,7 +107,7 @@ def split_target(method: bytes, target: bytes) -> Target:
 
 
 def header_block(parsed: ParsedHead, version: str) -> HeaderBlock:
-    """Return the headers with what they mean for framing. Raises RequestError."""
+    """Return the headers and their framing. Raises RequestError."""
     headers = parsed.headers
     is_http_1_0 = version == "1.0"
     if not is_http_1_0:

@@ -100,7 +100,7 @@ class Schedule:
 
     @property
     def lasts_ms_max(self) -> int:
-        """The same with all jitter and the longest waits a receiver may ask for."""
+        """The same with all jitter and the longest `Retry-After` that is accepted."""
         longest = limits.RETRY_AFTER_MS_MAX if self.honours_retry_after else 0
         waits = (max(delay, longest) for delay in self.delays_ms)
         return sum(wait + wait * self.jitter_percent // 100 for wait in waits)
@@ -129,11 +129,11 @@ assert len(_HOSTED_DELAYS_MS) == limits.WEBHOOK_RETRIES_MAX
 
 _LONGEST_MS: Final = max(*DURABLE.delays_ms, *_HOSTED_DELAYS_MS, limits.RETRY_AFTER_MS_MAX)
 STEP_MS_MAX: Final = _LONGEST_MS + _LONGEST_MS * limits.RETRY_JITTER_PERCENT // 100
-"""The longest time from an attempt to the next one, in any schedule."""
+"""The longest delay between two attempts, in any schedule."""
 
 
 def hosted_schedule(retry_count: int = 0) -> Schedule:
-    """What the hosted API does with this retry count."""
+    """Return the schedule of the hosted API with this retry count."""
     assert 0 <= retry_count <= limits.WEBHOOK_RETRIES_MAX
     return Schedule(
         delays_ms=_HOSTED_DELAYS_MS[:retry_count],
@@ -146,12 +146,12 @@ def hosted_schedule(retry_count: int = 0) -> Schedule:
 def decide(
     outcome: AttemptOutcome, retry_count: int, schedule: Schedule, random: Random, now_ms: int
 ) -> Decision:
-    """What follows from an attempt that carried this retry count (0 for the first one)."""
+    """Return the decision after an attempt with this retry count (0 for the first one)."""
     assert retry_count >= 0
     if outcome.is_delivered:
         return Decision(Verdict.DELIVERED)
     if outcome.failure == BUSY:
-        # Not an attempt: the receiver saw nothing, so the number stays.
+        # No request was sent, so the retry count does not increase.
         delay_ms = _with_jitter(1 * _SECOND, limits.RETRY_JITTER_PERCENT, random)
         return Decision(Verdict.RETRY, delay_ms, retry_count)
     if outcome.status == 410:
@@ -179,7 +179,7 @@ def _with_jitter(delay_ms: int, percent: int, random: Random) -> int:
 
 
 def log_code(outcome: AttemptOutcome, *, is_pre_action: bool = False) -> int | None:
-    """The code under which a failed attempt is logged, or None for a delivered one.
+    """Return the log code of a failed attempt; None for a delivered one.
 
     See docs/reference/quirks.md#webhook-log-codes.
     """
@@ -210,9 +210,9 @@ _SECONDS: Final = re.compile(r"[0-9]{1,18}")
 
 
 def parse_retry_after(text: str, now_ms: int) -> int | None:
-    """The milliseconds from now that a `Retry-After` header asks for, or None for nonsense.
+    """Return the delay of a `Retry-After` header in milliseconds; None if it is malformed.
 
-    Seconds, or a date in one of the three forms of HTTP; a date gone by asks for 0.
+    Seconds, or a date in one of the three forms of HTTP; a date in the past is 0.
     """
     text = text.strip(" \t")
     if _SECONDS.fullmatch(text):

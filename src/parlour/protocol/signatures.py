@@ -81,10 +81,10 @@ class PreparedUrl:
 
 
 def prepare_url(configured_url: str, query_pairs: Iterable[tuple[str, str]] = ()) -> PreparedUrl:
-    """The configured URL, with these pairs appended to its query, ready to send and sign.
+    """Return the configured URL, with these pairs appended to its query, prepared for sending.
 
     Raises EgressRefused for a URL that cannot be requested: another scheme, no host, port
-    0, an address that is none, control characters.
+    0, an invalid address, control characters.
     """
     prepared = _prepare(configured_url)
     appended = write_form(query_pairs)
@@ -132,19 +132,19 @@ def _decode(text: str) -> str:
 
 
 def write_form(pairs: Iterable[tuple[str, str]]) -> str:
-    """The pairs in form encoding, in the given order; a space is a plus sign."""
+    """Return the pairs in form encoding, in the given order; a space is a plus sign."""
     return "&".join([f"{_quote_form(name)}={_quote_form(value)}" for name, value in pairs])
 
 
 def _quote_form(text: str) -> str:
-    # As `urllib.parse.quote_plus`, and several times faster: each webhook comes by here.
-    # Names, sids and numbers are the most of it, and letters and digits the quickest to see.
+    # As `urllib.parse.quote_plus`, and several times faster: it runs for each webhook.
+    # Fast path for names, SIDs and numbers, which are the majority.
     if (text.isascii() and text.isalnum()) or _UNQUOTED.fullmatch(text):
         return text
     return text.encode().decode("latin-1").translate(_FORM_QUOTES)
 
 
-# --- Making -----------------------------------------------------------------------------
+# --- Signing ----------------------------------------------------------------------------
 
 
 def sign(
@@ -169,11 +169,11 @@ def hash_body(body: bytes) -> str:
 
 
 def prepare_json_url(configured_url: str, body: bytes) -> PreparedUrl:
-    """The URL for posting a JSON body: its signature covers the body through its hash."""
+    """Return the URL for a JSON body: its signature covers the body through its hash."""
     return prepare_url(configured_url, [(BODY_HASH, hash_body(body))])
 
 
-# --- Checking ---------------------------------------------------------------------------
+# --- Verifying --------------------------------------------------------------------------
 
 
 def is_signed(
@@ -183,9 +183,9 @@ def is_signed(
     form_pairs: Iterable[tuple[str, str]] = (),
     algorithm: Algorithm = "sha1",
 ) -> bool:
-    """Whether a request to us carries the signature of a holder of the key.
+    """Return whether a received request is signed with the key.
 
-    The port may be signed or not: senders differ, and so do the proxies between.
+    The port may be signed or not, because senders and proxies differ.
     """
     pairs = tuple(form_pairs)
     given = signature.encode("utf-8", "replace")
@@ -199,7 +199,7 @@ def is_signed(
 def is_signed_json(
     key: str, url: str, signature: str, body: bytes, algorithm: Algorithm = "sha1"
 ) -> bool:
-    """Whether a request with a JSON body is signed, and the body is the one that was signed."""
+    """Return whether a request and its JSON body are signed with the key."""
     claimed = re.search(rf"[?&]{BODY_HASH}=([0-9A-Fa-f]*)", url)
     if claimed is None:
         return False

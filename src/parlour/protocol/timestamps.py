@@ -60,11 +60,11 @@ def _moment(found: re.Match[str]) -> datetime | None:
 
 
 def format_date(ms: int) -> str:
-    """Return milliseconds since 1970 as every answer shows them: YYYY-MM-DDTHH:MM:SSZ."""
+    """Return milliseconds since 1970 in the format of responses: YYYY-MM-DDTHH:MM:SSZ."""
     return _format_seconds(ms // 1000)
 
 
-# Pages show the same few dates again and again.
+# Cached: pages repeat the same few dates.
 @lru_cache(maxsize=limits.WRITTEN_DATES_MAX)
 def _format_seconds(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19] + "Z"

@@ -200,11 +200,11 @@ def backoff(reconnect_ms_min: int, reconnect_ms_max: int) -> bytes:
 
 
 def unsupported_sdk(metadata: object) -> str | None:
-    """The version of a JavaScript SDK of another protocol, by the ``metadata`` of its ``init``.
+    """Return the version of a JavaScript SDK of another protocol, from its ``init`` metadata.
 
     ``@twilio/conversations`` 1.x and most of ``twilio-chat`` open a session as a list of Sync; the
-    last ``twilio-chat`` asks for paths below ``/Client/v1``. Neither shows what such a request is
-    answered; both show why ``init`` is refused.
+    last ``twilio-chat`` requests paths below ``/Client/v1``. Neither shows the response to such a
+    request to its user; both show the reason of a refused ``init``.
     """
     if not isinstance(metadata, dict) or metadata.get("sdk") != "JS":
         return None

@@ -19,9 +19,9 @@ def url(
     chars_max: int = limits.URL_CHARS_MAX,
     code_long: int | None = None,
 ) -> Parser[str]:
-    """Make the parser of absolute http and https URLs, which come back as received.
+    """Make the parser of absolute http and https URLs, returned as received.
 
-    A longer one gives `code_long`, or `code` where there is none.
+    A longer one raises `code_long`, or `code` without one.
     """
 
     def parse(name: str, value: str) -> str:

@@ -24,10 +24,10 @@ _SECRET_BYTES: Final = 16
 
 
 class Vault:
-    """Seals and recognises secrets under one master key."""
+    """Encrypts and compares secrets with one master key."""
 
     def __init__(self, key: bytes, token: Callable[[int], bytes]) -> None:
-        """``key``: 32 bytes; ``token`` gives unpredictable bytes."""
+        """``key``: 32 bytes; ``token`` returns unpredictable bytes."""
         assert len(key) == KEY_BYTES
         self._token = token
         self._digest_key = self._derive(key, b"digest")
