@@ -79,7 +79,7 @@ class OutboundSink:
     def __init__(self, store: Store, carrier: Carrier) -> None:
         self._store = store
         self._carrier = carrier
-        self._turns = asyncio.Semaphore(limits.OUTBOUND_LANES_MAX)
+        self._slots = asyncio.Semaphore(limits.OUTBOUND_LANES_MAX)
         self._lease_term: LeaseTerm = LocalLeaseTerm(store)
 
     async def start_term(self, lease_term: LeaseTerm) -> None:
@@ -116,7 +116,7 @@ class OutboundSink:
 
     async def _run(self, jobs: list[_PendingMessage]) -> None:
         """Send the messages of one binding, one after the other."""
-        async with self._turns:
+        async with self._slots:
             for job in jobs:
                 if not self._lease_term.is_current():
                     raise LeaseLost(self.name)

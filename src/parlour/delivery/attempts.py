@@ -222,16 +222,18 @@ class WebhookClient:
         started_ms = self._clock.monotonic_ms()
         overrides = self._overrides(delivery.url)
         signing = await self._signer.get(delivery.account_sid)
-        answer: OutboundResponse | None = None
+        response: OutboundResponse | None = None
         error = None
         try:
             auth_token = await self._signer.auth_token_of(delivery.account_sid)
             request = prepare(delivery, auth_token, overrides)
-            answer = await self._send(replace(request, may_send=may_send))
+            response = await self._send(replace(request, may_send=may_send))
             # Crash window: the receiver has the request, and the result is only in memory. The
             # attempt is repeated after a restart, under the same idempotency token.
             crash_point(SENT)
-            outcome = AttemptOutcome(status=answer.status, retry_after=answer.header("retry-after"))
+            outcome = AttemptOutcome(
+                status=response.status, retry_after=response.header("retry-after")
+            )
         except EgressFailed as failed:
             error = f"{failed.kind}: {failed.detail}" if failed.detail else failed.kind
             outcome = AttemptOutcome(failure=failed.kind, failure_code=failed.code)
@@ -243,7 +245,7 @@ class WebhookClient:
         schedule = _schedule(delivery, signing, overrides)
         decision = self._decide(delivery, outcome, schedule)
         elapsed_ms = int(self._clock.monotonic_ms() - started_ms)
-        return self._result(delivery, outcome, decision, error, answer, elapsed_ms)
+        return self._result(delivery, outcome, decision, error, response, elapsed_ms)
 
     def _overrides(self, url: str) -> ConnectionOverrides | None:
         fragment = url.partition("#")[2] if self._takes_overrides else ""
@@ -269,7 +271,7 @@ class WebhookClient:
         outcome: AttemptOutcome,
         decision: Decision,
         error: str | None,
-        answer: OutboundResponse | None,
+        response: OutboundResponse | None,
         elapsed_ms: int,
     ) -> AttemptResult:
         now_ms = self._clock.now_ms()
@@ -284,7 +286,7 @@ class WebhookClient:
             error_code=retries.log_code(outcome),
             error=error,
             elapsed_ms=elapsed_ms,
-            answer="" if answer is None else response_excerpt(answer.body_start),
+            answer="" if response is None else response_excerpt(response.body_start),
             at_ms=now_ms,
             timed_out=outcome.failure == retries.TIMEOUT,
             was_sent=outcome.failure != retries.BUSY,

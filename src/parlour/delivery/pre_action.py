@@ -140,14 +140,14 @@ class PreActionWebhooks:
         emitted = next(events, None)
         if emitted is None:
             return original  # The action would change nothing.
-        members = await self._ask(event_name, emitted)
+        members = await self._call_webhook(event_name, emitted)
         return _amended(call, original, members, _AMENDABLE.get(event_name, {}))
 
     async def check(self, event_name: str, emitted: EmittedEvent) -> None:
         """Call the webhook for a change that is no call. Raises 50056; amends nothing."""
-        await self._ask(event_name, emitted)
+        await self._call_webhook(event_name, emitted)
 
-    async def _ask(self, event_name: str, emitted: EmittedEvent) -> Members:
+    async def _call_webhook(self, event_name: str, emitted: EmittedEvent) -> Members:
         """Return the members of the response. Raises 50056 if the webhook rejects."""
         assert_outside_transaction()
         target = await self._store.read(

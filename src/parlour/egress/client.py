@@ -239,18 +239,18 @@ class Egress:
         connection = self._take_idle(target)
         if connection is not None:
             try:
-                return await self._ask(connection, written, request, target, started)
+                return await self._send_on(connection, written, request, target, started)
             except StaleConnection:
                 # The receiver closed the idle connection. Retry once on a new one; if the first
                 # request was received after all, its idempotency token identifies the duplicate.
                 pass
         connection = await self._open_connection(request.url, request.account_sid)
         try:
-            return await self._ask(connection, written, request, target, started)
+            return await self._send_on(connection, written, request, target, started)
         except StaleConnection:
             raise EgressFailed("connect", CODE_CONNECT, "closed without an answer") from None
 
-    async def _ask(
+    async def _send_on(
         self,
         connection: OutboundConnection,
         written: bytes,
