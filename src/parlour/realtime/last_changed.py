@@ -32,6 +32,8 @@ def user_conversations_key(service_sid: str, identity: str) -> str:
 # - Keys are in ascending order of their last change, so the first one is evicted.
 # - A conversation that is not cached has not changed after ``_complete_from``, and a user not after
 #   ``_users_complete_from``; earlier changes are unknown.
+# - Neither number is less than ``_evicted_through``, the highest last change of an evicted key.
+#   Changes are recorded during the scan of the log, so the scan stops at an eviction.
 class LastChanged:
     """The last change of each conversation and user."""
 
@@ -40,13 +42,15 @@ class LastChanged:
         self._last: OrderedDict[str, int] = OrderedDict()
         self._complete_from = 0
         self._users_complete_from = 0
+        self._evicted_through = 0
         self.position = 0
         """The number of the last published event."""
 
     def reset(self, sequence: int) -> None:
         """Start with an empty cache that is complete after this event."""
-        self._last.clear()
+        self._last = OrderedDict()  # A new one, so that a scan in progress notices.
         self._complete_from = self._users_complete_from = self.position = sequence
+        self._evicted_through = 0
 
     def record(self, key: str, sequence: int) -> None:
         """Record a change. Numbers only grow."""
@@ -55,6 +59,7 @@ class LastChanged:
         if len(self._last) > self._keys_max:
             # Its absence proves nothing about events before its last change.
             _, dropped = self._last.popitem(last=False)
+            self._evicted_through = max(self._evicted_through, dropped)
             self._complete_from = max(self._complete_from, dropped)
             self._users_complete_from = max(self._users_complete_from, dropped)
 
@@ -80,6 +85,7 @@ class LastChanged:
         """Fill the cache with conversations that changed before the start, up to its limits."""
         scanned = 0
         before = self._complete_from + 1
+        last = self._last
         while scanned < limits.BACK_SCAN_EVENTS_MAX and len(self._last) < self._keys_max:
             end = before
             found = await store.read(
@@ -87,6 +93,11 @@ class LastChanged:
                     tx, end, limits.BACK_SCAN_EVENTS_PER_STEP
                 )
             )
+            if self._last is not last:
+                return  # Reset during the read: the cache is a new scan's.
+            if self._evicted_through:
+                # An evicted conversation must not come back with an earlier change.
+                break
             for sequence, conversation_sid in found:
                 before = sequence
                 if conversation_sid and conversation_sid not in self._last:
@@ -96,7 +107,7 @@ class LastChanged:
             if len(found) < limits.BACK_SCAN_EVENTS_PER_STEP:
                 before = 1
                 break
-        self._complete_from = min(self._complete_from, before - 1)
+        self._complete_from = max(min(self._complete_from, before - 1), self._evicted_through)
 
 
 def changed_keys(event: Event) -> tuple[str, ...]:
