@@ -39,7 +39,10 @@ _RIGHTS: frozenset[str] = frozenset(
 # ========  ==========================================  ============================================
 # state     event                                       next
 # ========  ==========================================  ============================================
-# stopped   the first session is opened                 running, from the end of the log
+# stopped   the first session is opened                 starting: the end of the log is read
+# starting  the read succeeds                           running, from the end of the log
+# starting  the read fails                              stopped: the sessions that wait for it fail,
+#                                                       and the next session starts it again
 # running   a commit hint, or DISPATCH_POLL_MS elapsed  running: the next batches are published
 # running   no connection for FEED_IDLE_MS              stopped: no work without connected users
 # running   ``stop``                                    stopped
@@ -102,7 +105,10 @@ class EventFeed:
                 waiter.set_result(None)
 
     async def ensure_running(self) -> None:
-        """Start the feed if it is stopped, and wait until it has its position."""
+        """Start the feed if it is stopped, and wait until it has its position.
+
+        Raises the error of the store if the position cannot be read.
+        """
         if self._stopping:
             return
         if self._task is None:
@@ -120,7 +126,16 @@ class EventFeed:
                 await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self, started: asyncio.Future[None]) -> None:
-        self._last_changed.reset(await self._store.read(event_log.visible_through))
+        try:
+            position = await self._store.read(event_log.visible_through)
+        except Exception as error:
+            log.exception("event_feed_failed")
+            # Not retried here: clients reconnect with a backoff, and their tasks would pile up.
+            self._task = None
+            started.set_exception(error)
+            started.exception()  # Retrieved, as the waiters may have been cancelled.
+            return
+        self._last_changed.reset(position)
         started.set_result(None)
         self._back_scan = asyncio.create_task(self._last_changed.scan_back(self._store))
         idle_since: float | None = None
