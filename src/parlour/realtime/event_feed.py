@@ -44,7 +44,8 @@ _RIGHTS: frozenset[str] = frozenset(
 # starting  the read fails                              stopped: the sessions that wait for it fail,
 #                                                       and the next session starts it again
 # running   a commit hint, or DISPATCH_POLL_MS elapsed  running: the next batches are published
-# running   no connection for FEED_IDLE_MS              stopped: no work without connected users
+# running   no connection, and no session opened,       stopped: no work without connected users
+#           for FEED_IDLE_MS
 # running   ``stop``                                    stopped
 # ========  ==========================================  ============================================
 #
@@ -72,6 +73,7 @@ class EventFeed:
         self._started: asyncio.Future[None] = asyncio.Future()
         self._back_scan: asyncio.Task[None] | None = None
         self._stopping = False
+        self._idle_since: float | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
     @property
@@ -111,6 +113,8 @@ class EventFeed:
         """
         if self._stopping:
             return
+        # A session is in no hub until its user is read, and the feed must not stop meanwhile.
+        self._idle_since = None
         if self._task is None:
             self._started = asyncio.get_running_loop().create_future()
             self._task = asyncio.create_task(self._run(self._started))
@@ -138,7 +142,6 @@ class EventFeed:
         self._last_changed.reset(position)
         started.set_result(None)
         self._back_scan = asyncio.create_task(self._last_changed.scan_back(self._store))
-        idle_since: float | None = None
         while not self._stopping:
             # Cleared before the read: a hint during the read causes another one.
             self._hint.clear()
@@ -150,8 +153,8 @@ class EventFeed:
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
                 continue
             now = self._clock.monotonic_ms()
-            idle_since = None if len(self._hub) else (idle_since or now)
-            if idle_since is not None and now - idle_since > limits.FEED_IDLE_MS:
+            self._idle_since = None if len(self._hub) else (self._idle_since or now)
+            if self._idle_since is not None and now - self._idle_since > limits.FEED_IDLE_MS:
                 break
             await self._wait_for_hint()
         self._task = None

@@ -13,6 +13,7 @@ from parlour.realtime.hub import Hub
 from parlour.realtime.last_changed import LastChanged
 from parlour.store import event_log
 from parlour.store.transaction import Unavailable
+from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 
 if TYPE_CHECKING:
@@ -127,5 +128,20 @@ def test_a_failed_start_without_waiters_is_not_reported_as_lost() -> None:
         assert (await scene.started()).done()
         gc.collect()
         assert reported == []
+
+    run(scenario)
+
+
+def test_an_idle_feed_does_not_stop_while_a_session_is_opened() -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.feed.ensure_running()
+        await scene.let_feed_run()
+        scene.clock.advance(limits.FEED_IDLE_MS + 1)
+        await scene.feed.ensure_running()
+        await scene.let_feed_run()
+        assert scene.feed.is_running
+        scene.clock.advance(limits.FEED_IDLE_MS + 1)
+        await scene.let_feed_run()
+        assert not scene.feed.is_running
 
     run(scenario)
