@@ -335,7 +335,7 @@ def _signatures() -> PyJWS:
     from jwt.api_jws import PyJWS  # noqa: PLC0415
 
     class Hmac(HMACAlgorithm):
-        """Return the key bytes of an API key's secret, which is any text of 32 characters."""
+        """HMAC with an API key's secret; the parent rejects some texts as keys (PEM, SSH)."""
 
         def prepare_key(self, key: str | bytes) -> bytes:
             return key.encode() if isinstance(key, str) else key
