@@ -346,7 +346,7 @@ def test_calls_to_a_hanging_backend_hold_the_slots_of_one_host_only(
 
         room.answers(answer_late)
         per_host = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
-        waiting = room.instance.app.egress._awaited_turns._waiting
+        waiting = room.instance.app.egress._awaited_slots._waiting
         async with WebhookBackend() as other, asyncio.TaskGroup() as tasks:
             held = [tasks.create_task(room.say("late")) for _ in range(3 * per_host)]
             await poll_until(
