@@ -1,1 +1,1 @@
-"""Single modules without a server; one folder for each package of `src/parlour`."""
+"""Single modules without a server; most packages of `src/parlour` have a folder."""

@@ -54,14 +54,17 @@ POST_ACTION: Final = (
 """Events of post-action webhooks."""
 
 FILTERS: Final = frozenset(PRE_ACTION + POST_ACTION)
-"""Names allowed in the filters of an account or a service: 23 names, case-sensitive."""
+"""Names allowed in the filters of an account or a service, case-sensitive."""
 
 SCOPED_FILTERS: Final = frozenset(POST_ACTION) - {
     ON_CONVERSATION_ADDED,
     ON_USER_ADDED,
     ON_USER_UPDATED,
 }
-"""Names allowed in the filters of a conversation-scoped webhook: ten names."""
+"""Names allowed in the filters of a conversation-scoped webhook.
+
+A new name of ``POST_ACTION`` is one of them, unless it is excluded here.
+"""
 
 # Logged and published to WebSockets, but not to webhooks.
 RECEIPT_ADDED: Final = "receiptAdded"
