@@ -49,11 +49,11 @@ def _is_of_transaction(awaited: ast.expr) -> bool:
 
 
 @dataclass
-class _Deed:
+class _Function:
     """The calls of one function, and its own effects."""
 
     source: Source
-    function: AnyFunction | ast.stmt
+    definition: AnyFunction | ast.stmt
     calls: set[str] = field(default_factory=set)
     callers: set[str] = field(default_factory=set)
     runs: bool = False
@@ -69,58 +69,58 @@ class _Calls:
 
     def __init__(self, sources: Sources) -> None:
         files = [source for source in sources if source.path.startswith(RESOURCES)]
-        self.deeds: dict[str, _Deed] = {}
+        self.functions: dict[str, _Function] = {}
         for source in files:
             for node in source.tree.body:
                 if isinstance(node, AnyFunction):
-                    self.deeds[f"{source.module}.{node.name}"] = _Deed(source, node)
+                    self.functions[f"{source.module}.{node.name}"] = _Function(source, node)
                 elif (name := _derived_write(node)) is not None:
-                    self.deeds[f"{source.module}.{name}"] = _Deed(source, node, runs=True)
+                    self.functions[f"{source.module}.{name}"] = _Function(source, node, runs=True)
         for source in files:
             self._read(source)
-        for name, deed in self.deeds.items():
-            for called in deed.calls:
-                self.deeds[called].callers.add(name)
+        for name, function in self.functions.items():
+            for called in function.calls:
+                self.functions[called].callers.add(name)
 
     def _read(self, source: Source) -> None:
         names = _imported(source)
         for node in source.tree.body:
             if not isinstance(node, AnyFunction):
                 continue
-            deed = self.deeds[f"{source.module}.{node.name}"]
+            function = self.functions[f"{source.module}.{node.name}"]
             for each in ast.walk(node):
                 if isinstance(each, ast.Call):
-                    self._note(deed, dotted(each.func), names)
+                    self._record(function, dotted(each.func), names)
 
-    def _note(self, deed: _Deed, name: str, names: dict[str, str]) -> None:
-        deed.runs = deed.runs or name == "tx.run"
-        deed.emits = deed.emits or name == "tx.emit"
+    def _record(self, function: _Function, name: str, names: dict[str, str]) -> None:
+        function.runs = function.runs or name == "tx.run"
+        function.emits = function.emits or name == "tx.emit"
         first, dot, rest = name.partition(".")
-        full = f"{names.get(first, f'{deed.source.module}.{first}')}{dot}{rest}"
-        if full in self.deeds:
-            deed.calls.add(full)
+        full = f"{names.get(first, f'{function.source.module}.{first}')}{dot}{rest}"
+        if full in self.functions:
+            function.calls.add(full)
 
     def does(self, name: str, what: str, seen: frozenset[str] = frozenset()) -> bool:
         """Return whether a function runs or emits, directly or through a callee."""
-        deed = self.deeds[name]
-        if getattr(deed, what):
+        function = self.functions[name]
+        if getattr(function, what):
             return True
         seen |= {name}
-        return any(self.does(each, what, seen) for each in deed.calls - seen)
+        return any(self.does(each, what, seen) for each in function.calls - seen)
 
     def writes(self, name: str) -> bool:
         """Return whether a function changes rows, directly or through a store."""
-        deed = self.deeds[name]
-        of_store = (each for each in deed.calls if self.deeds[each].is_of_store)
-        return deed.runs or any(self.does(each, "runs") for each in of_store)
+        function = self.functions[name]
+        of_store = (each for each in function.calls if self.functions[each].is_of_store)
+        return function.runs or any(self.does(each, "runs") for each in of_store)
 
-    def tells(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
+    def is_reported(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
         """Return whether the change emits: here, below, or in each caller."""
         if self.does(name, "emits"):
             return True
         seen |= {name}
-        callers = self.deeds[name].callers - seen
-        return bool(callers) and all(self.tells(each, seen) for each in callers)
+        callers = self.functions[name].callers - seen
+        return bool(callers) and all(self.is_reported(each, seen) for each in callers)
 
 
 def _derived_write(node: ast.stmt) -> str | None:
@@ -144,12 +144,12 @@ def _imported(source: Source) -> dict[str, str]:
 def event_for_change(sources: Sources) -> Iterator[Finding]:
     """A change that emits no event never reaches a webhook, a socket or a carrier."""
     calls = _Calls(sources)
-    for name, deed in calls.deeds.items():
-        if deed.is_of_store or not calls.writes(name):
+    for name, function in calls.functions.items():
+        if function.is_of_store or not calls.writes(name):
             continue
-        if not calls.tells(name):
-            text = f"{name.rpartition('.')[2]} changes rows, and no event tells of it"
-            yield deed.source.found(deed.function, text)
+        if not calls.is_reported(name):
+            text = f"{name.rpartition('.')[2]} changes rows without an event"
+            yield function.source.found(function.definition, text)
 
 
 _ACTIONS = f"{RESOURCES}roles/actions.py"
@@ -192,8 +192,8 @@ RULES = (
             },
             _ROLES
             | {
-                _ACTIONS: f"{_IMPORT}async def _keep(tx): await store.add(tx)\n"
-                "async def create(tx):\n  await _keep(tx)\n  await tx.emit()"
+                _ACTIONS: f"{_IMPORT}async def _save(tx): await store.add(tx)\n"
+                "async def create(tx):\n  await _save(tx)\n  await tx.emit()"
             },
             _ROLES | {_ACTIONS: "async def fetch(tx): return await store.find(tx)"},
         ),
@@ -203,9 +203,9 @@ RULES = (
             _DERIVED | {_ACTIONS: f"{_IMPORT}async def create(tx): await store.insert_role(tx)"},
             _ROLES
             | {
-                _ACTIONS: f"{_IMPORT}async def _keep(tx): await store.add(tx)\n"
-                "async def create(tx):\n  await _keep(tx)\n  await tx.emit()\n"
-                "async def copy(tx): await _keep(tx)"
+                _ACTIONS: f"{_IMPORT}async def _save(tx): await store.add(tx)\n"
+                "async def create(tx):\n  await _save(tx)\n  await tx.emit()\n"
+                "async def copy(tx): await _save(tx)"
             },
         ),
     ),

@@ -104,7 +104,7 @@ class FlowControl(asyncio.BufferedProtocol):
         high = 0
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
-            high = 1  # TLS pauses at "at least" the mark: 0 would pause it indefinitely.
+            high = 1  # TLS stops at "at least" the mark: with 0 it would never resume.
         self._transport.set_write_buffer_limits(high=high)
 
     # --- Deadlines ------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Max-min fair shares of buffered bytes: the choice of a victim, and the order of waiters.
 
 A partition is full when a request does not fit. Space is then taken from others only by max-min
-fairness. With ``a`` the bytes that the requesting account would have, and ``m`` those of the
-account that has the most, one of two conditions has to hold:
+fairness. With ``a`` the bytes that the requesting account would have, and ``m`` the bytes of
+the account that has the most, one of two conditions has to hold:
 
 - ``a <= capacity / active accounts``: the account stays within its equal share. Since the
   partition is full, the others together hold more than their equal shares, so ``m`` is above its

@@ -10,7 +10,7 @@ users of an account. Both levels are rotations:
 
 The queue has no bound: its callers bound the requests in flight of each client.
 
-Both methods take constant time, whatever the number of accounts, users and items. The rotations are
+Both methods take constant time for any number of accounts, users and items. The rotations are
 ``OrderedDict``s: in a ``dict`` the search for the first key is linear in the keys deleted before.
 """
 

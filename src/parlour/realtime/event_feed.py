@@ -113,7 +113,7 @@ class EventFeed:
         """
         if self._stopping:
             return
-        # A session is in no hub until its user is read, and the feed must not stop meanwhile.
+        # A session is in no hub until its user is read; the feed must not stop before.
         self._idle_since = None
         if self._task is None:
             self._started = asyncio.get_running_loop().create_future()

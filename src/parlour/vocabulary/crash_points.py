@@ -13,15 +13,15 @@ from typing import Final
 
 EVENT_READ: Final = "event read, not queued"
 QUEUED: Final = "webhook queued, not sent"
-SENT: Final = "webhook sent, not noted"
-RESULTS_RECORDED: Final = "webhook noted, next not begun"
-POSITION: Final = "webhooks queued, position not kept again"
+SENT: Final = "webhook sent, result not recorded"
+RESULTS_RECORDED: Final = "webhook result recorded, next not started"
+POSITION: Final = "webhooks queued, position not checkpointed"
 
 CRASH_POINTS: Final = (EVENT_READ, QUEUED, SENT, RESULTS_RECORDED, POSITION)
 
-BLOB_STORED: Final = "media's file kept, its row not"
-MEDIA_COMMITTED: Final = "media's row kept, its file not settled"
-FILE_REMOVED: Final = "media's file removed, its row not"
+BLOB_STORED: Final = "media file stored, row not committed"
+MEDIA_COMMITTED: Final = "media row committed, file not settled"
+FILE_REMOVED: Final = "media file removed, row not"
 
 MEDIA_CRASH_POINTS: Final = (BLOB_STORED, MEDIA_COMMITTED, FILE_REMOVED)
 

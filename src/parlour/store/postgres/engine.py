@@ -72,7 +72,7 @@ T = TypeVar("T")
 Attempt = Callable[["Connection[Any]"], Awaitable[T]]
 
 BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# The transaction id must be assigned before any number of an event: see settling.py.
+# The transaction id must be assigned before any number of an event: see event_gaps.py.
 BEGIN_WRITING: Final = "BEGIN; SELECT pg_current_xact_id()"
 BEGIN_GROUP: Final = f"{BEGIN_WRITING}; SET LOCAL lock_timeout = {limits.GROUP_LOCK_MS_MAX}"
 

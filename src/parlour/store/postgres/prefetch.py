@@ -51,7 +51,7 @@ _ONE_ROW_BY_KEY: Final = re.compile(
 
 
 class RecordedRead(NamedTuple):
-    """A read of an action before its first write; ``is_setting``: asked through ``recall``."""
+    """A read of an action before its first write; ``is_setting``: made by ``one_cached``."""
 
     sql: str
     arguments: Arguments
