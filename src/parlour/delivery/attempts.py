@@ -45,8 +45,9 @@ _OUTCOMES: Final = {
     Verdict.FAILED: webhook_attempt_store.FAILED,
 }
 _STATES: Final = _OUTCOMES | {Verdict.RETRY: webhook_attempt_store.PENDING}
-# The longest that the last attempt of a schedule can start after the delivery was queued, jitter
-# included. Attempts of a delivery that waited in its lane may start even later (see ``_decide``).
+# The duration of DURABLE with full jitter, without ``Retry-After`` and the times of the requests. A
+# retry that would start later than that after the delivery was queued is given up (``_decide`` has
+# the exceptions).
 _LATE_MS: Final = (
     retries.DURABLE.lasts_ms_min
     + retries.DURABLE.lasts_ms_min * retries.DURABLE.jitter_percent // 100
@@ -71,11 +72,11 @@ class AttemptResult(msgspec.Struct, frozen=True):
     #   outcome    state      due_ms   meaning
     #   delivered  delivered  None     2xx
     #   retrying   pending    set      failed; the lane is blocked until ``due_ms``
-    #   failed     failed     None     failed; the schedule is over
+    #   failed     failed     None     failed; no retry follows
     #   stopped    stopped    None     410, or the webhook was detached
     #
-    # ``was_sent`` is False if egress had no slot (BUSY): such an attempt is not logged and does
-    # not count as a retry.
+    # ``was_sent`` is False if egress had no slot or the lease term is over (BUSY): such an attempt
+    # is not logged and does not count as a retry.
     delivery: WebhookDelivery
     outcome: str
     state: str
@@ -129,7 +130,7 @@ class AttemptResult(msgspec.Struct, frozen=True):
 class SigningCache:
     """A cache of the signing settings of accounts, with a TTL of one second."""
 
-    # Bounded: the least recently read account is evicted. The TTL bounds how long an old auth
+    # Bounded: the least recently loaded account is evicted. The TTL bounds how long an old auth
     # token signs after a rotation.
 
     def __init__(self, read: Store, vault: Vault, clock: Clock, schedule: str) -> None:

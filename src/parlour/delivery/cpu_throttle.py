@@ -1,13 +1,14 @@
-"""Limits the CPU time of deliveries while API requests are running.
+"""Limits the time of deliveries on the event loop while API requests are running.
 
-A token bucket of milliseconds: work consumes the CPU time that it took, and while requests run the
-bucket is refilled at ``DELIVERY_SHARE_PERCENT`` of the elapsed time. An empty bucket delays
-deliveries and never stops them. Without running requests there is no limit.
+A token bucket of milliseconds: work consumes the time that its steps took on the event loop, by the
+monotonic clock. While requests run the bucket is refilled at ``DELIVERY_SHARE_PERCENT`` of the
+elapsed time. An empty bucket delays deliveries and never stops them. Without running requests there
+is no limit.
 
 Each account also has a bucket, which is refilled with an equal part of the same share. An account
 that used no more than its part is not delayed, even if others emptied the common bucket; they are
 delayed longer instead. An account that used more proceeds once the common bucket has credit, so no
-CPU time is wasted. Intake counts as one more account (``""``).
+time is wasted. Intake counts as one more account (``""``).
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class CpuThrottle:
 
     # Invariants:
     #   - No bucket exceeds DELIVERY_BURST_MS: an idle time cannot be saved up for later.
-    #   - A balance may become negative, as the cost is known only after the work. The debt bounds
-    #     the next wait.
+    #   - A balance may become negative, as the cost is known only after the work. The debt
+    #     of the common bucket bounds the next wait.
     #   - A full bucket is not stored: an account without an entry has its whole burst.
 
     def __init__(
@@ -51,13 +52,13 @@ class CpuThrottle:
         self._filled_at_ms = clock.monotonic_ms()
 
     def charge(self, ms: float, account_sid: str = "") -> None:
-        """Consume the CPU time of one step of an account."""
+        """Consume the time of one step of an account on the event loop."""
         self._left_ms -= ms
         party = self._party(account_sid)
         self._left_of[party] = self._left_of.get(party, float(limits.DELIVERY_BURST_MS)) - ms
 
     def charge_all(self, ms: float, account_sids: Collection[str]) -> None:
-        """Consume the CPU time of work for several accounts, in equal parts."""
+        """Consume the time of work for several accounts, in equal parts."""
         for account_sid in account_sids:
             self.charge(ms / len(account_sids), account_sid)
 
@@ -66,7 +67,7 @@ class CpuThrottle:
         return "" if is_full and account_sid not in self._left_of else account_sid
 
     async def wait(self, account_sid: str = "") -> None:
-        """Wait until an account may proceed. The wait is bounded by its debt."""
+        """Wait until an account may proceed, bounded by the debt of the common bucket."""
         wait_ms = self.wait_ms()
         if wait_ms > 0 and not self.has_credit(account_sid):
             await self._sleep(wait_ms / 1000)
@@ -119,8 +120,8 @@ class CpuThrottle:
 class _TimedSteps:
     """An awaitable that drives a coroutine step by step and reports the time of each step."""
 
-    # Each ``send`` runs the coroutine up to its next await on the event loop. Only that is CPU
-    # time; while the awaited future is pending, other tasks run.
+    # Each ``send`` runs the coroutine up to its next await on the event loop. Only that is
+    # charged; while the awaited future is pending, other tasks run.
 
     __slots__ = ("_clock", "_used", "_work")
 

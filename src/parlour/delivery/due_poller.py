@@ -3,8 +3,9 @@
 Those are retries, deliveries that did not fit in memory, and at the start of a term all pending
 ones. Endpoints are polled one at a time, next an endpoint of the account with the fewest lanes in
 memory; an account that has used up its share of the CPU delays no other (``cpu_throttle.py``).
-*Searches* find the endpoints to poll: of all accounts at the start of a term, later of accounts
-whose endpoints were evicted from memory.
+*Searches* find the endpoints to poll: of all accounts at the start of a term and after a resync or
+a clock step back, of one account after a replay, and of accounts whose endpoints were evicted from
+memory.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class DuePoller:
     # Two levels:
     #   search  accounts -> their endpoints on disk -> schedule_found: when to poll each
     #   poll    a due endpoint -> its due heads -> the lanes that fit in memory
-    # Polls run in one task, so no endpoint is loaded twice at a time. Searches at the start of a
-    # term run concurrently; they only schedule polls.
+    # Polls run in one task, so no endpoint is loaded twice at a time. Searches run concurrently,
+    # except searches for evicted endpoints; they only schedule polls.
 
     def __init__(
         self, term: DeliveryTerm, throttle: CpuThrottle, clock: Clock, metrics: WebhookMetrics
@@ -55,7 +56,7 @@ class DuePoller:
         self._throttle = throttle
         self._clock = clock
         self._metrics = metrics
-        # The latest time that was read. If it is later than now, the clock was set back.
+        # The time of the previous check. If it is later than now, the clock was set back.
         self._latest_ms = _NEVER_MS
         self.searches = Tasks()
 

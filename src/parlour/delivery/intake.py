@@ -106,7 +106,7 @@ class Intake:
                 self._on_resync()
 
     def _metered(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> Work[T]:
-        """Charge the CPU time of a transaction to the throttle, but not its waiting."""
+        """Charge the steps of a transaction to the throttle, but not its waiting."""
         return lambda tx: self._throttle.metered(work(tx))
 
     def _offer(self, enqueued: Enqueued) -> None:

@@ -107,8 +107,7 @@ class Enqueued(msgspec.Struct):
 
 def lane_key(url: str, conversation_sid: str, subject_sid: str) -> int:
     """Return the lane of a URL and a conversation, or of a subject without a conversation."""
-    # A collision of two lanes of an account costs concurrency, not correctness: both are then
-    # sent as one lane, in order.
+    # 64 bits: a collision is not expected.
     text = f"{url}\n{conversation_sid or subject_sid}".encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
 

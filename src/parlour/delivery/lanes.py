@@ -35,13 +35,13 @@ class Lane:
 
     # The transitions are in ``states.py``. Invariants of each state:
     #
-    #   state      deliveries in memory         unrecorded results  on disk, not in memory
-    #   ready      one or more                  any                 if ``has_more``
-    #   sending    one or more, the first sent  any                 if ``has_more``
-    #   blocked    any                          one or more         any
-    #   recording  none                         one or more         if ``has_more``
-    #   refilling  none                         any                 being read, ``has_more``
-    #   absent     none                         none                then a poll is scheduled
+    #   state      deliveries in memory              unrecorded results  on disk, not in memory
+    #   ready      one or more                       any                 if ``has_more``
+    #   sending    one or more, the first in flight  any                 if ``has_more``
+    #   blocked    any                               one or more         any
+    #   recording  none                              one or more         if ``has_more``
+    #   refilling  none                              any                 being read, ``has_more``
+    #   absent     none                              none                any; a poll is scheduled
     #
     # ``waiting`` is ascending in ``lane_order`` and without gaps: if a delivery is missing in the
     # middle, ``has_more`` is set and later ones are not appended.

@@ -85,11 +85,14 @@ class PreActionWebhooks:
 
     # The effect of each response:
     #
-    #   response                          action                     outcome in the log
-    #   2xx, a JSON object or no body     amended, validated again   delivered
-    #   2xx, any other body               continues unchanged        delivered, with an error
-    #   any other status                  rejected (403, 50056)      rejected
-    #   timeout, connection error, SSRF   continues unchanged        failed
+    #   response                            action                       outcome in the log
+    #   2xx, object with amendable members  amended, validated again     delivered
+    #   2xx, an amended value is invalid    error of its parameter       delivered
+    #   2xx, object without such members    continues unchanged          delivered
+    #   2xx, empty body or none             continues unchanged          delivered
+    #   2xx, any other body                 continues unchanged          delivered, with an error
+    #   any other status                    rejected (403, 50056)        rejected
+    #   timeout, connection error, SSRF     continues unchanged          failed
     #
     # No transaction is open during the request: a slow receiver must not hold locks.
 

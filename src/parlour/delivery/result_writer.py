@@ -160,8 +160,8 @@ class ResultWriter:
         term = self._term
         if term is None or term.sync is not SyncState.RESYNC:
             return
-        # Under the lock no delivery is between its commit and its count in memory, so none is
-        # counted twice.
+        # Under the lock no delivery of the intake is between its commit and its count in memory, so
+        # none is counted twice. Replayed deliveries are, if the intake handles their event later.
         async with term.enqueuing:
             if term.sync is not SyncState.RESYNC:
                 return  # A commit of the intake is unknown: resync after its repetition.

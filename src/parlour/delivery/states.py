@@ -3,29 +3,30 @@
 A *delivery* is one event for one webhook: a row, whose state is a column. A *lane* is one URL and
 one conversation: its deliveries are sent one at a time, in order. An *endpoint* is one URL of one
 account. Lanes and endpoints are in memory only, in one lease term; *sync* is whether that memory
-agrees with the rows. Each table below is checked against the running code by a property test
-(``tests/unit/delivery/test_states.py``): a transition that is not listed fails it, and so does one
-that is listed and never happens.
+agrees with the rows. Each table below is checked against the running code: lanes and endpoints by
+``tests/unit/delivery/test_states.py``, deliveries and sync by ``test_delivery_states.py`` next to
+it. A transition that is not listed fails the test, and so does one that is listed and never
+happens. Transitions of a delivery's state to itself are not checked.
 
 Delivery (column ``state``; only a pending one is ever sent):
 
-| state     | cause                      | becomes   | by                      |
-|-----------|----------------------------|-----------|-------------------------|
-| absent    | event matched              | pending   | intake                  |
-| absent    | pre-action response        | asked     | result writer           |
-| pending   | 2xx                        | delivered | result writer           |
-| pending   | failure, retry follows     | pending   | result writer           |
-| pending   | failure, schedule is over  | failed    | result writer           |
-| pending   | 410, or webhook detached   | stopped   | result writer           |
-| pending   | webhook detached           | stopped   | intake                  |
-| pending   | too many pending           | dropped   | intake                  |
-| pending   | clock set back             | pending   | due poller              |
-| pending   | replayed                   | pending   | replay operation        |
-| delivered | replayed                   | pending   | replay operation        |
-| failed    | replayed                   | pending   | replay operation        |
-| stopped   | replayed                   | pending   | replay operation        |
-| dropped   | replayed                   | pending   | replay operation        |
-| any other | retention time is over     | absent    | retention job           |
+| state     | cause                         | becomes   | by               |
+|-----------|-------------------------------|-----------|------------------|
+| absent    | event matched                 | pending   | intake           |
+| absent    | pre-action request made       | asked     | result writer    |
+| pending   | 2xx                           | delivered | result writer    |
+| pending   | failure, retry follows        | pending   | result writer    |
+| pending   | failure, no retry follows     | failed    | result writer    |
+| pending   | 410, or webhook detached      | stopped   | result writer    |
+| pending   | webhook detached              | stopped   | intake           |
+| pending   | too many pending              | dropped   | intake           |
+| pending   | term start, or clock set back | pending   | due poller       |
+| pending   | replayed                      | pending   | replay operation |
+| delivered | replayed                      | pending   | replay operation |
+| failed    | replayed                      | pending   | replay operation |
+| stopped   | replayed                      | pending   | replay operation |
+| dropped   | replayed                      | pending   | replay operation |
+| any other | retention time is over        | absent    | retention job    |
 
 "Any other" is every state but pending, ``asked`` included. An asked one cannot be replayed.
 

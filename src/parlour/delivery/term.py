@@ -33,7 +33,9 @@ class DeliveryTerm:
     #             └────────────────────────────►┘
     #
     # Invariants while ``sync`` is SYNCED:
-    #   - ``pending`` is the number of pending rows of each account.
+    #   - ``pending`` is the number of pending rows of each account. Replayed deliveries are added
+    #     when the intake handles their event: a resync or the start of a term between the replay
+    #     and that counts them twice.
     #   - The lanes agree with the rows (see ``Lanes``).
     # In any other state both may differ from the rows until the next resync.
 
@@ -42,12 +44,14 @@ class DeliveryTerm:
         self.lease_term = lease_term
         self.reads = reads
         self.lanes = Lanes()
-        # Results of attempts that are not on disk yet. Bounded by ATTEMPTS_UNRECORDED_MAX.
+        # Results of attempts that are not on disk yet. ATTEMPTS_UNRECORDED_MAX does not bound them:
+        # beyond it only accounts without unrecorded results send, and the requests in flight
+        # (WEBHOOKS_AT_ONCE_MAX) come on top.
         self.results: WriteQueue[tuple[Lane, AttemptResult]] = WriteQueue()
         self.pending = Counter(pending)
         self.sync = SyncState.SYNCED
         # Held from the start of the intake's commit until its deliveries are in memory. A resync
-        # takes it as well: in between it would count them on disk, and then they would be added.
+        # takes it as well: otherwise rows between commit and memory would be counted twice.
         self.enqueuing = asyncio.Lock()
         self.send_wanted = asyncio.Event()
         self.poll_wanted = asyncio.Event()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #   RECORD_RESULT  a retry keeps the head with a new ``due_ms``; any other result ends it, and the
 #                  caller must run PROMOTE for the lane in the same transaction
 #   PROMOTE        makes the first pending delivery the head, if it is not yet
+#   REOPEN         appends a replayed delivery, as head only if none is pending; the last pending
+#                  one may end concurrently, so the intake runs PROMOTE after each replay
 #
 # A lane without a head is never polled; a second head would be sent out of order.
 ADD = statement(

@@ -51,8 +51,9 @@ class WebhookSink:
     # DuePoller     due_poller.py       due deliveries on disk to lanes in memory
     # Lanes         lanes.py            the order of deliveries; endpoints.py: the concurrency
     #
-    # The writer exists once per process, since it logs pre-action requests without a term. All
-    # other parts are created for a term and dropped with it.
+    # The writer exists once per process, since it logs pre-action requests without a term, and so
+    # do ``IntakeTransaction`` and ``WebhookMetrics``. All other parts are created for a term and
+    # dropped with it.
 
     name: Final = WEBHOOK_SINK
     # A new sink starts at the end of the log: earlier events had no webhooks.

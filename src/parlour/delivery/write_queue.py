@@ -19,7 +19,10 @@ class WriteQueue(Generic[T]):
     # for each entry of it. New entries are appended in the meantime, so the head does not change.
 
     def __init__(self) -> None:
-        self._entries: deque[tuple[str, T]] = deque()  # tidy: bounded - its users ask for room
+        # Pre-action requests are added only while there is room. Results are always added: at
+        # ATTEMPTS_UNRECORDED_MAX only accounts without unrecorded results send, and the results of
+        # requests in flight (WEBHOOKS_AT_ONCE_MAX) come on top.
+        self._entries: deque[tuple[str, T]] = deque()  # tidy: bounded - by has_room, or the sender
         self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -36,8 +39,8 @@ class WriteQueue(Generic[T]):
 
     def has_room(self, account_sid: str, most: int) -> bool:
         """Return whether an account may add an entry, where all together may have ``most``."""
-        # At most as many as remain free: one account gets half of the queue, and another account
-        # always finds room.
+        # At most as many as remain free: one account gets half of the queue, and leaves room for
+        # others.
         return self.count_of(account_sid) < most - len(self._entries)
 
     def first(self, count: int) -> list[T]:
