@@ -74,13 +74,14 @@ class BlobReader(Protocol):
         ...
 
 
-# state      names             entered by                 next
-# ---------  ----------------  -------------------------  --------------------------------
-# writing    marker            ``BlobStore.create``       persisted, or discarded
-# persisted  marker and final  ``BlobWriter.persist``     committed, or discarded
-# committed  final             ``mark_committed``         removed
-# orphan     an old marker     a crash before the commit  committed if it has a row, or
-#                                                         removed (garbage collection)
+# state      names             entered by                  next
+# ---------  ----------------  --------------------------  --------------------------------
+# writing    marker            ``BlobStore.create``        persisted, or discarded
+# persisted  marker and final  ``BlobWriter.persist``      committed, or discarded
+# committed  final             ``mark_committed``          removed
+# orphan     an old marker     a crash, an unknown commit  committed if it has a row, or
+#                              or a failed discard before  removed (garbage collection)
+#                              ``mark_committed``
 class BlobStore(Protocol):
     """Storage of blobs: the local disk, or an object store."""
 

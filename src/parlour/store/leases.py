@@ -1,9 +1,9 @@
 """Leases: work that only one process does at a time, such as delivering webhooks.
 
-**Term and fence.** A process acquires a lease for a term of ``LEASE_MS`` and renews it every
-quarter of that. When the owner stops renewing, another process acquires it after the term has
-expired. Only the database's clock decides that. Each change of owner increments the *fence*, a
-number in the row of the lease.
+**Term and fence.** A process acquires a lease with a TTL of ``LEASE_MS`` and renews it every
+quarter of that. When the owner stops renewing, another process acquires it after the TTL. Only the
+database's clock decides that. Each change of owner increments the *fence*, a number in the row of
+the lease. A *term* is the time from acquiring the lease to losing it (``LeaseTerm``).
 
 With SQLite there is one process; ``LocalLease`` has one term, which never ends.
 """
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 # PostgreSQL only. Waiting for the row's lock may take seconds, so clock_timestamp() is used instead
 # of now(): with the time of BEGIN, each of several waiters would find the lease expired.
-# A term that ends later than a new one could was set before the database's clock was set back.
+# An expiry later than a new one could be was set before the clock was set back.
 TAKE: Final = """
 INSERT INTO lease (name, owner, fence, expires_ms)
 VALUES ($1, $2, 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $3)
@@ -48,7 +48,7 @@ RELEASE: Final = "UPDATE lease SET expires_ms = 0 WHERE name = $1 AND owner = $2
 CHECK: Final = "SELECT 1 FROM lease WHERE name = $1 AND owner = $2 AND fence = $3 FOR UPDATE"
 
 _RENEWAL_MS: Final = limits.LEASE_MS // 4
-# Shorter than the term: a request that was sent just before may take its time.
+# Shorter than the TTL: a request that was sent just before may take its time.
 _CURRENT_MS: Final = limits.LEASE_MS * 2 // 3
 
 
@@ -121,7 +121,7 @@ class LocalLease:
 #   nothing.
 # - Requests to other servers cannot be fenced. They are sent only while ``is_current``: until two
 #   thirds of ``LEASE_MS`` after the last successful renewal was sent, by the monotonic clock of
-#   this process. The database counts the term from a later moment, so no other process can acquire
+#   this process. The database counts the TTL from a later moment, so no other process can acquire
 #   the lease in that time.
 class FencedLeaseTerm:
     """A term of one of several processes."""
@@ -231,7 +231,7 @@ class SharedLease:
             await self._acquire_or_renew()
 
     async def _acquire_or_renew(self) -> None:
-        # Taken before the request: the database counts the term from a later moment.
+        # Taken before the request: the database counts the TTL from a later moment.
         sent_at_ms = self._clock.monotonic_ms()
         try:
             fence = await self._store.write(self._take)

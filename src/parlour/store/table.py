@@ -55,7 +55,8 @@ if TYPE_CHECKING:
 # Invariants:
 #
 # - A key begins with ``account_sid``.
-# - A row is written only in its scope, which an assertion checks.
+# - A row is written only in its scope: an assertion compares the service, or the account of tables
+#   without one.
 # - An update writes each column of the record that is not in its key.
 #
 # The functions are closures over their statement, so that a call costs as much as a call of a

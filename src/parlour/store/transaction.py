@@ -149,7 +149,8 @@ class ConflictScope(NamedTuple):
 # Invariants of every engine:
 #
 # - A result of ``write`` is returned only after the commit is on disk.
-# - An action that fails leaves no row and no event.
+# - An action that fails leaves no row and no event, except after ``Unavailable``: then the commit
+#   may have happened.
 # - Events of one conversation get numbers in the order of their commits.
 # - Two transactions never hold the lock of one name at the same time.
 class Store(Protocol):

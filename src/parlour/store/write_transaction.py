@@ -93,7 +93,10 @@ class WriteTransactionBase:
         payload: object,
         origin: Origin | None = None,
     ) -> None:
-        """Write one event in this transaction; a dry run only collects it."""
+        """Insert one event in this transaction.
+
+        A dry run collects its events without inserting them, so it cannot read its own events.
+        """
         by = origin or self._origin
         text = _encode(payload).decode()
         if self._dry_run_events is not None:

@@ -5,9 +5,9 @@ and on disk before a row refers to it, so every file that the copied rows refer 
 the two times, even if it was deleted in between. Files without a copied row are removed from the
 backup: they were deleted, or are newer than the database.
 
-**The key** is included only on request. Without it the secrets in a backup cannot be decrypted, and
-nor can they with another key; so the manifest has the fingerprint of the key, and a
-restored folder is complete only with that key.
+**The key** is included only on request. Without it the secrets in a backup cannot be decrypted, not
+even with another key; so the manifest has the fingerprint of the key, and a restored folder is
+complete only with that key.
 """
 
 from __future__ import annotations
@@ -171,7 +171,10 @@ class _Copies:
             self._copy(path.relative_to(self._source))
 
     def keep_only(self, names: Iterator[tuple[str, str]]) -> tuple[int, int]:
-        """Copy missing files and remove all others; return the numbers copied and missing."""
+        """Copy missing files and remove all files without a row.
+
+        Returns the numbers of files in the copy and of missing ones.
+        """
         needed = set()
         missing = 0
         for account_sid, sid in names:

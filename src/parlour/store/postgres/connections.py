@@ -232,7 +232,10 @@ class ConnectionPool:
                 return
 
     async def close(self) -> None:
-        """Close the idle connections, and fail the callers that wait for one."""
+        """Close the idle connections, and fail the callers that wait for one.
+
+        Connections in use are not closed here.
+        """
         self._is_closed = True
         for waiter in self._waiting:
             if not waiter.done():

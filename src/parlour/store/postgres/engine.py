@@ -9,7 +9,9 @@ reads the row of the first. A deadlock is retried the same way.
 
 **Group commit.** Actions with a conflict scope share transactions (``group_scheduler.py``,
 ``group.py``). A group that fails is rolled back, and each of its actions is executed in a
-separate transaction.
+separate transaction; unless the group ends with ``Unavailable`` or ``Busy`` (the outcome of its
+commit is unknown, it timed out, the server refused it, or no connection came free): then all its
+actions fail.
 
 **Outcomes** of an attempt (``_attempt``), and what the callers do:
 
@@ -17,10 +19,13 @@ separate transaction.
 |---------------------------------------------|------------|------------------------------------|
 | committed                                   | released   | result returned                    |
 | error of the action                         | released   | raised, after a rollback           |
-| race: unique key, deadlock, serialization   | released   | retried, STORE_TRIES_MAX times     |
+| race: unique key, deadlock, serialization   | released   | retried, up to STORE_TRIES_MAX     |
 | refused: lock timeout, too many clients     | released   | ``Unavailable``, after a rollback  |
 | connection lost before COMMIT was sent      | discarded  | retried once: nothing is committed |
 | timeout; COMMIT failed, or outcome unknown  | discarded  | ``Unavailable``                    |
+
+After STORE_TRIES_MAX tries a violation of a unique key is raised as such; any other race becomes
+``Unavailable``.
 
 See docs/decisions/0014-postgresql.md.
 """

@@ -9,13 +9,13 @@ statement (``batching.py``); then each coroutine is resumed with its rows.
 
 **Pipelined writes.** Most writes are not awaited: an INSERT, or an UPDATE by key, is assumed to
 write one row. It is queued, and sent in one statement with the other queued writes before the next
-read or at the end; the events are sent last. If it wrote another number of rows, the group is
-aborted and that statement is awaited from then on. The reads that a single action is expected to
-make are prefetched (``prefetch.py``). An update then takes four round trips: BEGIN, reads, writes,
-COMMIT.
+read or at the end; the statement at the end also inserts the events. If it wrote another number of
+rows, the group is aborted and that statement is awaited from then on. The reads that a single
+action is expected to make are prefetched (``prefetch.py``). An update then takes four round trips:
+BEGIN, reads, writes, COMMIT.
 
 **Lock order.** A statement that locks rows is sent only when every action waits for a lock, and in
-the order of its keys. So two groups cannot wait for each other in both directions.
+the order of its keys. So two groups cannot deadlock.
 
 **Abort.** A group is all or nothing: when an action fails after a write, or the server rejects a
 statement, ``GroupAborted`` rolls back the transaction, and the engine executes each action alone.
@@ -340,11 +340,17 @@ class Group:
         return await self._statements.batched(self._connection, sql)
 
     async def finish(self) -> None:
-        """Run the queued writes, then write the events in the order of their actions."""
+        """Run the queued writes and insert the events, in one statement.
+
+        The events are in the order of their actions.
+        """
         await self._write_pending(self._events)
 
     async def _write_pending(self, events: list[Arguments]) -> None:
-        """Run the queued writes, and write these events. Raises ``GroupAborted``."""
+        """Run the queued writes and insert these events, in one statement.
+
+        Two writes that change one table run before it, one by one. Raises ``GroupAborted``.
+        """
         writes: dict[str, list[Arguments]] = {}
         for member in self._members:
             for sql, arguments in member.tx.pending:

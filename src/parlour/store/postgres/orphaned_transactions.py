@@ -1,4 +1,4 @@
-"""Orphaned transactions: their node is paused or disconnected, and any other terminates them.
+"""Orphaned transactions: their node is paused or disconnected; any other node ends them.
 
 Every session has timeouts (``SESSION`` in ``connections.py``), which PostgreSQL enforces except in
 one state: while it waits for the rest of a message. A node that prepares a statement and becomes

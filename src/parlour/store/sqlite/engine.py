@@ -303,7 +303,10 @@ class SqliteStore:
             self._writer.execute("RELEASE action")
 
     def _commit(self) -> None:
-        """Commit, in the helper thread, which alone uses the writer until it returns."""
+        """Commit, in the helper thread, which alone uses the writer until it returns.
+
+        A failed commit is never retried.
+        """
         if not self._writer.in_transaction:
             raise Unavailable("the transaction was rolled back by the engine")
         try:
