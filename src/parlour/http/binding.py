@@ -55,7 +55,7 @@ def reserve_port(host: str, port: int) -> list[socket.socket]:
     While they are open, only processes of this user can bind the port. Workers bind it as well, and
     the kernel distributes connections to the sockets that listen. Raises BindError.
     """
-    # First without SO_REUSEPORT: it would share the port with another server.
+    # First without SO_REUSEPORT, which would share the port with another server.
     for each in bind(host, port):
         each.close()
     return bind(host, port, shares=True)

@@ -253,7 +253,7 @@ class BodyReader(FlowControl):
         return read + in_body + len(self._read_ahead) + self._head_bytes + self._request_bytes
 
     def _can_drain(self) -> bool:
-        """Whether the unread body is short enough to be discarded."""
+        """Whether the unread body is short enough to be discarded, and certain to be sent."""
         reader = self._reader
         if reader.is_complete:
             return True

@@ -22,8 +22,8 @@ LINGER   are discarded: the client   CLOSED with the client's end or     LINGER_
 CLOSED   none                        none                                none
 =======  ==========================  ==================================  ==========================
 
-CLOSED follows any state when the client has disconnected or the buffers are given to another
-account; and IDLE, HEAD, DRAIN and LINGER when the server stops.
+CLOSED follows any state when the client has disconnected or the buffer pool cuts the connection;
+and IDLE, HEAD, DRAIN and LINGER when the server stops.
 
 Owners of the transitions: ``connection.py`` for heads and responses, ``lingering_close.py`` for
 DRAIN and LINGER, ``flow_control.py`` for CLOSED.
@@ -45,7 +45,7 @@ CLOSED: Final = 6
 
 NAMES: Final = ("IDLE", "HEAD", "ACTIVE", "QUEUED", "DRAIN", "LINGER", "CLOSED")
 
-# Two cycles and two ends:
+# Three cycles and one end:
 #
 #   IDLE -> HEAD -> ACTIVE -> IDLE              one request after the other (keep-alive)
 #   IDLE -> ACTIVE -> QUEUED -> IDLE            pipelined requests

@@ -255,7 +255,8 @@ class HttpConnections:
     def _make_room(self, newcomer: TrackedConnection) -> bool:
         """Evict for a new connection: closing WebSockets, idle, unauthenticated, slow clients.
 
-        WebSockets before their init are unauthenticated; authenticated ones are never evicted.
+        WebSockets before their init are unauthenticated; authenticated ones are evicted only
+        while they are closing.
         """
         if self._ending:
             ending = next(iter(self._ending))

@@ -6,7 +6,8 @@ high-water mark of 0: the transport writes at once and calls ``pause_writing`` i
 take everything, so "not paused" means that the kernel has the whole response.
 
 Buffered bytes beyond ``UNCOUNTED_BYTES_MAX`` are reserved in the process's buffer pool
-(``operations/buffers.py``), which may abort the connection in favour of an account below its share.
+(``operations/buffers.py``). The pool cuts the connection if others need the space: another account,
+another user of the same account, or the same user if this exchange is the slowest of them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _NOTHING: Final = memoryview(b"")
 # flushed                ``pause_writing``: paused                          the state's deadline
 # paused                 ``resume_writing``: flushed, or next TLS write     SEND_STALL_SECONDS_MAX,
 #                                                                           extended by progress
-# paused, no progress    deadline: aborted                                  none
+# paused, no progress    deadline: aborted                                  the write timeout
 # =====================  =================================================  =======================
 #
 # Progress is any byte that the kernel took since the last check, so a slow client is not aborted,
@@ -87,7 +88,7 @@ class FlowControl(asyncio.BufferedProtocol):
         self._state_deadline = NEVER
         """The deadline of the state."""
         self.deadline = NEVER
-        """The same; while writing is paused, the write timeout."""
+        """The state's deadline or, while writing is paused, the write timeout."""
         self.is_write_paused = False
         self.peer = ""
         self.scheme = "http"

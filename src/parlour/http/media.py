@@ -110,8 +110,8 @@ def _not_found(request: Request) -> ApiError:
 # ============  ==============  ==============  ==================================================
 # upload        stream          JSON            transfer slot, check, bytes to the disk, action
 # media set     JSON            JSON            body, request slot, action
-# record        none            JSON            request slot, action
-# download      none            stream          request slot, action, transfer slot for the bytes
+# record        none (FORM)     JSON            request slot, action
+# download      none (FORM)     stream          request slot, action, transfer slot for the bytes
 # ============  ==============  ==============  ==================================================
 class MediaEndpoint:
     """Serves the media operations."""

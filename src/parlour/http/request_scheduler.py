@@ -40,12 +40,13 @@ if TYPE_CHECKING:
 # open       the turn ends, one started, none queued  idle
 # open       the turn ends, it took too long          resting: requests are queued; then measured
 # open       the turn ends otherwise                  measured: until the next turn
-# measured   a request                                measured: it starts within the share
+# measured   a request                                measured: starts within share, or queued
 # measured   the next turn                            open: queued requests start; else idle
 # =========  =======================================  ==============================================
 #
 # ``_end`` reads the clock before the tasks that were started in its turn run, ``_begin`` after
-# them, in the next turn: so the measured CPU time is theirs. ``_rest`` skips turns in between.
+# them, in the next turn: so the measured CPU time is theirs. ``_rest`` skips turns before it reads
+# the clock: after a rest the measurement is of another turn.
 class RequestScheduler:
     """Starts requests within a time budget per turn, in fair order."""
 
