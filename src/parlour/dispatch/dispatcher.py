@@ -111,8 +111,10 @@ class SinkRunner:
     # A term: find the position -> start the sink -> steps -> end the sink -> last checkpoint.
     #
     # Invariant: ``_checkpointed <= position``, and all events up to ``position`` were handled.
-    # Events between the two are handled again after a crash. ``position`` is meaningless without a
-    # term: another process may have advanced the checkpoint, so each term reads it again.
+    # Events between the two are handled again after a crash, except by the webhook sink, which
+    # stores the position itself. A new sink that starts at the end of the log handles no earlier
+    # events. ``position`` is meaningless without a term: another process may have advanced the
+    # checkpoint, so each term reads it again.
 
     def __init__(self, store: Store, sink: Sink, lease: Lease, tail: SharedBatch) -> None:
         self.sink = sink

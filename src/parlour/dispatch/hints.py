@@ -1,8 +1,8 @@
 """Hints between nodes, through Redis or Valkey: a node committed a transaction, so poll now.
 
-A hint has no content. The event log is the source of truth, and every reader polls it several times
-a second, so an outage of Redis costs some latency and no event. No request waits for a hint: they
-are published and received in the background, one hint for many commits.
+A hint contains only the sender's name. The event log is the source of truth, and every reader polls
+it several times a second, so an outage of Redis costs some latency and no event. No request waits
+for a hint: they are published and received in the background, one hint for many commits.
 
 Typing notifications are no events and are published here alone: at once or never.
 """

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 # ============  ========================================  ========================  ================
 #
 # ``stop_waiting`` ends a wait at once: while no input is read from the client, its acknowledgements
-# are not read either.
+# are not read either. In ``receiving`` the client becomes unresponsive; in ``probe`` the
+# notifications count as handled.
 class Acknowledgements:
     """Count the notifications of one connection, and its acknowledgements."""
 

@@ -149,7 +149,8 @@ def nested(readers: dict[str, Reader], wire_name: str) -> Reader:
 def messaging_binding(raw: bytes) -> FormFields:
     """Read the messaging binding of a new participant.
 
-    Clients always name a proxy address. An e-mail address has none, so it is dropped there.
+    Clients always send a proxy address. An e-mail address has none, so the proxy address is
+    ignored.
     """
     form = _binding(raw)
     address = parse_address(form.get("MessagingBinding.Address", [""])[0])

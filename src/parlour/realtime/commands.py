@@ -218,5 +218,5 @@ def _list_key(session: Session, request: TunnelRequest) -> str:
 
 
 def _no_stored_reply(_call: Call[Any], _outcome: OperationResult) -> bytes:
-    """Store no reply: a client never repeats a change with an idempotency key."""
+    """Store no reply: clients send no idempotency keys."""
     return b""

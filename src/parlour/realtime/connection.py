@@ -188,16 +188,16 @@ class ClientConnection:
         self._mark_closed()
 
     def push(self, wire: bytes, frames: int = 1) -> None:
-        """Send so many notification frames, encoded already."""
+        """Send ``frames`` notification frames, encoded already."""
         self.acknowledgements.sent += frames
         self._socket.push(wire)
 
     # --- Work -------------------------------------------------------------------------------
 
     # Requests run concurrently, and their number and bytes are bounded: while the connection is
-    # saturated no input is read (backpressure). Held replies do not count as in flight, so that
-    # acknowledgements behind them are read. A request's frame is counted until its task ends, even
-    # if the client disconnects before.
+    # saturated no input is read (backpressure). Held replies, up to HELD_REPLIES_MAX, do not count
+    # as in flight, so that acknowledgements behind them are read. A request's frame is counted
+    # until its task ends, even if the client disconnects before.
 
     def _spawn(self, work: Any, size: int = 0) -> None:
         """Run work in a task. ``size`` is the size of its frame."""
@@ -238,7 +238,7 @@ class ClientConnection:
 
     @contextmanager
     def holding_reply(self, size: int) -> Iterator[bool]:
-        """Hold back a reply of so many bytes; yield whether it may wait for the client."""
+        """Hold back a reply of ``size`` bytes; yield whether it may wait for the client."""
         # While no input is read, no acknowledgement arrives: waiting for one would only time out.
         is_read = not self._is_saturated() and not self._socket.outbox.is_full
         self._held_replies += 1

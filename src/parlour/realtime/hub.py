@@ -123,7 +123,7 @@ class Subscriber(Protocol):
     held_notifications: HeldNotifications
 
     def push(self, wire: bytes, frames: int = 1) -> None:
-        """Send so many frames, encoded already."""
+        """Send ``frames`` frames, encoded already."""
         ...
 
     def overflow(self) -> None:

@@ -142,7 +142,7 @@ class InputBudget:
         self._controls.refill(seconds)
 
     def spend_bytes(self, count: int) -> bool:
-        """Return whether the client may send so many bytes."""
+        """Return whether the client may send ``count`` bytes."""
         if self._bytes is not None:
             return self._bytes.spend(count)
         self._init_bytes += count

@@ -120,7 +120,7 @@ class UserByteBucket:
         self._bucket.add(notified * limits.ACKNOWLEDGEMENT_BYTES)
 
     def spend(self, size: int) -> bool:
-        """Return whether the user may send so many bytes."""
+        """Return whether the user may send ``size`` bytes."""
         return self._bucket.spend(size)
 
 

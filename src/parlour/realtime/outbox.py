@@ -79,7 +79,7 @@ class Outbox:
 
     def push(self, wire: bytes) -> None:
         """Send notifications, up to two in one write."""
-        # An upper bound: it only refills the client's input budget, one by one.
+        # An upper bound of the frames; used only to refill the input budget.
         self.notified += 2
         self.write(wire)
         if self.is_full:

@@ -32,9 +32,9 @@ log = structlog.get_logger()
 # due        a batch is taken                  writing: the state of the hub at this moment
 # writing    the transaction commits           recorded
 # writing    first or last connection          due again: a further batch
-# writing    the store is busy or unavailable  recorded; the next change of the user is due again
-# any        the heartbeat was late by more    due, for all connected users: other nodes considered
-#            than NODE_MS                      this node dead and cleared its records
+# writing    the store is busy or unavailable  outdated: written at the next change of the user
+# any        the last renewal is older than    due, for all connected users: other nodes considered
+#            NODE_MS                           this node dead and cleared its records
 # =========  ================================  =====================================================
 class Presence:
     """Record the presence of the users of one node."""
@@ -50,7 +50,10 @@ class Presence:
         self._renewal: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Register this node; on a shared engine start its heartbeat."""
+        """Register this node; on a shared engine start its heartbeat.
+
+        On an engine of one process this is the only node, and it expires all others.
+        """
         is_only = not self._store.is_shared
         await self._store.write(
             lambda tx: user_presence.renew_node(tx, self._node, is_only=is_only)

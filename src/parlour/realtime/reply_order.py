@@ -9,6 +9,8 @@ the event log:
 - The reply to a command is sent when the client has handled the notifications of its events.
 - A page of items of a subscribed object was read at some event. It is sent when the client has
   handled the notifications of that object up to this event; later ones are held back behind it.
+
+Both rules hold for the requesting connection only.
 """
 
 from __future__ import annotations
@@ -39,9 +41,8 @@ WaitPublished = Callable[[int], Awaitable[None]]
 # sent       reply in the outbox        ``release``: the subscription is resumed
 # =========  =========================  ============================================================
 #
-# Both rules hold for the requesting connection only. A connection waits for its client with at most
-# HELD_REPLIES_MAX replies of HELD_REPLIES_BYTES_MAX together, and with none while its input is
-# paused; further replies wait for the feed only.
+# A connection waits for its client with at most HELD_REPLIES_MAX replies of HELD_REPLIES_BYTES_MAX
+# together, and with none while its input is paused; further replies wait for the feed only.
 class ReplyBarrier(Protocol):
     """Hold one reply back."""
 

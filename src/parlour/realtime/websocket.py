@@ -131,7 +131,7 @@ class WebSocket(asyncio.Protocol):
             self.update_reservation()
 
     def _spend_bytes(self, size: int) -> bool:
-        """Return whether the client, and its user, may send so many bytes."""
+        """Return whether the client, and its user, may send ``size`` bytes."""
         self._refill()
         is_allowed = self._user_bucket is None or self._user_bucket.spend(size)
         return self._budget.spend_bytes(size) and is_allowed
