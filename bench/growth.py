@@ -113,7 +113,7 @@ def run(plan: Plan, big: Shape, json_path: Path | None) -> int:
             }
         targets = [sizes[size][name] for name in OPERATIONS for size in sizes]
         measured = interleaving.measure(
-            targets, plan, folder=folder, load_cores=load_cores, tell=_print_result
+            targets, plan, folder=folder, load_cores=load_cores, report=_print_result
         )
         described = machine.describe(folder)
     rows = [

@@ -96,7 +96,7 @@ def measure(
     *,
     folder: Path,
     load_cores: frozenset[int],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Measured:
     """Measure every target at every number of connections, in interleaved rounds."""
     loads = [_Load(target, folder / f"requests.{i}") for i, target in enumerate(targets)]
@@ -104,7 +104,7 @@ def measure(
     for load in loads:
         load.sample(max(plan.connections), plan.warm_seconds, load_cores)
     for number in range(plan.rounds):
-        tell(f"round {number + 1} of {plan.rounds}")
+        report(f"round {number + 1} of {plan.rounds}")
         for connections in plan.connections:
             for load in loads if number % 2 == 0 else reversed(loads):
                 sample = load.sample(connections, plan.seconds, load_cores)

@@ -97,7 +97,7 @@ def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
             plan,
             folder=folder,
             load_cores=load_cores,
-            tell=_print_result,
+            report=_print_result,
         )
         described = machine.describe(folder)
     rows = [

@@ -223,7 +223,7 @@ def run_pair(plan: Plan, revision: str, json_path: Path | None) -> int:
             plan,
             folder=folder,
             load_cores=bench.load_cores,
-            tell=_print_result,
+            report=_print_result,
         )
         described = machine.describe(folder)
     ours = [
@@ -254,7 +254,7 @@ def run(plan: Plan, starts: int, json_path: Path | None, revision: str) -> int:
         parlour, targets = bench.targets()
         targets += bench.earlier(revision) if revision else []
         measured = interleaving.measure(
-            targets, plan, folder=folder, load_cores=bench.load_cores, tell=_print_result
+            targets, plan, folder=folder, load_cores=bench.load_cores, report=_print_result
         )
         facts = {
             "first_start_seconds": round(started.first_seconds, 3),

@@ -79,7 +79,7 @@ def measure(
     *,
     rounds: int,
     deliveries: int,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
     """Fan out to so many connections, in interleaved rounds; also the cost of each when idle."""
     open_ = {place.name: place.sockets() for place in places}
@@ -90,7 +90,7 @@ def measure(
             for name, sockets in open_.items():
                 opened = sockets.connect(count)
                 assert opened.refusals == 0, f"{name}: {opened}"
-                tell(f"{name}: {count} connections after {opened.seconds:.1f} s")
+                report(f"{name}: {count} connections after {opened.seconds:.1f} s")
             time.sleep(SETTLE_SECONDS)
             fanout.bytes_per_idle[count] = (parlour.resident_bytes() - before) / count
             messages = max(1, deliveries // count)

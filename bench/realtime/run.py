@@ -71,22 +71,22 @@ def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
     count = max(plan.counts)
     _print_result(f"making {min(count, listeners.MEMBERS_MAX)} members")
     made = listeners.fill(parlour, credentials, key, min(count, listeners.MEMBERS_MAX))
-    told = probe.frames_of_a_message(made)
-    _print_result(f"a message is {len(told)} frames of {[len(each) for each in told]} bytes")
-    broadcaster = stack.enter_context(servers.broadcaster(folder, chunks(told)))
+    frames = probe.frames_of_a_message(made)
+    _print_result(f"a message is {len(frames)} frames of {[len(each) for each in frames]} bytes")
+    broadcaster = stack.enter_context(servers.broadcaster(folder, chunks(frames)))
     broadcaster.start(server_cores)
     places = [
         fanout.place_of(made, folder, count, load_cores),
         fanout.baseline_of(broadcaster, folder, count, load_cores),
     ]
-    spread = Fanout(frames=len(told))
+    spread = Fanout(frames=len(frames))
     fanout.measure(
         places,
         spread,
         plan.counts,
         rounds=plan.rounds,
         deliveries=plan.deliveries,
-        tell=_print_result,
+        report=_print_result,
     )
     broadcaster.stop()
     few = min(plan.counts)

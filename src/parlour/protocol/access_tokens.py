@@ -113,8 +113,8 @@ def parse_unverified(text: object) -> UnverifiedToken:
         raise AccessTokenRefused(UNUSABLE, f"{len(parts)} parts instead of 3")
     header, claims, signature = (_bytes_of(part) for part in parts)
     algorithm = _algorithm_of(_object_of(header, BAD_HEADER))
-    said = _object_of(claims, UNUSABLE)
-    key_sid, account_sid = said.get("iss"), said.get("sub")
+    claim_set = _object_of(claims, UNUSABLE)
+    key_sid, account_sid = claim_set.get("iss"), claim_set.get("sub")
     if not isinstance(key_sid, str) or not sids.is_sid(sids.API_KEY, key_sid):
         raise AccessTokenRefused(BAD_ISSUER, "iss is not the sid of an API key")
     if not isinstance(account_sid, str) or not sids.is_sid(sids.ACCOUNT, account_sid):
@@ -124,7 +124,7 @@ def parse_unverified(text: object) -> UnverifiedToken:
     return UnverifiedToken(
         key_sid=sids.normal(key_sid),
         account_sid=sids.normal(account_sid),
-        claims=said,
+        claims=claim_set,
         algorithm=algorithm,
         signed=f"{parts[0]}.{parts[1]}".encode(),
         signature=signature,
@@ -261,23 +261,23 @@ def _grants(claims: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _sid(grant: dict[str, Any], name: str, prefix: str, *, required: bool = False) -> str:
     """Return a SID of the grant; empty if it is optional and missing."""
-    said = grant.get(name)
-    if not required and (said is None or said == ""):
+    value = grant.get(name)
+    if not required and (value is None or value == ""):
         return ""
-    if not isinstance(said, str) or not sids.is_sid(prefix, said):
+    if not isinstance(value, str) or not sids.is_sid(prefix, value):
         raise AccessTokenRefused(BAD_GRANTS, f"{name} is not a sid with {prefix}")
-    return sids.normal(said)
+    return sids.normal(value)
 
 
 def _endpoint_id(grant: dict[str, Any]) -> str | None:
-    said = grant.get("endpoint_id")
-    if said is None or said == "":
+    value = grant.get("endpoint_id")
+    if value is None or value == "":
         return None
-    if not isinstance(said, str) or len(said) > limits.ENDPOINT_ID_CHARS_MAX:
+    if not isinstance(value, str) or len(value) > limits.ENDPOINT_ID_CHARS_MAX:
         raise AccessTokenRefused(BAD_GRANTS, "endpoint_id is no text, or too long")
-    if _UNWRITABLE.search(said):
+    if _UNWRITABLE.search(value):
         raise AccessTokenRefused(BAD_GRANTS, "endpoint_id has characters that no text has")
-    return said
+    return value
 
 
 # --- Signing ----------------------------------------------------------------------------

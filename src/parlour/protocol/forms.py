@@ -53,7 +53,9 @@ def _parse(encoded: bytes, refusal: str) -> FormFields:
     except ValueError:
         raise ApiError(20001, refusal) from None
     found = parse_query_string(text, keep_blank=True)
-    return {name: said if isinstance(said, list) else [said] for name, said in found.items()}
+    return {
+        name: values if isinstance(values, list) else [values] for name, values in found.items()
+    }
 
 
 def _parse_unusual(text: str) -> FormFields:

@@ -117,18 +117,18 @@ class TrustedProxies:
         parsed = parse_address(address)
         return parsed is not None and self._has(parsed)
 
-    def resolve_client(self, peer: str, scheme: str, said: ForwardingHeaders) -> ForwardedClient:
+    def resolve_client(self, peer: str, scheme: str, headers: ForwardingHeaders) -> ForwardedClient:
         """Return the client of a request from ``peer`` by ``scheme``. Never raises."""
         if not self.trusts(peer):
             return ForwardedClient(peer, scheme)
-        by_list = self._walk(peer, [_Hop(each.strip()) for each in _split(said.x_forwarded_for)])
-        by_element = self._walk(peer, list(_elements(said.forwarded)))
+        by_list = self._walk(peer, [_Hop(each.strip()) for each in _split(headers.x_forwarded_for)])
+        by_element = self._walk(peer, list(_elements(headers.forwarded)))
         address = peer
-        if not said.forwarded or not said.x_forwarded_for:
-            address = (by_list if said.x_forwarded_for else by_element).node
+        if not headers.forwarded or not headers.x_forwarded_for:
+            address = (by_list if headers.x_forwarded_for else by_element).node
         elif by_list.node == by_element.node:
             address = by_list.node
-        schemes = {each.strip() for each in _split(said.x_forwarded_proto)}
+        schemes = {each.strip() for each in _split(headers.x_forwarded_proto)}
         if by_element.scheme:
             schemes.add(by_element.scheme)
         agreed = schemes.pop() if len(schemes) == 1 else ""

@@ -57,8 +57,14 @@ class MediaUrls:
 
     def _signature(self, link: MediaLink) -> str:
         scope = link.scope
-        said = (scope.account_sid, scope.service_sid, link.sid, link.user_sid, link.expires_seconds)
-        return hmac.digest(self._key, repr(said).encode(), hashlib.sha256).hex()
+        signed = (
+            scope.account_sid,
+            scope.service_sid,
+            link.sid,
+            link.user_sid,
+            link.expires_seconds,
+        )
+        return hmac.digest(self._key, repr(signed).encode(), hashlib.sha256).hex()
 
 
 def new_link(scope: Scope, sid: str, user_sid: str, now_ms: int) -> MediaLink:
@@ -70,11 +76,11 @@ def _claimed(path: str, query: bytes) -> tuple[MediaLink, str]:
     """Return the claims of a URL and its signature. Raises 403 for a malformed URL."""
     names = path.removeprefix(PREFIX).split("/")
     try:
-        said = {name: texts[-1] for name, texts in parse_query(query).items()}
+        parameters = {name: texts[-1] for name, texts in parse_query(query).items()}
     except ApiError:
         raise ApiError(20403) from None
-    user_sid, expires = said.get("User", ""), said.get("Expires", "")
-    signature = said.get("Signature", "")
+    user_sid, expires = parameters.get("User", ""), parameters.get("Expires", "")
+    signature = parameters.get("Signature", "")
     is_ours = (
         path.startswith(PREFIX)
         and len(names) == 3

@@ -69,20 +69,20 @@ def item_url(kind: ObjectKind, sid: str, key: str | int) -> str:
 def event_json(change: Change, number: int, date_ms: int) -> dict[str, Any]:
     """Return one event, as in a live message and in a replay."""
     kind, sid = change.name.kind, change.name.sid
-    said: dict[str, Any] = {"id": number, f"{kind.type}_sid": sid}
-    said["date_created"] = format_date_ms(date_ms)
+    payload: dict[str, Any] = {"id": number, f"{kind.type}_sid": sid}
+    payload["date_created"] = format_date_ms(date_ms)
     if kind.type == DOCUMENT:
-        return said if change.verb == REMOVED else said | _of_document(change, number)
+        return payload if change.verb == REMOVED else payload | _of_document(change, number)
     if change.key is None:
-        return said
-    said[f"{kind.type}_revision"] = revision(number)
-    said["item_index" if kind.type == LIST else "item_key"] = change.key
-    said["item_revision"] = revision(number)
-    said["item_data"] = change.value
+        return payload
+    payload[f"{kind.type}_revision"] = revision(number)
+    payload["item_index" if kind.type == LIST else "item_key"] = change.key
+    payload["item_revision"] = revision(number)
+    payload["item_data"] = change.value
     if change.verb != ITEM_REMOVED:
-        said["item_url"] = item_url(kind, sid, change.key)
-        said["date_expires"] = None
-    return said
+        payload["item_url"] = item_url(kind, sid, change.key)
+        payload["date_expires"] = None
+    return payload
 
 
 def _of_document(change: Change, number: int) -> dict[str, Any]:
@@ -107,10 +107,10 @@ def live_payload(change: Change, number: int, date_ms: int) -> bytes:
 
 def replayed_payload(event_type: str, correlation_id: int | None, events: list[Any]) -> bytes:
     """Return the payload of missed changes of one type, or of subscriptions."""
-    said: dict[str, Any] = {"event_type": event_type}
+    payload: dict[str, Any] = {"event_type": event_type}
     if correlation_id is not None:
-        said["correlation_id"] = correlation_id
-    return encode(said | {"event_protocol_version": VERSION, "events": events})
+        payload["correlation_id"] = correlation_id
+    return encode(payload | {"event_protocol_version": VERSION, "events": events})
 
 
 def typing_payload(

@@ -130,17 +130,17 @@ def status(
     code: int, text: str, *, description: str | None = None, error_code: int | None = None
 ) -> dict[str, Any]:
     """Return a status object: an HTTP status, its text, and the code of an error."""
-    said: dict[str, Any] = {"code": code, "status": text}
+    reply_status: dict[str, Any] = {"code": code, "status": text}
     if description is not None:
-        said["description"] = description
+        reply_status["description"] = description
     if error_code is not None:
-        said["errorCode"] = error_code
-    return said
+        reply_status["errorCode"] = error_code
+    return reply_status
 
 
-def reply(frame_id: str, said: dict[str, Any] | None = None) -> Header:
+def reply(frame_id: str, reply_status: dict[str, Any] | None = None) -> Header:
     """Return the header of a reply to a frame; the default status is 200."""
-    return {"method": "reply", "id": frame_id, "status": said or status(200, "OK")}
+    return {"method": "reply", "id": frame_id, "status": reply_status or status(200, "OK")}
 
 
 def reply_to_request(
@@ -187,9 +187,9 @@ def client_update(frame_id: str, kind: str, message: str) -> Header:
     }
 
 
-def close(frame_id: str, said: dict[str, Any]) -> Header:
+def close(frame_id: str, reply_status: dict[str, Any]) -> Header:
     """Return the header of a close; an untyped payload is the JSON of ``backoff``."""
-    return {"method": "close", "id": frame_id, "status": said}
+    return {"method": "close", "id": frame_id, "status": reply_status}
 
 
 def backoff(reconnect_ms_min: int, reconnect_ms_max: int) -> bytes:

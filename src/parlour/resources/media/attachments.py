@@ -71,9 +71,9 @@ def attachments_json(media: Iterable[Media]) -> str | None:
     return _encode(snapshots).decode() if snapshots else None
 
 
-def represent_attachments(kept: str | None, form: AttachmentView) -> list[dict[str, Any]]:
+def represent_attachments(media_json: str | None, form: AttachmentView) -> list[dict[str, Any]]:
     """Return the media of a message in the form of an interface."""
-    if kept is None:
+    if media_json is None:
         return []
     return [
         {
@@ -81,14 +81,14 @@ def represent_attachments(kept: str | None, form: AttachmentView) -> list[dict[s
             for member, name in form.names.items()
             if (value := getattr(each, member)) is not None or form.shows_null
         }
-        for each in _decode(kept)
+        for each in _decode(media_json)
         if form.shows_content or not each.is_content
     ]
 
 
-def user_attachments_json(kept: str | None) -> str | None:
+def user_attachments_json(media_json: str | None) -> str | None:
     """Return the snapshots of the files that users attached, as JSON; None if there are none."""
-    if kept is None:
+    if media_json is None:
         return None
-    files = [each for each in _decode(kept) if not each.is_content]
+    files = [each for each in _decode(media_json) if not each.is_content]
     return _encode(files).decode() if files else None

@@ -92,10 +92,10 @@ class MediaGarbageCollector:
         """Check a batch of old uncommitted uploads: a file without a row is deleted."""
         old = await self._blobs.uncommitted(self._clock.now_ms() - limits.MEDIA_UNATTACHED_MS)
 
-        async def kept(tx: Transaction) -> set[BlobKey]:
+        async def read_existing_keys(tx: Transaction) -> set[BlobKey]:
             return {name for name in old if await tx.one(IS_KEPT, *name) is not None}
 
-        with_row = await store.read(kept)
+        with_row = await store.read(read_existing_keys)
         for name in old:
             if name in with_row:
                 await self._blobs.mark_committed(name)
