@@ -134,7 +134,7 @@ class PreActionWebhooks:
             is not None
         )
 
-    async def call(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
+    async def amend(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
         """Return the parameters, amended by the webhook. Raises 50056, or the error of a value."""
         event_name = call.operation.spec.pre_action
         assert event_name is not None

@@ -134,7 +134,7 @@ class ResultWriter:
                 self._drop_results()
             except Exception:
                 log.exception("webhook_result_write_failed", waiting=self._waiting())
-                self._outcome_unknown()
+                self._request_resync()
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
 
     def _waiting(self) -> int:
@@ -150,7 +150,7 @@ class ResultWriter:
     def _must_resync(self) -> bool:
         return self._term is not None and self._term.sync is SyncState.RESYNC
 
-    def _outcome_unknown(self) -> None:
+    def _request_resync(self) -> None:
         """Rebuild the memory after the next write; an unknown intake does so anyway."""
         if self._term is not None and self._term.sync is SyncState.SYNCED:
             self._term.enter(SyncState.RESYNC)

@@ -115,6 +115,10 @@ class SinkRunner:
     # stores the position itself. A new sink that starts at the end of the log handles no earlier
     # events. ``position`` is meaningless without a term: another process may have advanced the
     # checkpoint, so each term reads it again.
+    #
+    # While the sink has not ended, its term is not over: after an error of the sink its end is
+    # retried, and no step runs and no other term starts before it. An error of the last checkpoint
+    # is not retried: the next owner handles those events again.
 
     def __init__(self, store: Store, sink: Sink, lease: Lease, tail: SharedBatch) -> None:
         self.sink = sink
@@ -123,12 +127,15 @@ class SinkRunner:
         self.read_at = 0.0
         self.position = 0
         self.lease_term: LeaseTerm | None = None
+        self._is_ending = False
         self._store = store
         self._tail = tail
         self._checkpointed = 0
 
     async def try_start_term(self) -> bool:
         """Start a term if this process has the lease; return whether it has."""
+        if self._is_ending:
+            await self.end_term()
         if self.lease_term is not None:
             return True
         lease_term = self.lease.current_term()
@@ -143,11 +150,13 @@ class SinkRunner:
 
     async def end_term(self) -> None:
         """End the term, if there is one."""
-        lease_term, self.lease_term = self.lease_term, None
-        if lease_term is None:
+        if self.lease_term is None:
             return
+        self._is_ending = True
         if isinstance(self.sink, LeasedSink):
             await self.sink.end_term()
+        lease_term, self.lease_term = self.lease_term, None
+        self._is_ending = False
         if lease_term.is_current() and not self.is_checkpointed:
             await self.checkpoint()
 

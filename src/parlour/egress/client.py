@@ -403,7 +403,7 @@ class Egress:
 
 def _check_may_send(request: OutboundRequest) -> None:
     if request.may_send is not None and not request.may_send():
-        raise EgressFailed("busy", CODE_CONNECT, "it is not ours to send any more")
+        raise EgressFailed("busy", CODE_CONNECT, "the lease term is over")
 
 
 def _write_request(request: OutboundRequest) -> bytes:

@@ -48,7 +48,7 @@ class PreActionHook(Protocol):
         """Return whether a webhook is subscribed to the pre-action event of this call."""
         ...
 
-    async def call(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
+    async def amend(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
         """Return the call's parameters, possibly amended. Raises ApiError to reject it."""
         ...
 
@@ -128,7 +128,7 @@ class Pipeline:
         # The call is valid and may wait for seconds: release the unused part of its form.
         call.form = call.operation.spec.parameters.used_part(call.form)
         with _work_suspended(call):
-            call.parsed = await hook.call(call, dry_run)
+            call.parsed = await hook.amend(call, dry_run)
         return await self._change(call, act)
 
     async def _change(

@@ -115,7 +115,7 @@ class Hook:
         assert call.operation.spec.pre_action == PRE_ACTION
         return self._is_subscribed
 
-    async def call(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
+    async def amend(self, call: Call[Any], dry_run: DryRun[Any]) -> Parameters:
         self._store.steps.append("pre-action webhook")
         self.forms.append(call.form)
         if self.limit is not None:
