@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import machine_pressure, network_guard
+from tests.support.client import Api
 from tests.support.load_balancer import Balancer
 from tests.support.polling import eventually
 from tests.support.ports import ReservedPort
@@ -143,6 +144,36 @@ def test_balancer_sends_each_request_to_the_next_available_node() -> None:
         for node in nodes:
             node.shutdown()
             node.server_close()
+
+
+class PortOfClient(BaseHTTPRequestHandler):
+    """Responds with the client's port, and keeps the connection open."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = str(self.client_address[1]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+def test_requests_of_one_client_share_a_connection_until_it_is_closed() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), PortOfClient) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        client = Api(f"http://127.0.0.1:{server.server_port}", None, None)
+        try:
+            ports = [client.get("/").text for _ in range(3)]
+            client.close()
+            assert client.get("/").text != ports[0]
+        finally:
+            client.close()
+            server.shutdown()
+    assert len(set(ports)) == 1
 
 
 def test_stopwatch_excludes_load_of_the_machine_up_to_a_limit(

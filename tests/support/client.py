@@ -63,6 +63,13 @@ class Answer:
         return error
 
 
+class _ThreadState(threading.local):
+    """The state of a client in one thread."""
+
+    idle: http.client.HTTPConnection | None = None
+    """The persistent connection."""
+
+
 class Api:
     """Requests as one account; persistent connections, one per thread.
 
@@ -79,7 +86,7 @@ class Api:
         self.sid = sid
         self.token = token
         self.prefix = prefix
-        self._threads = threading.local()
+        self._thread = _ThreadState()
 
     def under(self, prefix: str) -> Api:
         """Return a client of the same account below another prefix."""
@@ -164,7 +171,7 @@ class Api:
     def _connection(self) -> http.client.HTTPConnection:
         # The server closed a persistent connection that became readable. No request is ever sent
         # twice: a test must be able to rely on one call being one request.
-        idle: http.client.HTTPConnection | None = getattr(self._threads, "kept", None)
+        idle = self._thread.idle
         if idle is not None and (idle.sock is None or _is_readable(idle.sock)):
             self.close()
             idle = None
@@ -172,15 +179,15 @@ class Api:
             place = urlsplit(self.base_url)
             assert place.hostname is not None
             idle = http.client.HTTPConnection(place.hostname, place.port, timeout=TIMEOUT_SECONDS)
-            self._threads.idle = idle
+            self._thread.idle = idle
         return idle
 
     def close(self) -> None:
         """Close the connection of this thread."""
-        idle: http.client.HTTPConnection | None = getattr(self._threads, "kept", None)
+        idle = self._thread.idle
         if idle is not None:
             idle.close()
-            self._threads.idle = None
+            self._thread.idle = None
 
 
 def encode(fields: Fields) -> str:

@@ -30,7 +30,7 @@ class TlsApi(Api):
 
     def _connection(self) -> http.client.HTTPConnection:
         self.close()
-        made = self._threads.idle = self._server.connect()
+        made = self._thread.idle = self._server.connect()
         return made
 
 
