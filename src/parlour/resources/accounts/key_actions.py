@@ -13,6 +13,7 @@ import msgspec
 from parlour.operations.call import RevokedLogin, Rows
 from parlour.resources.accounts import store as account_store
 from parlour.resources.accounts.actions import create_login, emit_key_changed
+from parlour.resources.in_path import in_path
 from parlour.vocabulary import sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.unset import Unset
@@ -39,6 +40,9 @@ class NewKey(msgspec.Struct, frozen=True):
     secret: str
 
 
+_login_in_path = in_path(sids.API_KEY, account_store.find_login)
+
+
 def _require_own_account(call: Call[Any]) -> None:
     """Raise 404 unless the path names the caller's own account."""
     if call.path["AccountSid"] != call.scope.account_sid:
@@ -47,13 +51,7 @@ def _require_own_account(call: Call[Any]) -> None:
 
 async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
     _require_own_account(call)
-    sid = call.path["Sid"]
-    found = None
-    if sids.is_sid(sids.API_KEY, sid):
-        found = await account_store.find_login(tx, call.scope, sids.normal(sid))
-    if found is None:
-        raise call.not_found()
-    return found
+    return await _login_in_path(tx, call)
 
 
 async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount:

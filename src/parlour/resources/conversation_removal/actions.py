@@ -25,7 +25,7 @@ async def delete_conversation(tx: Transaction, call: Call[NoParameters]) -> None
 
     Its messages are purged in the background.
     """
-    conversation = await conversation_actions.conversation_in_path(tx, call, "Sid")
+    conversation = await conversation_actions.conversation_in_path(tx, call, variable="Sid")
     # The webhooks receive the event although their rows are deleted: its payload contains them.
     webhooks = await scoped_webhook_store.list_all_scoped_webhooks(tx, call.scope, conversation.sid)
     await tx.emit(

@@ -152,7 +152,7 @@ async def _require_free_unique_name(
 
 async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> Conversation:
     """Return the conversation that the path names."""
-    return await conversation_in_path(tx, call, "Sid")
+    return await conversation_in_path(tx, call, variable="Sid")
 
 
 async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> Rows:
@@ -180,7 +180,7 @@ async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> 
 
 async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -> Conversation:
     """Update a conversation. A closed one rejects every change."""
-    before = await conversation_in_path(tx, call, "Sid")
+    before = await conversation_in_path(tx, call, variable="Sid")
     change = call.parameters
     conversation_timers.require_changeable(before)
     if isinstance(change.unique_name, str):

@@ -27,7 +27,7 @@ async def visible_conversation(
 
     The membership of a creator who is not a participant is None.
     """
-    conversation = await conversation_actions.conversation_in_path(tx, call, name)
+    conversation = await conversation_actions.conversation_in_path(tx, call, variable=name)
     membership = await access.membership_in(tx, call, conversation.sid)
     if membership is None and conversation.created_by != access.caller_identity(call):
         raise call.not_found(50350)

@@ -10,7 +10,7 @@ from parlour.operations.call import Rows
 from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
-from parlour.resources.in_path import in_conversation_path
+from parlour.resources.in_path import in_path
 from parlour.resources.media import attachments as media_attachments
 from parlour.resources.media import store as media_store
 from parlour.resources.messages import content as message_content
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-message_in_path = in_conversation_path(sids.MESSAGE, message_store.find_message, code=50500)
+message_in_path = in_path(sids.MESSAGE, message_store.find_message, code=50500)
 
 
 async def message_in_conversation(
@@ -153,7 +153,10 @@ async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:
 async def fetch_channel_metadata(tx: Transaction, call: Call[NoParameters]) -> Message:
     """Raise 404 with a specific code: no message has channel metadata."""
     await message_in_path(
-        tx, call, await conversation_actions.conversation_sid_in_path(tx, call), "MessageSid"
+        tx,
+        call,
+        await conversation_actions.conversation_sid_in_path(tx, call),
+        variable="MessageSid",
     )
     raise ApiError(50530)
 

@@ -10,7 +10,7 @@ from parlour.operations.call import Rows
 from parlour.protocol.addresses import EMAIL, ChannelAddress
 from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.conversations import timers as conversation_timers
-from parlour.resources.in_path import in_conversation_path
+from parlour.resources.in_path import in_path
 from parlour.resources.participants import groups as participant_groups
 from parlour.resources.participants import messaging_bindings as participant_messaging_bindings
 from parlour.resources.participants import store as participant_store
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-participant_in_path = in_conversation_path(
+participant_in_path = in_path(
     sids.PARTICIPANT,
     participant_store.find_participant,
     participant_store.find_participant_by_identity,

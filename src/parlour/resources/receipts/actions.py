@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
     """Return one receipt. Raises 404 for one of another message, and before its first status."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
-    message = await message_actions.message_in_path(tx, call, conversation_sid, "MessageSid")
+    message = await message_actions.message_in_path(
+        tx, call, conversation_sid, variable="MessageSid"
+    )
     sid = call.path["Sid"]
     found = None
     if sids.is_sid(sids.RECEIPT, sid):
@@ -42,7 +44,9 @@ async def fetch_receipt(tx: Transaction, call: Call[NoParameters]) -> Receipt:
 async def list_receipts(tx: Transaction, call: Call[NoParameters]) -> Rows:
     """Return a page of a message's receipts, without those that have no status yet."""
     conversation_sid = await conversation_actions.conversation_sid_in_path(tx, call)
-    message = await message_actions.message_in_path(tx, call, conversation_sid, "MessageSid")
+    message = await message_actions.message_in_path(
+        tx, call, conversation_sid, variable="MessageSid"
+    )
     return Rows(
         await message_receipt_store.list_receipts(tx, call.scope, message.sid, call.page_request)
     )

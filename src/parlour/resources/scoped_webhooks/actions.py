@@ -8,7 +8,7 @@ import msgspec
 
 from parlour.operations.call import Rows
 from parlour.resources.conversations import actions as conversation_actions
-from parlour.resources.in_path import in_conversation_path
+from parlour.resources.in_path import in_path
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
 from parlour.resources.scoped_webhooks.store import ScopedWebhook
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 METHOD_DEFAULT = "POST"
 
 
-scoped_webhook_in_path = in_conversation_path(
-    sids.SCOPED_WEBHOOK, scoped_webhook_store.find_scoped_webhook
-)
+scoped_webhook_in_path = in_path(sids.SCOPED_WEBHOOK, scoped_webhook_store.find_scoped_webhook)
 
 
 async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]) -> ScopedWebhook:

@@ -79,7 +79,7 @@ async def _changed(
 async def fetch_user(tx: Transaction, call: Call[NoParameters]) -> User:
     """Return the user that the path names."""
     return await user_reachability.with_visible_reachability(
-        tx, call.scope, await user_in_path(tx, call, "Sid")
+        tx, call.scope, await user_in_path(tx, call, variable="Sid")
     )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 async def update_user(tx: Transaction, call: Call[Any]) -> None:
     """Permit a name or attributes; a role in a shared conversation may grant it too."""
-    user = await user_actions.user_in_path(tx, call, "Sid")
+    user = await user_actions.user_in_path(tx, call, variable="Sid")
     access.allow_only(call, "FriendlyName", "Attributes")
     permissions = [Permission.EDIT_ANY_USER_INFO]
     if user.identity == access.caller_identity(call):

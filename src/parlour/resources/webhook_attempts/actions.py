@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from parlour.operations.call import Rows
 from parlour.protocol.pages import PagePosition, PageRequest
+from parlour.resources.in_path import in_path
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -40,6 +41,9 @@ class ReplayResult(msgspec.Struct, frozen=True):
     until_ms: int
 
 
+webhook_attempt_in_path = in_path(sids.WEBHOOK_ATTEMPT, webhook_attempt_store.find_attempt)
+
+
 async def list_webhook_attempts(tx: Transaction, call: Call[ListWebhookAttempts]) -> Rows:
     """Return a page of the account's attempts, newest first."""
     filters = call.parameters.filters()
@@ -51,29 +55,19 @@ async def list_webhook_attempts(tx: Transaction, call: Call[ListWebhookAttempts]
 
 async def fetch_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> LoggedAttempt:
     """Return one attempt."""
-    return await _in_path(tx, call)
-
-
-async def _in_path(tx: Transaction, call: Call[Any]) -> LoggedAttempt:
-    sid = call.path["Sid"]
-    found = None
-    if sids.is_sid(sids.WEBHOOK_ATTEMPT, sid):
-        found = await webhook_attempt_store.find_attempt(tx, call.scope, sids.normal(sid))
-    if found is None:
-        raise call.not_found()
-    return found
+    return await webhook_attempt_in_path(tx, call)
 
 
 async def replay_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> LoggedAttempt:
     """Reopen the delivery of an attempt, under the same token; return the attempt."""
-    logged = await _in_path(tx, call)
+    logged = await webhook_attempt_in_path(tx, call)
     delivery = logged.delivery
     if delivery is None:
         raise ApiError(20001, "The request of this attempt is not kept: it cannot be replayed.")
     if not await webhook_attempt_store.reopen_delivery(tx, call.scope, delivery):
         raise ApiError(20001, "A pre-action webhook cannot be replayed.")
     await _emit_replayed(tx, call.scope, logged.sid, [delivery])
-    return await _in_path(tx, call)
+    return await webhook_attempt_in_path(tx, call)
 
 
 async def replay_webhook_attempts(
