@@ -200,3 +200,19 @@ def test_exceptions_pass_through_in_both_directions() -> None:
         assert await task == "caught"
 
     asyncio.run(scenario())
+
+
+def test_closing_the_metered_coroutine_closes_the_work() -> None:
+    steps: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            steps.append("closed")
+
+    metered = Place(is_busy=True).throttle.metered(work())
+    metered.send(None)
+    assert steps == []
+    metered.close()
+    assert steps == ["closed"]
