@@ -12,17 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from parlour.delivery.parameters import (
-    POST_ACTION_OF,
-    parameter_names,
-    post_parameters,
-    pre_parameters,
-)
-from parlour.store.transaction import EmittedEvent
 from parlour.vocabulary import event_names
-from parlour.vocabulary.event import Event
 from parlour.vocabulary.origin import SILENT, Origin
-from parlour.vocabulary.scope import Scope
 from tests.events import webhook_parameter_tables
 from tests.events.event_tour import HX, ME, OWN, ROBERT, TourResults, tour
 from tests.events.in_process_server import ALICE, BY_SMS, WITH_HEADER
@@ -97,15 +88,6 @@ def cells() -> Iterator[Any]:
 
 def test_the_reference_names_every_event() -> None:
     assert set(webhook_parameter_tables.EVENTS) == event_names.FILTERS
-
-
-@pytest.mark.parametrize("event", sorted(event_names.FILTERS))
-def test_an_event_can_have_the_parameters_of_its_table_and_no_other(event: str) -> None:
-    """Include those to which no action assigns a value yet."""
-    common = {*webhook_parameter_tables.COMMON.split()}
-    if event != "onDeliveryUpdated":
-        common |= {*webhook_parameter_tables.BY_WHOM.split()}
-    assert parameter_names(event) == common | webhook_parameter_tables.names(event, "RO")
 
 
 @pytest.mark.parametrize(("source", "level", "place", "event"), list(cells()))
@@ -246,73 +228,3 @@ def test_a_read_horizon_and_reachability() -> None:
     assert read["LastReadMessageIndex"] == "1"
     named = first("onUserUpdated", FriendlyName="Named")
     assert (named["isOnline"], named["isNotifiable"]) == ("true", "false")
-
-
-# --- Events that no action of this version emits yet ---------------------------------------
-
-
-def _conversation(**more: Any) -> str:
-    record = {"sid": "CH" + "0" * 32, "attributes": "{}", "state": "active", "date_created": 0}
-    return msgspec.json.encode({"conversation": record, **more}).decode()
-
-
-def _added(payload: str, **changes: Any) -> Event:
-    event = Event(
-        1, "AC1", "IS1", "CH1", "CH1", "onConversationAdded", "SMS", None, True, 5, payload
-    )
-    return msgspec.structs.replace(event, **changes)
-
-
-INBOUND = {
-    "address": [ROBERT, "+15558675311"],
-    "author_address": ROBERT,
-    "projected_address": OWN,
-    "body": "Hello",
-    "media": '[{"sid":"ME1","size":5,"content_type":"image/png","filename":null}]',
-    "channel_metadata": '{"type":"sms"}',
-}
-
-
-def test_a_conversation_made_for_a_message_from_outside() -> None:
-    received = post_parameters(_added(_conversation(inbound=INBOUND)))
-    assert received["MessagingBinding.Address"] == f"{ROBERT},+15558675311"
-    assert received["MessagingBinding.AuthorAddress"] == ROBERT
-    assert received["MessagingBinding.ProjectedAddress"] == OWN
-    assert received["ChannelMetadata"] == '{"type":"sms"}'
-    assert not {"MessagingBinding.ProxyAddress", "MessageBody", "Media"} & set(received)
-    emitted = EmittedEvent(
-        "onConversationAdded",
-        Scope("AC1", "IS1"),
-        "CH1",
-        "CH1",
-        Origin("SMS", fires=True),
-        _conversation(inbound=INBOUND | {"address": ROBERT, "proxy_address": OWN}),
-    )
-    pre_action = pre_parameters("onConversationAdd", emitted)
-    assert pre_action["MessageBody"] == "Hello"
-    assert pre_action["MessagingBinding.Address"] == ROBERT
-    assert pre_action["MessagingBinding.ProxyAddress"] == OWN
-    assert pre_action["Media"] == '[{"Sid":"ME1","ContentType":"image/png","Size":5}]'
-    assert not {"ConversationSid", "DateCreated", "ChannelMetadata"} & set(pre_action)
-
-
-def test_a_later_event_has_no_message_parameters() -> None:
-    payload = _conversation(inbound=INBOUND)
-    received = post_parameters(_added(payload, name="onConversationUpdated"))
-    assert not any(name.startswith("Messag") for name in received)
-
-
-def test_an_event_of_an_older_version_has_fewer_parameters() -> None:
-    received = post_parameters(_added('{"conversation":{"sid":"CH1"}}'))
-    assert received == {
-        "EventType": "onConversationAdded",
-        "AccountSid": "AC1",
-        "ChatServiceSid": "IS1",
-        "ConversationSid": "CH1",
-        "Source": "SMS",
-    }
-
-
-def test_each_question_belongs_to_one_event() -> None:
-    assert set(POST_ACTION_OF) == set(event_names.PRE_ACTION)
-    assert len(set(POST_ACTION_OF.values())) == len(POST_ACTION_OF)
