@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from parlour.store import event_log
+from parlour.store.settings_cache import SETTINGS_LOCK
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.origin import Origin
@@ -33,6 +34,15 @@ class Database:
     async def write(self, action: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """Run a function of a store in a separate transaction."""
         return await self.store.write(lambda tx: action(tx, *arguments))
+
+    async def write_settings(self, action: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+        """The same for a change of settings, which are cached."""
+
+        async def locked(tx: Transaction) -> None:
+            await tx.lock_name(SETTINGS_LOCK)
+            await action(tx, *arguments)
+
+        await self.store.write(locked)
 
     async def read(self, query: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """Run a query in a separate transaction."""
