@@ -18,6 +18,7 @@ from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary.origin import SDK, SILENT, Origin
 from parlour.vocabulary.scope import Scope
 from tests.events.webhook_backend import WebhookBackend
+from tests.support.migrated_database import place_migrated_database
 from tests.support.server import database_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class InProcessServer:
         """Prepare it on an empty folder, or on the folder and ``database`` of an earlier one."""
         account = {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}
         self.database = settings.pop("database", None) or database_of(data)
+        if not self.database:
+            place_migrated_database(data)
         self._clock: Clock | None = settings.pop("clock", None)
         self._settings = Settings(data=data, database=self.database, **account, **settings)
         self.app: App

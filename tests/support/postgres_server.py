@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import importlib.util
 import os
@@ -11,11 +12,15 @@ import signal
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
+import asyncpg
+
+from parlour.store.postgres.schema import migrate
 from tests.support.ports import ReservedPort
 from tests.support.server import _guard
 
@@ -87,6 +92,7 @@ class Postgres:
         self._settings = SETTINGS | settings
         self._user = _user()
         self._made = 0
+        self._migrated = ""
         if self._user:
             os.chown(self.folder, self._user["user"], self._user["group"])
         if copy_of is not None:
@@ -174,14 +180,25 @@ class Postgres:
         """Return the URL of one of its databases."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
-    def make_database(self) -> str:
-        """Create an empty database, owned by an unprivileged role; return that role's URL."""
+    def make_database(self, template: str = "template1") -> str:
+        """Create a database, owned by an unprivileged role; return that role's URL."""
         if not self._made:
             self.sql(f"CREATE ROLE {OWNER} LOGIN")
         self._made += 1
         name = f"parlour_{os.getpid()}_{self._made}"
-        self.sql(f"CREATE DATABASE {name} OWNER {OWNER}")
+        # A copy of files is not written to the log as well.
+        copied = f"TEMPLATE {template} STRATEGY FILE_COPY"
+        self.sql(f"CREATE DATABASE {name} OWNER {OWNER} {copied}")
         return self.url(name, OWNER)
+
+    def make_migrated_database(self) -> str:
+        """Create a database with Parlour's tables, in a fraction of the time of the migrations."""
+        if not self._migrated:
+            url = self.make_database()
+            with ThreadPoolExecutor(1) as thread:  # An event loop may run in this one.
+                thread.submit(asyncio.run, _migrate(url)).result()
+            self._migrated = url.rpartition("/")[2]
+        return self.make_database(self._migrated)
 
     def sql(self, text: str, url: str = "") -> str:
         """Return the output of `psql` for some SQL, columns separated by tabs."""
@@ -249,6 +266,14 @@ class Postgres:
         self.kill()
         self._reserved.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+async def _migrate(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await migrate(connection)
+    finally:
+        await connection.close()
 
 
 @cache

@@ -22,9 +22,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from parlour.store import engines
+from parlour.store.sqlite.engine import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,8 +79,13 @@ class Template:
         environment: Mapping[str, str],
         folder: Path,
         outputs: tuple[int, int],
+        *,
+        is_durable: bool = True,
     ) -> ForkedProcess:
-        """Run the program with its output and its errors in two open files."""
+        """Run the program with its output and its errors in two open files.
+
+        Unless it ``is_durable``, its commits do not wait for the disk.
+        """
         assert not environment.get(CRASH_VARIABLE), "it is read by an import"
         umask = os.umask(0)
         os.umask(umask)
@@ -86,6 +94,7 @@ class Template:
             "environment": dict(environment),
             "folder": str(folder),
             "umask": umask,
+            "is_durable": is_durable,
         }
         with self._lock:
             _adopt_orphans(adopt=True)
@@ -188,5 +197,8 @@ def _become(order: dict[str, Any], outputs: tuple[int, int]) -> None:
 if __name__ == "__main__":
     for each in _PRELOADED:
         importlib.import_module(each)
-    _become(*_next_order(socket.socket(fileno=int(sys.argv[1]))))
+    order, outputs = _next_order(socket.socket(fileno=int(sys.argv[1])))
+    _become(order, outputs)
+    if not order["is_durable"]:
+        vars(engines)["SqliteStore"] = partial(SqliteStore, synchronous="OFF")
     runpy.run_module("parlour", run_name="__main__", alter_sys=True)

@@ -78,7 +78,7 @@ def database_of(data_dir: Path) -> str:
         return ""
     from tests.support.postgres_server import shared  # noqa: PLC0415 - it needs this module.
 
-    return shared().make_database()
+    return shared().make_migrated_database()
 
 
 class Server:
@@ -89,6 +89,13 @@ class Server:
 
     is_forked = True
     """Whether a plain server is forked with its imports; not where its memory is measured."""
+
+    is_durable = False
+    """Whether commits of a forked server wait for the disk, as is needed only for power cuts.
+
+    The operating system keeps what a killed process has written; but kills between a commit and its
+    sync, which the tests of crashes are about, take a real one.
+    """
 
     def __init__(
         self,
@@ -162,7 +169,11 @@ class Server:
         with self.log_path.open("ab") as log:
             if preloaded:
                 self.process = template().start(
-                    arguments, environment, folder, (log.fileno(), log.fileno())
+                    arguments,
+                    environment,
+                    folder,
+                    (log.fileno(), log.fileno()),
+                    is_durable=self.is_durable,
                 )
             else:
                 self.process = subprocess.Popen(
