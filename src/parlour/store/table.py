@@ -186,12 +186,17 @@ class Table(AnyTable[R]):
     def finder(self, lock: str = "") -> Callable[[Transaction, Scope, str], Result[R | None]]:
         """Return the function that finds a record by the last column of the key."""
         sql, record = self._select(lock), self.record
-        of = self._scope_columns()
 
-        async def find_row(tx: Transaction, scope: Scope, sid: str) -> R | None:
-            row = await tx.one(sql, *of(scope), sid)
+        # Almost every request finds a row, so the columns of the key are written out.
+        async def find_in_account(tx: Transaction, scope: Scope, sid: str) -> R | None:
+            row = await tx.one(sql, scope.account_sid, sid)
             return record(*row) if row else None
 
+        async def find_in_service(tx: Transaction, scope: Scope, sid: str) -> R | None:
+            row = await tx.one(sql, scope.account_sid, scope.service_sid, sid)
+            return record(*row) if row else None
+
+        find_row = find_in_account if self.key[:-1] == ("account_sid",) else find_in_service
         self._named("find", find_row)
         return find_row
 
@@ -289,16 +294,34 @@ class SettingsTable(AnyTable[R]):
 
         ``cached``: through the engine's cache of settings.
         """
+        get_settings = self._cached_getter() if cached else self._uncached_getter()
+        self._named("get", get_settings)
+        return get_settings
+
+    # The default settings: all fields of the record but its key have default values.
+    def _uncached_getter(self) -> Callable[[Transaction, Scope], Result[R]]:
         sql, record, of = self._select(""), self.record, self._scope_columns()
 
         async def get_settings(tx: Transaction, scope: Scope) -> R:
             key = of(scope)
-            row = await (tx.one_cached(sql, *key) if cached else tx.one(sql, *key))
-            # The default settings: all fields of the record but its key have default values.
+            row = await tx.one(sql, *key)
             return record(*row) if row else record(*key)
 
-        self._named("get", get_settings)
         return get_settings
+
+    # Almost every request reads cached settings, so the columns of the key are written out.
+    def _cached_getter(self) -> Callable[[Transaction, Scope], Result[R]]:
+        sql, record = self._select(""), self.record
+
+        async def get_of_account(tx: Transaction, scope: Scope) -> R:
+            row = await tx.one_cached(sql, scope.account_sid)
+            return record(*row) if row else record(scope.account_sid)
+
+        async def get_of_service(tx: Transaction, scope: Scope) -> R:
+            row = await tx.one_cached(sql, scope.account_sid, scope.service_sid)
+            return record(*row) if row else record(scope.account_sid, scope.service_sid)
+
+        return get_of_account if self.key == ("account_sid",) else get_of_service
 
     def required_getter(self) -> Callable[[Transaction, Scope], Result[R]]:
         """Return the function that reads the settings, which must exist."""

@@ -104,7 +104,7 @@ class WriteTransactionBase:
             self._dry_run_events.append(event)
             return
         self._has_emitted = True
-        await self._append_event(
+        values = (
             scope.account_sid,
             scope.service_sid,
             conversation_sid,
@@ -116,8 +116,9 @@ class WriteTransactionBase:
             self._now,
             text,
         )
+        await self._append_event(values)
 
-    async def _append_event(self, *values: object) -> None:
+    async def _append_event(self, values: tuple[object, ...]) -> None:
         """Run APPEND_EVENT with these values, now or before the commit."""
         raise NotImplementedError
 

@@ -167,7 +167,7 @@ class GroupTransaction(PostgresWriteTransaction):
         """Abort: the whole group would own the lock, which would exclude none of its actions."""
         raise GroupAborted(f"an action of a group locks the name {name}")
 
-    async def _append_event(self, *values: object) -> None:
+    async def _append_event(self, values: tuple[object, ...]) -> None:
         self.events.append(values)
 
 

@@ -152,5 +152,5 @@ class PostgresWriteTransaction(WriteTransactionBase, CachedSettings, _PostgresTr
             self._settings_cache.begin_change()
         await self._connection.execute(LOCK_NAME, "\n".join(name))
 
-    async def _append_event(self, *values: object) -> None:
+    async def _append_event(self, values: tuple[object, ...]) -> None:
         await self._connection.execute(APPEND_EVENT, *values)

@@ -115,5 +115,5 @@ class SqliteWriteTransaction(WriteTransactionBase, _SqliteTransaction):
         self._cursor.execute(for_sqlite(sql), arguments)
         return self._connection.changes()
 
-    async def _append_event(self, *values: object) -> None:
+    async def _append_event(self, values: tuple[object, ...]) -> None:
         self._cursor.execute(APPEND, values)
