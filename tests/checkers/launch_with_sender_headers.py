@@ -18,8 +18,8 @@ from parlour.store.leases import FencedLeaseTerm
 
 if TYPE_CHECKING:
     from parlour.delivery.attempts import AttemptResult, MaySend
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
     from parlour.store.transaction import Transaction
+    from parlour.store.webhook_queue import WebhookDelivery
 
 END_OF_HEAD = b"\r\n\r\n"
 

@@ -12,6 +12,7 @@ import pytest
 
 from parlour.protocol.pages import PageRequest
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_attempts.store import LoggedOutcome
 from parlour.store import event_log
 from parlour.vocabulary.scope import Scope
 from tests.events.held_intake import HeldIntakeServer, run_with_held_intake
@@ -299,7 +300,7 @@ def test_queued_deliveries_are_sent_after_their_webhook_was_detached(tmp_path: P
         ]
         at_bad = [body for where, body in received if where == "POST /bad"]
         assert at_bad == [f"{number:02}" for number in range(20)]
-        filters = webhook_attempt_store.AttemptFilters(outcome=webhook_attempt_store.STOPPED)
+        filters = webhook_attempt_store.AttemptFilters(outcome=LoggedOutcome.STOPPED)
         request = PageRequest(0, 50, None)
         stopped = await held_server.instance.store.read(
             lambda tx: webhook_attempt_store.list_attempts(

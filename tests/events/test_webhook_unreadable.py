@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from parlour.protocol.pages import PageRequest
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_attempts.store import AttemptFilters, LoggedAttempt
+from parlour.resources.webhook_attempts.store import AttemptFilters, LoggedAttempt, LoggedOutcome
 from parlour.vocabulary import event_names
 from tests.events.in_process_server import WITH_HEADER, InProcessServer, scenario_runner
 
@@ -67,7 +67,7 @@ def test_an_unreadable_event_is_logged_and_the_next_one_is_sent(
 
 
 async def unreadable(instance: InProcessServer) -> list[LoggedAttempt]:
-    filters = AttemptFilters(outcome=webhook_attempt_store.UNREADABLE)
+    filters = AttemptFilters(outcome=LoggedOutcome.UNREADABLE)
     return await instance.store.read(
         lambda tx: webhook_attempt_store.list_attempts(
             tx, instance.scope, filters, PageRequest(0, 10, None)

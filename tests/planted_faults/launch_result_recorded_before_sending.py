@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.cli.main import main
-from parlour.delivery import attempts, webhook_queue
+from parlour.delivery import attempts
 from parlour.delivery.attempts import WebhookClient
+from parlour.store import webhook_queue
+from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary.crash_points import SENT, crash_point
 
 if TYPE_CHECKING:
     from parlour.delivery.attempts import AttemptResult, MaySend
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
+    from parlour.store.webhook_queue import WebhookDelivery
 
 make = WebhookClient.attempt
 
@@ -24,7 +26,8 @@ async def attempt_after_recording(
 ) -> AttemptResult:
     """Record the delivery, and send it only then."""
     store = self._signer._store
-    await store.write(lambda tx: webhook_queue.record_result(tx, delivery, "delivered", 0, None))
+    state = DeliveryState.DELIVERED
+    await store.write(lambda tx: webhook_queue.record_result(tx, delivery, state, 0, None))
     crash_point(SENT)
     return await make(self, delivery, may_send)
 

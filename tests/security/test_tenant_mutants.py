@@ -52,7 +52,7 @@ WITHOUT_EFFECT = {
     r"resources\.participants\.store\.FETCH_GROUPS_BY_NUMBERS\[[0123]:": (
         "member, participants and service are each looked up under the account: one is enough"
     ),
-    r"delivery\.webhook_queue\.DETACHED\[[02]:": (
+    r"resources\.scoped_webhooks\.store\.DETACHED\[[02]:": (
         "conversation and webhook are found by the sids in a delivery of the account"
     ),
     r"operations\.purge\._HOLDERS_OF_ROLE\.\d\[0:": (
@@ -82,7 +82,7 @@ UNSEEN_OVER_REST = {
     ),
     r"operations\.action_rates\.": "counts where actions per second are limited: not here",
     r"resources\.push_bindings\.store\.LIST_OF_IDENTITY\[": "only what sends pushes asks for it",
-    r"resources\.webhook_attempts\.store\.(MAKE_DUE|LAST_IN_LANE|FETCH_SCHEDULE)\[": (
+    r"store\.webhook_queue\.(MAKE_DUE|LAST_IN_LANE)\[": (
         "counts only while a webhook waits, which none of the twins' does"
     ),
     (
@@ -100,7 +100,9 @@ UNSEEN_OVER_REST = {
     r"resources\.webhook_retries\.store\.DELETE\[": (
         "shows only where the other account has chosen retries before"
     ),
-    r"delivery\.webhook_queue\.": "no operation asks for it, only what delivers webhooks",
+    r"store\.webhook_queue\.(?!FIND\[|REOPEN\[)|resources\.scoped_webhooks\.store\.DETACHED\[": (
+        "no operation asks for it, only what delivers webhooks"
+    ),
 }
 
 

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 BOUNDED: Final = ONE_PER_ACCOUNT | FEW_PER_ACCOUNT | FEW
 DECLARED: Final = {
-    "parlour.delivery.webhook_queue.COUNTS": "once, when a process begins to deliver",
-    "parlour.delivery.webhook_queue.CAP_DUE": "after the clock was set back, or at a start",
     "parlour.operations.purge.CAP": "as above; the table is short",
     "parlour.operations.purge.FREE_PAIRS": "it changes every row that it reads",
     "parlour.operations.purge._SINGLETONS": "it deletes every row that it reads",
     "parlour.resources.accounts.store.LIST_ACCOUNTS": "the command line's pages of all accounts",
     "parlour.resources.media.garbage_collection.EXPIRE": "an index of media without a message",
     "parlour.store.event_log.OLDEST": "the first row of the table",
+    "parlour.store.webhook_queue.COUNTS": "once, when a process begins to deliver",
+    "parlour.store.webhook_queue.CAP_DUE": "after the clock was set back, or at a start",
 }
 """Statements that read more, and why they may: by the place of their definition."""
 

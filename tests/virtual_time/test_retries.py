@@ -17,11 +17,12 @@ from parlour.delivery.intake_transaction import IntakeTransaction
 from parlour.delivery.webhook_request import TOKEN_HEADER
 from parlour.egress.client import EgressFailed
 from parlour.protocol import retries
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_attempts.store import LoggedOutcome
 from parlour.resources.webhook_retries.actions import save_webhook_retries
 from parlour.resources.webhook_retries.store import HOSTED, WebhookRetries
 from parlour.store import event_log
 from parlour.store.transaction import Unavailable
+from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
 from parlour.vocabulary.event_names import ON_USER_ADDED
 from parlour.vocabulary.origin import Origin
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.egress.client import OutboundRequest
+    from parlour.store.webhook_queue import WebhookDelivery
     from tests.virtual_time.virtual_loop import Answer
 
 HOUR_MS = 3_600_000
@@ -60,10 +62,8 @@ def test_a_day_of_being_down_loses_nothing(tmp_path: Path) -> None:
         for number in range(20):
             await world.tell(5, subject=f"US{number:032x}")
         await world.settle(28)
-        assert await world.states() == {webhook_attempt_store.DELIVERED: 100}
-        delivered = [
-            each for each in await world.log() if each.outcome == webhook_attempt_store.DELIVERED
-        ]
+        assert await world.states() == {DeliveryState.DELIVERED: 100}
+        delivered = [each for each in await world.log() if each.outcome == LoggedOutcome.DELIVERED]
         up_ms = delivered[0].date_created
         assert all(each.date_created - up_ms < 3.4 * HOUR_MS for each in delivered)
 
@@ -77,8 +77,8 @@ def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: 
         await world.settle(30)
         log = await world.log()
         assert [each.retry_count for each in log] == list(range(18))
-        assert [each.outcome for each in log] == [webhook_attempt_store.RETRYING] * 17 + [
-            webhook_attempt_store.FAILED
+        assert [each.outcome for each in log] == [LoggedOutcome.RETRYING] * 17 + [
+            LoggedOutcome.FAILED
         ]
         assert {each.error_code for each in log} == {11205}
         waits = [b.date_created - a.date_created for a, b in pairwise(log)]
@@ -88,7 +88,7 @@ def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: 
             assert earlier.next_attempt_ms is not None
             assert 0 <= later.date_created - earlier.next_attempt_ms <= 50
         assert log[-1].next_attempt_ms is None
-        assert await world.states() == {webhook_attempt_store.FAILED: 1}
+        assert await world.states() == {DeliveryState.FAILED: 1}
         tokens = {request.headers[TOKEN_HEADER] for _, request in world.sent}
         assert len(tokens) == 1
         counts = [event_label(request)["RetryCount"] for _, request in world.sent]
@@ -136,8 +136,8 @@ def test_retry_after_is_waited_for_and_410_stops(tmp_path: Path) -> None:
         assert 120_000 <= second[0] - first[0] <= 133_000
         log = await world.log()
         assert [each.outcome for each in log] == [
-            webhook_attempt_store.RETRYING,
-            webhook_attempt_store.STOPPED,
+            LoggedOutcome.RETRYING,
+            LoggedOutcome.STOPPED,
         ]
         assert [each.error_code for each in log] == [50057, 50057]
 
@@ -158,7 +158,7 @@ def test_the_hosted_schedule_retries_like_the_hosted_api(
         world.answer = answer
         delivery = IntakeTransaction._delivery
 
-        def with_retries(*given: Any) -> webhook_attempt_store.WebhookDelivery:
+        def with_retries(*given: Any) -> WebhookDelivery:
             return msgspec.structs.replace(delivery(*given), retry_limit=2)
 
         monkeypatch.setattr(IntakeTransaction, "_delivery", with_retries)
@@ -184,7 +184,7 @@ def test_a_delivery_queued_for_a_day_still_gets_some_attempts(tmp_path: Path) ->
         # The later ones were a day old at their first attempt: they are not retried for another
         # day.
         assert all(limits.LATE_ATTEMPTS_MIN <= number < 18 for number in later)
-        assert await world.states() == {webhook_attempt_store.FAILED: 3}
+        assert await world.states() == {DeliveryState.FAILED: 3}
         assert log[-1].date_created - log[0].date_created < 60 * HOUR_MS
 
     run_scenario(tmp_path / "late.sqlite3", scenario)
@@ -198,7 +198,7 @@ def test_a_crash_at_any_step_of_a_retry_resumes_it(tmp_path: Path) -> None:
         for hours in (0.0001, 0.001, 0.01, 0.1, 1, 2, 5):
             await world.crash()
             await world.settle(hours)
-        assert await world.states() == {webhook_attempt_store.DELIVERED: 30}
+        assert await world.states() == {DeliveryState.DELIVERED: 30}
 
     run_scenario(tmp_path / "crash.sqlite3", scenario)
 
@@ -215,18 +215,12 @@ def test_an_account_that_piles_up_too_much_loses_the_oldest_and_it_is_logged(
             await world.tell(10, subject=f"US{number % 3:032x}")
         await world.settle(5)
         states = await world.states()
-        assert (
-            states[webhook_attempt_store.DROPPED] + states[webhook_attempt_store.DELIVERED] == 120
-        )
-        assert 30 <= states[webhook_attempt_store.DELIVERED] <= 60
+        assert states[DeliveryState.DROPPED] + states[DeliveryState.DELIVERED] == 120
+        assert 30 <= states[DeliveryState.DELIVERED] <= 60
         log = await world.log()
-        dropped = {
-            each.event_sequence for each in log if each.outcome == webhook_attempt_store.DROPPED
-        }
-        assert len(dropped) == states[webhook_attempt_store.DROPPED]
-        delivered = {
-            each.event_sequence for each in log if each.outcome == webhook_attempt_store.DELIVERED
-        }
+        dropped = {each.event_sequence for each in log if each.outcome == LoggedOutcome.DROPPED}
+        assert len(dropped) == states[DeliveryState.DROPPED]
+        delivered = {each.event_sequence for each in log if each.outcome == LoggedOutcome.DELIVERED}
         assert max(dropped) < max(delivered)
         assert sum(world.term.pending.values()) == 0
 
@@ -244,10 +238,10 @@ def test_the_queue_in_memory_is_bounded_for_any_burst(
         for number in range(12):
             await world.tell(10, subject=f"US{number % 3:032x}")
             states = await world.states()
-            assert states[webhook_attempt_store.PENDING] <= 50
+            assert states[DeliveryState.PENDING] <= 50
         await world.settle(5)
         states = await world.states()
-        assert (states[webhook_attempt_store.DROPPED], states[webhook_attempt_store.DELIVERED]) == (
+        assert (states[DeliveryState.DROPPED], states[DeliveryState.DELIVERED]) == (
             70,
             50,
         )
@@ -303,7 +297,7 @@ def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
             if before.next_attempt_ms is not None and before.target_key == after.target_key:
                 assert after.date_created - before.next_attempt_ms < 10_000
         await world.settle(2)
-        assert await world.states() == {webhook_attempt_store.DELIVERED: 60}
+        assert await world.states() == {DeliveryState.DELIVERED: 60}
         assert not list(world.term.lanes.endpoints)
 
     run_scenario(tmp_path / "cap.sqlite3", scenario)
@@ -371,7 +365,7 @@ def test_every_event_is_delivered_despite_random_faults(
             await asyncio.sleep(dice.choice([0, 0, 0.001, 0.02, 0.5]))
         failing = 0.0
         await world.settle(0.5)
-        assert await world.states() == {webhook_attempt_store.DELIVERED: count}
+        assert await world.states() == {DeliveryState.DELIVERED: count}
         assert await disorder(world) == []
         assert not list(world.term.lanes.endpoints)
         assert sum(world.term.pending.values()) == 0
@@ -389,7 +383,7 @@ def test_an_unreadable_event_does_not_block_later_ones(tmp_path: Path) -> None:
         await world.take_after(before)
         await world.tell(3)
         await world.settle(0.01)
-        assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
+        assert await world.states() == {DeliveryState.DELIVERED: 3}
 
     run_scenario(tmp_path / "poison.sqlite3", scenario)
 
@@ -410,7 +404,7 @@ def test_results_that_cannot_be_written_are_written_later_and_nothing_is_sent_tw
         await world.tell(5)
         await world.settle(0.01)
         assert len(refused) == 2
-        assert await world.states() == {webhook_attempt_store.DELIVERED: 5}
+        assert await world.states() == {DeliveryState.DELIVERED: 5}
         assert len(world.sent) == 5
 
     run_scenario(tmp_path / "full.sqlite3", scenario)

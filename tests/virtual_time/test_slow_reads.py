@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
 from tests.virtual_time.test_retries import NARROW, SEEDS, disorder
 from tests.virtual_time.virtual_loop import WebhookWorld, run_scenario
@@ -55,7 +55,7 @@ def test_events_during_a_store_read_are_sent_in_order(
             await world.tell(event_count, subject=f"US{dice.randrange(SUBJECTS):032x}")
             await asyncio.sleep(dice.choice([0, 0.001, 0.005, 0.02]))
         await world.settle(HOURS)
-        assert await world.states() == {webhook_attempt_store.DELIVERED: count}
+        assert await world.states() == {DeliveryState.DELIVERED: count}
         assert await disorder(world) == []
         assert len(world.sent) == count
         assert sum(world.term.pending.values()) == 0

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.delivery import webhook_queue
 from parlour.delivery.attempts import SigningCache
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.store import event_log
+from parlour.store import event_log, webhook_queue
 from parlour.store.leases import LocalLeaseTerm
 from parlour.store.transaction import Unavailable
+from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
 from tests.virtual_time.test_retries import disorder
 from tests.virtual_time.virtual_loop import ACCOUNT, WebhookWorld, run_scenario
@@ -83,7 +82,7 @@ def test_deliveries_of_an_unknown_commit_are_sent(tmp_path: Path) -> None:
         await take_with_unknown_outcome(world, with_unknown_outcomes(world), 3)
         await world.tell(2)
         await world.settle(2 * MINUTES)
-        assert await world.states() == {webhook_attempt_store.DELIVERED: 5}
+        assert await world.states() == {DeliveryState.DELIVERED: 5}
         assert len(world.sent) == 5
         assert sum(world.term.pending.values()) == 0
 
@@ -108,7 +107,7 @@ def test_events_after_an_unknown_commit_are_sent_after_its_events(tmp_path: Path
         world.sink.handle = take  # type: ignore[method-assign]
         await world.take_after(before)
         await world.settle(2 * MINUTES)
-        assert await world.states() == {webhook_attempt_store.DELIVERED: 6}
+        assert await world.states() == {DeliveryState.DELIVERED: 6}
         assert await disorder(world) == []
 
     run_scenario(tmp_path / "store", scenario)
@@ -128,9 +127,7 @@ def test_results_recorded_by_an_unknown_commit_block_nothing(tmp_path: Path) -> 
         await world.settle(2 * MINUTES)
         await world.tell(1)
         await world.settle(2 * MINUTES)
-        assert await world.states() == {
-            webhook_attempt_store.DELIVERED: limits.LANE_DELIVERIES_MAX + 7
-        }
+        assert await world.states() == {DeliveryState.DELIVERED: limits.LANE_DELIVERIES_MAX + 7}
         assert sum(world.term.pending.values()) == 0
 
     run_scenario(tmp_path / "store", scenario)
@@ -152,7 +149,7 @@ def test_an_attempt_waits_for_an_unresponsive_store(
         monkeypatch.setattr(SigningCache, "get", fails_twice)
         await world.tell(3)
         await world.settle(2 * MINUTES)
-        assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
+        assert await world.states() == {DeliveryState.DELIVERED: 3}
         assert len(world.sent) == 3
 
     run_scenario(tmp_path / "store", scenario)
@@ -170,7 +167,7 @@ def test_earlier_deliveries_are_found_though_the_first_poll_fails(
         await world.crash()
         await world.settle(2 * MINUTES)
         assert len(calls) > 1
-        assert await world.states() == {webhook_attempt_store.DELIVERED: 3}
+        assert await world.states() == {DeliveryState.DELIVERED: 3}
 
     run_scenario(tmp_path / "store", scenario)
 
@@ -185,7 +182,7 @@ def test_a_lane_continues_though_its_rest_could_not_be_read(
         await world.tell(count)
         await world.settle(2 * MINUTES)
         assert len(calls) > 1
-        assert await world.states() == {webhook_attempt_store.DELIVERED: count}
+        assert await world.states() == {DeliveryState.DELIVERED: count}
         assert sum(world.term.pending.values()) == 0
 
     run_scenario(tmp_path / "store", scenario)

@@ -17,9 +17,9 @@ from parlour.egress.client import EgressFailed, EgressRefused
 from parlour.protocol import connection_overrides, retries
 from parlour.protocol.retries import AttemptOutcome, Decision, Schedule, Verdict
 from parlour.resources.accounts import store as account_store
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
+from parlour.resources.webhook_attempts.store import LoggedOutcome, WebhookAttempt, attempt_of
 from parlour.resources.webhook_retries import store as webhook_retries_store
+from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import limits
 from parlour.vocabulary.crash_points import SENT, crash_point
 from parlour.vocabulary.scope import Scope
@@ -38,13 +38,12 @@ if TYPE_CHECKING:
 
 CODE_NOT_SENT: Final = 11200
 
-_OUTCOMES: Final = {
-    Verdict.DELIVERED: webhook_attempt_store.DELIVERED,
-    Verdict.RETRY: webhook_attempt_store.RETRYING,
-    Verdict.STOPPED: webhook_attempt_store.STOPPED,
-    Verdict.FAILED: webhook_attempt_store.FAILED,
+_RECORDED: Final = {
+    Verdict.DELIVERED: (LoggedOutcome.DELIVERED, DeliveryState.DELIVERED),
+    Verdict.RETRY: (LoggedOutcome.RETRYING, DeliveryState.PENDING),
+    Verdict.STOPPED: (LoggedOutcome.STOPPED, DeliveryState.STOPPED),
+    Verdict.FAILED: (LoggedOutcome.FAILED, DeliveryState.FAILED),
 }
-_STATES: Final = _OUTCOMES | {Verdict.RETRY: webhook_attempt_store.PENDING}
 # The duration of DURABLE with full jitter, without ``Retry-After`` and the times of the requests. A
 # retry that would start later than that after the delivery was queued is given up (``_decide`` has
 # the exceptions).
@@ -78,8 +77,8 @@ class AttemptResult(msgspec.Struct, frozen=True):
     # ``was_sent`` is False if egress had no slot or the lease term is over (BUSY): such an attempt
     # is not logged and does not count as a retry.
     delivery: WebhookDelivery
-    outcome: str
-    state: str
+    outcome: LoggedOutcome
+    state: DeliveryState
     retry_count: int
     due_ms: int | None
     status: int | None
@@ -94,36 +93,31 @@ class AttemptResult(msgspec.Struct, frozen=True):
     @property
     def is_done(self) -> bool:
         """Whether the delivery is no longer pending."""
-        return self.state != webhook_attempt_store.PENDING
+        return self.state != DeliveryState.PENDING
 
     def stopped(self) -> AttemptResult:
         """Return the result without a retry, for a webhook that was detached."""
         return msgspec.structs.replace(
             self,
-            outcome=webhook_attempt_store.STOPPED,
-            state=webhook_attempt_store.STOPPED,
+            outcome=LoggedOutcome.STOPPED,
+            state=DeliveryState.STOPPED,
             retry_count=self.delivery.retry_count,
             due_ms=None,
         )
 
     def attempt(self, sid: str) -> WebhookAttempt:
         """Return the row of the webhook log."""
-        return WebhookAttempt(
-            account_sid=self.delivery.account_sid,
-            sid=sid,
-            event_sequence=self.delivery.event_sequence,
-            target_key=self.delivery.target_key,
-            conversation_sid=self.delivery.conversation_sid,
-            event_name=self.delivery.event_name,
-            outcome=self.outcome,
-            retry_count=self.delivery.retry_count,
+        return attempt_of(
+            self.delivery,
+            sid,
+            self.outcome,
+            self.at_ms,
             status=self.status,
             error_code=self.error_code,
             error=self.error,
             elapsed_ms=self.elapsed_ms,
             answer=self.answer,
             next_attempt_ms=self.due_ms,
-            date_created=self.at_ms,
         )
 
 
@@ -277,10 +271,11 @@ class WebhookClient:
     ) -> AttemptResult:
         now_ms = self._clock.now_ms()
         is_retried = decision.verdict is Verdict.RETRY
+        logged, state = _RECORDED[decision.verdict]
         return AttemptResult(
             delivery=delivery,
-            outcome=_OUTCOMES[decision.verdict],
-            state=_STATES[decision.verdict],
+            outcome=logged,
+            state=state,
             retry_count=decision.retry_count if is_retried else delivery.retry_count,
             due_ms=now_ms + decision.delay_ms if is_retried else None,
             status=outcome.status,

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
-from parlour.delivery import webhook_queue
 from parlour.delivery.term import Tasks, wait_for
+from parlour.store import webhook_queue
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from parlour.delivery.endpoints import Endpoint
     from parlour.delivery.term import DeliveryTerm
     from parlour.delivery.webhook_metrics import WebhookMetrics
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
     from parlour.store.transaction import Transaction, Work
+    from parlour.store.webhook_queue import WebhookDelivery
     from parlour.vocabulary.clock import Clock
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from parlour.delivery.states import SyncState
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_attempts.store import LoggedOutcome
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import crash_points, limits
 from parlour.vocabulary.crash_points import crash_point
@@ -113,7 +113,7 @@ class Intake:
         """Update the memory after the commit, and wake sender and poller."""
         term = self._term
         if enqueued.unreadable:
-            self._metrics.outcomes[webhook_attempt_store.UNREADABLE] += enqueued.unreadable
+            self._metrics.outcomes[LoggedOutcome.UNREADABLE] += enqueued.unreadable
         for delivery in enqueued.ended:
             self._metrics.outcomes[delivery.state] += 1
             term.pending[delivery.account_sid] -= 1

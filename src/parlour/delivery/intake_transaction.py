@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import structlog
 
-from parlour.delivery import webhook_queue
+from parlour.delivery import give_up
 from parlour.delivery.parameters import post_parameters
 from parlour.delivery.targets import replays_of, targets_of
 from parlour.delivery.webhook_request import new_token
 from parlour.delivery.webhook_settings import SettingsInForce
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
-from parlour.store import event_log
+from parlour.resources.webhook_attempts.store import LoggedOutcome, WebhookAttempt
+from parlour.store import event_log, webhook_queue
+from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import event_names, limits
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class IntakeTransaction:
                 # All of the excess: an event may have several webhooks, so more can be added than
                 # one step drops.
                 step = max(excess, limits.DELIVERIES_DROPPED_PER_STEP_MAX)
-                made.ended += await webhook_queue.drop_oldest(tx, account_sid, step)
+                made.ended += await give_up.drop_oldest(tx, account_sid, step)
         await event_log.save_position(tx, self._sink, last)
         return made
 
@@ -215,8 +216,8 @@ class IntakeTransaction:
             token=new_token(self._random),
             parameters=_encode(parameters).decode(),
             lane=lane_key(target.url, event.conversation_sid, event.subject_sid),
-            lane_order=webhook_attempt_store.live_order(event.sequence, part),
-            state=webhook_attempt_store.PENDING,
+            lane_order=webhook_queue.live_order(event.sequence, part),
+            state=DeliveryState.PENDING,
             retry_count=0,
             due_ms=tx.now,
             date_queued=tx.now,
@@ -229,7 +230,7 @@ class IntakeTransaction:
         webhook = change.scoped_webhook
         if change.is_removed and webhook.url is not None:
             lane = lane_key(webhook.url, webhook.conversation_sid, "")
-            made.ended += await webhook_queue.stop_removed(tx, event.account_sid, lane, webhook.sid)
+            made.ended += await give_up.stop_removed(tx, event.account_sid, lane, webhook.sid)
 
     @staticmethod
     async def _record_unreadable(tx: Transaction, event: Event, error: str, made: Enqueued) -> None:
@@ -242,15 +243,9 @@ class IntakeTransaction:
             target_key="",
             conversation_sid=event.conversation_sid,
             event_name=event.name,
-            outcome=webhook_attempt_store.UNREADABLE,
-            retry_count=0,
-            status=None,
-            error_code=None,
-            error=text[: limits.RESPONSE_BYTES_LOGGED_MAX],
-            elapsed_ms=0,
-            answer="",
-            next_attempt_ms=None,
+            outcome=LoggedOutcome.UNREADABLE,
             date_created=tx.now,
+            error=text[: limits.RESPONSE_BYTES_LOGGED_MAX],
         )
         await webhook_attempt_store.insert_attempt(tx, attempt)
         made.unreadable += 1

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from parlour.delivery.endpoints import EndpointKey
     from parlour.operations.fair_shares import Share
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
+    from parlour.store.webhook_queue import WebhookDelivery
 
 
 class Lane:

@@ -21,7 +21,7 @@ from parlour.delivery.webhook_request import make_request, new_token
 from parlour.egress.client import EgressFailed, EgressRefused
 from parlour.operations import scoping
 from parlour.protocol import retries
-from parlour.resources.webhook_attempts.store import DELIVERED, FAILED, REJECTED
+from parlour.resources.webhook_attempts.store import LoggedOutcome
 from parlour.store.transaction import assert_outside_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -71,7 +71,7 @@ class PreActionAttempt:
     target: WebhookTarget
     token: str
     parameters: dict[str, str]
-    outcome: str
+    outcome: LoggedOutcome
     status: int | None
     error_code: int | None
     error: str | None
@@ -172,11 +172,11 @@ class PreActionWebhooks:
         try:
             response = await self._send(await self._request(pending))
         except EgressRefused as error:
-            self._record_attempt(pending, FAILED, code=error.code, error=error.reason)
+            self._record_attempt(pending, LoggedOutcome.FAILED, code=error.code, error=error.reason)
             return {}
         except EgressFailed as error:
             self._record_attempt(
-                pending, FAILED, code=error.code, error=f"{error.kind} {error.detail}"
+                pending, LoggedOutcome.FAILED, code=error.code, error=f"{error.kind} {error.detail}"
             )
             return {}
         return self._read(pending, response)
@@ -211,16 +211,16 @@ class PreActionWebhooks:
         """Parse a response. Raises 50056 for any status but 2xx."""
         code = retries.log_code(retries.AttemptOutcome(response.status), is_pre_action=True)
         if code is not None:
-            self._record_attempt(pending, REJECTED, response, code=code)
+            self._record_attempt(pending, LoggedOutcome.REJECTED, response, code=code)
             raise ApiError(50056)
         members, error = _members_of(response)
-        self._record_attempt(pending, DELIVERED, response, error=error)
+        self._record_attempt(pending, LoggedOutcome.DELIVERED, response, error=error)
         return members
 
     def _record_attempt(
         self,
         pending: _PreActionCall,
-        outcome: str,
+        outcome: LoggedOutcome,
         response: OutboundResponse | None = None,
         *,
         code: int | None = None,

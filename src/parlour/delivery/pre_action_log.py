@@ -8,7 +8,8 @@ import msgspec
 
 from parlour.delivery.attempts import response_excerpt
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
+from parlour.store import webhook_queue
+from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 
 if TYPE_CHECKING:
     from parlour.delivery.pre_action import PreActionAttempt
@@ -21,10 +22,9 @@ async def write_pre_action(tx: Transaction, pre_action: PreActionAttempt) -> Non
     """Insert a delivery and its attempt for one request of a pre-action webhook."""
     # There is no event: the sequence is 0, and the attempt's SID makes the key unique. The state
     # ``asked`` and ``due_ms`` None keep the row out of the queue and out of replays.
-    account_sid = pre_action.scope.account_sid
     sid = webhook_attempt_store.new_attempt_sid(tx)
     delivery = WebhookDelivery(
-        account_sid=account_sid,
+        account_sid=pre_action.scope.account_sid,
         event_sequence=0,
         target_key=sid,
         service_sid=pre_action.scope.service_sid,
@@ -39,28 +39,22 @@ async def write_pre_action(tx: Transaction, pre_action: PreActionAttempt) -> Non
         parameters=_encode(pre_action.parameters).decode(),
         lane=0,
         lane_order=0,
-        state=webhook_attempt_store.ASKED,
+        state=DeliveryState.ASKED,
         retry_count=0,
         due_ms=None,
         date_queued=pre_action.date_ms,
         date_updated=pre_action.date_ms,
     )
-    await webhook_attempt_store.insert_delivery(tx, delivery)
-    attempt = WebhookAttempt(
-        account_sid=account_sid,
-        sid=sid,
-        event_sequence=0,
-        target_key=sid,
-        conversation_sid=pre_action.conversation_sid,
-        event_name=pre_action.event_name,
-        outcome=pre_action.outcome,
-        retry_count=0,
+    await webhook_queue.insert_delivery(tx, delivery)
+    attempt = webhook_attempt_store.attempt_of(
+        delivery,
+        sid,
+        pre_action.outcome,
+        pre_action.date_ms,
         status=pre_action.status,
         error_code=pre_action.error_code,
         error=pre_action.error,
         elapsed_ms=pre_action.elapsed_ms,
         answer=response_excerpt(pre_action.answer),
-        next_attempt_ms=None,
-        date_created=pre_action.date_ms,
     )
     await webhook_attempt_store.insert_attempt(tx, attempt)

@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from parlour.delivery import webhook_queue
 from parlour.delivery.attempts import AttemptResult
 from parlour.delivery.pre_action_log import write_pre_action
 from parlour.delivery.states import SyncState
 from parlour.delivery.write_queue import WriteQueue
+from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.store import webhook_queue
 from parlour.store.leases import LeaseLost
 from parlour.vocabulary import crash_points, limits
 from parlour.vocabulary.crash_points import crash_point
+from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.delivery.cpu_throttle import CpuThrottle
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from parlour.delivery.term import DeliveryTerm
     from parlour.delivery.webhook_metrics import WebhookMetrics
     from parlour.store.transaction import Store, Transaction
+    from parlour.store.webhook_queue import WebhookDelivery
 
 log = structlog.get_logger()
 
@@ -239,7 +242,7 @@ async def _write(batch: Batch, pre_actions: list[PreActionAttempt], tx: Transact
     for lane, made in batch:
         delivery = made.delivery
         is_retried = made.was_sent and not made.is_done
-        is_stopped = is_retried and await webhook_queue.is_detached(tx, delivery)
+        is_stopped = is_retried and await _is_detached(tx, delivery)
         result = made.stopped() if is_stopped else made
         results.append(result)
         count = await webhook_queue.record_result(
@@ -255,3 +258,12 @@ async def _write(batch: Batch, pre_actions: list[PreActionAttempt], tx: Transact
     for each in pre_actions:
         await write_pre_action(tx, each)
     return _Recorded(promoted, results, was_pending)
+
+
+async def _is_detached(tx: Transaction, delivery: WebhookDelivery) -> bool:
+    """Return whether the webhook of a delivery was deleted from a conversation that remains."""
+    if delivery.webhook_sid is None:
+        return False
+    scope = Scope(delivery.account_sid)
+    sids = (delivery.conversation_sid, delivery.webhook_sid)
+    return await scoped_webhook_store.is_scoped_webhook_detached(tx, scope, *sids)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parlour.delivery.cpu_throttle import CpuThrottle
     from parlour.delivery.lanes import Lane
     from parlour.delivery.term import DeliveryTerm
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
+    from parlour.store.webhook_queue import WebhookDelivery
 
 
 class Sender:

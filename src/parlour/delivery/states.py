@@ -8,7 +8,7 @@ agrees with the rows. Each table below is checked against the running code: lane
 it. A transition that is not listed fails the test, and so does one that is listed and never
 happens. Transitions of a delivery's state to itself are not checked.
 
-Delivery (column ``state``; only a pending one is ever sent):
+Delivery (``DeliveryState``, column ``state``; only a pending one is ever sent):
 
 | state     | cause                         | becomes   | by               |
 |-----------|-------------------------------|-----------|------------------|
@@ -91,20 +91,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
-
-class DeliveryState(Enum):
-    """The state of a delivery; a value is the text in the column."""
-
-    # ``absent`` is no value of the column: there is no row. Only a pending delivery has a next
-    # attempt; all other states are final until a replay.
-
-    ABSENT = "absent"
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    DROPPED = "dropped"
-    ASKED = "asked"
+from parlour.store.webhook_queue import DeliveryState
 
 
 class LaneState(Enum):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from parlour.delivery import webhook_queue
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_attempts.store import OUTCOMES
+from parlour.store import webhook_queue
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class WebhookMetrics:
         attempts = CounterMetricFamily(
             "parlour_webhook_attempts", "Attempts at webhooks, by outcome.", labels=("outcome",)
         )
-        for outcome in webhook_attempt_store.OUTCOMES:
+        for outcome in OUTCOMES:
             attempts.add_metric((outcome,), self.outcomes[outcome])
         yield attempts
 

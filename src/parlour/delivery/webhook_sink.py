@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from parlour.delivery import webhook_queue
 from parlour.delivery.due_poller import DuePoller
 from parlour.delivery.intake import Intake
 from parlour.delivery.intake_transaction import SETTINGS_EVENTS, IntakeTransaction
@@ -23,6 +22,7 @@ from parlour.delivery.result_writer import ResultWriter
 from parlour.delivery.sender import Sender
 from parlour.delivery.term import DeliveryTerm, Tasks
 from parlour.delivery.webhook_metrics import WebhookMetrics
+from parlour.store import webhook_queue
 from parlour.store.event_log import WEBHOOK_SINK
 from parlour.store.leases import LocalLeaseTerm
 from parlour.vocabulary import limits

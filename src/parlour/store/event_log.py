@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.store.statements import statement
+from parlour.vocabulary import event_names
 from parlour.vocabulary.event import Event
 
 if TYPE_CHECKING:
@@ -106,6 +107,18 @@ async def attached_at(tx: Transaction, scope: Scope, webhook_sid: str) -> int:
 async def has_webhook_changes(tx: Transaction, scope: Scope, sequence: int) -> bool:
     """Return whether any webhook settings of the account changed at an event or after it."""
     return await tx.one(HAS_WEBHOOK_CHANGES, scope.account_sid, sequence) is not None
+
+
+async def emit_webhook_change(
+    tx: Transaction, scope: Scope, owner_sid: str, before: object
+) -> None:
+    """Record the webhook settings of an owner before a change, in the transaction of the change.
+
+    The webhook intake applies them to events that were committed earlier.
+    """
+    await tx.emit(
+        scope, event_names.WEBHOOKS_CHANGED, subject_sid=owner_sid, payload={"before": before}
+    )
 
 
 async def next_webhook_change(

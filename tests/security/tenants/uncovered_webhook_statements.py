@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.delivery import webhook_queue
+from parlour.delivery import give_up
 from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.resources.messages import store as message_store
+from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_attempts.store import AttemptFilters, WebhookDelivery
+from parlour.resources.webhook_attempts.store import AttemptFilters, LoggedOutcome
 from parlour.resources.webhook_retries import store as webhook_retries_store
-from parlour.store import event_log
+from parlour.store import event_log, webhook_queue
+from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants.valid_forms import URL
 
@@ -34,38 +36,29 @@ async def ask(tx: Transaction, world: World) -> None:
     assert await webhook_queue.heads(tx, world.sid, URL, 10)
     assert await webhook_queue.oldest_date(tx, world.sid) == tx.now
     assert len(await webhook_queue.following(tx, world.sid, LANE, 101)) == 3
-    assert (
-        await webhook_queue.record_result(tx, queued[0], webhook_attempt_store.DELIVERED, 0, None)
-        == 1
-    )
+    assert await webhook_queue.record_result(tx, queued[0], DeliveryState.DELIVERED, 0, None) == 1
     assert await webhook_queue.promote(tx, world.sid, LANE)
     # Later deliveries become due at once.
     assert (
-        await webhook_queue.record_result(
-            tx, queued[1], webhook_attempt_store.PENDING, 1, tx.now + 60_000
-        )
+        await webhook_queue.record_result(tx, queued[1], DeliveryState.PENDING, 1, tx.now + 60_000)
         == 1
     )
-    assert await webhook_attempt_store.reopen_delivery(tx, scope, queued[1])
-    delivered = msgspec.structs.replace(queued[0], state=webhook_attempt_store.DELIVERED)
-    assert await webhook_attempt_store.reopen_delivery(tx, scope, delivered)
-    assert len(await webhook_queue.drop_oldest(tx, world.sid, 2)) == 2
+    assert await webhook_queue.reopen(tx, scope, queued[1])
+    delivered = msgspec.structs.replace(queued[0], state=DeliveryState.DELIVERED)
+    assert await webhook_queue.reopen(tx, scope, delivered)
+    assert len(await give_up.drop_oldest(tx, world.sid, 2)) == 2
     here = world.default.chain["Conversations"]
-    detached = msgspec.structs.replace(queued[2], conversation_sid=here)
-    assert await webhook_queue.is_detached(tx, detached)
+    assert await scoped_webhook_store.is_scoped_webhook_detached(tx, scope, here, WEBHOOK_SID)
     # Of a detached webhook only a failing lane is stopped.
-    assert (
-        await webhook_queue.record_result(tx, queued[2], webhook_attempt_store.PENDING, 1, tx.now)
-        == 1
-    )
+    assert await webhook_queue.record_result(tx, queued[2], DeliveryState.PENDING, 1, tx.now) == 1
     assert (
         await webhook_queue.record_result(
-            tx, queued[3], webhook_attempt_store.PENDING, 1, tx.now + (1 << 40)
+            tx, queued[3], DeliveryState.PENDING, 1, tx.now + (1 << 40)
         )
         == 1
     )
     assert await webhook_queue.cap_due(tx, world.sid) == 1
-    assert len(await webhook_queue.stop_removed(tx, world.sid, LANE, WEBHOOK_SID)) == 2
+    assert len(await give_up.stop_removed(tx, world.sid, LANE, WEBHOOK_SID)) == 2
     await _read(tx, scope, world)
     for retries in (webhook_retries_store.HOSTED, None, webhook_retries_store.DURABLE):
         chosen = webhook_retries_store.WebhookRetries(world.sid, retries)
@@ -79,7 +72,7 @@ async def _read(tx: Transaction, scope: Scope, world: World) -> None:
     lobby_sid = world.default.chain["Conversations"]
     for filters in (
         AttemptFilters(conversation_sid=lobby_sid),
-        AttemptFilters(outcome=webhook_attempt_store.STOPPED),
+        AttemptFilters(outcome=LoggedOutcome.STOPPED),
         AttemptFilters(event_name=EVENT_NAME),
         AttemptFilters(),
     ):
@@ -120,7 +113,7 @@ def _delivery(tx: Transaction, world: World, number: int) -> WebhookDelivery:
         parameters="{}",
         lane=LANE,
         lane_order=number,
-        state=webhook_attempt_store.PENDING,
+        state=DeliveryState.PENDING,
         retry_count=0,
         due_ms=tx.now,
         date_queued=tx.now,

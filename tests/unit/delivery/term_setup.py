@@ -10,8 +10,9 @@ from parlour.delivery.attempts import AttemptResult
 from parlour.delivery.cpu_throttle import CpuThrottle
 from parlour.delivery.term import DeliveryTerm
 from parlour.delivery.webhook_metrics import WebhookMetrics
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_attempts.store import LoggedOutcome
 from parlour.store.leases import LocalLeaseTerm
+from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 from tests.unit.delivery.test_lanes import delivery
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
+    from parlour.store.webhook_queue import WebhookDelivery
 
 SECONDS_MAX = 10
 
@@ -77,8 +78,8 @@ def result_of(made: WebhookDelivery, **changes: Any) -> AttemptResult:
     """The result of a successful attempt, or of another one."""
     values: dict[str, Any] = {
         "delivery": made,
-        "outcome": webhook_attempt_store.DELIVERED,
-        "state": webhook_attempt_store.DELIVERED,
+        "outcome": LoggedOutcome.DELIVERED,
+        "state": DeliveryState.DELIVERED,
         "retry_count": 0,
         "due_ms": None,
         "status": 200,
@@ -96,8 +97,8 @@ def result_of(made: WebhookDelivery, **changes: Any) -> AttemptResult:
 def failed(made: WebhookDelivery, **changes: Any) -> AttemptResult:
     """The result of a failed attempt that is followed by another one."""
     again = {
-        "outcome": webhook_attempt_store.RETRYING,
-        "state": webhook_attempt_store.PENDING,
+        "outcome": LoggedOutcome.RETRYING,
+        "state": DeliveryState.PENDING,
         "retry_count": 1,
         "due_ms": 5000,
         "status": 500,

@@ -23,7 +23,7 @@ from parlour.protocol import retries
 from parlour.protocol.connection_overrides import ConnectionOverrides
 from parlour.protocol.vault import Vault
 from parlour.resources.accounts import actions as account_actions
-from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
+from parlour.resources.webhook_attempts.store import WebhookAttempt
 from parlour.resources.webhook_retries import store as webhook_retries_store
 from parlour.resources.webhook_retries.store import WebhookRetries
 from parlour.vocabulary import limits
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.egress.client import OutboundRequest
+    from parlour.store.webhook_queue import WebhookDelivery
 
 NOW = FakeClock().now_ms()
 DAY_MS = 24 * 60 * 60 * 1000

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parlour.delivery import webhook_queue
+from parlour.delivery import give_up
 from parlour.delivery.states import (
     DELIVERY_TRANSITIONS,
     SYNC_TRANSITIONS,
-    DeliveryState,
     Part,
     SyncState,
     Transition,
 )
 from parlour.delivery.term import DeliveryTerm
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_attempts.retention import EXPIRE_DELIVERIES
+from parlour.store import webhook_queue
 from parlour.store.leases import LocalLeaseTerm
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.store.transaction import Unavailable
+from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
     from parlour.store.transaction import Transaction
 
 STEPS = 800
@@ -47,10 +45,10 @@ HEADS = (
     " WHERE state = 'pending' ORDER BY lane, lane_order"
 )
 ENDS = [
-    webhook_attempt_store.DELIVERED,
-    webhook_attempt_store.FAILED,
-    webhook_attempt_store.STOPPED,
-    webhook_attempt_store.PENDING,
+    DeliveryState.DELIVERED,
+    DeliveryState.FAILED,
+    DeliveryState.STOPPED,
+    DeliveryState.PENDING,
 ]
 
 
@@ -62,7 +60,7 @@ class Rows:
         self.number = 0
 
     async def all(self, tx: Transaction) -> list[WebhookDelivery]:
-        record = webhook_attempt_store.WebhookDelivery
+        record = WebhookDelivery
         names = ", ".join(record.__struct_fields__)
         return [record(*row) for row in await tx.all(ROWS.format(names))]
 
@@ -87,7 +85,7 @@ class Rows:
     async def queue(self, tx: Transaction, _rows: object) -> Part:
         self.number += 1
         made = delivery(self.dice.randrange(3), self.number)
-        order = webhook_attempt_store.live_order(self.number, 0)
+        order = webhook_queue.live_order(self.number, 0)
         made = msgspec.structs.replace(made, webhook_sid="WH1", lane_order=order)
         await webhook_queue.add(tx, made)
         return Part.INTAKE
@@ -95,13 +93,13 @@ class Rows:
     async def ask(self, tx: Transaction, _rows: object) -> Part:
         self.number += 1
         made = delivery(0, self.number, due_ms=None)
-        pre_action = msgspec.structs.replace(made, state=webhook_attempt_store.ASKED)
-        await webhook_attempt_store.insert_delivery(tx, pre_action)
+        pre_action = msgspec.structs.replace(made, state=DeliveryState.ASKED)
+        await webhook_queue.insert_delivery(tx, pre_action)
         return Part.RESULT_WRITER
 
     async def record(self, tx: Transaction, rows: list[WebhookDelivery]) -> Part:
         made, state = self.dice.choice(rows), self.dice.choice(ENDS)
-        is_pending = state == webhook_attempt_store.PENDING
+        is_pending = state == DeliveryState.PENDING
         if is_pending and made.due_ms is None:
             return Part.RESULT_WRITER  # Only the head of a lane is sent.
         due_ms = tx.now + 9 if is_pending else None
@@ -110,11 +108,11 @@ class Rows:
         return Part.RESULT_WRITER
 
     async def stop(self, tx: Transaction, rows: list[WebhookDelivery]) -> Part:
-        await webhook_queue.stop_removed(tx, ACCOUNT, self.dice.choice(rows).lane, "WH1")
+        await give_up.stop_removed(tx, ACCOUNT, self.dice.choice(rows).lane, "WH1")
         return Part.INTAKE
 
     async def drop(self, tx: Transaction, _rows: object) -> Part:
-        await webhook_queue.drop_oldest(tx, ACCOUNT, 1)
+        await give_up.drop_oldest(tx, ACCOUNT, 1)
         return Part.INTAKE
 
     async def cap(self, tx: Transaction, _rows: object) -> Part:
@@ -122,11 +120,11 @@ class Rows:
         return Part.DUE_POLLER
 
     async def replay(self, tx: Transaction, rows: list[WebhookDelivery]) -> Part:
-        await webhook_attempt_store.reopen_delivery(tx, Scope(ACCOUNT), self.dice.choice(rows))
+        await webhook_queue.reopen(tx, Scope(ACCOUNT), self.dice.choice(rows))
         return Part.REPLAY
 
     async def expire(self, tx: Transaction, _rows: object) -> Part:
-        await tx.run(EXPIRE_DELIVERIES, tx.now + 1, self.dice.choice([1, 1, 100]))
+        await webhook_queue.delete_ended(tx, tx.now + 1, self.dice.choice([1, 1, 100]))
         return Part.RETENTION
 
 

@@ -12,14 +12,14 @@ import pytest
 from parlour.delivery.intake import Intake
 from parlour.delivery.intake_transaction import Enqueued
 from parlour.delivery.states import SyncState
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store.transaction import Unavailable
+from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
 from tests.unit.delivery.term_setup import Setup, run
 from tests.unit.delivery.test_lanes import delivery
 
 if TYPE_CHECKING:
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
+    from parlour.store.webhook_queue import WebhookDelivery
 
 
 class Transaction:
@@ -103,7 +103,7 @@ def test_deliveries_are_queued_with_the_position_a_few_events_at_a_time(
 
 
 def ended(made: WebhookDelivery) -> WebhookDelivery:
-    return msgspec.structs.replace(made, state=webhook_attempt_store.DROPPED)
+    return msgspec.structs.replace(made, state=DeliveryState.DROPPED)
 
 
 def test_ended_reopened_and_unreadable_deliveries_are_counted() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from parlour.delivery import intake_transaction, webhook_queue
+from parlour.delivery import intake_transaction
 from parlour.delivery.intake_transaction import (
     Enqueued,
     IntakeTransaction,
@@ -22,10 +22,11 @@ from parlour.resources.conversations import store as conversation_store
 from parlour.resources.messages import store as message_store
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_attempts.store import AttemptFilters, WebhookDelivery
+from parlour.resources.webhook_attempts.store import AttemptFilters
 from parlour.resources.webhook_configuration import store as webhook_configuration_store
-from parlour.store import event_log
+from parlour.store import event_log, webhook_queue
 from parlour.store.transaction import Unavailable
+from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.clock import SystemRandom
 from parlour.vocabulary.scope import Scope
@@ -195,7 +196,7 @@ def test_a_delivery_for_each_target_is_written_with_the_position(tmp_path: Path)
             token="00000000-0000-4000-8000-000000000000",
             parameters=made.queued[0].parameters,
             lane=lane,
-            lane_order=webhook_attempt_store.live_order(event.sequence, 0),
+            lane_order=webhook_queue.live_order(event.sequence, 0),
             state="pending",
             retry_count=0,
             due_ms=now,
@@ -347,7 +348,7 @@ def test_the_retries_of_a_removed_webhook_are_stopped(
         scoped = target("WH1", scope="conversation", webhook_sid="WH1")
         matched = [Matched(await added(database), [scoped]) for _ in range(2)]
         (head, _) = (await enqueue(database, *matched)).queued
-        await database.write(webhook_queue.record_result, head, "pending", 1, 9)
+        await database.write(webhook_queue.record_result, head, DeliveryState.PENDING, 1, 9)
         webhook = {"sid": "WH1", "url": url, "conversation_sid": "CH1"}
         payload = {"scoped_webhook": webhook, "is_removed": is_removed}
         change = await database.emit(event_names.SCOPED_WEBHOOK_CHANGED, payload)

@@ -6,7 +6,7 @@ import pytest
 
 from parlour.delivery.lanes import Lane, Lanes
 from parlour.delivery.states import LaneState
-from parlour.resources.webhook_attempts.store import PENDING, WebhookDelivery
+from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import limits
 
 NOW = 1000
@@ -38,7 +38,7 @@ def delivery(
         parameters="{}",
         lane=lane,
         lane_order=order,
-        state=PENDING,
+        state=DeliveryState.PENDING,
         retry_count=0,
         due_ms=due_ms,
         date_queued=NOW,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parlour.delivery import webhook_queue
 from parlour.delivery.pre_action import PreActionAttempt
 from parlour.delivery.pre_action_log import write_pre_action
 from parlour.delivery.targets import WebhookTarget
@@ -14,8 +13,9 @@ from parlour.resources.webhook_attempts.store import (
     AttemptFilters,
     LoggedAttempt,
     WebhookAttempt,
-    WebhookDelivery,
 )
+from parlour.store import webhook_queue
+from parlour.store.webhook_queue import WebhookDelivery
 from tests.unit.delivery.database import SCOPE, Database, run_on_database
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.delivery import result_writer, webhook_queue
+from parlour.delivery import result_writer
 from parlour.delivery.result_writer import ResultWriter
 from parlour.delivery.states import LaneState, SyncState
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.store import webhook_queue
 from parlour.store.leases import LeaseLost
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
@@ -21,7 +22,7 @@ from tests.unit.delivery.test_lanes import delivery
 if TYPE_CHECKING:
     from parlour.delivery.attempts import AttemptResult
     from parlour.delivery.lanes import Lane
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
+    from parlour.store.webhook_queue import WebhookDelivery
 
 
 class Rows:
@@ -59,7 +60,7 @@ class Rows:
 
         monkeypatch.setattr(webhook_queue, "record_result", record)
         monkeypatch.setattr(webhook_queue, "following", following)
-        monkeypatch.setattr(webhook_queue, "is_detached", lambda *_: answer("is_detached"))
+        monkeypatch.setattr(result_writer, "_is_detached", lambda *_: answer("is_detached"))
         monkeypatch.setattr(webhook_queue, "promote", lambda *_: answer("promotes"))
         monkeypatch.setattr(webhook_queue, "counts", lambda _: answer("counts"))
         monkeypatch.setattr(webhook_attempt_store, "insert_attempt", log_attempt)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
     from parlour.delivery.attempts import AttemptResult, MaySend
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
+    from parlour.store.webhook_queue import WebhookDelivery
 
 
 class Client:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from parlour.delivery import webhook_queue
 from parlour.delivery.webhook_metrics import WebhookMetrics
+from parlour.store import webhook_queue
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 from tests.unit.delivery.term_setup import FakeStore

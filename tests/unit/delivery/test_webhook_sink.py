@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.delivery import result_writer, webhook_queue
+from parlour.delivery import result_writer
 from parlour.delivery.webhook_sink import WebhookSink
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.store import webhook_queue
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import event_names
 from parlour.vocabulary.clock import SystemRandom
@@ -19,7 +20,7 @@ from tests.unit.delivery.test_lanes import delivery
 
 if TYPE_CHECKING:
     from parlour.delivery.attempts import AttemptResult
-    from parlour.resources.webhook_attempts.store import WebhookDelivery
+    from parlour.store.webhook_queue import WebhookDelivery
 
 
 class Client:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.store import event_log
 from parlour.store.statements import statement
 from parlour.store.table import ChildTable
-from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -54,20 +54,19 @@ LIST_ALL = statement(
 FETCH_ANY = """
 SELECT 1 FROM scoped_webhook WHERE account_sid = $1 ORDER BY conversation_sid LIMIT 1
 """
+# A webhook that was deleted with its conversation or service was not detached: its deliveries are
+# still sent.
+DETACHED = """
+SELECT 1 FROM (
+    SELECT service_sid FROM conversation WHERE account_sid = $1 AND sid = $2 LIMIT 1) AS here
+  JOIN service ON service.account_sid = $1 AND service.sid = here.service_sid
+ WHERE NOT EXISTS (SELECT 1 FROM scoped_webhook WHERE account_sid = $1 AND sid = $3)
+"""
 
 
 async def _record_change(tx: Transaction, scope: Scope, conversation_sid: str) -> None:
-    """Emit the state of a conversation's webhooks before a change.
-
-    The webhook intake applies it to events that were committed earlier.
-    """
     before = await list_all_scoped_webhooks(tx, scope, conversation_sid)
-    await tx.emit(
-        scope,
-        event_names.WEBHOOKS_CHANGED,
-        subject_sid=conversation_sid,
-        payload={"before": before},
-    )
+    await event_log.emit_webhook_change(tx, scope, conversation_sid, before)
 
 
 async def insert_scoped_webhook(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:
@@ -87,6 +86,13 @@ async def list_all_scoped_webhooks(
 async def has_scoped_webhooks(tx: Transaction, scope: Scope) -> bool:
     """Return whether any conversation of the account has a webhook."""
     return await tx.one(FETCH_ANY, scope.account_sid) is not None
+
+
+async def is_scoped_webhook_detached(
+    tx: Transaction, scope: Scope, conversation_sid: str, sid: str
+) -> bool:
+    """Return whether a webhook was deleted from a conversation that remains."""
+    return await tx.one(DETACHED, scope.account_sid, conversation_sid, sid) is not None
 
 
 async def update_scoped_webhook_row(tx: Transaction, scope: Scope, webhook: ScopedWebhook) -> None:

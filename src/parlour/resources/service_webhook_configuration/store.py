@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.store import event_log
 from parlour.store.table import SettingsTable
-from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -59,9 +59,4 @@ async def delete_service_webhook_configuration(tx: Transaction, scope: Scope) ->
 
 async def _record_change(tx: Transaction, scope: Scope) -> None:
     before = await get_service_webhook_configuration(tx, scope)
-    await tx.emit(
-        scope,
-        event_names.WEBHOOKS_CHANGED,
-        subject_sid=before.service_sid,
-        payload={"before": before},
-    )
+    await event_log.emit_webhook_change(tx, scope, before.service_sid, before)

@@ -10,6 +10,8 @@ from parlour.operations.call import Rows
 from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.resources.in_path import in_path
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.store import webhook_queue
+from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
 
@@ -20,12 +22,9 @@ if TYPE_CHECKING:
         ListWebhookAttempts,
         ReplayWebhookAttempts,
     )
-    from parlour.resources.webhook_attempts.store import (
-        AttemptFilters,
-        LoggedAttempt,
-        WebhookDelivery,
-    )
+    from parlour.resources.webhook_attempts.store import AttemptFilters, LoggedAttempt
     from parlour.store.transaction import Transaction
+    from parlour.store.webhook_queue import WebhookDelivery
     from parlour.vocabulary.scope import Scope
 
 
@@ -64,7 +63,7 @@ async def replay_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> L
     delivery = logged.delivery
     if delivery is None:
         raise ApiError(20001, "The request of this attempt is not kept: it cannot be replayed.")
-    if not await webhook_attempt_store.reopen_delivery(tx, call.scope, delivery):
+    if not await webhook_queue.reopen(tx, call.scope, delivery):
         raise ApiError(20001, "A pre-action webhook cannot be replayed.")
     await _emit_replayed(tx, call.scope, logged.sid, [delivery])
     return await webhook_attempt_in_path(tx, call)
@@ -97,11 +96,7 @@ async def replay_range(
         for each in chosen
         if each.delivery is not None
     }
-    replayed = [
-        each
-        for each in deliveries.values()
-        if await webhook_attempt_store.reopen_delivery(tx, scope, each)
-    ]
+    replayed = [each for each in deliveries.values() if await webhook_queue.reopen(tx, scope, each)]
     last = chosen[-1].sid if chosen else None
     if last is not None and replayed:
         await _emit_replayed(tx, scope, last, replayed)
@@ -113,7 +108,7 @@ async def _emit_replayed(
 ) -> None:
     """Emit the event that makes the webhook sink load the reopened deliveries."""
     # Only deliveries that were not pending increase the count of pending ones.
-    reopened = [each for each in replayed if each.state != webhook_attempt_store.PENDING]
+    reopened = [each for each in replayed if each.state != DeliveryState.PENDING]
     await tx.emit(
         scope,
         event_names.WEBHOOKS_REPLAYED,

@@ -15,7 +15,8 @@ from parlour.protocol.timestamps import format_date_ms
 if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.webhook_attempts.actions import ReplayResult
-    from parlour.resources.webhook_attempts.store import LoggedAttempt, WebhookDelivery
+    from parlour.resources.webhook_attempts.store import LoggedAttempt
+    from parlour.store.webhook_queue import WebhookDelivery
 
 _USER_INFO: Final = re.compile(r"(?<=://)[^/?#]*@")
 _parameters = msgspec.json.Decoder(dict[str, str])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from parlour.operations.scheduler import Job, transactional
+from parlour.store import webhook_queue
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -19,18 +20,7 @@ DELETE FROM webhook_attempt WHERE (account_sid, sid) IN (
      WHERE date_created < $1 ORDER BY date_created LIMIT $2)
 """
 # tidy: account-in-sql - as above
-EXPIRE_DELIVERIES = """
-DELETE FROM webhook_delivery WHERE (account_sid, event_sequence, target_key) IN (
-    SELECT account_sid, event_sequence, target_key FROM webhook_delivery
-     WHERE state <> 'pending' AND date_updated < $1 ORDER BY date_updated LIMIT $2)
-"""
-# tidy: account-in-sql - as above
 OLDEST_ATTEMPT = "SELECT date_created FROM webhook_attempt ORDER BY date_created LIMIT 1"
-# tidy: account-in-sql - as above
-OLDEST_DELIVERY = """
-SELECT date_updated FROM webhook_delivery WHERE state <> 'pending'
- ORDER BY date_updated LIMIT 1
-"""
 
 
 # tidy: event-for-change - no event is emitted when the retention time of a log entry is over
@@ -41,14 +31,16 @@ def retention_job(hours: int) -> Job:
     retention_ms = hours * _HOUR_MS
 
     async def next_due_ms(tx: Transaction) -> int | None:
-        rows = [await tx.one(OLDEST_ATTEMPT), await tx.one(OLDEST_DELIVERY)]
-        dates: list[int] = [row[0] for row in rows if row is not None]
+        attempt = await tx.one(OLDEST_ATTEMPT)
+        attempt_ms = None if attempt is None else int(attempt[0])
+        ended_ms = await webhook_queue.oldest_ended_date(tx)
+        dates = [date for date in (attempt_ms, ended_ms) if date is not None]
         # The slack batches deletions: otherwise each expired row would cost a commit.
         return min(dates) + retention_ms + limits.RETENTION_SLACK_MS if dates else None
 
     async def step(tx: Transaction) -> None:
         before_ms = tx.now - retention_ms
         await tx.run(EXPIRE_ATTEMPTS, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
-        await tx.run(EXPIRE_DELIVERIES, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
+        await webhook_queue.delete_ended(tx, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
 
     return Job("webhook_retention", next_due_ms, transactional(step))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.store import event_log
 from parlour.store.table import SettingsTable
-from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -35,10 +35,5 @@ async def save_webhook_configuration(
 ) -> None:
     """Insert or update the row, and record its previous state in the event log."""
     before = await get_webhook_configuration(tx, scope)
-    await tx.emit(
-        scope,
-        event_names.WEBHOOKS_CHANGED,
-        subject_sid=before.account_sid,
-        payload={"before": before},
-    )
+    await event_log.emit_webhook_change(tx, scope, before.account_sid, before)
     await _save(tx, scope, configuration)

@@ -1,23 +1,68 @@
-"""The queue of deliveries on disk: the next delivery of each lane, and its due time.
+"""The webhook queue: the record of a delivery, its states, and all SQL on its rows.
 
 A lane is one URL and one conversation. Its first pending delivery is its head, and only the head
 has a ``due_ms``, so due deliveries are found by an index that contains no others.
+
+``delivery/states.py`` has the transitions between the states, and the part that causes each. The
+requests that were made for a delivery are in the webhook log (``resources/webhook_attempts``).
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from parlour.protocol import retries
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.resources.webhook_attempts.store import WebhookAttempt, WebhookDelivery
-from parlour.store.statements import statement, values_of
+from parlour.store.statements import insert, statement, values_of
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
+
+
+class DeliveryState(StrEnum):
+    """The state of a delivery; a value is the text in the column."""
+
+    # ``absent`` is no value of the column: there is no row. Only a pending delivery has a next
+    # attempt; all other states are final until a replay. ``asked`` is the request of a pre-action
+    # webhook: it was never pending.
+
+    ABSENT = "absent"
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    DROPPED = "dropped"
+    ASKED = "asked"
+
+
+class WebhookDelivery(msgspec.Struct, frozen=True):
+    """One event for one webhook. The fields are in the order of ``ADD``."""
+
+    account_sid: str
+    event_sequence: int
+    target_key: str
+    service_sid: str
+    conversation_sid: str
+    event_name: str
+    scope: str
+    webhook_sid: str | None
+    url: str
+    method: str
+    retry_limit: int | None
+    token: str
+    parameters: str
+    lane: int
+    lane_order: int
+    state: str
+    retry_count: int
+    due_ms: int | None
+    date_queued: int
+    date_updated: int
+
 
 # Invariant: of the pending deliveries of a lane exactly the first by ``lane_order`` has a
 # ``due_ms``. Each transaction keeps it:
@@ -30,11 +75,17 @@ if TYPE_CHECKING:
 #                  one may end concurrently, so the intake runs PROMOTE after each replay
 #
 # A lane without a head is never polled; a second head would be sent out of order.
+INSERT = insert("webhook_delivery", WebhookDelivery)
 ADD = statement(
     "INSERT INTO webhook_delivery ({columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
     " $11, $12, $13, $14, $15, $16, $17, CASE WHEN EXISTS (SELECT 1 FROM webhook_delivery"
     " WHERE account_sid = $1 AND lane = $14 AND state = 'pending') THEN NULL"
     " ELSE CAST($18 AS BIGINT) END, $19, $20) ON CONFLICT DO NOTHING RETURNING due_ms",
+    WebhookDelivery,
+)
+FIND = statement(
+    "SELECT {columns} FROM webhook_delivery"
+    " WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3",
     WebhookDelivery,
 )
 RECORD_RESULT = """
@@ -90,19 +141,51 @@ HEAD_RETRIES = """
 SELECT retry_count FROM webhook_delivery
  WHERE account_sid = $1 AND lane = $2 AND state = 'pending' ORDER BY lane_order LIMIT 1
 """
-# A webhook that was deleted with its conversation or service was not detached: its deliveries are
-# still sent.
-DETACHED = """
-SELECT 1 FROM (
-    SELECT service_sid FROM conversation WHERE account_sid = $1 AND sid = $2 LIMIT 1) AS here
-  JOIN service ON service.account_sid = $1 AND service.sid = here.service_sid
- WHERE NOT EXISTS (SELECT 1 FROM scoped_webhook WHERE account_sid = $1 AND sid = $3)
-"""
 OF_REMOVED_WEBHOOK = statement(
     "SELECT {columns} FROM webhook_delivery WHERE account_sid = $1 AND lane = $2"
     " AND state = 'pending' AND webhook_sid = $3 ORDER BY lane_order LIMIT $4",
     WebhookDelivery,
 )
+MAKE_DUE = """
+UPDATE webhook_delivery SET due_ms = $4
+ WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3 AND due_ms > $4
+"""
+LAST_IN_LANE = """
+SELECT lane_order FROM webhook_delivery
+ WHERE account_sid = $1 AND lane = $2 AND state = 'pending' ORDER BY lane_order DESC LIMIT 1
+"""
+REOPEN = """
+UPDATE webhook_delivery
+   SET state = 'pending', retry_count = 0, lane_order = $4, due_ms = $5, date_queued = $6,
+       date_updated = $6
+ WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3
+"""
+# tidy: account-in-sql - the retention time is the same for all accounts
+DELETE_ENDED = """
+DELETE FROM webhook_delivery WHERE (account_sid, event_sequence, target_key) IN (
+    SELECT account_sid, event_sequence, target_key FROM webhook_delivery
+     WHERE state <> 'pending' AND date_updated < $1 ORDER BY date_updated LIMIT $2)
+"""
+# tidy: account-in-sql - as above
+OLDEST_ENDED = """
+SELECT date_updated FROM webhook_delivery WHERE state <> 'pending'
+ ORDER BY date_updated LIMIT 1
+"""
+
+
+def live_order(event_sequence: int, part: int) -> int:
+    """Return the order in its lane of one delivery of an event: by events, then by parts."""
+    assert 0 <= part < limits.DELIVERIES_PER_EVENT_MAX
+    return event_sequence * 2 * limits.DELIVERIES_PER_EVENT_MAX + part
+
+
+def reopened_order(last_event_sequence: int) -> int:
+    """Return the first order behind all deliveries of the events up to this one."""
+    # Each event has two halves: live deliveries in the first one, reopened ones in the second.
+    return live_order(last_event_sequence, 0) + limits.DELIVERIES_PER_EVENT_MAX
+
+
+# --- Changes --------------------------------------------------------------------------------
 
 
 async def add(tx: Transaction, delivery: WebhookDelivery) -> tuple[bool, int | None]:
@@ -111,8 +194,17 @@ async def add(tx: Transaction, delivery: WebhookDelivery) -> tuple[bool, int | N
     return (False, None) if row is None else (True, row[0])
 
 
+async def insert_delivery(tx: Transaction, delivery: WebhookDelivery) -> None:
+    """Insert a delivery as it is, without the rules of the queue (``add``)."""
+    await tx.run(INSERT, *values_of(delivery))
+
+
 async def record_result(
-    tx: Transaction, delivery: WebhookDelivery, state: str, retry_count: int, due_ms: int | None
+    tx: Transaction,
+    delivery: WebhookDelivery,
+    state: DeliveryState,
+    retry_count: int,
+    due_ms: int | None,
 ) -> int:
     """Write the new state of a delivery; return 0 if it is no longer pending."""
     # No row is updated if it was stopped or dropped, or if an earlier write did commit.
@@ -128,6 +220,41 @@ async def promote(tx: Transaction, account_sid: str, lane: int) -> bool:
 async def cap_due(tx: Transaction, account_sid: str) -> int:
     """Cap due times to one step of the schedule from now; return the number of changes."""
     return await tx.run(CAP_DUE, account_sid, tx.now, retries.STEP_MS_MAX)
+
+
+async def reopen(tx: Transaction, scope: Scope, delivery: WebhookDelivery) -> bool:
+    """Make a delivery pending again, behind the others of its lane; return whether it can be.
+
+    A delivery that is still pending becomes due now. Pre-action requests are never replayed.
+    """
+    key = (scope.account_sid, delivery.event_sequence, delivery.target_key)
+    if delivery.state == DeliveryState.ASKED:
+        return False
+    if delivery.state == DeliveryState.PENDING:
+        await tx.run(MAKE_DUE, *key, tx.now)
+        return True
+    last = await tx.one(LAST_IN_LANE, scope.account_sid, delivery.lane)
+    order = reopened_order(await tx.visible_through())
+    if last is not None:
+        order = max(order, last[0] + 1)
+    await tx.run(REOPEN, *key, order, tx.now if last is None else None, tx.now)
+    return True
+
+
+async def delete_ended(tx: Transaction, before_ms: int, count: int) -> None:
+    """Delete some deliveries that are not pending and have not changed since a time."""
+    await tx.run(DELETE_ENDED, before_ms, count)
+
+
+# --- Reads ----------------------------------------------------------------------------------
+
+
+async def find_delivery(
+    tx: Transaction, scope: Scope, event_sequence: int, target_key: str
+) -> WebhookDelivery | None:
+    """Return the delivery of one event to one webhook."""
+    row = await tx.one(FIND, scope.account_sid, event_sequence, target_key)
+    return WebhookDelivery(*row) if row else None
 
 
 async def following(
@@ -172,69 +299,27 @@ async def oldest_date(tx: Transaction, account_sid: str) -> int | None:
     return row[0] if row else None
 
 
-async def drop_oldest(tx: Transaction, account_sid: str, count: int) -> list[WebhookDelivery]:
-    """Drop the oldest pending deliveries of an account, with an entry in the log; return them."""
-    rows = await tx.all(OLDEST, account_sid, count)
-    dropped = [WebhookDelivery(*row) for row in rows]
-    for delivery in dropped:
-        await give_up(tx, delivery, webhook_attempt_store.DROPPED, "too many were waiting")
-    for lane in {delivery.lane for delivery in dropped}:
-        await promote(tx, account_sid, lane)
-    return [
-        msgspec.structs.replace(delivery, state=webhook_attempt_store.DROPPED)
-        for delivery in dropped
-    ]
+async def oldest(tx: Transaction, account_sid: str, count: int) -> list[WebhookDelivery]:
+    """Return the oldest pending deliveries of an account."""
+    return [WebhookDelivery(*row) for row in await tx.all(OLDEST, account_sid, count)]
 
 
-async def stop_removed(
+async def is_retrying(tx: Transaction, account_sid: str, lane: int) -> bool:
+    """Return whether the head of a lane has failed before."""
+    head = await tx.one(HEAD_RETRIES, account_sid, lane)
+    return head is not None and head[0] > 0
+
+
+async def of_removed_webhook(
     tx: Transaction, account_sid: str, lane: int, webhook_sid: str
 ) -> list[WebhookDelivery]:
-    """Stop the deliveries of a detached webhook whose lane is retrying; return them.
-
-    In a lane that is not retrying, the deliveries are still sent once each.
-    """
-    head = await tx.one(HEAD_RETRIES, account_sid, lane)
-    if head is None or not head[0]:
-        return []
+    """Return the pending deliveries of a webhook in a lane, at most as many as one step drops."""
     count = limits.DELIVERIES_DROPPED_PER_STEP_MAX
     rows = await tx.all(OF_REMOVED_WEBHOOK, account_sid, lane, webhook_sid, count)
-    stopped = [WebhookDelivery(*row) for row in rows]
-    for delivery in stopped:
-        await give_up(tx, delivery, webhook_attempt_store.STOPPED, "its webhook was removed")
-    await promote(tx, account_sid, lane)
-    return [
-        msgspec.structs.replace(delivery, state=webhook_attempt_store.STOPPED)
-        for delivery in stopped
-    ]
+    return [WebhookDelivery(*row) for row in rows]
 
 
-async def is_detached(tx: Transaction, delivery: WebhookDelivery) -> bool:
-    """Return whether the webhook of a delivery was deleted from a conversation that remains."""
-    if delivery.webhook_sid is None:
-        return False
-    sids = (delivery.conversation_sid, delivery.webhook_sid)
-    return await tx.one(DETACHED, delivery.account_sid, *sids) is not None
-
-
-async def give_up(tx: Transaction, delivery: WebhookDelivery, state: str, why: str) -> None:
-    """End a delivery without a request; the log shows an attempt that was not sent."""
-    if not await record_result(tx, delivery, state, delivery.retry_count, None):
-        return
-    attempt = WebhookAttempt(
-        account_sid=delivery.account_sid,
-        sid=webhook_attempt_store.new_attempt_sid(tx),
-        event_sequence=delivery.event_sequence,
-        target_key=delivery.target_key,
-        conversation_sid=delivery.conversation_sid,
-        event_name=delivery.event_name,
-        outcome=state,
-        retry_count=delivery.retry_count,
-        status=None,
-        error_code=None,
-        error=why,
-        elapsed_ms=0,
-        answer="",
-        next_attempt_ms=None,
-        date_created=tx.now,
-    )
-    await webhook_attempt_store.insert_attempt(tx, attempt)
+async def oldest_ended_date(tx: Transaction) -> int | None:
+    """Return when the delivery that was the first to end was changed, over all accounts."""
+    row = await tx.one(OLDEST_ENDED)
+    return row[0] if row else None
