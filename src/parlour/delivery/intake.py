@@ -54,15 +54,15 @@ class Intake:
         throttle: CpuThrottle,
         metrics: WebhookMetrics,
         poller: DuePoller,
-        on_resync: Callable[[], None],
+        wake_writer: Callable[[], None],
     ) -> None:
-        """``on_resync`` is called when the memory of the term must be rebuilt."""
+        """``wake_writer`` is called when memory of the term must be rebuilt from disk."""
         self._term = term
         self._transaction = transaction
         self._throttle = throttle
         self._metrics = metrics
         self._poller = poller
-        self._on_resync = on_resync
+        self._wake_writer = wake_writer
 
     async def handle(self, batch: list[Event]) -> None:
         """Queue the deliveries of some events, a few events in one transaction."""
@@ -103,7 +103,7 @@ class Intake:
             self._offer(enqueued)
             if self._is_unknown():
                 term.enter(SyncState.RESYNC)
-                self._on_resync()
+                self._wake_writer()
 
     def _metered(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> Work[T]:
         """Charge the steps of a transaction to the throttle, but not its waiting."""
@@ -121,8 +121,11 @@ class Intake:
         for delivery in enqueued.queued:
             term.pending[delivery.account_sid] += 1
             term.lanes.offer(delivery)
-        for account_sid, count in enqueued.reopened_of.items():
-            term.pending[account_sid] += count
+        for replay in enqueued.replays:
+            term.count_replay(*replay)
+        for account_sid in {replay.account_sid for replay in enqueued.replays}:
             self._poller.search([account_sid])
+        if term.recounts:
+            self._wake_writer()
         term.send_wanted.set()
         term.poll_wanted.set()

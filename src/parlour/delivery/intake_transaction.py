@@ -94,15 +94,23 @@ class Matched(NamedTuple):
     error: str | None = None
 
 
+class WebhookReplay(NamedTuple):
+    """A replay, and the number of deliveries that were not pending before it."""
+
+    account_sid: str
+    event_sequence: int
+    reopened: int
+
+
 class Enqueued(msgspec.Struct):
     """The changes of one transaction, to be applied to memory after its commit."""
 
-    # queued       new deliveries; ``due_ms`` is None behind others of the lane
-    # ended        pending deliveries that were dropped or stopped; their lanes are invalidated
-    # reopened_of  accounts with replayed deliveries; a search finds them on disk
+    # queued   new deliveries; ``due_ms`` is None behind others of the lane
+    # ended    pending deliveries that were dropped or stopped; their lanes are invalidated
+    # replays  replays of deliveries; a search of their account finds these on disk
     queued: list[WebhookDelivery]
     ended: list[WebhookDelivery]
-    reopened_of: Counter[str]
+    replays: list[WebhookReplay]
     unreadable: int = 0
 
 
@@ -145,7 +153,7 @@ class IntakeTransaction:
         ``last``: the number of the last event of the chunk. ``pending``: the number of pending
         deliveries of each account; beyond the maximum the oldest are dropped.
         """
-        made = Enqueued([], [], Counter())
+        made = Enqueued([], [], [])
         for event, targets, error in matched:
             if error is not None:
                 await self._record_unreadable(tx, event, error, made)
@@ -170,7 +178,7 @@ class IntakeTransaction:
     ) -> None:
         if event.name == event_names.WEBHOOKS_REPLAYED:
             replayed = _replayed(event.payload)
-            made.reopened_of[event.account_sid] += replayed.reopened
+            made.replays.append(WebhookReplay(event.account_sid, event.sequence, replayed.reopened))
             for lane in replayed.lanes:
                 # The deliveries ahead of it at the time of the replay may have ended since then;
                 # without a head the lane would never be polled.

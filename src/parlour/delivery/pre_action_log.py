@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 
-async def write_pre_action(tx: Transaction, pre_action: PreActionAttempt) -> None:
-    """Insert a delivery and its attempt for one request of a pre-action webhook."""
+async def write_pre_action(tx: Transaction, pre_action: PreActionAttempt, sid: str) -> None:
+    """Insert a delivery and its attempt, with this SID, for one request of a pre-action webhook."""
     # There is no event: the sequence is 0, and the attempt's SID makes the key unique. The state
     # ``asked`` and ``due_ms`` None keep the row out of the queue and out of replays.
-    sid = webhook_attempt_store.new_attempt_sid(tx)
     delivery = WebhookDelivery(
         account_sid=pre_action.scope.account_sid,
         event_sequence=0,

@@ -3,25 +3,26 @@
 It also writes the requests of pre-action webhooks into the webhook log. Every process makes such
 requests, so the writer runs with or without a term.
 
-A batch stays queued until it is written, so a failed write is retried. When the connection to the
-database breaks during a commit, its outcome is unknown, and so are the rows of the lanes; when
-reading the remainder of a lane fails, its rows are missing in memory. In both cases the memory is
-rebuilt from disk after the batch is written: all lanes are invalidated, pending deliveries are
-counted, and all endpoints are searched (``SyncState`` in ``states.py``).
+A batch stays queued until it is written, so a failed write is retried. Each attempt keeps the SID
+that the first write chose for it: after an unknown commit the repetition logs none twice. When the
+connection to the database breaks during a commit, its outcome is unknown, and so are the rows of
+the lanes; when reading the remainder of a lane fails, its rows are missing in memory. In both cases
+the memory is rebuilt from disk after the batch is written: all lanes are invalidated, pending
+deliveries are counted, and all endpoints are searched (``SyncState`` in ``states.py``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
-from parlour.delivery.attempts import AttemptResult
 from parlour.delivery.pre_action_log import write_pre_action
 from parlour.delivery.states import SyncState
+from parlour.delivery.term import count_pending
 from parlour.delivery.write_queue import WriteQueue
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
@@ -32,18 +33,21 @@ from parlour.vocabulary.crash_points import crash_point
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from parlour.delivery.attempts import AttemptResult
     from parlour.delivery.cpu_throttle import CpuThrottle
     from parlour.delivery.due_poller import DuePoller
     from parlour.delivery.lanes import Lane
     from parlour.delivery.pre_action import PreActionAttempt
     from parlour.delivery.term import DeliveryTerm
     from parlour.delivery.webhook_metrics import WebhookMetrics
+    from parlour.delivery.write_queue import QueuedEntry
     from parlour.store.transaction import Store, Transaction
     from parlour.store.webhook_queue import WebhookDelivery
 
 log = structlog.get_logger()
 
-Batch = list[tuple["Lane", AttemptResult]]
+Batch = list["QueuedEntry[tuple[Lane, AttemptResult]]"]
+PreActions = list["QueuedEntry[PreActionAttempt]"]
 
 
 class _Recorded(msgspec.Struct):
@@ -124,21 +128,35 @@ class ResultWriter:
 
     async def _run(self) -> None:
         while not self._is_stopping or self.has_work:
-            if not self.has_work and not self._must_resync():
+            if not self.has_work and not self._must_read():
                 self._write_wanted.clear()
                 await self._write_wanted.wait()
-                continue
-            try:
-                await self._write_batch()
-                await self._resync()
-            except LeaseLost:
-                # The fence rejected the transaction as a whole, and the next owner sends these
-                # deliveries again.
-                self._drop_results()
-            except Exception:
-                log.exception("webhook_result_write_failed", waiting=self._waiting())
-                self._request_resync()
+            elif not await self._try_write() or not await self._try_resync():
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
+
+    async def _try_write(self) -> bool:
+        """Write the first results; return False after an error, whose retry has a backoff."""
+        try:
+            await self._write_batch()
+        except LeaseLost:
+            # The fence rejected the transaction as a whole, and the next owner sends these
+            # deliveries again.
+            self._drop_results()
+        except Exception:
+            log.exception("webhook_result_write_failed", waiting=self._waiting())
+            self._request_resync()
+            return False
+        return True
+
+    async def _try_resync(self) -> bool:
+        """Rebuild the memory, or count replays, if necessary; return whether it succeeded."""
+        try:
+            await self._resync()
+            await self._recount()
+        except Exception:
+            log.exception("webhook_resync_failed")
+            return False
+        return True
 
     def _waiting(self) -> int:
         return 0 if self._term is None else len(self._term.results)
@@ -150,8 +168,10 @@ class ResultWriter:
 
     # --- Sync -----------------------------------------------------------------------------------
 
-    def _must_resync(self) -> bool:
-        return self._term is not None and self._term.sync is SyncState.RESYNC
+    def _must_read(self) -> bool:
+        """Return whether the memory of the term lacks something that is on disk."""
+        term = self._term
+        return term is not None and (term.sync is SyncState.RESYNC or bool(term.recounts))
 
     def _request_resync(self) -> None:
         """Rebuild the memory after the next write; an unknown intake does so anyway."""
@@ -164,15 +184,27 @@ class ResultWriter:
         if term is None or term.sync is not SyncState.RESYNC:
             return
         # Under the lock no delivery of the intake is between its commit and its count in memory, so
-        # none is counted twice. Replayed deliveries are, if the intake handles their event later.
+        # none is counted twice.
         async with term.enqueuing:
             if term.sync is not SyncState.RESYNC:
                 return  # A commit of the intake is unknown: resync after its repetition.
-            term.pending = Counter(await term.reads.read(webhook_queue.counts))
+            term.set_counts(await term.reads.read(count_pending))
             term.lanes.invalidate_all()
             term.enter(SyncState.SYNCED)
         assert self._poller is not None
         self._poller.search(term.pending)
+
+    async def _recount(self) -> None:
+        """Count the pending deliveries of accounts with a replay that may be counted already."""
+        term = self._term
+        if term is None or not term.recounts:
+            return
+        # As above; and no result is written in the meantime, as this task writes them.
+        async with term.enqueuing:
+            for account_sid in tuple(term.recounts):
+                count = partial(webhook_queue.count_of, account_sid=account_sid)
+                term.pending[account_sid] = await term.reads.read(count)
+                term.recounts.discard(account_sid)
 
     # --- Writing --------------------------------------------------------------------------------
 
@@ -195,8 +227,8 @@ class ResultWriter:
         pre_actions = self._pre_actions.first(limits.PRE_ACTIONS_PER_WRITE_MAX)
         if not batch and not pre_actions:
             return
-        accounts = [result.delivery.account_sid for _, result in batch]
-        accounts += [each.scope.account_sid for each in pre_actions]
+        accounts = [each.account_sid for each in batch]
+        accounts += [each.account_sid for each in pre_actions]
         store = self._store if term is None or not batch else term.lease_term.store
         written = await store.write(
             lambda tx: self._throttle.metered_for_all(_write(batch, pre_actions, tx), accounts)
@@ -208,7 +240,8 @@ class ResultWriter:
             await self._update_lanes(term, batch, written)
 
     async def _update_lanes(self, term: DeliveryTerm, batch: Batch, written: _Recorded) -> None:
-        lanes = (lane for lane, _ in batch)
+        lanes = (each.entry[0] for each in batch)
+        can_refill = True
         for lane, result, was_pending in zip(
             lanes, written.results, written.was_pending, strict=True
         ):
@@ -221,25 +254,33 @@ class ResultWriter:
             due_ms = result.due_ms if was_pending else None
             is_promoted = (account_sid, lane.key) in written.promoted
             if term.lanes.recorded(lane, due_ms, is_promoted=is_promoted):
-                await self._refill(term, lane)
+                can_refill = can_refill and await self._refill(term, lane)
         term.send_wanted.set()
         term.poll_wanted.set()
 
-    @staticmethod
-    async def _refill(term: DeliveryTerm, lane: Lane) -> None:
+    async def _refill(self, term: DeliveryTerm, lane: Lane) -> bool:
+        """Read the next deliveries of a lane; return whether that succeeded."""
+        # After a failure the lane stays without them until the resync, which invalidates all lanes.
         account_sid = lane.endpoint.key[0]
-        found = await term.reads.read(
-            lambda tx: webhook_queue.following(tx, account_sid, lane.key, lane.tail_order)
-        )
+        try:
+            found = await term.reads.read(
+                lambda tx: webhook_queue.following(tx, account_sid, lane.key, lane.tail_order)
+            )
+        except Exception:
+            log.exception("webhook_lane_refill_failed", account_sid=account_sid)
+            self._request_resync()
+            return False
         term.lanes.refill(lane, found)
+        return True
 
 
-async def _write(batch: Batch, pre_actions: list[PreActionAttempt], tx: Transaction) -> _Recorded:
+async def _write(batch: Batch, pre_actions: PreActions, tx: Transaction) -> _Recorded:
     """Record the results of some attempts and log some pre-action requests."""
     lanes: dict[tuple[str, int], None] = {}
     results: list[AttemptResult] = []
     was_pending: list[bool] = []
-    for lane, made in batch:
+    for queued in batch:
+        lane, made = queued.entry
         delivery = made.delivery
         is_retried = made.was_sent and not made.is_done
         is_stopped = is_retried and await _is_detached(tx, delivery)
@@ -250,14 +291,21 @@ async def _write(batch: Batch, pre_actions: list[PreActionAttempt], tx: Transact
         )
         was_pending.append(bool(count))
         if result.was_sent:
-            attempt = result.attempt(webhook_attempt_store.new_attempt_sid(tx))
+            attempt = result.attempt(_attempt_sid(tx, queued))
             await webhook_attempt_store.insert_attempt(tx, attempt)
         if result.is_done:
             lanes[delivery.account_sid, lane.key] = None
     promoted = {lane for lane in lanes if await webhook_queue.promote(tx, *lane)}
     for each in pre_actions:
-        await write_pre_action(tx, each)
+        await write_pre_action(tx, each.entry, _attempt_sid(tx, each))
     return _Recorded(promoted, results, was_pending)
+
+
+def _attempt_sid(tx: Transaction, queued: QueuedEntry[Any]) -> str:
+    """Return the SID of an entry in the log, chosen by its first write."""
+    if queued.sid is None:
+        queued.sid = webhook_attempt_store.new_attempt_sid(tx)
+    return queued.sid
 
 
 async def _is_detached(tx: Transaction, delivery: WebhookDelivery) -> bool:

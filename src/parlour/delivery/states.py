@@ -79,6 +79,7 @@ Sync (``DeliveryTerm.sync``):
 | resync         | intake commit unknown    | intake unknown | intake        |
 | intake unknown | intake repeated          | resync         | intake        |
 | synced         | result write failed      | resync         | result writer |
+| synced         | refill of a lane failed  | resync         | result writer |
 | resync         | memory rebuilt           | synced         | result writer |
 
 A commit is unknown when the connection to the database broke before the response. While a commit of

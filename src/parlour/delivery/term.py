@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from parlour.delivery.lanes import Lanes
 from parlour.delivery.states import SyncState
 from parlour.delivery.write_queue import WriteQueue
+from parlour.store import event_log, webhook_queue
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -21,7 +22,23 @@ if TYPE_CHECKING:
     from parlour.delivery.attempts import AttemptResult
     from parlour.delivery.lanes import Lane
     from parlour.store.leases import LeaseTerm
-    from parlour.store.transaction import Store
+    from parlour.store.transaction import Store, Transaction
+
+
+class PendingCounts(NamedTuple):
+    """The numbers of pending deliveries of each account, read on one snapshot."""
+
+    # A replay is one transaction: reopened deliveries and an event. The snapshot contains none of a
+    # replay whose event has a higher number than ``through``. Of earlier ones it contains all or,
+    # where several processes commit, none: numbers are not in the order of commits.
+    pending: Mapping[str, int]
+    through: int
+    """The number of the newest event of the snapshot."""
+
+
+async def count_pending(tx: Transaction) -> PendingCounts:
+    """Return the numbers of pending deliveries, and the newest event that they contain."""
+    return PendingCounts(await webhook_queue.counts(tx), await event_log.newest_sequence(tx))
 
 
 class DeliveryTerm:
@@ -33,13 +50,12 @@ class DeliveryTerm:
     #             └────────────────────────────►┘
     #
     # Invariants while ``sync`` is SYNCED:
-    #   - ``pending`` is the number of pending rows of each account. Replayed deliveries are added
-    #     when the intake handles their event: a resync or the start of a term between the replay
-    #     and that counts them twice.
+    #   - ``pending`` is the number of pending rows of each account; replayed deliveries are in it
+    #     once the intake has handled their event, or earlier (``PendingCounts``).
     #   - The lanes agree with the rows (see ``Lanes``).
     # In any other state both may differ from the rows until the next resync.
 
-    def __init__(self, lease_term: LeaseTerm, reads: Store, pending: Mapping[str, int]) -> None:
+    def __init__(self, lease_term: LeaseTerm, reads: Store, counts: PendingCounts) -> None:
         """``reads``: the store to read from; writes go through the store of ``lease_term``."""
         self.lease_term = lease_term
         self.reads = reads
@@ -48,7 +64,11 @@ class DeliveryTerm:
         # beyond it only accounts without unrecorded results send, and the requests in flight
         # (WEBHOOKS_AT_ONCE_MAX) come on top.
         self.results: WriteQueue[tuple[Lane, AttemptResult]] = WriteQueue()
-        self.pending = Counter(pending)
+        self.pending: Counter[str] = Counter()
+        self.counted_through = 0
+        # Accounts whose count may or may not contain a replay: the result writer counts them again.
+        self.recounts: set[str] = set()
+        self.set_counts(counts)
         self.sync = SyncState.SYNCED
         # Held from the start of the intake's commit until its deliveries are in memory. A resync
         # takes it as well: otherwise rows between commit and memory would be counted twice.
@@ -56,6 +76,19 @@ class DeliveryTerm:
         self.send_wanted = asyncio.Event()
         self.poll_wanted = asyncio.Event()
         self.is_stopping = False
+
+    def set_counts(self, counts: PendingCounts) -> None:
+        """Replace the counts by those on disk."""
+        self.pending = Counter(counts.pending)
+        self.counted_through = counts.through
+        self.recounts.clear()
+
+    def count_replay(self, account_sid: str, event_sequence: int, reopened: int) -> None:
+        """Count the deliveries that a replay has reopened, each once."""
+        if event_sequence > self.counted_through:
+            self.pending[account_sid] += reopened
+        else:
+            self.recounts.add(account_sid)
 
     def enter(self, state: SyncState) -> None:
         """Change the sync state."""

@@ -20,9 +20,8 @@ from parlour.delivery.intake import Intake
 from parlour.delivery.intake_transaction import SETTINGS_EVENTS, IntakeTransaction
 from parlour.delivery.result_writer import ResultWriter
 from parlour.delivery.sender import Sender
-from parlour.delivery.term import DeliveryTerm, Tasks
+from parlour.delivery.term import DeliveryTerm, Tasks, count_pending
 from parlour.delivery.webhook_metrics import WebhookMetrics
-from parlour.store import webhook_queue
 from parlour.store.event_log import WEBHOOK_SINK
 from parlour.store.leases import LocalLeaseTerm
 from parlour.vocabulary import limits
@@ -113,8 +112,8 @@ class WebhookSink:
 
     async def start_term(self, lease_term: LeaseTerm) -> None:
         """Start to deliver, first the deliveries that are pending on disk."""
-        pending = await self._store.read(webhook_queue.counts)
-        term = self.term = DeliveryTerm(lease_term, self._store, pending)
+        counts = await self._store.read(count_pending)
+        term = self.term = DeliveryTerm(lease_term, self._store, counts)
         poller = self._poller = DuePoller(term, self._throttle, self._clock, self._metrics)
         self._sender = Sender(term, self._client, self._throttle, self.writer.wake)
         self._intake = Intake(
@@ -123,7 +122,7 @@ class WebhookSink:
         self.writer.start_term(term, poller)
         self._loops.start(self._sender.run())
         self._loops.start(poller.run())
-        poller.search(pending)
+        poller.search(term.pending)
 
     async def end_term(self) -> None:
         """Drain while the lease is held; otherwise abort, and the next owner continues."""

@@ -9,6 +9,17 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+class QueuedEntry(Generic[T]):
+    """An entry of an account, with the SID in the webhook log that its first write chooses."""
+
+    # A write whose outcome is unknown is repeated: under the same SID it inserts no second row.
+
+    def __init__(self, account_sid: str, entry: T) -> None:
+        self.account_sid = account_sid
+        self.entry = entry
+        self.sid: str | None = None
+
+
 class WriteQueue(Generic[T]):
     """A queue of entries of several accounts, for one writer that writes them in batches.
 
@@ -22,7 +33,7 @@ class WriteQueue(Generic[T]):
         # Pre-action requests are added only while there is room. Results are always added: at
         # ATTEMPTS_UNRECORDED_MAX only accounts without unrecorded results send, and the results of
         # requests in flight (WEBHOOKS_AT_ONCE_MAX) come on top.
-        self._entries: deque[tuple[str, T]] = deque()  # tidy: bounded - by has_room, or the sender
+        self._entries: deque[QueuedEntry[T]] = deque()  # tidy: bounded - by has_room, or the sender
         self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -30,7 +41,7 @@ class WriteQueue(Generic[T]):
 
     def add(self, account_sid: str, entry: T) -> None:
         """Queue an entry."""
-        self._entries.append((account_sid, entry))
+        self._entries.append(QueuedEntry(account_sid, entry))
         self._counts[account_sid] += 1
 
     def count_of(self, account_sid: str) -> int:
@@ -43,13 +54,13 @@ class WriteQueue(Generic[T]):
         # others.
         return self.count_of(account_sid) < most - len(self._entries)
 
-    def first(self, count: int) -> list[T]:
+    def first(self, count: int) -> list[QueuedEntry[T]]:
         """Return the first entries without removing them."""
-        return [entry for _, entry in islice(self._entries, count)]
+        return list(islice(self._entries, count))
 
     def written(self) -> None:
         """Remove the first entry after it was written."""
-        account_sid, _ = self._entries.popleft()
+        account_sid = self._entries.popleft().account_sid
         self._counts[account_sid] -= 1
         if not self._counts[account_sid]:
             del self._counts[account_sid]

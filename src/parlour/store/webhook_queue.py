@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.protocol import retries
-from parlour.store.statements import insert, statement, values_of
+from parlour.store.statements import statement, values_of
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -75,7 +75,10 @@ class WebhookDelivery(msgspec.Struct, frozen=True):
 #                  one may end concurrently, so the intake runs PROMOTE after each replay
 #
 # A lane without a head is never polled; a second head would be sent out of order.
-INSERT = insert("webhook_delivery", WebhookDelivery)
+INSERT = statement(
+    "INSERT INTO webhook_delivery ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING",
+    WebhookDelivery,
+)
 ADD = statement(
     "INSERT INTO webhook_delivery ({columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
     " $11, $12, $13, $14, $15, $16, $17, CASE WHEN EXISTS (SELECT 1 FROM webhook_delivery"
@@ -127,6 +130,9 @@ SELECT account_sid, url, due_ms FROM webhook_delivery
 # tidy: account-in-sql - the counts are by account, of all accounts
 COUNTS = """
 SELECT account_sid, COUNT(*) FROM webhook_delivery WHERE state = 'pending' GROUP BY account_sid
+"""
+COUNT_OF = """
+SELECT COUNT(*) FROM webhook_delivery WHERE account_sid = $1 AND state = 'pending'
 """
 OLDEST = statement(
     "SELECT {columns} FROM webhook_delivery WHERE account_sid = $1 AND state = 'pending'"
@@ -195,7 +201,7 @@ async def add(tx: Transaction, delivery: WebhookDelivery) -> tuple[bool, int | N
 
 
 async def insert_delivery(tx: Transaction, delivery: WebhookDelivery) -> None:
-    """Insert a delivery as it is, without the rules of the queue (``add``)."""
+    """Insert a delivery as it is, without the rules of the queue (``add``), if it is new."""
     await tx.run(INSERT, *values_of(delivery))
 
 
@@ -286,6 +292,13 @@ async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, 
         found.append((row[0], row[1], row[2]))
         after = (row[0], row[1])
     return found
+
+
+async def count_of(tx: Transaction, account_sid: str) -> int:
+    """Return the number of pending deliveries of an account."""
+    row = await tx.one(COUNT_OF, account_sid)
+    assert row is not None
+    return int(row[0])
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

@@ -35,6 +35,7 @@ async def ask(tx: Transaction, world: World) -> None:
     assert [(await webhook_queue.add(tx, each))[1] for each in queued] == [tx.now, *[None] * 3]
     assert await webhook_queue.heads(tx, world.sid, URL, 10)
     assert await webhook_queue.oldest_date(tx, world.sid) == tx.now
+    assert await webhook_queue.count_of(tx, world.sid) == len(queued)
     assert len(await webhook_queue.following(tx, world.sid, LANE, 101)) == 3
     assert await webhook_queue.record_result(tx, queued[0], DeliveryState.DELIVERED, 0, None) == 1
     assert await webhook_queue.promote(tx, world.sid, LANE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.delivery.attempts import AttemptResult
 from parlour.delivery.cpu_throttle import CpuThrottle
-from parlour.delivery.term import DeliveryTerm
+from parlour.delivery.term import DeliveryTerm, PendingCounts
 from parlour.delivery.webhook_metrics import WebhookMetrics
 from parlour.resources.webhook_attempts.store import LoggedOutcome
 from parlour.store.leases import LocalLeaseTerm
@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 SECONDS_MAX = 10
 
 
+async def _no_row(*_: Any) -> None:
+    """Find nothing."""
+
+
 class FakeStore:
     """Runs work on an empty transaction double; the next uses fail as a test configures."""
 
     is_shared = False
 
     def __init__(self) -> None:
-        self.tx: Any = SimpleNamespace(now=1000)
+        self.tx: Any = SimpleNamespace(now=1000, one=_no_row)
         self.read_failures: list[Exception] = []
         self.write_failures: list[Exception] = []
 
@@ -59,7 +63,8 @@ class Setup:
         self.is_busy = False
         self.throttle = CpuThrottle(self.clock, lambda: self.is_busy)
         self.metrics = WebhookMetrics(self.clock)
-        self.term = DeliveryTerm(LocalLeaseTerm(self.store), self.store, {"AC1": 0})
+        counts = PendingCounts({"AC1": 0}, 0)
+        self.term = DeliveryTerm(LocalLeaseTerm(self.store), self.store, counts)
         self.woken: list[str] = []
 
     def offer(self, *orders: int, lane: int = 1, account: str = "AC1") -> None:

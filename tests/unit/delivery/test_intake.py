@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,9 @@ import msgspec
 import pytest
 
 from parlour.delivery.intake import Intake
-from parlour.delivery.intake_transaction import Enqueued
+from parlour.delivery.intake_transaction import Enqueued, WebhookReplay
 from parlour.delivery.states import SyncState
+from parlour.delivery.term import PendingCounts
 from parlour.store.transaction import Unavailable
 from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
@@ -19,6 +19,8 @@ from tests.unit.delivery.term_setup import Setup, run
 from tests.unit.delivery.test_lanes import delivery
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from parlour.store.webhook_queue import WebhookDelivery
 
 
@@ -27,7 +29,7 @@ class Transaction:
 
     def __init__(self) -> None:
         self.written: list[tuple[int, list[int]]] = []
-        self.enqueued = Enqueued([], [], Counter())
+        self.enqueued = Enqueued([], [], [])
 
     async def match(self, chunk: list[Any], _tx: object) -> list[Any]:
         return [event for event in chunk if event.sequence % 2]
@@ -47,18 +49,18 @@ class Parts:
     def __init__(self, setup: Setup) -> None:
         self.transaction = Transaction()
         self.searched: list[list[str]] = []
-        self.resyncs = 0
+        self.woken = 0
         self.intake = Intake(
             setup.term,
             self.transaction,  # type: ignore[arg-type]
             setup.throttle,
             setup.metrics,
             SimpleNamespace(search=self.searched.append),  # type: ignore[arg-type]
-            self._resync,
+            self._wake,
         )
 
-    def _resync(self) -> None:
-        self.resyncs += 1
+    def _wake(self) -> None:
+        self.woken += 1
 
     async def handle(self, *sequences: int) -> None:
         events: list[Any] = [SimpleNamespace(sequence=each) for each in sequences]
@@ -111,13 +113,28 @@ def test_ended_reopened_and_unreadable_deliveries_are_counted() -> None:
         parts = Parts(setup)
         setup.offer(7)
         setup.term.pending["AC1"] = 1
-        parts.transaction.enqueued = Enqueued([], [ended(delivery(1, 7))], Counter({"AC2": 3}), 2)
+        parts.transaction.enqueued = Enqueued(
+            [], [ended(delivery(1, 7))], [WebhookReplay("AC2", 8, 3)], 2
+        )
         await parts.handle(9)
         assert setup.term.pending == {"AC1": 1, "AC2": 3}
         assert setup.metrics.outcomes == {"dropped": 1, "unreadable": 2}
         assert parts.searched == [["AC2"]]
         assert orders(setup) == []  # On disk, and to be polled.
         assert setup.term.lanes.next_poll_ms() == 0
+
+    run(scenario)
+
+
+def test_a_replay_that_may_be_counted_already_wakes_the_writer_to_count_it() -> None:
+    async def scenario(setup: Setup) -> None:
+        parts = Parts(setup)
+        setup.term.set_counts(PendingCounts({"AC2": 3}, 8))
+        parts.transaction.enqueued = Enqueued([], [], [WebhookReplay("AC2", 8, 3)])
+        await parts.handle(8, 9)
+        assert (setup.term.pending["AC2"], setup.term.recounts) == (3, {"AC2"})
+        assert parts.woken == 1
+        assert parts.searched == [["AC2"]]
 
     run(scenario)
 
@@ -136,6 +153,6 @@ def test_after_an_unknown_commit_the_lanes_are_invalidated_and_the_memory_is_reb
         assert parts.transaction.written == [(2, [])]
         assert setup.term.sync is SyncState.RESYNC
         assert orders(setup) == []
-        assert parts.resyncs == 1
+        assert parts.woken == 1
 
     run(scenario)

@@ -14,6 +14,7 @@ from parlour.delivery.intake_transaction import (
     Enqueued,
     IntakeTransaction,
     Matched,
+    WebhookReplay,
     lane_key,
 )
 from parlour.delivery.targets import WebhookTarget
@@ -213,7 +214,7 @@ def test_a_delivery_for_each_target_is_written_with_the_position(tmp_path: Path)
             lane_order=first.lane_order + 1,
             due_ms=None,
         )
-        assert made == Enqueued([first, second], [], Counter())
+        assert made == Enqueued([first, second], [], [])
         assert await following(database, lane) == [first, second]
         assert msgspec.json.decode(first.parameters) == {
             "AccountSid": "AC1",
@@ -331,7 +332,9 @@ def test_a_replay_is_counted_and_its_lanes_get_a_head(
             await database.emit(name, {"reopened": 3}),
         ]
         made = await enqueue(database, *(Matched(each, []) for each in events))
-        assert made == Enqueued([], [], Counter(AC1=5))
+        first, second = (each.sequence for each in events)
+        replays = [WebhookReplay("AC1", first, 2), WebhookReplay("AC1", second, 3)]
+        assert made == Enqueued([], [], replays)
         assert promoted == [("AC1", 5), ("AC1", -6)]
 
     run_on_database(tmp_path, scenario)

@@ -47,13 +47,13 @@ async def logged(database: Database) -> list[LoggedAttempt]:
 
 def test_a_request_is_logged_as_an_attempt_with_its_delivery(tmp_path: Path) -> None:
     async def scenario(database: Database) -> None:
-        await database.write(write_pre_action, ATTEMPT)
+        await database.write(write_pre_action, ATTEMPT, "NO1")
         (found,) = await logged(database)
         assert found.attempt == WebhookAttempt(
             account_sid="AC1",
-            sid=found.sid,
+            sid="NO1",
             event_sequence=0,
-            target_key=found.sid,
+            target_key="NO1",
             conversation_sid="CH1",
             event_name="onMessageAdd",
             outcome="rejected",
@@ -69,7 +69,7 @@ def test_a_request_is_logged_as_an_attempt_with_its_delivery(tmp_path: Path) -> 
         assert found.delivery == WebhookDelivery(
             account_sid="AC1",
             event_sequence=0,
-            target_key=found.sid,
+            target_key="NO1",
             service_sid="IS1",
             conversation_sid="CH1",
             event_name="onMessageAdd",
@@ -94,10 +94,10 @@ def test_a_request_is_logged_as_an_attempt_with_its_delivery(tmp_path: Path) -> 
 
 def test_equal_requests_have_rows_of_their_own_and_none_is_in_the_queue(tmp_path: Path) -> None:
     async def scenario(database: Database) -> None:
-        for _ in range(2):
-            await database.write(write_pre_action, ATTEMPT)
+        for sid in ("NO1", "NO2", "NO1"):  # The last one repeats the first.
+            await database.write(write_pre_action, ATTEMPT, sid)
         first, second = await logged(database)
-        assert first.sid > second.sid
+        assert (first.sid, second.sid) == ("NO2", "NO1")
         assert first.delivery != second.delivery
         assert await database.read(webhook_queue.counts) == {}
         assert await database.read(webhook_queue.following, "AC1", 0, -1) == []

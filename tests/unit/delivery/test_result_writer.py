@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from parlour.delivery import result_writer
 from parlour.delivery.result_writer import ResultWriter
 from parlour.delivery.states import LaneState, SyncState
+from parlour.delivery.term import PendingCounts
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store import webhook_queue
 from parlour.store.leases import LeaseLost
@@ -52,7 +54,7 @@ class Rows:
         async def answer(name: str) -> Any:
             return getattr(self, name)
 
-        async def keep(_tx: object, each: Any) -> None:
+        async def keep(_tx: object, each: Any, _sid: str) -> None:
             self.pre_actions.append(each)
 
         async def log_attempt(_tx: object, attempt: Any) -> None:
@@ -229,6 +231,71 @@ def test_a_lane_whose_rest_could_not_be_read_is_polled_after_the_resync(rows: Ro
         await until(lambda: writing.searched)
         assert lane.state is LaneState.ABSENT
         assert setup.term.lanes.next_poll_ms() == 0
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_after_a_failed_refill_the_other_results_of_the_batch_are_not_written_again(
+    rows: Rows,
+) -> None:
+    rows.promotes = True
+    rows.read_failures.append(Unavailable("gone"))
+
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        setup.offer(1)
+        setup.offer(2, lane=2)
+        for lane in (writing.send(), writing.send()):
+            writing.finish(lane, result_of(lane.waiting[0]))
+        with capture_logs() as logged:
+            writing.start()
+            await until(lambda: writing.searched)
+        assert rows.recorded == [(1, "delivered"), (2, "delivered")]
+        assert [each["event"] for each in logged] == ["webhook_lane_refill_failed"]
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_a_failed_write_and_a_failed_resync_have_separate_log_events(rows: Rows) -> None:
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        setup.store.write_failures.append(Unavailable("no answer"))
+        setup.offer(1)
+        lane = writing.send()
+        writing.finish(lane, result_of(lane.waiting[0]))
+        with capture_logs() as logged:
+            writing.start()
+            await until(lambda: not setup.store.write_failures)
+            setup.store.read_failures.append(Unavailable("gone"))
+            await until(lambda: writing.searched)
+        events = [each["event"] for each in logged]
+        assert events == ["webhook_result_write_failed", "webhook_resync_failed"]
+        await writing.writer.stop()
+
+    run(scenario)
+
+
+def test_a_replay_that_may_be_counted_already_is_counted_on_disk(
+    rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def count(_tx: object, account_sid: str) -> int:
+        return {"AC1": 7}[account_sid]
+
+    monkeypatch.setattr(webhook_queue, "count_of", count)
+
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        setup.term.set_counts(PendingCounts({"AC1": 5}, 10))
+        writing.start()
+        setup.term.count_replay("AC1", 11, 2)
+        assert (setup.term.pending, setup.term.recounts) == ({"AC1": 7}, set())
+        setup.term.count_replay("AC1", 10, 2)
+        setup.store.read_failures.append(Unavailable("gone"))
+        writing.writer.wake()
+        await until(lambda: not setup.term.recounts)
+        assert setup.term.pending == {"AC1": 7}
         await writing.writer.stop()
 
     run(scenario)

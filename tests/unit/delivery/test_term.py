@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from parlour.delivery.states import SyncState
-from parlour.delivery.term import DeliveryTerm, Tasks, wait_for
+from parlour.delivery.term import DeliveryTerm, PendingCounts, Tasks, wait_for
 from parlour.store.leases import LocalLeaseTerm
 from tests.unit.delivery.term_setup import FakeStore
 
@@ -23,7 +23,7 @@ def play(scenario: Coroutine[Any, Any, None]) -> None:
 def test_a_term_starts_synced_with_the_counts_and_without_deliveries() -> None:
     async def scenario() -> None:
         store: Any = FakeStore()
-        counts = {"AC1": 2}
+        counts = PendingCounts({"AC1": 2}, 7)
         lease_term = LocalLeaseTerm(store)
         term = DeliveryTerm(lease_term, store, counts)
         assert (term.lease_term, term.reads) == (lease_term, store)
@@ -31,7 +31,8 @@ def test_a_term_starts_synced_with_the_counts_and_without_deliveries() -> None:
         assert (len(term.results), list(term.lanes.endpoints)) == (0, [])
         term.pending["AC2"] += 1
         assert term.pending == {"AC1": 2, "AC2": 1}
-        assert counts == {"AC1": 2}
+        assert counts.pending == {"AC1": 2}
+        assert (term.counted_through, term.recounts) == (7, set())
         assert not term.is_stopping
         assert not term.send_wanted.is_set()
         assert not term.poll_wanted.is_set()
@@ -39,10 +40,24 @@ def test_a_term_starts_synced_with_the_counts_and_without_deliveries() -> None:
     play(scenario())
 
 
+def test_a_replay_is_added_to_the_counts_unless_these_may_contain_it() -> None:
+    async def scenario() -> None:
+        store: Any = FakeStore()
+        term = DeliveryTerm(LocalLeaseTerm(store), store, PendingCounts({"AC1": 2}, 7))
+        term.count_replay("AC1", 8, 3)
+        assert (term.pending, term.recounts) == ({"AC1": 5}, set())
+        term.count_replay("AC1", 7, 3)
+        assert (term.pending, term.recounts) == ({"AC1": 5}, {"AC1"})
+        term.set_counts(PendingCounts({"AC2": 1}, 9))
+        assert (term.pending, term.counted_through, term.recounts) == ({"AC2": 1}, 9, set())
+
+    play(scenario())
+
+
 def test_a_stop_wakes_the_sender_and_the_poller() -> None:
     async def scenario() -> None:
         store: Any = FakeStore()
-        term = DeliveryTerm(LocalLeaseTerm(store), store, {})
+        term = DeliveryTerm(LocalLeaseTerm(store), store, PendingCounts({}, 0))
         term.enter(SyncState.RESYNC)
         assert term.sync is SyncState.RESYNC
         term.stop()

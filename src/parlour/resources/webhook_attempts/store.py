@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from parlour.store import webhook_queue
-from parlour.store.statements import insert, statement, values_of, window
+from parlour.store.statements import statement, values_of, window
 from parlour.store.windows import read_window
 from parlour.vocabulary import sids
 
@@ -94,7 +94,10 @@ class LoggedAttempt(msgspec.Struct, frozen=True):
         return self.attempt.sid
 
 
-INSERT_ATTEMPT = insert("webhook_attempt", WebhookAttempt)
+INSERT_ATTEMPT = statement(
+    "INSERT INTO webhook_attempt ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING",
+    WebhookAttempt,
+)
 FETCH = statement(
     "SELECT {columns} FROM webhook_attempt WHERE account_sid = $1 AND sid = $2", WebhookAttempt
 )
@@ -181,7 +184,7 @@ def attempt_of(
 
 
 async def insert_attempt(tx: Transaction, attempt: WebhookAttempt) -> None:
-    """Insert an attempt into the log."""
+    """Insert an attempt into the log, if its SID is not there yet."""
     await tx.run(INSERT_ATTEMPT, *values_of(attempt))
 
 
