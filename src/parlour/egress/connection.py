@@ -257,6 +257,9 @@ class OutboundConnection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Store the start of the body; finish early once the limit is exceeded."""
+        if not self._is_waiting:
+            # Of a second response in the same chunk: the body may not have been copied yet.
+            return
         room = self._read_bytes_max - len(self.body)
         self.body += body[:room]
         if len(body) > room:
