@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ipaddress
-import socket
 import ssl
-import threading
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from parlour.egress.client import Egress, EgressFailed, SystemResolver, make_tls_context
+from parlour.egress.client import Egress, EgressFailed, make_tls_context
 from parlour.vocabulary import limits
 from tests.security.scripted_receiver import (
     NEARBY,
@@ -292,51 +290,6 @@ def test_localhost_is_resolved_by_the_system(run: Any) -> None:
         async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
             answer = await post(egress, f"http://localhost:{receiver.port}/")
             assert answer.status == 200
-
-    run(ask())
-
-
-def test_requests_for_one_name_share_a_lookup(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bytes] = []
-    may_answer = threading.Event()
-
-    def getaddrinfo(host: bytes, port: None, **_: object) -> list[Any]:
-        asked.append(host)
-        if host == b"slow.test":
-            may_answer.wait(5)
-        return [(2, 1, 6, "", ("8.8.8.8", 0)), (2, 1, 6, "", ("8.8.8.8", 0))]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-
-    async def ask() -> None:
-        resolve = SystemResolver()
-        given_up = asyncio.create_task(resolve("slow.test"))
-        waiting = [asyncio.create_task(resolve("slow.test")) for _ in range(5)]
-        await asyncio.sleep(0.05)
-        given_up.cancel()
-        assert await resolve("fast.test") == ("8.8.8.8",)
-        may_answer.set()
-        assert set(await asyncio.gather(*waiting)) == {("8.8.8.8",)}
-        assert sorted(asked) == [b"fast.test", b"slow.test"]
-        # Failures are not cached: the next request resolves again.
-        await resolve("fast.test")
-        assert len(asked) == 3
-
-    run(ask())
-
-
-@pytest.mark.parametrize("error", [socket.gaierror(-2, "unknown"), ValueError("anything")])
-def test_any_error_in_a_lookup_is_a_failed_lookup(
-    run: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    def getaddrinfo(*_: object, **__: object) -> list[Any]:
-        raise error
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-
-    async def ask() -> None:
-        with pytest.raises(OSError, match=r"unknown|anything"):
-            await SystemResolver()("nobody.test")
 
     run(ask())
 

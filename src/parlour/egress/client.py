@@ -311,13 +311,15 @@ class Egress:
         [(most_of, most)] = self._idle_of.most_common(1)
         if most <= self._idle_of[account_sid] + 1:
             return False
-        for key, target in self._targets.items():
-            connection = next((each for each in target.idle if each.account_sid == most_of), None)
-            if connection is not None:
-                self._leave_idle(target, connection)
-                connection.abort()
-                self._forget_unused(key, target)
-                break
+        key, target, connection = next(
+            (key, target, each)
+            for key, target in self._targets.items()
+            for each in target.idle
+            if each.account_sid == most_of
+        )
+        self._leave_idle(target, connection)
+        connection.abort()
+        self._forget_unused(key, target)
         return True
 
     def _leave_idle(self, target: _ConnectionPool, connection: OutboundConnection) -> None:

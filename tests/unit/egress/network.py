@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parlour.egress.client import (
+    Egress,
+    EgressFailed,
+    EgressPolicy,
+    OutboundRequest,
+    OutboundResponse,
+)
+from parlour.protocol.signatures import prepare_url
+from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
+HOOK = "http://10.0.0.1/hook"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SECONDS_MAX = 10
 
@@ -104,7 +119,45 @@ def run(scenario: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(asyncio.wait_for(scenario, SECONDS_MAX))
 
 
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Return a test that runs this one in an event loop."""
+
+    @functools.wraps(test)
+    def run_test(*arguments: Any, **named: Any) -> None:
+        run(test(*arguments, **named))
+
+    return run_test
+
+
 async def until(holds: Callable[[], object]) -> None:
     """Wait until something holds; the timeout of the scenario ends it."""
     while not holds():  # noqa: ASYNC110 - a condition has no event.
         await asyncio.sleep(0.001)
+
+
+class ZeroRandom(SystemRandom):
+    """Returns zeros."""
+
+    def token(self, size_bytes: int) -> bytes:
+        return bytes(size_bytes)
+
+
+@asynccontextmanager
+async def egress_on(network: FakeNetwork, **options: Any) -> AsyncIterator[Egress]:
+    """Yield an egress client on this network, with a policy that allows private addresses."""
+    policy = options.pop("policy", EgressPolicy(allow_private=True))
+    async with Egress(policy, connect=network.connect, random=ZeroRandom(), **options) as egress:
+        yield egress
+
+
+async def post(egress: Egress, url: str = HOOK, **changes: Any) -> OutboundResponse:
+    """Send a request with these changes."""
+    values: dict[str, Any] = {"method": "POST", "headers": {}, "body": b"a=b", "timeout_ms": 3000}
+    return await egress.send(OutboundRequest(url=prepare_url(url), **(values | changes)))
+
+
+async def failure_of(egress: Egress, url: str = HOOK, **changes: Any) -> tuple[str, int, str]:
+    """Return kind, code and detail of the failure of a request."""
+    with pytest.raises(EgressFailed) as caught:
+        await post(egress, url, **changes)
+    return caught.value.kind, caught.value.code, caught.value.detail
