@@ -10,6 +10,8 @@ ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_oper
   $(wildcard tests/events/test_webhook_*.py)
 IN_THE_GATE := $(filter-out $(ON_BOTH_ENGINES),$(wildcard tests/events/test_*.py)) \
   tests/contract/test_webhook_checklist.py
+# The gate's length of the runs that `make test` shortens; docs/contributing/tests.md lists them.
+LONG_RUNS := PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 PARLOUR_SEEDS=60
 
 # Servers of the tests start from compiled code: in half the time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -51,9 +53,9 @@ test: $(VENV)/dev.stamp check ## Set up and pass every test.
 
 # Attacks come last and alone: what others take of the machine would hide what an attack takes.
 gate: $(VENV)/dev.stamp check ## The tests, the long reliability runs, and attacks.
-	PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --ignore tests/attacks
-	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ON_BOTH_ENGINES) $(IN_THE_GATE)
-	$(BIN)/python -m pytest tests/attacks
+	$(LONG_RUNS) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 --ignore tests/attacks
+	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 $(ON_BOTH_ENGINES) $(IN_THE_GATE)
+	$(BIN)/python -m pytest --durations 20 tests/attacks
 
 attacks: $(VENV)/dev.stamp ## Attack a server for long, with nothing else beside it.
 	$(BIN)/python -m pytest tests/attacks

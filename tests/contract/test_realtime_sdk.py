@@ -35,6 +35,17 @@ TOPICS = (
     "webhooks",
 )
 
+CORE_TOPICS = (
+    "bootstrap",
+    "conversations",
+    "participants",
+    "messages",
+    "typing",
+    "users",
+    "reconnect",
+)
+"""The topics of a version between the oldest and the newest; all of them are for the gate."""
+
 METHODS = {
     "Client": "getConversationBySid getConversationByUniqueName getContentTemplates"
     " getSubscribedConversations getSubscribedUsers getTemporaryContentUrlsForMedia"
@@ -87,44 +98,70 @@ def every_method_and_event(run: Run, version: str) -> None:
     assert names(EVENTS) - set(use["events"]) == set()
 
 
-def each_version() -> list[object]:
-    # The three run in parallel, in separate processes if there are several.
-    marks = {version: pytest.mark.xdist_group(f"sdk-{version}") for version in VERSIONS}
-    return [pytest.param(version, marks=marks[version]) for version in VERSIONS]
+def complete_runs() -> list[tuple[str, tuple[str, ...], list[pytest.MarkDecorator]]]:
+    """Return each version with all topics; those between the oldest and the newest for the gate."""
+    _, *between, _ = VERSIONS
+    return [(each, TOPICS, [pytest.mark.gate] * (each in between)) for each in VERSIONS]
 
 
-_runs: dict[str, Run] = {}
+def short_runs() -> list[tuple[str, tuple[str, ...], list[pytest.MarkDecorator]]]:
+    """Return each version between the oldest and the newest with the most important topics."""
+    _, *between, _ = VERSIONS
+    return [(each, CORE_TOPICS, []) for each in between]
+
+
+def params(
+    runs: list[tuple[str, tuple[str, ...], list[pytest.MarkDecorator]]], *, by_topic: bool = False
+) -> list[object]:
+    """Return the parameters of runs, each in a separate process if there are several."""
+    made: list[object] = []
+    for version, topics, marks in runs:
+        name = version if topics == TOPICS else f"{version}-core"
+        own = [*marks, pytest.mark.xdist_group(f"sdk-{name}")]
+        if by_topic:
+            made += [
+                pytest.param(version, topics, each, marks=own, id=f"{name}-{each}")
+                for each in topics
+            ]
+        else:
+            made.append(pytest.param(version, topics, marks=own, id=name))
+    return made
+
+
+_runs: dict[tuple[str, tuple[str, ...]], Run] = {}
 
 
 @pytest.fixture
-def run(server: Server, version: str) -> Run:
-    """Return the run of all topics with a version; the first test to need it starts it."""
-    if version not in _runs:
-        _runs[version] = run_of_topics(server, version, TOPICS, DRIVE_SECONDS_MAX)
-    return _runs[version]
+def run(server: Server, version: str, topics: tuple[str, ...]) -> Run:
+    """Return the run of some topics with a version; the first test to need it starts it."""
+    if (version, topics) not in _runs:
+        _runs[version, topics] = run_of_topics(server, version, topics, DRIVE_SECONDS_MAX)
+    return _runs[version, topics]
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-@pytest.mark.parametrize("version", each_version())
-def test_a_program_written_for_the_sdk_works(run: Run, version: str, topic: str) -> None:
+EACH_TOPIC = params(complete_runs() + short_runs(), by_topic=True)
+
+
+@pytest.mark.parametrize(("version", "topics", "topic"), EACH_TOPIC)
+def test_a_program_written_for_the_sdk_works(run: Run, topic: str) -> None:
     assert run.failed(topic) == []
     done = [line["scene"] for line in run.checks[topic] if line["check"] == "runs to its end"]
     assert sorted(done) == sorted({line["scene"] for line in run.checks[topic]})
     assert done
 
 
-@pytest.mark.parametrize("version", each_version())
+@pytest.mark.parametrize(("version", "topics"), params(complete_runs() + short_runs()))
 def test_sdk_has_the_expected_version(run: Run, version: str) -> None:
     assert [line["version"] for line in run.of("sdk")] == [version]
 
 
-@pytest.mark.parametrize("version", each_version())
+@pytest.mark.parametrize(("version", "topics"), params(complete_runs()))
 def test_every_public_method_is_called_and_every_event_arrives(run: Run, version: str) -> None:
     every_method_and_event(run, version)
 
 
-@pytest.mark.parametrize("version", each_version())
-def test_number_of_checks_is_sufficient(run: Run, version: str) -> None:
+@pytest.mark.parametrize(("version", "topics"), params(complete_runs()))
+def test_number_of_checks_is_sufficient(run: Run) -> None:
     assert sum(len(lines) for lines in run.checks.values()) >= CHECKS_MIN
 
 

@@ -32,7 +32,7 @@ LAUNCHER = lease_checker.__file__.replace("lease_checker.py", "launch_with_sende
 EVENTS_PER_SECOND = 60
 ANSWER_MS = 60
 """Long enough that requests are in flight at every disturbance of their owner."""
-FLOW_SECONDS = 1.5
+FLOW_SECONDS = 0.7
 PAUSED_TAKEOVER_SECONDS_MAX = 10.0
 """After five seconds its database ends a transaction in which it was paused."""
 SHORT_PAUSE_SECONDS_MAX = 2.5

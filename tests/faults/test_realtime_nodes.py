@@ -14,7 +14,6 @@ from tests.support.redis_server import Redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.client import Api
     from tests.support.postgres_server import Postgres
@@ -33,10 +32,11 @@ class Two:
         self.api: Api = api_of(self.first)
 
 
-@pytest.fixture
-def two(postgres: Postgres, tmp_path: Path) -> Iterator[Two]:
-    """Two nodes with a Redis."""
-    with Redis() as redis, Cluster(postgres, tmp_path, 2, {"PARLOUR_REDIS": redis.url}) as nodes:
+@pytest.fixture(scope="module")
+def two(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
+    """Two nodes with a Redis, for the tests of this file."""
+    folder = tmp_path_factory.mktemp("nodes")
+    with Redis() as redis, Cluster(postgres, folder, 2, {"PARLOUR_REDIS": redis.url}) as nodes:
         found = Two(nodes, redis)
         yield found
         found.api.close()
@@ -59,12 +59,15 @@ def test_change_without_redis_is_received_later(two: Two) -> None:
     with connected(two.second, "bob") as there:
         sample.subscribe(there)
         two.redis.kill()
-        for number in range(5):
-            began = time.monotonic()
-            sample.add_message(str(number))
-            received = there.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
-            assert received["event"]["item_data"]["text"] == str(number)
-            assert time.monotonic() - began < LATE_SECONDS_MAX
+        try:
+            for number in range(5):
+                began = time.monotonic()
+                sample.add_message(str(number))
+                received = there.next_event("list_item_added", seconds=LATE_SECONDS_MAX)
+                assert received["event"]["item_data"]["text"] == str(number)
+                assert time.monotonic() - began < LATE_SECONDS_MAX
+        finally:
+            two.redis.start()
 
 
 def test_typing_is_published_on_every_node_except_to_its_sender(two: Two) -> None:

@@ -177,6 +177,13 @@ def are_hinted(late: list[float]) -> bool:
     return sorted(late)[len(late) * 3 // 4] < HINTED_SECONDS_MAX
 
 
+def wait_for_hints(pair: Pair) -> None:
+    """Wait until hints arrive again after a fault."""
+    deadline = time.monotonic() + 3 * LATE_SECONDS_MAX
+    while not are_hinted(pair.add_messages()[1]):
+        assert time.monotonic() < deadline, "no hints are received again"
+
+
 def test_hint_is_faster_than_the_next_poll(pair: Pair) -> None:
     _, late = pair.add_messages()
     assert are_hinted(late)
@@ -199,8 +206,7 @@ def test_without_redis_requests_succeed_and_nothing_is_lost(
                 assert max(late) < LATE_SECONDS_MAX
         finally:
             undo()
-        time.sleep(LATE_SECONDS_MAX)
-        assert are_hinted(pair.add_messages()[1])
+        wait_for_hints(pair)
         if p99(during) <= max(P99_RATIO_MAX * p99(usual), NOISE_SECONDS):
             return
     raise AssertionError((p99(usual), p99(during)))
@@ -226,8 +232,7 @@ def test_long_outage_of_redis_loses_nothing(pair: Pair, broken: Broken, fault: s
                 later += late
         finally:
             undo()
-        time.sleep(LATE_SECONDS_MAX)
-        assert are_hinted(pair.add_messages()[1])
+        wait_for_hints(pair)
         if p99(during) <= P99_RATIO_MAX * p99(usual):
             break
     figures = f"p99 {p99(during) * 1000:.1f} ms, else {p99(usual) * 1000:.1f} ms"
@@ -239,6 +244,4 @@ def test_long_outage_of_redis_loses_nothing(pair: Pair, broken: Broken, fault: s
 def test_stalled_connection_is_replaced_though_redis_is_up(pair: Pair, broken: Broken) -> None:
     broken.wire.black_hole()
     broken.wire.heal()  # New connections work; existing ones stay stalled.
-    deadline = time.monotonic() + 3 * LATE_SECONDS_MAX
-    while not are_hinted(pair.add_messages()[1]):
-        assert time.monotonic() < deadline, "hints are not received_at again"
+    wait_for_hints(pair)

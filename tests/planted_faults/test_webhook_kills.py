@@ -51,7 +51,7 @@ def test_each_kind_of_fault_is_reported(lines: list[Line], expected: str) -> Non
 def test_planted_fault_is_reported(
     tmp_path: Path, launcher: str, points: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.crash.webhook_kill_run.COMPLETE_SECONDS_MAX", 6.0)
+    monkeypatch.setattr("tests.crash.webhook_kill_run.COMPLETE_SECONDS_MAX", 2.0)
     server = Server(tmp_path / "data", program=[str(HERE / launcher)])
     outcome = Run(server, tmp_path, seed=1).crash_at(points, 30)
     assert any("lost" in each for each in outcome.found), outcome.report()

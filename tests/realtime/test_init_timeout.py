@@ -17,6 +17,8 @@ from tests.support.twilsock_client import Frame, Socket, init_header, make_token
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+pytestmark = pytest.mark.embedded  # The init does not depend on the database.
+
 LAUNCHER = str(Path(__file__).with_name("launch_with_short_init.py"))
 INIT_SECONDS = 2.0
 PAUSE_SECONDS = 0.1

@@ -303,7 +303,7 @@ def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
     run_scenario(tmp_path / "cap.sqlite3", scenario)
 
 
-SEEDS = int(os.environ.get("PARLOUR_SEEDS", "60"))
+SEEDS = int(os.environ.get("PARLOUR_SEEDS", "25"))
 TIMED_OUT = EgressFailed("timeout", 50076)
 # Lower than in production, so that the limits are reached in every run.
 NARROW = {

@@ -81,10 +81,11 @@ async function reachability(place, checks) {
   await place.post("/Configuration", { ReachabilityEnabled: true });
   const [alice, bob] = [await place.open("alice"), await place.open("bob")];
   checks.true("enabled", alice.client.reachabilityEnabled);
-  checks.true("I am online", alice.client.user.isOnline);
+  // A connection does not wait until its user's presence is written.
+  await checks.becomes("I am online", () => alice.client.user.isOnline, true);
   checks.equal("I am not notifiable", alice.client.user.isNotifiable, false);
   const seen = await alice.client.getUser("bob");
-  checks.true("the other is online", seen.isOnline);
+  await checks.becomes("the other is online", () => seen.isOnline, true);
   checks.true("REST says so", (await place.get("/Users/bob")).is_online);
   // The SDK subscribes what it opened a moment later.
   await sleep(300);
