@@ -1,8 +1,7 @@
 """The parameters of webhook requests, for every pre-action and post-action event.
 
-One table for each kind of record maps parameters to members of the payload, with the format and
-the phases in which the parameter is present. A parameter without a value is omitted, never sent
-empty. Names and presence: docs/reference/quirks.md#webhook-parameters.
+The representation of each resource lists the parameters of its records: ``WEBHOOK_PARAMETERS``.
+Here are those that every request has, and the table of each event.
 
 Payloads are decoded without a schema: an event of an older version may lack a member, and then the
 parameter is omitted.
@@ -10,17 +9,22 @@ parameter is omitted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from parlour.protocol.timestamps import format_date_ms
+from parlour.protocol.webhook_parameters import ADD, ADDED, CREATED, WebhookParameter, text
+from parlour.resources.conversations import representation as conversation_representation
 from parlour.resources.media import attachments as media_attachments
+from parlour.resources.messages import representation as message_representation
+from parlour.resources.participants import representation as participant_representation
+from parlour.resources.receipts import representation as receipt_representation
+from parlour.resources.users import representation as user_representation
 from parlour.vocabulary import event_names
 from parlour.vocabulary.origin import SDK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from parlour.store.transaction import EmittedEvent
     from parlour.vocabulary.event import Event
@@ -32,151 +36,30 @@ POST_ACTION_OF: Final = {
 assert set(POST_ACTION_OF.values()) <= set(event_names.POST_ACTION)
 
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
-
-# --- Formats. An empty text omits the parameter. ------------------------------------------
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _date(value: Any) -> str:
-    return "" if value is None else format_date_ms(value)
-
-
-def _boolean(value: Any) -> str:
-    return "" if value is None else ("true" if value else "false")
-
-
-def _binding_type(value: Any) -> str:
-    return value or "chat"
 
 
 def _addresses(value: Any) -> str:
     """Return one address, or the addresses of a group message, separated by commas."""
-    return ",".join(value) if isinstance(value, list) else _text(value)
+    return ",".join(value) if isinstance(value, list) else text(value)
 
 
-def _media(value: Any) -> str:
-    """Return the attachments of a message as JSON, from their stored JSON."""
-    shown = media_attachments.represent_attachments(value or None, media_attachments.WEBHOOKS)
-    written: bytes = _encode(shown)
-    return written.decode() if shown else ""
-
-
-# --- Tables -------------------------------------------------------------------------------
-
-# A phase is the end of an event's name. "Add", "Update" and "Remove" are before the action,
-# "Added", "Updated" and "Removed" after it. Before a creation ("Add") there is no SID and no date.
-_EVERY: Final = frozenset("Add Added Update Updated Remove Removed".split())
-_KEPT: Final = _EVERY - {"Add"}
-_CHANGED: Final = _KEPT - {"Added"}
-_REMOVED: Final = frozenset({"Removed"})
-_CREATED: Final = frozenset({"Add", "Added"})
-
-
-class _Parameter(NamedTuple):
-    """One parameter: its name, the member of the payload, its format and its phases."""
-
-    name: str
-    member: str
-    write: Callable[[Any], str] = _text
-    phases: frozenset[str] = _EVERY
-
-
-_DATES: Final = (
-    _Parameter("DateCreated", "date_created", _date, _KEPT),
-    _Parameter("DateUpdated", "date_updated", _date, _CHANGED),
-    _Parameter("DateRemoved", "date_removed", _date, _REMOVED),
-)
-_MESSAGE: Final = (
-    *_DATES,
-    _Parameter("ConversationSid", "conversation_sid"),
-    _Parameter("MessageSid", "sid", phases=_KEPT),
-    _Parameter("Index", "message_index", phases=_KEPT),
-    _Parameter("MessagingServiceSid", "messaging_service_sid", phases=frozenset({"Added"})),
-    _Parameter("Author", "author"),
-    _Parameter("ParticipantSid", "participant_sid"),
-    _Parameter("Body", "body"),
-    _Parameter("Subject", "subject"),
-    _Parameter("ContentSid", "content_sid"),
-    _Parameter("Attributes", "attributes"),
-    _Parameter("Media", "media", _media),
-)
-_CONVERSATION: Final = (
-    _Parameter("DateCreated", "date_created", _date, _KEPT),
-    _Parameter("DateUpdated", "date_updated", _date, _KEPT),
-    _Parameter("DateRemoved", "date_removed", _date, _REMOVED),
-    _Parameter("ConversationSid", "sid", phases=_KEPT),
-    _Parameter("FriendlyName", "friendly_name"),
-    _Parameter("UniqueName", "unique_name"),
-    _Parameter("Attributes", "attributes"),
-    _Parameter("MessagingServiceSid", "messaging_service_sid"),
-    _Parameter("State", "state"),
-)
 # The inbound message that created a conversation: payload member ``inbound``.
 _INBOUND: Final = (
-    _Parameter("MessagingBinding.ProxyAddress", "proxy_address", _text, _CREATED),
-    _Parameter("MessagingBinding.Address", "address", _addresses, _CREATED),
-    _Parameter("MessagingBinding.ProjectedAddress", "projected_address", _text, _CREATED),
-    _Parameter("MessagingBinding.AuthorAddress", "author_address", _text, _CREATED),
-    _Parameter("MessageBody", "body", phases=frozenset({"Add"})),
-    _Parameter("Media", "media", _media, frozenset({"Add"})),
-    _Parameter("ChannelMetadata", "channel_metadata", phases=frozenset({"Added"})),
-)
-_PARTICIPANT: Final = (
-    *_DATES,
-    _Parameter("ConversationSid", "conversation_sid"),
-    _Parameter("ParticipantSid", "sid", phases=_KEPT),
-    _Parameter("Identity", "identity"),
-    _Parameter("RoleSid", "role_sid"),
-    _Parameter("Attributes", "attributes"),
-    _Parameter("MessagingBinding.ProxyAddress", "proxy_address"),
-    _Parameter("MessagingBinding.Address", "address"),
-    _Parameter("MessagingBinding.ProjectedAddress", "projected_address"),
-    _Parameter("MessagingBinding.Type", "binding_type", _binding_type),
-    _Parameter("MessagingBinding.Level", "binding_level"),
-    _Parameter("MessagingBinding.Name", "binding_name"),
-    _Parameter("LastReadMessageIndex", "last_read_message_index", phases=frozenset({"Updated"})),
-)
-_USER: Final = (
-    _Parameter("DateCreated", "date_created", _date, frozenset({"Added", "Updated"})),
-    _Parameter("DateUpdated", "date_updated", _date, frozenset({"Update", "Updated"})),
-    _Parameter("UserSid", "sid"),
-    _Parameter("Identity", "identity"),
-    _Parameter("RoleSid", "role_sid"),
-    _Parameter("Attributes", "attributes"),
-    _Parameter("FriendlyName", "friendly_name"),
-    _Parameter("isOnline", "is_online", _boolean, frozenset({"Updated"})),
-    _Parameter("isNotifiable", "is_notifiable", _boolean, frozenset({"Updated"})),
-)
-_STATE: Final = (
-    _Parameter("ConversationSid", "sid"),
-    _Parameter("MessagingServiceSid", "messaging_service_sid"),
-    _Parameter("StateUpdated", "date_ms", _date),
-    _Parameter("StateFrom", "state_from"),
-    _Parameter("StateTo", "state"),
-    _Parameter("Reason", "reason"),
-)
-_RECEIPT: Final = (
-    _Parameter("ConversationSid", "conversation_sid"),
-    _Parameter("MessageSid", "message_sid"),
-    _Parameter("ParticipantSid", "participant_sid"),
-    _Parameter("DeliveryReceiptSid", "sid"),
-    _Parameter("ChannelMessageSid", "channel_message_sid"),
-    _Parameter("Status", "status"),
-    _Parameter("ErrorCode", "error_code", lambda code: _text(code or None)),
-    _Parameter("DateCreated", "date_created", _date),
-    _Parameter("DateUpdated", "date_updated", _date),
+    WebhookParameter("MessagingBinding.ProxyAddress", "proxy_address", text, CREATED),
+    WebhookParameter("MessagingBinding.Address", "address", _addresses, CREATED),
+    WebhookParameter("MessagingBinding.ProjectedAddress", "projected_address", text, CREATED),
+    WebhookParameter("MessagingBinding.AuthorAddress", "author_address", text, CREATED),
+    WebhookParameter("MessageBody", "body", phases=ADD),
+    WebhookParameter("Media", "media", media_attachments.webhook_text, ADD),
+    WebhookParameter("ChannelMetadata", "channel_metadata", phases=ADDED),
 )
 _TABLES: Final = {
-    "Message": ("message", _MESSAGE),
-    "Conversation": ("conversation", _CONVERSATION),
-    "Participant": ("participant", _PARTICIPANT),
-    "User": ("user", _USER),
-    "ConversationState": ("conversation", _STATE),
-    "Delivery": ("receipt", _RECEIPT),
+    "Message": ("message", message_representation.WEBHOOK_PARAMETERS),
+    "Conversation": ("conversation", conversation_representation.WEBHOOK_PARAMETERS),
+    "Participant": ("participant", participant_representation.WEBHOOK_PARAMETERS),
+    "User": ("user", user_representation.WEBHOOK_PARAMETERS),
+    "ConversationState": ("conversation", conversation_representation.WEBHOOK_STATE_PARAMETERS),
+    "Delivery": ("receipt", receipt_representation.WEBHOOK_PARAMETERS),
 }
 
 
@@ -263,7 +146,7 @@ def _source(source: str, client_identity: str | None) -> dict[str, str]:
 
 
 def _written(
-    table: tuple[_Parameter, ...], record: Mapping[str, Any], phase: str
+    table: tuple[WebhookParameter, ...], record: Mapping[str, Any], phase: str
 ) -> dict[str, str]:
     return {
         each.name: text

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from parlour.protocol.timestamps import format_date, format_date_ms
+from parlour.protocol.webhook_parameters import EXISTING, REMOVED, WebhookParameter, date_text
 from parlour.vocabulary import client_urls
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.conversations.store import Conversation
+
+# The members of webhook requests; delivery/parameters.py adds those that every request has.
+WEBHOOK_PARAMETERS: Final = (
+    WebhookParameter("DateCreated", "date_created", date_text, EXISTING),
+    WebhookParameter("DateUpdated", "date_updated", date_text, EXISTING),
+    WebhookParameter("DateRemoved", "date_removed", date_text, REMOVED),
+    WebhookParameter("ConversationSid", "sid", phases=EXISTING),
+    WebhookParameter("FriendlyName", "friendly_name"),
+    WebhookParameter("UniqueName", "unique_name"),
+    WebhookParameter("Attributes", "attributes"),
+    WebhookParameter("MessagingServiceSid", "messaging_service_sid"),
+    WebhookParameter("State", "state"),
+)
+
+WEBHOOK_STATE_PARAMETERS: Final = (
+    WebhookParameter("ConversationSid", "sid"),
+    WebhookParameter("MessagingServiceSid", "messaging_service_sid"),
+    WebhookParameter("StateUpdated", "date_ms", date_text),
+    WebhookParameter("StateFrom", "state_from"),
+    WebhookParameter("StateTo", "state"),
+    WebhookParameter("Reason", "reason"),
+)
 
 
 class ConversationFields(Protocol):

@@ -86,6 +86,12 @@ def represent_attachments(media_json: str | None, form: AttachmentView) -> list[
     ]
 
 
+def webhook_text(media_json: str | None) -> str:
+    """Return the media of a message as JSON for webhooks; empty if it has none."""
+    shown = represent_attachments(media_json or None, WEBHOOKS)
+    return _encode(shown).decode() if shown else ""
+
+
 def user_attachments_json(media_json: str | None) -> str | None:
     """Return the snapshots of the files that users attached, as JSON; None if there are none."""
     if media_json is None:

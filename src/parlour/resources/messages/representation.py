@@ -7,12 +7,29 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from parlour.protocol.timestamps import format_date, format_date_ms
+from parlour.protocol.webhook_parameters import ADDED, DATES, EXISTING, WebhookParameter
 from parlour.resources.media import attachments as media_attachments
 from parlour.vocabulary import client_urls
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.messages.store import Message, ReceiptCounts
+
+# The members of webhook requests; delivery/parameters.py adds those that every request has.
+WEBHOOK_PARAMETERS: Final = (
+    *DATES,
+    WebhookParameter("ConversationSid", "conversation_sid"),
+    WebhookParameter("MessageSid", "sid", phases=EXISTING),
+    WebhookParameter("Index", "message_index", phases=EXISTING),
+    WebhookParameter("MessagingServiceSid", "messaging_service_sid", phases=ADDED),
+    WebhookParameter("Author", "author"),
+    WebhookParameter("ParticipantSid", "participant_sid"),
+    WebhookParameter("Body", "body"),
+    WebhookParameter("Subject", "subject"),
+    WebhookParameter("ContentSid", "content_sid"),
+    WebhookParameter("Attributes", "attributes"),
+    WebhookParameter("Media", "media", media_attachments.webhook_text),
+)
 
 ALL: Final = "all"
 SOME: Final = "some"

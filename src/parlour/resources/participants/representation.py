@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from parlour.protocol.timestamps import format_date, format_date_ms
+from parlour.protocol.webhook_parameters import DATES, EXISTING, UPDATED, WebhookParameter
 from parlour.vocabulary import client_urls
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.participants.store import Participant
+
+
+def _binding_type(value: str | None) -> str:
+    return value or "chat"
+
+
+# The members of webhook requests; delivery/parameters.py adds those that every request has.
+WEBHOOK_PARAMETERS: Final = (
+    *DATES,
+    WebhookParameter("ConversationSid", "conversation_sid"),
+    WebhookParameter("ParticipantSid", "sid", phases=EXISTING),
+    WebhookParameter("Identity", "identity"),
+    WebhookParameter("RoleSid", "role_sid"),
+    WebhookParameter("Attributes", "attributes"),
+    WebhookParameter("MessagingBinding.ProxyAddress", "proxy_address"),
+    WebhookParameter("MessagingBinding.Address", "address"),
+    WebhookParameter("MessagingBinding.ProjectedAddress", "projected_address"),
+    WebhookParameter("MessagingBinding.Type", "binding_type", _binding_type),
+    WebhookParameter("MessagingBinding.Level", "binding_level"),
+    WebhookParameter("MessagingBinding.Name", "binding_name"),
+    WebhookParameter("LastReadMessageIndex", "last_read_message_index", phases=UPDATED),
+)
 
 
 class ParticipantResource(msgspec.Struct, frozen=True, gc=False):

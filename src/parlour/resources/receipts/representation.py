@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parlour.protocol.timestamps import format_date, format_date_ms
+from parlour.protocol.webhook_parameters import WebhookParameter, date_text
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.messages.receipt_store import Receipt
     from parlour.resources.receipts.recipients import MessageRecipients
+
+
+def _error_code(value: int | None) -> str:
+    return str(value) if value else ""
+
+
+# The members of webhook requests; delivery/parameters.py adds those that every request has.
+WEBHOOK_PARAMETERS: Final = (
+    WebhookParameter("ConversationSid", "conversation_sid"),
+    WebhookParameter("MessageSid", "message_sid"),
+    WebhookParameter("ParticipantSid", "participant_sid"),
+    WebhookParameter("DeliveryReceiptSid", "sid"),
+    WebhookParameter("ChannelMessageSid", "channel_message_sid"),
+    WebhookParameter("Status", "status"),
+    WebhookParameter("ErrorCode", "error_code", _error_code),
+    WebhookParameter("DateCreated", "date_created", date_text),
+    WebhookParameter("DateUpdated", "date_updated", date_text),
+)
 
 
 def resource(receipt: Receipt, view: View) -> dict[str, Any]:

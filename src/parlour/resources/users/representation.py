@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from parlour.protocol.timestamps import format_date, format_date_ms
+from parlour.protocol.webhook_parameters import (
+    ADDED,
+    UPDATE,
+    UPDATED,
+    WebhookParameter,
+    boolean_text,
+    date_text,
+)
 from parlour.vocabulary import client_urls
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.users.store import User
+
+# The members of webhook requests; delivery/parameters.py adds those that every request has.
+WEBHOOK_PARAMETERS: Final = (
+    WebhookParameter("DateCreated", "date_created", date_text, ADDED | UPDATED),
+    WebhookParameter("DateUpdated", "date_updated", date_text, UPDATE | UPDATED),
+    WebhookParameter("UserSid", "sid"),
+    WebhookParameter("Identity", "identity"),
+    WebhookParameter("RoleSid", "role_sid"),
+    WebhookParameter("Attributes", "attributes"),
+    WebhookParameter("FriendlyName", "friendly_name"),
+    WebhookParameter("isOnline", "is_online", boolean_text, UPDATED),
+    WebhookParameter("isNotifiable", "is_notifiable", boolean_text, UPDATED),
+)
 
 
 def _claim(value: int | None, view: View) -> bool | None:
