@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from redis import asyncio as redis
 from redis.exceptions import RedisError
 
 from parlour.vocabulary import limits
+from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-log = structlog.get_logger()
 
 CHANNEL: Final = "parlour:commits"
 TYPING_CHANNEL: Final = "parlour:typing"
@@ -86,19 +83,18 @@ class Hints:
         )
 
     async def _run_publisher(self) -> None:
-        client = self._client()
         while True:  # Ends when it is cancelled.
+            with failures_logged("hint_publish_failed", *_BROKEN):
+                async with self._client() as client:
+                    await self._publish_commits(client)
+            await asyncio.sleep(_SECONDS)
+
+    async def _publish_commits(self, client: redis.Redis) -> None:
+        while True:  # Ends with an error.
             await self._publish_wanted.wait()
             self._publish_wanted.clear()
-            try:
-                async with asyncio.timeout(_SECONDS):
-                    await self._publish(client)
-            except _BROKEN as error:
-                log.warning("hint_publish_failed", error=repr(error))
-                with suppress(*_BROKEN):
-                    await client.aclose()
-                client = self._client()
-                await asyncio.sleep(_SECONDS)
+            async with asyncio.timeout(_SECONDS):
+                await self._publish(client)
             # Commits come in bursts: one hint is enough for all that follow at once.
             await asyncio.sleep(limits.HINT_PAUSE_MS / 1000)
 
@@ -114,14 +110,12 @@ class Hints:
 
     async def _run_subscriber(self) -> None:
         while True:  # Ends when it is cancelled.
-            try:
+            with failures_logged("hint_subscription_failed", *_BROKEN):
                 async with self._client() as client, client.pubsub() as pubsub:
                     await pubsub.subscribe(CHANNEL, TYPING_CHANNEL)
                     self._wake()  # Hints published in the meantime were missed.
                     await self._receive(pubsub)
-            except _BROKEN as error:
-                log.warning("hint_subscription_failed", error=repr(error))
-                await asyncio.sleep(_SECONDS)
+            await asyncio.sleep(_SECONDS)
 
     async def _receive(self, pubsub: redis.client.PubSub) -> None:
         is_pinged = False

@@ -12,6 +12,7 @@ from parlour.resources.service_configuration import store as service_configurati
 from parlour.resources.users import presence as user_presence
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
+from parlour.vocabulary.failure_log import failures_logged
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Presence:
         self._due: dict[UserKey, None] = {}
         self._recording: asyncio.Task[None] | None = None
         self._renewal: asyncio.Task[None] | None = None
+        self._renewed_ms = 0.0
 
     async def start(self) -> None:
         """Register this node; on a shared engine start its heartbeat.
@@ -59,6 +61,7 @@ class Presence:
             lambda tx: user_presence.renew_node(tx, self._node, is_only=is_only)
         )
         if not is_only:
+            self._renewed_ms = self._clock.monotonic_ms()
             self._renewal = asyncio.create_task(self._renew())
 
     def changed(self, key: UserKey) -> None:
@@ -102,23 +105,20 @@ class Presence:
             log.exception("presence_update_failed")
 
     async def _renew(self) -> None:
-        renewed_ms = self._clock.monotonic_ms()
         while True:  # Until it is cancelled.
             # A quarter of the TTL, in seconds: a single failed renewal has no effect.
             await asyncio.sleep(limits.NODE_MS / 4000)
-            try:
-                await self._store.write(
-                    lambda tx: user_presence.renew_node(tx, self._node, is_only=False)
-                )
-            except (Busy, Unavailable):
-                log.warning("node_renewal_failed")
-                continue
-            now = self._clock.monotonic_ms()
-            if now - renewed_ms > limits.NODE_MS:
-                # Other nodes have considered this node dead, and cleared its users.
-                for key in self._hub.users():
-                    self.changed(key)
-            renewed_ms = now
+            with failures_logged("node_renewal_failed", Busy, Unavailable):
+                await self._renew_node()
+
+    async def _renew_node(self) -> None:
+        await self._store.write(lambda tx: user_presence.renew_node(tx, self._node, is_only=False))
+        now = self._clock.monotonic_ms()
+        if now - self._renewed_ms > limits.NODE_MS:
+            # Other nodes have considered this node dead, and cleared its users.
+            for key in self._hub.users():
+                self.changed(key)
+        self._renewed_ms = now
 
     async def stop(self) -> None:
         """Stop the heartbeat and wait for pending writes. All users have disconnected by now."""

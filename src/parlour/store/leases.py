@@ -17,6 +17,7 @@ import structlog
 
 from parlour.store.transaction import ALL_ACCOUNTS, Busy, Unavailable
 from parlour.vocabulary import limits
+from parlour.vocabulary.failure_log import failures_logged
 from parlour.vocabulary.origin import SILENT, Origin
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ class SharedLease:
     async def _renew(self) -> None:
         while True:  # Ends when it is cancelled.
             await asyncio.sleep(_RENEWAL_MS / 1000)
-            await self._acquire_or_renew()
+            with failures_logged("lease_renewal_failed", lease=self._name):
+                await self._acquire_or_renew()
 
     async def _acquire_or_renew(self) -> None:
         # Taken before the request: the database counts the TTL from a later moment.

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from parlour.store import leases
 from parlour.store.leases import LeaseLost, LocalLease, SharedLease, lease_factory
@@ -312,5 +313,23 @@ def test_stop_without_a_term_releases_nothing() -> None:
         await processes.one.start()
         await processes.one.stop()
         assert processes.table.owner == "two"
+
+    play(scenario)
+
+
+@pytest.mark.usefixtures("_frequent_renewals")
+def test_renewal_continues_after_an_unexpected_error_and_logs_it() -> None:
+    async def scenario(processes: Processes) -> None:
+        await processes.one.start()
+        store = processes.stores[0]
+        store.failure = RuntimeError("bug")
+        with capture_logs() as logged:
+            await until(lambda: bool(logged))
+            store.failure = None
+            writes = store.writes
+            await until(lambda: store.writes > writes)
+        assert {(each["event"], each["log_level"], each["lease"]) for each in logged} == {
+            ("lease_renewal_failed", "error", "webhooks")
+        }
 
     play(scenario)
