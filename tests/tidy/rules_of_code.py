@@ -119,6 +119,18 @@ def _is_kept(raised: ast.expr | None) -> bool:
     return isinstance(raised, ast.Subscript)
 
 
+def abstract_hooks(sources: Sources) -> Iterator[Finding]:
+    """A hook of subclasses is an abstract method, so that mypy finds a missing override."""
+    for source in sources:
+        if not source.path.startswith("src/"):
+            continue
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Raise) and node.exc is not None:
+                raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+                if dotted(raised) == "NotImplementedError":
+                    yield source.found(node, "NotImplementedError instead of @abstractmethod")
+
+
 def short(sources: Sources) -> Iterator[Finding]:
     """Files and functions stay below their maximum length."""
     for source in sources:
@@ -211,6 +223,19 @@ RULES = (
             {"a.py": "raise FULL[status]"},
             {"a.py": "raise FULL"},
             {"a.py": "raise errors.FULL"},
+        ),
+    ),
+    Rule(
+        "abstract-hooks",
+        abstract_hooks,
+        valid=(
+            {"src/a.py": "class A(ABC):\n    @abstractmethod\n    def f(self): ..."},
+            {"src/a.py": "def f(): raise ValueError\ndef g():\n    raise"},
+            {"tests/a.py": "def f(): raise NotImplementedError"},
+        ),
+        invalid=(
+            {"src/a.py": "def f(): raise NotImplementedError"},
+            {"src/a.py": "def f(): raise NotImplementedError('later')"},
         ),
     ),
     Rule(

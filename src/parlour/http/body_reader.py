@@ -5,6 +5,7 @@ A request with a cached login has no task while its body is buffered.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.connection_states import ACTIVE, CLOSED, HEAD
@@ -93,9 +94,9 @@ class BodyReader(FlowControl):
             else scratch
         )
 
+    @abstractmethod
     def _start(self, request: Request, account_sid: str) -> None:
         """Pass a request to the scheduler."""
-        raise NotImplementedError
 
     def _buffer_body(self, request: Request) -> None:
         """Buffer the body of a request, then start the request."""

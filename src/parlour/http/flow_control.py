@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.connection_states import CLOSED, DRAIN, IDLE, LINGER
@@ -42,10 +43,10 @@ _NOTHING: Final = memoryview(b"")
 #
 # Progress is any byte that the kernel took since the last check, so a slow client is not aborted,
 # and a stalled one is.
-class FlowControl(asyncio.BufferedProtocol):
+class FlowControl(ABC, asyncio.BufferedProtocol):
     """The part of a connection that owns its transport, timeouts and buffer reservation.
 
-    The parent class has no state; asyncio calls ``get_buffer`` and ``buffer_updated`` for reads.
+    The asyncio class has no state; asyncio calls ``get_buffer`` and ``buffer_updated`` for reads.
     """
 
     __slots__ = (
@@ -129,9 +130,9 @@ class FlowControl(asyncio.BufferedProtocol):
         else:
             self.abort()
 
+    @abstractmethod
     def _expire(self) -> None:
         """End the state whose deadline has passed."""
-        raise NotImplementedError
 
     # --- Reading --------------------------------------------------------------------------------
 
@@ -265,13 +266,13 @@ class FlowControl(asyncio.BufferedProtocol):
         if reservation is not None and not reservation.assign(account_sid, identity):
             raise ApiError(20503, headers=RETRY_AFTER)
 
+    @abstractmethod
     def _authenticated(self) -> None:
         """Record that a request of this connection was authenticated."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _buffered_bytes(self) -> int:
         """Return the buffered bytes, except for the response."""
-        raise NotImplementedError
 
     def _reserve(self) -> bool:
         """Resize the reservation to the buffered bytes; return False if the pool is full."""

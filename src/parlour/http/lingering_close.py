@@ -8,6 +8,7 @@ So data of the client is discarded for some time (LINGER, nginx' ``lingering_clo
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from parlour.http.body_reader import BodyReader
@@ -28,9 +29,9 @@ class LingeringClose(BodyReader):
         super().__init__(shared)
         self._discarded_bytes = 0
 
+    @abstractmethod
     def _next_request(self) -> None:
         """Expect the next request."""
-        raise NotImplementedError
 
     def _drain(self) -> None:
         """Discard the rest of the body, then continue with the next request."""

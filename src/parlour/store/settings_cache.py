@@ -9,6 +9,7 @@ PostgreSQL other nodes do, so there a cache lives as long as one transaction.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from parlour.vocabulary import limits
@@ -52,14 +53,14 @@ class SettingsCache:
             self.rows[key] = row
 
 
-class CachedSettings:
+class CachedSettings(ABC):
     """The reading of settings through a cache, for transactions of both engines."""
 
     _settings_cache: SettingsCache
 
+    @abstractmethod
     async def one(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row, or None."""
-        raise NotImplementedError
 
     async def one_cached(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row of settings, or None; from the cache if it is there."""

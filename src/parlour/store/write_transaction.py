@@ -7,6 +7,7 @@ rolled back is a gap, which readers on PostgreSQL have to wait for (``postgres/e
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -47,7 +48,7 @@ class SequenceGenerator:
         return self._last
 
 
-class WriteTransactionBase:
+class WriteTransactionBase(ABC):
     """The part of a write transaction that does not depend on the engine.
 
     A subclass calls ``_begin_action`` before each action and implements ``_append_event``.
@@ -118,9 +119,9 @@ class WriteTransactionBase:
         )
         await self._append_event(values)
 
+    @abstractmethod
     async def _append_event(self, values: tuple[object, ...]) -> None:
         """Run APPEND_EVENT with these values, now or before the commit."""
-        raise NotImplementedError
 
     def next_sequence(self) -> int:
         """Return the next number in the order of creation."""
