@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 RESOURCES = "src/parlour/resources/"
 _WRITERS = {"inserter", "updater", "changes_updater", "saver", "deleter"}
 """The methods of ``store/table.py`` whose functions write rows."""
+_EMITTERS = {"change_emitter", "settings_saver"}
+"""The functions of ``resources/changes.py`` whose functions emit an event."""
 
 
 def no_await_outside_tx(sources: Sources) -> Iterator[Finding]:
@@ -74,8 +76,10 @@ class _Calls:
             for node in source.tree.body:
                 if isinstance(node, AnyFunction):
                     self.functions[f"{source.module}.{node.name}"] = _Function(source, node)
-                elif (name := _derived_write(node)) is not None:
+                elif (name := _derived(node, _WRITERS)) is not None:
                     self.functions[f"{source.module}.{name}"] = _Function(source, node, runs=True)
+                elif (name := _derived(node, _EMITTERS)) is not None:
+                    self.functions[f"{source.module}.{name}"] = _Function(source, node, emits=True)
         for source in files:
             self._read(source)
         for name, function in self.functions.items():
@@ -123,12 +127,12 @@ class _Calls:
         return bool(callers) and all(self.is_reported(each, seen) for each in callers)
 
 
-def _derived_write(node: ast.stmt) -> str | None:
-    """Return the name of a function that a store takes from its table and that writes rows."""
+def _derived(node: ast.stmt, makers: set[str]) -> str | None:
+    """Return the name of a function that a file takes from one of these makers of functions."""
     if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
         return None
     _, _, method = dotted(node.value.func).rpartition(".")
-    return dotted(node.targets[0]) if method in _WRITERS else None
+    return dotted(node.targets[0]) if method in makers else None
 
 
 def _imported(source: Source) -> dict[str, str]:
@@ -195,10 +199,20 @@ RULES = (
                 _ACTIONS: f"{_IMPORT}async def _save(tx): await store.add(tx)\n"
                 "async def create(tx):\n  await _save(tx)\n  await tx.emit()"
             },
+            _ROLES
+            | {
+                _ACTIONS: f"{_IMPORT}_emit = change_emitter(Role, EVENT)\n"
+                "async def create(tx):\n  await store.add(tx)\n  await _emit(tx)"
+            },
             _ROLES | {_ACTIONS: "async def fetch(tx): return await store.find(tx)"},
         ),
         invalid=(
             _ROLES | {_ACTIONS: f"{_IMPORT}async def create(tx): await store.add(tx)"},
+            _ROLES
+            | {
+                _ACTIONS: f"{_IMPORT}_emit = change_printer(Role, EVENT)\n"
+                "async def create(tx):\n  await store.add(tx)\n  await _emit(tx)"
+            },
             {_ACTIONS: "async def delete(tx): await tx.run(DELETE)"},
             _DERIVED | {_ACTIONS: f"{_IMPORT}async def create(tx): await store.insert_role(tx)"},
             _ROLES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 
 class Unset(Enum):
@@ -18,3 +18,8 @@ class Unset(Enum):
 
 UNSET: Final = Unset.UNSET
 """The value of a parameter that was not sent; None is a distinct value."""
+
+
+def given_or(value: Any, default: Any) -> Any:
+    """Return a parameter, or the default if it is unset."""
+    return default if value is UNSET else value

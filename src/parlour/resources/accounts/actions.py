@@ -43,7 +43,7 @@ async def create_login(
         date_updated=tx.now,
         sequence=tx.next_sequence(),
     )
-    await account_store.insert_login(tx, login)
+    await account_store.insert_login(tx, scope, login)
     return login
 
 

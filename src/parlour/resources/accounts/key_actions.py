@@ -15,7 +15,7 @@ from parlour.resources.accounts import store as account_store
 from parlour.resources.accounts.actions import create_login, emit_key_changed
 from parlour.resources.in_path import in_path
 from parlour.vocabulary import sids
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated
 from parlour.vocabulary.unset import Unset
 
 if TYPE_CHECKING:
@@ -99,12 +99,10 @@ async def update_key(tx: Transaction, call: Call[ChangeKey]) -> Login:
     name = call.parameters.friendly_name
     if isinstance(name, Unset):
         return before
-    after = msgspec.structs.replace(
+    after = updated(
         before,
+        tx.now,
         friendly_name=name,
-        date_updated=updated_at(
-            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
-        ),
     )
     await account_store.update_login_row(tx, call.scope, after)
     await emit_key_changed(tx, call.scope, after)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, update, values_of, window
+from parlour.store.statements import insert, statement, values_of, window
+from parlour.store.table import Table
 from parlour.store.windows import read_window
 
 if TYPE_CHECKING:
@@ -68,7 +69,11 @@ UPDATE account
        date_updated = CASE WHEN date_updated > $3 THEN date_updated ELSE $3 END
  WHERE sid = $1
 """
-INSERT_LOGIN = insert("login", Login)
+TABLE = Table("login", Login, key=("account_sid", "name"))
+insert_login = TABLE.inserter()
+update_login_row = TABLE.updater(key=("name", "ordinal", "account_sid"))
+delete_login_rows = TABLE.deleter()
+"""Revokes a login."""
 # tidy: account-in-sql - the query returns the account
 FETCH_LOGIN_SECRETS = """
 SELECT login.account_sid, login.secret_digest, login.secret_sealed, account.status
@@ -94,8 +99,6 @@ LIST_KEYS = window(
     arguments=1,
     sid="name",
 )
-UPDATE_LOGIN = update("login", Login, key=("name", "ordinal", "account_sid"))
-DELETE_LOGIN = "DELETE FROM login WHERE account_sid = $1 AND name = $2"
 DELETE_NUMBERS = "DELETE FROM account_number WHERE account_sid = $1"
 INSERT_NUMBER = "INSERT INTO account_number (account_sid, address) VALUES ($1, $2)"
 LIST_NUMBERS = """
@@ -130,11 +133,6 @@ async def update_account_status(tx: Transaction, scope: Scope, status: str) -> i
     return await tx.run(UPDATE_STATUS, scope.account_sid, status, tx.now)
 
 
-async def insert_login(tx: Transaction, login: Login) -> None:
-    """Insert a login."""
-    await tx.run(INSERT_LOGIN, *values_of(login))
-
-
 # tidy: scope-first - the account is the result
 async def find_login_secrets(tx: Transaction, name: str) -> list[LoginSecret]:
     """Return the valid secrets of a name. There is no scope: the account is the result."""
@@ -165,18 +163,6 @@ async def list_keys(tx: Transaction, scope: Scope, request: PageRequest) -> list
     """Return the account's API keys, oldest first."""
     rows = await read_window(tx, LIST_KEYS, request, scope.account_sid)
     return [Login(*row) for row in rows]
-
-
-async def update_login_row(tx: Transaction, scope: Scope, login: Login) -> None:
-    """Write every changeable column of one login."""
-    assert login.account_sid == scope.account_sid
-    count = await tx.run(UPDATE_LOGIN, *values_of(login))
-    assert count == 1, login.name
-
-
-async def delete_login_rows(tx: Transaction, scope: Scope, name: str) -> int:
-    """Revoke a login; return the number of rows."""
-    return await tx.run(DELETE_LOGIN, scope.account_sid, name)
 
 
 async def replace_account_numbers(tx: Transaction, scope: Scope, addresses: list[str]) -> None:

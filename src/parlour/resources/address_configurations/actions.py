@@ -12,9 +12,10 @@ from parlour.protocol.addresses import parse_proxy_address
 from parlour.resources.accounts import store as account_store
 from parlour.resources.address_configurations import store as address_configuration_store
 from parlour.resources.address_configurations.store import AddressConfiguration, AutoCreation
+from parlour.resources.changes import change_emitter
 from parlour.resources.in_path import in_path
 from parlour.vocabulary import event_names, limits, sids
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import Unset
 
@@ -46,6 +47,9 @@ address_configuration_in_path = in_path(
     sids.ADDRESS_CONFIGURATION,
     address_configuration_store.find_address_configuration,
     address_configuration_store.find_address_configuration_by_address,
+)
+_emit_change = change_emitter(
+    AddressConfiguration, event_names.ACCOUNT_CHANGED, "address_configuration"
 )
 
 
@@ -130,13 +134,11 @@ async def update_address_configuration(
     before = await address_configuration_in_path(tx, call)
     parameters = call.parameters
     creation = await _creation(tx, call.scope, before.creation, parameters.auto_creation())
-    after = msgspec.structs.replace(
+    after = updated(
         before,
+        tx.now,
         friendly_name=parameters.given().get("friendly_name", before.friendly_name),
         auto_creation=address_configuration_store.encode_auto_creation(creation),
-        date_updated=updated_at(
-            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
-        ),
     )
     await address_configuration_store.update_address_configuration_row(tx, call.scope, after)
     await _emit_change(tx, call.scope, after)
@@ -160,23 +162,12 @@ async def detach_service(tx: Transaction, scope: Scope, service_sid: str) -> Non
         )
         for before in found:
             creation = msgspec.structs.replace(before.creation, conversation_service_sid=None)
-            after = msgspec.structs.replace(
+            after = updated(
                 before,
+                tx.now,
                 auto_creation=address_configuration_store.encode_auto_creation(creation),
-                date_updated=updated_at(
-                    tx.now, created_ms=before.date_created, updated_ms=before.date_updated
-                ),
             )
             await address_configuration_store.update_address_configuration_row(tx, scope, after)
             await _emit_change(tx, scope, after)
         if len(found) < limits.PURGE_ROWS_MAX:
             return
-
-
-async def _emit_change(tx: Transaction, scope: Scope, configuration: AddressConfiguration) -> None:
-    await tx.emit(
-        scope,
-        event_names.ACCOUNT_CHANGED,
-        subject_sid=configuration.sid,
-        payload={"address_configuration": configuration},
-    )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.operations import scoping
+from parlour.resources.changes import settings_saver
 from parlour.resources.configuration import store as configuration_store
+from parlour.resources.configuration.store import Configuration
 from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
 
@@ -15,9 +17,16 @@ if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
     from parlour.resources.configuration.parameters import UpdateConfiguration
-    from parlour.resources.configuration.store import Configuration
     from parlour.store.transaction import Transaction
-    from parlour.vocabulary.scope import Scope
+
+
+save_configuration = settings_saver(
+    Configuration,
+    event_names.ACCOUNT_CHANGED,
+    "configuration",
+    configuration_store.update_configuration_row,
+)
+"""Writes a changed configuration and emits its event."""
 
 
 async def fetch_configuration(tx: Transaction, call: Call[NoParameters]) -> Configuration:
@@ -35,14 +44,3 @@ async def update_configuration(tx: Transaction, call: Call[UpdateConfiguration])
     after = msgspec.structs.replace(before, **change.given())
     await save_configuration(tx, call.scope, after)
     return after
-
-
-async def save_configuration(tx: Transaction, scope: Scope, configuration: Configuration) -> None:
-    """Write a changed configuration and emit its event."""
-    await configuration_store.update_configuration_row(tx, scope, configuration)
-    await tx.emit(
-        scope,
-        event_names.ACCOUNT_CHANGED,
-        subject_sid=configuration.account_sid,
-        payload={"configuration": configuration},
-    )

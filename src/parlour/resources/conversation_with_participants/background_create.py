@@ -34,7 +34,7 @@ from parlour.resources.participants import actions as participant_actions
 from parlour.resources.participants import store as participant_store
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import event_names, limits
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated
 from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
 
@@ -217,13 +217,11 @@ async def _close_failed(tx: Transaction, pending_conversation: Conversation) -> 
     if locked is None:
         return
     await participant_store.release_reservations(tx, scope, pending_conversation.sid)
-    closed = msgspec.structs.replace(
+    closed = updated(
         locked,
+        tx.now,
         state=conversation_timers.CLOSED,
         pending_participants=None,
-        date_updated=updated_at(
-            tx.now, created_ms=locked.date_created, updated_ms=locked.date_updated
-        ),
     )
     await conversation_store.update_conversation_row(tx, scope, closed)
     await conversation_timers.emit_state_changed(

@@ -17,7 +17,7 @@ from parlour.store.transaction import ConflictScope
 from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.unset import UNSET, Unset
+from parlour.vocabulary.unset import UNSET, Unset, given_or
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -93,28 +93,28 @@ async def build_conversation(
     if isinstance(change.unique_name, str):
         await _require_free_unique_name(tx, scope, change.unique_name)
     sequence = tx.next_sequence()
-    created = _given_or(change.date_created, tx.now)
+    created = given_or(change.date_created, tx.now)
     order = sequence if change.date_created is UNSET else _order(created, sequence)
     conversation = Conversation(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
         sid=tx.new_sid(sids.CONVERSATION),
         sequence=sequence,
-        messaging_service_sid=_given_or(
+        messaging_service_sid=given_or(
             change.messaging_service_sid, defaults.default_messaging_service_sid
         ),
-        friendly_name=_given_or(change.friendly_name, None),
-        unique_name=_given_or(change.unique_name, None),
-        attributes=_given_or(change.attributes, "{}"),
+        friendly_name=given_or(change.friendly_name, None),
+        unique_name=given_or(change.unique_name, None),
+        attributes=given_or(change.attributes, "{}"),
         state=state,
         date_created=created,
-        date_updated=_given_or(change.date_updated, created),
+        date_updated=given_or(change.date_updated, created),
         inactive_timer_seconds=_timer(change.timers_inactive, defaults.default_inactive_timer),
         closed_timer_seconds=_timer(change.timers_closed, defaults.default_closed_timer),
         date_inactive=None,
         date_closed=None,
-        email_address=_given_or(change.bindings_email_address, None),
-        email_name=_given_or(change.bindings_email_name, None),
+        email_address=given_or(change.bindings_email_address, None),
+        email_name=given_or(change.bindings_email_name, None),
         created_by=tx.origin.client_identity or CREATED_BY_API,
         next_message_index=0,
         removed_messages=0,
@@ -123,11 +123,6 @@ async def build_conversation(
         pending_participants=None,
     )
     return conversation_timers.with_restarted_timers(conversation, tx.now)
-
-
-def _given_or(value: Any, default: Any) -> Any:
-    """Return a parameter, or the default if it is unset."""
-    return default if value is UNSET else value
 
 
 def _order(date_ms: int, sequence: int) -> int:
@@ -163,15 +158,15 @@ async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> 
             tx, call.scope, call.page_request
         )
         return Rows(found, order="last_activity")
-    since: int = _given_or(filters.start_date, _FIRST_MS)
-    until: int = _given_or(filters.end_date, _LAST_MS)
+    since: int = given_or(filters.start_date, _FIRST_MS)
+    until: int = given_or(filters.end_date, _LAST_MS)
     if filters.start_date is not UNSET and filters.end_date is not UNSET and since >= until:
         raise ApiError(50396)
     found = await conversation_store.list_conversations_by_date(
         tx,
         call.scope,
         call.page_request,
-        state=_given_or(filters.state, None),
+        state=given_or(filters.state, None),
         since_ms=since,
         until_ms=until,
     )
@@ -203,19 +198,19 @@ async def update_conversation(tx: Transaction, call: Call[UpdateConversation]) -
 
 def _changed(before: Conversation, change: UpdateConversation, now_ms: int) -> Conversation:
     """Return the conversation after the change."""
-    created = _given_or(change.date_created, before.date_created)
+    created = given_or(change.date_created, before.date_created)
     moved = change.date_created is not UNSET
     order = _order(created, before.sequence) if moved else before.created_order
     unread = before.next_message_index == 0
     after = msgspec.structs.replace(
         before,
-        messaging_service_sid=_given_or(change.messaging_service_sid, before.messaging_service_sid),
-        friendly_name=_given_or(change.friendly_name, before.friendly_name),
-        unique_name=_given_or(change.unique_name, before.unique_name),
-        attributes=_given_or(change.attributes, before.attributes),
-        state=_given_or(change.state, before.state),
+        messaging_service_sid=given_or(change.messaging_service_sid, before.messaging_service_sid),
+        friendly_name=given_or(change.friendly_name, before.friendly_name),
+        unique_name=given_or(change.unique_name, before.unique_name),
+        attributes=given_or(change.attributes, before.attributes),
+        state=given_or(change.state, before.state),
         date_created=created,
-        date_updated=_given_or(
+        date_updated=given_or(
             change.date_updated,
             updated_at(now_ms, created_ms=created, updated_ms=before.date_updated),
         ),
@@ -223,8 +218,8 @@ def _changed(before: Conversation, change: UpdateConversation, now_ms: int) -> C
             change.timers_inactive, before.inactive_timer_seconds
         ),
         closed_timer_seconds=_changed_timer(change.timers_closed, before.closed_timer_seconds),
-        email_address=_given_or(change.bindings_email_address, before.email_address),
-        email_name=_given_or(change.bindings_email_name, before.email_name),
+        email_address=given_or(change.bindings_email_address, before.email_address),
+        email_name=given_or(change.bindings_email_name, before.email_name),
         created_order=order,
         last_activity=order if moved and unread else before.last_activity,
     )

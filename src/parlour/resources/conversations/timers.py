@@ -13,7 +13,7 @@ import msgspec
 from parlour.operations import scoping
 from parlour.resources.conversations import store as conversation_store
 from parlour.vocabulary import event_names, limits
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated, updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SYSTEM, Origin
 from parlour.vocabulary.scope import Scope
@@ -145,14 +145,12 @@ async def fire_due_timers(tx: Transaction) -> None:
             )
             continue
         closes = conversation.date_closed is not None and conversation.date_closed <= tx.now
-        after = msgspec.structs.replace(
+        after = updated(
             conversation,
+            tx.now,
             state=CLOSED if closes else INACTIVE,
             date_inactive=None,
             date_closed=None if closes else conversation.date_closed,
-            date_updated=updated_at(
-                tx.now, created_ms=conversation.date_created, updated_ms=conversation.date_updated
-            ),
         )
         await conversation_store.update_conversation_row(tx, scope, after)
         await emit_state_changed(tx, scope, after, conversation.state, BY_TIMER, SYSTEM)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
+from parlour.resources.changes import change_emitter
 from parlour.resources.credentials import store as credential_store
 from parlour.resources.credentials.store import Credential, CredentialSecrets
 from parlour.resources.in_path import in_path
 from parlour.vocabulary import event_names, sids
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -23,6 +24,9 @@ APN = "apn"
 
 
 credential_in_path = in_path(sids.CREDENTIAL, credential_store.find_credential)
+_emit_change = change_emitter(
+    Credential, event_names.ACCOUNT_CHANGED, "credential", secrets_sealed=None
+)
 
 
 async def list_credentials(tx: Transaction, call: Call[NoParameters]) -> Rows:
@@ -46,7 +50,7 @@ async def create_credential(tx: Transaction, call: Call[CreateCredential]) -> Cr
     )
     credential = _changed(blank, call, given)
     await credential_store.insert_credential(tx, call.scope, credential)
-    await _emit_change(tx, call, credential)
+    await _emit_change(tx, call.scope, credential)
     return credential
 
 
@@ -58,15 +62,9 @@ async def fetch_credential(tx: Transaction, call: Call[NoParameters]) -> Credent
 async def update_credential(tx: Transaction, call: Call[UpdateCredential]) -> Credential:
     """Update a credential; secrets that are absent are retained."""
     before = await credential_in_path(tx, call)
-    changed = _changed(before, call, call.parameters.given())
-    after = msgspec.structs.replace(
-        changed,
-        date_updated=updated_at(
-            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
-        ),
-    )
+    after = updated(_changed(before, call, call.parameters.given()), tx.now)
     await credential_store.update_credential_row(tx, call.scope, after)
-    await _emit_change(tx, call, after)
+    await _emit_change(tx, call.scope, after)
     return after
 
 
@@ -94,14 +92,4 @@ async def delete_credential(tx: Transaction, call: Call[NoParameters]) -> None:
     """Delete a credential; push bindings keep its sid."""
     credential = await credential_in_path(tx, call)
     await credential_store.delete_credential_row(tx, call.scope, credential.sid)
-    await _emit_change(tx, call, credential)
-
-
-async def _emit_change(tx: Transaction, call: Call[Any], credential: Credential) -> None:
-    shown = msgspec.structs.replace(credential, secrets_sealed=None)
-    await tx.emit(
-        call.scope,
-        event_names.ACCOUNT_CHANGED,
-        subject_sid=credential.sid,
-        payload={"credential": shown},
-    )
+    await _emit_change(tx, call.scope, credential)

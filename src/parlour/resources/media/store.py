@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.store.statements import insert, statement, values_of
+from parlour.store.statements import statement
+from parlour.store.table import Table
 from parlour.vocabulary.dates import updated_at
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Media(msgspec.Struct, frozen=True):
     date_updated: int
 
 
-INSERT = insert("media", Media)
+TABLE = Table("media", Media, key=("account_sid", "service_sid", "sid"))
+insert_media = TABLE.inserter()
 FETCH = statement(
     "SELECT {columns} FROM media WHERE account_sid = $1 AND sid = $3 AND service_sid = $2"
     " AND is_removed = 0 FOR UPDATE",
@@ -64,12 +66,6 @@ UPDATE media SET message_sid = $4, date_updated = $5
 REMOVE_OF_MESSAGE = """
 UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND message_sid = $2 AND is_removed = 0
 """
-
-
-async def insert_media(tx: Transaction, scope: Scope, medium: Media) -> None:
-    """Insert a new medium."""
-    assert medium.service_sid == scope.service_sid
-    await tx.run(INSERT, *values_of(medium))
 
 
 async def find_media(tx: Transaction, scope: Scope, sid: str) -> Media | None:

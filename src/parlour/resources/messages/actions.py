@@ -21,7 +21,7 @@ from parlour.resources.messages.store import Message
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.unset import UNSET
+from parlour.vocabulary.unset import UNSET, given_or
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -71,13 +71,13 @@ async def add_message(
 
     It activates an inactive conversation and restarts its timers.
     """
-    author = _given_or(change.author, tx.origin.client_identity or message_fan_out.SYSTEM_AUTHOR)
+    author = given_or(change.author, tx.origin.client_identity or message_fan_out.SYSTEM_AUTHOR)
     found = await message_fan_out.find_audience(tx, scope, conversation.sid, author)
     message_fan_out.require_known_group_author(found)
     content = await message_content.build_content(tx, scope, change)
     if found.recipients and len(content.body or "") > limits.MESSAGE_BODY_CHANNEL_CHARS_MAX:
         raise ApiError(50504)
-    created = _given_or(change.date_created, tx.now)
+    created = given_or(change.date_created, tx.now)
     message = Message(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
@@ -87,11 +87,11 @@ async def add_message(
         author=author,
         participant_sid=found.author_sid,
         body=content.body,
-        subject=_given_or(change.subject, None),
-        attributes=_given_or(change.attributes, "{}"),
+        subject=given_or(change.subject, None),
+        attributes=given_or(change.attributes, "{}"),
         media=media_attachments.attachments_json(content.media),
-        content_sid=_given_or(change.content_sid, None),
-        content_variables=_given_or(change.content_variables, None),
+        content_sid=given_or(change.content_sid, None),
+        content_variables=given_or(change.content_variables, None),
         source=tx.origin.source,
         last_updated_by=None,
         receipts_total=len(found.recipients),
@@ -101,7 +101,7 @@ async def add_message(
         receipts_failed=0,
         receipts_undelivered=0,
         date_created=created,
-        date_updated=_given_or(change.date_updated, created),
+        date_updated=given_or(change.date_updated, created),
     )
     await message_content.save_media(tx, scope, content, message.sid)
     await _save_new_message(tx, scope, conversation, message, found)
@@ -136,11 +136,6 @@ async def _save_new_message(
         await conversation_timers.emit_state_changed(
             tx, scope, after, conversation.state, conversation_timers.BY_EVENT
         )
-
-
-def _given_or(value: Any, default: Any) -> Any:
-    """Return a parameter, or the default if it is unset."""
-    return default if value is UNSET else value
 
 
 async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:
@@ -180,16 +175,16 @@ async def update_message(tx: Transaction, call: Call[UpdateMessage]) -> Message:
     before = await message_in_path(tx, call, conversation.sid)
     change = call.parameters
     conversation_timers.require_changeable(conversation)
-    created = _given_or(change.date_created, before.date_created)
+    created = given_or(change.date_created, before.date_created)
     updated = updated_at(tx.now, created_ms=created, updated_ms=before.date_updated)
     after = msgspec.structs.replace(
         before,
-        body=_given_or(change.body, before.body),
-        subject=_given_or(change.subject, before.subject),
-        attributes=_given_or(change.attributes, before.attributes),
+        body=given_or(change.body, before.body),
+        subject=given_or(change.subject, before.subject),
+        attributes=given_or(change.attributes, before.attributes),
         last_updated_by=tx.origin.client_identity or message_fan_out.SYSTEM_AUTHOR,
         date_created=created,
-        date_updated=_given_or(change.date_updated, updated),
+        date_updated=given_or(change.date_updated, updated),
     )
     if change.author is not UNSET:
         found = await message_fan_out.find_audience(tx, call.scope, conversation.sid, change.author)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from parlour.resources.changes import change_emitter
 from parlour.resources.push_bindings import store as push_binding_store
 from parlour.resources.push_bindings.store import PushBinding
 from parlour.resources.users import reachability as user_reachability
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from parlour.resources.push_bindings.parameters import RegisterDevice, UnregisterDevice
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
+
+
+# The address of a device is a secret of the device.
+_emit_change = change_emitter(PushBinding, event_names.SERVICE_CHANGED, "push_binding", address="")
 
 
 def _identity(call: Call[Any]) -> str:
@@ -107,13 +112,3 @@ async def remove_push_binding(tx: Transaction, scope: Scope, binding: PushBindin
     await _emit_change(tx, scope, binding)
     if not await push_binding_store.list_push_bindings_of_identity(tx, scope, binding.identity):
         await user_reachability.set_notifiable(tx, scope, binding.identity, is_notifiable=False)
-
-
-async def _emit_change(tx: Transaction, scope: Scope, binding: PushBinding) -> None:
-    """Emit the change, without the device's address."""
-    await tx.emit(
-        scope,
-        event_names.SERVICE_CHANGED,
-        subject_sid=binding.sid,
-        payload={"push_binding": msgspec.structs.replace(binding, address="")},
-    )

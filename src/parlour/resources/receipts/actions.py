@@ -14,7 +14,7 @@ from parlour.resources.messages import store as message_store
 from parlour.resources.messages.store import ReceiptCounts
 from parlour.resources.receipts import statuses as receipt_statuses
 from parlour.vocabulary import event_names, sids
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated
 from parlour.vocabulary.origin import SYSTEM
 
 if TYPE_CHECKING:
@@ -68,14 +68,12 @@ async def record_status(
     if counted is None:  # The conversation was deleted; its rows are purged later.
         return False
     message_index, counts = counted
-    after = msgspec.structs.replace(
+    after = updated(
         before,
+        tx.now,
         status=report.status,
         error_code=report.error_code,
         channel_message_sid=before.channel_message_sid or report.channel_message_sid,
-        date_updated=updated_at(
-            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
-        ),
     )
     counts = _moved(counts, before.status, report.status)
     await message_receipt_store.update_receipt_row(tx, scope, before, after)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from parlour.operations import purge
 from parlour.operations.call import Rows
+from parlour.resources.changes import change_emitter
 from parlour.resources.in_path import in_path
 from parlour.resources.roles import store as role_store
 from parlour.resources.roles.parameters import permissions_for
 from parlour.resources.roles.store import Role
 from parlour.vocabulary import event_names, sids
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 role_in_path = in_path(sids.ROLE, role_store.find_role)
+_emit_change = change_emitter(Role, event_names.ROLE_CHANGED, "role")
 
 
 async def list_roles(tx: Transaction, call: Call[NoParameters]) -> Rows:
@@ -47,7 +49,7 @@ async def create_role(tx: Transaction, call: Call[CreateRole]) -> Role:
         date_updated=tx.now,
     )
     await role_store.insert_role(tx, call.scope, role)
-    await _emit_change(tx, call, role)
+    await _emit_change(tx, call.scope, role)
     return role
 
 
@@ -60,15 +62,13 @@ async def update_role(tx: Transaction, call: Call[UpdateRole]) -> Role:
     """Replace the permissions of a role."""
     before = await role_in_path(tx, call)
     permissions = permissions_for(before.type, call.parameters.permissions)
-    after = msgspec.structs.replace(
+    after = updated(
         before,
+        tx.now,
         permissions=msgspec.json.encode(permissions).decode(),
-        date_updated=updated_at(
-            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
-        ),
     )
     await role_store.update_role_row(tx, call.scope, after)
-    await _emit_change(tx, call, after)
+    await _emit_change(tx, call.scope, after)
     return after
 
 
@@ -79,10 +79,4 @@ async def delete_role(tx: Transaction, call: Call[NoParameters]) -> None:
         raise ApiError(20409, "The role is a default role of its service")
     await role_store.delete_role_row(tx, call.scope, role.sid)
     await purge.enqueue_role(tx, call.scope, role.sid)
-    await _emit_change(tx, call, role)
-
-
-async def _emit_change(tx: Transaction, call: Call[Any], role: Role) -> None:
-    await tx.emit(
-        call.scope, event_names.ROLE_CHANGED, subject_sid=role.sid, payload={"role": role}
-    )
+    await _emit_change(tx, call.scope, role)

@@ -13,7 +13,7 @@ from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
 from parlour.resources.scoped_webhooks.store import ScopedWebhook
 from parlour.vocabulary import event_names, limits, sids
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET, Unset
 
@@ -142,13 +142,7 @@ async def update_scoped_webhook(tx: Transaction, call: Call[UpdateScopedWebhook]
     before = await scoped_webhook_in_path(
         tx, call, await conversation_actions.conversation_sid_in_path(tx, call)
     )
-    after = _configured(before, call.parameters)
-    after = msgspec.structs.replace(
-        after,
-        date_updated=updated_at(
-            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
-        ),
-    )
+    after = updated(_configured(before, call.parameters), tx.now)
     await scoped_webhook_store.update_scoped_webhook_row(tx, call.scope, after)
     await _emit_change(tx, call.scope, after, is_removed=False)
     return after

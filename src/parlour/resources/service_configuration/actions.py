@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.resources.changes import settings_saver
 from parlour.resources.roles import store as role_store
 from parlour.resources.service_configuration import store as service_configuration_store
+from parlour.resources.service_configuration.store import ServiceConfiguration
 from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import RoleType
@@ -16,10 +18,17 @@ if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
     from parlour.resources.service_configuration.parameters import UpdateServiceConfiguration
-    from parlour.resources.service_configuration.store import ServiceConfiguration
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
     from parlour.vocabulary.unset import Unset
+
+
+_save = settings_saver(
+    ServiceConfiguration,
+    event_names.SERVICE_CHANGED,
+    "service_configuration",
+    service_configuration_store.update_service_configuration_row,
+)
 
 
 async def fetch_service_configuration(
@@ -45,13 +54,7 @@ async def update_service_configuration(
     if "reachability_enabled" in given:
         given["reachability_enabled"] = int(given["reachability_enabled"])
     after = msgspec.structs.replace(before, **given)
-    await service_configuration_store.update_service_configuration_row(tx, call.scope, after)
-    await tx.emit(
-        call.scope,
-        event_names.SERVICE_CHANGED,
-        subject_sid=after.service_sid,
-        payload={"service_configuration": after},
-    )
+    await _save(tx, call.scope, after)
     return after
 
 

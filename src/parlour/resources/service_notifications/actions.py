@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from parlour.resources.changes import settings_saver
 from parlour.resources.service_notifications import store as service_notification_store
 from parlour.resources.service_notifications.store import NotificationTemplate, ServiceNotification
 from parlour.vocabulary import event_names
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from parlour.operations.parameters import NoParameters
     from parlour.resources.service_notifications.parameters import UpdateServiceNotification
     from parlour.store.transaction import Transaction
+
+
+_save = settings_saver(
+    ServiceNotification,
+    event_names.SERVICE_CHANGED,
+    "service_notification",
+    service_notification_store.save_service_notification,
+)
 
 
 async def fetch_service_notification(
@@ -30,13 +39,7 @@ async def update_service_notification(
     """Update the service's notification settings."""
     before = await service_notification_store.get_service_notification(tx, call.scope)
     after = _changed(before, call.parameters.given())
-    await service_notification_store.save_service_notification(tx, call.scope, after)
-    await tx.emit(
-        call.scope,
-        event_names.SERVICE_CHANGED,
-        subject_sid=after.service_sid,
-        payload={"service_notification": after},
-    )
+    await _save(tx, call.scope, after)
     return after
 
 

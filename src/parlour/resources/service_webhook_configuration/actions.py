@@ -6,19 +6,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.resources.changes import settings_saver
 from parlour.resources.service_webhook_configuration import (
     store as service_webhook_configuration_store,
 )
+from parlour.resources.service_webhook_configuration.store import ServiceWebhookConfiguration
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
-    from parlour.resources.service_webhook_configuration.store import (
-        ServiceWebhookConfiguration,
-    )
     from parlour.resources.webhook_configuration.parameters import UpdateWebhooks
     from parlour.store.transaction import Transaction
+
+
+_save = settings_saver(
+    ServiceWebhookConfiguration,
+    event_names.SERVICE_CHANGED,
+    "service_webhook_configuration",
+    service_webhook_configuration_store.save_service_webhook_configuration,
+)
 
 
 async def fetch_service_webhook_configuration(
@@ -42,13 +49,5 @@ async def update_service_webhook_configuration(
         return before
     defaults = {"method": before.method or "POST", "filters": before.filters or "[]"}
     after = msgspec.structs.replace(before, **(defaults | change))
-    await service_webhook_configuration_store.save_service_webhook_configuration(
-        tx, call.scope, after
-    )
-    await tx.emit(
-        call.scope,
-        event_names.SERVICE_CHANGED,
-        subject_sid=after.service_sid,
-        payload={"service_webhook_configuration": after},
-    )
+    await _save(tx, call.scope, after)
     return after

@@ -14,7 +14,7 @@ from parlour.resources.participants import store as participant_store
 from parlour.resources.user_conversations import store as user_conversation_store
 from parlour.resources.users import actions as user_actions
 from parlour.vocabulary import event_names, sids
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated
 from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
@@ -100,12 +100,7 @@ async def update_membership(
             timestamp=change.last_read_timestamp,
             now_ms=tx.now,
         )
-        after = msgspec.structs.replace(
-            after,
-            date_updated=updated_at(
-                tx.now, created_ms=before.date_created, updated_ms=before.date_updated
-            ),
-        )
+        after = updated(after, tx.now)
         await participant_actions.save_updated_participant(tx, call.scope, before, after, origin)
     if isinstance(change.notification_level, str):
         after = msgspec.structs.replace(after, notification_level=change.notification_level)

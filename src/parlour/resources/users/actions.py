@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,10 +13,10 @@ from parlour.resources.users import provisioning as user_provisioning
 from parlour.resources.users import reachability as user_reachability
 from parlour.resources.users import store as user_store
 from parlour.vocabulary import event_names, sids
-from parlour.vocabulary.dates import updated_at
+from parlour.vocabulary.dates import updated
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.permissions import RoleType
-from parlour.vocabulary.unset import UNSET, Unset
+from parlour.vocabulary.unset import given_or
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -60,19 +60,15 @@ async def _changed(
     tx: Transaction, scope: Scope, before: User, change: CreateUser | UpdateUser
 ) -> User:
     """Return the user with the given parameters. Raises 50102 unless the role is a service role."""
-
-    def given(value: str | Unset, default: Any) -> Any:
-        return default if value is UNSET else value
-
     if isinstance(change.role_sid, str):
         role = await role_store.find_role_for_assignment(tx, scope, change.role_sid)
         if role is None or role.type != RoleType.SERVICE:
             raise ApiError(50102)
     return msgspec.structs.replace(
         before,
-        friendly_name=given(change.friendly_name, before.friendly_name),
-        attributes=given(change.attributes, before.attributes),
-        role_sid=given(change.role_sid, before.role_sid),
+        friendly_name=given_or(change.friendly_name, before.friendly_name),
+        attributes=given_or(change.attributes, before.attributes),
+        role_sid=given_or(change.role_sid, before.role_sid),
     )
 
 
@@ -91,13 +87,7 @@ async def list_users(tx: Transaction, call: Call[NoParameters]) -> Rows:
 async def update_user(tx: Transaction, call: Call[UpdateUser]) -> User:
     """Change a user's name, attributes or role."""
     before = await user_in_path_for_update(tx, call)
-    after = await _changed(tx, call.scope, before, call.parameters)
-    after = msgspec.structs.replace(
-        after,
-        date_updated=updated_at(
-            tx.now, created_ms=before.date_created, updated_ms=before.date_updated
-        ),
-    )
+    after = updated(await _changed(tx, call.scope, before, call.parameters), tx.now)
     await user_store.update_user_row(tx, call.scope, after)
     shown = await user_reachability.with_visible_reachability(tx, call.scope, after)
     await tx.emit(

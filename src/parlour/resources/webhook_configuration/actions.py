@@ -6,15 +6,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.resources.changes import settings_saver
 from parlour.resources.webhook_configuration import store as webhook_configuration_store
+from parlour.resources.webhook_configuration.store import WebhookConfiguration
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
     from parlour.resources.webhook_configuration.parameters import UpdateWebhookConfiguration
-    from parlour.resources.webhook_configuration.store import WebhookConfiguration
     from parlour.store.transaction import Transaction
+
+
+_save = settings_saver(
+    WebhookConfiguration,
+    event_names.ACCOUNT_CHANGED,
+    "webhook_configuration",
+    webhook_configuration_store.save_webhook_configuration,
+)
 
 
 async def fetch_webhook_configuration(
@@ -30,11 +39,5 @@ async def update_webhook_configuration(
     """Update the account's webhook configuration."""
     before = await webhook_configuration_store.get_webhook_configuration(tx, call.scope)
     after = msgspec.structs.replace(before, **call.parameters.columns())
-    await webhook_configuration_store.save_webhook_configuration(tx, call.scope, after)
-    await tx.emit(
-        call.scope,
-        event_names.ACCOUNT_CHANGED,
-        subject_sid=after.account_sid,
-        payload={"webhook_configuration": after},
-    )
+    await _save(tx, call.scope, after)
     return after
