@@ -186,6 +186,7 @@ class Table(AnyTable[R]):
     def finder(self, lock: str = "") -> Callable[[Transaction, Scope, str], Result[R | None]]:
         """Return the function that finds a record by the last column of the key."""
         sql, record = self._select(lock), self.record
+        self._scope_columns()  # Only for its check of the key.
 
         # Almost every request finds a row, so the columns of the key are written out.
         async def find_in_account(tx: Transaction, scope: Scope, sid: str) -> R | None:
@@ -312,6 +313,7 @@ class SettingsTable(AnyTable[R]):
     # Almost every request reads cached settings, so the columns of the key are written out.
     def _cached_getter(self) -> Callable[[Transaction, Scope], Result[R]]:
         sql, record = self._select(""), self.record
+        self._scope_columns()  # Only for its check of the key.
 
         async def get_of_account(tx: Transaction, scope: Scope) -> R:
             row = await tx.one_cached(sql, scope.account_sid)

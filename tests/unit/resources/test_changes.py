@@ -77,6 +77,7 @@ def test_settings_are_written_before_their_event_whose_subject_is_the_owner(
     settings: AccountSettings | ServiceSettings, owner: str
 ) -> None:
     tx = Steps()
-    save = settings_saver(type(settings), "settingsChanged", "settings", Steps.write)  # type: ignore[arg-type]
-    run(save(tx, SCOPE, settings))  # type: ignore[arg-type]
+    write: Any = Steps.write
+    save: Any = settings_saver(type(settings), "settingsChanged", "settings", write)
+    run(save(tx, SCOPE, settings))
     assert tx == [(SCOPE, settings), (SCOPE, "settingsChanged", owner, {"settings": settings})]

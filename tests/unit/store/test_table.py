@@ -127,6 +127,11 @@ def test_key_of_settings_is_the_scope(method: str) -> None:
         getattr(SettingsTable("lamp", Lamp, key=OF_SERVICE), method)()
 
 
+def test_key_of_cached_settings_is_the_scope() -> None:
+    with pytest.raises(AssertionError, match="lamp"):
+        SettingsTable("lamp", Lamp, key=OF_SERVICE).getter(cached=True)
+
+
 def test_functions_are_named_after_their_table() -> None:
     table = Table("lamp", Lamp, key=OF_SERVICE, indexed=("colour",))
     names = [
@@ -355,8 +360,9 @@ def test_without_a_row_settings_are_none_the_defaults_or_a_fault(
     table: Any, settings: msgspec.Struct, key: tuple[str, ...], other: Scope
 ) -> None:
     assert run(table.finder()(Rows(), SCOPE)) is None
-    assert run(table.getter()(Rows(), SCOPE)) == type(settings)(*key)
-    assert run(table.getter()(Rows(), other)) != type(settings)(*key)
+    for get in (table.getter(), table.getter(cached=True)):
+        assert run(get(Rows(), SCOPE)) == type(settings)(*key)
+        assert run(get(Rows(), other)) != type(settings)(*key)
     with pytest.raises(AssertionError, match="AC1"):
         table.required_getter()(Rows(), SCOPE).send(None)
 
