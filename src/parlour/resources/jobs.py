@@ -27,7 +27,7 @@ def jobs(completion: BackgroundCreate) -> tuple[Job, ...]:
         ),
         Job("pending_participants", completion.next_due_ms, completion.complete_some),
         Job(
-            "departures",
+            "membership_cleanup",
             user_removal_membership_cleanup.next_due_ms,
             transactional(user_removal_membership_cleanup.step),
         ),
