@@ -40,6 +40,7 @@ class FakeStore:
         self.tx: Any = SimpleNamespace(now=1000, one=_no_row)
         self.read_failures: list[Exception] = []
         self.write_failures: list[Exception] = []
+        self.commit_failures: list[Exception] = []
 
     async def read(self, work: Callable[[Any], Coroutine[Any, Any, Any]], **_: Any) -> Any:
         await asyncio.sleep(0)
@@ -51,7 +52,10 @@ class FakeStore:
         await asyncio.sleep(0)
         if self.write_failures:
             raise self.write_failures.pop(0)
-        return await work(self.tx)
+        result = await work(self.tx)
+        if self.commit_failures:
+            raise self.commit_failures.pop(0)
+        return result
 
 
 class Setup:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -13,11 +15,13 @@ from parlour.delivery import result_writer
 from parlour.delivery.result_writer import ResultWriter
 from parlour.delivery.states import LaneState, SyncState
 from parlour.delivery.term import PendingCounts
+from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store import webhook_queue
 from parlour.store.leases import LeaseLost
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
+from parlour.vocabulary.scope import Scope
 from tests.unit.delivery.term_setup import Setup, failed, result_of, retry_soon, run, until
 from tests.unit.delivery.test_lanes import delivery
 
@@ -35,11 +39,13 @@ class Rows:
         self.logged: list[str] = []
         self.pre_actions: list[Any] = []
         self.is_pending = True
-        self.is_detached = False
+        self.attached = {"WH1"}
+        self.sids: list[str] = []
         self.promotes = False
         self.rest: list[WebhookDelivery] = []
         self.read_failures: list[Exception] = []
         self.counts = {"AC1": 5}
+        self.numbers = count(1)
 
     def patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async def record(_tx: object, made: WebhookDelivery, state: str, *_: Any) -> int:
@@ -54,19 +60,27 @@ class Rows:
         async def answer(name: str) -> Any:
             return getattr(self, name)
 
+        async def detached(_tx: object, scope: Scope, room: str, webhook: str) -> bool:
+            assert (scope, room) == (Scope("AC1"), "CH1")
+            return webhook not in self.attached
+
+        def new_sid(_tx: object) -> str:
+            return f"WA{next(self.numbers)}"
+
         async def keep(_tx: object, each: Any, _sid: str) -> None:
             self.pre_actions.append(each)
 
         async def log_attempt(_tx: object, attempt: Any) -> None:
             self.logged.append(attempt.outcome)
+            self.sids.append(attempt.sid)
 
         monkeypatch.setattr(webhook_queue, "record_result", record)
         monkeypatch.setattr(webhook_queue, "following", following)
-        monkeypatch.setattr(result_writer, "_is_detached", lambda *_: answer("is_detached"))
+        monkeypatch.setattr(scoped_webhook_store, "is_scoped_webhook_detached", detached)
         monkeypatch.setattr(webhook_queue, "promote", lambda *_: answer("promotes"))
         monkeypatch.setattr(webhook_queue, "counts", lambda _: answer("counts"))
         monkeypatch.setattr(webhook_attempt_store, "insert_attempt", log_attempt)
-        monkeypatch.setattr(webhook_attempt_store, "new_attempt_sid", lambda _: "WA1")
+        monkeypatch.setattr(webhook_attempt_store, "new_attempt_sid", new_sid)
         monkeypatch.setattr(result_writer, "write_pre_action", keep)
 
 
@@ -147,19 +161,43 @@ def test_a_failed_delivery_is_due_again_and_one_that_was_not_sent_is_not_logged(
     run(scenario)
 
 
-def test_a_retry_of_a_detached_webhook_is_stopped(rows: Rows) -> None:
-    rows.is_detached = True
-
+@pytest.mark.parametrize(
+    ("webhook_sid", "state", "outcome"),
+    [
+        ("WH2", "stopped", "stopped"),
+        ("WH1", "pending", "retrying"),
+        (None, "pending", "retrying"),
+    ],
+)
+def test_a_retry_is_stopped_if_its_webhook_was_detached(
+    rows: Rows, webhook_sid: str | None, state: str, outcome: str
+) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
         writing.start()
-        setup.offer(1)
+        setup.term.lanes.offer(msgspec.structs.replace(delivery(1, 1), webhook_sid=webhook_sid))
         lane = writing.send()
         writing.finish(lane, failed(lane.waiting[0]))
         await writing.written()
         await writing.writer.stop()
-        assert rows.recorded == [(1, "stopped")]
-        assert setup.metrics.outcomes == {"stopped": 1}
+        assert rows.recorded == [(1, state)]
+        assert setup.metrics.outcomes == {outcome: 1}
+
+    run(scenario)
+
+
+def test_after_an_unknown_commit_an_attempt_is_logged_under_the_same_sid(rows: Rows) -> None:
+    async def scenario(setup: Setup) -> None:
+        writing = Writing(setup)
+        setup.store.commit_failures.append(Unavailable("no answer"))
+        setup.offer(1)
+        setup.offer(2, lane=2)
+        for lane in (writing.send(), writing.send()):
+            writing.finish(lane, result_of(lane.waiting[0]))
+        writing.start()
+        await writing.written()
+        await writing.writer.stop()
+        assert rows.sids == ["WA1", "WA2"] * 2
 
     run(scenario)
 

@@ -6,12 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from parlour.delivery.states import SyncState
-from parlour.delivery.term import DeliveryTerm, PendingCounts, Tasks, wait_for
+from parlour.delivery.term import DeliveryTerm, PendingCounts, Tasks, count_pending, wait_for
+from parlour.store import webhook_queue
 from parlour.store.leases import LocalLeaseTerm
+from tests.unit.delivery.database import Database, run_on_database
 from tests.unit.delivery.term_setup import FakeStore
+from tests.unit.delivery.test_lanes import delivery
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from pathlib import Path
 
 SECONDS_MAX = 10
 
@@ -38,6 +42,16 @@ def test_a_term_starts_synced_with_the_counts_and_without_deliveries() -> None:
         assert not term.poll_wanted.is_set()
 
     play(scenario())
+
+
+def test_the_counts_are_read_with_the_newest_event(tmp_path: Path) -> None:
+    async def scenario(database: Database) -> None:
+        assert await database.read(count_pending) == PendingCounts({}, 0)
+        event = await database.emit("roleChanged", {})
+        await database.write(webhook_queue.add, delivery(1, 1))
+        assert await database.read(count_pending) == PendingCounts({"AC1": 1}, event.sequence)
+
+    run_on_database(tmp_path, scenario)
 
 
 def test_a_replay_is_added_to_the_counts_unless_these_may_contain_it() -> None:
