@@ -16,7 +16,7 @@ LONG_RUNS := PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 PARLOUR_SEEDS=60
 # Servers of the tests start from compiled code: in half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve quick check test gate attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload docs lock clean
+.PHONY: help serve quick check test gate own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -52,10 +52,13 @@ test: $(VENV)/dev.stamp check ## Set up and pass every test.
 	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not gate" $(ON_BOTH_ENGINES)
 
 # Attacks come last and alone: what others take of the machine would hide what an attack takes.
-gate: $(VENV)/dev.stamp check ## The tests, the long reliability runs, and attacks.
+gate: $(VENV)/dev.stamp check own-coverage ## The tests, the long reliability runs, and attacks.
 	$(LONG_RUNS) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 --ignore tests/attacks
 	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 $(ON_BOTH_ENGINES) $(IN_THE_GATE)
 	$(BIN)/python -m pytest --durations 20 tests/attacks
+
+own-coverage: $(VENV)/dev.stamp ## Each own test file covers every branch of its module (ARGS="lanes").
+	$(BIN)/python -m tools.own_coverage $(ARGS)
 
 attacks: $(VENV)/dev.stamp ## Attack a server for long, with nothing else beside it.
 	$(BIN)/python -m pytest tests/attacks
