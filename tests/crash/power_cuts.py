@@ -153,17 +153,26 @@ async def states_of(
 ) -> States:
     """Return the states of a run; each mark must contain its acknowledged change, complete."""
     states, disk = States(), Disk(record.before)
-    states.add(-1, await bench.restart(disk.intact(-1)))
+    before = disk.intact(-1)
+    states.add(-1, await bench.restart(before))
     for position, event in enumerate(record.events):
         disk.run_scenario(event)
         if event.kind not in {"sync", "mark"}:
             continue
-        states.add(position, await bench.restart(disk.intact(position)))
+        image, known = disk.intact(position), len(states.digests)
+        states.add(position, await bench.restart(image))
         if event.kind == "mark":
             assert is_stored(bench.path, event.mark), f"answered and not there: {event.mark}"
-            states.of_marks.append(len(states.digests) - 1)
             wrong = next(violations_in(bench.path), None)
             assert wrong is None, wrong
+            oldest = len(states.digests) - 1
+            if oldest == known:
+                # This state is new: it may be of the next commit, written before this response was
+                # sent, not synced and not acknowledged. Nothing was synced since the image before.
+                await bench.restart(before)
+                oldest -= is_stored(bench.path, event.mark)
+            states.of_marks.append(oldest)
+        before = image
     return states
 
 

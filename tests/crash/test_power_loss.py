@@ -12,16 +12,17 @@ import pytest
 from parlour.store.engines import DATABASE_NAME
 from tests.crash.power_cuts import PowerCutRun, Verdict, judge, states_of
 from tests.crash.recorded_server import is_stored, record_first_start, record_work
+from tests.crash.recording_disk import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.crash.recording_disk import Record
+    from tests.crash.recording_disk import Event
 
 SEED = os.environ.get("PARLOUR_SEED")
-STEPS = 25
-IMAGES_MIN = 5_000
-SURVIVALS = int(os.environ.get("PARLOUR_SURVIVALS", "5"))
+STEPS = int(os.environ.get("PARLOUR_CUT_STEPS", "15"))
+SURVIVALS = int(os.environ.get("PARLOUR_SURVIVALS", "2"))
+IMAGES_MIN = 40 * STEPS * SURVIVALS
 # Planted faults need few images: nearly each of them shows the fault.
 TEETH_SURVIVALS = 1
 TEETH_STEPS = 10
@@ -60,6 +61,32 @@ def test_power_cuts_lose_no_acknowledged_change(tmp_path: Path, seed: int) -> No
     assert states > STEPS
     # Checkpoints were part of it, and the log was restarted after one.
     assert sum(event.kind == "write" and not event.offset for event in record.events) > 2
+
+
+def test_state_of_a_late_response_is_that_of_its_commit(tmp_path: Path) -> None:
+    record = record_work(tmp_path, synchronous="FULL", steps=8, seed=5)
+    events = record.events
+    marks = [number for number, event in enumerate(events) if event.kind == "mark"]
+    # As if the response were sent while the next commit is written and not yet synced.
+    # What the next commits change or delete is not a change that they leave in place.
+    early = next(
+        each
+        for each, *later in zip(marks, marks[1:], marks[2:], marks[3:], strict=False)
+        if events[each + 1].kind == "write"
+        and events[each].mark[0].verb == "create"
+        and all(events[other].mark[0].verb == "create" for other in later)
+    )
+    sync = next(each for each in range(early, len(events)) if events[each].kind == "sync")
+    late = [*events[:early], *events[early + 1 : sync], events[early], *events[sync:]]
+
+    async def oldest_of_marks(events: list[Event]) -> list[int]:
+        bench = PowerCutRun(DATABASE_NAME)
+        try:
+            return (await states_of(Record(record.before, events), bench, is_stored)).of_marks
+        finally:
+            bench.close()
+
+    assert asyncio.run(oldest_of_marks(late)) == asyncio.run(oldest_of_marks(events))
 
 
 def test_a_power_cut_in_the_first_start_leaves_nothing_or_all_of_it(
