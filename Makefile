@@ -11,7 +11,8 @@ ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_oper
 IN_THE_GATE := $(filter-out $(ON_BOTH_ENGINES),$(wildcard tests/events/test_*.py)) \
   tests/contract/test_webhook_checklist.py
 # The gate's length of the runs that `make test` shortens; docs/contributing/tests.md lists them.
-LONG_RUNS := PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 PARLOUR_SEEDS=60
+LONG_RUNS := PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 PARLOUR_SEEDS=60 \
+  PARLOUR_INPUTS=26 PARLOUR_CUT_STEPS=25 PARLOUR_SURVIVALS=5
 
 # Servers of the tests start from compiled code: in half the time.
 unexport PYTHONDONTWRITEBYTECODE

@@ -51,7 +51,7 @@ def run_with_kills_of_one(server: Server, *, seconds: int, kills: int) -> None:
 
 
 def test_every_client_converges_to_the_state_of_rest(fresh_server: Server) -> None:
-    run_with_kills_of_one(fresh_server, seconds=15, kills=2)
+    run_with_kills_of_one(fresh_server, seconds=10, kills=2)
 
 
 @pytest.mark.gate
