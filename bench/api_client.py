@@ -30,7 +30,7 @@ class Credentials:
         return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
-class Api:
+class KeepAliveApi:
     """One keep-alive connection to a server on loopback."""
 
     def __init__(self, port: int, credentials: Credentials) -> None:

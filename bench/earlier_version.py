@@ -12,8 +12,8 @@ import tarfile
 from typing import TYPE_CHECKING, Final
 
 from bench import goals, report, servers, workload
-from bench.api_client import Api
-from bench.interleaving import Measured, Target
+from bench.api_client import KeepAliveApi
+from bench.interleaving import BenchTarget, InterleavedSamples
 from bench.processes import ROOT
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def server(folder: Path, credentials: Credentials, revision: str) -> Process:
     return process
 
 
-def operations(api: Api, credentials: Credentials) -> list[workload.Operation]:
+def operations(api: KeepAliveApi, credentials: Credentials) -> list[workload.PreparedOperation]:
     """Fill a server; return the four operations to compare, on its contents."""
     names = workload.fill(api)
     return [
@@ -73,19 +73,23 @@ def operations(api: Api, credentials: Credentials) -> list[workload.Operation]:
     ]
 
 
-def targets(process: Process, credentials: Credentials) -> list[Target]:
+def targets(process: Process, credentials: Credentials) -> list[BenchTarget]:
     """Return the four operations of the earlier commit, with a filled store."""
-    with Api(process.port, credentials) as api:
+    with KeepAliveApi(process.port, credentials) as api:
         found = operations(api, credentials)
-    return [Target(earlier(each.name), process, each) for each in found]
+    return [BenchTarget(earlier(each.name), process, each) for each in found]
 
 
-def rows(measured: Measured, connections: tuple[int, ...]) -> list[report.Row]:
+def rows(measured: InterleavedSamples, connections: tuple[int, ...]) -> list[report.ReportRow]:
     """Return the earlier commit's part of the table."""
-    return [report.Row(measured, earlier(name), each) for name in RATES_MIN for each in connections]
+    return [
+        report.ReportRow(measured, earlier(name), each)
+        for name in RATES_MIN
+        for each in connections
+    ]
 
 
-def checked(measured: Measured, connections_max: int) -> list[goals.Goal]:
+def checked(measured: InterleavedSamples, connections_max: int) -> list[goals.Goal]:
     """Return the goals compared with the earlier commit."""
     rates = [
         goals.at_least(

@@ -16,28 +16,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import goals, interleaving, machine, report, seed, servers, workload
-from bench.api_client import Api, Credentials
-from bench.interleaving import Measured, Plan, Target
+from bench.api_client import Credentials, KeepAliveApi
+from bench.interleaving import BenchTarget, InterleavedSamples, MeasurementPlan
 from bench.processes import cores_apart, data_folder
-from bench.seed import Filled, Shape
-from bench.workload import Operation
+from bench.seed import Filled, SeedSize
+from bench.workload import PreparedOperation
 
 if TYPE_CHECKING:
     from bench.processes import Process
 
-SMALL = Shape(messages=1_000, conversations=100, users=100)
-BIG = Shape(messages=1_000_000, conversations=100_000, users=100_000)
-QUICK_BIG = Shape(messages=20_000, conversations=2_000, users=2_000)
+SMALL = SeedSize(messages=1_000, conversations=100, users=100)
+BIG = SeedSize(messages=1_000_000, conversations=100_000, users=100_000)
+QUICK_BIG = SeedSize(messages=20_000, conversations=2_000, users=2_000)
 CONNECTIONS = (1, 16)
-FULL = Plan(rounds=7, seconds=0.8, connections=CONNECTIONS, warm_seconds=1.0)
-QUICK = Plan(rounds=1, seconds=0.2, connections=CONNECTIONS, warm_seconds=0.1)
+FULL = MeasurementPlan(rounds=7, seconds=0.8, connections=CONNECTIONS, warm_seconds=1.0)
+QUICK = MeasurementPlan(rounds=1, seconds=0.2, connections=CONNECTIONS, warm_seconds=0.1)
 
 UPDATE, MESSAGE, FETCH = "update participant", "create message", "fetch by sid"
 PAGE, NEWEST, CONVERSATIONS = "list of 50", "newest 50 of longest", "list 50 conversations"
 OPERATIONS = (UPDATE, MESSAGE, FETCH, PAGE, NEWEST, CONVERSATIONS)
 
 
-def operations(credentials: Credentials, filled: Filled) -> dict[str, Operation]:
+def operations(credentials: Credentials, filled: Filled) -> dict[str, PreparedOperation]:
     """Return every measured operation, over names chosen at random from the whole store."""
     chance = random.Random(workload.SEED)
     names = filled.names
@@ -56,21 +56,23 @@ def operations(credentials: Credentials, filled: Filled) -> dict[str, Operation]
         UPDATE: workload.update_participant(credentials, names),
         MESSAGE: workload.create_message(credentials, names),
         FETCH: workload.fetch_participant(credentials, names),
-        PAGE: Operation(PAGE, 200, pages),
-        NEWEST: Operation(NEWEST, 200, [newest]),
-        CONVERSATIONS: Operation(CONVERSATIONS, 200, [get("/v1/Conversations?PageSize=50")]),
+        PAGE: PreparedOperation(PAGE, 200, pages),
+        NEWEST: PreparedOperation(NEWEST, 200, [newest]),
+        CONVERSATIONS: PreparedOperation(
+            CONVERSATIONS, 200, [get("/v1/Conversations?PageSize=50")]
+        ),
     }
 
 
 def start_filled(
-    folder: Path, name: str, shape: Shape, cores: frozenset[int]
-) -> tuple[Process, dict[str, Operation]]:
+    folder: Path, name: str, shape: SeedSize, cores: frozenset[int]
+) -> tuple[Process, dict[str, PreparedOperation]]:
     """Start a server whose store has this shape; return it with its requests."""
     credentials = servers.make_credentials()
     server = servers.parlour(folder, credentials, name)
     with server:
         server.start(cores)
-        with Api(server.port, credentials) as api:
+        with KeepAliveApi(server.port, credentials) as api:
             template = seed.make_template(api)
     filled = seed.fill(seed.database_of(folder / name), template, shape)
     server.start(cores)
@@ -82,7 +84,7 @@ def named(operation: str, size: str) -> str:
     return f"{operation}, {size}"
 
 
-def goals_of(measured: Measured) -> list[goals.Goal]:
+def goals_of(measured: InterleavedSamples) -> list[goals.Goal]:
     """Return, by operation and number of connections, p50 in the big store over the small."""
     return [
         goals.at_most(
@@ -99,17 +101,17 @@ def goals_of(measured: Measured) -> list[goals.Goal]:
     ]
 
 
-def run(plan: Plan, big: Shape, json_path: Path | None) -> int:
+def run(plan: MeasurementPlan, big: SeedSize, json_path: Path | None) -> int:
     """Measure, print and write; return how many goals were missed, or -1 for wrong responses."""
     server_cores, load_cores = cores_apart()
     with data_folder() as folder, ExitStack() as stack:
-        sizes: dict[str, dict[str, Target]] = {}
+        sizes: dict[str, dict[str, BenchTarget]] = {}
         for size, shape in (("small", SMALL), ("big", big)):
             _print_result(f"filling the {size} store: {shape}")
             server, requests = start_filled(folder, size, shape, server_cores)
             stack.enter_context(server)
             sizes[size] = {
-                name: Target(named(name, size), server, requests[name]) for name in OPERATIONS
+                name: BenchTarget(named(name, size), server, requests[name]) for name in OPERATIONS
             }
         targets = [sizes[size][name] for name in OPERATIONS for size in sizes]
         measured = interleaving.measure(
@@ -117,7 +119,7 @@ def run(plan: Plan, big: Shape, json_path: Path | None) -> int:
         )
         described = machine.describe(folder)
     rows = [
-        report.Row(measured, target.name, connections)
+        report.ReportRow(measured, target.name, connections)
         for target in targets
         for connections in CONNECTIONS
     ]

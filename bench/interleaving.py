@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.processes import Process
-    from bench.workload import Operation
+    from bench.workload import PreparedOperation
 
 # Between two measurements: work in flight of the last one (a checkpoint) may end.
 PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MeasurementPlan:
     """The duration, repetitions and numbers of connections of all measurements."""
 
     rounds: int
@@ -36,7 +36,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class BenchTarget:
     """One operation on one server; ``name`` is its name in the report.
 
     ``settle`` waits for the server's remaining work after its last response, so that it does not
@@ -45,7 +45,7 @@ class Target:
 
     name: str
     process: Process
-    operation: Operation
+    operation: PreparedOperation
     settle: Callable[[Process], None] | None = None
 
 
@@ -63,7 +63,7 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Measured:
+class InterleavedSamples:
     """All samples of a run, by target and number of connections, in order of the rounds."""
 
     samples: dict[tuple[str, int], list[Sample]] = field(default_factory=dict)
@@ -91,16 +91,16 @@ class Measured:
 
 
 def measure(
-    targets: list[Target],
-    plan: Plan,
+    targets: list[BenchTarget],
+    plan: MeasurementPlan,
     *,
     folder: Path,
     load_cores: frozenset[int],
     report: Callable[[str], None],
-) -> Measured:
+) -> InterleavedSamples:
     """Measure every target at every number of connections, in interleaved rounds."""
     loads = [_Load(target, folder / f"requests.{i}") for i, target in enumerate(targets)]
-    measured = Measured()
+    measured = InterleavedSamples()
     for load in loads:
         load.sample(max(plan.connections), plan.warm_seconds, load_cores)
     for number in range(plan.rounds):
@@ -120,7 +120,7 @@ class _Load:
     Starting over each time would repeat the requests, and changes, of the sample before.
     """
 
-    def __init__(self, target: Target, requests: Path) -> None:
+    def __init__(self, target: BenchTarget, requests: Path) -> None:
         self.target = target
         self.requests = requests
         self.next = 0

@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import goals, machine, report, seed, servers
-from bench.api_client import Api
+from bench.api_client import KeepAliveApi
 from bench.processes import ROOT, data_folder
-from bench.seed import Shape
+from bench.seed import SeedSize
 from tests.support.postgres_server import Postgres
 
-BIG = Shape(messages=1_000_000, conversations=60_000, users=20_000)
-SMALL = Shape(messages=50_000, conversations=3_000, users=1_000)
-QUICK = Shape(messages=100_000, conversations=6_000, users=2_000)
+BIG = SeedSize(messages=1_000_000, conversations=60_000, users=20_000)
+SMALL = SeedSize(messages=50_000, conversations=3_000, users=1_000)
+QUICK = SeedSize(messages=100_000, conversations=6_000, users=2_000)
 POLL_SECONDS = 0.05
 # As many as a server would keep of the last days, one for each message.
 ADD_EVENTS = """
@@ -53,12 +53,12 @@ class Moved:
     database_bytes: int
 
 
-def fill(folder: Path, name: str, shape: Shape) -> Path:
+def fill(folder: Path, name: str, shape: SeedSize) -> Path:
     """A stopped server's data folder of this shape."""
     credentials = servers.make_credentials()
     with servers.parlour(folder, credentials, name) as process:
         process.start()
-        with Api(process.port, credentials) as api:
+        with KeepAliveApi(process.port, credentials) as api:
             template = seed.make_template(api)
     database = seed.database_of(folder / name)
     seed.fill(database, template, shape)
@@ -110,7 +110,7 @@ def is_same(data: Path, postgres: Postgres, url: str) -> bool:
     return True
 
 
-def run(big: Shape, small: Shape, json_path: Path | None) -> int:
+def run(big: SeedSize, small: SeedSize, json_path: Path | None) -> int:
     """Move both, print and write; returns how many goals were missed."""
     found: list[Moved] = []
     with data_folder() as folder, Postgres(shared_buffers="256MB", max_wal_size="4GB") as postgres:

@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import earlier_version, goals, machine, report, servers, workload
-from bench.api_client import Api
+from bench.api_client import KeepAliveApi
 from bench.load import client, offered
 from bench.processes import ROOT, cores_apart, data_folder
-from bench.workload import Operation
+from bench.workload import PreparedOperation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bench.load.offered import Offered, Window
+    from bench.load.offered import Offered, ScheduleWindow
     from bench.processes import Process
 
 CALM, OVER, FAR_OVER, FLOOD = 0.8, 1.5, 2.5, 10.0
@@ -48,7 +48,7 @@ MIX = (6, 3, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class OverloadPlan:
     """How often and how long everything is measured."""
 
     rounds: int
@@ -57,12 +57,12 @@ class Plan:
     afterwards_seconds: float
 
 
-FULL = Plan(rounds=3, capacity_seconds=1.0, overload_seconds=4.0, afterwards_seconds=3.0)
-QUICK = Plan(rounds=1, capacity_seconds=0.3, overload_seconds=1.0, afterwards_seconds=1.0)
+FULL = OverloadPlan(rounds=3, capacity_seconds=1.0, overload_seconds=4.0, afterwards_seconds=3.0)
+QUICK = OverloadPlan(rounds=1, capacity_seconds=0.3, overload_seconds=1.0, afterwards_seconds=1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class OverloadResult:
     """One overload: the capacity around it, what the client saw, memory, the time afterwards."""
 
     capacity: float
@@ -89,9 +89,9 @@ class Level:
 
     operation: str
     factor: float
-    rounds: list[Measured] = field(default_factory=list)
+    rounds: list[OverloadResult] = field(default_factory=list)
 
-    def median(self, value: Callable[[Measured], float]) -> float:
+    def median(self, value: Callable[[OverloadResult], float]) -> float:
         """The median of one value over the rounds."""
         return statistics.median(value(each) for each in self.rounds)
 
@@ -158,7 +158,7 @@ class Level:
 class Overload:
     """One server under test, and the requests that it is asked."""
 
-    def __init__(self, process: Process, folder: Path, plan: Plan) -> None:
+    def __init__(self, process: Process, folder: Path, plan: OverloadPlan) -> None:
         """Take a server that is running and filled."""
         self.process = process
         self.folder = folder
@@ -166,13 +166,13 @@ class Overload:
         self.cores = cores_apart()[1]
         self._next: dict[str, int] = {}
 
-    def prepare(self, operation: Operation) -> None:
+    def prepare(self, operation: PreparedOperation) -> None:
         """Write the requests of an operation, and let the server warm up with them."""
         client.write_requests(operation.requests, self._path(operation))
         self._next[operation.name] = 0
         self._capacity(operation)
 
-    def measure(self, operation: Operation, factor: float) -> Measured:
+    def measure(self, operation: PreparedOperation, factor: float) -> OverloadResult:
         """Offer a multiple of the capacity, with the capacity measured before and after."""
         with self._peak_memory() as calm_memory:
             before = self._capacity(operation)
@@ -185,17 +185,17 @@ class Overload:
         rate = before * AFTERWARDS
         after = self._offer(operation, rate, self.plan.afterwards_seconds)
         abnormal = seconds_until_normal(calm.windows, after.windows, after.window_ms)
-        return Measured(
+        return OverloadResult(
             capacity=(before + self._capacity(operation)) / 2,
             offered=seen,
             memory=max(memory) / max(calm_memory),
             normal_after=start_at - ended + abnormal if abnormal else 0.0,
         )
 
-    def _path(self, operation: Operation) -> Path:
+    def _path(self, operation: PreparedOperation) -> Path:
         return self.folder / f"requests.{operation.name.replace(' ', '-')}"
 
-    def _capacity(self, operation: Operation) -> float:
+    def _capacity(self, operation: PreparedOperation) -> float:
         load = client.Load(
             self.process.port,
             SATURATING,
@@ -208,7 +208,7 @@ class Overload:
         self._next[operation.name] += seen.requests
         return seen.rate
 
-    def _offer(self, operation: Operation, rate: float, seconds: float) -> Offered:
+    def _offer(self, operation: PreparedOperation, rate: float, seconds: float) -> Offered:
         offer = offered.Offer(
             self.process.port,
             rate,
@@ -240,7 +240,9 @@ class Overload:
             thread.join()
 
 
-def seconds_until_normal(calm: list[Window], after: list[Window], window_ms: int) -> float:
+def seconds_until_normal(
+    calm: list[ScheduleWindow], after: list[ScheduleWindow], window_ms: int
+) -> float:
     """Return how long after its start a run still has an unusual window; 0 if it has none.
 
     A window is usual if nothing in it was refused or failed, and its mean latency is at most twice
@@ -254,17 +256,17 @@ def seconds_until_normal(calm: list[Window], after: list[Window], window_ms: int
     return abnormal
 
 
-def mixed(parts: list[Operation]) -> Operation:
+def mixed(parts: list[PreparedOperation]) -> PreparedOperation:
     """One operation made of several with the same status, in the shares of the mix."""
     sources = [iter(each.requests) for each in parts]
     turns = [at for at, count in enumerate(MIX) for _ in range(count)]
     pattern = [turns[(number * 7) % len(turns)] for number in range(len(turns))]
     count = min(len(each.requests) // share for each, share in zip(parts, MIX, strict=True))
     requests = [next(sources[at]) for _ in range(count) for at in pattern]
-    return Operation("mix", parts[0].status, requests)
+    return PreparedOperation("mix", parts[0].status, requests)
 
 
-def run(plan: Plan, earlier: str, json_path: Path | None) -> int:
+def run(plan: OverloadPlan, earlier: str, json_path: Path | None) -> int:
     """Measure, print and write; returns how many goals were missed."""
     with data_folder() as folder, ExitStack() as stack:
         credentials = servers.make_credentials()
@@ -274,7 +276,7 @@ def run(plan: Plan, earlier: str, json_path: Path | None) -> int:
             process.environment["PYTHONPATH"] = os.pathsep.join([str(source), str(ROOT)])
         stack.enter_context(process)
         process.start(cores_apart()[0])
-        with Api(process.port, credentials) as api:
+        with KeepAliveApi(process.port, credentials) as api:
             names = workload.fill(api)
         update = workload.update_participant(credentials, names)
         reads = [make(credentials, names) for make in (workload.fetch_participant,)]
@@ -294,7 +296,9 @@ def run(plan: Plan, earlier: str, json_path: Path | None) -> int:
     return sum(not goal.is_met for goal in checked)
 
 
-def _measure(overload: Overload, operation: Operation, factors: tuple[float, ...]) -> list[Level]:
+def _measure(
+    overload: Overload, operation: PreparedOperation, factors: tuple[float, ...]
+) -> list[Level]:
     """All levels in each round, so that a slow moment of the machine is not one level's."""
     levels = [Level(operation.name, factor) for factor in factors]
     for _ in range(overload.plan.rounds):

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import docs_pages, goals, interleaving, machine, report, servers, workload
-from bench.api_client import Api, Credentials
-from bench.interleaving import Measured, Plan, Target
+from bench.api_client import Credentials, KeepAliveApi
+from bench.interleaving import BenchTarget, InterleavedSamples, MeasurementPlan
 from bench.processes import ROOT, cores_apart, data_folder
 from tests.support.postgres_server import Postgres
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs" / "explanation" / "scale.md"
 CONNECTIONS = (1, 16, 64)
-FULL = Plan(rounds=5, seconds=1.0, connections=CONNECTIONS, warm_seconds=0.5)
-QUICK = Plan(rounds=1, seconds=0.4, connections=CONNECTIONS, warm_seconds=0.2)
+FULL = MeasurementPlan(rounds=5, seconds=1.0, connections=CONNECTIONS, warm_seconds=0.5)
+QUICK = MeasurementPlan(rounds=1, seconds=0.4, connections=CONNECTIONS, warm_seconds=0.2)
 
 ONE_TRANSACTION = "E: one transaction each"
 UPDATE = "update participant"
@@ -37,7 +37,7 @@ BESIDE = {UPDATE: (ONE_TRANSACTION,), TWO_WORKERS: (UPDATE,)}
 NAMES = (UPDATE, MESSAGE, FETCH, TWO_WORKERS, ONE_TRANSACTION)
 
 
-def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[Target]:
+def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[BenchTarget]:
     """Parlour with one and two workers, and the baseline, each on a separate database."""
     credentials: Credentials = servers.make_credentials()
 
@@ -50,7 +50,7 @@ def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[Target]:
         url = postgres.make_database()
         made = servers.parlour(folder, credentials, name, database=url, workers=workers)
         process = start(made)
-        with Api(process.port, credentials) as api:
+        with KeepAliveApi(process.port, credentials) as api:
             return process, workload.fill(api)
 
     one, names = parlour("one", 1)
@@ -61,15 +61,15 @@ def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[Target]:
         servers.one_transaction_postgres(folder, credentials, postgres.make_database())
     )
     return [
-        Target(UPDATE, one, workload.update_participant(credentials, names)),
-        Target(ONE_TRANSACTION, baseline, workload.update_participant(credentials, names)),
-        Target(TWO_WORKERS, two, workload.update_participant(credentials, other_names)),
-        Target(MESSAGE, beside, workload.create_message(credentials, names_beside)),
-        Target(FETCH, beside, workload.fetch_participant(credentials, names_beside)),
+        BenchTarget(UPDATE, one, workload.update_participant(credentials, names)),
+        BenchTarget(ONE_TRANSACTION, baseline, workload.update_participant(credentials, names)),
+        BenchTarget(TWO_WORKERS, two, workload.update_participant(credentials, other_names)),
+        BenchTarget(MESSAGE, beside, workload.create_message(credentials, names_beside)),
+        BenchTarget(FETCH, beside, workload.fetch_participant(credentials, names_beside)),
     ]
 
 
-def goals_of(measured: Measured) -> list[goals.Goal]:
+def goals_of(measured: InterleavedSamples) -> list[goals.Goal]:
     """Return every goal with its measured value."""
     most = max(CONNECTIONS)
     return [
@@ -86,7 +86,7 @@ def goals_of(measured: Measured) -> list[goals.Goal]:
     ]
 
 
-def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
+def run(plan: MeasurementPlan, json_path: Path | None, *, writes_page: bool) -> int:
     """Measure, print and write; return how many goals were missed, or -1 for wrong responses."""
     with data_folder() as folder, ExitStack() as stack:
         folder.chmod(0o711)  # The user that runs the database server passes through the folder.
@@ -101,7 +101,7 @@ def run(plan: Plan, json_path: Path | None, *, writes_page: bool) -> int:
         )
         described = machine.describe(folder)
     rows = [
-        report.Row(measured, name, connections, beside=BESIDE.get(name, ()))
+        report.ReportRow(measured, name, connections, beside=BESIDE.get(name, ()))
         for name in NAMES
         for connections in CONNECTIONS
     ]

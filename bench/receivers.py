@@ -21,7 +21,7 @@ import uvloop
 OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
-class Backends:
+class ReceiverState:
     """State shared by all ports: received requests, and hanging receivers."""
 
     def __init__(self) -> None:
@@ -55,10 +55,10 @@ def _milliseconds(at: float, body: bytes) -> float | None:
     return (at - datetime.fromisoformat(text).timestamp()) * 1000
 
 
-class Connection(asyncio.Protocol):
+class ReceiverConnection(asyncio.Protocol):
     """One connection to one of the ports; ``place`` is None for the control port."""
 
-    def __init__(self, backends: Backends, place: int | None) -> None:
+    def __init__(self, backends: ReceiverState, place: int | None) -> None:
         """Start with the first request."""
         self.backends = backends
         self.place = place
@@ -99,17 +99,17 @@ class Connection(asyncio.Protocol):
 async def serve(control_port: int, count: int) -> None:
     """Listen until the process ends."""
     loop = asyncio.get_running_loop()
-    backends = Backends()
+    backends = ReceiverState()
     for place in range(count):
         # The index is bound now: the function runs later.
         made = await loop.create_server(
-            lambda place=place: Connection(backends, place),  # type: ignore[misc]
+            lambda place=place: ReceiverConnection(backends, place),  # type: ignore[misc]
             "127.0.0.1",
             0,
         )
         backends.ports.append(made.sockets[0].getsockname()[1])
     control = await loop.create_server(
-        lambda: Connection(backends, None), "127.0.0.1", control_port
+        lambda: ReceiverConnection(backends, None), "127.0.0.1", control_port
     )
     await control.serve_forever()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.goals import Goal
-    from bench.interleaving import Measured
+    from bench.interleaving import InterleavedSamples
 
 HEAD = (
     f"{'target':<24}{'c':>4}{'rate/s':>9}{'p50 us':>9}{'p99 us':>9}"
@@ -14,12 +14,12 @@ HEAD = (
 )
 
 
-class Row:
+class ReportRow:
     """One line of the table: the medians of one target at one number of connections."""
 
     def __init__(
         self,
-        measured: Measured,
+        measured: InterleavedSamples,
         name: str,
         connections: int,
         *,
@@ -59,7 +59,9 @@ class Row:
         }
 
 
-def text(machine: dict[str, Any], rows: list[Row], facts: list[str], goals: list[Goal]) -> str:
+def text(
+    machine: dict[str, Any], rows: list[ReportRow], facts: list[str], goals: list[Goal]
+) -> str:
     """Return the whole report for a terminal."""
     lines = [", ".join(f"{name} {value}" for name, value in machine.items()), "", HEAD]
     last = None
@@ -77,7 +79,7 @@ def record_of_lines(machine: dict[str, Any], lines: list[str], goals: list[Goal]
 
 
 def record(
-    machine: dict[str, Any], rows: list[Row], facts: dict[str, float], goals: list[Goal]
+    machine: dict[str, Any], rows: list[ReportRow], facts: dict[str, float], goals: list[Goal]
 ) -> dict[str, Any]:
     """Return the whole report as values."""
     return {

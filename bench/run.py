@@ -27,8 +27,8 @@ from bench import (
     webhooks,
     workload,
 )
-from bench.api_client import Api, Credentials
-from bench.interleaving import Measured, Plan, Target
+from bench.api_client import Credentials, KeepAliveApi
+from bench.interleaving import BenchTarget, InterleavedSamples, MeasurementPlan
 from bench.load import client
 from bench.processes import cores_apart, data_folder
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from bench.startup import Startup
 
 CONNECTIONS = (1, 16, 64)
-FULL = Plan(rounds=5, seconds=1.0, connections=CONNECTIONS, warm_seconds=0.5)
-QUICK = Plan(rounds=1, seconds=0.2, connections=CONNECTIONS, warm_seconds=0.1)
+FULL = MeasurementPlan(rounds=5, seconds=1.0, connections=CONNECTIONS, warm_seconds=0.5)
+QUICK = MeasurementPlan(rounds=1, seconds=0.2, connections=CONNECTIONS, warm_seconds=0.1)
 STARTS = 5
 
 CONSTANT = "A: constant"
@@ -59,7 +59,7 @@ BESIDE = {
 }
 
 
-class Bench:
+class BenchRun:
     """One run: its folder, cores and processes."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
@@ -75,10 +75,10 @@ class Bench:
         process.start(self.server_cores)
         return process
 
-    def targets(self) -> tuple[Process, list[Target]]:
+    def targets(self) -> tuple[Process, list[BenchTarget]]:
         """Parlour with a filled store, and all targets."""
         parlour = self.start(servers.parlour(self.folder, self.credentials))
-        with Api(parlour.port, self.credentials) as api:
+        with KeepAliveApi(parlour.port, self.credentials) as api:
             names = workload.fill(api)
             update = workload.update_participant(self.credentials, names)
             fetch = workload.fetch_participant(self.credentials, names)
@@ -90,69 +90,73 @@ class Bench:
             _, messages = api.raw("GET", f"{path}/Messages?PageSize={workload.PAGE_SIZE}")
         one_transaction = servers.one_transaction(self.folder, self.credentials)
         return parlour, [
-            Target(CONSTANT, self._constant("constant", participant), fetch),
-            Target(FETCH, parlour, fetch),
-            Target(HANDLER, self.start(servers.handler(self.folder, self.credentials)), update),
-            Target(UPDATE, parlour, update),
+            BenchTarget(CONSTANT, self._constant("constant", participant), fetch),
+            BenchTarget(FETCH, parlour, fetch),
+            BenchTarget(
+                HANDLER, self.start(servers.handler(self.folder, self.credentials)), update
+            ),
+            BenchTarget(UPDATE, parlour, update),
             self._with_webhooks(),
-            Target(ONE_TRANSACTION, self.start(one_transaction), update),
-            Target(MESSAGE, parlour, workload.create_message(self.credentials, names)),
-            Target(CONSTANT_PAGE, self._constant("constant-page", messages), page),
-            Target(PAGE, parlour, page),
+            BenchTarget(ONE_TRANSACTION, self.start(one_transaction), update),
+            BenchTarget(MESSAGE, parlour, workload.create_message(self.credentials, names)),
+            BenchTarget(CONSTANT_PAGE, self._constant("constant-page", messages), page),
+            BenchTarget(PAGE, parlour, page),
         ]
 
-    def pair(self, revision: str) -> list[Target]:
+    def pair(self, revision: str) -> list[BenchTarget]:
         """Four operations of this Parlour, each next to the same of an earlier commit."""
         parlour = self.start(servers.parlour(self.folder, self.credentials))
-        with Api(parlour.port, self.credentials) as api:
+        with KeepAliveApi(parlour.port, self.credentials) as api:
             operations = earlier_version.operations(api, self.credentials)
-        ours = [Target(each.name, parlour, each) for each in operations]
+        ours = [BenchTarget(each.name, parlour, each) for each in operations]
         pairs = zip(ours, self.earlier(revision), strict=True)
         return [target for pair in pairs for target in pair]
 
-    def earlier(self, revision: str) -> list[Target]:
+    def earlier(self, revision: str) -> list[BenchTarget]:
         """The four operations of an earlier commit."""
         process = self.start(earlier_version.server(self.folder, self.credentials, revision))
         return earlier_version.targets(process, self.credentials)
 
-    def _with_webhooks(self) -> Target:
+    def _with_webhooks(self) -> BenchTarget:
         """Another Parlour that sends a webhook for every update; it has a separate store."""
         parlour = self.start(servers.parlour(self.folder, self.credentials, "parlour-told"))
         receivers = servers.receivers(self.folder, 1)
         self.stack.enter_context(receivers)
         receivers.start(self.load_cores)
-        with Api(parlour.port, self.credentials) as api:
+        with KeepAliveApi(parlour.port, self.credentials) as api:
             names = workload.fill(api)
-            url = webhooks.Backends(receivers).url(0)
+            url = webhooks.ReceiverProcess(receivers).url(0)
             form = {"PostWebhookUrl": url, "Filters": "onParticipantUpdated"}
             api.post("/v1/Configuration/Webhooks", **form)
         update = workload.update_participant(self.credentials, names)
         self._update_each(parlour, update, len(names.participants))
         webhooks.settle(parlour)
-        return Target(TOLD, parlour, update, settle=webhooks.settle)
+        return BenchTarget(TOLD, parlour, update, settle=webhooks.settle)
 
     def _constant(self, name: str, body: bytes) -> Process:
         return self.start(servers.constant(self.folder, name, body))
 
-    def _update_each(self, parlour: Process, update: workload.Operation, count: int) -> None:
+    def _update_each(
+        self, parlour: Process, update: workload.PreparedOperation, count: int
+    ) -> None:
         """Update every participant once, so that responses have their usual size."""
         load = client.Load(parlour.port, connections=1, seconds=20.0, requests_max=count)
         seen = client.run_requests(load, update.requests)
         assert seen.errors == 0, f"update participant: {seen}"
 
 
-def rows_of(measured: Measured) -> list[report.Row]:
+def rows_of(measured: InterleavedSamples) -> list[report.ReportRow]:
     """Return the table: Parlour's operations first, then the baselines."""
     names = [UPDATE, TOLD, MESSAGE, FETCH, PAGE, CONSTANT, CONSTANT_PAGE, HANDLER, ONE_TRANSACTION]
     return [
-        report.Row(measured, name, connections, beside=BESIDE.get(name, ()))
+        report.ReportRow(measured, name, connections, beside=BESIDE.get(name, ()))
         for name in names
         for connections in CONNECTIONS
     ]
 
 
 def goals_of(
-    measured: Measured, started: Startup, webhook_results: webhooks.Figures
+    measured: InterleavedSamples, started: Startup, webhook_results: webhooks.WebhookResults
 ) -> list[goals.Goal]:
     """Return every goal with its measured value."""
     most = max(CONNECTIONS)
@@ -193,7 +197,7 @@ def goals_of(
     ]
 
 
-def _webhook_goals(webhook_results: webhooks.Figures) -> list[goals.Goal]:
+def _webhook_goals(webhook_results: webhooks.WebhookResults) -> list[goals.Goal]:
     rate = f"{webhooks.RATE:.0f}/s"
     return [
         goals.at_most(
@@ -214,10 +218,10 @@ def _webhook_goals(webhook_results: webhooks.Figures) -> list[goals.Goal]:
     ]
 
 
-def run_pair(plan: Plan, revision: str, json_path: Path | None) -> int:
+def run_pair(plan: MeasurementPlan, revision: str, json_path: Path | None) -> int:
     """Measure this commit and an earlier one only; return the same as ``run``."""
     with data_folder() as folder, ExitStack() as stack:
-        bench = Bench(folder, stack)
+        bench = BenchRun(folder, stack)
         measured = interleaving.measure(
             bench.pair(revision),
             plan,
@@ -227,7 +231,7 @@ def run_pair(plan: Plan, revision: str, json_path: Path | None) -> int:
         )
         described = machine.describe(folder)
     ours = [
-        report.Row(measured, name, connections, beside=(earlier_version.earlier(name),))
+        report.ReportRow(measured, name, connections, beside=(earlier_version.earlier(name),))
         for name in earlier_version.RATES_MIN
         for connections in CONNECTIONS
     ]
@@ -239,10 +243,10 @@ def run_pair(plan: Plan, revision: str, json_path: Path | None) -> int:
     return _verdict(measured, checked)
 
 
-def run(plan: Plan, starts: int, json_path: Path | None, revision: str) -> int:
+def run(plan: MeasurementPlan, starts: int, json_path: Path | None, revision: str) -> int:
     """Measure, print and write; return how many goals were missed, or -1 for wrong responses."""
     with data_folder() as folder, ExitStack() as stack:
-        bench = Bench(folder, stack)
+        bench = BenchRun(folder, stack)
         started = startup.measure(folder, bench.credentials, starts, bench.server_cores)
         _print_result("webhooks")
         webhook_results = webhooks.measure(
@@ -280,7 +284,7 @@ def _write(path: Path, shown: dict[str, Any]) -> None:
     path.write_text(json.dumps(shown, indent=2) + "\n")
 
 
-def _verdict(measured: Measured, checked: list[goals.Goal]) -> int:
+def _verdict(measured: InterleavedSamples, checked: list[goals.Goal]) -> int:
     """Return how many goals were missed, or -1 for wrong responses."""
     if errors := measured.errors():
         print(f"wrong answers: {errors}", file=sys.stderr)

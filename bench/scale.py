@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import machine, servers, workload
-from bench.api_client import Api
+from bench.api_client import KeepAliveApi
 from bench.docs_pages import put
 from bench.load import client
 from bench.processes import ROOT, TICKS_PER_SECOND, cores_apart, data_folder
@@ -24,7 +24,7 @@ from tests.support.postgres_server import Postgres
 
 if TYPE_CHECKING:
     from bench.processes import Process
-    from bench.workload import Operation
+    from bench.workload import PreparedOperation
 
 PAGE = ROOT / "docs" / "explanation" / "scale.md"
 CONNECTIONS = 64
@@ -106,7 +106,7 @@ def _postgres_seconds(server: Postgres) -> float:
 
 
 def measure(
-    operation: Operation, parlour: Process, postgres: Postgres, folder: Path, seconds: float
+    operation: PreparedOperation, parlour: Process, postgres: Postgres, folder: Path, seconds: float
 ) -> Cost:
     """Load one operation, and return what both used."""
     requests = folder / "requests"
@@ -134,7 +134,7 @@ def run(seconds: float, json_path: Path | None, *, writes_page: bool) -> None:
         process.environment["PARLOUR_DATABASE"] = postgres.make_database()
         with process:
             process.start(cores_apart()[0])
-            with Api(process.port, credentials) as api:
+            with KeepAliveApi(process.port, credentials) as api:
                 names = workload.fill(api)
             costs = []
             for make in (

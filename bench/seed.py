@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from bench.api_client import Api
+    from bench.api_client import KeepAliveApi
 
 LONG_MESSAGES = 60
 """Messages of a long conversation: enough for a full page of 50."""
@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class SeedSize:
     """The number of rows. One message in ten is in one conversation, six are in long ones."""
 
     messages: int
@@ -59,7 +59,7 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class SeedTemplate:
     """The sids of one row of each kind, created by the server."""
 
     identity: str
@@ -69,14 +69,14 @@ class Template:
     role_sid: str
 
 
-def make_template(api: Api) -> Template:
+def make_template(api: KeepAliveApi) -> SeedTemplate:
     """Create one conversation with one participant, who is a user, and one message."""
     identity = "template@example.com"
     conversation = api.post("/v1/Conversations", FriendlyName="Template")
     path = f"/v1/Conversations/{conversation['sid']}"
     participant = api.post(f"{path}/Participants", Identity=identity)
     message = api.post(f"{path}/Messages", Author=identity, Body=BODY)
-    return Template(
+    return SeedTemplate(
         identity, conversation["sid"], participant["sid"], message["sid"], participant["role_sid"]
     )
 
@@ -89,7 +89,7 @@ def database_of(data: Path) -> Path:
     raise FileNotFoundError(f"no SQLite file in {data}")
 
 
-def fill(database: Path, template: Template, shape: Shape) -> Filled:
+def fill(database: Path, template: SeedTemplate, shape: SeedSize) -> Filled:
     """Copy the template's rows until the file has the shape; the server must be stopped."""
     connection = sqlite3.connect(database, isolation_level=None)
     try:
@@ -109,7 +109,9 @@ def fill(database: Path, template: Template, shape: Shape) -> Filled:
 class _Filling:
     """One load: its connection, its templates and its source of sids."""
 
-    def __init__(self, connection: sqlite3.Connection, template: Template, shape: Shape) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, template: SeedTemplate, shape: SeedSize
+    ) -> None:
         self.connection = connection
         self.shape = shape
         self.chance = random.Random(SEED)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench import servers, workload
-from bench.api_client import Api
+from bench.api_client import KeepAliveApi
 from bench.load import openloop
 from bench.processes import pinned_to
 
@@ -70,7 +70,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class WebhookResults:
     """The measurements; each is the median over the rounds."""
 
     rounds: list[Round]
@@ -98,7 +98,7 @@ class Figures:
         )
 
 
-class Backends:
+class ReceiverProcess:
     """The receivers' process and its control port."""
 
     def __init__(self, process: Process) -> None:
@@ -148,9 +148,9 @@ class Measurement:
         self.parlour = parlour
         self.credentials = credentials
         self.span = span
-        self.backends = Backends(receivers)
+        self.backends = ReceiverProcess(receivers)
         self.next = 0
-        with Api(parlour.port, credentials) as api:
+        with KeepAliveApi(parlour.port, credentials) as api:
             # Neighbours in the order of requests have different endpoints.
             self.webhooks = [
                 self._listened_to(api, place)
@@ -167,12 +167,12 @@ class Measurement:
             for conversation_sid, _ in self.webhooks
         ]
 
-    def _listened_to(self, api: Api, place: int) -> tuple[str, str]:
+    def _listened_to(self, api: KeepAliveApi, place: int) -> tuple[str, str]:
         """Create a conversation with a webhook to one endpoint; return both sids."""
         sid = api.post("/v1/Conversations")["sid"]
         return sid, self._attach(api, sid, place)
 
-    def _attach(self, api: Api, conversation_sid: str, place: int) -> str:
+    def _attach(self, api: KeepAliveApi, conversation_sid: str, place: int) -> str:
         form = {
             "Target": "webhook",
             "Configuration.Url": self.backends.url(place),
@@ -181,7 +181,7 @@ class Measurement:
         sid: str = api.post(f"/v1/Conversations/{conversation_sid}/Webhooks", **form)["sid"]
         return sid
 
-    def figures(self) -> Figures:
+    def figures(self) -> WebhookResults:
         """Measure with every endpoint responding and with one hanging, in turns."""
         self._arrivals(WARM_SECONDS)
         rounds = []
@@ -191,7 +191,7 @@ class Measurement:
             beside = self._arrivals(self.span.seconds, without=HANGING)
             self._free()
             rounds.append(Round(healthy, beside))
-        return Figures(rounds)
+        return WebhookResults(rounds)
 
     def _arrivals(self, seconds: float, without: int | None = None) -> list[float]:
         """Return the times that messages took to arrive, while they are sent at the rate."""
@@ -228,7 +228,7 @@ class Measurement:
             for number, (conversation_sid, sid) in enumerate(self.webhooks)
             if number % ENDPOINTS == HANGING
         ]
-        with Api(self.parlour.port, self.credentials) as api:
+        with KeepAliveApi(self.parlour.port, self.credentials) as api:
             for _, conversation_sid, sid in hanging:
                 api.raw("DELETE", f"/v1/Conversations/{conversation_sid}/Webhooks/{sid}")
             self.backends.ask("/free")
@@ -248,7 +248,7 @@ def measure(
     server_cores: frozenset[int] = frozenset(),
     load_cores: frozenset[int] = frozenset(),
     program: tuple[str, ...] = servers.PROGRAM,
-) -> Figures:
+) -> WebhookResults:
     """Start the server and receivers in a folder, and measure."""
     credentials = servers.make_credentials()
     receivers = servers.receivers(folder, ENDPOINTS)

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.api_client import Api, Credentials
+    from bench.api_client import Credentials, KeepAliveApi
 
 CONVERSATIONS = 20
 PARTICIPANTS_EACH = 25
@@ -43,7 +43,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class PreparedOperation:
     """One operation of the API, the status of its response, and its prepared requests."""
 
     name: str
@@ -51,7 +51,7 @@ class Operation:
     requests: list[bytes]
 
 
-def fill(api: Api) -> Names:
+def fill(api: KeepAliveApi) -> Names:
     """Make 20 conversations, 500 participants and 1,000 messages through the REST API."""
     names = Names([], [], {}, _participant_role(api))
     for number in range(CONVERSATIONS):
@@ -60,7 +60,7 @@ def fill(api: Api) -> Names:
     return names
 
 
-def _participant_role(api: Api) -> str:
+def _participant_role(api: KeepAliveApi) -> str:
     """Return the sid of a role for conversations that every service has from the start."""
     for role in api.get("/v1/Roles")["roles"]:
         if role["type"] == "conversation":
@@ -69,7 +69,7 @@ def _participant_role(api: Api) -> str:
     raise LookupError("the service has no role for conversations")
 
 
-def _fill_conversation(api: Api, names: Names, conversation_sid: str, number: int) -> None:
+def _fill_conversation(api: KeepAliveApi, names: Names, conversation_sid: str, number: int) -> None:
     path = f"/v1/Conversations/{conversation_sid}"
     identities = [f"user{number}-{seat}@example.com" for seat in range(PARTICIPANTS_EACH)]
     names.conversations.append(conversation_sid)
@@ -105,7 +105,7 @@ def raw_request(
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def update_participant(credentials: Credentials, names: Names) -> Operation:
+def update_participant(credentials: Credentials, names: Names) -> PreparedOperation:
     """Update five form fields, one of them JSON; every participant in turn, with new texts."""
     # Each of them at least twice, so that the second visit has something to change.
     participants = names.participants[: PREPARED // 2]
@@ -124,10 +124,10 @@ def update_participant(credentials: Credentials, names: Names) -> Operation:
         path = f"/v1/Conversations/{conversation_sid}/Participants/{sid}"
         return raw_request(credentials, "POST", path, form)
 
-    return Operation("update participant", 200, _prepared(prepare))
+    return PreparedOperation("update participant", 200, _prepared(prepare))
 
 
-def create_message(credentials: Credentials, names: Names) -> Operation:
+def create_message(credentials: Credentials, names: Names) -> PreparedOperation:
     """Send a text by one of the participants, into every conversation in turn."""
 
     def prepare(number: int, chance: random.Random) -> bytes:
@@ -141,10 +141,10 @@ def create_message(credentials: Credentials, names: Names) -> Operation:
             credentials, "POST", f"/v1/Conversations/{conversation_sid}/Messages", form
         )
 
-    return Operation("create message", 201, _prepared(prepare))
+    return PreparedOperation("create message", 201, _prepared(prepare))
 
 
-def fetch_participant(credentials: Credentials, names: Names) -> Operation:
+def fetch_participant(credentials: Credentials, names: Names) -> PreparedOperation:
     """Fetch one participant by sid, chosen at random."""
 
     def prepare(_: int, chance: random.Random) -> bytes:
@@ -152,10 +152,10 @@ def fetch_participant(credentials: Credentials, names: Names) -> Operation:
         path = f"/v1/Conversations/{conversation_sid}/Participants/{sid}"
         return raw_request(credentials, "GET", path)
 
-    return Operation("fetch by sid", 200, _prepared(prepare))
+    return PreparedOperation("fetch by sid", 200, _prepared(prepare))
 
 
-def list_messages(credentials: Credentials, names: Names) -> Operation:
+def list_messages(credentials: Credentials, names: Names) -> PreparedOperation:
     """Fetch the first page of 50 messages of a conversation chosen at random."""
 
     def prepare(_: int, chance: random.Random) -> bytes:
@@ -163,7 +163,7 @@ def list_messages(credentials: Credentials, names: Names) -> Operation:
         path = f"/v1/Conversations/{conversation_sid}/Messages?PageSize={PAGE_SIZE}"
         return raw_request(credentials, "GET", path)
 
-    return Operation("list of 50", 200, _prepared(prepare))
+    return PreparedOperation("list of 50", 200, _prepared(prepare))
 
 
 def _prepared(prepare: Callable[[int, random.Random], bytes]) -> list[bytes]:

@@ -44,7 +44,7 @@ class Allowed(NamedTuple):
     counts: Mapping[str, int]
 
 
-class Change(NamedTuple):
+class CountChange(NamedTuple):
     """A file whose number is not the allowed one."""
 
     path: str
@@ -69,10 +69,10 @@ def written(allowed: Allowed) -> str:
     return "\n".join((OPEN if allowed.is_open else CLOSED, *rows)) + "\n"
 
 
-def raised(allowed: Allowed, counts: Mapping[str, int]) -> list[Change]:
+def raised(allowed: Allowed, counts: Mapping[str, int]) -> list[CountChange]:
     """Return the files with more avoided words than allowed; none while an open list balances."""
     above = [
-        Change(path, count, allowed.counts.get(path, 0))
+        CountChange(path, count, allowed.counts.get(path, 0))
         for path, count in sorted(counts.items())
         if count > allowed.counts.get(path, 0)
     ]
@@ -80,12 +80,12 @@ def raised(allowed: Allowed, counts: Mapping[str, int]) -> list[Change]:
     return [] if allowed.is_open and balances else above
 
 
-def lowered(allowed: Allowed, counts: Mapping[str, int]) -> list[Change]:
+def lowered(allowed: Allowed, counts: Mapping[str, int]) -> list[CountChange]:
     """Return the files of a closed list with fewer avoided words than allowed, or deleted."""
     if allowed.is_open:
         return []
     return [
-        Change(path, counts.get(path, 0), number)
+        CountChange(path, counts.get(path, 0), number)
         for path, number in sorted(allowed.counts.items())
         if counts.get(path, 0) < number
     ]

@@ -19,7 +19,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         account_sid = update_handling.authenticate(scope["headers"])
         form = await update_handling.read_form(receive)
         participant = update_handling.participant_of(account_sid, scope["path"], form)
-    except update_handling.Refused as refused:
+    except update_handling.RejectedRequestError as refused:
         await update_handling.answer(send, refused.status, b"{}")
         return
     await update_handling.answer(send, 200, update_handling.encode(participant))

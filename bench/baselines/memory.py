@@ -26,7 +26,7 @@ Header = dict[str, Any]
 Key = tuple[str, str, str]
 
 
-class Memory:
+class ResponseCache:
     """Cached responses by request, and the connection to Parlour for cache misses."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Memory:
                 return found, body
 
 
-MEMORY = Memory()
+MEMORY = ResponseCache()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

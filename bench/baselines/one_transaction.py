@@ -17,7 +17,7 @@ import apsw
 from bench.baselines import update_handling
 
 if TYPE_CHECKING:
-    from bench.baselines.update_handling import Participant, Receive, Scope, Send
+    from bench.baselines.update_handling import ParticipantRecord, Receive, Scope, Send
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS participant (
@@ -53,7 +53,7 @@ VALUES (?, ?, ?, 'onParticipantUpdated', ?, ?)
 """
 
 
-class Database:
+class SqliteDatabase:
     """The single connection, used only by the one helper thread."""
 
     def __init__(self, path: str) -> None:
@@ -64,7 +64,7 @@ class Database:
         self.connection.execute(SCHEMA)
         self.execute = self.connection.execute
 
-    def update(self, changed: Participant) -> bytes:
+    def update(self, changed: ParticipantRecord) -> bytes:
         """Write one participant and its event; return the response body once both are on disk."""
         key = (changed.account_sid, changed.conversation_sid, changed.sid)
         self.execute("BEGIN IMMEDIATE")
@@ -80,7 +80,7 @@ class Database:
             raise
         return update_handling.encode(changed)
 
-    def _write(self, changed: Participant) -> None:
+    def _write(self, changed: ParticipantRecord) -> None:
         values = (
             changed.attributes,
             changed.role_sid,
@@ -94,7 +94,7 @@ class Database:
         subject = (changed.account_sid, changed.conversation_sid, changed.sid)
         self.execute(INSERT_EVENT, (*subject, now_ms, payload))
 
-    def _make(self, first: Participant) -> tuple[str, str]:
+    def _make(self, first: ParticipantRecord) -> tuple[str, str]:
         """Return the row of an unknown participant: a run needs no seeding."""
         assert first.identity is not None
         created = first.date_created
@@ -103,7 +103,7 @@ class Database:
         return first.identity, created
 
 
-database = Database(os.environ["BENCH_DATABASE"])
+database = SqliteDatabase(os.environ["BENCH_DATABASE"])
 thread = ThreadPoolExecutor(max_workers=1)
 
 
@@ -116,7 +116,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         account_sid = update_handling.authenticate(scope["headers"])
         form = await update_handling.read_form(receive)
         changed = update_handling.participant_of(account_sid, scope["path"], form)
-    except update_handling.Refused as refused:
+    except update_handling.RejectedRequestError as refused:
         await update_handling.answer(send, refused.status, b"{}")
         return
     loop = asyncio.get_running_loop()

@@ -16,7 +16,7 @@ import asyncpg
 from bench.baselines import update_handling
 
 if TYPE_CHECKING:
-    from bench.baselines.update_handling import Participant, Receive, Scope, Send
+    from bench.baselines.update_handling import ParticipantRecord, Receive, Scope, Send
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS participant (
@@ -53,7 +53,7 @@ VALUES ($1, $2, $3, 'onParticipantUpdated', $4, $5)
 CONNECTIONS = 16
 
 
-class Database:
+class PostgresDatabase:
     """The pool, created with the first request."""
 
     def __init__(self, url: str) -> None:
@@ -72,7 +72,7 @@ class Database:
         await pool.execute(SCHEMA)
         return pool
 
-    async def update(self, changed: Participant) -> bytes:
+    async def update(self, changed: ParticipantRecord) -> bytes:
         """Write one participant and its event; return the response body once both are on disk."""
         key = (changed.account_sid, changed.conversation_sid, changed.sid)
         async with (await self.pool()).acquire() as connection:
@@ -100,7 +100,7 @@ class Database:
         return update_handling.encode(changed)
 
 
-database = Database(os.environ["BENCH_DATABASE"])
+database = PostgresDatabase(os.environ["BENCH_DATABASE"])
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,7 +112,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         account_sid = update_handling.authenticate(scope["headers"])
         form = await update_handling.read_form(receive)
         changed = update_handling.participant_of(account_sid, scope["path"], form)
-    except update_handling.Refused as refused:
+    except update_handling.RejectedRequestError as refused:
         await update_handling.answer(send, refused.status, b"{}")
         return
     await update_handling.answer(send, 200, await database.update(changed))

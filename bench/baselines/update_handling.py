@@ -30,7 +30,7 @@ BASE_URL = "http://127.0.0.1:8080/v1"
 FORM_BYTES_MAX = 1 << 20
 
 
-class Participant(msgspec.Struct):
+class ParticipantRecord(msgspec.Struct):
     """A participant as the API represents it, keys in the documented order."""
 
     account_sid: str
@@ -47,7 +47,7 @@ class Participant(msgspec.Struct):
     last_read_timestamp: str | None
 
 
-class Refused(Exception):  # noqa: N818 - named after the response.
+class RejectedRequestError(Exception):
     """The request is rejected; holds the status of the response."""
 
     def __init__(self, status: int) -> None:
@@ -66,12 +66,12 @@ def authenticate(headers: Headers) -> str:
             try:
                 decoded = base64.b64decode(encoded, validate=True).decode()
             except (binascii.Error, UnicodeDecodeError) as error:
-                raise Refused(401) from error
+                raise RejectedRequestError(401) from error
             account, _, token = decoded.partition(":")
             if account == ACCOUNT_SID and hmac.compare_digest(token, AUTH_TOKEN):
                 return account
             break
-    raise Refused(401)
+    raise RejectedRequestError(401)
 
 
 async def read_form(receive: Receive) -> dict[str, str]:
@@ -82,7 +82,7 @@ async def read_form(receive: Receive) -> dict[str, str]:
         message = await receive()
         body += message.get("body", b"")
         if len(body) > FORM_BYTES_MAX:
-            raise Refused(413)
+            raise RejectedRequestError(413)
     parsed = parse_query_string(body.decode(), keep_blank=True, csv=False)
     return {name: v if isinstance(v, str) else v[-1] for name, v in parsed.items()}
 
@@ -99,7 +99,7 @@ def attributes_of(form: dict[str, str]) -> str:
     try:
         msgspec.json.decode(text)
     except msgspec.DecodeError as error:
-        raise Refused(400) from error
+        raise RejectedRequestError(400) from error
     return text
 
 
@@ -109,13 +109,13 @@ def index_of(form: dict[str, str]) -> int | None:
     try:
         return int(text) if text else None
     except ValueError as error:
-        raise Refused(400) from error
+        raise RejectedRequestError(400) from error
 
 
-def participant_of(account_sid: str, path: str, form: dict[str, str]) -> Participant:
+def participant_of(account_sid: str, path: str, form: dict[str, str]) -> ParticipantRecord:
     """Return the participant that the form describes."""
     conversation_sid, sid = sids_of(path)
-    return Participant(
+    return ParticipantRecord(
         account_sid=account_sid,
         conversation_sid=conversation_sid,
         sid=sid,

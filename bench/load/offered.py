@@ -24,7 +24,7 @@ class Latencies(msgspec.Struct, frozen=True):
     max_us: float
 
 
-class Window(msgspec.Struct, frozen=True):
+class ScheduleWindow(msgspec.Struct, frozen=True):
     """Results of the requests that were due in one window of the schedule."""
 
     due: int
@@ -56,7 +56,7 @@ class Offered(msgspec.Struct, frozen=True):
     cpu_seconds: float
     bytes: int
     window_ms: int
-    windows: list[Window]
+    windows: list[ScheduleWindow]
 
 
 @dataclass(frozen=True, slots=True)

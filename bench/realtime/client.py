@@ -27,7 +27,7 @@ class SocketsError(Exception):
     """The load client ended, or printed nothing within the timeout."""
 
 
-class Seen(msgspec.Struct, frozen=True):
+class DeliveryTimes(msgspec.Struct, frozen=True):
     """The result of one measurement; times in microseconds, from when a message was due.
 
     A delivery is one frame about a realtime object; ``last_…`` are of the last connection that
@@ -86,23 +86,23 @@ class Sockets:
                 bufsize=1,
             )
 
-    def connect(self, count: int, *, tight: int = 0) -> Seen:
+    def connect(self, count: int, *, tight: int = 0) -> DeliveryTimes:
         """Open connections up to this many; the first ``tight`` with small buffers."""
         return self._ask(f"connect {count} {tight}")
 
-    def stall(self, count: int) -> Seen:
+    def stall(self, count: int) -> DeliveryTimes:
         """Let the first connections stop reading, permanently."""
         return self._ask(f"stall {count}")
 
-    def fanout(self, messages: int, frames: int) -> Seen:
+    def fanout(self, messages: int, frames: int) -> DeliveryTimes:
         """Send messages one after another, each with so many frames to every connection."""
         return self._ask(f"fanout {messages} {frames}")
 
-    def rate(self, per_second: float, seconds: float) -> Seen:
+    def rate(self, per_second: float, seconds: float) -> DeliveryTimes:
         """Send messages at fixed times, regardless of the results of earlier ones."""
         return self._ask(f"rate {per_second} {seconds}")
 
-    def _ask(self, command: str) -> Seen:
+    def _ask(self, command: str) -> DeliveryTimes:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._child.stdin.write(command + "\n")
@@ -113,7 +113,7 @@ class Sockets:
         if not line:
             self._child.kill()
             raise SocketsError(f"{command}: {self._child.communicate()[1][-2000:]}")
-        return msgspec.json.decode(line, type=Seen)
+        return msgspec.json.decode(line, type=DeliveryTimes)
 
     def close(self) -> None:
         """Stop it, and with it every connection."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.realtime import client
-from bench.realtime.client import Seen, Sockets
+from bench.realtime.client import DeliveryTimes, Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from bench.processes import Process
-    from bench.realtime.listeners import Room
+    from bench.realtime.listeners import ListenerConversation
 
 PARLOUR = "Parlour"
 BASELINE = "D: broadcast of a constant"
@@ -23,7 +23,7 @@ SETTLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FanoutServer:
     """A server with the files that the load client needs for it."""
 
     name: str
@@ -42,10 +42,10 @@ class Fanout:
     """The results of both servers' rounds, by number of connections."""
 
     frames: int
-    seen: dict[tuple[str, int], list[Seen]] = field(default_factory=dict)
+    seen: dict[tuple[str, int], list[DeliveryTimes]] = field(default_factory=dict)
     bytes_per_idle: dict[int, float] = field(default_factory=dict)
 
-    def median(self, name: str, count: int, value: Callable[[Seen], float]) -> float:
+    def median(self, name: str, count: int, value: Callable[[DeliveryTimes], float]) -> float:
         """Return the median of one value over the rounds."""
         return statistics.median(map(value, self.seen[name, count]))
 
@@ -55,25 +55,27 @@ class Fanout:
         return statistics.median(one.rate / two.rate for one, two in pairs)
 
 
-def place_of(room: Room, folder: Path, count: int, cores: frozenset[int]) -> Place:
+def place_of(
+    room: ListenerConversation, folder: Path, count: int, cores: frozenset[int]
+) -> FanoutServer:
     """Parlour, with the connections of the SDK and messages through REST."""
     scripts, trigger = folder / "parlour.scripts", folder / "parlour.trigger"
     client.write_scripts(scripts, [room.script(number) for number in range(count)])
     client.write_trigger(trigger, client.HTTP, room.by_rest())
-    return Place(PARLOUR, room.process, scripts, trigger, cores)
+    return FanoutServer(PARLOUR, room.process, scripts, trigger, cores)
 
 
-def baseline_of(process: Process, folder: Path, count: int, cores: frozenset[int]) -> Place:
+def baseline_of(process: Process, folder: Path, count: int, cores: frozenset[int]) -> FanoutServer:
     """The broadcaster, whose connections send no first frame, triggered by a POST as well."""
     scripts, trigger = folder / "baseline.scripts", folder / "baseline.trigger"
     client.write_scripts(scripts, [[]] * count)
     post = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
     client.write_trigger(trigger, client.HTTP, [post])
-    return Place(BASELINE, process, scripts, trigger, cores)
+    return FanoutServer(BASELINE, process, scripts, trigger, cores)
 
 
 def measure(
-    places: list[Place],
+    places: list[FanoutServer],
     fanout: Fanout,
     counts: tuple[int, ...],
     *,
@@ -110,8 +112,8 @@ def measure(
 class Stalled:
     """The latencies of healthy connections, with and without others that read nothing."""
 
-    without: list[Seen]
-    beside: list[Seen]
+    without: list[DeliveryTimes]
+    beside: list[DeliveryTimes]
 
     @property
     def ratio(self) -> float:
@@ -121,7 +123,13 @@ class Stalled:
 
 
 def measure_stalled(
-    place: Place, *, healthy: int, stalled: int, per_second: float, seconds: float, rounds: int
+    place: FanoutServer,
+    *,
+    healthy: int,
+    stalled: int,
+    per_second: float,
+    seconds: float,
+    rounds: int,
 ) -> Stalled:
     """Messages at a fixed rate, to healthy connections alone and next to stalled ones in turn."""
     found = Stalled([], [])
@@ -146,14 +154,19 @@ def measure_stalled(
 
 
 def measure_conversation(
-    room: Room, folder: Path, cores: frozenset[int], *, per_second: float, seconds: float
-) -> Seen:
+    room: ListenerConversation,
+    folder: Path,
+    cores: frozenset[int],
+    *,
+    per_second: float,
+    seconds: float,
+) -> DeliveryTimes:
     """One member sends through the socket, ten others listen."""
     listeners = 10
     scripts, trigger = folder / "conversation.scripts", folder / "conversation.trigger"
     client.write_scripts(scripts, [room.script(number) for number in range(listeners + 1)])
     client.write_trigger(trigger, client.SOCKET, room.by_socket())
-    place = Place(PARLOUR, room.process, scripts, trigger, cores)
+    place = FanoutServer(PARLOUR, room.process, scripts, trigger, cores)
     with place.sockets() as sockets:
         sockets.connect(listeners + 1)
         sockets.rate(per_second, 1.0)

@@ -22,7 +22,7 @@ TOKEN_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ServiceKey:
     """An API key, which signs access tokens, and their service."""
 
     account_sid: str

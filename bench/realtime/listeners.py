@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench import servers, workload
-from bench.api_client import Api
+from bench.api_client import KeepAliveApi
 from bench.realtime import frames
 from parlour.vocabulary.realtime_objects import ObjectKind, ObjectName
 
@@ -24,12 +24,12 @@ PREPARED = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ListenerConversation:
     """One conversation of a running Parlour, its members, and the key of their tokens."""
 
     process: Process
     credentials: Credentials
-    key: frames.Key
+    key: frames.ServiceKey
     conversation_sid: str
     identities: list[str]
     user_sids: dict[str, str]
@@ -78,29 +78,35 @@ class Room:
 
 def serve(
     folder: Path, name: str, cores: frozenset[int]
-) -> tuple[Process, Credentials, frames.Key]:
+) -> tuple[Process, Credentials, frames.ServiceKey]:
     """A running Parlour with an account and an API key."""
     credentials = servers.make_credentials()
     process = servers.parlour(folder, credentials, name)
     sid, secret = "SK" + secrets.token_hex(16), secrets.token_hex(16)
     process.environment |= {"PARLOUR_API_KEY_SID": sid, "PARLOUR_API_KEY_SECRET": secret}
     process.start(cores)
-    with Api(process.port, credentials) as api:
+    with KeepAliveApi(process.port, credentials) as api:
         service_sid = api.get("/v1/Configuration")["default_chat_service_sid"]
-    return process, credentials, frames.Key(credentials.account_sid, sid, secret, service_sid)
+    return (
+        process,
+        credentials,
+        frames.ServiceKey(credentials.account_sid, sid, secret, service_sid),
+    )
 
 
-def fill(process: Process, credentials: Credentials, key: frames.Key, members: int) -> Room:
+def fill(
+    process: Process, credentials: Credentials, key: frames.ServiceKey, members: int
+) -> ListenerConversation:
     """Make the conversation, its members and a few messages."""
     identities = [f"listener-{number:04d}" for number in range(members)]
-    with Api(process.port, credentials) as api:
+    with KeepAliveApi(process.port, credentials) as api:
         sid = api.post("/v1/Conversations", FriendlyName="Everybody")["sid"]
         for identity in identities:
             api.post(f"/v1/Conversations/{sid}/Participants", Identity=identity)
         for _ in range(MESSAGES_BEFORE):
             api.post(f"/v1/Conversations/{sid}/Messages", Author="system", Body=BODY)
         users = {each: api.get(f"/v1/Users/{each}")["sid"] for each in identities}
-    return Room(process, credentials, key, sid, identities, users)
+    return ListenerConversation(process, credentials, key, sid, identities, users)
 
 
 def raise_file_limit() -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from websockets.sync.client import connect
 
-from bench.api_client import Api
+from bench.api_client import KeepAliveApi
 from bench.realtime import frames
 from bench.realtime.listeners import BODY
 
 if TYPE_CHECKING:
-    from bench.realtime.listeners import Room
+    from bench.realtime.listeners import ListenerConversation
 
 QUIET_SECONDS = 1.0
 LISTEN_SECONDS_MAX = 10.0
@@ -22,7 +22,7 @@ class ProbeError(Exception):
     """The server rejected the SDK's frames, or sent a listener nothing."""
 
 
-def frames_of_a_message(room: Room) -> list[bytes]:
+def frames_of_a_message(room: ListenerConversation) -> list[bytes]:
     """Return the frames that one listener receives for one message."""
     url = f"ws://127.0.0.1:{room.process.port}/v3/wsconnect"
     with connect(url, compression=None, max_size=None) as socket:
@@ -34,7 +34,7 @@ def frames_of_a_message(room: Room) -> list[bytes]:
             if any(status["code"] >= 300 for status in answered):
                 raise ProbeError(f"{each[:300]!r}: {header}")
         _drain(socket.recv)
-        with Api(room.process.port, room.credentials) as api:
+        with KeepAliveApi(room.process.port, room.credentials) as api:
             path = f"/v1/Conversations/{room.conversation_sid}/Messages"
             api.post(path, Author="system", Body=BODY)
         event_frames = [raw for raw in _drain(socket.recv) if b"com.twilio.rtd.cds." in raw]

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from websockets.sync.client import ClientConnection, connect
 
-from bench.api_client import Api
+from bench.api_client import KeepAliveApi
 from bench.realtime import frames
 from bench.realtime.listeners import BODY
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from bench.realtime.listeners import Room
+    from bench.realtime.listeners import ListenerConversation
 
 QUIET_SECONDS = 0.1
 _NEW_ITEM = b"list_item_added"
@@ -42,7 +42,7 @@ class Ordered(NamedTuple):
 class _Client:
     """A connection that acknowledges notifications on arrival."""
 
-    def __init__(self, room: Room, number: int, *, listens: bool) -> None:
+    def __init__(self, room: ListenerConversation, number: int, *, listens: bool) -> None:
         self._room = room
         url = f"ws://127.0.0.1:{room.process.port}/v3/wsconnect"
         self._socket: ClientConnection = connect(url, compression=None, max_size=None)
@@ -86,7 +86,7 @@ class _Client:
         return (time.perf_counter() - begin) * 1000
 
 
-def measure(room: Room, count: int) -> Ordered:
+def measure(room: ListenerConversation, count: int) -> Ordered:
     """Measure so many replies of each kind."""
     sid = room.conversation_sid
     messages = f"/Client/v2/Conversations/{sid}/Messages"
@@ -98,7 +98,7 @@ def measure(room: Room, count: int) -> Ordered:
         page_alone = [client.ask_ms("GET", items, **newest) for _ in range(count)]
     behind, quiet = [], []
     with (
-        Api(room.process.port, room.credentials) as api,
+        KeepAliveApi(room.process.port, room.credentials) as api,
         _Client(room, 0, listens=True) as client,
     ):
         ordered = [client.ask_ms("POST", messages, body) for _ in range(count)]

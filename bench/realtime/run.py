@@ -24,14 +24,14 @@ from bench.realtime.fanout import BASELINE, PARLOUR, Fanout
 
 if TYPE_CHECKING:
     from bench.goals import Goal
-    from bench.realtime.client import Seen
+    from bench.realtime.client import DeliveryTimes
     from bench.realtime.fanout import Stalled
     from bench.realtime.reply_order import Ordered
     from bench.realtime.sdk_start import Starts
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RealtimePlan:
     """The sizes of all measurements."""
 
     counts: tuple[int, ...] = (1000, 5000)
@@ -46,24 +46,24 @@ class Plan:
     replies: int = 300
 
 
-QUICK = Plan((200,), 1, 2_000, 20, 10.0, 2.0, 3.0, 50, 1, 30)
+QUICK = RealtimePlan((200,), 1, 2_000, 20, 10.0, 2.0, 3.0, 50, 1, 30)
 PER_SECOND = 20.0
 
 
 @dataclass(slots=True)
-class Figures:
+class RealtimeResults:
     """All results of a run."""
 
     fanout: Fanout
     stalled: Stalled
-    conversation: Seen
+    conversation: DeliveryTimes
     talk: dict[str, Any]
     alone: dict[str, Any]
     ordered: Ordered
     starts: Starts
 
 
-def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
+def measure(folder: Path, stack: ExitStack, plan: RealtimePlan) -> RealtimeResults:
     """Run every measurement, one after another on the same two servers."""
     server_cores, load_cores = cores_apart()
     parlour, credentials, key = listeners.serve(folder, "parlour", server_cores)
@@ -99,12 +99,12 @@ def measure(folder: Path, stack: ExitStack, plan: Plan) -> Figures:
         seconds=plan.stalled_seconds,
         rounds=plan.rounds,
     )
-    return Figures(spread, stalled, *_measure_clients(folder, stack, plan))
+    return RealtimeResults(spread, stalled, *_measure_clients(folder, stack, plan))
 
 
 def _measure_clients(
-    folder: Path, stack: ExitStack, plan: Plan
-) -> tuple[Seen, dict[str, Any], dict[str, Any], Ordered, Starts]:
+    folder: Path, stack: ExitStack, plan: RealtimePlan
+) -> tuple[DeliveryTimes, dict[str, Any], dict[str, Any], Ordered, Starts]:
     """Conversations, the order of replies, and the SDK's start, on a separate server."""
     server_cores, load_cores = cores_apart()
     parlour, credentials, key = listeners.serve(folder, "clients", server_cores)
@@ -141,7 +141,7 @@ def _measure_clients(
     return spoken, talked, alone, in_order, started
 
 
-def goals_of(figures: Figures, plan: Plan) -> list[Goal]:
+def goals_of(figures: RealtimeResults, plan: RealtimePlan) -> list[Goal]:
     """Return every goal with its measured value."""
     spread, few = figures.fanout, min(plan.counts)
     found = [
@@ -173,7 +173,7 @@ def goals_of(figures: Figures, plan: Plan) -> list[Goal]:
     ]
 
 
-def lines_of(figures: Figures, plan: Plan) -> list[str]:
+def lines_of(figures: RealtimeResults, plan: RealtimePlan) -> list[str]:
     """Return the measurements behind the goals as text."""
     spread, lines = figures.fanout, []
     for count in plan.counts:
@@ -208,7 +208,7 @@ def lines_of(figures: Figures, plan: Plan) -> list[str]:
     return lines
 
 
-def run(plan: Plan, json_path: Path | None) -> int:
+def run(plan: RealtimePlan, json_path: Path | None) -> int:
     """Measure, print and write; return how many goals were missed."""
     listeners.raise_file_limit()
     with data_folder() as folder, ExitStack() as stack:
@@ -236,7 +236,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail when a goal is missed")
     parser.add_argument("--json", type=Path, help="also write the result to this file")
     options = parser.parse_args()
-    missed = run(QUICK if options.quick else Plan(), options.json)
+    missed = run(QUICK if options.quick else RealtimePlan(), options.json)
     return 1 if options.check and missed else 0
 
 

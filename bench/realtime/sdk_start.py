@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.api_client import Api
+from bench.api_client import KeepAliveApi
 from bench.processes import ROOT, Process, pinned_to
 from tests.support.nodejs import install_packages, node_command
 from tests.support.ports import ReservedPort
 
 if TYPE_CHECKING:
     from bench.api_client import Credentials
-    from bench.realtime.frames import Key
+    from bench.realtime.frames import ServiceKey
 
 SCRIPT = Path(__file__).with_name("sdk.mjs")
 SDK_FOLDER = ROOT / "tests" / "contract" / "realtime"
@@ -41,7 +41,7 @@ def ensure_sdk() -> None:
 
 def fill(process: Process, credentials: Credentials, conversations: int) -> None:
     """Create a user in many conversations, each with another member and a few messages."""
-    with Api(process.port, credentials) as api:
+    with KeepAliveApi(process.port, credentials) as api:
         for number in range(conversations):
             sid = api.post("/v1/Conversations", FriendlyName=f"Order {number}")["sid"]
             path = f"/v1/Conversations/{sid}"
@@ -88,7 +88,7 @@ def sdk(
     return seen
 
 
-def start(port: int, key: Key, conversations: int, cores: frozenset[int]) -> Start:
+def start(port: int, key: ServiceKey, conversations: int, cores: frozenset[int]) -> Start:
     """Start a client of the user once."""
     seen = sdk("start", port, [key.token(IDENTITY)], cores, COUNT=conversations)
     return Start(seen["initializedMs"], seen["joinedMs"])
@@ -116,7 +116,7 @@ class Starts:
 def measure(
     parlour: Process,
     memory: Process,
-    key: Key,
+    key: ServiceKey,
     conversations: int,
     cores: frozenset[int],
     *,

@@ -29,7 +29,7 @@ from parlour.http.metrics import (
 )
 from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
-from parlour.http.server import Server
+from parlour.http.server import HttpServer
 from parlour.http.uploads import Uploads
 from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
@@ -172,12 +172,12 @@ class App:
         self.metrics.sources.append(self.realtime.figures)
         self.store.on_commit(self.realtime.wake)
 
-    def _make_server(self) -> Server:
+    def _make_server(self) -> HttpServer:
         settings = self.settings
         roots = RootUrls(settings.public_url, self.client_addresses)
         edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
         media = self._make_media_endpoint(roots)
-        return Server(
+        return HttpServer(
             Router(pipeline_operations(), edge, MetricsPage(self.metrics, self.clock)),
             {AuthScheme.CLIENT: media, AuthScheme.SIGNED_URL: media},
             authentication=self.authentication,

@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.tls_server import TlsServer
-from tests.support.twilsock_client import Frame, init_header, parsed, request_header, written
+from tests.support.twilsock_client import (
+    ReceivedFrame,
+    init_header,
+    parsed,
+    request_header,
+    written,
+)
 
 if TYPE_CHECKING:
     import threading
@@ -243,14 +249,14 @@ class RawSocket:
             raise WebSocketClosedError(code, payload[2:].decode())
         return first & 0x0F, payload
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[ReceivedFrame]:
         """Yield the twilsock frames of the server until it closes the WebSocket."""
         while True:
             opcode, payload = self.receive()
             if opcode == BINARY:
                 yield parsed(payload)
 
-    def init(self, token: str) -> Frame:
+    def init(self, token: str) -> ReceivedFrame:
         """Send init and return the reply, which must be a success."""
         self.send(ws_frame(written({"id": "TM1", **init_header(token)})))
         reply = next(frame for frame in self.frames() if frame.method == "reply")

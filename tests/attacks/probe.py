@@ -143,7 +143,7 @@ class Prober(threading.Thread):
             self._socket = None
 
 
-class Memory:
+class MemoryWatchdog:
     """The peak resident memory of a process, which is killed above its limit."""
 
     def __init__(self, pid: int, growth_bytes_max: int) -> None:
@@ -165,7 +165,7 @@ class Memory:
                 os.kill(self._pid, signal.SIGKILL)
 
 
-def _next_line(memory: Memory) -> str:
+def _next_line(memory: MemoryWatchdog) -> str:
     """Return the next line of the input; sample the memory while waiting."""
     while not select.select([0], [], [], SAMPLE_SECONDS)[0]:
         memory.sample()
@@ -199,7 +199,7 @@ def main() -> None:
     """Measure as planned until `stop` or the end of the input."""
     line = sys.stdin.buffer.raw.readline()  # type: ignore[attr-defined]  # No read-ahead.
     plan = json.loads(line)
-    memory = Memory(plan["pid"], plan["growth_bytes_max"])
+    memory = MemoryWatchdog(plan["pid"], plan["growth_bytes_max"])
     probers = {
         each["name"]: Prober(
             each["port"],

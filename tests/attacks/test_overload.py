@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import workload
-from bench.api_client import Api, Credentials
+from bench.api_client import Credentials, KeepAliveApi
 from bench.load import client, offered
 from tests.attacks.harness import P99_SECONDS, Bounds, messages, others_unaffected
 
@@ -25,7 +25,7 @@ WAITING_REQUESTS_MAX = 1000
 def flood_of(server: Server) -> list[bytes]:
     """Return updates of participants by a separate account."""
     credentials = Credentials(*server.make_account())
-    with Api(server.port, credentials) as api:
+    with KeepAliveApi(server.port, credentials) as api:
         role_sid = next(
             r["sid"] for r in api.get("/v1/Roles")["roles"] if r["type"] == "conversation"
         )

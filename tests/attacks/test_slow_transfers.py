@@ -27,7 +27,7 @@ LARGE_BYTES = 16 << 20
 TYPE = "Content-Type: application/octet-stream"
 
 
-class Account:
+class AttackedAccount:
     """An account, its default service and its users' access tokens."""
 
     def __init__(self, server: Server) -> None:
@@ -64,14 +64,14 @@ def slow_uploads(server: Server, heads: list[bytes]) -> Iterator[list[socket.soc
 def test_slow_uploads_of_one_user_occupy_no_slot_of_others(
     fresh_server: Server, control: Server
 ) -> None:
-    accounts: dict[int, Account] = {}
+    accounts: dict[int, AttackedAccount] = {}
 
     def innocent_upload(server: Server) -> list[bytes]:
-        account = accounts.setdefault(server.port, Account(server))
+        account = accounts.setdefault(server.port, AttackedAccount(server))
         # Several users, because each may have only this many media without a message.
         return [account.upload_by(f"innocent {number}", 5, b"hello") for number in range(8)]
 
-    attacked = accounts.setdefault(fresh_server.port, Account(fresh_server))
+    attacked = accounts.setdefault(fresh_server.port, AttackedAccount(fresh_server))
     head = attacked.upload_by("attacker", 1 << 20, b"x")
     heads = [head] * (limits.UPLOADS_PER_ACCOUNT_MAX + 10)
     with (
@@ -102,7 +102,7 @@ def hasty_server() -> Iterator[Server]:
 @pytest.mark.kind("shares", "admission", by="many users")
 @pytest.mark.promise("TRANSFER_BYTES_PER_SECOND_CONTESTED", 408)
 def test_slow_uploads_of_many_users_lose_a_slot_to_one_more(hasty_server: Server) -> None:
-    account = Account(hasty_server)
+    account = AttackedAccount(hasty_server)
     heads = [account.upload_by(f"slow {number}", 1 << 20, b"x") for number in range(8)]
     with slow_uploads(hasty_server, heads) as sockets:
         innocent = account.media_client_of("innocent")
@@ -115,7 +115,7 @@ def test_slow_uploads_of_many_users_lose_a_slot_to_one_more(hasty_server: Server
 
 @pytest.mark.kind("shares", "admission", by="an account")
 def test_slow_downloads_lose_a_slot_to_one_more(hasty_server: Server) -> None:
-    account = Account(hasty_server)
+    account = AttackedAccount(hasty_server)
     media_client = account.media_client_of("attacker")
     large = media_client.add(b"w" * LARGE_BYTES, "application/octet-stream")
     small = account.media_client_of("innocent").add(b"hello")

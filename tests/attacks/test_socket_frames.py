@@ -24,7 +24,7 @@ from tests.support.twilsock_client import make_token, written
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.twilsock_client import Frame as Told
+    from tests.support.twilsock_client import ReceivedFrame
 
 pytestmark = pytest.mark.embedded  # Independent of the database.
 
@@ -44,7 +44,7 @@ def server() -> Iterator[Server]:
 
 def reason(raw: RawSocket) -> tuple[int, int | None]:
     """Return close code and error code of the frame with which the server closes."""
-    found: list[Told] = []
+    found: list[ReceivedFrame] = []
     with suppress(WebSocketClosedError):
         found.extend(frame for frame in raw.frames() if frame.method == "close")
     assert found, "closed without a reason"

@@ -19,7 +19,7 @@ from tests.support.twilsock_client import Socket, make_token, request_header, wr
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.twilsock_client import Frame
+    from tests.support.twilsock_client import ReceivedFrame
 
 pytestmark = pytest.mark.embedded  # Independent of the database.
 
@@ -36,7 +36,7 @@ CPU_SECONDS_AFTER = 0.5
 
 
 @dataclass(frozen=True)
-class Room:
+class LargeConversation:
     """A conversation of mallory with large messages, and the names of its objects."""
 
     server: Server
@@ -62,7 +62,7 @@ class Room:
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[Room]:
+def room() -> Iterator[LargeConversation]:
     with Server() as server:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         sid = api.post("/Conversations").expect(201)["sid"]
@@ -77,12 +77,12 @@ def room() -> Iterator[Room]:
             body = LARGE if number < 100 else "short"
             api.post(f"/Conversations/{sid}/Messages", Author="x", Body=body).expect(201)
         api.close()
-        yield Room(server, sid, token, listed, channel)
+        yield LargeConversation(server, sid, token, listed, channel)
 
 
-def confirmed(raw: RawSocket) -> tuple[list[Frame], list[Frame]]:
+def confirmed(raw: RawSocket) -> tuple[list[ReceivedFrame], list[ReceivedFrame]]:
     """Return the replayed frames, and the confirmation frames."""
-    replayed: list[Frame] = []
+    replayed: list[ReceivedFrame] = []
     for frame in raw.frames():
         if frame.method == "notification":
             if frame.payload["event_type"].startswith("subscription"):
@@ -93,7 +93,9 @@ def confirmed(raw: RawSocket) -> tuple[list[Frame], list[Frame]]:
 
 @pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("kind", ["list", "document"])
-def test_object_named_repeatedly_is_replayed_once(room: Room, control: Server, kind: str) -> None:
+def test_object_named_repeatedly_is_replayed_once(
+    room: LargeConversation, control: Server, kind: str
+) -> None:
     opened = room.messages if kind == "list" else room.channel
     with others_unaffected(room.server, control), RawSocket(room.server) as raw:
         raw.init(room.token)
@@ -105,7 +107,9 @@ def test_object_named_repeatedly_is_replayed_once(room: Room, control: Server, k
 
 
 @pytest.mark.kind("outlived", by="a user")
-def test_client_that_disconnects_at_once_costs_no_replay(room: Room, control: Server) -> None:
+def test_client_that_disconnects_at_once_costs_no_replay(
+    room: LargeConversation, control: Server
+) -> None:
     asked = room.subscription(("list", room.messages))
     with others_unaffected(room.server, control):
         for _ in range(30):
@@ -115,7 +119,9 @@ def test_client_that_disconnects_at_once_costs_no_replay(room: Room, control: Se
 
 
 @pytest.mark.kind("outlived", by="a user")
-def test_work_of_disconnected_clients_is_cancelled(room: Room, control: Server) -> None:
+def test_work_of_disconnected_clients_is_cancelled(
+    room: LargeConversation, control: Server
+) -> None:
     """Log scans, replays and pages, in flight or queued, end with their clients."""
     asked = room.subscription(("list", room.messages)) * 60 + room.page * 20
     with others_unaffected(room.server, control):
@@ -148,7 +154,7 @@ def cpu_seconds(server: Server) -> float:
 
 
 @pytest.mark.kind("admission", "bytes", by="a user")
-def test_unread_large_pages_wait_for_the_reader(room: Room, control: Server) -> None:
+def test_unread_large_pages_wait_for_the_reader(room: LargeConversation, control: Server) -> None:
     with others_unaffected(room.server, control) as monitor:
         raws = [RawSocket(room.server, receive_buffer=4096) for _ in range(4)]
         for raw in raws:
@@ -162,7 +168,9 @@ def test_unread_large_pages_wait_for_the_reader(room: Room, control: Server) -> 
 
 @pytest.mark.kind("bytes", "shares", by="a user")
 @pytest.mark.gate
-def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control: Server) -> None:
+def test_outboxes_of_many_slow_readers_are_bounded_together(
+    room: LargeConversation, control: Server
+) -> None:
     """Each holds a page of 1 MiB: the slowest are closed, since the pool has 64 MiB for all."""
     api = Api(room.server.base_url, room.server.account_sid, room.server.auth_token)
     sid = api.post("/Conversations").expect(201)["sid"]
@@ -187,7 +195,9 @@ def test_outboxes_of_many_slow_readers_are_bounded_together(room: Room, control:
 
 
 @pytest.mark.kind("turns", by="a user")
-def test_many_requests_in_one_segment_delay_no_other(room: Room, control: Server) -> None:
+def test_many_requests_in_one_segment_delay_no_other(
+    room: LargeConversation, control: Server
+) -> None:
     with others_unaffected(room.server, control), RawSocket(room.server) as raw:
         raw.init(room.token)
         raw.send(room.page * PAGES)
@@ -196,7 +206,9 @@ def test_many_requests_in_one_segment_delay_no_other(room: Room, control: Server
 
 
 @pytest.mark.kind("bytes", by="a user")
-def test_repeated_typing_is_published_at_intervals(room: Room, control: Server) -> None:
+def test_repeated_typing_is_published_at_intervals(
+    room: LargeConversation, control: Server
+) -> None:
     listeners = []
     for number in range(LISTENERS):
         socket = Socket.to(room.server)
@@ -231,7 +243,9 @@ def typing_frame(sid: str) -> bytes:
 
 @pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("size", [250_000, 990_000])
-def test_bodies_of_many_empty_arrays_delay_no_other(room: Room, control: Server, size: int) -> None:
+def test_bodies_of_many_empty_arrays_delay_no_other(
+    room: LargeConversation, control: Server, size: int
+) -> None:
     body = b'{"x":[' + b"[]," * (size // 3) + b"0]}"
     header = {"id": "TM4", **request_header("POST", "/Client/v2/Users/me")}
     nested = ws_frame(written(header, body))

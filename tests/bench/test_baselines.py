@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench import servers, workload
-from bench.api_client import Api, Credentials
+from bench.api_client import Credentials, KeepAliveApi
 from bench.workload import Names
 
 if TYPE_CHECKING:
@@ -43,12 +43,14 @@ def running(
 
 
 @pytest.fixture
-def api(running: Process, credentials: Credentials) -> Iterator[Api]:
-    with Api(running.port, credentials) as client:
+def api(running: Process, credentials: Credentials) -> Iterator[KeepAliveApi]:
+    with KeepAliveApi(running.port, credentials) as client:
         yield client
 
 
-def test_response_is_the_participant_of_the_form(api: Api, credentials: Credentials) -> None:
+def test_response_is_the_participant_of_the_form(
+    api: KeepAliveApi, credentials: Credentials
+) -> None:
     request = workload.update_participant(credentials, NAMES).requests[0]
     status, body = api.raw("POST", PATH, request.partition(b"\r\n\r\n")[2].decode())
 
@@ -63,11 +65,11 @@ def test_response_is_the_participant_of_the_form(api: Api, credentials: Credenti
     assert 600 <= len(body) <= 700
 
 
-def test_invalid_json_attributes_are_rejected(api: Api) -> None:
+def test_invalid_json_attributes_are_rejected(api: KeepAliveApi) -> None:
     assert api.raw("POST", PATH, "Attributes=%7Bnot+json")[0] == 400
 
 
-def test_non_numeric_index_is_rejected(api: Api) -> None:
+def test_non_numeric_index_is_rejected(api: KeepAliveApi) -> None:
     assert api.raw("POST", PATH, "LastReadMessageIndex=one")[0] == 400
 
 
@@ -77,7 +79,7 @@ def test_wrong_credentials_are_rejected(
 ) -> None:
     pair = {"account_sid": credentials.account_sid, "auth_token": credentials.auth_token}
     foreign = Credentials(**(pair | {part: "x" + pair[part][1:]}))
-    with Api(running.port, foreign) as client:
+    with KeepAliveApi(running.port, foreign) as client:
         assert client.raw("POST", PATH, "Attributes=%7B%7D")[0] == 401
 
 
@@ -86,7 +88,7 @@ def test_one_transaction_stores_the_row_and_its_event(
 ) -> None:
     with servers.one_transaction(tmp_path, credentials) as process:
         process.start()
-        with Api(process.port, credentials) as client:
+        with KeepAliveApi(process.port, credentials) as client:
             client.post(PATH, Attributes='{"seat": "1A"}')
             client.post(PATH, Attributes='{"seat": "2A"}')
 

@@ -8,10 +8,10 @@ import pytest
 
 from bench import docs_pages, earlier_version, goals, overload, workload
 from bench.api_client import Credentials
-from bench.interleaving import Measured, Sample
-from bench.load.offered import Latencies, Offered, Window
+from bench.interleaving import InterleavedSamples, Sample
+from bench.load.offered import Latencies, Offered, ScheduleWindow
 from bench.processes import cores_apart
-from bench.seed import LONG_MESSAGES, Shape
+from bench.seed import LONG_MESSAGES, SeedSize
 from bench.workload import MESSAGES_EACH_MIN, Names
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def test_a_ratio_is_taken_within_a_round_before_the_median() -> None:
     # The machine is twice as slow in the second round: the ratio is not affected.
     fast = [sample(100), sample(50), sample(120)]
     bare = [sample(200), sample(100), sample(120)]
-    measured = Measured({("ours", 1): fast, ("bare", 1): bare})
+    measured = InterleavedSamples({("ours", 1): fast, ("bare", 1): bare})
 
     assert measured.ratio(("ours", "bare"), 1) == 0.5
     assert measured.ratio(("ours", "bare"), 1, lambda s: s.p50_us) == pytest.approx(2.0)
@@ -36,7 +36,7 @@ def test_a_ratio_is_taken_within_a_round_before_the_median() -> None:
 def test_wrong_responses_are_summed_over_all_rounds() -> None:
     right = [sample(1), sample(1)]
     wrong = [sample(1, errors=2), sample(1, errors=3)]
-    measured = Measured({("ours", 1): right, ("ours", 64): wrong, ("bare", 1): right})
+    measured = InterleavedSamples({("ours", 1): right, ("ours", 64): wrong, ("bare", 1): right})
 
     assert measured.errors() == {"ours": 5}
 
@@ -52,7 +52,7 @@ def test_a_goal_is_met_up_to_its_bound_and_missed_beyond() -> None:
 def test_earlier_commit_is_compared_at_most_connections_and_alone() -> None:
     ours = {name: sample(1.5 * 100) for name in earlier_version.RATES_MIN}
     both = ours | {earlier_version.earlier(name): sample(100) for name in earlier_version.RATES_MIN}
-    measured = Measured({(name, c): [both[name]] for name in both for c in (1, 64)})
+    measured = InterleavedSamples({(name, c): [both[name]] for name in both for c in (1, 64)})
 
     checked = earlier_version.checked(measured, 64)
 
@@ -67,9 +67,10 @@ def test_sources_of_an_earlier_commit_are_complete(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [Shape(1_000, 100, 100), Shape(20_000, 2_000, 2_000), Shape(10**6, 10**5, 10**5)]
+    "shape",
+    [SeedSize(1_000, 100, 100), SeedSize(20_000, 2_000, 2_000), SeedSize(10**6, 10**5, 10**5)],
 )
-def test_a_shape_has_exactly_its_messages_and_conversations(shape: Shape) -> None:
+def test_a_shape_has_exactly_its_messages_and_conversations(shape: SeedSize) -> None:
     counts = shape.message_counts()
 
     assert sum(counts) == shape.messages
@@ -130,8 +131,8 @@ def test_metrics_between_the_markers_are_replaced() -> None:
     assert docs_pages.with_figures(written, [docs_pages.section(record)]) == written
 
 
-def window(*, refused: int = 0, mean_us: float = 1000.0) -> Window:
-    return Window(
+def window(*, refused: int = 0, mean_us: float = 1000.0) -> ScheduleWindow:
+    return ScheduleWindow(
         due=10, accepted=10 - refused, refused=refused, other=0, mean_us=mean_us, worst_us=0
     )
 
@@ -153,7 +154,7 @@ def test_goodput_counts_the_time_until_the_last_response() -> None:
         statuses={"200": 250, "201": 50, "404": 7, "429": 100, "503": 200, "500": 4, "302": 5},
         cpu_seconds=0.1, bytes=1, window_ms=100, windows=[],
     )  # fmt: skip
-    measured = overload.Measured(capacity=300, offered=seen, memory=1.0, normal_after=0.0)
+    measured = overload.OverloadResult(capacity=300, offered=seen, memory=1.0, normal_after=0.0)
 
     assert measured.goodput == pytest.approx(0.5)
     assert measured.bad_answers == 4 + 5 + 1 + 2 + 3
@@ -161,7 +162,7 @@ def test_goodput_counts_the_time_until_the_last_response() -> None:
 
 def test_mix_has_its_shares_in_every_ten_requests() -> None:
     parts = [
-        workload.Operation(name, 200, [f"{name}{number}".encode() for number in range(60)])
+        workload.PreparedOperation(name, 200, [f"{name}{number}".encode() for number in range(60)])
         for name in "abc"
     ]
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench import goals, webhooks
 from bench.processes import cores_apart, data_folder
-from bench.webhooks import Figures, Round
+from bench.webhooks import Round, WebhookResults
 
 PLANTED_FAULTS = Path(__file__).parent.parent / "planted_faults"
 # Far below the webhook timeout of five seconds.
@@ -25,8 +25,8 @@ def test_percentiles_are_measured_times() -> None:
 def test_ratio_is_taken_within_a_round_and_late_webhooks_count() -> None:
     slow_machine = Round([10.0] * 100, [15.0] * 100)
     quick_machine = Round([1.0] * 100, [1.5] * 100)
-    assert Figures([slow_machine, quick_machine]).hanging_ratio == 1.5
-    lost = Figures([Round([1.0] * 100, [1.0] * 95 + [math.inf] * 5)])
+    assert WebhookResults([slow_machine, quick_machine]).hanging_ratio == 1.5
+    lost = WebhookResults([Round([1.0] * 100, [1.0] * 95 + [math.inf] * 5)])
     assert (lost.late, lost.hanging_ratio, lost.healthy_ms(0.99)) == (5, math.inf, 1.0)
 
 

@@ -58,7 +58,7 @@ class Line:
         return int(self.parameters["RetryCount"])
 
 
-class Receiver:
+class WebhookReceiver:
     """The receiver process. It keeps its port and its record over restarts."""
 
     def __init__(self, folder: Path) -> None:

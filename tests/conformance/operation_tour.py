@@ -14,7 +14,7 @@ from tests.support.phone_numbers import PROXY, phone_number
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
     from tests.support.server import Server
 
 MESSAGING_SERVICE = "MG" + "0" * 31 + "1"
@@ -34,7 +34,7 @@ class Tour:
         self.api = Api(server.base_url, *account)
         self.statuses: dict[str, set[int]] = defaultdict(set)
         self.findings: dict[str, list[str]] = defaultdict(list)
-        self.answers: list[tuple[str, str, Answer]] = []
+        self.answers: list[tuple[str, str, ApiResponse]] = []
 
     def ask(self, method: str, path: str, *fields: dict[str, Any], **more: Any) -> Any:
         """Send a request that must succeed, check it, and return the JSON of the response."""

@@ -29,7 +29,7 @@ from tests.support.client import FORM_TYPE
 
 if TYPE_CHECKING:
     from tests.conformance.sample_resources import SampleResources
-    from tests.contract.operations import Operation
+    from tests.contract.operations import DescribedOperation
 
 WELL_FORMED = "well formed"
 ONE_WRONG = "one thing wrong"
@@ -42,7 +42,7 @@ _OF_THE_ACCOUNT = frozenset({"Services", "Credentials", "Addresses"})
 
 
 @dataclass(frozen=True)
-class Request:
+class BuiltRequest:
     """One request, as it is sent."""
 
     method: str
@@ -95,7 +95,9 @@ def _api_parameter(name: str, schema: dict[str, Any], *, required: bool) -> ApiP
 
 
 @st.composite
-def requests(draw: Draw, operation: Operation, way: str, sample: SampleResources) -> Request:
+def requests(
+    draw: Draw, operation: DescribedOperation, way: str, sample: SampleResources
+) -> BuiltRequest:
     """Draw one request for an operation."""
     pairs = _pairs(draw, operation.operation_id, way, sample)
     path = _path(draw, operation, way, sample)
@@ -117,7 +119,7 @@ def requests(draw: Draw, operation: Operation, way: str, sample: SampleResources
     page = pick(draw, sample.pages[operation.operation_id] or [target])
     if follows_link and way in {WELL_FORMED, MISPLACED}:
         target = page
-    return Request(operation.method, target, headers, body)
+    return BuiltRequest(operation.method, target, headers, body)
 
 
 def _pairs(
@@ -217,7 +219,7 @@ def _spoil_envelope(draw: Draw, headers: dict[str, str]) -> None:
         headers["Host"] = draw(st.sampled_from(["", "a b", "x/y", "[::1", "exa%mple.com", "x:y"]))
 
 
-def _path(draw: Draw, operation: Operation, way: str, sample: SampleResources) -> str:
+def _path(draw: Draw, operation: DescribedOperation, way: str, sample: SampleResources) -> str:
     """Return the path; each variable gets an object of the right kind, or not."""
     wrong = {WELL_FORMED: 2, ONE_WRONG: 4, ALL_HOSTILE: 5, MISPLACED: 40}[way]
     owner = ACCOUNT if "{ChatServiceSid}" in operation.path else sample.default_sid

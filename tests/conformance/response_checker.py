@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.vocabulary.errors import CATALOGUE
 from tests.conformance.response_schemas import ERROR, LISTINGS, PAGE_META, SHAPES, noun_of
-from tests.conformance.shape_checker import Place
+from tests.conformance.shape_checker import RequestContext
 from tests.contract.operations import BY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
 
 REQUEST_ID = re.compile(r"RQ[0-9a-f]{32}")
 _IN_SERVICE = re.compile(r"/v1/Services/([^/?]+)/[^?]")
@@ -22,7 +22,7 @@ OTHER_STATUSES = {408, 414, 415, 422, 431}
 """Statuses that the server uses with a code whose usual status is another."""
 
 
-def faults(operation_id: str | None, base_url: str, target: str, answer: Answer) -> list[str]:
+def faults(operation_id: str | None, base_url: str, target: str, answer: ApiResponse) -> list[str]:
     """Return all violations in a response; `target` is the requested path (and query).
 
     Without an operation only an error is valid.
@@ -35,7 +35,7 @@ def faults(operation_id: str | None, base_url: str, target: str, answer: Answer)
     return [*found, *_of_success(operation_id, base_url, target, answer)]
 
 
-def _of_headers(answer: Answer) -> Iterator[str]:
+def _of_headers(answer: ApiResponse) -> Iterator[str]:
     if not REQUEST_ID.fullmatch(answer.headers.get("Twilio-Request-Id", "")):
         yield "there is no Twilio-Request-Id"
     if answer.headers.get("Access-Control-Allow-Origin") != "*":
@@ -45,9 +45,9 @@ def _of_headers(answer: Answer) -> Iterator[str]:
         yield f"the content type is {kind}"
 
 
-def _of_refusal(answer: Answer) -> Iterator[str]:
+def _of_refusal(answer: ApiResponse) -> Iterator[str]:
     body = _json_of(answer)
-    found = list(ERROR.faults(body, Place(""), body, "error"))
+    found = list(ERROR.faults(body, RequestContext(""), body, "error"))
     yield from found
     if found:
         return
@@ -64,7 +64,9 @@ def _of_refusal(answer: Answer) -> Iterator[str]:
         yield f"the message is not one line: {body['message']!r}"
 
 
-def _of_success(operation_id: str, base_url: str, target: str, answer: Answer) -> Iterator[str]:
+def _of_success(
+    operation_id: str, base_url: str, target: str, answer: ApiResponse
+) -> Iterator[str]:
     if answer.status not in BY_ID[operation_id].statuses:
         yield f"{answer.status} is no status of {operation_id}"
         return
@@ -80,21 +82,21 @@ def _of_success(operation_id: str, base_url: str, target: str, answer: Answer) -
         yield from of_object(noun_of(operation_id), body, place)
 
 
-def place_of(base_url: str, target: str) -> Place:
+def place_of(base_url: str, target: str) -> RequestContext:
     """Return the place of a request."""
     path = target.partition("?")[0]
     in_service = _IN_SERVICE.match(path)
     service_sid = in_service[1][:2] + in_service[1][2:].lower() if in_service else None
-    return Place(base_url, service_sid, f"{base_url}{path}")
+    return RequestContext(base_url, service_sid, f"{base_url}{path}")
 
 
-def of_object(noun: str, body: Any, place: Place) -> list[str]:
+def of_object(noun: str, body: Any, place: RequestContext) -> list[str]:
     """Return the violations in one object: it must have one of the shapes of its noun."""
     tried = [list(shape.faults(body, place, body, noun)) for shape in SHAPES[noun]]
     return min(tried, key=len)
 
 
-def _of_page(operation_id: str, body: Any, place: Place) -> Iterator[str]:
+def _of_page(operation_id: str, body: Any, place: RequestContext) -> Iterator[str]:
     noun = noun_of(operation_id)
     listing = LISTINGS[noun]
     if not isinstance(body, dict) or list(body) != ["meta", listing.key]:
@@ -115,7 +117,7 @@ def _of_page(operation_id: str, body: Any, place: Place) -> Iterator[str]:
         yield from of_object(noun, row, place)
 
 
-def _json_of(answer: Answer) -> Any:
+def _json_of(answer: ApiResponse) -> Any:
     try:
         return json.loads(answer.body)
     except ValueError:

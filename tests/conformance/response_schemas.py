@@ -7,7 +7,7 @@ list with `[]`. A `?` after a key: it may be missing; after a type: it may be nu
 
 from __future__ import annotations
 
-from tests.conformance.shape_checker import Shape, shape
+from tests.conformance.shape_checker import ObjectShape, shape
 
 CONVERSATION_STATES = "initializing|inactive|active|closed"
 CHANNELS = "sms|whatsapp|messenger|gbm|email|rcs|apple"
@@ -375,7 +375,7 @@ next_page_url list_url?
 key text
 """)
 
-SHAPES: dict[str, tuple[Shape, ...]] = {
+SHAPES: dict[str, tuple[ObjectShape, ...]] = {
     "Configuration": (CONFIGURATION,),
     "ConfigurationAddress": (CONFIGURATION_ADDRESS,),
     "ConfigurationWebhook": (CONFIGURATION_WEBHOOK,),

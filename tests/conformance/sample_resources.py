@@ -16,7 +16,7 @@ from tests.support.polling import eventually
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
     from tests.support.server import Server
 
 ACCOUNT = ""
@@ -122,7 +122,7 @@ class SampleResources:
         webhook = {"Configuration.Url": URL, "Target": "webhook"}
         self.make(f"{path}/Webhooks", **webhook, **{"Configuration.Filters": "onMessageAdded"})
 
-    def learn(self, method: str, path: str, answer: Answer) -> None:
+    def learn(self, method: str, path: str, answer: ApiResponse) -> None:
         """Record objects that a response shows to be created or deleted."""
         if method == "DELETE" and answer.status == 204:
             self._remove(path)

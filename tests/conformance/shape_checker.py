@@ -30,7 +30,7 @@ _SIMPLE: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class RequestContext:
     """The place of a request: the server, the service of a path in service form, the list."""
 
     base_url: str
@@ -49,16 +49,18 @@ class Place:
 
 
 @dataclass
-class Shape:
+class ObjectShape:
     """An object (or each of a list of objects), with the shapes of its members in order."""
 
     type: str = "object"
     nullable: bool = False
     may_miss: bool = False
     service_form_only: bool = False
-    members: dict[str, Shape] = field(default_factory=dict)
+    members: dict[str, ObjectShape] = field(default_factory=dict)
 
-    def faults(self, value: Any, place: Place, body: Any, where: str = "") -> Iterator[str]:
+    def faults(
+        self, value: Any, place: RequestContext, body: Any, where: str = ""
+    ) -> Iterator[str]:
         """Yield the violations in a value; `body` is the whole object around it."""
         if value is None:
             if not self.nullable:
@@ -74,7 +76,7 @@ class Shape:
         else:
             yield from _scalar(self.type, value, place, body, where)
 
-    def _members(self, value: Any, place: Place, body: Any, where: str) -> Iterator[str]:
+    def _members(self, value: Any, place: RequestContext, body: Any, where: str) -> Iterator[str]:
         if not isinstance(value, dict):
             yield f"{where} is no object: {value!r}"
             return
@@ -115,9 +117,9 @@ class Shape:
         return _nullable(schema, self.nullable)
 
 
-def shape(table: str) -> Shape:
+def shape(table: str) -> ObjectShape:
     """Parse a table in the format of `response_schemas.py`."""
-    whole = Shape()
+    whole = ObjectShape()
     for line in table.split("\n"):
         if not line.strip():
             continue
@@ -126,7 +128,7 @@ def shape(table: str) -> Shape:
         *above, key = path.lstrip("+").replace("[]", "").split(".")
         for name in above:
             owner = owner.members[name]
-        member = Shape(
+        member = ObjectShape(
             type=kind.removesuffix("?"),
             nullable=kind.endswith("?"),
             may_miss=key.endswith("?"),
@@ -136,7 +138,7 @@ def shape(table: str) -> Shape:
     return whole
 
 
-def _scalar(kind: str, value: Any, place: Place, body: Any, where: str) -> Iterator[str]:
+def _scalar(kind: str, value: Any, place: RequestContext, body: Any, where: str) -> Iterator[str]:
     if "/" in kind or kind == "list_url":
         yield from _url(kind, value, place, body, where)
         return
@@ -156,7 +158,7 @@ def _scalar(kind: str, value: Any, place: Place, body: Any, where: str) -> Itera
         yield from _json(value, where)
 
 
-def _url(kind: str, value: Any, place: Place, body: Any, where: str) -> Iterator[str]:
+def _url(kind: str, value: Any, place: RequestContext, body: Any, where: str) -> Iterator[str]:
     if kind == "list_url":
         if not isinstance(value, str) or not value.startswith(f"{place.list_path}?"):
             yield f"{where} is {value!r}, not below {place.list_path}"

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.checkers.atomicity_checker import databases
 from tests.conformance.database_checker import RULES, inconsistencies
-from tests.conformance.request_builder import WAYS, WELL_FORMED, Request, requests
+from tests.conformance.request_builder import WAYS, WELL_FORMED, BuiltRequest, requests
 from tests.conformance.response_checker import faults
 from tests.conformance.sample_resources import SampleResources
-from tests.contract.operations import OPERATIONS, Operation, operation_of
+from tests.contract.operations import OPERATIONS, DescribedOperation, operation_of
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ QUIET = settings(
 )
 
 
-class Run:
+class BadInputRun:
     """Many requests against the sample resources; their number, and invalid responses."""
 
     def __init__(self, sample: SampleResources, way: str, number: int) -> None:
@@ -47,18 +47,18 @@ class Run:
         self.reached: set[str] = set()
         self.found: list[str] = []
 
-    def ask_about(self, operation: Operation) -> None:
+    def ask_about(self, operation: DescribedOperation) -> None:
         """Send the configured number of requests for an operation, and check each."""
 
         @seed(f"{self.number} {operation.operation_id} {self.way}")
         @QUIET
         @given(requests(operation, self.way, self.sample))
-        def ask(request: Request) -> None:
+        def ask(request: BuiltRequest) -> None:
             self._ask(request)
 
         ask()
 
-    def _ask(self, request: Request) -> None:
+    def _ask(self, request: BuiltRequest) -> None:
         answer = self.sample.api.request(
             request.method, request.target, body=request.body, headers=request.headers
         )
@@ -77,7 +77,7 @@ class Run:
             self.reached.add(operation.operation_id)
         self.sample.learn(request.method, path, answer)
 
-    def _shown(self, request: Request) -> str:
+    def _shown(self, request: BuiltRequest) -> str:
         """Return the request as a command line."""
         command = ["curl", "-u", "$SID:$TOKEN", "-X", request.method]
         for name, value in request.headers.items():
@@ -87,10 +87,10 @@ class Run:
         return shlex.join([*command, self.sample.server.base_url + request.target])
 
 
-def deletions_last(operations: tuple[Operation, ...]) -> list[Operation]:
+def deletions_last(operations: tuple[DescribedOperation, ...]) -> list[DescribedOperation]:
     """Return the operations with deletions last, so that earlier ones have objects."""
 
-    def lateness(operation: Operation) -> tuple[int, bool]:
+    def lateness(operation: DescribedOperation) -> tuple[int, bool]:
         path = operation.path.replace("/Services/{ChatServiceSid}", "")
         # The short form has only objects of the default service.
         is_service_form = path != operation.path
@@ -110,7 +110,7 @@ def deletions_last(operations: tuple[Operation, ...]) -> list[Operation]:
 def test_any_input_of_every_operation_gives_a_valid_response(way: str) -> None:
     number = int(os.environ.get("PARLOUR_SEED", "1"))
     with Server() as server:
-        run = Run(SampleResources(server), way, number)
+        run = BadInputRun(SampleResources(server), way, number)
         for operation in deletions_last(OPERATIONS):
             run.ask_about(operation)
         run.sample.api.close()

@@ -13,7 +13,7 @@ from tests.conformance.operation_tour import Tour, go
 from tests.conformance.response_checker import faults, of_object, place_of
 from tests.conformance.response_schemas import EXCEPTIONS, SHAPES, noun_of
 from tests.contract.operations import OPERATIONS
-from tests.support.client import Answer
+from tests.support.client import ApiResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def test_responses_have_each_member_with_and_without_a_value(tour: Tour) -> None
     }
 
 
-def _objects(operation_id: str, answer: Answer) -> Iterator[dict[str, Any]]:
+def _objects(operation_id: str, answer: ApiResponse) -> Iterator[dict[str, Any]]:
     body = answer.json
     if operation_id.startswith("List"):
         yield from body[body["meta"]["key"]]
@@ -182,5 +182,5 @@ def refusal_faults(status: int, body: Any) -> list[str]:
     headers["Twilio-Request-Id"] = "RQ" + "0" * 32
     headers["Access-Control-Allow-Origin"] = "*"
     headers["Content-Type"] = "application/json"
-    answer = Answer(status, headers, json.dumps(body).encode())
+    answer = ApiResponse(status, headers, json.dumps(body).encode())
     return faults("FetchUser", BASE_URL, "/v1/Users/x", answer)

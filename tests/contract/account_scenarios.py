@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from tests.support.server_database import seed_push_binding
 
 if TYPE_CHECKING:
-    from tests.contract.python_client import Place
+    from tests.contract.python_client import ScenarioUrls
 
 STUDIO_FLOW = "FW" + "0" * 31 + "1"
 MESSAGING_SERVICE = "MG" + "0" * 31 + "1"
 
 
-def configuration(place: Place) -> None:
+def configuration(place: ScenarioUrls) -> None:
     v1 = place.client.conversations.v1
     before = v1.configuration().fetch()
     assert before.account_sid == place.account_sid
@@ -33,7 +33,7 @@ def configuration(place: Place) -> None:
     assert (off.default_inactive_timer, off.default_closed_timer) == (None, None)
 
 
-def account_webhooks(place: Place) -> None:
+def account_webhooks(place: ScenarioUrls) -> None:
     webhooks = place.client.conversations.v1.configuration.webhooks()
     fresh = webhooks.fetch()
     assert (fresh.pre_webhook_url, fresh.post_webhook_url) == (None, None)
@@ -56,7 +56,7 @@ def account_webhooks(place: Place) -> None:
     assert (cleared.pre_webhook_url, cleared.post_webhook_url, cleared.filters) == (None, None, [])
 
 
-def address_configurations(place: Place) -> None:
+def address_configurations(place: ScenarioUrls) -> None:
     addresses = place.client.conversations.v1.address_configurations
     made = addresses.create(
         type="sms",
@@ -92,7 +92,7 @@ def address_configurations(place: Place) -> None:
     assert [each.sid for each in addresses.list()] == [other.sid]
 
 
-def credentials(place: Place) -> None:
+def credentials(place: ScenarioUrls) -> None:
     keys = place.client.conversations.v1.credentials
     apn = keys.create(
         type="apn", friendly_name="Phones", certificate="one", private_key="two", sandbox=True
@@ -110,7 +110,7 @@ def credentials(place: Place) -> None:
     assert [each.sid for each in keys.list()] == [fcm.sid]
 
 
-def services(place: Place) -> None:
+def services(place: ScenarioUrls) -> None:
     v1 = place.client.conversations.v1
     known = [each.sid for each in v1.services.list()]
     made = v1.services.create(friendly_name="Branch office")
@@ -135,7 +135,7 @@ def services(place: Place) -> None:
     assert [each.sid for each in v1.services.list()] == known
 
 
-def service_configuration(place: Place) -> None:
+def service_configuration(place: ScenarioUrls) -> None:
     service = place.client.conversations.v1.services(place.service_sid)
     roles = {role.friendly_name: role for role in service.roles.list()}
     assert set(roles) >= {"service admin", "service user", "channel admin", "channel user"}
@@ -158,7 +158,7 @@ def service_configuration(place: Place) -> None:
     assert restored.default_conversation_role_sid == roles["channel user"].sid
 
 
-def service_webhooks(place: Place) -> None:
+def service_webhooks(place: ScenarioUrls) -> None:
     webhooks = place.client.conversations.v1.services(place.service_sid).configuration.webhooks()
     fresh = webhooks.fetch()
     values = (fresh.pre_webhook_url, fresh.post_webhook_url, fresh.filters, fresh.method)
@@ -172,7 +172,7 @@ def service_webhooks(place: Place) -> None:
     assert changed.chat_service_sid == place.service_sid
 
 
-def service_notifications(place: Place) -> None:
+def service_notifications(place: ScenarioUrls) -> None:
     service = place.client.conversations.v1.services(place.service_sid)
     notifications = service.configuration.notifications()
     fresh = notifications.fetch()
@@ -196,7 +196,7 @@ def service_notifications(place: Place) -> None:
     assert notifications.fetch().new_message == changed.new_message
 
 
-def service_bindings(place: Place) -> None:
+def service_bindings(place: ScenarioUrls) -> None:
     bindings = place.client.conversations.v1.services(place.service_sid).bindings
     alice, bob = (
         seed_push_binding(place.server, place.account_sid, place.service_sid, identity, kind)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
-    from tests.contract.python_client import Place
+    from tests.contract.python_client import ScenarioUrls
 
 PROXY = "+15017122661"
 MOMENT = datetime(2023, 5, 4, 9, 42, tzinfo=UTC)
 
 
-def conversations(place: Place) -> None:
+def conversations(place: ScenarioUrls) -> None:
     collection = place.resources.conversations
     made = collection.create(
         friendly_name="Home Repair Visit",
@@ -49,7 +49,7 @@ def conversations(place: Place) -> None:
     assert other.delete() is True
 
 
-def messages(place: Place) -> None:
+def messages(place: ScenarioUrls) -> None:
     conversation = place.resources.conversations.create()
     alice = conversation.participants.create(identity="alice")
     first = conversation.messages.create(
@@ -76,7 +76,7 @@ def messages(place: Place) -> None:
     assert conversation.messages.create(body="next").index == 2
 
 
-def receipts(place: Place) -> None:
+def receipts(place: ScenarioUrls) -> None:
     conversation = place.resources.conversations.create()
     phone = conversation.participants.create(
         messaging_binding_address=place.number(1), messaging_binding_proxy_address=PROXY
@@ -105,7 +105,7 @@ def receipts(place: Place) -> None:
     }
 
 
-def participants(place: Place) -> None:
+def participants(place: ScenarioUrls) -> None:
     conversation = place.resources.conversations.create()
     people = conversation.participants
     alice = people.create(identity="alice@example.com", attributes='{"role": "driver"}')
@@ -145,7 +145,7 @@ def participants(place: Place) -> None:
     assert [each.sid for each in people.list()] == [alice.sid]
 
 
-def scoped_webhooks(place: Place) -> None:
+def scoped_webhooks(place: ScenarioUrls) -> None:
     conversation = place.resources.conversations.create()
     hook = conversation.webhooks.create(
         target="webhook",
@@ -176,7 +176,7 @@ def scoped_webhooks(place: Place) -> None:
     assert [each.sid for each in conversation.webhooks.list()] == [trigger.sid]
 
 
-def conversation_with_participants(place: Place) -> None:
+def conversation_with_participants(place: ScenarioUrls) -> None:
     collection = place.resources.conversation_with_participants
     alone = collection.create(friendly_name="alone")
     assert (alone.state, alone.friendly_name) == ("active", "alone")
@@ -199,7 +199,7 @@ def conversation_with_participants(place: Place) -> None:
     assert phone.attributes == '{"a":1}'
 
 
-def participant_conversations(place: Place) -> None:
+def participant_conversations(place: ScenarioUrls) -> None:
     conversation = place.resources.conversations.create(friendly_name="found")
     member = conversation.participants.create(identity="dave")
     phone = conversation.participants.create(
@@ -224,7 +224,7 @@ def participant_conversations(place: Place) -> None:
     assert place.resources.participant_conversations.list(identity="nobody") == []
 
 
-def users(place: Place) -> None:
+def users(place: ScenarioUrls) -> None:
     collection = place.resources.users
     made = collection.create(
         identity="erin@example.com", friendly_name="Erin", attributes='{"duty":"tech"}'
@@ -242,7 +242,7 @@ def users(place: Place) -> None:
     assert made.sid not in {each.sid for each in collection.list()}
 
 
-def user_conversations(place: Place) -> None:
+def user_conversations(place: ScenarioUrls) -> None:
     conversation = place.resources.conversations.create(friendly_name="Visit")
     member = conversation.participants.create(identity="frank")
     conversation.messages.create(body="one")
@@ -264,7 +264,7 @@ def user_conversations(place: Place) -> None:
     assert conversation.participants.list() == []
 
 
-def roles(place: Place) -> None:
+def roles(place: ScenarioUrls) -> None:
     collection = place.resources.roles
     made = collection.create(
         friendly_name="reader",
@@ -282,7 +282,7 @@ def roles(place: Place) -> None:
     assert made.sid not in {each.sid for each in collection.list()}
 
 
-def every_page(place: Place) -> None:
+def every_page(place: ScenarioUrls) -> None:
     conversation: Any = place.resources.conversations.create()
     for number in range(120):
         conversation.messages.create(body=str(number))

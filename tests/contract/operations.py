@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Operation:
+class DescribedOperation:
     """One operation: its ID, method, path and success statuses."""
 
     operation_id: str
@@ -23,7 +23,7 @@ class Operation:
         return re.compile(re.sub(r"\{\w+\}", "[^/]+", self.path))
 
 
-def operation_of(method: str, path: str) -> Operation | None:
+def operation_of(method: str, path: str) -> DescribedOperation | None:
     """Return the operation of a request; None if it is none of the 103."""
     return next((each for each in OPERATIONS if each.matches(method, path)), None)
 
@@ -35,11 +35,11 @@ _SHORTHAND = {
 }
 
 
-def _operation(line: str) -> Operation:
+def _operation(line: str) -> DescribedOperation:
     operation_id, method, path, *statuses = line.split()
     for short, long in _SHORTHAND.items():
         path = path.replace(short, long)
-    return Operation(operation_id, method, "/v1" + path, tuple(map(int, statuses)))
+    return DescribedOperation(operation_id, method, "/v1" + path, tuple(map(int, statuses)))
 
 
 # ID, method, path (in the shorthand above), success statuses.

@@ -27,7 +27,7 @@ class Sent:
 
 
 @dataclass
-class Recorder:
+class RequestRecorder:
     """Records requests through the response hook of the client's own HTTP client."""
 
     sent: list[Sent] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Recorder:
 
 
 def client_for(
-    server: Installation, account_sid: str, auth_token: str, recorder: Recorder | None = None
+    server: Installation, account_sid: str, auth_token: str, recorder: RequestRecorder | None = None
 ) -> Client:
     """Return a client in which only the base URL is changed."""
     http = TwilioHttpClient(request_hooks={"response": [recorder]}) if recorder else None
@@ -63,7 +63,7 @@ def client_for(
 
 
 @dataclass(frozen=True)
-class Place:
+class ScenarioUrls:
     """The URL form of a scenario: the short form, or the form of one service."""
 
     server: Installation

@@ -40,7 +40,7 @@ EVERY_VERSION = {
 """The versions whose order of replies and notifications is tested, the oldest first."""
 
 
-class Run:
+class ProgramRun:
     """One run of a program, and every line that it printed.
 
     A program may request an action of this process, such as a kill of the server: it prints a
@@ -131,12 +131,12 @@ def settings_for(server: Installation, version: str) -> dict[str, str]:
 
 def run_of_topics(
     server: Installation, version: str, topics: Sequence[str], seconds_max: float
-) -> Run:
+) -> ProgramRun:
     """Run the scenes of some topics once."""
     settings = settings_for(server, version) | {"NODE_NO_WARNINGS": "1"}
     settings |= made_tokens(server, settings)
     settings["CONTENT_SID"] = made_template(server, settings)
-    return Run(["run.mjs", *topics], settings, seconds_max)
+    return ProgramRun(["run.mjs", *topics], settings, seconds_max)
 
 
 def made_tokens(server: Installation, settings: dict[str, str]) -> dict[str, str]:

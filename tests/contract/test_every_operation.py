@@ -10,7 +10,7 @@ from twilio.base.exceptions import TwilioRestException
 
 from tests.contract import account_scenarios, conversation_scenarios
 from tests.contract.operations import BY_ID, OPERATIONS
-from tests.contract.python_client import Place, Recorder, client_for
+from tests.contract.python_client import RequestRecorder, ScenarioUrls, client_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +27,12 @@ pytestmark = pytest.mark.xdist_group("python-client")
 LONG_LIST = 260
 
 
-class Drive:
+class ScenarioRun:
     """All scenarios, run once on a separate account; each failure is raised in its test."""
 
     def __init__(self, server: Installation) -> None:
         """Run all scenarios."""
-        self.recorder = Recorder()
+        self.recorder = RequestRecorder()
         self.failures: dict[str, Exception] = {}
         self.account = server.make_account()
         self.client = client_for(server, *self.account, self.recorder)
@@ -40,15 +40,15 @@ class Drive:
         for name, scenario, form in CASES:
             self._run(name, scenario, form)
 
-    def _place(self, server: Installation, form: str) -> Place:
+    def _place(self, server: Installation, form: str) -> ScenarioUrls:
         v1 = self.client.conversations.v1
         if form == "short":
             service_sid = v1.configuration().fetch().default_chat_service_sid
         else:
             service_sid = v1.services.create(friendly_name="Second").sid
-        return Place(server, self.client, self.account[0], service_sid, form)
+        return ScenarioUrls(server, self.client, self.account[0], service_sid, form)
 
-    def _run(self, name: str, scenario: Callable[[Place], None], form: str) -> None:
+    def _run(self, name: str, scenario: Callable[[ScenarioUrls], None], form: str) -> None:
         try:
             scenario(self.places[form])
         except Exception as failure:
@@ -67,8 +67,8 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def drive(server: Server) -> Drive:
-    return Drive(server)
+def drive(server: Server) -> ScenarioRun:
+    return ScenarioRun(server)
 
 
 @pytest.fixture
@@ -77,17 +77,17 @@ def client(server: Server) -> Client:
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in CASES])
-def test_a_program_written_for_the_client_works(drive: Drive, name: str) -> None:
+def test_a_program_written_for_the_client_works(drive: ScenarioRun, name: str) -> None:
     if name in drive.failures:
         raise drive.failures[name]
 
 
 @pytest.mark.parametrize("operation_id", [each.operation_id for each in OPERATIONS])
-def test_the_client_drives_the_operation(drive: Drive, operation_id: str) -> None:
+def test_the_client_drives_the_operation(drive: ScenarioRun, operation_id: str) -> None:
     assert operation_id in drive.recorder.driven
 
 
-def test_the_client_drives_nothing_but_the_103_operations(drive: Drive) -> None:
+def test_the_client_drives_nothing_but_the_103_operations(drive: ScenarioRun) -> None:
     assert len(BY_ID) == 103
     assert {each.path for each in drive.recorder.sent if each.operation_id is None} == set()
     assert drive.recorder.driven == set(BY_ID)

@@ -53,7 +53,7 @@ SCENARIOS = {
 RUNS = sorted((name, form) for name, forms in SCENARIOS.items() for form in forms)
 
 
-class Drive:
+class NpmRun:
     """One run of the Node.js program, and every line that it printed."""
 
     def __init__(self, server: Installation) -> None:
@@ -115,23 +115,23 @@ def installed_node_packages() -> None:
 
 
 @pytest.fixture(scope="module")
-def drive(server: Server, installed_node_packages: None) -> Drive:
-    return Drive(server)
+def drive(server: Server, installed_node_packages: None) -> NpmRun:
+    return NpmRun(server)
 
 
 @pytest.mark.parametrize(("scenario", "form"), RUNS)
-def test_a_program_written_for_the_client_works(drive: Drive, scenario: str, form: str) -> None:
+def test_a_program_written_for_the_client_works(drive: NpmRun, scenario: str, form: str) -> None:
     lines = drive.checks[scenario, form]
     assert [line for line in lines if not line["ok"]] == []
     assert "runs to its end" in {line["check"] for line in lines}
 
 
 @pytest.mark.parametrize("operation_id", [each.operation_id for each in OPERATIONS])
-def test_the_client_drives_the_operation(drive: Drive, operation_id: str) -> None:
+def test_the_client_drives_the_operation(drive: NpmRun, operation_id: str) -> None:
     assert operation_id in drive.driven
 
 
-def test_the_client_drives_nothing_but_the_103_operations(drive: Drive) -> None:
+def test_the_client_drives_nothing_but_the_103_operations(drive: NpmRun) -> None:
     assert drive.driven == set(BY_ID)
     assert sorted(drive.checks) == RUNS
     unknown = [each for each in drive.requests if not operation_of(each["method"], each["path"])]

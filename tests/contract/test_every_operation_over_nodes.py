@@ -30,7 +30,7 @@ def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BalancedClust
 
 
 def test_a_program_written_for_the_python_client_works(balanced: BalancedCluster) -> None:
-    drive = test_every_operation.Drive(balanced)
+    drive = test_every_operation.ScenarioRun(balanced)
     assert drive.failures == {}
     assert drive.recorder.driven == set(BY_ID)
 
@@ -38,7 +38,7 @@ def test_a_program_written_for_the_python_client_works(balanced: BalancedCluster
 @pytest.mark.gate
 def test_a_program_written_for_the_npm_client_works(balanced: BalancedCluster) -> None:
     install_packages(test_every_operation_npm.HERE)
-    drive = test_every_operation_npm.Drive(balanced)
+    drive = test_every_operation_npm.NpmRun(balanced)
     failed = [line for lines in drive.checks.values() for line in lines if not line["ok"]]
     assert failed == []
     assert sorted(drive.checks) == test_every_operation_npm.RUNS

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.contract import test_every_operation_npm as by_node
-from tests.support.client import FORM_TYPE, Answer, Api, encode
+from tests.support.client import FORM_TYPE, Api, ApiResponse, encode
 from tests.support.nodejs import node_command
 from tests.support.server import Server
 
@@ -47,7 +47,7 @@ def own_server() -> Iterator[Server]:
         yield running
 
 
-def curl(command: list[str], server: Server) -> Answer:
+def curl(command: list[str], server: Server) -> ApiResponse:
     """Do the request of a curl command line; curl need not be installed."""
     words = iter(command[1:])
     method, url, user = "GET", "", ""

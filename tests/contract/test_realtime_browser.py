@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.sdk_runner import HERE, Run, settings_for
+from tests.contract.sdk_runner import HERE, ProgramRun, settings_for
 from tests.support.nodejs import install_packages, node_command
 from tests.support.polling import eventually
 
@@ -26,7 +26,7 @@ PROGRAM_SECONDS_MAX = 30.0
 
 
 def test_a_page_of_another_origin_works_in_chromium(server: Server) -> None:
-    run = Run(["browser.mjs"], settings_for(server, "3.0.1"), BROWSER_SECONDS_MAX)
+    run = ProgramRun(["browser.mjs"], settings_for(server, "3.0.1"), BROWSER_SECONDS_MAX)
     assert run.failed("browser") == []
     assert len(run.checks["browser"]) >= CHECKS_MIN
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.sdk_runner import Run, settings_for
+from tests.contract.sdk_runner import ProgramRun, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def run_with_kills(
     settings |= {"SECONDS": str(seconds), "KILLS": str(kills), "CLIENTS": str(CLIENTS)}
     if seed := os.environ.get("PARLOUR_LEDGER_SEED"):
         settings["SEED"] = seed
-    run = Run(["ledger.mjs"], settings, LEDGER_SECONDS_MAX, {"kill": kill})
+    run = ProgramRun(["ledger.mjs"], settings, LEDGER_SECONDS_MAX, {"kill": kill})
     (world,) = run.of("world")
     print(world, file=sys.stderr)
     assert run.failed("ledger") == [], world

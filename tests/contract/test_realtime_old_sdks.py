@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.realtime.disconnects import SDK_UNSUPPORTED
-from tests.contract.sdk_runner import EVERY_VERSION, Run, settings_for
+from tests.contract.sdk_runner import EVERY_VERSION, ProgramRun, settings_for
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SECONDS_MAX = 60
 
 def test_old_sdks_show_which_ones_are_supported(fresh_server: Server) -> None:
     settings = settings_for(fresh_server, next(iter(EVERY_VERSION)))
-    run = Run(["old.mjs"], settings | {"VERSIONS": " ".join(OLD)}, SECONDS_MAX)
+    run = ProgramRun(["old.mjs"], settings | {"VERSIONS": " ".join(OLD)}, SECONDS_MAX)
     shown = {line["name"]: line["message"] for line in run.of("shown")}
     assert list(shown) == list(OLD)
     for message in shown.values():

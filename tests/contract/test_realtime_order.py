@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.sdk_runner import EVERY_VERSION, Run, settings_for
+from tests.contract.sdk_runner import EVERY_VERSION, ProgramRun, settings_for
 from tests.support.cluster import BalancedCluster
 from tests.support.postgres_server import shared
 
@@ -32,7 +32,7 @@ def nothing_is_lost(server: Installation, where: str, count: int, firsts: int) -
     settings = settings_for(server, next(iter(EVERY_VERSION)))
     settings |= {"VERSIONS": " ".join(EVERY_VERSION.values()), "NODE_NO_WARNINGS": "1"}
     settings |= {"COUNT": str(count), "FIRSTS": str(firsts)}
-    run = Run(["order.mjs", where], settings, SECONDS_MAX)
+    run = ProgramRun(["order.mjs", where], settings, SECONDS_MAX)
     print(run.of("took"), file=sys.stderr)
     assert run.failed(where) == []
     assert [line["version"] for line in run.of("took")] == list(EVERY_VERSION)

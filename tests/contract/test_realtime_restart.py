@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.sdk_runner import VERSIONS, Run, settings_for
+from tests.contract.sdk_runner import VERSIONS, ProgramRun, settings_for
 
 if TYPE_CHECKING:
     from tests.support.server import Server
@@ -25,6 +25,6 @@ def killed(server: Server) -> None:
 def test_client_reconnects_after_a_restart(fresh_server: Server, version: str) -> None:
     does = {"restart": fresh_server.restart, "kill": lambda: killed(fresh_server)}
     settings = settings_for(fresh_server, version)
-    run = Run(["run.mjs", "restart"], settings, RESTART_SECONDS_MAX, does)
+    run = ProgramRun(["run.mjs", "restart"], settings, RESTART_SECONDS_MAX, does)
     assert run.failed("restart") == []
     assert len(run.checks["restart"]) > 10

@@ -11,7 +11,7 @@ from tests.contract.sdk_runner import EVERY_VERSION, HERE, VERSIONS, run_of_topi
 from tests.support.nodejs import install_packages
 
 if TYPE_CHECKING:
-    from tests.contract.sdk_runner import Run
+    from tests.contract.sdk_runner import ProgramRun
     from tests.support.server import Server
 
 DRIVE_SECONDS_MAX = 200
@@ -89,7 +89,7 @@ def names(table: dict[str, str]) -> set[str]:
     return {f"{owner}.{name}" for owner, members in table.items() for name in members.split()}
 
 
-def every_method_and_event(run: Run, version: str) -> None:
+def every_method_and_event(run: ProgramRun, version: str) -> None:
     (use,) = run.of("use")
     required = names(METHODS)
     if version == "2.4.0":
@@ -128,11 +128,11 @@ def params(
     return made
 
 
-_runs: dict[tuple[str, tuple[str, ...]], Run] = {}
+_runs: dict[tuple[str, tuple[str, ...]], ProgramRun] = {}
 
 
 @pytest.fixture
-def run(server: Server, version: str, topics: tuple[str, ...]) -> Run:
+def run(server: Server, version: str, topics: tuple[str, ...]) -> ProgramRun:
     """Return the run of some topics with a version; the first test to need it starts it."""
     if (version, topics) not in _runs:
         _runs[version, topics] = run_of_topics(server, version, topics, DRIVE_SECONDS_MAX)
@@ -143,7 +143,7 @@ EACH_TOPIC = params(complete_runs() + short_runs(), by_topic=True)
 
 
 @pytest.mark.parametrize(("version", "topics", "topic"), EACH_TOPIC)
-def test_a_program_written_for_the_sdk_works(run: Run, topic: str) -> None:
+def test_a_program_written_for_the_sdk_works(run: ProgramRun, topic: str) -> None:
     assert run.failed(topic) == []
     done = [line["scene"] for line in run.checks[topic] if line["check"] == "runs to its end"]
     assert sorted(done) == sorted({line["scene"] for line in run.checks[topic]})
@@ -151,17 +151,19 @@ def test_a_program_written_for_the_sdk_works(run: Run, topic: str) -> None:
 
 
 @pytest.mark.parametrize(("version", "topics"), params(complete_runs() + short_runs()))
-def test_sdk_has_the_expected_version(run: Run, version: str) -> None:
+def test_sdk_has_the_expected_version(run: ProgramRun, version: str) -> None:
     assert [line["version"] for line in run.of("sdk")] == [version]
 
 
 @pytest.mark.parametrize(("version", "topics"), params(complete_runs()))
-def test_every_public_method_is_called_and_every_event_arrives(run: Run, version: str) -> None:
+def test_every_public_method_is_called_and_every_event_arrives(
+    run: ProgramRun, version: str
+) -> None:
     every_method_and_event(run, version)
 
 
 @pytest.mark.parametrize(("version", "topics"), params(complete_runs()))
-def test_number_of_checks_is_sufficient(run: Run) -> None:
+def test_number_of_checks_is_sufficient(run: ProgramRun) -> None:
     assert sum(len(lines) for lines in run.checks.values()) >= CHECKS_MIN
 
 

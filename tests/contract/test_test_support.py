@@ -102,7 +102,7 @@ def test_a_killed_server_comes_back_on_its_port_with_its_data(fresh_server: Serv
     assert not fresh_server.is_healthy()
 
 
-class Named(BaseHTTPRequestHandler):
+class PortHandler(BaseHTTPRequestHandler):
     """A node that responds with its port."""
 
     def do_GET(self) -> None:
@@ -117,7 +117,7 @@ class Named(BaseHTTPRequestHandler):
 
 
 def test_balancer_sends_each_request_to_the_next_available_node() -> None:
-    nodes = [ThreadingHTTPServer(("127.0.0.1", 0), Named) for _ in range(3)]
+    nodes = [ThreadingHTTPServer(("127.0.0.1", 0), PortHandler) for _ in range(3)]
     for node in nodes:
         threading.Thread(target=node.serve_forever, args=(0.02,)).start()
     reserved = ReservedPort()

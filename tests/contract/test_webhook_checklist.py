@@ -20,7 +20,7 @@ from twilio.request_validator import RequestValidator
 from parlour.protocol import retries
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.vocabulary import event_names
-from tests.checkers.webhook_receiver import Receiver
+from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.contract import test_every_operation_npm as by_node
 from tests.contract.test_webhook_signatures import in_node, in_python, received
 from tests.events.event_tour import ME, seed
@@ -71,9 +71,9 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 
 
 @pytest.fixture(scope="module")
-def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookReceiver]:
     """One receiver for the tests of this file; each has separate paths."""
-    with Receiver(tmp_path_factory.mktemp("receiver")) as running:
+    with WebhookReceiver(tmp_path_factory.mktemp("receiver")) as running:
         yield running
 
 
@@ -119,7 +119,7 @@ def test_01_client_changes_call_pre_and_post_webhooks_both_signed(
     [(None, False), ("false", False), ("1", False), ("true", True), ("True", True), ("TRUE", True)],
 )
 def test_02_rest_fires_no_webhook_at_any_scope_without_its_header(
-    own: Api, receiver: Receiver, header: str | None, is_told: bool
+    own: Api, receiver: WebhookReceiver, header: str | None, is_told: bool
 ) -> None:
     place = f"/ok/header-{header}"
     sid = own.post("/Conversations").expect(201)["sid"]
@@ -196,7 +196,7 @@ def test_04_responses_of_a_pre_action_webhook(
 
 
 def test_04_amended_values_are_returned_stored_listed_and_published(
-    own: Api, receiver: Receiver
+    own: Api, receiver: WebhookReceiver
 ) -> None:
     amended = {"body": "amended", "author": "erin", "attributes": {"by": "the backend"}}
     sid = own.post("/Conversations").expect(201)["sid"]
@@ -217,7 +217,9 @@ def test_04_amended_values_are_returned_stored_listed_and_published(
     assert (line.parameters["Body"], line.parameters["Author"]) == ("amended", "erin")
 
 
-def test_04_pre_action_webhook_times_out_after_five_seconds(own: Api, receiver: Receiver) -> None:
+def test_04_pre_action_webhook_times_out_after_five_seconds(
+    own: Api, receiver: WebhookReceiver
+) -> None:
     url = receiver.url("/slow/6000/pre")
     form = {"PreWebhookUrl": url, "Filters": ["onMessageAdd"]}
     own.post("/Configuration/Webhooks", form).expect(200)
@@ -272,7 +274,7 @@ def test_06_with_get_the_parameters_follow_the_query_and_the_whole_is_signed(
 
 
 def test_07_credentials_are_sent_in_a_header_and_fragments_are_dropped(
-    own: Api, receiver: Receiver
+    own: Api, receiver: WebhookReceiver
 ) -> None:
     url = receiver.url("/status/503/odd")
     form = {"PostWebhookUrl": url.replace("://", "://user:pass@") + "#rc=2"}
@@ -301,7 +303,9 @@ def test_08_limits_of_the_webhooks_of_a_conversation(own: Api) -> None:
     own.post(path, good).refuses(400, 50361)
 
 
-def test_09_a_new_webhook_receives_the_existing_messages(own: Api, receiver: Receiver) -> None:
+def test_09_a_new_webhook_receives_the_existing_messages(
+    own: Api, receiver: WebhookReceiver
+) -> None:
     sid = own.post("/Conversations").expect(201)["sid"]
     for body in "abc":
         own.post(f"/Conversations/{sid}/Messages", Body=body).expect(201)
@@ -337,7 +341,7 @@ def test_10_a_trigger_fires_once_for_two_words_and_never_without_a_body(
 
 @pytest.mark.parametrize("level", ["account", "service"])
 def test_11_a_timer_fires_webhooks_at_every_scope_without_a_request(
-    fast: Server, receiver: Receiver, level: str
+    fast: Server, receiver: WebhookReceiver, level: str
 ) -> None:
     api = Api(fast.base_url, fast.account_sid, fast.auth_token)
     place = f"/ok/timer-{level}"

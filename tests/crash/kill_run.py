@@ -41,7 +41,7 @@ WORK_SECONDS_MAX = 3.0
 
 
 @dataclass
-class Outcome:
+class KillResult:
     """The result of a run of kills."""
 
     expected: ExpectedState
@@ -60,7 +60,7 @@ class Outcome:
         )
 
 
-def run_kills(server: Server, folder: Path, kills: int, seed: int) -> Outcome:
+def run_kills(server: Server, folder: Path, kills: int, seed: int) -> KillResult:
     """Run the writers while the server is killed `kills` times; then compare everything."""
     rng = random.Random(seed)
     request_log_path = folder / "requests.jsonl"
@@ -91,7 +91,7 @@ def run_kills(server: Server, folder: Path, kills: int, seed: int) -> Outcome:
     return outcome
 
 
-def compare_states(server: Server, request_log_path: Path) -> Outcome:
+def compare_states(server: Server, request_log_path: Path) -> KillResult:
     """Compare the acknowledged state with the stored one."""
     lines = read_request_log(request_log_path)
     expected = ExpectedState(lines)
@@ -104,10 +104,10 @@ def compare_states(server: Server, request_log_path: Path) -> Outcome:
     observed = read_everything(api, memberships)
     api.close()
     found = [describe(difference, lines) for difference in differences(expected, observed)]
-    return Outcome(expected, observed, lines, found)
+    return KillResult(expected, observed, lines, found)
 
 
-def describe_outcome(outcome: Outcome) -> str:
+def describe_outcome(outcome: KillResult) -> str:
     """Return the first differences with their histories."""
     return "\n\n".join([outcome.report(), *outcome.found[:DIFFERENCES_SHOWN_MAX]])
 

@@ -102,7 +102,7 @@ def is_clean(server: Server) -> bool:
     return not (rows_of(server) or files_of(server) or unsettled_of(server))
 
 
-class Run:
+class MediaKillRun:
     """A server that receives media and is killed repeatedly."""
 
     def __init__(self, server: Server, seed: int) -> None:

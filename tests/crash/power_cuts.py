@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.store.transaction import Transaction
-    from tests.crash.recording_disk import Event, Image, Record
+    from tests.crash.recording_disk import DiskEvent, Image, Record
 
 # The last version whose bytes depend on the values alone.
 MARSHAL_VERSION = 2
@@ -38,7 +38,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 (an image needs no real disk)
 
 
 @dataclass
-class Verdict:
+class ImageResults:
     """The results for the images of one run."""
 
     images: int = 0
@@ -178,9 +178,9 @@ async def states_of(
 
 async def judge(
     record: Record, states: States, bench: PowerCutRun, rng: random.Random, survivals: int
-) -> Verdict:
+) -> ImageResults:
     """Open the images of cuts after each event, and count the violations."""
-    verdict = Verdict()
+    verdict = ImageResults()
     for image, marks in images(record, rng, survivals):
         verdict.images += 1
         try:
@@ -194,7 +194,7 @@ async def judge(
     return verdict
 
 
-def _around(events: list[Event], position: int) -> str:
+def _around(events: list[DiskEvent], position: int) -> str:
     """Describe the last events before a cut."""
     near = events[max(0, position - 3) : position + 1]
     return ", ".join(f"{event.kind} {event.name} {event.offset}" for event in near)

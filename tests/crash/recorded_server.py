@@ -21,14 +21,14 @@ from parlour.vocabulary import limits
 from tests.checkers.concurrent_writers import Answered, basic
 from tests.checkers.request_log import Step
 from tests.checkers.workload import KnownObjects, Writer
-from tests.crash.recording_disk import Record, Recorder
+from tests.crash.recording_disk import Record, RecordingVfs
 from tests.support.in_process_requests import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from parlour.http.server import Server
+    from parlour.http.server import HttpServer
 
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
 AUTH_TOKEN = "made up for this test"
@@ -57,7 +57,7 @@ COLUMNS = ("friendly_name", "attributes", "body", "identity", "unique_name", "pr
 class InProcess:
     """Requests to a server object, without a socket."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: HttpServer) -> None:
         self._server = server
 
     async def send(self, step: Step) -> Answered:
@@ -74,7 +74,7 @@ class InProcess:
 
 def record_first_start(folder: Path) -> Record:
     """Record a first start in an empty folder, and a stop."""
-    recorder = Recorder()
+    recorder = RecordingVfs()
     with _on(recorder, "FULL"):
         asyncio.run(_start_and_stop(folder))
     return Record({}, recorder.events)
@@ -85,7 +85,7 @@ def record_work(folder: Path, *, synchronous: str, steps: int, seed: int) -> Rec
     asyncio.run(_start_and_stop(folder))
     name = engines.DATABASE_NAME
     before = {name: (folder / name).read_bytes()}
-    recorder = Recorder()
+    recorder = RecordingVfs()
     with _on(recorder, synchronous):
         asyncio.run(_run(folder, recorder, steps, seed))
     return Record(before, recorder.events)
@@ -107,7 +107,7 @@ def wait_until_idle(folder: Path) -> None:
 
 
 @contextmanager
-def _on(recorder: Recorder, synchronous: str) -> Iterator[None]:
+def _on(recorder: RecordingVfs, synchronous: str) -> Iterator[None]:
     """Let the application's store open its files on this recorder, with small limits."""
     store = functools.partial(SqliteStore, vfs=recorder.name, synchronous=synchronous)
     with (
@@ -129,7 +129,7 @@ async def _start_and_stop(folder: Path) -> None:
     await app.stop()
 
 
-async def _run(folder: Path, recorder: Recorder, steps: int, seed: int) -> None:
+async def _run(folder: Path, recorder: RecordingVfs, steps: int, seed: int) -> None:
     app = await _application(folder)
     await app.start()
     client = InProcess(app.server)
@@ -154,7 +154,7 @@ async def _world(client: InProcess, store: SqliteStore) -> KnownObjects:
     )
 
 
-async def _work(client: InProcess, recorder: Recorder, writer: Writer, steps: int) -> None:
+async def _work(client: InProcess, recorder: RecordingVfs, writer: Writer, steps: int) -> None:
     rng = random.Random(writer.number)
     for _ in range(steps):
         step = writer.next()

@@ -30,7 +30,7 @@ Kind = Literal["create", "write", "truncate", "sync", "sync_directory", "delete"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class DiskEvent:
     """One operation on the disk, or a mark that its user set between two of them."""
 
     kind: Kind
@@ -38,16 +38,16 @@ class Event:
     offset: int = 0
     content: bytes = b""
     mark: Any = None
-    _sectors: list[Event] = field(default_factory=list, compare=False, repr=False)
+    _sectors: list[DiskEvent] = field(default_factory=list, compare=False, repr=False)
 
     @property
-    def sectors(self) -> list[Event]:
+    def sectors(self) -> list[DiskEvent]:
         """Split a write into one write per sector; return the same objects each time."""
         start = 0
         while len(self._sectors) == 0 or start:
             # Sectors are aligned on the disk, not in the write.
             end = start + SECTOR_BYTES - (self.offset + start) % SECTOR_BYTES
-            part = Event("write", self.name, self.offset + start, self.content[start:end])
+            part = DiskEvent("write", self.name, self.offset + start, self.content[start:end])
             self._sectors.append(part)
             start = end if end < len(self.content) else 0
         return self._sectors
@@ -64,7 +64,7 @@ class Image:
     position: int
     key: tuple[Any, ...]
     safe: dict[str, bytearray]
-    chunks: dict[str, list[Event]]
+    chunks: dict[str, list[DiskEvent]]
 
     def write_to(self, folder: Path) -> None:
         """Write the image's files into an empty folder."""
@@ -78,45 +78,45 @@ class Image:
 class RecordingFile(apsw.VFSFile):
     """A file of the recorder: forwards all calls, and records changes of the disk."""
 
-    def __init__(self, recorder: Recorder, filename: Any, flags: list[int]) -> None:
+    def __init__(self, recorder: RecordingVfs, filename: Any, flags: list[int]) -> None:
         path = filename.filename() if isinstance(filename, apsw.URIFilename) else filename
         self._events = recorder.events
         # A file without a name is SQLite's scratch space: any crash removes it.
         self._name = Path(path).name if path else ""
         self._owes_directory_sync = bool(flags[0] & JOURNAL_FLAGS)
         if self._name and recorder.is_new(Path(path)):
-            self._events.append(Event("create", self._name))
+            self._events.append(DiskEvent("create", self._name))
         super().__init__("", filename, flags)
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 (APSW's name)
         """Write bytes, unsynced until `xSync`."""
         if self._name:
-            self._events.append(Event("write", self._name, offset, bytes(data)))
+            self._events.append(DiskEvent("write", self._name, offset, bytes(data)))
         super().xWrite(data, offset)
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802 (APSW's name)
         """Truncate the file, unsynced until `xSync`."""
         if self._name:
-            self._events.append(Event("truncate", self._name, newsize))
+            self._events.append(DiskEvent("truncate", self._name, newsize))
         super().xTruncate(newsize)
 
     def xSync(self, flags: int) -> None:  # noqa: N802 (APSW's name)
         """Make the file durable, and with it a new journal's name."""
         super().xSync(flags)
         if self._name:
-            self._events.append(Event("sync", self._name))
+            self._events.append(DiskEvent("sync", self._name))
             if self._owes_directory_sync:
                 self._owes_directory_sync = False
-                self._events.append(Event("sync_directory", ""))
+                self._events.append(DiskEvent("sync_directory", ""))
 
 
-class Recorder(apsw.VFS):
+class RecordingVfs(apsw.VFS):
     """A VFS for SQLite that records; connections open it by `name`."""
 
     _numbers = itertools.count(1)
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[DiskEvent] = []
         self._opened: set[str] = set()
         self.name = f"recorder-{os.getpid()}-{next(self._numbers)}"
         super().__init__(self.name, "")
@@ -134,21 +134,21 @@ class Recorder(apsw.VFS):
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 (APSW's name)
         """Delete a name, unsynced unless `syncdir` is set."""
         super().xDelete(filename, syncdir)
-        self.events.append(Event("delete", Path(filename).name))
+        self.events.append(DiskEvent("delete", Path(filename).name))
         if syncdir:
-            self.events.append(Event("sync_directory", ""))
+            self.events.append(DiskEvent("sync_directory", ""))
 
     def mark(self, mark: Any) -> None:
         """Record a response to the disk's user, in the order of the disk's events."""
-        self.events.append(Event("mark", "", mark=mark))
+        self.events.append(DiskEvent("mark", "", mark=mark))
 
 
 @dataclass(slots=True)
-class _File:
+class _DiskFile:
     """One file: its durable bytes, and the changes since its last sync."""
 
     safe: bytearray
-    unsafe: list[Event] = field(default_factory=list)
+    unsafe: list[DiskEvent] = field(default_factory=list)
     number: int = field(default_factory=itertools.count(1).__next__)
 
 
@@ -159,16 +159,16 @@ class Disk:
     """
 
     def __init__(self, before: dict[str, bytes]) -> None:
-        self._files = {name: _File(bytearray(content)) for name, content in before.items()}
+        self._files = {name: _DiskFile(bytearray(content)) for name, content in before.items()}
         self._safe_names = dict(self._files)
-        self._unsafe_names: list[Event] = []
+        self._unsafe_names: list[DiskEvent] = []
         self._syncs = 0
 
-    def run_scenario(self, event: Event) -> None:
+    def run_scenario(self, event: DiskEvent) -> None:
         """Apply the next event."""
         match event.kind:
             case "create":
-                self._files[event.name] = _File(bytearray())
+                self._files[event.name] = _DiskFile(bytearray())
                 self._unsafe_names.append(event)
             case "delete":
                 self._files.pop(event.name, None)
@@ -204,7 +204,7 @@ class Disk:
         return self._image(position, self._files, chunks)
 
     def _image(
-        self, position: int, names: dict[str, _File], chunks: dict[str, list[Event]]
+        self, position: int, names: dict[str, _DiskFile], chunks: dict[str, list[DiskEvent]]
     ) -> Image:
         # Between two syncs the surviving chunks identify an image: its bytes need not be read.
         parts = tuple(
@@ -218,7 +218,7 @@ class Disk:
         """Return whether a power cut now can leave only one image."""
         return not self._unsafe_names and not any(file.unsafe for file in self._files.values())
 
-    def _names(self, survives: _Survival) -> dict[str, _File]:
+    def _names(self, survives: _Survival) -> dict[str, _DiskFile]:
         """Return the names in the directory after the cut."""
         names = dict(self._safe_names)
         for change in self._unsafe_names:
@@ -255,7 +255,7 @@ def _survival(rng: random.Random) -> _Survival:
     return _Survival(rng, chance, after, torn=rng.random() < 0.5)
 
 
-def _chunks(changes: list[Event], *, torn: bool) -> Iterator[Event]:
+def _chunks(changes: list[DiskEvent], *, torn: bool) -> Iterator[DiskEvent]:
     """Yield the unsynced data in units that the disk may retain: changes, or sectors."""
     for change in changes:
         if torn and change.kind == "write":
@@ -264,7 +264,7 @@ def _chunks(changes: list[Event], *, torn: bool) -> Iterator[Event]:
             yield change
 
 
-def _apply(content: bytearray, change: Event) -> None:
+def _apply(content: bytearray, change: DiskEvent) -> None:
     """Apply one write or truncation to the bytes of a file; a gap reads as zeros."""
     if change.kind == "truncate":
         del content[change.offset :]
@@ -280,7 +280,7 @@ class Record:
     """The history of a disk: its initial files, and every event since."""
 
     before: dict[str, bytes]
-    events: list[Event]
+    events: list[DiskEvent]
 
 
 def images(record: Record, rng: random.Random, survivals: int) -> Iterator[tuple[Image, int]]:

@@ -14,7 +14,7 @@ from tests.crash.media_kill_run import (
     LAUNCH,
     NORMAL,
     SOON,
-    Run,
+    MediaKillRun,
     differences,
     files_of,
     media_client_of,
@@ -35,12 +35,12 @@ KILLS = max(8, int(os.environ.get("PARLOUR_KILLS", "25")) // 5)
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
+def run(tmp_path: Path) -> Iterator[MediaKillRun]:
     """A server on a separate folder, with a seed that a failure prints."""
     seed = int(os.environ.get("PARLOUR_SEED", random.getrandbits(32)))
     print(f"seed {seed}")
     server = Server(tmp_path / "data", env=NORMAL, program=(LAUNCH,))
-    yield Run(server, seed)
+    yield MediaKillRun(server, seed)
     server.kill()
 
 
@@ -49,7 +49,7 @@ def upload(media_client: MediaClient) -> None:
 
 
 @pytest.mark.timeout(120 + KILLS * 6)
-def test_kills_leave_no_row_without_its_file_and_no_orphaned_file(run: Run) -> None:
+def test_kills_leave_no_row_without_its_file_and_no_orphaned_file(run: MediaKillRun) -> None:
     run.kill_at_random(KILLS)
     assert not run.found, run.found[:5]
     # The run proves something only with enough uploads, and with kills during them.
@@ -57,7 +57,7 @@ def test_kills_leave_no_row_without_its_file_and_no_orphaned_file(run: Run) -> N
     assert run.uploaders.unanswered > KILLS
 
 
-def test_file_without_a_committed_row_is_removed(run: Run) -> None:
+def test_file_without_a_committed_row_is_removed(run: MediaKillRun) -> None:
     run.crash_at(BLOB_STORED, upload)
     assert rows_of(run.server) == {}
     assert len(files_of(run.server)) == len(unsettled_of(run.server)) == 1
@@ -69,7 +69,7 @@ def test_file_without_a_committed_row_is_removed(run: Run) -> None:
     run.must_become_clean()
 
 
-def test_file_with_a_committed_row_is_retained(run: Run) -> None:
+def test_file_with_a_committed_row_is_retained(run: MediaKillRun) -> None:
     run.crash_at(MEDIA_COMMITTED, upload)
     [sid] = rows_of(run.server)
     assert unsettled_of(run.server) == {sid}
@@ -87,7 +87,7 @@ def test_file_with_a_committed_row_is_retained(run: Run) -> None:
     assert media_client.content(sid).body == b"cut off"
 
 
-def test_row_of_a_removed_file_is_removed(run: Run) -> None:
+def test_row_of_a_removed_file_is_removed(run: MediaKillRun) -> None:
     def remove(media_client: MediaClient) -> None:
         sid = media_client.add()["sid"]
         with closing(

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.store.engines import DATABASE_NAME
-from tests.crash.power_cuts import PowerCutRun, Verdict, judge, states_of
+from tests.crash.power_cuts import ImageResults, PowerCutRun, judge, states_of
 from tests.crash.recorded_server import is_stored, record_first_start, record_work
 from tests.crash.recording_disk import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.crash.recording_disk import Event
+    from tests.crash.recording_disk import DiskEvent
 
 SEED = os.environ.get("PARLOUR_SEED")
 STEPS = int(os.environ.get("PARLOUR_CUT_STEPS", "15"))
@@ -28,10 +28,10 @@ TEETH_SURVIVALS = 1
 TEETH_STEPS = 10
 
 
-def cut(record: Record, survivals: int, seed: int) -> tuple[Verdict, int]:
+def cut(record: Record, survivals: int, seed: int) -> tuple[ImageResults, int]:
     """Cut the power at every event of a record; also return the number of its states."""
 
-    async def run() -> tuple[Verdict, int]:
+    async def run() -> tuple[ImageResults, int]:
         bench = PowerCutRun(DATABASE_NAME)
         try:
             states = await states_of(record, bench, is_stored)
@@ -79,7 +79,7 @@ def test_state_of_a_late_response_is_that_of_its_commit(tmp_path: Path) -> None:
     sync = next(each for each in range(early, len(events)) if events[each].kind == "sync")
     late = [*events[:early], *events[early + 1 : sync], events[early], *events[sync:]]
 
-    async def oldest_of_marks(events: list[Event]) -> list[int]:
+    async def oldest_of_marks(events: list[DiskEvent]) -> list[int]:
         bench = PowerCutRun(DATABASE_NAME)
         try:
             return (await states_of(Record(record.before, events), bench, is_stored)).of_marks

@@ -14,7 +14,7 @@ import pytest
 
 from parlour.vocabulary.crash_points import CRASH_POINTS
 from tests.checkers.delivery_checker import duplicates
-from tests.crash.webhook_kill_run import COMPLETE_SECONDS_MAX, EVENTS_PER_SECOND, Run
+from tests.crash.webhook_kill_run import COMPLETE_SECONDS_MAX, EVENTS_PER_SECOND, WebhookKillRun
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def seed() -> int:
 @pytest.mark.timeout(180 + KILLS * 6)
 def test_every_message_is_delivered_despite_kills_of_both_sides(tmp_path: Path) -> None:
     number = seed()
-    outcome = Run(Server(tmp_path / "data"), tmp_path, number).kill_at_random(KILLS)
+    outcome = WebhookKillRun(Server(tmp_path / "data"), tmp_path, number).kill_at_random(KILLS)
     assert not outcome.found, f"seed {number}: {outcome.report()} {outcome.found[:5]}"
     assert outcome.complete_seconds < COMPLETE_SECONDS_MAX
     assert duplicates(outcome.lines) <= KILLS * DUPLICATES_PER_KILL_MAX
@@ -45,7 +45,7 @@ def test_every_message_is_delivered_despite_kills_of_both_sides(tmp_path: Path) 
 @pytest.mark.timeout(180 + len(POINTS) * 25)
 def test_every_message_is_delivered_despite_crashes_at_named_points(tmp_path: Path) -> None:
     number = seed()
-    outcome = Run(Server(tmp_path / "data"), tmp_path, number).crash_at(POINTS, 30)
+    outcome = WebhookKillRun(Server(tmp_path / "data"), tmp_path, number).crash_at(POINTS, 30)
     assert not outcome.found, f"seed {number}: {outcome.report()} {outcome.found[:5]}"
     assert outcome.complete_seconds < COMPLETE_SECONDS_MAX
     # The one point between a request and its record certainly causes a duplicate.

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from tests.checkers.concurrent_writers import basic
 from tests.checkers.delivery_checker import committed, differences, duplicates, is_complete
-from tests.checkers.webhook_receiver import Receiver
+from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.support.background_threads import BackgroundThreads
 from tests.support.client import FORM_TYPE, Api
 
@@ -39,7 +39,7 @@ NAMED_CRASH_SECONDS_MAX = 60.0
 
 
 @dataclass
-class Outcome:
+class WebhookKillResult:
     """The result of a run."""
 
     log: Committed
@@ -123,15 +123,15 @@ class Writers(BackgroundThreads):
                 self.acknowledged.append(text.decode())
 
 
-class Run:
+class WebhookKillRun:
     """A server with a webhook, killed repeatedly."""
 
     def __init__(self, server: Server, folder: Path, seed: int) -> None:
         self.server = server
-        self.receiver = Receiver(folder)
+        self.receiver = WebhookReceiver(folder)
         self.rng = random.Random(seed)
 
-    def kill_at_random(self, kills: int) -> Outcome:
+    def kill_at_random(self, kills: int) -> WebhookKillResult:
         """Kill both sides at random moments."""
 
         def kill(_number: int) -> None:
@@ -145,7 +145,7 @@ class Run:
 
         return self._run(kill, kills)
 
-    def crash_at(self, names: list[str], passages: int) -> Outcome:
+    def crash_at(self, names: list[str], passages: int) -> WebhookKillResult:
         """Let the server crash at named points, each at another of their passages."""
 
         def kill(number: int) -> None:
@@ -165,7 +165,7 @@ class Run:
         assert process.wait(NAMED_CRASH_SECONDS_MAX) == -9
         self.server.kill()
 
-    def _run(self, kill: object, times: int) -> Outcome:
+    def _run(self, kill: object, times: int) -> WebhookKillResult:
         assert callable(kill)
         with self.receiver, self.server.start():
             writers = Writers(self.server, self._set_up())
@@ -184,7 +184,7 @@ class Run:
             log, lines = committed(self.server), self.receiver.lines()
             self.server.kill()
         found = differences(log, lines)
-        outcome = Outcome(
+        outcome = WebhookKillResult(
             log, lines, found, len(writers.acknowledged), writers.offered_per_second, seconds
         )
         print(outcome.report(), file=sys.stderr)

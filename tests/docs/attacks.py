@@ -28,7 +28,7 @@ ATTACKERS: Final = ("anybody", "a user", "many users", "an account", "two accoun
 NO_ATTACKS: Final = frozenset({"test_harness.py"})
 
 
-class Attack(NamedTuple):
+class AttackTest(NamedTuple):
     """A test, with the arguments of its mark. Without one both are empty."""
 
     test: str
@@ -37,7 +37,7 @@ class Attack(NamedTuple):
     is_long: bool
 
 
-def attacks() -> Iterator[Attack]:
+def attacks() -> Iterator[AttackTest]:
     """Yield all tests of attacks, in the order of their files."""
     for path in sorted(FOLDER.glob("test_*.py")):
         if path.name in NO_ATTACKS:
@@ -47,7 +47,7 @@ def attacks() -> Iterator[Attack]:
                 yield _attack(path.name, node)
 
 
-def _attack(file: str, node: ast.FunctionDef) -> Attack:
+def _attack(file: str, node: ast.FunctionDef) -> AttackTest:
     kinds: tuple[str, ...] = ()
     by, is_long = "", False
     for mark in node.decorator_list:
@@ -57,7 +57,7 @@ def _attack(file: str, node: ast.FunctionDef) -> Attack:
             assert isinstance(mark, ast.Call)
             kinds = tuple(str(ast.literal_eval(each)) for each in mark.args)
             by = str(ast.literal_eval(mark.keywords[0].value))
-    return Attack(f"{file}::{node.name}", kinds, by, is_long)
+    return AttackTest(f"{file}::{node.name}", kinds, by, is_long)
 
 
 def page(text: str) -> str:

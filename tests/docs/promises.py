@@ -44,7 +44,7 @@ NO_PROMISES: Final = {
 
 
 @dataclass(frozen=True, order=True)
-class Statement:
+class PromisedStatement:
     """A promise: its row or page, its number, and the words before it."""
 
     place: str
@@ -60,7 +60,7 @@ class Proof:
     place: str
     what: int | str
 
-    def shows(self, statement: Statement) -> bool:
+    def shows(self, statement: PromisedStatement) -> bool:
         """Return whether it names this statement."""
         if self.place != statement.place:
             return False
@@ -69,7 +69,7 @@ class Proof:
         return statement.words.endswith(self.what)
 
 
-def statements_of(page: str, text: str) -> Iterator[Statement]:
+def statements_of(page: str, text: str) -> Iterator[PromisedStatement]:
     """Yield the promises of one page; a statement may span several lines, a row does not."""
     prose: list[str] = []
     for line in text.splitlines():
@@ -79,20 +79,20 @@ def statements_of(page: str, text: str) -> Iterator[Statement]:
         row = _ROW.match(line)
         name = row[1] if row else page
         for found in STATEMENT.finditer(line):
-            yield Statement(name, int(found[1]))
+            yield PromisedStatement(name, int(found[1]))
         if page == BOUNDS_PAGE and row:
             last = line.rstrip("| ").rpartition(" | ")[2]
             for found in _STATUS.finditer(last):
-                yield Statement(name, int(found[1]))
+                yield PromisedStatement(name, int(found[1]))
     whole = " ".join(prose)
     for found in STATEMENT.finditer(whole):
         words = whole[max(0, found.start() - 100) : found.end()]
         if not words.endswith(NO_PROMISES.get(page, "\n")):
-            yield Statement(page, int(found[1]), words)
+            yield PromisedStatement(page, int(found[1]), words)
 
 
 @cache
-def statements() -> frozenset[Statement]:
+def statements() -> frozenset[PromisedStatement]:
     """Return everything that the documentation promises in this form."""
     return frozenset(
         statement

@@ -25,14 +25,14 @@ ENDS = re.compile(r"&&|\|\|?|;|\n|(?:^|\s)#.*")
 NAME = re.compile(r"\s*(?:\w+=\S*\s+)*(?:\S*/)?parlour\s+(.+)")
 
 
-class Named(NamedTuple):
+class DocumentedCommand(NamedTuple):
     """A command in a page: its words and its flags."""
 
     words: tuple[str, ...]
     flags: tuple[str, ...]
 
 
-def named(text: str) -> Iterator[Named]:
+def named(text: str) -> Iterator[DocumentedCommand]:
     """Yield every Parlour command line in the code of a page."""
     blocks = BLOCK.findall(text)
     inline = [" ".join(each.split()) for each in INLINE.findall(BLOCK.sub("", text))]
@@ -42,7 +42,7 @@ def named(text: str) -> Iterator[Named]:
             if words[0][:1].isalpha():
                 first = next((at for at, word in enumerate(words) if word[0] == "-"), len(words))
                 flags = (word.partition("=")[0] for word in words if word.startswith("--"))
-                yield Named(tuple(words[:first]), tuple(flags))
+                yield DocumentedCommand(tuple(words[:first]), tuple(flags))
 
 
 def command_of(words: tuple[str, ...]) -> tuple[tuple[str, ...], click.Command] | None:

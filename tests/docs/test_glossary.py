@@ -19,7 +19,7 @@ _ROW = re.compile(r"^\| (?P<term>[^|]+) \| (?P<meaning>[^|]+) \| (?P<where>[^|]+
 _WHERE = re.compile(r"`(?P<path>[\w/]+\.py)`(?: `(?P<name>[\w.]+)`)?")
 
 
-class Term(NamedTuple):
+class GlossaryTerm(NamedTuple):
     """One row of the glossary."""
 
     term: str
@@ -28,7 +28,7 @@ class Term(NamedTuple):
     name: str
 
 
-def terms_of(page: str) -> list[Term]:
+def terms_of(page: str) -> list[GlossaryTerm]:
     """Return the rows of the tables. A row without a place fails."""
     found = []
     for line in page.splitlines():
@@ -36,7 +36,9 @@ def terms_of(page: str) -> list[Term]:
         if row and row["term"] not in {"term", "---"}:
             where = _WHERE.fullmatch(row["where"].strip())
             assert where, f"{row['term']}: the last column is a path and a name"
-            found.append(Term(row["term"], row["meaning"], where["path"], where["name"] or ""))
+            found.append(
+                GlossaryTerm(row["term"], row["meaning"], where["path"], where["name"] or "")
+            )
     return found
 
 
@@ -64,7 +66,7 @@ def names_in(path: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("term", TERMS, ids=lambda term: term.term)
-def test_term_is_defined_at_the_place_in_the_glossary(term: Term) -> None:
+def test_term_is_defined_at_the_place_in_the_glossary(term: GlossaryTerm) -> None:
     assert (PACKAGE / term.path).exists(), term.path
     assert not term.name or term.name in names_in(term.path)
 

@@ -7,8 +7,8 @@ import pytest
 from tests.docs.promises import (
     BOUNDS_PAGE,
     NO_PROMISES,
+    PromisedStatement,
     Proof,
-    Statement,
     proofs,
     proofs_of,
     statements,
@@ -17,7 +17,9 @@ from tests.docs.promises import (
 from tests.docs.promises import DOCS as PAGES
 
 
-def unproven(promised: frozenset[Statement], shown: tuple[Proof, ...]) -> list[Statement]:
+def unproven(
+    promised: frozenset[PromisedStatement], shown: tuple[Proof, ...]
+) -> list[PromisedStatement]:
     """Return the statements that no mark names."""
     return sorted(each for each in promised if not any(proof.shows(each) for proof in shown))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.checkers.webhook_receiver import Receiver
+from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.resources.settings_setup import new_account_api
 from tests.support.polling import eventually
 
@@ -66,9 +66,9 @@ CHANGES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str | None]]]
 
 
 @pytest.fixture(scope="module")
-def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookReceiver]:
     """One receiver for the tests of this file; each test uses separate paths."""
-    with Receiver(tmp_path_factory.mktemp("receiver")) as running:
+    with WebhookReceiver(tmp_path_factory.mktemp("receiver")) as running:
         yield running
 
 
@@ -88,10 +88,12 @@ def own(request: pytest.FixtureRequest, account: Api) -> Api:
     return account.service(account.get("/Configuration").expect(200)["default_chat_service_sid"])
 
 
-class Room:
+class ConversationWithWebhooks:
     """A conversation with one participant and three messages, and its webhooks."""
 
-    def __init__(self, api: Api, receiver: Receiver, name: str, made_as: dict[str, str]) -> None:
+    def __init__(
+        self, api: Api, receiver: WebhookReceiver, name: str, made_as: dict[str, str]
+    ) -> None:
         self.api = api
         self.receiver = receiver
         self.conversation = api.post("/Conversations").expect(201)
@@ -134,7 +136,7 @@ class Room:
         return self.api.get(self.path).body
 
 
-def expected(room: Room) -> dict[str, str]:
+def expected(room: ConversationWithWebhooks) -> dict[str, str]:
     """Return the parameters of the participant as created, without its dates."""
     shown, binding = room.participant, room.participant["messaging_binding"] or {}
     received = {
@@ -157,10 +159,10 @@ def expected(room: Room) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_each_subscribed_webhook_is_called_once_with_the_right_parameters(
-    own: Api, receiver: Receiver, name: str
+    own: Api, receiver: WebhookReceiver, name: str
 ) -> None:
     made_as, update, changed = CHANGES[name]
-    room = Room(own, receiver, name.replace(" ", "-"), made_as)
+    room = ConversationWithWebhooks(own, receiver, name.replace(" ", "-"), made_as)
     room.listen()
     own.post(room.path, update, headers=ENABLED).expect(200)
     lines = room.received(3)
@@ -189,9 +191,9 @@ def test_each_subscribed_webhook_is_called_once_with_the_right_parameters(
 
 @pytest.mark.parametrize("header", [None, "false", "yes", ""])
 def test_without_the_header_no_webhook_is_called(
-    own: Api, receiver: Receiver, header: str | None
+    own: Api, receiver: WebhookReceiver, header: str | None
 ) -> None:
-    room = Room(own, receiver, f"silent-{header}", CHAT)
+    room = ConversationWithWebhooks(own, receiver, f"silent-{header}", CHAT)
     room.listen(f"{room.place}/pre")
     headers = {} if header is None else {"X-Twilio-Webhook-Enabled": header}
     own.post(room.path, Attributes='{"quiet":1}', headers=headers).expect(200)
@@ -204,9 +206,9 @@ def test_without_the_header_no_webhook_is_called(
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503])
 def test_a_rejected_update_leaves_the_participant_as_it_was(
-    own: Api, receiver: Receiver, status: int
+    own: Api, receiver: WebhookReceiver, status: int
 ) -> None:
-    room = Room(own, receiver, f"rejected-{status}", CHAT)
+    room = ConversationWithWebhooks(own, receiver, f"rejected-{status}", CHAT)
     before = room.fetch()
     path = f"/status/{status}/{room.conversation['sid']}"
     room.listen(path)
@@ -223,8 +225,8 @@ def test_a_rejected_update_leaves_the_participant_as_it_was(
     assert len(room.received(3)) == 3
 
 
-def test_the_pre_action_webhook_gets_the_updated_state(own: Api, receiver: Receiver) -> None:
-    room = Room(own, receiver, "asked", CHAT)
+def test_the_pre_action_webhook_gets_the_updated_state(own: Api, receiver: WebhookReceiver) -> None:
+    room = ConversationWithWebhooks(own, receiver, "asked", CHAT)
     room.listen(f"{room.place}/pre")
     own.post(room.path, Attributes='{"seat": 2}', headers=ENABLED).expect(200)
     pre_action, *received = room.received(4)
@@ -241,8 +243,8 @@ def test_the_pre_action_webhook_gets_the_updated_state(own: Api, receiver: Recei
     assert len({line.token for line in (pre_action, *received)}) == 4
 
 
-def test_an_invalid_update_calls_no_pre_action_webhook(own: Api, receiver: Receiver) -> None:
-    room = Room(own, receiver, "refused", CHAT)
+def test_an_invalid_update_calls_no_pre_action_webhook(own: Api, receiver: WebhookReceiver) -> None:
+    room = ConversationWithWebhooks(own, receiver, "refused", CHAT)
     room.listen(f"{room.place}/pre")
     own.post(room.path, Attributes="{", headers=ENABLED).refuses(400, 50304)
     own.post(room.path, Attributes="{}", headers=ENABLED).expect(200)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from twilio.request_validator import RequestValidator
 
-from tests.checkers.webhook_receiver import Line, Receiver
+from tests.checkers.webhook_receiver import Line, WebhookReceiver
 from tests.resources.settings_setup import new_account_api
 from tests.support.client import Api
 from tests.support.polling import eventually
@@ -25,9 +25,9 @@ LOG = "/parlour/v1/WebhookAttempts"
 
 
 @pytest.fixture(scope="module")
-def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookReceiver]:
     """One receiver for the tests of this file; each test uses separate paths."""
-    with Receiver(tmp_path_factory.mktemp("receiver")) as running:
+    with WebhookReceiver(tmp_path_factory.mktemp("receiver")) as running:
         yield running
 
 
@@ -62,7 +62,7 @@ def bodies(lines: list[Line]) -> list[str]:
     return [line.parameters["Body"] for line in lines]
 
 
-def arrived(receiver: Receiver, path: str, count: int, seconds: float = 10.0) -> list[Line]:
+def arrived(receiver: WebhookReceiver, path: str, count: int, seconds: float = 10.0) -> list[Line]:
     return eventually(
         lambda: receiver.lines(path), lambda lines: len(lines) >= count, seconds=seconds
     )
@@ -72,7 +72,9 @@ def arrived(receiver: Receiver, path: str, count: int, seconds: float = 10.0) ->
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_request_is_signed_named_and_complete(own: Api, receiver: Receiver, method: str) -> None:
+def test_a_request_is_signed_named_and_complete(
+    own: Api, receiver: WebhookReceiver, method: str
+) -> None:
     path = f"/ok/request-{method}"
     url = receiver.url(path) + "?tenant=7"
     say(own, listen(own, url, method), "Grüße & 50% off")
@@ -93,7 +95,7 @@ def test_a_request_is_signed_named_and_complete(own: Api, receiver: Receiver, me
 
 
 def test_credentials_of_a_url_are_sent_and_shown_nowhere(
-    own: Api, receiver: Receiver, server: Server
+    own: Api, receiver: WebhookReceiver, server: Server
 ) -> None:
     url = receiver.url("/ok/credentials").replace("http://", "http://user:hidden-word@")
     say(own, listen(own, url), "hello")
@@ -107,7 +109,7 @@ def test_credentials_of_a_url_are_sent_and_shown_nowhere(
     assert "hidden-word" not in shown
 
 
-def test_a_request_without_the_header_calls_no_webhook(own: Api, receiver: Receiver) -> None:
+def test_a_request_without_the_header_calls_no_webhook(own: Api, receiver: WebhookReceiver) -> None:
     conversation_sid = listen(own, receiver.url("/ok/silent"))
     own.post(f"/Conversations/{conversation_sid}/Messages", Body="quiet").expect(201)
     say(own, conversation_sid, "loud")
@@ -117,7 +119,9 @@ def test_a_request_without_the_header_calls_no_webhook(own: Api, receiver: Recei
 # --- Failures
 
 
-def test_a_failed_attempt_is_made_again_under_the_same_token(own: Api, receiver: Receiver) -> None:
+def test_a_failed_attempt_is_made_again_under_the_same_token(
+    own: Api, receiver: WebhookReceiver
+) -> None:
     path = "/fail/2/500/retried"
     say(own, listen(own, receiver.url(path)), "once")
     lines = arrived(receiver, path, 3)
@@ -135,7 +139,7 @@ def test_a_failed_attempt_is_made_again_under_the_same_token(own: Api, receiver:
 
 
 def test_later_messages_wait_for_an_earlier_one_and_other_conversations_do_not(
-    own: Api, receiver: Receiver
+    own: Api, receiver: WebhookReceiver
 ) -> None:
     path = "/fail/1/503/held"
     first = listen(own, receiver.url(path))
@@ -149,7 +153,7 @@ def test_later_messages_wait_for_an_earlier_one_and_other_conversations_do_not(
     assert bodies(lines) == ["a", "a", "b", "b", "c", "c"]
 
 
-def test_a_410_stops_a_delivery_at_once(own: Api, receiver: Receiver) -> None:
+def test_a_410_stops_a_delivery_at_once(own: Api, receiver: WebhookReceiver) -> None:
     say(own, listen(own, receiver.url("/status/410")), "gone")
     (attempt,) = eventually(lambda: log_of(own), bool)
     assert (attempt["outcome"], attempt["delivery_state"]) == ("stopped", "stopped")
@@ -169,7 +173,7 @@ def test_a_refusing_receiver_is_logged_and_retried_until_it_is_back(
     assert "parlour_webhook_oldest_seconds" in metrics
 
 
-def test_the_hosted_schedule_makes_one_attempt(own: Api, receiver: Receiver) -> None:
+def test_the_hosted_schedule_makes_one_attempt(own: Api, receiver: WebhookReceiver) -> None:
     own.post("/parlour/v1/WebhookRetries", Retries="hosted").expect(200)
     say(own, listen(own, receiver.url("/status/503/hosted")), "once only")
     (attempt,) = eventually(lambda: log_of(own), bool)
@@ -178,7 +182,7 @@ def test_the_hosted_schedule_makes_one_attempt(own: Api, receiver: Receiver) -> 
     assert len(receiver.lines("/status/503/hosted")) == 1
 
 
-def test_a_detached_webhook_receives_no_more_events(own: Api, receiver: Receiver) -> None:
+def test_a_detached_webhook_receives_no_more_events(own: Api, receiver: WebhookReceiver) -> None:
     conversation_sid = own.post("/Conversations").expect(201)["sid"]
     path = "/status/500/detached"
     webhook = own.post(
@@ -203,7 +207,7 @@ def test_a_detached_webhook_receives_no_more_events(own: Api, receiver: Receiver
 # --- The log
 
 
-def test_the_log_is_filtered_and_paged(own: Api, receiver: Receiver) -> None:
+def test_the_log_is_filtered_and_paged(own: Api, receiver: WebhookReceiver) -> None:
     first = listen(own, receiver.url("/ok/log"))
     filters = ["onMessageAdded", "onConversationAdded"]
     own.post("/Configuration/Webhooks", Filters=filters).expect(200)
@@ -242,7 +246,9 @@ def test_a_filter_that_means_nothing_is_refused(own: Api, filters: dict[str, str
     own.get(LOG, filters).refuses(400, 20001)
 
 
-def test_another_account_cannot_see_it(own: Api, receiver: Receiver, foreign_api: Api) -> None:
+def test_another_account_cannot_see_it(
+    own: Api, receiver: WebhookReceiver, foreign_api: Api
+) -> None:
     say(own, listen(own, receiver.url("/ok/mine")), "mine")
     (attempt,) = eventually(lambda: log_of(own), bool)
     foreign_api.get(f"{LOG}/{attempt['sid']}").refuses(404, 20404)
@@ -253,7 +259,9 @@ def test_another_account_cannot_see_it(own: Api, receiver: Receiver, foreign_api
 # --- Replays
 
 
-def test_a_replay_makes_the_delivery_again_under_its_token(own: Api, receiver: Receiver) -> None:
+def test_a_replay_makes_the_delivery_again_under_its_token(
+    own: Api, receiver: WebhookReceiver
+) -> None:
     say(own, listen(own, receiver.url("/ok/replayed")), "again")
     (attempt,) = eventually(lambda: log_of(own), bool)
     shown = own.post(f"{LOG}/{attempt['sid']}/Replay").expect(202)
@@ -264,7 +272,7 @@ def test_a_replay_makes_the_delivery_again_under_its_token(own: Api, receiver: R
     eventually(lambda: log_of(own), lambda found: len(found) == 2)
 
 
-def test_a_range_is_replayed_in_order(own: Api, receiver: Receiver, server: Server) -> None:
+def test_a_range_is_replayed_in_order(own: Api, receiver: WebhookReceiver, server: Server) -> None:
     conversation_sid = listen(own, receiver.url("/ok/range"))
     say(own, conversation_sid, *"abcde")
     eventually(lambda: log_of(own), lambda found: len(found) == 5)
@@ -284,7 +292,7 @@ def test_dropped_deliveries_are_delivered_by_a_replay(
     own: Api, server: Server, tmp_path: Any
 ) -> None:
     server.command("webhooks", "retries", str(own.sid), "hosted")
-    late = Receiver(tmp_path)
+    late = WebhookReceiver(tmp_path)
     say(own, listen(own, late.url("/ok/late")), "late")
     (attempt,) = eventually(lambda: log_of(own, Outcome="failed"), bool)
     with late:
@@ -297,7 +305,7 @@ def test_dropped_deliveries_are_delivered_by_a_replay(
 
 
 def test_pending_deliveries_resume_after_a_kill(tmp_path: Any) -> None:
-    with Server(tmp_path / "data") as server, Receiver(tmp_path) as receiver:
+    with Server(tmp_path / "data") as server, WebhookReceiver(tmp_path) as receiver:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         conversation_sid = listen(api, receiver.url("/ok"))
         receiver.kill()
@@ -316,7 +324,7 @@ def test_old_attempts_are_removed_and_pending_ones_stay(tmp_path: Any) -> None:
     environment = {"PARLOUR_WEBHOOK_RETENTION_HOURS": "0"}
     with (
         Server(tmp_path / "data", env=environment, program=[UNCHECKED]) as server,
-        Receiver(tmp_path) as receiver,
+        WebhookReceiver(tmp_path) as receiver,
     ):
         api = Api(server.base_url, server.account_sid, server.auth_token)
         say(api, listen(api, receiver.url("/ok")), "kept shortly")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FLOW_SIDS = ["FW" + "0" * 31 + digit for digit in "12"]
 
 
-class Change(NamedTuple):
+class SettingsChange(NamedTuple):
     """Settings before and after; the targets of messages before and after the change."""
 
     before: dict[str, Any]
@@ -39,37 +39,37 @@ class Change(NamedTuple):
 NOTHING: dict[str, Any] = {"PostWebhookUrl": "", "Method": "POST", "Filters": ["onUserUpdated"]}
 MESSAGES, CONVERSATIONS = ["onMessageAdded"], ["onConversationUpdated"]
 OF_CONFIGURATION = {
-    "another URL": Change(
+    "another URL": SettingsChange(
         {"PostWebhookUrl": "/a", "Filters": MESSAGES},
         {"PostWebhookUrl": "/b"},
         "POST /a",
         "POST /b",
     ),
-    "another method": Change(
+    "another method": SettingsChange(
         {"PostWebhookUrl": "/a", "Filters": MESSAGES}, {"Method": "GET"}, "POST /a", "GET /a"
     ),
-    "narrower filters": Change(
+    "narrower filters": SettingsChange(
         {"PostWebhookUrl": "/a", "Filters": MESSAGES + CONVERSATIONS},
         {"Filters": CONVERSATIONS},
         "POST /a",
         None,
     ),
-    "wider filters": Change(
+    "wider filters": SettingsChange(
         {"PostWebhookUrl": "/a", "Filters": CONVERSATIONS},
         {"Filters": MESSAGES + CONVERSATIONS},
         None,
         "POST /a",
     ),
-    "no URL any more": Change(
+    "no URL any more": SettingsChange(
         {"PostWebhookUrl": "/a", "Filters": MESSAGES}, {"PostWebhookUrl": ""}, "POST /a", None
     ),
-    "a first URL": Change({"Filters": MESSAGES}, {"PostWebhookUrl": "/a"}, None, "POST /a"),
+    "a first URL": SettingsChange({"Filters": MESSAGES}, {"PostWebhookUrl": "/a"}, None, "POST /a"),
 }
 OF_ACCOUNT = OF_CONFIGURATION | {
-    "another target": Change(
+    "another target": SettingsChange(
         {"PostWebhookUrl": "/a", "Filters": MESSAGES}, {"Target": "flex"}, "POST /a", None
     ),
-    "webhooks again": Change(
+    "webhooks again": SettingsChange(
         {"PostWebhookUrl": "/a", "Filters": MESSAGES, "Target": "flex"},
         {"Target": "webhook"},
         None,
@@ -77,32 +77,34 @@ OF_ACCOUNT = OF_CONFIGURATION | {
     ),
 }
 OF_CONVERSATION = {
-    "another URL": Change({"Url": "/a", "Filters": MESSAGES}, {"Url": "/b"}, "POST /a", "POST /b"),
-    "another method": Change(
+    "another URL": SettingsChange(
+        {"Url": "/a", "Filters": MESSAGES}, {"Url": "/b"}, "POST /a", "POST /b"
+    ),
+    "another method": SettingsChange(
         {"Url": "/a", "Filters": MESSAGES}, {"Method": "GET"}, "POST /a", "GET /a"
     ),
-    "narrower filters": Change(
+    "narrower filters": SettingsChange(
         {"Url": "/a", "Filters": MESSAGES + CONVERSATIONS},
         {"Filters": CONVERSATIONS},
         "POST /a",
         None,
     ),
-    "wider filters": Change(
+    "wider filters": SettingsChange(
         {"Url": "/a", "Filters": CONVERSATIONS}, {"Filters": MESSAGES}, None, "POST /a"
     ),
-    "fewer triggers": Change(
+    "fewer triggers": SettingsChange(
         {"Target": "trigger", "Url": "/a", "Triggers": ["first", "second"]},
         {"Triggers": ["third"]},
         "POST /a",
         None,
     ),
-    "more triggers": Change(
+    "more triggers": SettingsChange(
         {"Target": "trigger", "Url": "/a", "Triggers": ["third"]},
         {"Triggers": ["third", "first", "second"]},
         None,
         "POST /a",
     ),
-    "another flow": Change(
+    "another flow": SettingsChange(
         {"Target": "studio", "FlowSid": FLOW_SIDS[0]},
         {"FlowSid": FLOW_SIDS[1]},
         f"POST /flows/v1/Accounts/{ACCOUNT_SID}/Flows/{FLOW_SIDS[0]}",
@@ -111,7 +113,7 @@ OF_CONVERSATION = {
 }
 
 
-def wanted(changes: dict[str, Change]) -> list[tuple[str, str]]:
+def wanted(changes: dict[str, SettingsChange]) -> list[tuple[str, str]]:
     """The receiver's requests for the messages around all these changes."""
     found = []
     for name, change in changes.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import crash_points
-from tests.checkers.webhook_receiver import Receiver
+from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.support.client import Api
 from tests.support.polling import eventually
 from tests.support.server import Server
@@ -24,7 +24,7 @@ EXPECTED = [("/ok/account", "one"), ("/ok/scoped", "one"), ("/ok/service", "two"
 
 @pytest.mark.gate
 def test_a_killed_intake_applies_the_settings_of_each_event(tmp_path: Path) -> None:
-    with Server(tmp_path / "data") as server, Receiver(tmp_path) as receiver:
+    with Server(tmp_path / "data") as server, WebhookReceiver(tmp_path) as receiver:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         change_and_say(api, receiver)
         eventually(lambda: received(receiver), lambda found: found == EXPECTED, seconds=20)
@@ -45,7 +45,7 @@ def test_a_killed_intake_applies_the_settings_of_each_event(tmp_path: Path) -> N
         assert received(receiver) == EXPECTED
 
 
-def change_and_say(api: Api, receiver: Receiver) -> None:
+def change_and_say(api: Api, receiver: WebhookReceiver) -> None:
     """Send two messages between changes in all three scopes."""
     filters = ["onMessageAdded"]
     configuration = api.get("/Configuration").expect(200)
@@ -70,6 +70,6 @@ def change_and_say(api: Api, receiver: Receiver) -> None:
     api.post("/Configuration/Webhooks", PostWebhookUrl="").expect(200)
 
 
-def received(receiver: Receiver) -> list[tuple[str, str]]:
+def received(receiver: WebhookReceiver) -> list[tuple[str, str]]:
     """Return the target of each message, without duplicates."""
     return sorted({(line.path, line.parameters["Body"]) for line in receiver.lines()})

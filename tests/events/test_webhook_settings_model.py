@@ -36,7 +36,7 @@ Sent = tuple[str, str, str]
 
 
 @dataclass
-class Model:
+class SettingsModel:
     """The current settings, and the requests that they cause."""
 
     account: dict[str, Any] = field(default_factory=dict)
@@ -96,11 +96,11 @@ steps = st.one_of(
 )
 
 
-class Run:
+class ModelRun:
     """One sequence of steps, run by the server and by the model."""
 
     def __init__(self, held_server: HeldIntakeServer) -> None:
-        self.held_server, self.model = held_server, Model()
+        self.held_server, self.model = held_server, SettingsModel()
         self._number = 0
 
     async def start_term(self) -> None:
@@ -216,7 +216,7 @@ def test_webhooks_follow_the_settings_at_commit(tmp_path: Path) -> None:
         @given(st.lists(steps, min_size=6, max_size=STEPS_MAX))
         def any_sequence(chosen: list[tuple[str, Any]]) -> None:
             async def act() -> None:
-                run = Run(held_server)
+                run = ModelRun(held_server)
                 await run.start_term()
                 for name, argument in chosen:
                     await run.deeds[name](argument)

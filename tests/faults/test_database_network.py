@@ -28,7 +28,7 @@ LASTING_SECONDS = float(os.environ.get("PARLOUR_FAULT_SECONDS", "30"))
 RECOVERY_SECONDS_MAX = 5.0
 
 
-class Scenario:
+class ProxiedDatabase:
     """A server whose database traffic goes through a proxy that can be cut."""
 
     def __init__(self, wire: TcpProxy, server: Server, at_work: FaultRun) -> None:
@@ -38,7 +38,7 @@ class Scenario:
 
 
 @contextmanager
-def scenario(postgres: Postgres, folder: Path) -> Iterator[Scenario]:
+def scenario(postgres: Postgres, folder: Path) -> Iterator[ProxiedDatabase]:
     """Run the scenario; at the end nothing is lost, partial, undelivered or invented."""
     url = postgres.make_database()
     with TcpProxy(postgres.port) as wire:
@@ -51,7 +51,7 @@ def scenario(postgres: Postgres, folder: Path) -> Iterator[Scenario]:
             run_with_fault(server, folder) as at_work,
         ):
             at_work.work(0.5)
-            yield Scenario(wire, server, at_work)
+            yield ProxiedDatabase(wire, server, at_work)
             healed = time.monotonic()
             wire.heal()
             writes = at_work.seconds_until(at_work.writes, healed)
@@ -65,7 +65,7 @@ CUTS = {"lost_answer_chance": 0.2, "lost_commit_chance": 0.2, "cut_chance": 0.02
 SLOW = {"delay_seconds": 0.1}
 
 
-def inject_fault(here: Scenario, fault: str, value: float, seconds: float) -> None:
+def inject_fault(here: ProxiedDatabase, fault: str, value: float, seconds: float) -> None:
     """Inject one fault for this time."""
     cuts = here.wire.cuts
     here.at_work.note(fault)
@@ -75,7 +75,7 @@ def inject_fault(here: Scenario, fault: str, value: float, seconds: float) -> No
     assert fault not in CUTS or here.wire.cuts > cuts + seconds
 
 
-def stall(here: Scenario, seconds: float) -> None:
+def stall(here: ProxiedDatabase, seconds: float) -> None:
     """Stall all traffic for this time: clients get a 503 in time, as the probes show."""
     here.at_work.note("the wire is silent")
     refused, started = here.at_work.refused, time.monotonic()

@@ -33,7 +33,7 @@ NOTICED_SECONDS = 0.5
 FAILOVERS = int(os.environ.get("PARLOUR_FAILOVERS", "20"))
 
 
-class Pair:
+class PrimaryAndStandby:
     """A primary, and a standby that confirms each of its commits, or receives them if it can."""
 
     def __init__(self, *, is_synchronous: bool = True) -> None:
@@ -76,9 +76,9 @@ class Pair:
 
 
 @pytest.fixture
-def pair() -> Iterator[Pair]:
+def pair() -> Iterator[PrimaryAndStandby]:
     """Two database servers."""
-    with closing(Pair()) as made:
+    with closing(PrimaryAndStandby()) as made:
         yield made
 
 
@@ -101,7 +101,7 @@ def recovers_in_time(at_work: FaultRun) -> Iterator[None]:
 
 
 def test_killed_primary_costs_seconds_and_no_acknowledged_change(
-    pair: Pair, tmp_path: Path
+    pair: PrimaryAndStandby, tmp_path: Path
 ) -> None:
     server = server_on(pair.url(), tmp_path)
     with (
@@ -119,7 +119,7 @@ def test_killed_primary_costs_seconds_and_no_acknowledged_change(
 
 
 @pytest.mark.promise("how-to/move-to-postgresql.md", "After a fail-over requests are answered 503")
-def test_unreachable_primary_times_out(pair: Pair, tmp_path: Path) -> None:
+def test_unreachable_primary_times_out(pair: PrimaryAndStandby, tmp_path: Path) -> None:
     with TcpProxy(pair.primary.port) as wire:
         server = server_on(pair.url(wire.port, pair.standby.port), tmp_path)
         server.database = pair.url()  # The test itself bypasses the proxy.
@@ -140,7 +140,9 @@ def test_unreachable_primary_times_out(pair: Pair, tmp_path: Path) -> None:
             at_work.work(0.5)
 
 
-def test_unconfirmed_commit_returns_503_and_is_not_visible(pair: Pair, tmp_path: Path) -> None:
+def test_unconfirmed_commit_returns_503_and_is_not_visible(
+    pair: PrimaryAndStandby, tmp_path: Path
+) -> None:
     with server_on(pair.url(), tmp_path) as server, closing(api_of(server)) as api:
         path = f"/Conversations/{api.post('/Conversations').expect(201)['sid']}/Messages"
         paused = pair.standby.processes()
@@ -164,7 +166,7 @@ def test_unconfirmed_commit_returns_503_and_is_not_visible(pair: Pair, tmp_path:
 
 @pytest.mark.gate
 @pytest.mark.timeout(120 + FAILOVERS * 20)
-def test_repeated_failovers_lose_nothing(pair: Pair, tmp_path: Path) -> None:
+def test_repeated_failovers_lose_nothing(pair: PrimaryAndStandby, tmp_path: Path) -> None:
     server = server_on(pair.url(), tmp_path)
     with (
         server,

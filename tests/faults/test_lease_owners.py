@@ -14,7 +14,7 @@ import pytest
 
 from tests.checkers import lease_checker
 from tests.checkers.delivery_checker import committed
-from tests.checkers.webhook_receiver import Receiver
+from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.crash.webhook_kill_run import Writers
 from tests.faults.test_nodes import IN_FLIGHT_MAX, TAKEOVER_SECONDS_MAX, conversations, nothing_lost
 from tests.support.cluster import BalancedCluster
@@ -43,7 +43,7 @@ REFUSALS = (429, 503)
 class Disturbed:
     """Three nodes that deliver to a webhook receiver, and disturbances of the lease owner."""
 
-    def __init__(self, balanced: BalancedCluster, receiver: Receiver) -> None:
+    def __init__(self, balanced: BalancedCluster, receiver: WebhookReceiver) -> None:
         self.balanced = balanced
         self.receiver = receiver
         self.disturbances = 0
@@ -125,7 +125,7 @@ def disturbed(
 ) -> Disturbed:
     """Return the result after these disturbances and the delivery of all events."""
     nodes = BalancedCluster(postgres, folder, {"PLANTED": planted}, [LAUNCHER])
-    with Receiver(folder) as receiver, nodes as balanced:
+    with WebhookReceiver(folder) as receiver, nodes as balanced:
         found = Disturbed(balanced, receiver)
         first = balanced.servers[0]
         sids = conversations(first, receiver, f"{lease_checker.ECHO}/{answer_ms}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.checkers.delivery_checker import committed, differences, duplicates, is_complete
-from tests.checkers.webhook_receiver import Receiver
+from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.support.client import Api
 from tests.support.cluster import Cluster
 from tests.support.polling import eventually
@@ -43,7 +43,7 @@ def owners(server: Server) -> dict[str, str]:
         return dict(connection.execute("SELECT name, owner FROM lease").fetchall())
 
 
-def conversations(server: Server, receiver: Receiver, path: str = "/ok") -> list[str]:
+def conversations(server: Server, receiver: WebhookReceiver, path: str = "/ok") -> list[str]:
     """Return new conversations with a webhook for their messages."""
     api = api_of(server)
     url = receiver.url(path)
@@ -54,7 +54,7 @@ def conversations(server: Server, receiver: Receiver, path: str = "/ok") -> list
     return made
 
 
-def nothing_lost(server: Server, receiver: Receiver, disturbances: int) -> None:
+def nothing_lost(server: Server, receiver: WebhookReceiver, disturbances: int) -> None:
     """Everything committed arrives, in order, and once except for requests in flight."""
     eventually(
         lambda: is_complete(committed(server), receiver.lines()), lambda done: done, seconds=60
@@ -68,7 +68,7 @@ def nothing_lost(server: Server, receiver: Receiver, disturbances: int) -> None:
 def test_owner_that_lost_its_lease_early_resumes_when_it_is_regained(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    with Receiver(tmp_path) as receiver, Cluster(postgres, tmp_path, 1) as nodes:
+    with WebhookReceiver(tmp_path) as receiver, Cluster(postgres, tmp_path, 1) as nodes:
         (server,) = nodes.servers
         sid, *_ = conversations(server, receiver)
         api = api_of(server)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.checkers.webhook_receiver import Receiver
+from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.faults.test_nodes import api_of, conversations, owners
 from tests.realtime.sample_conversation import SampleConversation, connected
 from tests.support.cluster import Cluster
@@ -66,10 +66,10 @@ class EventListener(threading.Thread):
                 self.received_at.setdefault(event["item_data"]["sid"], time.time())
 
 
-class Pair:
+class NodePair:
     """Two nodes; the first delivers the changes of the second to a receiver and a client."""
 
-    def __init__(self, nodes: Cluster, receiver: Receiver, stack: ExitStack) -> None:
+    def __init__(self, nodes: Cluster, receiver: WebhookReceiver, stack: ExitStack) -> None:
         first, second = nodes.servers
         self._receiver = receiver
         self._others = conversations(first, receiver)
@@ -155,14 +155,14 @@ def broken() -> Iterator[Broken]:
 @pytest.fixture(scope="module")
 def pair(
     postgres: Postgres, broken: Broken, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pair]:
+) -> Iterator[NodePair]:
     """Two nodes with that Redis."""
     env = {"PARLOUR_REDIS": broken.url}
     folder = tmp_path_factory.mktemp("nodes")
     with ExitStack() as stack:
-        receiver = stack.enter_context(Receiver(folder))
+        receiver = stack.enter_context(WebhookReceiver(folder))
         nodes = stack.enter_context(Cluster(postgres, folder, 2, env))
-        pair = Pair(nodes, receiver, stack)
+        pair = NodePair(nodes, receiver, stack)
         pair.add_messages()  # Warms up the caches.
         yield pair
 
@@ -177,21 +177,21 @@ def are_hinted(late: list[float]) -> bool:
     return sorted(late)[len(late) * 3 // 4] < HINTED_SECONDS_MAX
 
 
-def wait_for_hints(pair: Pair) -> None:
+def wait_for_hints(pair: NodePair) -> None:
     """Wait until hints arrive again after a fault."""
     deadline = time.monotonic() + 3 * LATE_SECONDS_MAX
     while not are_hinted(pair.add_messages()[1]):
         assert time.monotonic() < deadline, "no hints are received again"
 
 
-def test_hint_is_faster_than_the_next_poll(pair: Pair) -> None:
+def test_hint_is_faster_than_the_next_poll(pair: NodePair) -> None:
     _, late = pair.add_messages()
     assert are_hinted(late)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_without_redis_requests_succeed_and_nothing_is_lost(
-    pair: Pair, broken: Broken, fault: str
+    pair: NodePair, broken: Broken, fault: str
 ) -> None:
     usual: list[float] = []
     during: list[float] = []
@@ -215,7 +215,7 @@ def test_without_redis_requests_succeed_and_nothing_is_lost(
 @pytest.mark.gate
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_long_outage_of_redis_loses_nothing(pair: Pair, broken: Broken, fault: str) -> None:
+def test_long_outage_of_redis_loses_nothing(pair: NodePair, broken: Broken, fault: str) -> None:
     usual: list[float] = []
     during: list[float] = []
     later: list[float] = []
@@ -241,7 +241,7 @@ def test_long_outage_of_redis_loses_nothing(pair: Pair, broken: Broken, fault: s
     assert max(later) < LATE_SECONDS_MAX
 
 
-def test_stalled_connection_is_replaced_though_redis_is_up(pair: Pair, broken: Broken) -> None:
+def test_stalled_connection_is_replaced_though_redis_is_up(pair: NodePair, broken: Broken) -> None:
     broken.wire.black_hole()
     broken.wire.heal()  # New connections work; existing ones stay stalled.
     wait_for_hints(pair)

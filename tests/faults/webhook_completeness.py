@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from tests.checkers.delivery_checker import committed, differences, duplicates, is_complete
-from tests.checkers.webhook_receiver import Receiver
+from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.support.background_threads import BackgroundThreads
 from tests.support.client import Api
 
@@ -28,7 +28,7 @@ HEADERS = {"X-Twilio-Webhook-Enabled": "true"}
 class MessageSenders(BackgroundThreads):
     """Threads that post messages in conversations of a separate account."""
 
-    def __init__(self, server: Server, receiver: Receiver) -> None:
+    def __init__(self, server: Server, receiver: WebhookReceiver) -> None:
         self._server = server
         self._account = server.make_account()
         self.acknowledged: list[str] = []
@@ -39,7 +39,7 @@ class MessageSenders(BackgroundThreads):
     def _api(self) -> Api:
         return Api(self._server.base_url, *self._account)
 
-    def _conversation(self, receiver: Receiver) -> str:
+    def _conversation(self, receiver: WebhookReceiver) -> str:
         with closing(self._api()) as api:
             sid: str = api.post("/Conversations").expect(201)["sid"]
             webhook = {
@@ -63,7 +63,7 @@ class MessageSenders(BackgroundThreads):
 @contextmanager
 def wait_for_all_webhooks(server: Server, folder: Path, disturbances: int) -> Iterator[None]:
     """Run senders; at the end every committed message was delivered, in order, and no other."""
-    with Receiver(folder) as receiver:
+    with WebhookReceiver(folder) as receiver:
         senders = MessageSenders(server, receiver)
         senders.start()
         try:

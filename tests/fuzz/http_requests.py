@@ -40,7 +40,7 @@ class Framed(NamedTuple):
     is_complete: bool
 
 
-class Read(NamedTuple):
+class StreamResult(NamedTuple):
     """The result of reading a stream, and whether it was rejected at the end."""
 
     requests: list[Framed]
@@ -48,7 +48,7 @@ class Read(NamedTuple):
     has_upgrade: bool
 
 
-def read(stream: bytes, chunk_bytes: int) -> Read:
+def read(stream: bytes, chunk_bytes: int) -> StreamResult:
     """Read a stream in chunks of a size. Asserts that the reader stays within its limits."""
     reader = RequestReader()
     requests: list[Framed] = []
@@ -69,7 +69,7 @@ def read(stream: bytes, chunk_bytes: int) -> Read:
                     )
                     continue
                 if reader.wants_websocket:
-                    return Read(requests, is_refused=False, has_upgrade=True)
+                    return StreamResult(requests, is_refused=False, has_upgrade=True)
                 in_body = True
                 waiting = b"" if reader.is_complete else reader.trailing_data
             else:
@@ -85,10 +85,10 @@ def read(stream: bytes, chunk_bytes: int) -> Read:
     except RequestError:
         if in_body:
             requests.append(Framed(reader.method, body, is_complete=False))
-        return Read(requests, is_refused=True, has_upgrade=False)
+        return StreamResult(requests, is_refused=True, has_upgrade=False)
     if in_body:
         requests.append(Framed(reader.method, body, is_complete=False))
-    return Read(requests, is_refused=False, has_upgrade=False)
+    return StreamResult(requests, is_refused=False, has_upgrade=False)
 
 
 def buffered_of_line_max(reader: RequestReader) -> int:

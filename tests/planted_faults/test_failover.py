@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.fault_run import run_with_fault
-from tests.faults.test_failover import Pair, server_on
+from tests.faults.test_failover import PrimaryAndStandby, server_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("nodes"), pytest
 BEHIND_SECONDS = 1.0
 
 
-def lose_a_second(pair: Pair, folder: Path) -> None:
+def lose_a_second(pair: PrimaryAndStandby, folder: Path) -> None:
     """Cut replication for a second, then fail over."""
     with server_on(pair.url(), folder) as server, run_with_fault(server, folder) as at_work:
         pair.wire.black_hole()
@@ -29,7 +29,7 @@ def lose_a_second(pair: Pair, folder: Path) -> None:
 
 
 def test_changes_lost_by_an_asynchronous_standby_are_reported(tmp_path: Path) -> None:
-    with closing(Pair(is_synchronous=False)) as pair:
+    with closing(PrimaryAndStandby(is_synchronous=False)) as pair:
         with pytest.raises(AssertionError, match="was not found") as raised:
             lose_a_second(pair, tmp_path)
         assert " 0 differences" not in str(raised.value)

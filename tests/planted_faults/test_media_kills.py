@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parlour.vocabulary.crash_points import BLOB_STORED, MEDIA_COMMITTED
-from tests.crash.media_kill_run import Run, differences, files_of, media_client_of
+from tests.crash.media_kill_run import MediaKillRun, differences, files_of, media_client_of
 from tests.support.server import Server
 
 HERE = Path(__file__).parent
@@ -23,14 +23,14 @@ HERE = Path(__file__).parent
 def test_planted_fault_is_reported(
     tmp_path: Path, launcher: str, point: str, expected: str
 ) -> None:
-    run = Run(Server(tmp_path / "data", program=(str(HERE / launcher),)), seed=1)
+    run = MediaKillRun(Server(tmp_path / "data", program=(str(HERE / launcher),)), seed=1)
     run.crash_at(point, lambda media_client: media_client.upload(b"cut off"))
     (found,) = differences(run.server, {})
     assert expected in found
 
 
 def test_each_other_fault_is_reported(tmp_path: Path) -> None:
-    run = Run(Server(tmp_path / "data"), seed=1)
+    run = MediaKillRun(Server(tmp_path / "data"), seed=1)
     with run.server.start():
         sid = media_client_of(run.server).add(b"whole")["sid"]
         files_of(run.server)[sid].write_bytes(b"other")

@@ -9,7 +9,7 @@ import pytest
 from parlour.vocabulary.crash_points import EVENT_READ, SENT
 from tests.checkers.delivery_checker import differences
 from tests.checkers.webhook_receiver import Line
-from tests.crash.webhook_kill_run import Run
+from tests.crash.webhook_kill_run import WebhookKillRun
 from tests.support.server import Server
 
 HERE = Path(__file__).parent
@@ -53,5 +53,5 @@ def test_planted_fault_is_reported(
 ) -> None:
     monkeypatch.setattr("tests.crash.webhook_kill_run.COMPLETE_SECONDS_MAX", 2.0)
     server = Server(tmp_path / "data", program=[str(HERE / launcher)])
-    outcome = Run(server, tmp_path, seed=1).crash_at(points, 30)
+    outcome = WebhookKillRun(server, tmp_path, seed=1).crash_at(points, 30)
     assert any("lost" in each for each in outcome.found), outcome.report()

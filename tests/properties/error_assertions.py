@@ -8,19 +8,19 @@ from tests.conformance.response_checker import faults
 
 if TYPE_CHECKING:
     from tests.properties.raw_connection import RawConnection
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
 
 CONVERSATIONS = "/v1/Conversations"
 
 
-def refuses(answer: Answer, status: int, code: int = 20001) -> Any:
+def refuses(answer: ApiResponse, status: int, code: int = 20001) -> Any:
     """Assert the shape of an error response; return its JSON."""
     wrong = [each for each in faults(None, "", "", answer) if "shape" not in each]
     assert wrong == []
     return answer.refuses(status, code)
 
 
-def refuses_connection(answer: Answer, status: int) -> Any:
+def refuses_connection(answer: ApiResponse, status: int) -> Any:
     """Assert an error before any request was parsed: it has no request ID."""
     assert answer.headers["Connection"] == "close"
     return answer.refuses(status, 20001)

@@ -9,7 +9,7 @@ from email.parser import BytesParser
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from tests.support.client import FORM_TYPE, Answer
+from tests.support.client import FORM_TYPE, ApiResponse
 
 if TYPE_CHECKING:
     from tests.support.server import Server
@@ -65,7 +65,7 @@ class RawConnection:
         except (BrokenPipeError, ConnectionResetError):
             pass
 
-    def answer(self, *, to_head: bool = False) -> Answer:
+    def answer(self, *, to_head: bool = False) -> ApiResponse:
         """Return the next response of this connection."""
         line = self._stream.readline()
         if not line:
@@ -77,9 +77,9 @@ class RawConnection:
         headers = BytesParser().parse(io.BytesIO(bytes(raw)), headersonly=True)
         length = int(headers.get("Content-Length", 0))
         body = b"" if to_head or status < 200 else self._stream.read(length)
-        return Answer(status, headers, body)
+        return ApiResponse(status, headers, body)
 
-    def ask(self, *parts: bytes) -> Answer:
+    def ask(self, *parts: bytes) -> ApiResponse:
         """Send bytes and return one response."""
         self.send(*parts)
         return self.answer()

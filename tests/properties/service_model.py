@@ -16,7 +16,7 @@ GROUP_MAX = 10
 
 
 @dataclass
-class Person:
+class ModelParticipant:
     """A participant: a chat identity, an address with a proxy, or a projected address."""
 
     sid: str = ""
@@ -38,7 +38,7 @@ class Person:
 
 
 @dataclass
-class Message:
+class ModelMessage:
     """A message and its author's participant at that time."""
 
     sid: str
@@ -48,14 +48,14 @@ class Message:
 
 
 @dataclass
-class Talk:
+class ModelConversation:
     """A conversation."""
 
     sid: str
     name: str | None
     state: str
-    people: list[Person] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
+    people: list[ModelParticipant] = field(default_factory=list)
+    messages: list[ModelMessage] = field(default_factory=list)
     next_index: int = 0
 
     @property
@@ -68,7 +68,7 @@ class Talk:
         """Two with addresses exchange plain texts; from the third on they are a group."""
         return self.is_group and sum(person.binding() is not None for person in self.people) > 2
 
-    def person(self, identity: str) -> Person | None:
+    def person(self, identity: str) -> ModelParticipant | None:
         """Return the participant with this identity."""
         return next((each for each in self.people if each.identity == identity), None)
 
@@ -78,37 +78,37 @@ class Talk:
         names = ((p.sid, {p.identity, p.address, p.projected}) for p in found if p)
         return next((sid for sid, named in names if author in named), None)
 
-    def unread(self, person: Person) -> int | None:
+    def unread(self, person: ModelParticipant) -> int | None:
         """Return the number of messages above a participant's horizon."""
         if person.horizon is None:
             return None
         return sum(message.index > person.horizon for message in self.messages)
 
 
-class Model:
+class ServiceModel:
     """A service: its conversations, its users, its roles."""
 
     def __init__(self, default_role: str) -> None:
         """Start without users."""
         self.default_role = default_role
-        self.talks: list[Talk] = []
+        self.talks: list[ModelConversation] = []
         self.users: set[str] = set()
         self.roles: list[str] = []
 
     # --- Conversations.
 
-    def refusal_to_name(self, name: str | None, own: Talk | None = None) -> int | None:
+    def refusal_to_name(self, name: str | None, own: ModelConversation | None = None) -> int | None:
         """Unique names are unique, also in closed conversations."""
         taken = any(talk.name == name and talk is not own for talk in self.talks)
         return TAKEN if name is not None and taken else None
 
-    def refusal_to_change(self, talk: Talk) -> int | None:
+    def refusal_to_change(self, talk: ModelConversation) -> int | None:
         """The closed state is final."""
         return CLOSED if talk.state == "closed" else None
 
     # --- Participants.
 
-    def refusal_to_add(self, talk: Talk, person: Person) -> int | None:
+    def refusal_to_add(self, talk: ModelConversation, person: ModelParticipant) -> int | None:
         """Check state, role, pair, group, identity, in this order."""
         if talk.state == "closed":
             return CLOSED
@@ -123,13 +123,13 @@ class Model:
         known = person.identity is not None and talk.person(person.identity) is not None
         return MEMBER_TWICE if known else None
 
-    def holder(self, person: Person) -> Talk | None:
+    def holder(self, person: ModelParticipant) -> ModelConversation | None:
         """Return the open conversation in which a pair of addresses is bound."""
         pair = (person.address, person.proxy)
         there = (talk for talk in self.talks if talk.state != "closed")
         return next((t for t in there if pair in {(p.address, p.proxy) for p in t.people}), None)
 
-    def add(self, talk: Talk, person: Person) -> None:
+    def add(self, talk: ModelConversation, person: ModelParticipant) -> None:
         """A new identity becomes a user; all but bare projected addresses get a role."""
         if person.identity is not None:
             self.users.add(person.identity)
@@ -137,7 +137,9 @@ class Model:
         person.role = person.role or (None if is_bare else self.default_role)
         talk.people.append(person)
 
-    def refusal_to_project(self, talk: Talk, person: Person, projected: str | None) -> int | None:
+    def refusal_to_project(
+        self, talk: ModelConversation, person: ModelParticipant, projected: str | None
+    ) -> int | None:
         """A projected address is for chat participants; its removal requires an identity."""
         if talk.state == "closed":
             return CLOSED
@@ -147,7 +149,9 @@ class Model:
             return NO_PROJECTED
         return None
 
-    def refusal_to_identify(self, talk: Talk, person: Person, identity: str) -> int | None:
+    def refusal_to_identify(
+        self, talk: ModelConversation, person: ModelParticipant, identity: str
+    ) -> int | None:
         """An identity can be attached to a bare projected address."""
         if talk.state == "closed":
             return CLOSED
@@ -155,29 +159,31 @@ class Model:
             return NO_SUCH_IDENTITY_CHANGE
         return MEMBER_TWICE if talk.person(identity) else None
 
-    def identify(self, person: Person, identity: str) -> None:
+    def identify(self, person: ModelParticipant, identity: str) -> None:
         """The address now has an identity, with a role."""
         self.users.add(identity)
         person.identity = identity
         person.role = person.role or self.default_role
 
-    def read_up_to(self, talk: Talk, person: Person, index: int | None) -> None:
+    def read_up_to(
+        self, talk: ModelConversation, person: ModelParticipant, index: int | None
+    ) -> None:
         """The horizon is never above the newest index."""
         newest = talk.next_index - 1
         person.horizon = None if index is None or newest < 0 else min(index, newest)
 
     # --- Messages.
 
-    def refusal_to_send(self, talk: Talk, author: str) -> int | None:
+    def refusal_to_send(self, talk: ModelConversation, author: str) -> int | None:
         """In a group an author is a member."""
         if talk.state == "closed":
             return CLOSED
         is_unknown = talk.is_sent_as_group and talk.author(author) is None
         return MUST_BE_MEMBER if is_unknown else None
 
-    def send(self, talk: Talk, sid: str, author: str) -> Message:
+    def send(self, talk: ModelConversation, sid: str, author: str) -> ModelMessage:
         """Add a message with the next index; an inactive conversation becomes active."""
-        message = Message(sid, talk.next_index, author, talk.author(author))
+        message = ModelMessage(sid, talk.next_index, author, talk.author(author))
         talk.messages.append(message)
         talk.next_index += 1
         talk.state = "active"

@@ -15,7 +15,7 @@ from tests.properties.raw_connection import RawConnection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
     from tests.support.server import Server
 
 MULTIPART = "Content-Type: multipart/form-data; boundary=xyz"
@@ -297,7 +297,7 @@ def part(name: str, text: str) -> str:
     return f'--xyz\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
 
 
-def multipart(connection: RawConnection, body: str, kind: str = MULTIPART) -> Answer:
+def multipart(connection: RawConnection, body: str, kind: str = MULTIPART) -> ApiResponse:
     """Return the response to a POST of a multipart form."""
     encoded = body.encode("utf-8", "surrogateescape")
     head = connection.head(

@@ -19,13 +19,13 @@ from hypothesis.stateful import (
 )
 
 from tests.checkers.observed_state import pages
-from tests.properties.service_model import Model, Person, Talk
+from tests.properties.service_model import ModelConversation, ModelParticipant, ServiceModel
 from tests.support.client import Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
     from tests.support.server import Server
 
 RUNS = int(os.environ.get("PARLOUR_MODEL_RUNS", "100"))
@@ -53,7 +53,7 @@ class Machine(RuleBasedStateMachine):
         self.service = self.api.service(made["sid"])
         self.service._threads = self.api._threads
         configuration = self.service.get("/Configuration").expect(200)
-        self.model = Model(configuration["default_conversation_role_sid"])
+        self.model = ServiceModel(configuration["default_conversation_role_sid"])
         # Pairs of addresses belong to the account, not the service: each run has separate numbers.
         self.numbers = [f"+1555{next(_numbers) * 10 + last:07}" for last in range(3)]
         self.bodies: dict[str, str] = {}
@@ -68,17 +68,17 @@ class Machine(RuleBasedStateMachine):
         self._judge(self.service.delete(path), refusal, 204)
         return refusal is None
 
-    def _judge(self, answer: Answer, refusal: int | None, status: int) -> Any:
+    def _judge(self, answer: ApiResponse, refusal: int | None, status: int) -> Any:
         Machine.steps += 1
         if refusal is None:
             return answer.expect(status)
         answer.refuses(409 if refusal in {50353, 50416, 50433} else 400, refusal)
         return None
 
-    def talk(self, number: int) -> Talk:
+    def talk(self, number: int) -> ModelConversation:
         return self.model.talks[number % len(self.model.talks)]
 
-    def path(self, talk: Talk) -> str:
+    def path(self, talk: ModelConversation) -> str:
         """Return the path by its unique name, if it has one."""
         return f"/Conversations/{talk.name.replace('/', '%2F') if talk.name else talk.sid}"
 
@@ -88,11 +88,13 @@ class Machine(RuleBasedStateMachine):
     def has_people(self) -> bool:
         return any(talk.people for talk in self.model.talks)
 
-    def member(self, number: int) -> tuple[Talk, Person]:
+    def member(self, number: int) -> tuple[ModelConversation, ModelParticipant]:
         there = [(talk, person) for talk in self.model.talks for person in talk.people]
         return there[number % len(there)]
 
-    def person_path(self, talk: Talk, person: Person, *, by_identity: bool = False) -> str:
+    def person_path(
+        self, talk: ModelConversation, person: ModelParticipant, *, by_identity: bool = False
+    ) -> str:
         name = person.sid
         if by_identity and person.identity is not None:
             name = person.identity.replace("/", "%2F")
@@ -105,7 +107,7 @@ class Machine(RuleBasedStateMachine):
         refusal = self.model.refusal_to_name(name)
         made = self.post("/Conversations", refusal, 201, UniqueName=name, State=state)
         if made:
-            self.model.talks.append(Talk(made["sid"], name, state or "active"))
+            self.model.talks.append(ModelConversation(made["sid"], name, state or "active"))
 
     @precondition(has_talks)
     @rule(number=some, name=st.sampled_from([*NAMES, ""]))
@@ -132,7 +134,7 @@ class Machine(RuleBasedStateMachine):
 
     # --- Participants.
 
-    def _add(self, talk: Talk, person: Person) -> None:
+    def _add(self, talk: ModelConversation, person: ModelParticipant) -> None:
         made = self.post(
             f"{self.path(talk)}/Participants",
             self.model.refusal_to_add(talk, person),
@@ -155,7 +157,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(has_talks)
     @rule(number=some, identity=identities, role=some)
     def add_chat(self, number: int, identity: str, role: int) -> None:
-        self._add(self.talk(number), Person(identity=identity, role=self.role(role)))
+        self._add(self.talk(number), ModelParticipant(identity=identity, role=self.role(role)))
 
     @precondition(has_talks)
     @rule(
@@ -163,13 +165,13 @@ class Machine(RuleBasedStateMachine):
     )
     def add_pair(self, number: int, which: int, proxy: str, whatsapp: bool) -> None:
         kind = "whatsapp:" if whatsapp else ""
-        person = Person(address=kind + self.numbers[which], proxy=kind + proxy)
+        person = ModelParticipant(address=kind + self.numbers[which], proxy=kind + proxy)
         self._add(self.talk(number), person)
 
     @precondition(has_talks)
     @rule(number=some, identity=st.none() | identities)
     def add_projected(self, number: int, identity: str | None) -> None:
-        self._add(self.talk(number), Person(identity=identity, projected=PROJECTED))
+        self._add(self.talk(number), ModelParticipant(identity=identity, projected=PROJECTED))
 
     @precondition(has_people)
     @rule(number=some, projected=st.sampled_from([None, PROJECTED]))
@@ -279,7 +281,7 @@ class Machine(RuleBasedStateMachine):
     def look_at_a_conversation(self, number: int) -> None:
         self._look_at(self.talk(number))
 
-    def _look_at(self, talk: Talk) -> None:
+    def _look_at(self, talk: ModelConversation) -> None:
         shown = self.service.get(self.path(talk)).expect(200)
         assert (shown["sid"], shown["unique_name"]) == (talk.sid, talk.name)
         assert shown["state"] == talk.state
@@ -323,9 +325,9 @@ class Machine(RuleBasedStateMachine):
         } == members
 
 
-def _as_person(shown: dict[str, Any]) -> Person:
+def _as_person(shown: dict[str, Any]) -> ModelParticipant:
     binding = shown["messaging_binding"] or {}
-    return Person(
+    return ModelParticipant(
         sid=shown["sid"],
         identity=shown["identity"],
         address=binding.get("address"),

@@ -17,12 +17,12 @@ from tests.support.twilsock_client import parsed
 
 if TYPE_CHECKING:
     from tests.events.in_process_server import InProcessServer
-    from tests.support.twilsock_client import Frame
+    from tests.support.twilsock_client import ReceivedFrame
 
 _HEADS = {126: 4, 127: 10}
 
 
-def parse_frame(wire: bytes) -> Frame:
+def parse_frame(wire: bytes) -> ReceivedFrame:
     """Return the twilsock frame of a WebSocket frame from the server."""
     assert wire[0] == 0x82
     return parsed(wire[_HEADS.get(wire[1], 2) :])

@@ -41,7 +41,7 @@ NO_CONVERSATION = (404, 50350)
 NO_MEMBER = (403, 50430)
 
 
-class Answer(NamedTuple):
+class ClientResponse(NamedTuple):
     """The response to a client."""
 
     status: int
@@ -109,17 +109,17 @@ class RealtimeClients:
         self.sessions[identity] = session
         return session
 
-    async def send(self, identity: str, request: TunnelRequest) -> Answer:
+    async def send(self, identity: str, request: TunnelRequest) -> ClientResponse:
         """Return the response to a request of a user's client."""
         try:
             reply = await self.commands.handle(await self.session(identity), request)
         except ApiError as error:
-            return Answer(error.status, error.body())
-        return Answer(reply.status, msgspec.json.decode(reply.body) if reply.body else None)
+            return ClientResponse(error.status, error.body())
+        return ClientResponse(reply.status, msgspec.json.decode(reply.body) if reply.body else None)
 
     async def request(
         self, identity: str, method: str, path: str, body: Any = None, **params: str
-    ) -> Answer:
+    ) -> ClientResponse:
         """Return the response to a request given by its parts; a relative path is a command's."""
         request = TunnelRequest(
             method=method,
@@ -129,19 +129,19 @@ class RealtimeClients:
         )
         return await self.send(identity, request)
 
-    async def get(self, identity: str, path: str, **params: str) -> Answer:
+    async def get(self, identity: str, path: str, **params: str) -> ClientResponse:
         """Return the current state."""
         return await self.request(identity, "GET", path, **params)
 
-    async def post(self, identity: str, path: str, body: Any) -> Answer:
+    async def post(self, identity: str, path: str, body: Any) -> ClientResponse:
         """Send a POST."""
         return await self.request(identity, "POST", path, body)
 
-    async def delete(self, identity: str, path: str, body: Any = None) -> Answer:
+    async def delete(self, identity: str, path: str, body: Any = None) -> ClientResponse:
         """Send a DELETE, with the body that clients include."""
         return await self.request(identity, "DELETE", path, body or {})
 
-    async def publish_typing(self, identity: str, body: bytes) -> Answer:
+    async def publish_typing(self, identity: str, body: bytes) -> ClientResponse:
         """Send a typing notification."""
         request = TunnelRequest(
             method="POST",

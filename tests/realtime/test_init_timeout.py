@@ -12,7 +12,14 @@ import pytest
 from tests.attacks.attack_traffic import BINARY, PING, RawSocket, WebSocketClosedError, ws_frame
 from tests.support.polling import readable
 from tests.support.server import Server
-from tests.support.twilsock_client import Frame, Socket, init_header, make_token, parsed, written
+from tests.support.twilsock_client import (
+    ReceivedFrame,
+    Socket,
+    init_header,
+    make_token,
+    parsed,
+    written,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,7 +56,7 @@ SENT = {
 }
 
 
-def last_frame(raw: RawSocket, pieces: Iterable[bytes]) -> Frame:
+def last_frame(raw: RawSocket, pieces: Iterable[bytes]) -> ReceivedFrame:
     """Return the frame with which the server closes, while chunks are sent periodically."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     for piece in pieces:

@@ -18,7 +18,7 @@ from tests.realtime.test_commands_on_messages import seed_media
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.realtime.clients import Answer, RealtimeClients, ScenarioRunner
+    from tests.realtime.clients import ClientResponse, RealtimeClients, ScenarioRunner
 
 ROBERT, OWN = "+15558675310", "+15017122661"
 REFUSED = (403, 50107)
@@ -32,14 +32,14 @@ ANY_OF_OWN = {
 """A permission for any object includes the user's own."""
 
 
-class Room:
+class SharedConversation:
     """A conversation that alice created, in which she and bob participate and have messages."""
 
     def __init__(self, clients: RealtimeClients) -> None:
         self.clients = clients
         self.sid = self.path = self.own = self.other = ""
 
-    async def made(self) -> Room:
+    async def made(self) -> SharedConversation:
         """Start with a new conversation."""
         instance = self.clients.instance
         for identity in ("alice", "bob"):
@@ -70,38 +70,38 @@ class Room:
                 place = {"ConversationSid": self.sid, "Sid": identity}
                 await instance.do("UpdateConversationParticipant", role, **place)
 
-    async def post(self, path: str, body: object) -> Answer:
+    async def post(self, path: str, body: object) -> ClientResponse:
         """Send an update of alice's."""
         return await self.clients.post("alice", path, body)
 
-    async def delete(self, path: str) -> Answer:
+    async def delete(self, path: str) -> ClientResponse:
         """Send a removal of alice's."""
         return await self.clients.delete("alice", path)
 
 
-async def add_telephone(room: Room) -> Answer:
+async def add_telephone(room: SharedConversation) -> ClientResponse:
     binding = {"address": ROBERT, "proxy_address": OWN}
     body = {"attributes": "{}", "messaging_binding": binding}
     return await room.post(f"{room.path}/Participants", body)
 
 
-async def join(room: Room) -> Answer:
+async def join(room: SharedConversation) -> ClientResponse:
     place = {"ConversationSid": room.sid, "Sid": "alice"}
     await room.clients.instance.do("DeleteConversationParticipant", **place)
     return await room.post(f"{room.path}/Participants", {"identity": "alice"})
 
 
-async def send_media(room: Room) -> Answer:
+async def send_media(room: SharedConversation) -> ClientResponse:
     made = await room.clients.instance.do("FetchConversation", Sid=room.sid)
     sid = await seed_media(room.clients, "alice", made.sequence)
     return await room.post(f"{room.path}/Messages", {"media_sids": [sid], "attributes": "{}"})
 
 
-async def metadata(room: Room) -> Answer:
+async def metadata(room: SharedConversation) -> ClientResponse:
     return await room.clients.get("alice", f"{room.path}/Messages/{room.other}/ChannelMetadata")
 
 
-TRIALS: dict[Permission, Callable[[Room], Awaitable[Answer]]] = {
+TRIALS: dict[Permission, Callable[[SharedConversation], Awaitable[ClientResponse]]] = {
     Permission.ADD_PARTICIPANT: lambda r: r.post(f"{r.path}/Participants", {"identity": "carol"}),
     Permission.ADD_NON_CHAT_PARTICIPANT: add_telephone,
     Permission.CREATE_CONVERSATION: lambda r: r.post("Conversations", {"attributes": "{}"}),
@@ -138,7 +138,7 @@ TRIALS: dict[Permission, Callable[[Room], Awaitable[Answer]]] = {
 }
 
 
-def _is_allowed(answer: Answer) -> bool:
+def _is_allowed(answer: ClientResponse) -> bool:
     if answer.status < 300:
         return True
     # No message has any: a user who may read it gets an empty list.
@@ -160,7 +160,7 @@ def test_a_request_without_the_permission_is_rejected(
     wider = [ANY_OF_OWN[permission]] if permission in ANY_OF_OWN else []
 
     async def scenario(clients: RealtimeClients) -> None:
-        room = await Room(clients).made()
+        room = await SharedConversation(clients).made()
         without = [_all_but(kind, permission, *wider) for kind in RoleType]
         await room.grant(*without)
         # Other users may: their roles are not alice's.
@@ -186,7 +186,7 @@ def test_either_role_is_enough(
     }
 
     async def scenario(clients: RealtimeClients) -> None:
-        room = await Room(clients).made()
+        room = await SharedConversation(clients).made()
         granted = {each: {permission} if each is kind else {idle[each]} for each in RoleType}
         await room.grant(granted[RoleType.SERVICE], granted[RoleType.CONVERSATION])
         assert _is_allowed(await TRIALS[permission](room))
@@ -199,7 +199,7 @@ def test_a_permission_for_any_object_includes_ones_own(
     run_scenario: ScenarioRunner, own: Permission
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await Room(clients).made()
+        room = await SharedConversation(clients).made()
         await room.grant({Permission.CREATE_CONVERSATION}, {ANY_OF_OWN[own]})
         assert _is_allowed(await TRIALS[own](room))
 
@@ -209,7 +209,7 @@ def test_a_permission_for_any_object_includes_ones_own(
 @pytest.mark.parametrize("own", list(ANY_OF_OWN))
 def test_its_own_is_not_anybodys(run_scenario: ScenarioRunner, own: Permission) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await Room(clients).made()
+        room = await SharedConversation(clients).made()
         await room.grant({Permission.CREATE_CONVERSATION}, {own})
         assert (await TRIALS[ANY_OF_OWN[own]](room)).refusal == REFUSED
 
@@ -220,7 +220,7 @@ def test_a_message_with_text_and_media_requires_both_permissions(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await Room(clients).made()
+        room = await SharedConversation(clients).made()
         sid = await seed_media(clients, "alice")
         body = {"body": "look", "media_sids": [sid]}
         for permission in (Permission.SEND_MESSAGE, Permission.SEND_MEDIA_MESSAGE):
@@ -235,7 +235,7 @@ def test_a_message_with_text_and_media_requires_both_permissions(
 
 def test_a_change_of_two_parts_requires_both_permissions(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await Room(clients).made()
+        room = await SharedConversation(clients).made()
         name, attributes = (
             Permission.EDIT_CONVERSATION_NAME,
             Permission.EDIT_CONVERSATION_ATTRIBUTES,
@@ -255,7 +255,10 @@ def test_a_role_in_one_conversation_does_not_apply_to_another(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        here, there = await Room(clients).made(), await Room(clients).made()
+        here, there = (
+            await SharedConversation(clients).made(),
+            await SharedConversation(clients).made(),
+        )
         await here.grant({Permission.CREATE_CONVERSATION}, set(PERMISSIONS[RoleType.CONVERSATION]))
         await there.grant({Permission.CREATE_CONVERSATION}, {Permission.LEAVE_CONVERSATION})
         assert (await there.post(there.path, {"friendly_name": "n"})).refusal == REFUSED
@@ -272,7 +275,7 @@ def test_a_role_in_one_conversation_does_not_apply_to_another(
 
 def test_the_default_roles(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await Room(clients).made()
+        room = await SharedConversation(clients).made()
         await join(room)  # As its creator.
         for identity, allowed in (
             ("alice", {"friendly_name": "n"}),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.realtime.sample_conversation import SampleConversation, connected
 from tests.support.machine_pressure import Stopwatch
-from tests.support.twilsock_client import Frame, Socket, request_header, written
+from tests.support.twilsock_client import ReceivedFrame, Socket, request_header, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def alice(server: Server, sample: SampleConversation) -> Iterator[Socket]:
         yield socket
 
 
-def acknowledge(socket: Socket, frame: Frame) -> None:
+def acknowledge(socket: Socket, frame: ReceivedFrame) -> None:
     header = {"method": "reply", "id": frame.header["id"], "status": {"code": 200, "status": "OK"}}
     socket.connection.send(written(header))
 
@@ -48,9 +48,11 @@ def send_request(
     return socket.send(request_header(method, path, params), payload)
 
 
-def before_reply(socket: Socket, frame_id: str, *, acknowledges: bool = True) -> list[Frame]:
+def before_reply(
+    socket: Socket, frame_id: str, *, acknowledges: bool = True
+) -> list[ReceivedFrame]:
     """Return all frames up to a reply, acknowledged on arrival; the reply is the last."""
-    frames: list[Frame] = []
+    frames: list[ReceivedFrame] = []
     while not frames or frames[-1].header["id"] != frame_id:
         frames.append(socket.receive())
         if frames[-1].method != "reply" and acknowledges:
@@ -58,7 +60,7 @@ def before_reply(socket: Socket, frame_id: str, *, acknowledges: bool = True) ->
     return frames
 
 
-def kinds(frames: list[Frame]) -> list[str]:
+def kinds(frames: list[ReceivedFrame]) -> list[str]:
     return [
         frame.payload["event_type"] if frame.method == "notification" else frame.method
         for frame in frames
@@ -79,7 +81,7 @@ def send_message(socket: Socket, sample: SampleConversation) -> str:
     return send_request(socket, "POST", f"/Client/v2{sample.path}/Messages", b'{"body": "mine"}')
 
 
-def newest_index(reply: Frame) -> int:
+def newest_index(reply: ReceivedFrame) -> int:
     items: list[dict[str, Any]] = reply.payload["items"]
     return max((item["index"] for item in items), default=-1)
 

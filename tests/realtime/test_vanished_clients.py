@@ -31,7 +31,7 @@ TURNS_MAX = 1_000
 INIT = ws_frame(written({"id": "TM1", **init_header("x")}))
 
 
-class Scenario:
+class PresenceScenario:
     """Alice, who is online while she is connected, and a conversation of hers."""
 
     def __init__(self, instance: InProcessServer) -> None:
@@ -138,7 +138,7 @@ def test_a_client_that_disconnects_at_any_moment_is_offline_and_unregistered(
 ) -> None:
     async def run() -> None:
         async with InProcessServer(tmp_path) as instance:
-            scenario = Scenario(instance)
+            scenario = PresenceScenario(instance)
             await scenario.set()
             frames = [(INIT, b'"method":"reply"')]
             if amid == "subscription":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from tests.support.client import Answer
+from tests.support.client import ApiResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,13 +51,13 @@ class MediaClient:
 
     def ask(
         self, method: str, path: str, body: Body = None, headers: Mapping[str, str] = {}
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send one request with the caller's credentials; the path may be a complete URL."""
         return self.ask_bare(method, path, body, {**self.credentials, **headers})
 
     def ask_bare(
         self, method: str, path: str, body: Body = None, headers: Mapping[str, str] = {}
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send one request without credentials."""
         parts = urlsplit(path)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -69,7 +69,7 @@ class MediaClient:
         content_type: str | None = "text/plain",
         headers: Mapping[str, str] = {},
         **query: str,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Upload these bytes and return the response."""
         headers = dict(headers)
         if content_type is not None:
@@ -82,22 +82,22 @@ class MediaClient:
         made: Medium = self.upload(content, content_type, **q).expect(201)
         return made
 
-    def upload_form(self, parts: Iterable[Part], **query: str) -> Answer:
+    def upload_form(self, parts: Iterable[FormPart], **query: str) -> ApiResponse:
         """Upload a form as browsers send it, and return the response."""
         body = b"".join(part.written() for part in parts) + b"--cut--\r\n"
         content_type = "multipart/form-data; boundary=cut"
         return self.upload(body, content_type, **query)
 
-    def look(self, sid: str, headers: Mapping[str, str] = {}) -> Answer:
+    def look(self, sid: str, headers: Mapping[str, str] = {}) -> ApiResponse:
         """Look up a medium and return the response."""
         return self.ask("GET", f"{self.path}/{sid}", headers=headers)
 
-    def content(self, sid: str, **headers: str) -> Answer:
+    def content(self, sid: str, **headers: str) -> ApiResponse:
         """Return the bytes, downloaded with the caller's credentials."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.ask("GET", f"{self.path}/{sid}/Content", headers=named)
 
-    def look_at_all(self, sids: Iterable[str], command: str = "get") -> Answer:
+    def look_at_all(self, sids: Iterable[str], command: str = "get") -> ApiResponse:
         """Look up several media and return the response."""
         command_body = {"command": command, "list": [{"media_sid": sid} for sid in sids]}
         path = f"{self.path}Set"
@@ -105,7 +105,7 @@ class MediaClient:
             "POST", path, json.dumps(command_body), {"Content-Type": "application/json"}
         )
 
-    def direct(self, medium: Medium, **headers: str) -> Answer:
+    def direct(self, medium: Medium, **headers: str) -> ApiResponse:
         """Return the bytes, downloaded by a record's temporary URL without credentials."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.ask_bare("GET", direct_url(medium), headers=named)
@@ -120,14 +120,14 @@ class MediaClient:
 
 
 @dataclass(frozen=True)
-class Part:
+class FormPart:
     """One part of a form."""
 
     content: bytes
     head: str
 
     @classmethod
-    def file(cls, content: bytes, filename: str, content_type: str | None = None) -> Part:
+    def file(cls, content: bytes, filename: str, content_type: str | None = None) -> FormPart:
         """Return a file part."""
         head = f'Content-Disposition: form-data; name="file"; filename="{filename}"'
         return cls(
@@ -135,7 +135,7 @@ class Part:
         )
 
     @classmethod
-    def field(cls, name: str, text: str) -> Part:
+    def field(cls, name: str, text: str) -> FormPart:
         """Return a field part."""
         return cls(text.encode(), f'Content-Disposition: form-data; name="{name}"')
 
@@ -150,10 +150,12 @@ def direct_url(medium: Medium) -> str:
     return url
 
 
-def exchange(port: int, method: str, target: str, body: Body, headers: Mapping[str, str]) -> Answer:
+def exchange(
+    port: int, method: str, target: str, body: Body, headers: Mapping[str, str]
+) -> ApiResponse:
     """Send one request on a separate connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     with closing(connection):
         connection.request(method, target, body, dict(headers))
         answer = connection.getresponse()
-        return Answer(answer.status, answer.headers, answer.read())
+        return ApiResponse(answer.status, answer.headers, answer.read())

@@ -15,7 +15,7 @@ from tests.support.server_database import connect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.support.client import Answer, Fields
+    from tests.support.client import ApiResponse, Fields
     from tests.support.server import Server
 
 Message = dict[str, Any]
@@ -51,7 +51,7 @@ class MessageClient(ConversationClient):
         found: Message = self.api.get(f"{self.messages}/{message['sid']}").expect(200)
         return found
 
-    def edit(self, message: Message, form: Fields | None = None, **more: Any) -> Answer:
+    def edit(self, message: Message, form: Fields | None = None, **more: Any) -> ApiResponse:
         """Update a message and return the response."""
         return self.api.post(f"{self.messages}/{message['sid']}", form, **more)
 

@@ -12,7 +12,7 @@ from tests.support.server_database import events
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from tests.support.client import Answer, Api, Fields
+    from tests.support.client import Api, ApiResponse, Fields
     from tests.support.server import Server
 
 ADDRESS = "MessagingBinding.Address"
@@ -98,7 +98,7 @@ class ConversationClient:
             body = str(number)
             self.api.post(f"/Conversations/{self.sid}/Messages", Body=body).expect(201)
 
-    def update(self, participant: Participant, form: Fields) -> Answer:
+    def update(self, participant: Participant, form: Fields) -> ApiResponse:
         """Update a participant and return the response."""
         return self.api.post(f"{self.path}/{participant['sid']}", form)
 

@@ -19,7 +19,7 @@ from tests.support.polling import eventually
 from tests.support.server_database import connect
 
 if TYPE_CHECKING:
-    from tests.support.client import Answer, Api
+    from tests.support.client import Api, ApiResponse
     from tests.support.server import Server
 
 TOGETHER = 16
@@ -35,7 +35,7 @@ def state_of(room: ConversationClient) -> str:
     return state
 
 
-def move(room: ConversationClient, state: str) -> Answer:
+def move(room: ConversationClient, state: str) -> ApiResponse:
     return room.api.post(f"/Conversations/{room.sid}", State=state)
 
 
@@ -153,7 +153,7 @@ def test_a_removed_service_frees_its_pairs_at_once(server: Server, api: Api) -> 
 # --- Natural keys, with many requests at once
 
 
-def one_of_many(answers: list[Answer], code: int) -> dict[str, Any]:
+def one_of_many(answers: list[ApiResponse], code: int) -> dict[str, Any]:
     """Check that exactly one was created, and all others were rejected with this code."""
     assert sorted(answer.status for answer in answers) == [201] + [409] * (TOGETHER - 1)
     assert {answer.code for answer in answers} == {None, code}
@@ -207,7 +207,7 @@ def test_concurrent_participants_create_one_user(server: Server, form_api: Api) 
 # --- Users that are created implicitly
 
 
-def users_of(room: ConversationClient, identity: str) -> Answer:
+def users_of(room: ConversationClient, identity: str) -> ApiResponse:
     return room.api.get(f"/Users/{identity}")
 
 

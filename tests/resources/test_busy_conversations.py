@@ -15,7 +15,7 @@ from tests.support.server_database import connect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.client import Answer, Api
+    from tests.support.client import Api, ApiResponse
     from tests.support.server import Server
 
 CONVERSATIONS = 3
@@ -38,7 +38,7 @@ def rooms(form_api: Api) -> dict[str, list[dict[str, Any]]]:
     return made
 
 
-def at_once(asks: list[Callable[[], Answer]]) -> list[Answer]:
+def at_once(asks: list[Callable[[], ApiResponse]]) -> list[ApiResponse]:
     """Return the responses in the order of the requests."""
     with ThreadPoolExecutor(THREADS) as threads:
         return [each.result() for each in [threads.submit(ask) for ask in asks]]
@@ -112,11 +112,11 @@ def test_requests_for_missing_objects_do_not_affect_others(
 ) -> None:
     missing_sid = f"MB{'0' * 32}"
 
-    def ask(sid: str, participant_sid: str, number: int) -> Answer:
+    def ask(sid: str, participant_sid: str, number: int) -> ApiResponse:
         path = f"/Conversations/{sid}/Participants/{participant_sid}"
         return form_api.post(path, Attributes=json.dumps({"round": number}))
 
-    asks: list[Callable[[], Answer]] = []
+    asks: list[Callable[[], ApiResponse]] = []
     for number in range(ROUNDS):
         for sid, participants in rooms.items():
             wanted = [one["sid"] for one in participants] + [missing_sid]
@@ -135,7 +135,7 @@ def test_requests_for_missing_objects_do_not_affect_others(
 def test_messages_and_read_horizons_meet(
     form_api: Api, rooms: dict[str, list[dict[str, Any]]]
 ) -> None:
-    asks: list[Callable[[], Answer]] = []
+    asks: list[Callable[[], ApiResponse]] = []
     for number in range(ROUNDS):
         for sid, participants in rooms.items():
             path = f"/Conversations/{sid}"

@@ -24,7 +24,7 @@ from tests.support.server_database import events
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
 
 PATH = "/ConversationWithParticipants"
 KEYS = [
@@ -53,7 +53,7 @@ def projected(identity: str | None = None) -> Participant:
     return found | ({"identity": identity} if identity else {})
 
 
-def send(api: Api, *participants: Participant, **form: str) -> Answer:
+def send(api: Api, *participants: Participant, **form: str) -> ApiResponse:
     texts = [json.dumps(each) for each in participants]
     return api.post(PATH, {**form, "Participant": texts})
 

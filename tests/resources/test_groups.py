@@ -26,7 +26,7 @@ from tests.support.polling import eventually
 from tests.support.server_database import connect
 
 if TYPE_CHECKING:
-    from tests.support.client import Answer, Api
+    from tests.support.client import Api, ApiResponse
     from tests.support.server import Server
 
 TOGETHER = 12
@@ -51,11 +51,11 @@ def pair(proxy: str = PROXY) -> Form:
     return {ADDRESS: phone_number(), PROXY_ADDRESS: proxy}
 
 
-def add(room: ConversationClient, form: Form) -> Answer:
+def add(room: ConversationClient, form: Form) -> ApiResponse:
     return room.api.post(room.path, form)
 
 
-def say(room: ConversationClient, **form: str) -> Answer:
+def say(room: ConversationClient, **form: str) -> ApiResponse:
     return room.api.post(f"/Conversations/{room.sid}/Messages", form)
 
 
@@ -80,7 +80,7 @@ def as_json(form: Form) -> str:
     return json.dumps({"messaging_binding": binding or None, **identity})
 
 
-def bulk(api: Api, *forms: Form) -> Answer:
+def bulk(api: Api, *forms: Form) -> ApiResponse:
     texts = [as_json(form) for form in forms]
     return api.post("/ConversationWithParticipants", {"Participant": texts})
 

@@ -10,11 +10,11 @@ import pytest
 from tests.support.client import Api
 
 if TYPE_CHECKING:
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
     from tests.support.server import Server
 
 
-def _create(api: Api, key: str, **fields: str) -> Answer:
+def _create(api: Api, key: str, **fields: str) -> ApiResponse:
     return api.post("/Conversations", headers={"Idempotency-Key": key}, **fields)
 
 
@@ -60,7 +60,7 @@ def test_without_a_key_each_request_is_executed(api: Api) -> None:
 
 
 def test_concurrent_creates_make_one(api: Api) -> None:
-    def send(_: int) -> Answer:
+    def send(_: int) -> ApiResponse:
         one = Api(api.base_url, api.sid, api.token)
         try:
             return _create(one, "at once", UniqueName="idempotent-at-once")

@@ -38,7 +38,7 @@ PAIR = {
 }
 
 
-class Place:
+class SchedulerSetup:
     """A store with one account, its scheduler, and a clock."""
 
     def __init__(self, store: SqliteStore, clock: FakeClock, scope: Scope) -> None:
@@ -82,7 +82,7 @@ class Place:
 
 
 @asynccontextmanager
-async def opened(folder: Path, clock: FakeClock, sid: str = "") -> AsyncIterator[Place]:
+async def opened(folder: Path, clock: FakeClock, sid: str = "") -> AsyncIterator[SchedulerSetup]:
     """Open a store in a folder; with a sid its account exists already."""
     store = SqliteStore(folder / "db", clock, SystemRandom())
     vault = Vault(bytes(32), SystemRandom().token)
@@ -97,12 +97,12 @@ async def opened(folder: Path, clock: FakeClock, sid: str = "") -> AsyncIterator
         return Scope(account.account_sid, found.default_chat_service_sid)
 
     try:
-        yield Place(store, clock, await store.write(prepare))
+        yield SchedulerSetup(store, clock, await store.write(prepare))
     finally:
         await store.close()
 
 
-def in_place(folder: Path, test: Callable[[Place], Awaitable[None]]) -> None:
+def in_place(folder: Path, test: Callable[[SchedulerSetup], Awaitable[None]]) -> None:
     """Run a test in a new place."""
 
     async def run() -> None:
@@ -113,7 +113,7 @@ def in_place(folder: Path, test: Callable[[Place], Awaitable[None]]) -> None:
 
 
 def test_timers_act_when_they_are_due_and_not_before(tmp_path: Path) -> None:
-    async def test(place: Place) -> None:
+    async def test(place: SchedulerSetup) -> None:
         made = await place.make(inactive="PT1M", closed="PT10M")
         begun = place.clock.now_ms()
         assert made.date_inactive == begun + MINUTE_MS
@@ -154,7 +154,7 @@ def test_a_timer_that_passed_while_nothing_ran_acts_at_once(tmp_path: Path) -> N
 
 
 def test_more_timers_than_one_step_takes_all_act(tmp_path: Path) -> None:
-    async def test(place: Place) -> None:
+    async def test(place: SchedulerSetup) -> None:
         made = [await place.make(closed="PT10M") for _ in range(limits.TIMERS_PER_STEP_MAX + 5)]
         made += [await place.make(inactive="PT9M") for _ in range(5)]
         place.clock.advance(10 * MINUTE_MS)
@@ -169,7 +169,7 @@ def test_more_timers_than_one_step_takes_all_act(tmp_path: Path) -> None:
 
 
 def test_a_conversation_closed_by_its_timer_frees_its_pairs(tmp_path: Path) -> None:
-    async def test(place: Place) -> None:
+    async def test(place: SchedulerSetup) -> None:
         made = await place.make(closed="PT10M")
 
         async def add(tx: Transaction) -> None:
@@ -190,7 +190,7 @@ def test_a_conversation_closed_by_its_timer_frees_its_pairs(tmp_path: Path) -> N
 
 
 def test_below_a_removed_service_no_timer_fires(tmp_path: Path) -> None:
-    async def test(place: Place) -> None:
+    async def test(place: SchedulerSetup) -> None:
         made = await place.make(inactive="PT1M")
 
         async def remove_service(tx: Transaction) -> None:
@@ -205,7 +205,7 @@ def test_below_a_removed_service_no_timer_fires(tmp_path: Path) -> None:
 
 
 def test_responses_for_idempotency_keys_expire_after_a_day(tmp_path: Path) -> None:
-    async def test(place: Place) -> None:
+    async def test(place: SchedulerSetup) -> None:
         count = limits.PURGE_ROWS_MAX + 7
 
         async def keep(tx: Transaction) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.vocabulary import limits
-from tests.contract.python_client import Place, client_for
+from tests.contract.python_client import ScenarioUrls, client_for
 from tests.resources.message_setup import MessageClient
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def test_page_of_small_messages_has_the_requested_size(talk: MessageClient) -> N
 def test_official_client_notices_nothing(talk: MessageClient, server: Server) -> None:
     client = client_for(server, server.account_sid, server.auth_token)
     form = "short" if talk.api.prefix == "/v1" else "service"
-    place = Place(server, client, server.account_sid, talk.service_sid, form)
+    place = ScenarioUrls(server, client, server.account_sid, talk.service_sid, form)
     messages = place.resources.conversations(talk.sid).messages
     assert [each.index for each in messages.list(page_size=100)] == list(range(COUNT))
     assert [each.index for each in messages.stream(limit=25, page_size=100)] == list(range(25))

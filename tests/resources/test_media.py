@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.resources.media_setup import MediaClient, Part, direct_url
+from tests.resources.media_setup import FormPart, MediaClient, direct_url
 from tests.support.client import Api
 from tests.support.server import Server
 
@@ -97,9 +97,9 @@ def test_omitted_parameters_have_defaults(account: MediaClient) -> None:
 def test_a_form_of_a_browser_is_an_upload_of_its_file(media_client: MediaClient) -> None:
     content = b"one\r\n--cu\r\n--cuT\r\n" * 9000
     parts = [
-        Part.field("note", "not the file"),
-        Part.file(content, "Größe.png", "image/png"),
-        Part.field("after", "neither"),
+        FormPart.field("note", "not the file"),
+        FormPart.file(content, "Größe.png", "image/png"),
+        FormPart.field("after", "neither"),
     ]
     made = media_client.upload_form(parts, Category="history").expect(201)
     shown = (made["size"], made["content_type"], made["filename"], made["category"])
@@ -162,14 +162,14 @@ def test_an_invalid_upload_is_rejected_and_leaves_nothing(
     "parts",
     [
         [],
-        [Part.field("file", "no name")],
-        [Part.file(b"1", "a"), Part.file(b"2", "b")],
-        [Part(b"x", "Content-Disposition: nonsense")],
-        [Part(b"x", "X-Other: 1")],
+        [FormPart.field("file", "no name")],
+        [FormPart.file(b"1", "a"), FormPart.file(b"2", "b")],
+        [FormPart(b"x", "Content-Disposition: nonsense")],
+        [FormPart(b"x", "X-Other: 1")],
     ],
 )
 def test_a_form_without_exactly_one_file_is_refused(
-    account: MediaClient, parts: list[Part]
+    account: MediaClient, parts: list[FormPart]
 ) -> None:
     before = files(account.server)
     account.upload_form(parts).refuses(400, 20001)
@@ -177,7 +177,7 @@ def test_a_form_without_exactly_one_file_is_refused(
 
 
 def test_a_form_that_breaks_off_is_refused(account: MediaClient) -> None:
-    body = Part.file(b"1" * 100_000, "a").written()
+    body = FormPart.file(b"1" * 100_000, "a").written()
     before = files(account.server)
     for cut in (len(body) - 2, 5000, 40, 0):
         answer = account.upload(body[:cut], "multipart/form-data; boundary=cut")

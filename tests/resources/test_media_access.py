@@ -26,7 +26,7 @@ from tests.support.polling import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.client import Answer, Api
+    from tests.support.client import Api, ApiResponse
     from tests.support.server import Server
 
 NEVER = "ME" + "0" * 32
@@ -326,7 +326,7 @@ def test_a_url_ends(media_conversation: MediaConversation, urls: MediaUrls) -> N
     url_query = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])
 
-    def ask(seconds: int) -> Answer:
+    def ask(seconds: int) -> ApiResponse:
         link = MediaLink(
             scope, medium["sid"], url_query["User"], int(url_query["Expires"]) + seconds
         )

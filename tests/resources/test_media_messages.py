@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
     from tests.support.client import Api
 
-    Scenario = Callable[["Desk"], Awaitable[None]]
+    Scenario = Callable[["MediaSender"], Awaitable[None]]
     ScenarioRunner = Callable[[Scenario], None]
     from tests.support.server import Server
 
@@ -124,7 +124,7 @@ def test_a_client_names_several_where_a_form_names_one() -> None:
         assert refused.value.code == code
 
 
-class Desk:
+class MediaSender:
     """Alice's upload and message on a separate in-process server, as a socket would do it."""
 
     def __init__(self, instance: InProcessServer, conversation_sid: str) -> None:
@@ -173,7 +173,7 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
                 await instance.do(
                     "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=room.sid
                 )
-                await scenario(Desk(instance, room.sid))
+                await scenario(MediaSender(instance, room.sid))
 
         asyncio.run(run_scenario())
 
@@ -183,7 +183,7 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 def test_a_users_message_carries_up_to_ten_with_their_categories(
     run_scenario: ScenarioRunner,
 ) -> None:
-    async def scenario(desk: Desk) -> None:
+    async def scenario(desk: MediaSender) -> None:
         wanted = [await desk.upload(category="body", filename="b.html")]
         wanted += [await desk.upload(size=number) for number in range(9)]
         message = await desk.send(*wanted, body="ten")
@@ -209,7 +209,7 @@ def test_a_users_message_carries_up_to_ten_with_their_categories(
 
 
 def test_a_user_sends_own_uploads_alone_and_each_once(run_scenario: ScenarioRunner) -> None:
-    async def scenario(desk: Desk) -> None:
+    async def scenario(desk: MediaSender) -> None:
         own, of_bob, of_account = [await desk.upload(who) for who in ("alice", "bob", None)]
         await desk.refuses(50507, own, of_bob)
         await desk.refuses(50507, of_account)
@@ -221,7 +221,7 @@ def test_a_user_sends_own_uploads_alone_and_each_once(run_scenario: ScenarioRunn
 
 
 def test_the_media_of_a_message_are_bounded_together(run_scenario: ScenarioRunner) -> None:
-    async def scenario(desk: Desk) -> None:
+    async def scenario(desk: MediaSender) -> None:
         half = limits.MEDIA_PER_MESSAGE_BYTES_MAX // 2
         first, second, drop = [await desk.upload(size=size) for size in (half, half, 1)]
         await desk.refuses(50512, first, second, drop)
@@ -234,7 +234,7 @@ def test_the_media_of_a_message_are_bounded_together(run_scenario: ScenarioRunne
 @pytest.mark.promise("UNATTACHED_PER_UPLOADER_MAX", 429)
 @pytest.mark.promise("UNATTACHED_BYTES_PER_UPLOADER_MAX", 429)
 def test_unattached_media_are_bounded_for_each_user(run_scenario: ScenarioRunner) -> None:
-    async def scenario(desk: Desk) -> None:
+    async def scenario(desk: MediaSender) -> None:
         large = limits.MEDIA_PER_MESSAGE_BYTES_MAX
         waiting = [await desk.upload(size=large) for _ in range(10)]
         with pytest.raises(ApiError) as refused:

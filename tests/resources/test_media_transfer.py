@@ -14,7 +14,7 @@ import pytest
 
 from parlour.vocabulary import limits
 from tests.properties.raw_connection import ClosedError, RawConnection
-from tests.resources.media_setup import MediaClient, Part, direct_url
+from tests.resources.media_setup import FormPart, MediaClient, direct_url
 from tests.support.client import Api
 from tests.support.polling import eventually
 from tests.support.server import Server
@@ -165,11 +165,11 @@ def test_the_largest_medium_is_accepted_and_one_byte_more_is_not(tight: MediaCli
     for extra in (1, 50_000, 5_000_000):
         too_large = b"x" * (SMALL_BYTES + extra)
         tight.upload(too_large).refuses(413, 50512)
-        tight.upload_form([Part.file(too_large, "a")]).refuses(413, 50512)
+        tight.upload_form([FormPart.file(too_large, "a")]).refuses(413, 50512)
     assert files(tight.server) == before
     largest = b"y" * SMALL_BYTES
     assert tight.direct(tight.add(largest)).body == largest
-    made = tight.upload_form([Part.file(largest, "a")]).expect(201)
+    made = tight.upload_form([FormPart.file(largest, "a")]).expect(201)
     assert tight.direct(made).body == largest
 
 
@@ -371,7 +371,7 @@ def large_medium(media_client: MediaClient) -> Medium:
 GROWTH_BYTES_MAX = 32 * limits.MEBIBYTE
 
 
-class Memory:
+class PeakMemory:
     """The peak resident size of a server since a moment."""
 
     def __init__(self, server: Server) -> None:
@@ -412,13 +412,13 @@ def growth_with_the_largest(server: Server) -> tuple[int, int]:
     size = limits.MEDIA_BYTES_MAX
     body: Any = Stream(size)
     headers = {"Content-Type": "video/mp4", "Content-Length": str(size)}
-    memory = Memory(server)
+    memory = PeakMemory(server)
     made = json.loads(media_client.ask("POST", media_client.path, body, headers).body)
     assert made["size"] == size
     coming = memory.growth()
     server.restart()
     media_client.direct(media_client.add())
-    memory = Memory(server)
+    memory = PeakMemory(server)
     assert taken_slowly(media_client, made) == size
     return coming, memory.growth()
 

@@ -13,7 +13,7 @@ from tests.resources.unique_names import at_once, unique
 from tests.support.phone_numbers import phone_number
 
 if TYPE_CHECKING:
-    from tests.support.client import Answer, Api
+    from tests.support.client import Api, ApiResponse
     from tests.support.server import Server
 
 
@@ -73,7 +73,7 @@ def test_updates_by_sid_and_by_such_an_identity_lose_nothing(room: ConversationC
     made = room.chat(identity)
     room.say(1)
 
-    def change(number: int) -> Answer:
+    def change(number: int) -> ApiResponse:
         name = made["sid"] if number % 2 else identity
         form = {"Attributes": f"[{number}]"} if number % 2 else {"LastReadMessageIndex": "0"}
         return room.api.post(f"{room.path}/{name}", form)

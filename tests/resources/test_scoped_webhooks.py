@@ -11,7 +11,7 @@ from tests.resources.message_setup import MessageClient, rows
 from tests.resources.participant_setup import DATE
 
 if TYPE_CHECKING:
-    from tests.support.client import Answer, Api, Fields
+    from tests.support.client import Api, ApiResponse, Fields
     from tests.support.server import Server
 
 URL = "Configuration.Url"
@@ -75,7 +75,7 @@ class Hooks(MessageClient):
         found: dict[str, Any] = self.api.get(f"{self.hooks}/{hook['sid']}").expect(200)
         return found
 
-    def turn(self, hook: dict[str, Any], form: Fields) -> Answer:
+    def turn(self, hook: dict[str, Any], form: Fields) -> ApiResponse:
         return self.api.post(f"{self.hooks}/{hook['sid']}", form)
 
     def listed(self) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
 
 
 def unique(word: str) -> str:
@@ -18,11 +18,11 @@ def unique(word: str) -> str:
     return f"{word}-{secrets.token_hex(6)}"
 
 
-def at_once(count: int, ask: Callable[[int], Answer]) -> list[Answer]:
+def at_once(count: int, ask: Callable[[int], ApiResponse]) -> list[ApiResponse]:
     """Return the responses to so many concurrent requests."""
     ready = Barrier(count)
 
-    def ask_together(number: int) -> Answer:
+    def ask_together(number: int) -> ApiResponse:
         ready.wait()
         return ask(number)
 

@@ -25,7 +25,7 @@ NEARBY = EgressPolicy(allow_private=True)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-class Receiver:
+class ScriptedReceiver:
     """A server on loopback with a script: the action for the n-th request."""
 
     def __init__(
@@ -104,7 +104,7 @@ def ask_once(run: Any, *script: Any, **changes: Any) -> OutboundResponse:
     """Return a receiver's response to one request, according to this script."""
 
     async def ask() -> OutboundResponse:
-        async with Receiver(*script) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(*script) as receiver, Egress(NEARBY) as egress:
             return await post(egress, receiver.url, **changes)
 
     answer: OutboundResponse = run(ask())

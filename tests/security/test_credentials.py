@@ -17,10 +17,16 @@ from parlour.resources.table import pipeline_operations
 from tests.security.tenants import owner_actions
 from tests.security.tenants.matrix import values_of
 from tests.security.tenants.path_variables import fill
-from tests.security.tenants.targets import LocalTarget, Login, Request, ServerTarget, settle
-from tests.security.tenants.twin_accounts import World, build
+from tests.security.tenants.targets import (
+    CallerCredentials,
+    CallerRequest,
+    LocalTarget,
+    ServerTarget,
+    settle,
+)
+from tests.security.tenants.twin_accounts import AccountObjects, build
 from tests.security.tenants.valid_forms import form_of
-from tests.support.client import Answer, Api, send_bytes
+from tests.support.client import Api, ApiResponse, send_bytes
 from tests.support.polling import eventually
 from tests.support.server import Server
 
@@ -52,13 +58,13 @@ def encoded(text: str | bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def shown(answer: Answer) -> tuple[int, list[tuple[str, str]], bytes]:
+def shown(answer: ApiResponse) -> tuple[int, list[tuple[str, str]], bytes]:
     """Return a response without the parts that differ from request to request."""
     headers = ((name.lower(), value) for name, value in answer.headers.items())
     return answer.status, sorted(each for each in headers if each[0] not in VOLATILE), answer.body
 
 
-def ask(server: Server, authorization: str | None, method: str, path: str) -> Answer:
+def ask(server: Server, authorization: str | None, method: str, path: str) -> ApiResponse:
     """Return the response to a request with this header, unchanged."""
     api = Api(server.base_url, None, None)
     headers = {} if authorization is None else {"Authorization": authorization}
@@ -75,12 +81,17 @@ def ask(server: Server, authorization: str | None, method: str, path: str) -> An
 def test_an_unknown_name_is_refused_as_a_wrong_secret_is(
     server: Server, method: str, path: str
 ) -> None:
-    wrong = Login(server.account_sid, secrets.token_hex(16))
+    wrong = CallerCredentials(server.account_sid, secrets.token_hex(16))
     key_sid, _ = server.make_key(server.account_sid)
-    unknown = Login(f"AC{secrets.token_hex(16)}", server.auth_token)
+    unknown = CallerCredentials(f"AC{secrets.token_hex(16)}", server.auth_token)
     answers = [
         ask(server, each.header, method, path)
-        for each in (wrong, unknown, Login(key_sid, wrong.secret), Login("SK0", "x"))
+        for each in (
+            wrong,
+            unknown,
+            CallerCredentials(key_sid, wrong.secret),
+            CallerCredentials("SK0", "x"),
+        )
     ]
 
     assert [answer.status for answer in answers] == [401] * 4
@@ -107,8 +118,8 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_secret(tmp_path: Path) -> None
     try:
         # Alternating, so that other load on the machine affects both alike.
         for _ in range(200):
-            wrong_login = Login(login.name, secrets.token_hex(16))
-            unknown_login = Login(f"AC{secrets.token_hex(16)}", login.secret)
+            wrong_login = CallerCredentials(login.name, secrets.token_hex(16))
+            unknown_login = CallerCredentials(f"AC{secrets.token_hex(16)}", login.secret)
             taken["wrong"].append(_time(place, wrong_login))
             taken["unknown"].append(_time(place, unknown_login))
     finally:
@@ -118,12 +129,12 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_secret(tmp_path: Path) -> None
     assert 0.7 < wrong / unknown < 1.4, (wrong, unknown)
 
 
-def _time(place: LocalTarget, login: Login) -> int:
+def _time(place: LocalTarget, login: CallerCredentials) -> int:
     """Return the processor time of a rejection when the name is not cached."""
     place.app.authentication.forget(login.name)
     # From a separate address: one that fails too often is throttled.
     place.peer = f"10.0.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
-    request = Request("GET", "/v1/Conversations", {}, login.header)
+    request = CallerRequest("GET", "/v1/Conversations", {}, login.header)
     before = time.process_time_ns()
     answer = place.send(request)
     spent = time.process_time_ns() - before
@@ -206,16 +217,18 @@ def test_an_invalid_pair_is_rejected(server: Server, name: str) -> None:
 
 
 def test_a_secret_may_contain_a_colon(server: Server) -> None:
-    login = Login(f"AC{secrets.token_hex(16)}", f"a:b:{secrets.token_hex(8)}")
+    login = CallerCredentials(f"AC{secrets.token_hex(16)}", f"a:b:{secrets.token_hex(8)}")
     env = {"PARLOUR_ACCOUNT_SID": login.name, "PARLOUR_AUTH_TOKEN": login.secret}
     with Server(env=env) as own:
         ask(own, login.header, "GET", "/v1/Conversations").expect(200)
-        ask(own, Login(login.name, "a").header, "GET", "/v1/Conversations").refuses(401, 20003)
+        ask(own, CallerCredentials(login.name, "a").header, "GET", "/v1/Conversations").refuses(
+            401, 20003
+        )
 
 
 def test_the_first_of_two_authorization_headers_applies(server: Server) -> None:
-    right = Login(server.account_sid, server.auth_token).header
-    wrong = Login(server.account_sid, secrets.token_hex(16)).header
+    right = CallerCredentials(server.account_sid, server.auth_token).header
+    wrong = CallerCredentials(server.account_sid, secrets.token_hex(16)).header
     head = "GET /v1/Conversations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     statuses = [
         send_bytes(
@@ -245,7 +258,7 @@ def test_public_paths_need_no_credentials(server: Server) -> None:
 def test_a_key_stops_at_once_when_it_is_deleted_over_rest(server: Server, api: Api) -> None:
     keys = f"/2010-04-01/Accounts/{server.account_sid}/Keys"
     made = api.post(f"{keys}.json").expect(201)
-    login = Login(made["sid"], made["secret"])
+    login = CallerCredentials(made["sid"], made["secret"])
     ask(server, login.header, "GET", "/v1/Services").expect(200)
 
     assert api.delete(f"{keys}/{login.name}.json").status == 204
@@ -254,7 +267,7 @@ def test_a_key_stops_at_once_when_it_is_deleted_over_rest(server: Server, api: A
 
 
 def test_a_key_stops_soon_when_another_process_revokes_it(server: Server) -> None:
-    login = Login(*server.make_key(server.account_sid))
+    login = CallerCredentials(*server.make_key(server.account_sid))
     ask(server, login.header, "GET", "/v1/Services").expect(200)
 
     server.command("key", "revoke", server.account_sid, login.name)
@@ -268,8 +281,8 @@ def test_a_key_stops_soon_when_another_process_revokes_it(server: Server) -> Non
 
 @pytest.mark.parametrize("status", ["suspended", "closed"])
 def test_an_account_stops_soon_and_may_come_back(server: Server, status: str) -> None:
-    login = Login(*server.make_account())
-    key = Login(*server.make_key(login.name))
+    login = CallerCredentials(*server.make_account())
+    key = CallerCredentials(*server.make_key(login.name))
     ask(server, login.header, "GET", "/v1/Services").expect(200)
 
     server.command("account", "status", login.name, status)
@@ -280,7 +293,7 @@ def test_an_account_stops_soon_and_may_come_back(server: Server, status: str) ->
             lambda answer: answer.status == 403 and answer.code == 20005,
             seconds=REMEMBERED_SECONDS_MAX,
         )
-    wrong = Login(login.name, secrets.token_hex(16))
+    wrong = CallerCredentials(login.name, secrets.token_hex(16))
     ask(server, wrong.header, "GET", "/v1/Services").refuses(401, 20003)
 
     server.command("account", "status", login.name, "active")
@@ -298,7 +311,7 @@ MARK = CANARY.encode()
 
 
 @pytest.fixture(scope="module")
-def sung() -> Iterator[tuple[Server, World]]:
+def sung() -> Iterator[tuple[Server, AccountObjects]]:
     """Run every operation on a server that logs all it can: with canaries, and with valid values.
 
     The canaries fill an account and change its objects, so another one has the successes.
@@ -322,7 +335,7 @@ def sung() -> Iterator[tuple[Server, World]]:
         yield server, world
 
 
-def _with_canaries(operation: Operation, world: World) -> Iterator[Request]:
+def _with_canaries(operation: Operation, world: AccountObjects) -> Iterator[CallerRequest]:
     """Yield an operation with a canary in each place in turn, and at last in all of them."""
     if operation.method == "DELETE":
         return
@@ -332,16 +345,18 @@ def _with_canaries(operation: Operation, world: World) -> Iterator[Request]:
     form = form_of(operation) if operation.writes else {}
     for name in names:
         for text in (CANARY, json.dumps({"a": CANARY}), f"http://u:{CANARY}@127.0.0.1:9/"):
-            yield Request(operation.method, path, {**form, name: text}, header)
-    yield Request(operation.method, path, dict.fromkeys([*names, CANARY], CANARY), header, CANARY)
-    yield Request(operation.method, f"{path}/{CANARY}", {}, header)
-    yield Request(operation.method, path, {}, Login(CANARY, CANARY).header)
-    yield Request(operation.method, path, {}, f"Bearer {CANARY}")
+            yield CallerRequest(operation.method, path, {**form, name: text}, header)
+    yield CallerRequest(
+        operation.method, path, dict.fromkeys([*names, CANARY], CANARY), header, CANARY
+    )
+    yield CallerRequest(operation.method, f"{path}/{CANARY}", {}, header)
+    yield CallerRequest(operation.method, path, {}, CallerCredentials(CANARY, CANARY).header)
+    yield CallerRequest(operation.method, path, {}, f"Bearer {CANARY}")
     lost = fill(operation, [CANARY for _ in values_of(operation, world)])
-    yield Request(operation.method, lost, form, header)
+    yield CallerRequest(operation.method, lost, form, header)
 
 
-def test_no_log_contains_message_texts(sung: tuple[Server, World]) -> None:
+def test_no_log_contains_message_texts(sung: tuple[Server, AccountObjects]) -> None:
     server, _ = sung
     written = server.log_path.read_bytes()
 
@@ -350,17 +365,17 @@ def test_no_log_contains_message_texts(sung: tuple[Server, World]) -> None:
     assert [line for line in written.splitlines() if b"alice" in line or b"+1500" in line][:3] == []
 
 
-def test_no_log_holds_a_login(sung: tuple[Server, World]) -> None:
+def test_no_log_holds_a_login(sung: tuple[Server, AccountObjects]) -> None:
     server, world = sung
     assert world.key is not None
     written = server.log_path.read_bytes()
 
-    for login in (world.login, world.key, Login(server.account_sid, server.auth_token)):
+    for login in (world.login, world.key, CallerCredentials(server.account_sid, server.auth_token)):
         assert login.secret.encode() not in written
         assert login.header.removeprefix("Basic ").encode() not in written
 
 
-def test_no_secret_is_written_down_in_plain(sung: tuple[Server, World]) -> None:
+def test_no_secret_is_written_down_in_plain(sung: tuple[Server, AccountObjects]) -> None:
     server, world = sung
     assert world.key is not None
     files = {path: path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file()}
@@ -380,7 +395,7 @@ def test_a_secret_in_an_idempotent_response_is_encrypted(tmp_path: Path) -> None
     place = LocalTarget(tmp_path)
     login = place.make_account()
     path = f"/2010-04-01/Accounts/{login.name}/Keys.json"
-    request = Request("POST", path, {"FriendlyName": "Key"}, login.header, "once")
+    request = CallerRequest("POST", path, {"FriendlyName": "Key"}, login.header, "once")
     first, again = place.send(request), place.send(request)
     place.close()
     secret = json.loads(first.body)["secret"]
@@ -390,7 +405,7 @@ def test_a_secret_in_an_idempotent_response_is_encrypted(tmp_path: Path) -> None
     assert [each for each in files if secret.encode() in each.read_bytes()] == []
 
 
-def test_only_the_owner_can_read_the_data_folder(sung: tuple[Server, World]) -> None:
+def test_only_the_owner_can_read_the_data_folder(sung: tuple[Server, AccountObjects]) -> None:
     server, _ = sung
     key = server.data_dir / "parlour.key"
 

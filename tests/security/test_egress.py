@@ -17,7 +17,7 @@ from parlour.vocabulary import limits
 from tests.security.scripted_receiver import (
     NEARBY,
     OK,
-    Receiver,
+    ScriptedReceiver,
     ask_once,
     close,
     fail_once,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def test_the_request_is_written_as_prepared_and_nothing_is_added(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             url = f"http://us%65r:p%40ss@127.0.0.1:{receiver.port}/a/%7e?b=c#rc=2"
             headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
             await post(egress, url, headers=headers, body=b"x=1")
@@ -57,7 +57,7 @@ def test_the_request_is_written_as_prepared_and_nothing_is_added(run: Any) -> No
 
 def test_a_get_request_has_no_body_and_no_length(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url + "?a=b", method="GET", body=b"")
             assert receiver.heads[0].startswith("GET /hook?a=b HTTP/1.1\r\n")
             assert "Content-Length" not in receiver.heads[0]
@@ -69,7 +69,7 @@ def test_a_large_body_arrives_whole(run: Any) -> None:
     body = bytes(range(256)) * 4096
 
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url, body=body)
             assert receiver.bodies == [body]
 
@@ -89,7 +89,7 @@ def test_the_received_request_is_the_signed_one(method: str) -> None:
     key = "any key"
 
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             for path in ODD_PATHS:
                 configured = f"http://user:pw@127.0.0.1:{receiver.port}{path}"
                 url = prepare_url(configured, pairs if method == "GET" else ())
@@ -260,7 +260,7 @@ def test_a_connection_closed_without_a_byte_is_a_connection_failure(run: Any, st
 
 def test_a_refused_port_is_a_connection_failure(run: Any) -> None:
     async def ask() -> EgressFailed:
-        async with Receiver(OK) as receiver:
+        async with ScriptedReceiver(OK) as receiver:
             url = receiver.url
         async with Egress(NEARBY) as egress:
             with pytest.raises(EgressFailed) as caught:
@@ -325,7 +325,7 @@ CHALLENGE = (
 
 def test_a_digest_challenge_is_answered_once_with_the_same_request(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(CHALLENGE, OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(CHALLENGE, OK) as receiver, Egress(NEARBY) as egress:
             url = f"http://user:pass@127.0.0.1:{receiver.port}/hook?a=b"
             assert (await post(egress, url, headers={"X-Token": "t"})).status == 200
             first, second = receiver.heads
@@ -344,7 +344,7 @@ def test_a_digest_challenge_is_answered_once_with_the_same_request(run: Any) -> 
 
 def test_a_receiver_that_refuses_the_digest_too_has_refused(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(CHALLENGE) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(CHALLENGE) as receiver, Egress(NEARBY) as egress:
             url = f"http://user:pass@127.0.0.1:{receiver.port}/hook"
             assert (await post(egress, url)).status == 401
             assert len(receiver.heads) == 2
@@ -354,7 +354,7 @@ def test_a_receiver_that_refuses_the_digest_too_has_refused(run: Any) -> None:
 
 def test_without_credentials_a_challenge_is_a_normal_response(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(CHALLENGE) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(CHALLENGE) as receiver, Egress(NEARBY) as egress:
             assert (await post(egress, receiver.url)).status == 401
             assert len(receiver.heads) == 1
 
@@ -363,7 +363,7 @@ def test_without_credentials_a_challenge_is_a_normal_response(run: Any) -> None:
 
 def test_both_requests_together_have_the_time_of_one(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(CHALLENGE, hang) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(CHALLENGE, hang) as receiver, Egress(NEARBY) as egress:
             url = f"http://user:pass@127.0.0.1:{receiver.port}/hook"
             # The loop's own clock, which the limit uses: it counts in whole milliseconds.
             clock = asyncio.get_running_loop().time

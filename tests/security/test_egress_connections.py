@@ -21,7 +21,7 @@ from parlour.vocabulary import limits
 from tests.security.scripted_receiver import (
     NEARBY,
     OK,
-    Receiver,
+    ScriptedReceiver,
     close,
     hang,
     post,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def test_a_connection_is_used_again(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             for _ in range(5):
                 assert (await post(egress, receiver.url)).body_start == b"ok"
             assert (receiver.connections, len(receiver.heads)) == (1, 5)
@@ -62,7 +62,7 @@ def test_a_connection_is_not_used_again_if_its_state_is_unclear(run: Any, first:
     second = b"HTTP/1.1 201 OK\r\nContent-Length: 5\r\n\r\nright"
 
     async def ask() -> None:
-        async with Receiver(first, second) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(first, second) as receiver, Egress(NEARBY) as egress:
             assert (await post(egress, receiver.url)).status == 200
             answer = await post(egress, receiver.url)
             assert (answer.status, answer.body_start) == (201, b"right")
@@ -73,7 +73,7 @@ def test_a_connection_is_not_used_again_if_its_state_is_unclear(run: Any, first:
 
 def test_unsolicited_bytes_close_an_idle_connection(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
             receiver.writers[0].write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled")
             await asyncio.sleep(0.05)
@@ -85,7 +85,7 @@ def test_unsolicited_bytes_close_an_idle_connection(run: Any) -> None:
 
 def test_a_closed_idle_connection_is_replaced(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
             receiver.writers[0].close()
             await asyncio.sleep(0.05)
@@ -97,13 +97,13 @@ def test_a_closed_idle_connection_is_replaced(run: Any) -> None:
 
 def test_a_reused_connection_closed_during_a_request_is_replaced_once(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(OK, close, OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK, close, OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
             assert (await post(egress, receiver.url)).status == 200
             assert (receiver.connections, len(receiver.heads)) == (2, 3)
             # The same bytes were sent twice: the receiver detects that by the same token.
             assert receiver.heads[1] == receiver.heads[2]
-        async with Receiver(OK, close, close) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK, close, close) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
             with pytest.raises(EgressFailed):
                 await post(egress, receiver.url)
@@ -116,7 +116,7 @@ def test_connections_are_closed_when_idle_or_old(run: Any, monkeypatch: pytest.M
     monkeypatch.setattr(limits, "IDLE_CONNECTION_MS_MAX", 50)
 
     async def idle() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
             assert len(egress._open) == 1
             await asyncio.sleep(0.3)
@@ -126,7 +126,7 @@ def test_connections_are_closed_when_idle_or_old(run: Any, monkeypatch: pytest.M
 
     async def old() -> None:
         monkeypatch.setattr(limits, "CONNECTION_AGE_MS_MAX", 1)
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             await post(egress, receiver.url)
             await asyncio.sleep(0.01)
             await post(egress, receiver.url)
@@ -140,7 +140,7 @@ def test_idle_connections_are_counted(run: Any, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(limits, "IDLE_CONNECTIONS_MAX", 3)
 
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             await asyncio.gather(*(post(egress, receiver.url) for _ in range(10)))
             await asyncio.sleep(0.05)
             assert (len(egress._open), egress._idle_count) == (3, 3)
@@ -157,7 +157,7 @@ def test_an_account_with_many_hosts_leaves_idle_connections_to_others(
     async def ask() -> None:
         async with AsyncExitStack() as stack:
             egress = await stack.enter_async_context(Egress(NEARBY))
-            receivers = [await stack.enter_async_context(Receiver(OK)) for _ in range(6)]
+            receivers = [await stack.enter_async_context(ScriptedReceiver(OK)) for _ in range(6)]
             for receiver in receivers[:5]:
                 await post(egress, receiver.url, account_sid="A")
             for _ in range(3):
@@ -178,7 +178,11 @@ def test_a_hanging_target_uses_only_its_own_slots(run: Any) -> None:
     most = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
 
     async def ask() -> None:
-        async with Receiver(hang) as hanging, Receiver(OK) as well, Egress(NEARBY) as egress:
+        async with (
+            ScriptedReceiver(hang) as hanging,
+            ScriptedReceiver(OK) as well,
+            Egress(NEARBY) as egress,
+        ):
             waiting = [
                 asyncio.create_task(
                     post(egress, hanging.url, timeout_ms=1500, slot_wait_ms_max=500)
@@ -203,7 +207,11 @@ def test_all_targets_together_have_a_limit(run: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(limits, "OUTBOUND_REQUESTS_MAX", 2)
 
     async def ask() -> None:
-        async with Receiver(hang) as hanging, Receiver(OK) as well, Egress(NEARBY) as egress:
+        async with (
+            ScriptedReceiver(hang) as hanging,
+            ScriptedReceiver(OK) as well,
+            Egress(NEARBY) as egress,
+        ):
             waiting = [
                 asyncio.create_task(post(egress, hanging.url, timeout_ms=1000)) for _ in range(2)
             ]
@@ -227,7 +235,7 @@ def test_waiting_for_a_turn_is_not_the_receivers_time(
         writer.write(OK)
 
     async def ask() -> None:
-        async with Receiver(slow) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(slow) as receiver, Egress(NEARBY) as egress:
             answers = await asyncio.gather(
                 *(post(egress, receiver.url, timeout_ms=1000) for _ in range(4))
             )
@@ -240,7 +248,7 @@ def test_waiting_for_a_turn_is_not_the_receivers_time(
 
 def test_a_request_that_is_cancelled_gives_its_turn_back(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(hang) as hanging, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(hang) as hanging, Egress(NEARBY) as egress:
             waiting = asyncio.create_task(post(egress, hanging.url))
             await asyncio.sleep(0.05)
             waiting.cancel()
@@ -257,7 +265,7 @@ def test_the_next_address_is_tried_when_the_first_does_not_respond(run: Any) -> 
         return ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
 
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY, resolve=resolve) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY, resolve=resolve) as egress:
             assert (await post(egress, f"http://many.test:{receiver.port}/")).status == 200
             assert receiver.heads[0].split("\r\n")[1] == f"Host: many.test:{receiver.port}"
 
@@ -266,7 +274,7 @@ def test_the_next_address_is_tried_when_the_first_does_not_respond(run: Any) -> 
 
 def test_a_connection_to_another_address_than_the_judged_one_is_a_bug() -> None:
     async def ask() -> None:
-        async with Receiver(OK) as receiver:
+        async with ScriptedReceiver(OK) as receiver:
 
             async def astray(
                 factory: Any, address: str, port: int, tls: Any, server_name: Any
@@ -287,7 +295,7 @@ def test_a_connection_to_another_address_than_the_judged_one_is_a_bug() -> None:
 
 def test_localhost_is_resolved_by_the_system(run: Any) -> None:
     async def ask() -> None:
-        async with Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(OK) as receiver, Egress(NEARBY) as egress:
             answer = await post(egress, f"http://localhost:{receiver.port}/")
             assert answer.status == 200
 
@@ -372,7 +380,7 @@ async def post_securely(
 ) -> int:
     """Return the status of a request over TLS."""
     async with (
-        Receiver(OK, tls=server) as receiver,
+        ScriptedReceiver(OK, tls=server) as receiver,
         Egress(NEARBY, resolve=resolve_here, tls=client) as egress,
     ):
         url = f"https://{host}:{receiver.port}/"

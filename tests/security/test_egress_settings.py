@@ -9,7 +9,7 @@ import pytest
 
 from parlour.app import make_egress
 from parlour.config import Settings
-from tests.checkers.webhook_receiver import Receiver
+from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.security.test_ssrf import try_to_reach
 from tests.support.client import Api
 from tests.support.polling import eventually
@@ -78,7 +78,10 @@ def test_permitted_targets_by_settings(settings: dict[str, Any], reached: set[st
 def test_a_server_calls_only_permitted_targets(
     tmp_path: Path, environment: dict[str, str], is_reached: bool
 ) -> None:
-    with Server(tmp_path / "data", env=environment) as server, Receiver(tmp_path) as receiver:
+    with (
+        Server(tmp_path / "data", env=environment) as server,
+        WebhookReceiver(tmp_path) as receiver,
+    ):
         api = Api(server.base_url, server.account_sid, server.auth_token)
         urls = {"PreWebhookUrl": receiver.url("/ok/pre"), "PostWebhookUrl": receiver.url("/ok")}
         filters = ["onMessageAdd", "onMessageAdded"]

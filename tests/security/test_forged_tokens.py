@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parlour.protocol.access_tokens import AccessToken, AccessTokenRefused, verify
-from tests.security.token_forgery import FORGED, SHAPES, WRITTEN_AT, Forge, Key, written
+from tests.security.token_forgery import FORGED, SHAPES, WRITTEN_AT, Forge, SigningKey, written
 
 FORGED_MIN = 60
 
 NOW = WRITTEN_AT
 ACCOUNT, TWIN_ACCOUNT = ("AC" + "0" * 31 + digit for digit in "12")
 OWN, OTHER, TWIN = (
-    Key(account, "SK" + "0" * 31 + digit, letter * 32)
+    SigningKey(account, "SK" + "0" * 31 + digit, letter * 32)
     for account, digit, letter in (
         (ACCOUNT, "1", "o"),
         (ACCOUNT, "2", "p"),

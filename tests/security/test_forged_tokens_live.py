@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from parlour.vocabulary import limits
-from tests.security.token_forgery import FORGED, Forge, Key
+from tests.security.token_forgery import FORGED, Forge, SigningKey
 from tests.support.client import Api
 from tests.support.twilsock_client import Socket
 
@@ -27,7 +27,7 @@ def forge(server: Server) -> Callable[[], Forge]:
     """Makes tokens of a separate account, valid from this moment."""
     account_sid, auth_token = server.make_account()
     twin_sid, _ = server.make_account()
-    keys = [Key(sid, *server.make_key(sid)) for sid in (account_sid, account_sid, twin_sid)]
+    keys = [SigningKey(sid, *server.make_key(sid)) for sid in (account_sid, account_sid, twin_sid)]
     api = Api(server.base_url, account_sid, auth_token)
     service_sid = api.post("/Services", FriendlyName="Forged for").expect(201)["sid"]
     api.close()

@@ -75,7 +75,7 @@ async def _nothing(_tx: object) -> None:
     """Change nothing: the database is there then."""
 
 
-class Place:
+class RestoreTarget:
     """The target of one restore, next to an unrelated file."""
 
     def __init__(self, folder: Path) -> None:
@@ -118,9 +118,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> RestoreTarget:
     """Return an empty target."""
-    return Place(tmp_path)
+    return RestoreTarget(tmp_path)
 
 
 def _link_to(name: str) -> Callable[[Path, Path], None]:
@@ -204,7 +204,7 @@ CHANGES: dict[str, Callable[[Path, Path], None]] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_folder_with_anything_else_in_it_is_refused(
-    place: Place, honest: Files, change: Callable[[Path, Path], None]
+    place: RestoreTarget, honest: Files, change: Callable[[Path, Path], None]
 ) -> None:
     backup = place.write(honest)
     change(backup, place.canary.parent)
@@ -214,7 +214,7 @@ def test_a_folder_with_anything_else_in_it_is_refused(
 @pytest.mark.parametrize(
     "name", ["parlour.sqlite3", "backup.json", f"media/{ACCOUNT}/ab/MEac" + "0" * 30]
 )
-def test_a_restore_does_not_wait_for_a_fifo(place: Place, honest: Files, name: str) -> None:
+def test_a_restore_does_not_wait_for_a_fifo(place: RestoreTarget, honest: Files, name: str) -> None:
     backup = place.write(honest)
     _fifo_at(name)(backup, place.folder)
     done = subprocess.run(
@@ -230,7 +230,7 @@ def test_a_restore_does_not_wait_for_a_fifo(place: Place, honest: Files, name: s
 
 
 def test_a_file_replaced_by_a_link_or_a_fifo_after_listing_is_not_read(
-    place: Place, honest: Files
+    place: RestoreTarget, honest: Files
 ) -> None:
     backup = place.write(honest)
     source = FolderSource(backup, layout_of(place.data).names)
@@ -245,7 +245,9 @@ def test_a_file_replaced_by_a_link_or_a_fifo_after_listing_is_not_read(
         list(source.pieces(MEDIUM))
 
 
-def test_a_good_backup_is_restored_and_may_have_hard_links(place: Place, honest: Files) -> None:
+def test_a_good_backup_is_restored_and_may_have_hard_links(
+    place: RestoreTarget, honest: Files
+) -> None:
     backup = place.write(honest)
     os.link(backup / MEDIUM, place.canary.parent / "kept")
     (backup / "media" / ACCOUNT / "cd").mkdir()
@@ -254,14 +256,16 @@ def test_a_good_backup_is_restored_and_may_have_hard_links(place: Place, honest:
     assert {path.stat().st_mode & 0o777 for path in [place.data, *folders]} == {0o700}
 
 
-def test_a_manifest_of_another_database_is_refused(place: Place, honest: Files) -> None:
+def test_a_manifest_of_another_database_is_refused(place: RestoreTarget, honest: Files) -> None:
     manifest = json.loads(honest["backup.json"])
     manifest["position"] += 1
     files = honest | {"backup.json": json.dumps(manifest).encode()}
     assert not place.restore(place.write(files | {"SHA256SUMS": _sums(files)}), honest)
 
 
-def test_a_manifest_or_checksums_without_end_are_refused(place: Place, honest: Files) -> None:
+def test_a_manifest_or_checksums_without_end_are_refused(
+    place: RestoreTarget, honest: Files
+) -> None:
     for name in ("backup.json", "SHA256SUMS"):
         backup = place.write(honest)
         os.truncate(backup / name, 1 << 40)  # A sparse file: it takes no room on the disk.
@@ -270,7 +274,7 @@ def test_a_manifest_or_checksums_without_end_are_refused(place: Place, honest: F
 
 
 def test_a_backup_larger_than_the_disk_is_refused_before_it_is_copied(
-    place: Place, honest: Files
+    place: RestoreTarget, honest: Files
 ) -> None:
     backup = place.write(honest)
     os.truncate(backup / MEDIUM, 1 << 43)
@@ -343,7 +347,7 @@ def _packed(files: Files, more: list[tuple[str, bytes, str, bytes, int, dict[str
 
 def _restored_packed(content: bytes, honest: Files) -> bool:
     with tempfile.TemporaryDirectory() as folder:
-        place = Place(Path(folder))
+        place = RestoreTarget(Path(folder))
         packed = place.folder / "b.tar"
         packed.write_bytes(content)
         return place.restore(packed, honest)

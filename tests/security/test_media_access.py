@@ -10,7 +10,7 @@ from tests.resources.media_setup import MediaClient, direct_url
 
 if TYPE_CHECKING:
     from tests.resources.media_setup import Medium
-    from tests.support.client import Answer, Api
+    from tests.support.client import Api, ApiResponse
     from tests.support.server import Server
 
 NEVER = "f" * 32
@@ -60,7 +60,7 @@ def strangers(
     return shelves
 
 
-def comparable(answer: Answer, sid: str) -> tuple[int, str]:
+def comparable(answer: ApiResponse, sid: str) -> tuple[int, str]:
     """Return status and body, without the requested sid."""
     assert SECRET not in answer.body
     assert b"secret.txt" not in answer.body

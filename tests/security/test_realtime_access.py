@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.client import Api
     from tests.support.server import Server
-    from tests.support.twilsock_client import Answer
+    from tests.support.twilsock_client import SocketResponse
 
 NEVER = "f" * 32
 SECRET = "what only the two of them know"
@@ -64,7 +64,7 @@ def connected(server: Server, token: str) -> Socket:
 
 
 @dataclass
-class Talk:
+class PrivateConversation:
     """A conversation of alice and bob, and all of its data that could leak."""
 
     server: Server
@@ -73,7 +73,7 @@ class Talk:
     words: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def made(cls, server: Server, account: Api) -> Talk:
+    def made(cls, server: Server, account: Api) -> PrivateConversation:
         service_sid = account.post("/Services", FriendlyName="Theirs").expect(201)["sid"]
         talk = cls(server, account.service(service_sid), service_sid)
         form = {"UniqueName": "their-talk", "FriendlyName": "Theirs"}
@@ -125,7 +125,7 @@ def with_unassigned_sids(text: str, words: dict[str, str]) -> str:
     return text
 
 
-def shown(answer: Answer, words: dict[str, str]) -> tuple[int, str]:
+def shown(answer: SocketResponse, words: dict[str, str]) -> tuple[int, str]:
     """Return status and body, without the requested sids."""
     text = with_unassigned_sids(json.dumps(answer.body), words)
     assert SECRET not in text
@@ -133,13 +133,17 @@ def shown(answer: Answer, words: dict[str, str]) -> tuple[int, str]:
 
 
 @pytest.fixture
-def talk(server: Server, api: Api) -> Talk:
-    return Talk.made(server, api)
+def talk(server: Server, api: Api) -> PrivateConversation:
+    return PrivateConversation.made(server, api)
 
 
 @pytest.fixture(params=STRANGERS)
 def stranger(
-    request: pytest.FixtureRequest, server: Server, api: Api, foreign_api: Api, talk: Talk
+    request: pytest.FixtureRequest,
+    server: Server,
+    api: Api,
+    foreign_api: Api,
+    talk: PrivateConversation,
 ) -> Iterator[Socket]:
     """A connection of a user who is no participant."""
     if request.param == "another identity":
@@ -166,7 +170,7 @@ def stranger(
         yield socket
 
 
-def listen(socket: Socket, talk: Talk) -> None:
+def listen(socket: Socket, talk: PrivateConversation) -> None:
     """Open the three objects and subscribe to them, as a participant does."""
     opened = {name: socket.open(kind, f"{talk.words['CH']}.{name}") for name, kind in KINDS.items()}
     wanted = ((TYPES[name], each["sid"], each["last_event_id"]) for name, each in opened.items())
@@ -176,7 +180,7 @@ def listen(socket: Socket, talk: Talk) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_object_looks_like_one_that_was_never_made(
-    talk: Talk, stranger: Socket, name: str
+    talk: PrivateConversation, stranger: Socket, name: str
 ) -> None:
     sid = talk.objects()[name]["sid"]
     words = talk.words | {"object": sid}
@@ -194,7 +198,9 @@ def test_an_object_looks_like_one_that_was_never_made(
             assert shown(answer, words) == shown(missing, words)
 
 
-def test_a_subscription_fails_as_to_one_that_was_never_made(talk: Talk, stranger: Socket) -> None:
+def test_a_subscription_fails_as_to_one_that_was_never_made(
+    talk: PrivateConversation, stranger: Socket
+) -> None:
     for name, opened in talk.objects().items():
         for after in (None, -1, 0, opened["last_event_id"], opened["last_event_id"] + 1):
             errors = []
@@ -214,7 +220,7 @@ def test_a_subscription_fails_as_to_one_that_was_never_made(talk: Talk, stranger
 
 @pytest.mark.parametrize(("method", "path", "body"), COMMANDS)
 def test_a_command_is_refused_as_for_one_that_was_never_made(
-    talk: Talk, stranger: Socket, method: str, path: str, body: object
+    talk: PrivateConversation, stranger: Socket, method: str, path: str, body: object
 ) -> None:
     # A user who may join gets the error to join by name; no other user learns that it exists.
     before = talk.state()
@@ -226,7 +232,7 @@ def test_a_command_is_refused_as_for_one_that_was_never_made(
     assert talk.state() == before
 
 
-def test_typing_of_a_stranger_is_not_published(talk: Talk, stranger: Socket) -> None:
+def test_typing_of_a_stranger_is_not_published(talk: PrivateConversation, stranger: Socket) -> None:
     with talk.socket("alice") as alice:
         answers = [typing(stranger, sid) for sid in (talk.words["CH"], "CH" + NEVER)]
         assert answers[0] == answers[1]
@@ -243,7 +249,9 @@ def typing(socket: Socket, sid: str) -> tuple[int, str]:
     return frame.header["http_status"]["code"], text
 
 
-def test_the_conversations_of_another_user_are_not_found(talk: Talk, stranger: Socket) -> None:
+def test_the_conversations_of_another_user_are_not_found(
+    talk: PrivateConversation, stranger: Socket
+) -> None:
     alice = talk.api.get("/Users/alice").expect(200)["sid"]
     for way in ("", "/Items"):
         path = f"/v3/Maps/{alice}.myConversations{way}"
@@ -253,7 +261,9 @@ def test_the_conversations_of_another_user_are_not_found(talk: Talk, stranger: S
         assert shown(answer, {"US": alice}) == shown(missing, {"US": alice})
 
 
-def test_no_event_of_a_conversation_is_sent_to_strangers(talk: Talk, stranger: Socket) -> None:
+def test_no_event_of_a_conversation_is_sent_to_strangers(
+    talk: PrivateConversation, stranger: Socket
+) -> None:
     stranger.quiet()
     with talk.socket("alice") as alice, talk.socket("bob") as bob:
         listen(bob, talk)
@@ -268,7 +278,7 @@ def test_no_event_of_a_conversation_is_sent_to_strangers(talk: Talk, stranger: S
 
 
 def test_user_information_stays_in_its_service(
-    server: Server, api: Api, foreign_api: Api, talk: Talk
+    server: Server, api: Api, foreign_api: Api, talk: PrivateConversation
 ) -> None:
     alice = talk.api.get("/Users/alice").expect(200)["sid"]
     with talk.socket("mallory") as same:
@@ -285,7 +295,7 @@ def test_user_information_stays_in_its_service(
             assert missing.status == 404
 
 
-def test_a_removed_participant_receives_no_later_messages(talk: Talk) -> None:
+def test_a_removed_participant_receives_no_later_messages(talk: PrivateConversation) -> None:
     for round_ in range(20):
         talk.add("eve")
         with talk.socket("eve") as eve:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.security import launch_without_account_conditions
 from tests.security.launch_without_account_conditions import without_conditions
-from tests.security.tenants.intruder_and_victim import Pair
+from tests.security.tenants.intruder_and_victim import IntruderAndVictim
 from tests.security.tenants.targets import ServerTarget
 from tests.security.test_tenants import (  # noqa: F401 - they run here with another server.
     _victim_is_as_it_was,
@@ -46,10 +46,10 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def pair(server: Server) -> Iterator[Pair]:
+def pair(server: Server) -> Iterator[IntruderAndVictim]:
     """The twins on it."""
     target = ServerTarget(server)
-    yield Pair(target)
+    yield IntruderAndVictim(target)
     target.close()
 
 
@@ -68,7 +68,9 @@ def test_no_table_of_tenants_is_outside_the_second_wall(server: Server) -> None:
         assert outside.fetchall() == []
 
 
-def test_a_session_that_names_no_account_sees_nothing(pair: Pair, server: Server) -> None:
+def test_a_session_that_names_no_account_sees_nothing(
+    pair: IntruderAndVictim, server: Server
+) -> None:
     def conversations(account: str) -> int:
         with closing(PostgresConnection(server.database)) as it:
             if account:

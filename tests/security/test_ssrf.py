@@ -21,7 +21,7 @@ from parlour.egress.client import (
 )
 from parlour.protocol.egress_policy import AddressKind, classify, default_policy, parse_host
 from parlour.protocol.signatures import prepare_url
-from tests.security.scripted_receiver import Receiver, then_close
+from tests.security.scripted_receiver import ScriptedReceiver, then_close
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -251,13 +251,16 @@ OK = then_close(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_returned_and_not_followed(status: int) -> None:
     async def run() -> None:
-        async with Receiver(OK) as inside:
+        async with ScriptedReceiver(OK) as inside:
             redirect = (
                 f"HTTP/1.1 {status} Moved\r\nLocation: http://127.0.0.1:{inside.port}/\r\n"
                 "Refresh: 0; url=http://169.254.169.254/\r\n"
                 "Content-Length: 0\r\nConnection: close\r\n\r\n"
             )
-            async with Receiver(then_close(redirect.encode())) as outside, Egress(NEARBY) as egress:
+            async with (
+                ScriptedReceiver(then_close(redirect.encode())) as outside,
+                Egress(NEARBY) as egress,
+            ):
                 answer = await send(egress, f"http://127.0.0.1:{outside.port}/")
                 assert answer.status == status
                 assert (answer.header("location") or "").startswith("http://127.0.0.1:")
@@ -268,7 +271,11 @@ def test_a_redirect_is_returned_and_not_followed(status: int) -> None:
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
-        async with Receiver(OK) as proxy, Receiver(OK) as receiver, Egress(NEARBY) as egress:
+        async with (
+            ScriptedReceiver(OK) as proxy,
+            ScriptedReceiver(OK) as receiver,
+            Egress(NEARBY) as egress,
+        ):
             for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
                 monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
                 monkeypatch.setenv(name.lower(), f"http://127.0.0.1:{proxy.port}")
@@ -284,7 +291,7 @@ def test_a_cookie_is_not_sent_back() -> None:
     cookie = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
 
     async def run() -> None:
-        async with Receiver(cookie) as receiver, Egress(NEARBY) as egress:
+        async with ScriptedReceiver(cookie) as receiver, Egress(NEARBY) as egress:
             for _ in range(2):
                 await send(egress, f"http://127.0.0.1:{receiver.port}/")
             assert len(receiver.heads) == 2
@@ -297,7 +304,7 @@ def test_an_internal_canary_receives_nothing_while_the_guard_is_on() -> None:
     """The same port is reached a moment later with the guard off, so it was listening."""
 
     async def run() -> None:
-        async with Receiver(OK) as canary:
+        async with ScriptedReceiver(OK) as canary:
             port = canary.port
             spellings = ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]"]
             async with Egress(GUARDED) as egress:

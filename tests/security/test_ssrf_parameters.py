@@ -43,7 +43,7 @@ LAST = "SELECT COALESCE(MAX(sid), '') FROM webhook_attempt"
 SINCE = "SELECT status, error_code FROM webhook_attempt WHERE sid > $1"
 
 
-class Attack:
+class AttackedServer:
     """One server whose outbound connections are counted and never made."""
 
     def __init__(self, instance: InProcessServer, policy: EgressPolicy) -> None:
@@ -184,7 +184,7 @@ def attack(
     async def run() -> Counter[str]:
         # No second attempts: a refused connection would be made again a second later.
         async with InProcessServer(data, webhook_retries="hosted") as instance:
-            it = Attack(instance, policy)
+            it = AttackedServer(instance, policy)
             for target in targets:
                 await it.run(target, is_reached=is_reached)
             assert it.wrong == []
@@ -225,7 +225,7 @@ def test_the_attack_sees_a_hole(tmp_path: Path) -> None:
 
     async def run() -> list[str]:
         async with InProcessServer(tmp_path / "data", webhook_retries="hosted") as instance:
-            it = Attack(instance, UNGUARDED)
+            it = AttackedServer(instance, UNGUARDED)
             await it.run(hole, is_reached=False)
             return it.wrong
 

@@ -17,7 +17,7 @@ import structlog
 
 from parlour.operations.operation import UrlForm
 from tests.security.tenants import owner_actions, uncovered_statements
-from tests.security.tenants.intruder_and_victim import Pair, run
+from tests.security.tenants.intruder_and_victim import IntruderAndVictim, run
 from tests.security.tenants.matrix_run import MatrixRun
 from tests.security.tenants.statement_interceptor import Probe
 from tests.security.tenants.statement_mutants import (
@@ -136,7 +136,7 @@ def test_every_condition_matters_in_the_stores(folder: Path) -> None:
         target = LocalTarget(folder / "stores")
         try:
             uncovered_statements.do_all(target, build(target))
-            pair = Pair(target)
+            pair = IntruderAndVictim(target)
             run(target, owner_actions.taking(pair.intruder, pair.hidden))
             for form in (UrlForm.SHORT, UrlForm.SERVICE, UrlForm.ACCOUNT):
                 run(target, owner_actions.writing(pair.intruder, pair.hidden, form))

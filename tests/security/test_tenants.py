@@ -14,7 +14,7 @@ import pytest
 from parlour.operations.operation import UrlForm
 from tests.security.tenants import owner_actions, rejected_logins
 from tests.security.tenants.intruder_and_victim import (
-    Pair,
+    IntruderAndVictim,
     changed,
     rows_of_service,
     run,
@@ -31,16 +31,16 @@ pytestmark = [pytest.mark.xdist_group("tenants"), pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
+def pair() -> Iterator[IntruderAndVictim]:
     """The twins, on a separate server."""
     with Server(env={"PARLOUR_REQUEST_LOG": "none"}) as server:
         target = ServerTarget(server)
-        yield Pair(target)
+        yield IntruderAndVictim(target)
         target.close()
 
 
 @pytest.fixture(autouse=True)
-def _victim_is_as_it_was(pair: Pair) -> Iterator[None]:
+def _victim_is_as_it_was(pair: IntruderAndVictim) -> Iterator[None]:
     """After every test of this file: not one row of the victim has changed."""
     pair.note()
     yield
@@ -52,11 +52,11 @@ def assert_none(wrong: list[str]) -> None:
     assert not wrong, f"{len(wrong)} cells:\n" + "\n".join(each[:1000] for each in wrong[:10])
 
 
-def test_a_new_twin_changes_no_response(pair: Pair) -> None:
+def test_a_new_twin_changes_no_response(pair: IntruderAndVictim) -> None:
     assert owner_actions.dump(pair.target, pair.bystander) == pair.shown_before
 
 
-def test_invalid_credentials_are_rejected_alike_everywhere(pair: Pair) -> None:
+def test_invalid_credentials_are_rejected_alike_everywhere(pair: IntruderAndVictim) -> None:
     classes = rejected_logins.refused(pair)
     pair.note()  # The revoked key was made, and taken away again.
     wrong = []
@@ -77,7 +77,7 @@ def test_invalid_credentials_are_rejected_alike_everywhere(pair: Pair) -> None:
 
 @pytest.mark.parametrize("kind", ["auth token", "API key"])
 def test_the_twins_login_finds_nothing_where_the_victims_sids_are_named(
-    pair: Pair, kind: str
+    pair: IntruderAndVictim, kind: str
 ) -> None:
     login = pair.intruder.login if kind == "auth token" else pair.intruder.key
     assert login is not None
@@ -85,7 +85,7 @@ def test_the_twins_login_finds_nothing_where_the_victims_sids_are_named(
     assert_none(run(pair.target, rejected_logins.as_the_twin(pair, login)))
 
 
-def test_a_foreign_sid_is_answered_like_an_unassigned_one(pair: Pair) -> None:
+def test_a_foreign_sid_is_answered_like_an_unassigned_one(pair: IntruderAndVictim) -> None:
     shown = owner_actions.dump(pair.target, pair.victim)
 
     assert_none(run(pair.target, pair.matrix.positions()))
@@ -94,22 +94,22 @@ def test_a_foreign_sid_is_answered_like_an_unassigned_one(pair: Pair) -> None:
     assert owner_actions.dump(pair.target, pair.victim) == shown
 
 
-def test_a_foreign_sid_in_a_parameter_is_like_an_unassigned_one(pair: Pair) -> None:
+def test_a_foreign_sid_in_a_parameter_is_like_an_unassigned_one(pair: IntruderAndVictim) -> None:
     assert_none(run(pair.target, pair.matrix.parameters()))
 
 
-def test_a_page_token_is_valid_in_its_own_list_only(pair: Pair) -> None:
+def test_a_page_token_is_valid_in_its_own_list_only(pair: IntruderAndVictim) -> None:
     assert_none(run(pair.target, rejected_logins.page_tokens(pair)))
 
 
-def test_names_taken_in_another_account_are_free(pair: Pair) -> None:
+def test_names_taken_in_another_account_are_free(pair: IntruderAndVictim) -> None:
     newcomer = build(pair.target)
 
     assert_none(run(pair.target, owner_actions.taking(newcomer, pair.hidden)))
     assert_none(run(pair.target, owner_actions.sending(pair.neighbour, pair.hidden)))
 
 
-def test_an_owner_can_do_everything_without_effect_on_others(pair: Pair) -> None:
+def test_an_owner_can_do_everything_without_effect_on_others(pair: IntruderAndVictim) -> None:
     owner = build(pair.target)
     of_other = {UrlForm.SHORT: owner.second.sid, UrlForm.SERVICE: owner.default.sid}
     for form in (UrlForm.SHORT, UrlForm.SERVICE, UrlForm.ACCOUNT):

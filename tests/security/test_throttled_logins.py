@@ -19,7 +19,7 @@ from parlour.vocabulary import limits
 from tests.attacks.attack_traffic import connect, request_in_turn
 from tests.attacks.harness import basic, request
 from tests.support.background_threads import BackgroundThreads
-from tests.support.client import Answer, Api
+from tests.support.client import Api, ApiResponse
 from tests.support.offline_writes import OfflineWrites
 from tests.support.polling import eventually
 from tests.support.server import Server
@@ -56,7 +56,7 @@ def server(many_files: None) -> Iterator[Server]:
         yield running
 
 
-def ask(server: Server, name: str, secret: str, **headers: str) -> tuple[Answer, float]:
+def ask(server: Server, name: str, secret: str, **headers: str) -> tuple[ApiResponse, float]:
     """Return a response, and the seconds that it took."""
     api = Api(server.base_url, name, secret)
     began = time.monotonic()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.vocabulary import limits
-from tests.security.token_forgery import Forge, Key, written
+from tests.security.token_forgery import Forge, SigningKey, written
 from tests.support.client import Api
 from tests.support.server import Server
 from tests.support.twilsock_client import Socket
@@ -41,14 +41,14 @@ def made_forge(server: Server) -> Forge:
     api = Api(server.base_url, account, server.auth_token)
     service_sid = api.get("/Configuration").expect(200)["default_chat_service_sid"]
     api.close()
-    key = Key(account, *server.make_key(account))
+    key = SigningKey(account, *server.make_key(account))
     return Forge(key, key, key, service_sid, int(time.time()))
 
 
 def unknown_forge() -> Forge:
     """A forge for a key that does not exist."""
     account_sid, key_sid = (f"{prefix}{secrets.token_hex(16)}" for prefix in ("AC", "SK"))
-    key = Key(account_sid, key_sid, secrets.token_hex(16))
+    key = SigningKey(account_sid, key_sid, secrets.token_hex(16))
     return Forge(key, key, key, SERVICE, int(time.time()))
 
 
@@ -57,7 +57,7 @@ def wrong(forge: Forge) -> str:
     header, claims = forge.good()
     claims["jti"] = secrets.token_hex(8)
     text = forge.joined(written(header), written(claims))
-    other = Key(forge.own.account_sid, forge.own.sid, secrets.token_hex(16))
+    other = SigningKey(forge.own.account_sid, forge.own.sid, secrets.token_hex(16))
     stranger = Forge(other, other, other, forge.service_sid, forge.now)
     return text.rpartition(".")[0] + "." + stranger.sign(text.rpartition(".")[0])
 

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.resources.media_setup import Part
-from tests.resources.test_media_transfer import GROWTH_BYTES_MAX, Memory, shelf_on
+from tests.resources.media_setup import FormPart
+from tests.resources.test_media_transfer import GROWTH_BYTES_MAX, PeakMemory, shelf_on
 from tests.support.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.resources.media_setup import MediaClient, Medium
-    from tests.support.client import Answer
+    from tests.support.client import ApiResponse
 
 FILES = tomllib.loads((Path(__file__).parent / "corpora" / "uploads.toml").read_text("utf-8"))[
     "files"
@@ -106,10 +106,10 @@ def content_of(file: dict[str, Any]) -> bytes:
     return made[file["made"]]() if "made" in file else file["input"].encode("latin-1")
 
 
-def send(media_client: MediaClient, file: dict[str, Any], content: bytes) -> Answer:
+def send(media_client: MediaClient, file: dict[str, Any], content: bytes) -> ApiResponse:
     """Upload a file as its line in the corpus defines."""
     if "form" in file:
-        return media_client.upload_form([Part(content, file["form"])])
+        return media_client.upload_form([FormPart(content, file["form"])])
     headers = {"Content-Encoding": file["encoding"]} if "encoding" in file else {}
     name, content_type = text_of(file, "name"), text_of(file, "type")
     query = {} if name is None else {"Filename": name}
@@ -145,7 +145,7 @@ def test_the_corpus_has_sixty_files_with_reasons() -> None:
 def test_a_hostile_file_is_harmless(media_client: MediaClient, file: dict[str, Any]) -> None:
     before = everything(media_client.server)
     content = content_of(file)
-    memory = Memory(media_client.server)
+    memory = PeakMemory(media_client.server)
     answer = send(media_client, file, content)
     if isinstance(file["expected"], int):
         answer.refuses(400, file["expected"])
@@ -189,7 +189,7 @@ def is_kept_by_its_sid_alone(
     assert not path.stat().st_mode & 0o111
 
 
-def is_handed_out_safely(answer: Answer, file: dict[str, Any], content: bytes) -> None:
+def is_handed_out_safely(answer: ApiResponse, file: dict[str, Any], content: bytes) -> None:
     """The same bytes, with all that keeps a browser from acting on them."""
     assert (answer.status, answer.body) == (200, content)
     headers = answer.headers

@@ -44,7 +44,7 @@ def written(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Key:
+class SigningKey:
     """An API key: its account, its sid and its secret."""
 
     account_sid: str
@@ -59,9 +59,9 @@ class Forge:
     `other` is another key of the same account, `twin` one of another account.
     """
 
-    own: Key
-    other: Key
-    twin: Key
+    own: SigningKey
+    other: SigningKey
+    twin: SigningKey
     service_sid: str
     now: int
 

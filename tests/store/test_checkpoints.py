@@ -40,7 +40,7 @@ sys.stdin.read()
 """
 
 
-class Watched(apsw.Connection):
+class RecordedConnection(apsw.Connection):
     """A connection that records its checkpoints, and when it had to wait."""
 
     modes: ClassVar[list[int]] = []
@@ -60,9 +60,9 @@ class Watched(apsw.Connection):
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_engine.apsw, "Connection", Watched)
-    monkeypatch.setattr(Watched, "modes", [])
-    monkeypatch.setattr(Watched, "refused", [])
+    monkeypatch.setattr(sqlite_engine.apsw, "Connection", RecordedConnection)
+    monkeypatch.setattr(RecordedConnection, "modes", [])
+    monkeypatch.setattr(RecordedConnection, "refused", [])
     monkeypatch.setattr(limits, "WAL_PAGES_CHECKPOINT", 4)
     monkeypatch.setattr(limits, "WAL_PAGES_MAX", 16)
     monkeypatch.setattr(limits, "WAL_BYTES_MAX", 128 * 1024, raising=False)
@@ -110,11 +110,11 @@ def test_long_reader_grows_the_wal_and_never_blocks_the_writer(
     eventually(lambda: log_size(database), lambda size: size <= limits.WAL_BYTES_MAX)
     with capture_logs() as logged:
         with reading(database) as reader:
-            Watched.modes.clear()
+            RecordedConnection.modes.clear()
             asyncio.run(write(store, 0))
             assert log_size(database) > limits.WAL_WARNED_BYTES
-            assert set(Watched.modes) == {apsw.SQLITE_CHECKPOINT_PASSIVE}
-            assert Watched.refused == []
+            assert set(RecordedConnection.modes) == {apsw.SQLITE_CHECKPOINT_PASSIVE}
+            assert RecordedConnection.refused == []
             named = f"process {reader.pid} ("
             eventually(lambda: list(logged), lambda seen: any("readers" in each for each in seen))
             # A later one finds the reader at its end.

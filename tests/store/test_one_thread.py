@@ -33,7 +33,7 @@ violations: list[str] = []
 """Calls that came while another thread was in one."""
 
 
-class Watched(apsw.Connection):
+class ExclusiveConnection(apsw.Connection):
     """A connection that knows who uses it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -88,7 +88,7 @@ class WatchedCursor(apsw.Cursor):
 @pytest.fixture(autouse=True)
 def _watched(monkeypatch: pytest.MonkeyPatch) -> None:
     violations.clear()
-    monkeypatch.setattr(sqlite_engine.apsw, "Connection", Watched)
+    monkeypatch.setattr(sqlite_engine.apsw, "Connection", ExclusiveConnection)
     monkeypatch.setattr(limits, "WAL_PAGES_CHECKPOINT", 4)
 
 

@@ -54,7 +54,7 @@ _PLANNING_COST: Final = 2.5  # For each relation: cached_plan_cost() in PostgreS
 _COLUMN: Final = re.compile(r"\b(\w+) ?(?:=|>|<|>=|<=|IN|\() ?")
 
 
-class Plan(NamedTuple):
+class PlanProblem(NamedTuple):
     """What a statement does, as far as it is read."""
 
     place: str
@@ -89,7 +89,7 @@ def fill_sqlite(connection: apsw.Connection) -> set[str]:
     return tables
 
 
-def sqlite_problems(connection: apsw.Connection, tables: set[str]) -> list[Plan]:
+def sqlite_problems(connection: apsw.Connection, tables: set[str]) -> list[PlanProblem]:
     """The statements that read an account or a table."""
     found = []
     for text, place in asked():
@@ -107,7 +107,7 @@ def sqlite_problems(connection: apsw.Connection, tables: set[str]) -> list[Plan]
             # The first rows of an index, and no others that they are compared with.
             is_first = "LIMIT" in text and not sorts and parents.count(parent) == 1
             if columns <= _OWNERS and not (is_first and "INDEX" in str(detail)):
-                found.append(Plan(place, str(detail)))
+                found.append(PlanProblem(place, str(detail)))
     return found
 
 
@@ -160,7 +160,7 @@ def _postgres_problem(plan: dict[str, Any], tables: set[str]) -> str | None:
     return None
 
 
-async def postgres_problems(url: str) -> list[Plan]:
+async def postgres_problems(url: str) -> list[PlanProblem]:
     """The statements that read an account or a table."""
     store = PostgresStore(url, SystemClock(), SystemRandom(), connections=2)
     await store.start()
@@ -174,7 +174,7 @@ async def postgres_problems(url: str) -> list[Plan]:
     for text, place in asked():
         plans = await _used_plans(connection, text)
         problems = (_postgres_problem(plan, tables) for plan in plans)
-        found.extend(Plan(place, problem) for problem in problems if problem)
+        found.extend(PlanProblem(place, problem) for problem in problems if problem)
     await connection.close()
     return found
 
@@ -201,7 +201,7 @@ async def _used_plans(connection: asyncpg.Connection[Any], text: str) -> list[di
     return plans if is_used else [custom]
 
 
-def undeclared(found: list[Plan]) -> list[str]:
+def undeclared(found: list[PlanProblem]) -> list[str]:
     """What no reason was given for."""
     return [f"{place}: {problem}" for place, problem in found if place not in DECLARED]
 

@@ -38,7 +38,7 @@ COUNT_UP = "UPDATE tally SET number = $3 WHERE account_sid = $1 AND sid = $2"
 ALL = "SELECT sid, number, xmin::text FROM tally ORDER BY sid"
 
 
-class Bench:
+class StoreWithTallies:
     """A store, and a table of tallies that actions count in."""
 
     def __init__(self, store: PostgresStore, other_connection: Any, url: str) -> None:
@@ -86,7 +86,7 @@ def sids(count: int = COUNT) -> list[str]:
     return [f"CH{number:02d}" for number in range(count)]
 
 
-def on_a_bench(scenario: Callable[[Bench], Awaitable[None]]) -> None:
+def on_a_bench(scenario: Callable[[StoreWithTallies], Awaitable[None]]) -> None:
     """Play it on a new database with tallies at zero."""
     url = shared().make_database()
 
@@ -97,7 +97,7 @@ def on_a_bench(scenario: Callable[[Bench], Awaitable[None]]) -> None:
         await other_connection.execute(MAKE)
         await other_connection.executemany(ADD, [(ACCOUNT, sid, 0) for sid in sids()])
         try:
-            await scenario(Bench(store, other_connection, url))
+            await scenario(StoreWithTallies(store, other_connection, url))
         finally:
             await other_connection.close()
             await store.close()
@@ -106,7 +106,7 @@ def on_a_bench(scenario: Callable[[Bench], Awaitable[None]]) -> None:
 
 
 def test_disjoint_actions_share_a_commit() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         counted = await asyncio.gather(*(bench.count_up(sid) for sid in sids()))
         assert counted == [1] * COUNT
         assert await bench.tallies() == dict.fromkeys(sids(), 1)
@@ -117,7 +117,7 @@ def test_disjoint_actions_share_a_commit() -> None:
 
 
 def test_conflicting_actions_of_one_conversation_run_in_order() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         counted = await asyncio.gather(*(bench.count_up("CH00") for _ in range(COUNT)))
         assert counted == list(range(1, COUNT + 1))
         assert await bench.told(COUNT) == [("CH00", str(number)) for number in counted]
@@ -153,7 +153,7 @@ async def _hold(tx: Transaction) -> None:
 def test_action_that_fails_after_a_write_leaves_the_others_committed(
     then: Callable[[Transaction], Awaitable[None]], raised: type[Exception] | None
 ) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         outcomes = await asyncio.gather(
             *(bench.count_up(sid, then if sid == "CH07" else None) for sid in sids()),
             return_exceptions=True,
@@ -170,7 +170,7 @@ def test_action_that_fails_after_a_write_leaves_the_others_committed(
 
 
 def test_action_refused_before_a_write_does_not_abort_the_group() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         asked = ["CH99", *sids()]
         outcomes = await asyncio.gather(
             *(bench.count_up(sid) for sid in asked), return_exceptions=True
@@ -183,7 +183,7 @@ def test_action_refused_before_a_write_does_not_abort_the_group() -> None:
 
 
 def test_action_that_awaits_something_else_is_executed_alone() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         async def sleep(_tx: Transaction) -> None:
             await asyncio.sleep(0)
 
@@ -197,7 +197,7 @@ def test_action_that_awaits_something_else_is_executed_alone() -> None:
 
 
 def test_locked_conversation_blocks_only_its_own_actions() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         lock = bench.other_connection.transaction()
         await lock.start()
         await bench.other_connection.fetch("SELECT 1 FROM tally WHERE sid = 'CH05' FOR UPDATE")
@@ -213,7 +213,7 @@ def test_locked_conversation_blocks_only_its_own_actions() -> None:
 
 
 def test_accounts_do_not_see_each_other_in_a_group() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         seen: list[tuple[str, str]] = []
 
         def whose(account_sid: str) -> Callable[[Transaction], Awaitable[None]]:
@@ -241,7 +241,7 @@ def test_accounts_do_not_see_each_other_in_a_group() -> None:
 
 
 def test_connection_lost_before_the_commit_has_the_actions_retried() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         broken: list[str] = []
 
         async def break_once(tx: Transaction) -> None:
@@ -260,7 +260,7 @@ def test_connection_lost_before_the_commit_has_the_actions_retried() -> None:
 
 
 def test_failed_commit_fails_every_action_of_the_group() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         # Whether the last row may stay is only checked when the transaction commits.
         await bench.other_connection.execute(
             "CREATE FUNCTION refuse() RETURNS trigger AS"
@@ -278,10 +278,10 @@ def test_failed_commit_fails_every_action_of_the_group() -> None:
 
 
 def test_concurrent_groups_of_two_nodes_lose_no_update() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         second = PostgresStore(bench.url, SystemClock(), SystemRandom(), connections=6)
         await second.start()
-        other = Bench(second, bench.other_connection, bench.url)
+        other = StoreWithTallies(second, bench.other_connection, bench.url)
         rounds = 15
         try:
             async with asyncio.timeout(30):

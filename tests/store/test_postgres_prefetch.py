@@ -18,7 +18,7 @@ from tests.store.test_postgres_group import (
     COUNT_UP,
     LOOK,
     SCOPE,
-    Bench,
+    StoreWithTallies,
     on_a_bench,
 )
 
@@ -55,7 +55,7 @@ async def count_member_up(tx: Transaction) -> int:
     return int(row[0]) + 1
 
 
-async def until_blocked(bench: Bench) -> None:
+async def until_blocked(bench: StoreWithTallies) -> None:
     """Wait until some session waits for a lock."""
     for _ in range(1000):
         if await bench.other_connection.fetchval(BLOCKED):
@@ -65,7 +65,7 @@ async def until_blocked(bench: Bench) -> None:
 
 
 def test_prefetched_locked_row_is_the_newest_version() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         await bench.other_connection.execute(MAKE_MEMBER)
         await bench.other_connection.execute(ADD_MEMBER, ACCOUNT, "CH00", SUBJECT, 0)
         for number in (1, 2, 3):
@@ -86,7 +86,7 @@ def test_prefetched_locked_row_is_the_newest_version() -> None:
 
 
 def test_unlocked_read_after_a_lock_is_not_prefetched() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         await bench.other_connection.execute(MAKE_MEMBER)
 
         async def add(tx: Transaction) -> int:
@@ -118,7 +118,7 @@ def test_unlocked_read_after_a_lock_is_not_prefetched() -> None:
 
 
 def test_write_of_no_row_returns_zero() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         async def miss(tx: Transaction) -> int:
             return await tx.run(COUNT_UP, ACCOUNT, "CH of nothing", 1)
 
@@ -134,7 +134,7 @@ def test_write_of_no_row_returns_zero() -> None:
 
 
 def test_action_reads_its_own_writes() -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         async def twice(tx: Transaction) -> list[int]:
             seen = []
             for _ in range(3):
@@ -158,7 +158,7 @@ def test_action_reads_its_own_writes() -> None:
 def test_random_actions_have_the_results_of_a_model(seed: int) -> None:
     dice = random.Random(seed)
 
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: StoreWithTallies) -> None:
         model = dict.fromkeys((f"CH{number:02d}" for number in range(20)), 0)
         made = 0
 

@@ -31,7 +31,7 @@ UPDATE_MAX = 4
 """BEGIN, the reads, the writes, COMMIT."""
 
 
-class Desk:
+class CountedPipeline:
     """Runs operations of the API in this process, on a database behind a counting relay."""
 
     def __init__(self, relay: RoundTrips) -> None:
@@ -70,9 +70,9 @@ def _no_render(_call: Call[Any], _outcome: OperationResult) -> bytes:
     return b""
 
 
-async def _with_desk(scenario: Callable[[Desk], Any]) -> Any:
+async def _with_desk(scenario: Callable[[CountedPipeline], Any]) -> Any:
     async with RoundTrips(shared().make_database()) as relay:
-        desk = Desk(relay)
+        desk = CountedPipeline(relay)
         await desk.store.start()
 
         async def make(tx: Transaction) -> None:
@@ -88,7 +88,7 @@ async def _with_desk(scenario: Callable[[Desk], Any]) -> Any:
 @pytest.mark.parametrize("origin", [SILENT, Origin(fires=True)], ids=["silent", "with webhooks"])
 @pytest.mark.parametrize("form", ["short", "service"])
 def test_single_update_of_a_participant_takes_four_round_trips(form: str, origin: Origin) -> None:
-    async def scenario(desk: Desk) -> int:
+    async def scenario(desk: CountedPipeline) -> int:
         conversation = await desk.run("CreateConversation", {})
         path = {"ConversationSid": conversation.sid}
         participant = await desk.run("CreateConversationParticipant", path, Identity="alice")
@@ -110,7 +110,7 @@ def test_single_update_of_a_participant_takes_four_round_trips(form: str, origin
 
 
 def test_single_updates_of_alternating_participants_share_a_plan() -> None:
-    async def scenario(desk: Desk) -> int:
+    async def scenario(desk: CountedPipeline) -> int:
         paths = []
         for _ in range(2):
             conversation = await desk.run("CreateConversation", {})
@@ -130,7 +130,7 @@ def test_single_updates_of_alternating_participants_share_a_plan() -> None:
 
 
 def test_rejected_update_keeps_the_plan() -> None:
-    async def scenario(desk: Desk) -> int:
+    async def scenario(desk: CountedPipeline) -> int:
         conversation = await desk.run("CreateConversation", {})
         path = {"ConversationSid": conversation.sid}
         made = await desk.run("CreateConversationParticipant", path, Identity="alice")

@@ -62,7 +62,7 @@ class FaultyWriter:
         return self.statements.count("BEGIN IMMEDIATE")
 
 
-class Bench:
+class FaultyStore:
     """A store whose writer can fail, and whose commits can be blocked."""
 
     def __init__(self, path: Path) -> None:
@@ -97,12 +97,12 @@ class Bench:
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Iterator[Callable[[Callable[[Bench], Awaitable[None]]], None]]:
+def play(tmp_path: Path) -> Iterator[Callable[[Callable[[FaultyStore], Awaitable[None]]], None]]:
     """Run a scenario on a store, and close the store after it."""
 
-    def run(scenario: Callable[[Bench], Awaitable[None]]) -> None:
+    def run(scenario: Callable[[FaultyStore], Awaitable[None]]) -> None:
         async def played() -> None:
-            bench = Bench(tmp_path / "parlour.sqlite")
+            bench = FaultyStore(tmp_path / "parlour.sqlite")
             try:
                 await scenario(bench)
             finally:
@@ -143,7 +143,7 @@ def test_store_that_is_opened_again_has_its_rows_and_applies_no_migration_twice(
     tmp_path: Path,
 ) -> None:
     async def opened(number: int) -> list[int]:
-        bench = Bench(tmp_path / "parlour.sqlite")
+        bench = FaultyStore(tmp_path / "parlour.sqlite")
         await bench.store.start()
         await bench.store.write(write(number))
         try:
@@ -156,7 +156,7 @@ def test_store_that_is_opened_again_has_its_rows_and_applies_no_migration_twice(
 
 
 def test_actions_enqueued_in_one_iteration_of_the_loop_share_a_commit(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         assert await asyncio.gather(*(bench.store.write(write(each)) for each in (1, 2, 3))) == [
             1,
             2,
@@ -169,7 +169,7 @@ def test_actions_enqueued_in_one_iteration_of_the_loop_share_a_commit(play: Any)
 
 
 def test_result_is_returned_after_the_commit_and_not_before(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         bench.may_commit.clear()
         task = asyncio.create_task(bench.store.write(write(1)))
         await bench.committing()
@@ -182,7 +182,7 @@ def test_result_is_returned_after_the_commit_and_not_before(play: Any) -> None:
 
 
 def test_read_during_a_commit_sees_the_state_before_it(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         await bench.store.write(write(1))
         bench.may_commit.clear()
         task = asyncio.create_task(bench.store.write(write(2)))
@@ -196,7 +196,7 @@ def test_read_during_a_commit_sees_the_state_before_it(play: Any) -> None:
 
 
 def test_actions_enqueued_during_a_commit_make_the_next_group(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         bench.may_commit.clear()
         tasks = [asyncio.create_task(bench.store.write(write(1)))]
         await bench.committing()
@@ -211,7 +211,7 @@ def test_actions_enqueued_during_a_commit_make_the_next_group(play: Any) -> None
 
 
 def test_group_ends_at_its_time_limit_and_the_rest_is_the_next_group(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         async def slow(_tx: Transaction) -> None:
             bench.clock.advance(limits.GROUP_MS_MAX + 1)
 
@@ -224,7 +224,7 @@ def test_group_ends_at_its_time_limit_and_the_rest_is_the_next_group(play: Any) 
 def test_group_ends_at_its_number_of_actions(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "GROUP_ACTIONS_MAX", 2)
 
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         await asyncio.gather(*(bench.store.write(write(each)) for each in (1, 2, 3)))
         assert bench.writer.begins() == 2
 
@@ -234,7 +234,7 @@ def test_group_ends_at_its_number_of_actions(play: Any, monkeypatch: pytest.Monk
 def test_full_queue_raises_busy(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "QUEUE_ACTIONS_MAX", 1)
 
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         first = asyncio.create_task(bench.store.write(write(1)))
         await asyncio.sleep(0)
         with pytest.raises(Busy):
@@ -245,7 +245,7 @@ def test_full_queue_raises_busy(play: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_listeners_are_called_after_a_commit_with_events_and_after_no_other(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         calls: list[int] = []
         bench.store.on_commit(lambda: calls.append(1))
         await bench.store.write(read_only)
@@ -258,7 +258,7 @@ def test_listeners_are_called_after_a_commit_with_events_and_after_no_other(play
 
 
 def test_cancelled_caller_loses_the_result_and_not_the_change(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         bench.may_commit.clear()
         cancelled = asyncio.create_task(bench.store.write(write(1)))
         other = asyncio.create_task(bench.store.write(write(2)))
@@ -273,7 +273,7 @@ def test_cancelled_caller_loses_the_result_and_not_the_change(play: Any) -> None
 
 
 def test_begin_is_retried_while_another_process_holds_the_write_lock(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         bench.writer.failures["BEGIN IMMEDIATE"] = apsw.BusyError("locked")
         assert await bench.store.write(write(1)) == 1
         assert bench.writer.begins() == 2
@@ -282,7 +282,7 @@ def test_begin_is_retried_while_another_process_holds_the_write_lock(play: Any) 
 
 
 def test_begin_that_fails_fails_every_queued_action_and_the_next_write_succeeds(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         bench.writer.failures["BEGIN IMMEDIATE"] = apsw.CantOpenError("no file")
         tasks = [asyncio.create_task(bench.store.write(write(each))) for each in (1, 2, 3)]
         await asyncio.sleep(0)
@@ -297,7 +297,7 @@ def test_begin_that_fails_fails_every_queued_action_and_the_next_write_succeeds(
 
 
 def test_commit_that_fails_fails_its_group_and_leaves_nothing(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         calls: list[int] = []
         bench.store.on_commit(lambda: calls.append(1))
         bench.writer.failures["COMMIT"] = apsw.FullError("database or disk is full")
@@ -313,7 +313,7 @@ def test_commit_that_fails_fails_its_group_and_leaves_nothing(play: Any) -> None
 
 
 def test_commit_that_sqlite_rolled_back_fails_its_group(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         async def work(tx: Transaction) -> None:
             await tx.run(SAVE, "lost", 1)
             bench.writer.rolls_back = True
@@ -326,7 +326,7 @@ def test_commit_that_sqlite_rolled_back_fails_its_group(play: Any) -> None:
 
 
 def test_commit_that_fails_after_sqlite_rolled_back_runs_no_rollback(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         execute = bench.writer.execute
 
         def fail(sql: str, *arguments: Any) -> Any:
@@ -348,7 +348,7 @@ def test_sync_that_fails_ends_the_process(play: Any, monkeypatch: pytest.MonkeyP
     statuses: list[int] = []
     monkeypatch.setattr(os, "_exit", statuses.append)
 
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         bench.writer.failures["COMMIT"] = apsw.IOError("disk I/O error")
         await bench.store.write(write(1))
         assert statuses == [FATAL_EXIT_STATUS]
@@ -359,7 +359,7 @@ def test_sync_that_fails_ends_the_process(play: Any, monkeypatch: pytest.MonkeyP
 def test_action_that_fails_after_a_write_is_rolled_back_and_others_are_committed(
     play: Any,
 ) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         results = await asyncio.gather(
             bench.store.write(write(1)),
             bench.store.write(write(2, error=ValueError("late"))),
@@ -378,7 +378,7 @@ def test_action_that_fails_after_a_write_is_rolled_back_and_others_are_committed
 
 
 def test_actions_of_a_failed_group_are_executed_again_in_their_order(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         executed: list[int] = []
 
         def recorded(number: int) -> Work[int]:
@@ -402,7 +402,7 @@ def test_groups_after_a_failed_one_use_savepoints_for_a_limited_number_of_groups
 ) -> None:
     monkeypatch.setattr(limits, "SAVEPOINT_GROUPS", 3)
 
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         with pytest.raises(ValueError, match="late"):
             await bench.store.write(write(0, error=ValueError("late")))
         for number in range(1, 6):
@@ -414,7 +414,7 @@ def test_groups_after_a_failed_one_use_savepoints_for_a_limited_number_of_groups
 
 
 def test_action_that_fails_before_a_write_needs_no_rollback(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         async def refuse(_tx: Transaction) -> None:
             raise ValueError("early")
 
@@ -426,7 +426,7 @@ def test_action_that_fails_before_a_write_needs_no_rollback(play: Any) -> None:
 
 
 def test_full_disk_in_an_action_raises_unavailable(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         with pytest.raises(Unavailable):
             await bench.store.write(write(1, error=apsw.FullError("full")))
         assert await bench.rows() == []
@@ -435,7 +435,7 @@ def test_full_disk_in_an_action_raises_unavailable(play: Any) -> None:
 
 
 def test_rollback_by_sqlite_within_an_action_loses_only_that_action(play: Any) -> None:
-    async def scenario(bench: Bench) -> None:
+    async def scenario(bench: FaultyStore) -> None:
         async def full(tx: Transaction) -> None:
             await tx.run(SAVE, "lost", 9)
             bench.writer._connection.execute("ROLLBACK")
@@ -454,7 +454,7 @@ def test_rollback_by_sqlite_within_an_action_loses_only_that_action(play: Any) -
 
 def test_close_waits_for_the_commit_in_flight_and_for_queued_actions(tmp_path: Path) -> None:
     async def scenario() -> None:
-        bench = Bench(tmp_path / "parlour.sqlite")
+        bench = FaultyStore(tmp_path / "parlour.sqlite")
         bench.may_commit.clear()
         tasks = [asyncio.create_task(bench.store.write(write(1)))]
         await bench.committing()
@@ -471,7 +471,7 @@ def test_close_waits_for_the_commit_in_flight_and_for_queued_actions(tmp_path: P
 
 def test_close_returns_when_the_last_begin_fails(tmp_path: Path) -> None:
     async def scenario() -> None:
-        bench = Bench(tmp_path / "parlour.sqlite")
+        bench = FaultyStore(tmp_path / "parlour.sqlite")
         bench.writer.failures["BEGIN IMMEDIATE"] = apsw.CantOpenError("no file")
         task = asyncio.create_task(bench.store.write(write(1)))
         await asyncio.sleep(0)

@@ -26,7 +26,7 @@ SAVE = "INSERT INTO sink_position (sink, sequence) VALUES ($1, $2)"
 READ = "SELECT sink, sequence FROM sink_position ORDER BY sequence LIMIT 1000"
 
 
-class Refused(Exception):  # noqa: N818 - what an action of this test fails with.
+class PlannedError(Exception):
     """A planned failure."""
 
 
@@ -57,7 +57,7 @@ def write(name: str, number: int, *, fails: bool = False) -> Callable[[Transacti
         await tx.run(SAVE, name, number)
         await tx.emit(SCOPE, "made", subject_sid=name, payload=number)
         if fails:
-            raise Refused(name)
+            raise PlannedError(name)
         return number
 
     return work
@@ -65,7 +65,7 @@ def write(name: str, number: int, *, fails: bool = False) -> Callable[[Transacti
 
 async def refuse(_tx: Transaction) -> None:
     """An action that fails before it writes."""
-    raise Refused("early")
+    raise PlannedError("early")
 
 
 def run_scenario(path: Path, scenario: Callable[[SqliteStore], Awaitable[None]]) -> None:
@@ -103,7 +103,7 @@ def test_action_that_fails_after_a_write_leaves_nothing_and_others_commit(path: 
             return_exceptions=True,
         )
         assert results[0] == 1
-        assert isinstance(results[1], Refused)
+        assert isinstance(results[1], PlannedError)
         assert results[2] == 3
         assert await rows_of(store) == [1, 3]
 
@@ -132,10 +132,10 @@ def test_groups_after_a_failed_one_use_savepoints(
     seen = next(statements)
 
     async def scenario(store: SqliteStore) -> None:
-        with pytest.raises(Refused):
+        with pytest.raises(PlannedError):
             await store.write(write("a", 0, fails=True))
         for number in range(limits.SAVEPOINT_GROUPS):
-            with pytest.raises(Refused):
+            with pytest.raises(PlannedError):
                 await store.write(write("b", number, fails=True))
         assert await rows_of(store) == []
 
@@ -186,7 +186,7 @@ def test_returned_results_are_the_committed_rows(
             results = await asyncio.gather(*asked, return_exceptions=True)
             wanted += [each for each in results if isinstance(each, int)]
             for kind, result in zip(group, results, strict=True):
-                assert isinstance(result, Refused) == (kind in {"refuse", "fail"})
+                assert isinstance(result, PlannedError) == (kind in {"refuse", "fail"})
         assert await rows_of(store) == wanted
 
     run_scenario(tmp_path_factory.mktemp("groups") / "parlour.sqlite", scenario)

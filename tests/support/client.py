@@ -25,7 +25,7 @@ Fields = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """Status, headers (case-insensitive) and body of one HTTP response."""
 
     status: int
@@ -100,19 +100,21 @@ class Api:
         """Return a client of the same prefix with other credentials, or with none."""
         return Api(self.base_url, sid, token, self.prefix)
 
-    def get(self, path: str, query: Fields | None = None, **more: Any) -> Answer:
+    def get(self, path: str, query: Fields | None = None, **more: Any) -> ApiResponse:
         """Send a GET with a query; `headers=` and single fields may be given by name."""
         return self._send("GET", path, {"query": query}, more)
 
-    def post(self, path: str, form: Fields | None = None, **more: Any) -> Answer:
+    def post(self, path: str, form: Fields | None = None, **more: Any) -> ApiResponse:
         """Send a POST of a form; `headers=`, `body=` and single fields may be given by name."""
         return self._send("POST", path, {"form": form}, more)
 
-    def delete(self, path: str, **more: Any) -> Answer:
+    def delete(self, path: str, **more: Any) -> ApiResponse:
         """Send a DELETE."""
         return self._send("DELETE", path, {}, more)
 
-    def _send(self, method: str, path: str, given: dict[str, Any], more: dict[str, Any]) -> Answer:
+    def _send(
+        self, method: str, path: str, given: dict[str, Any], more: dict[str, Any]
+    ) -> ApiResponse:
         options: dict[str, Any] = {}
         for name in ("headers", "body"):
             if name in more:
@@ -133,7 +135,7 @@ class Api:
         form: Fields | None = None,
         body: bytes | str | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send one request without retries and return the complete response."""
         sent = self._headers()
         if form is not None and body is None:
@@ -158,12 +160,12 @@ class Api:
 
     def _exchange(
         self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> Answer:
+    ) -> ApiResponse:
         connection = self._connection()
         try:
             connection.request(method, target, body, dict(headers))
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            return ApiResponse(response.status, response.headers, response.read())
         except BaseException:
             self.close()
             raise
@@ -203,7 +205,7 @@ def encode(fields: Fields) -> str:
     return urlencode(pairs)
 
 
-def send_bytes(base_url: str, request: bytes) -> Answer:
+def send_bytes(base_url: str, request: bytes) -> ApiResponse:
     """Send a request given as bytes on a new connection and return the response."""
     place = urlsplit(base_url)
     assert place.hostname is not None
@@ -212,7 +214,7 @@ def send_bytes(base_url: str, request: bytes) -> Answer:
         sock.sendall(request)
         response = http.client.HTTPResponse(sock, method=request.split(b" ")[0].decode("latin-1"))
         response.begin()
-        return Answer(response.status, response.headers, response.read())
+        return ApiResponse(response.status, response.headers, response.read())
 
 
 def _is_readable(sock: socket.socket) -> bool:

@@ -8,7 +8,7 @@ from parlour.http.messages import Request
 from parlour.protocol.header_block import HeaderBlock
 
 if TYPE_CHECKING:
-    from parlour.http.server import Server
+    from parlour.http.server import HttpServer
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -77,7 +77,7 @@ class RecordedExchange:
 
 
 async def ask(
-    server: Server,
+    server: HttpServer,
     method: str,
     target: str,
     headers: dict[bytes, bytes],

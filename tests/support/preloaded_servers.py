@@ -54,7 +54,7 @@ class ForkedProcess(subprocess.Popen[bytes]):
         self._child_created = True
 
 
-class Template:
+class TemplateProcess:
     """The process with the imports; it ends with this one."""
 
     def __init__(self) -> None:
@@ -144,9 +144,9 @@ class Template:
 
 
 @cache
-def template() -> Template:
+def template() -> TemplateProcess:
     """Return the template of this test process."""
-    return Template()
+    return TemplateProcess()
 
 
 def _adopt_orphans(*, adopt: bool) -> None:

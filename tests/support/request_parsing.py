@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HOST = b"Host: a\r\n"
 
 
-class Read(NamedTuple):
+class ParsedRequest(NamedTuple):
     """One parsed request."""
 
     method: bytes
@@ -25,10 +25,10 @@ class Read(NamedTuple):
 
 def read(
     pieces: list[bytes], make_reader: Callable[[], RequestReader] = RequestReader
-) -> tuple[list[Read], int]:
+) -> tuple[list[ParsedRequest], int]:
     """Return the requests parsed from these chunks, and the status that ended the stream, or 0."""
     reader = make_reader()
-    found: list[Read] = []
+    found: list[ParsedRequest] = []
     body: bytearray | None = None
     for piece in pieces:
         data = piece
@@ -47,7 +47,9 @@ def read(
                 break
             headers = tuple(sorted(reader.headers.items()))
             target = reader.path, reader.query
-            found.append(Read(reader.method, target, headers, reader.keep_alive, bytes(body)))
+            found.append(
+                ParsedRequest(reader.method, target, headers, reader.keep_alive, bytes(body))
+            )
             body, data = None, reader.start_next()
     return found, 0
 

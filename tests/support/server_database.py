@@ -64,7 +64,7 @@ def events(server: Server, account_sid: str, conversation_sid: str) -> list[tupl
     return [(name, bool(fires)) for name, fires in rows]
 
 
-class Rows(NamedTuple):
+class StatementResult(NamedTuple):
     """The result of a statement."""
 
     rows: list[Any]
@@ -91,11 +91,11 @@ class PostgresConnection:
         self._loop = asyncio.new_event_loop()
         self._connection = self._loop.run_until_complete(asyncpg.connect(url))
 
-    def execute(self, sql: str, arguments: Any = ()) -> Rows:
+    def execute(self, sql: str, arguments: Any = ()) -> StatementResult:
         """Run one statement with parameters in sqlite3's syntax."""
         return self._loop.run_until_complete(self._execute(sql, arguments))
 
-    async def _execute(self, sql: str, arguments: Any) -> Rows:
+    async def _execute(self, sql: str, arguments: Any) -> StatementResult:
         text, names = _in_dialect(sql)
         try:
             statement = await self._connection.prepare(text)
@@ -105,7 +105,7 @@ class PostgresConnection:
         rows = [tuple(row) for row in await statement.fetch(*_values(names, arguments))]
         count = statement.get_statusmsg().rpartition(" ")[2]
         described = tuple((each.name,) for each in statement.get_attributes())
-        return Rows(rows, int(count) if count.isdigit() else -1, described)
+        return StatementResult(rows, int(count) if count.isdigit() else -1, described)
 
     def executemany(self, sql: str, many: Iterable[Any]) -> None:
         """Run one statement for each set of parameters."""

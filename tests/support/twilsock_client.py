@@ -21,7 +21,7 @@ _START = re.compile(rb"TWILSOCK V3\.0 (\d+)\r\n")
 
 
 @dataclass(frozen=True)
-class Frame:
+class ReceivedFrame:
     """One frame from the server."""
 
     header: dict[str, Any]
@@ -34,7 +34,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SocketResponse:
     """The response to a request in a frame."""
 
     status: int
@@ -69,7 +69,7 @@ def request_header(method: str, path: str, params: dict[str, Any] | None = None)
     }
 
 
-def parsed(message: bytes) -> Frame:
+def parsed(message: bytes) -> ReceivedFrame:
     """Parse a frame of the server; strictly, so that a wrong length is noticed."""
     start = _START.match(message)
     assert start is not None, message[:80]
@@ -80,7 +80,7 @@ def parsed(message: bytes) -> Frame:
     body = message[end + 2 : end + 2 + size]
     assert len(body) == size
     assert message[end + 2 + size :] in ({b"\r\n"} if size else {b""}), message
-    return Frame(header, json.loads(body) if size else None)
+    return ReceivedFrame(header, json.loads(body) if size else None)
 
 
 def make_token(server: Server, identity: str, **form: str) -> str:
@@ -100,7 +100,7 @@ class Socket:
     """One connection. Messages other than the reply to a request wait in ``pending``."""
 
     connection: ClientConnection
-    pending: list[Frame] = field(default_factory=list)
+    pending: list[ReceivedFrame] = field(default_factory=list)
     acknowledges: bool = True
 
     @classmethod
@@ -125,7 +125,7 @@ class Socket:
         self.connection.send(written({"id": frame_id, **header}, payload))
         return frame_id
 
-    def receive(self, seconds: float = WAIT_SECONDS_MAX) -> Frame:
+    def receive(self, seconds: float = WAIT_SECONDS_MAX) -> ReceivedFrame:
         """Return the next frame, acknowledged as the official client does."""
         message = self.connection.recv(seconds)
         assert isinstance(message, bytes), "The official client does not hear text."
@@ -138,7 +138,7 @@ class Socket:
                 self.acknowledges = False
         return frame
 
-    def reply_to(self, frame_id: str) -> Frame:
+    def reply_to(self, frame_id: str) -> ReceivedFrame:
         """Return the reply with this id; all messages before it wait in ``pending``."""
         deadline = time.monotonic() + WAIT_SECONDS_MAX
         while time.monotonic() < deadline:
@@ -148,18 +148,18 @@ class Socket:
             self.pending.append(frame)
         raise TimeoutError(frame_id)
 
-    def init(self, token: str, **header: Any) -> Frame:
+    def init(self, token: str, **header: Any) -> ReceivedFrame:
         """Send ``init`` and return the reply."""
         return self.reply_to(self.send(init_header(token) | header))
 
     def ask(
         self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None
-    ) -> Answer:
+    ) -> SocketResponse:
         """Send a request through the tunnel and return the response."""
         payload = b"" if body is None else json.dumps(body).encode()
         frame = self.reply_to(self.send(request_header(method, path, params), payload))
         assert frame.header["status"]["code"] == 200, frame.header
-        return Answer(frame.header["http_status"]["code"], frame.payload, frame.header)
+        return SocketResponse(frame.header["http_status"]["code"], frame.payload, frame.header)
 
     def subscribe(self, *objects: tuple[str, str, int | None], action: str = "establish") -> int:
         """Subscribe to objects (type, sid, last event's number); return the correlation id."""
@@ -194,7 +194,7 @@ class Socket:
                 return payload
         raise TimeoutError(event_types)
 
-    def quiet(self, seconds: float = 0.3) -> list[Frame]:
+    def quiet(self, seconds: float = 0.3) -> list[ReceivedFrame]:
         """Return the unsolicited messages until none arrives for some time."""
         while True:  # Ends with the first timeout.
             try:
@@ -203,7 +203,7 @@ class Socket:
                 found, self.pending = self.pending, []
                 return found
 
-    def closing_frame(self, seconds: float = WAIT_SECONDS_MAX) -> Frame:
+    def closing_frame(self, seconds: float = WAIT_SECONDS_MAX) -> ReceivedFrame:
         """Return the server's close message; all messages before it are dropped."""
         frame = next((each for each in self.pending if each.method == "close"), None)
         while frame is None or frame.method != "close":

@@ -62,7 +62,7 @@ class Transport:
     abort = close
 
 
-class Registry:
+class NullRegistry:
     """Metrics that count nothing."""
 
     def mark_authenticated(self, counted: Any) -> None:
@@ -78,7 +78,7 @@ class Registry:
 def opened(accept: Callable[[WebSocket], Receiver | None]) -> tuple[WebSocket, Transport]:
     """Return a WebSocket after its handshake, made in an event loop."""
     buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
-    socket, transport = WebSocket(Registry(), accept, buffers, InputLimits()), Transport()
+    socket, transport = WebSocket(NullRegistry(), accept, buffers, InputLimits()), Transport()
     socket.connection_made(transport)  # type: ignore[arg-type]
     socket.data_received(HANDSHAKE)
     assert transport.written.startswith(b"HTTP/1.1 101 ")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from tests.tidy.sources import (
     AnyFunction,
-    Finding,
     Rule,
     Source,
     Sources,
+    Violation,
     dotted,
     own_nodes,
     takes_tx,
@@ -27,7 +27,7 @@ _EMITTERS = {"change_emitter", "settings_saver"}
 """The functions of ``resources/changes.py`` whose functions emit an event."""
 
 
-def no_await_outside_tx(sources: Sources) -> Iterator[Finding]:
+def no_await_outside_tx(sources: Sources) -> Iterator[Violation]:
     """Code inside a transaction awaits only the transaction."""
     for source in sources:
         if source.path.startswith("src/parlour/store/"):
@@ -145,7 +145,7 @@ def _imported(source: Source) -> dict[str, str]:
     return found
 
 
-def event_for_change(sources: Sources) -> Iterator[Finding]:
+def event_for_change(sources: Sources) -> Iterator[Violation]:
     """A change that emits no event never reaches a webhook, a socket or a carrier."""
     calls = _Calls(sources)
     for name, function in calls.functions.items():

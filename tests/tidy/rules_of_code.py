@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from tests.tidy.sources import Finding, Rule, Source, Sources, dotted
+from tests.tidy.sources import Rule, Source, Sources, Violation, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ COLUMNS_MAX = 100
 POSITIONAL_MAX = 6
 
 
-def no_wall_clock(sources: Sources) -> Iterator[Finding]:
+def no_wall_clock(sources: Sources) -> Iterator[Violation]:
     """Time and randomness are passed in, so that a week of retries is a short test."""
     for source in sources:
         if source.path == CLOCK:
@@ -46,7 +46,7 @@ def no_wall_clock(sources: Sources) -> Iterator[Finding]:
                 yield source.found(node, f"{dotted(node.func)}()")
 
 
-def _imported_by_name(source: Source, node: ast.ImportFrom) -> Iterator[Finding]:
+def _imported_by_name(source: Source, node: ast.ImportFrom) -> Iterator[Violation]:
     if node.module in _CHANCE:
         yield source.found(node, f"from {node.module} import")
         return
@@ -55,7 +55,7 @@ def _imported_by_name(source: Source, node: ast.ImportFrom) -> Iterator[Finding]
             yield source.found(node, f"from {node.module} import {each.name}")
 
 
-def constant_time(sources: Sources) -> Iterator[Finding]:
+def constant_time(sources: Sources) -> Iterator[Violation]:
     """Secrets are compared in constant time: ``hmac.compare_digest``."""
     for source in sources:
         for node in ast.walk(source.tree):
@@ -71,7 +71,7 @@ def constant_time(sources: Sources) -> Iterator[Finding]:
                 yield source.found(node, ast.unparse(node))
 
 
-def bounded(sources: Sources) -> Iterator[Finding]:
+def bounded(sources: Sources) -> Iterator[Violation]:
     """Every queue has a size, and every endless loop documents what ends it."""
     for source in sources:
         for node in ast.walk(source.tree):
@@ -99,7 +99,7 @@ def _says_end(source: Source, node: ast.While) -> bool:
     return in_words or any("limits." in ast.unparse(each) for each in node.body)
 
 
-def no_kept_exception(sources: Sources) -> Iterator[Finding]:
+def no_kept_exception(sources: Sources) -> Iterator[Violation]:
     """A stored exception that is raised again loses its traceback first.
 
     Each ``raise`` adds to it: it would grow indefinitely, and keep all frames alive.
@@ -119,7 +119,7 @@ def _is_kept(raised: ast.expr | None) -> bool:
     return isinstance(raised, ast.Subscript)
 
 
-def abstract_hooks(sources: Sources) -> Iterator[Finding]:
+def abstract_hooks(sources: Sources) -> Iterator[Violation]:
     """A hook of subclasses is an abstract method, so that mypy finds a missing override."""
     for source in sources:
         if not source.path.startswith("src/"):
@@ -131,14 +131,14 @@ def abstract_hooks(sources: Sources) -> Iterator[Finding]:
                     yield source.found(node, "NotImplementedError instead of @abstractmethod")
 
 
-def short(sources: Sources) -> Iterator[Finding]:
+def short(sources: Sources) -> Iterator[Violation]:
     """Files and functions stay below their maximum length."""
     for source in sources:
         if len(source.lines) > LINES_MAX:
-            yield Finding(source.path, 1, f"{len(source.lines)} lines")
+            yield Violation(source.path, 1, f"{len(source.lines)} lines")
         for number, line in enumerate(source.lines, 1):
             if len(line) > COLUMNS_MAX:
-                yield Finding(source.path, number, f"{len(line)} columns")
+                yield Violation(source.path, number, f"{len(line)} columns")
         for function in source.functions:
             lines = (function.end_lineno or 0) - function.lineno + 1
             if lines > FUNCTION_LINES_MAX:

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from tests.tidy.sources import AnyFunction, Finding, Rule, Source, Sources, dotted
+from tests.tidy.sources import AnyFunction, Rule, Source, Sources, Violation, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ MAKER = "updated_at"
 _SETS = re.compile(r"\bUPDATE \w+\s+SET\b.*\bdate_updated = \$", re.DOTALL)
 
 
-def dated_updates(sources: Sources) -> Iterator[Finding]:
+def dated_updates(sources: Sources) -> Iterator[Violation]:
     """A changed row gets its date from ``updated_at``, which is at least its earlier dates."""
     for source in sources:
         if source.path.startswith(RESOURCES):
@@ -31,7 +31,7 @@ def _is_made(value: ast.expr, made: set[str]) -> bool:
     return MAKER in names or bool(names & made)
 
 
-def _replaced(source: Source, function: AnyFunction) -> Iterator[Finding]:
+def _replaced(source: Source, function: AnyFunction) -> Iterator[Violation]:
     made = {
         dotted(target)
         for node in ast.walk(function)
@@ -46,7 +46,7 @@ def _replaced(source: Source, function: AnyFunction) -> Iterator[Finding]:
                 yield source.found(keyword.value, f"{function.name}: not by {MAKER}()")
 
 
-def _written(source: Source) -> Iterator[Finding]:
+def _written(source: Source) -> Iterator[Violation]:
     """Statements that set the date take it from a record, or compare it themselves."""
     texts = {
         dotted(node.targets[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.tidy.sources import Finding, Rule
+from tests.tidy.sources import Rule, Violation
 from tools import prose, words
 
 if TYPE_CHECKING:
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from tests.tidy.sources import Sources
 
 
-def standard_terms(sources: Sources) -> Iterator[Finding]:
+def standard_terms(sources: Sources) -> Iterator[Violation]:
     """An idiosyncratic word is replaced by the field's term."""
     for source in sources:
         yield from avoided(source.path, prose.of_python(source.text, source.tree))
 
 
-def avoided(path: str, passages: Iterable[prose.Passage]) -> Iterator[Finding]:
+def avoided(path: str, passages: Iterable[prose.Passage]) -> Iterator[Violation]:
     """Yield the avoided words of a file, each with its replacement."""
     for passage in passages:
         for hit in words.avoided_in(passage.text):
             line = passage.line + passage.text.count("\n", 0, hit.at)
-            yield Finding(path, line, f"{hit.text!r}: write {hit.avoided.instead}")
+            yield Violation(path, line, f"{hit.text!r}: write {hit.avoided.instead}")
 
 
 RULES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from tests.tidy.sources import Finding, Rule, Sources, dotted
+from tests.tidy.sources import Rule, Sources, Violation, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PARSERS = {"sids.is_sid", "sids.parse"}
 
 
-def sid_then_name(sources: Sources) -> Iterator[Finding]:
+def sid_then_name(sources: Sources) -> Iterator[Violation]:
     """A text in the form of a sid may be a name: it is looked up as a sid first, then as a name."""
     for source in sources:
         for function in source.functions:
@@ -46,7 +46,7 @@ _PACKAGE = "src/parlour/"
 _RESOURCES = "parlour.resources."
 
 
-def module_alias(sources: Sources) -> Iterator[Finding]:
+def module_alias(sources: Sources) -> Iterator[Violation]:
     """A module has one alias in all files, an alias one module, so that callers can be grepped.
 
     The alias of a resource's file is ``<resource>_<file>``, with the resource in the singular.
@@ -79,7 +79,7 @@ def _resource_aliases(module: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((f"{resource}_{file}", f"{resource.removesuffix('s')}_{file}")))
 
 
-def one_class_per_name(sources: Sources) -> Iterator[Finding]:
+def one_class_per_name(sources: Sources) -> Iterator[Violation]:
     """A class name belongs to one class, so that its uses can be grepped."""
     places: dict[str, str] = {}
     for source in sources:
@@ -182,6 +182,8 @@ RULES = (
             {"a.py": "class Role: ...", "b.py": "class Role: ..."},
             {"a.py": "class Page: ...", "b.py": "class Page: ..."},
             {"a.py": "class _Place: ...", "b.py": "def f():\n    class _Place: ..."},
+            {"src/parlour/a.py": "class Role: ...", "tests/a.py": "class Role: ..."},
         ),
+        folders=("src", "tests", "bench", "tools"),
     ),
 )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from tests.tidy.sources import (
     REPOSITORY,
     AnyFunction,
-    Finding,
     Rule,
     Source,
     Sources,
+    Violation,
     dotted,
     takes_tx,
     texts,
@@ -84,7 +84,7 @@ def _asks(function: AnyFunction) -> bool:
     )
 
 
-def scope_first(sources: Sources) -> Iterator[Finding]:
+def scope_first(sources: Sources) -> Iterator[Violation]:
     """Every read and write is limited to an account."""
     for source in filter(_in_resource_store, sources):
         allowed = _scoped_records(source) | {"Scope"}
@@ -118,7 +118,7 @@ def _mention() -> re.Pattern[str]:
     return re.compile(rf"\b(?:FROM|JOIN|UPDATE|INTO)\s+({names})\b")
 
 
-def account_in_sql(sources: Sources) -> Iterator[Finding]:
+def account_in_sql(sources: Sources) -> Iterator[Violation]:
     """Each mention of a tenant's table has a separate condition on the account."""
     for source in sources:
         for text in texts(source):
@@ -142,7 +142,7 @@ def _names_account(text: str) -> bool:
     return "account_sid" in text or "{columns}" in text
 
 
-def _built_without_account(source: Source) -> Iterator[Finding]:
+def _built_without_account(source: Source) -> Iterator[Violation]:
     """``insert`` and ``update`` derive their text from a record and its key."""
     scoped = _scoped_records(source)
     for node in ast.walk(source.tree):
@@ -158,7 +158,7 @@ def _built_without_account(source: Source) -> Iterator[Finding]:
             yield source.found(node, f"{table.value}: account_sid is not in the key")
 
 
-def no_sql_building(sources: Sources) -> Iterator[Finding]:
+def no_sql_building(sources: Sources) -> Iterator[Violation]:
     """SQL is a constant. One file joins constants, at import time."""
     for source in sources:
         if source.path == STATEMENTS:
@@ -187,7 +187,7 @@ def _builds_sql(node: ast.BinOp | ast.JoinedStr | ast.Call) -> bool:
     return node.func.attr in {"format", "format_map", "join", "replace"} and _is_sql(node)
 
 
-def _asked_of_transaction(source: Source, function: AnyFunction) -> Iterator[Finding]:
+def _asked_of_transaction(source: Source, function: AnyFunction) -> Iterator[Violation]:
     for node in ast.walk(function):
         if not isinstance(node, ast.Call):
             continue
@@ -198,7 +198,7 @@ def _asked_of_transaction(source: Source, function: AnyFunction) -> Iterator[Fin
             yield source.found(node, f"{name} is called at run time")
 
 
-def derived_update(sources: Sources) -> Iterator[Finding]:
+def derived_update(sources: Sources) -> Iterator[Violation]:
     """A record is written by statements derived from it: a field added later is written as well."""
     for source in sources:
         if not source.path.startswith("src/parlour/resources/"):
@@ -217,7 +217,7 @@ def _is_field_of_record(argument: ast.expr) -> bool:
     return argument.value.id not in _NO_RECORDS and argument.attr not in _KEYS
 
 
-def no_commit(sources: Sources) -> Iterator[Finding]:
+def no_commit(sources: Sources) -> Iterator[Violation]:
     """Only the store starts and ends transactions."""
     for source in sources:
         if source.path.startswith(STORE):

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from tests.tidy.sources import Finding, Rule, dotted
+from tests.tidy.sources import Rule, Violation, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ _FINDERS = re.compile(r"(find_)?(free|unused|available)_(tcp_|udp_)?ports?(_fact
 _ADDRESS = {"getsockname", "server_address", "server_port"}
 
 
-def no_found_port(sources: Sources) -> Iterator[Finding]:
+def no_found_port(sources: Sources) -> Iterator[Violation]:
     """A port is not used after its socket is closed: another test may bind it."""
     for source in sources:
         # Most files have none of the words, and a search of the text is much faster.
@@ -28,7 +28,7 @@ def no_found_port(sources: Sources) -> Iterator[Finding]:
                 yield from _outlived(source, function)
 
 
-def _finders(source: Source) -> Iterator[Finding]:
+def _finders(source: Source) -> Iterator[Violation]:
     for node in ast.walk(source.tree):
         name = _name_of(node)
         if name and _FINDERS.fullmatch(name):
@@ -43,7 +43,7 @@ def _name_of(node: ast.AST) -> str:
     return node.name if isinstance(node, ast.FunctionDef) else ""
 
 
-def _outlived(source: Source, function: AnyFunction) -> Iterator[Finding]:
+def _outlived(source: Source, function: AnyFunction) -> Iterator[Violation]:
     """Uses of a socket's port after the end of its block, or after its ``close``."""
     for name, first, last in _lives(function):
         inside = [node for node in ast.walk(function) if first <= _line(node) <= last]
@@ -103,7 +103,7 @@ def _line(node: ast.AST) -> int:
     return getattr(node, "lineno", 0)
 
 
-def no_endless_receive(sources: Sources) -> Iterator[Finding]:
+def no_endless_receive(sources: Sources) -> Iterator[Violation]:
     """Received bytes are checked for the end of the stream: ``recv`` returns b"" indefinitely."""
     for source in sources:
         nodes = ast.walk(source.tree) if ".recv(" in source.text else ()
@@ -122,7 +122,7 @@ def _receives(value: ast.expr) -> bool:
     )
 
 
-def packages_of_tests(sources: Sources) -> Iterator[Finding]:
+def packages_of_tests(sources: Sources) -> Iterator[Violation]:
     """Folders with tests are packages, up to the top: two files of one name collide elsewhere."""
     paths = {source.path for source in sources}
     for path in sorted(paths):
@@ -132,7 +132,7 @@ def packages_of_tests(sources: Sources) -> Iterator[Finding]:
         for depth in range(1, len(folders) + 1):
             package = "/".join((*folders[:depth], "__init__.py"))
             if package not in paths:
-                yield Finding(path, 1, f"there is no {package}")
+                yield Violation(path, 1, f"there is no {package}")
 
 
 _BIND = 'with socket.socket() as probe:\n        probe.bind(("127.0.0.1", 0))\n        '

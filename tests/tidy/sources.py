@@ -21,7 +21,7 @@ _SKIP = re.compile(r"#\s*tidy:\s*(?P<rule>[a-z-]+)(?:\s+-\s+(?P<reason>\S.*))?\s
 AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-class Finding(NamedTuple):
+class Violation(NamedTuple):
     """The place and the reason of one broken rule."""
 
     path: str
@@ -88,9 +88,9 @@ class Source:
         name = self.path.removeprefix("src/").removesuffix(".py").replace("/", ".")
         return name.removesuffix(".__init__")
 
-    def found(self, node: ast.expr | ast.stmt, text: str) -> Finding:
+    def found(self, node: ast.expr | ast.stmt, text: str) -> Violation:
         """Return a finding at a node."""
-        return Finding(self.path, node.lineno, text)
+        return Violation(self.path, node.lineno, text)
 
 
 @dataclass(frozen=True)
@@ -129,21 +129,21 @@ class Rule:
     """One rule: its name, its check, and correct and incorrect samples."""
 
     name: str
-    check: Callable[[Sources], Iterable[Finding]]
+    check: Callable[[Sources], Iterable[Violation]]
     valid: tuple[dict[str, str], ...]
     invalid: tuple[dict[str, str], ...]
     folders: tuple[str, ...] = ("src",)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RuleResult:
     """A rule's findings without the skipped ones, and the skips that were used."""
 
-    findings: list[Finding]
+    findings: list[Violation]
     used: set[Skip] = field(default_factory=set)
 
 
-def judge(rule: Rule, sources: Sources) -> Verdict:
+def judge(rule: Rule, sources: Sources) -> RuleResult:
     """Run a rule, and take off what a skip with a reason allows."""
     skips = {
         (skip.path, skip.line): skip
@@ -151,7 +151,7 @@ def judge(rule: Rule, sources: Sources) -> Verdict:
         for skip in source.skips
         if skip.rule == rule.name and skip.reason
     }
-    verdict = Verdict([])
+    verdict = RuleResult([])
     for finding in rule.check(sources):
         skip = skips.get((finding.path, finding.line))
         if skip is None:

@@ -11,7 +11,7 @@ import pytest
 from tests.tidy.rules_of_language import RULES, avoided
 from tests.tidy.sources import Sources, judge
 from tools import prose, ratchet, words
-from tools.ratchet import Allowed, Change
+from tools.ratchet import Allowed, CountChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ def allowed() -> Allowed:
     return ratchet.parse(ratchet.LIST.read_text())
 
 
-def explained(changes: Iterable[Change]) -> str:
+def explained(changes: Iterable[CountChange]) -> str:
     """Return a message with the words of each file and their replacements."""
     rows = []
     for change in changes:
@@ -88,11 +88,11 @@ CLOSED = Allowed(is_open=False, counts=BEFORE)
     [
         (BEFORE, []),
         ({"a.py": 2, "b.py": 2}, []),
-        ({"a.py": 4, "b.py": 1}, [Change("a.py", 4, 3)]),
-        ({"moved.py": 3, "b.py": 2}, [Change("moved.py", 3, 0)]),
+        ({"a.py": 4, "b.py": 1}, [CountChange("a.py", 4, 3)]),
+        ({"moved.py": 3, "b.py": 2}, [CountChange("moved.py", 3, 0)]),
     ],
 )
-def test_a_closed_list_holds_each_file(now: dict[str, int], raised: list[Change]) -> None:
+def test_a_closed_list_holds_each_file(now: dict[str, int], raised: list[CountChange]) -> None:
     assert ratchet.raised(CLOSED, now) == raised
 
 
@@ -101,16 +101,16 @@ def test_a_closed_list_holds_each_file(now: dict[str, int], raised: list[Change]
     [
         ({"a.py": 4, "b.py": 1}, []),
         ({"moved.py": 3, "b.py": 2}, []),
-        ({"moved.py": 3, "b.py": 3}, [Change("b.py", 3, 2), Change("moved.py", 3, 0)]),
+        ({"moved.py": 3, "b.py": 3}, [CountChange("b.py", 3, 2), CountChange("moved.py", 3, 0)]),
     ],
 )
-def test_an_open_list_holds_the_sum(now: dict[str, int], raised: list[Change]) -> None:
+def test_an_open_list_holds_the_sum(now: dict[str, int], raised: list[CountChange]) -> None:
     assert ratchet.raised(OPEN, now) == raised
 
 
 def test_a_closed_list_demands_a_lower_number_and_an_open_one_does_not() -> None:
-    assert ratchet.lowered(CLOSED, {"a.py": 3, "b.py": 1}) == [Change("b.py", 1, 2)]
-    assert ratchet.lowered(CLOSED, {"a.py": 3}) == [Change("b.py", 0, 2)]
+    assert ratchet.lowered(CLOSED, {"a.py": 3, "b.py": 1}) == [CountChange("b.py", 1, 2)]
+    assert ratchet.lowered(CLOSED, {"a.py": 3}) == [CountChange("b.py", 0, 2)]
     assert ratchet.lowered(OPEN, {"a.py": 3}) == []
 
 

@@ -21,7 +21,7 @@ from tests.tidy.sources import Rule, Skip, Sources, judge
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
 
-    from tests.tidy.sources import Verdict
+    from tests.tidy.sources import RuleResult
 
 RULES: tuple[Rule, ...] = (
     *rules_of_sql.RULES,
@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
     *rules_of_tests.RULES,
 )
 NAMES = {rule.name for rule in RULES}
-ALL_FOLDERS = ("src", "tests", "bench")
+ALL_FOLDERS = ("src", "tests", "bench", "tools")
 
 pytestmark = pytest.mark.xdist_group("tidy")  # The files are parsed once.
 
@@ -40,7 +40,7 @@ each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
 
 @cache
-def of_repository(name: str) -> Verdict:
+def of_repository(name: str) -> RuleResult:
     """Return the findings of a rule in the repository's own code."""
     rule = next(each for each in RULES if each.name == name)
     return judge(rule, Sources.below(*rule.folders))

@@ -50,7 +50,7 @@ class Costs:
 
 
 @dataclass
-class Seen:
+class LoadResults:
     """The results of the requests."""
 
     accepted: list[tuple[float, float]] = field(default_factory=list)
@@ -82,7 +82,7 @@ class LoopModel:
         if limit:
             self.work.limit = limit
         self.held: DelayedRefusals[float] = DelayedRefusals(self.clock)
-        self.seen = Seen()
+        self.seen = LoadResults()
         self.limits: list[int] = []
         self._chance = random.Random(8)
         self._free = connections
@@ -92,7 +92,7 @@ class LoopModel:
         self._commit_ends = 0.0
         self._outside: deque[tuple[float, float, WorkSlot]] = deque()
 
-    def run(self, seconds: float, rate_at: Callable[[float], float]) -> Seen:
+    def run(self, seconds: float, rate_at: Callable[[float], float]) -> LoadResults:
         """Offer requests for this many seconds."""
         due = self._chance.expovariate(rate_at(0.0)) * 1000
         until = seconds * 1000

@@ -19,6 +19,7 @@ from parlour.store.transaction import Unavailable
 from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
+from tests.support.unknown_outcomes import UnknownOutcomes
 from tests.virtual_time.test_retries import disorder
 from tests.virtual_time.virtual_loop import ACCOUNT, URL, WebhookWorld, run_scenario
 
@@ -27,28 +28,10 @@ if TYPE_CHECKING:
 
     from parlour.delivery.attempts import SigningSettings
     from parlour.egress.client import OutboundRequest
-    from parlour.store.transaction import Store
     from parlour.vocabulary.event import Event
     from tests.virtual_time.virtual_loop import Answer
 
 MINUTES = 1 / 60
-
-
-class UnknownOutcomes:
-    """A store whose next writes are committed, but reported as unknown."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.read = store.read
-        self.unknown_left = 0
-
-    async def write(self, *given: Any, **more: Any) -> Any:
-        """Commit, and raise Unavailable if an unknown outcome is scheduled."""
-        result = await self._store.write(*given, **more)
-        if self.unknown_left:
-            self.unknown_left -= 1
-            raise Unavailable("commit: nobody knows")
-        return result
 
 
 def with_unknown_outcomes(world: WebhookWorld) -> UnknownOutcomes:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from parlour.config import Settings
-    from parlour.http.server import Server
+    from parlour.http.server import HttpServer
     from parlour.operations.buffers import BufferPool
     from parlour.vocabulary.clock import Clock
 
@@ -132,7 +132,7 @@ class HttpConnections:
 
     def __init__(
         self,
-        server: Server,
+        server: HttpServer,
         open_socket: Callable[[Any], Any],
         buffers: BufferPool,
         clock: Clock,

@@ -104,7 +104,7 @@ _PREPARED_METHODS: Final = frozenset({"GET", "POST", "DELETE"})
 # Invariants: the work slot is released when the response is computed, the admission slot when the
 # kernel has its last byte (of a download: when it has a transfer slot); each exactly once, on every
 # path, errors and disconnects included.
-class Server:
+class HttpServer:
     """Serves requests: authentication, admission, routing, responses, request log."""
 
     def __init__(

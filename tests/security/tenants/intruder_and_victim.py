@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 from tests.security.tenants import owner_actions
 from tests.security.tenants.matrix import Matrix
-from tests.security.tenants.targets import SID, Rows, Target, rows_of, settle
-from tests.security.tenants.twin_accounts import PROXY, Service, World, add_only, build, sids_of
+from tests.security.tenants.targets import SID, MatrixTarget, Rows, rows_of, settle
+from tests.security.tenants.twin_accounts import (
+    PROXY,
+    AccountObjects,
+    ServiceObjects,
+    add_only,
+    build,
+    sids_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,10 +22,10 @@ if TYPE_CHECKING:
     from tests.security.tenants.matrix import Cell
 
 
-class Pair:
+class IntruderAndVictim:
     """Two twins, built one after the other."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: MatrixTarget) -> None:
         """Build both, and record what the intruder sees before the victim exists."""
         self.target = target
         self.intruder = build(target)
@@ -43,12 +50,14 @@ class Pair:
         self.rows = rows_of(self.target, self.victim.sid)
 
     @property
-    def services(self) -> tuple[Service, Service]:
+    def services(self) -> tuple[ServiceObjects, ServiceObjects]:
         """Return the intruder's services."""
         return self.intruder.services
 
 
-def sids_of_service(target: Target, world: World, service_sid: str) -> frozenset[str]:
+def sids_of_service(
+    target: MatrixTarget, world: AccountObjects, service_sid: str
+) -> frozenset[str]:
     """Return the sids that belong only to one service of an account."""
     inside = rows_of_service(rows_of(target, world.sid), service_sid)
     found = _sids(row for rows in inside.values() for row in rows)
@@ -78,12 +87,12 @@ def changed(before: Rows, after: Rows) -> list[str]:
     return found
 
 
-def run(target: Target, cells: Iterable[Cell]) -> list[str]:
+def run(target: MatrixTarget, cells: Iterable[Cell]) -> list[str]:
     """Return all errors of some cells."""
     return [each for cell in cells for each in cell.run(target)]
 
 
-def victim_changes(pair: Pair) -> list[str]:
+def victim_changes(pair: IntruderAndVictim) -> list[str]:
     """Return the differences in the victim's account."""
     settle(pair.target)
     return changed(pair.rows, rows_of(pair.target, pair.victim.sid))

@@ -15,8 +15,14 @@ from parlour.operations.operation import UrlForm
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import pipeline_operations
 from tests.security.tenants.path_variables import KINDS, fill, kinds_of, never_made, never_made_like
-from tests.security.tenants.targets import SID, Answer, Login, Request, Target
-from tests.security.tenants.twin_accounts import CHAIN_OF_USER, Service, World
+from tests.security.tenants.targets import (
+    SID,
+    CallerCredentials,
+    CallerRequest,
+    ComparableResponse,
+    MatrixTarget,
+)
+from tests.security.tenants.twin_accounts import CHAIN_OF_USER, AccountObjects, ServiceObjects
 from tests.security.tenants.valid_forms import FRESH_NAME, form_of, participant, queries_of
 
 if TYPE_CHECKING:
@@ -69,14 +75,14 @@ class Alike:
     """Two requests that differ in one value, which never exists for the caller."""
 
     name: str
-    asked: Request
+    asked: CallerRequest
     value: str
-    control: Request
+    control: CallerRequest
     control_value: str
     hidden: frozenset[str]
     statuses: tuple[int, ...] = (404,)
 
-    def run(self, target: Target) -> list[str]:
+    def run(self, target: MatrixTarget) -> list[str]:
         """Return the errors as text."""
         answer, control = target.send(self.asked), target.send(self.control)
         found = shown_of(answer, self.asked, self.hidden)
@@ -92,12 +98,12 @@ class Answered:
     """A caller's request about its own objects: it succeeds, and reveals no other account."""
 
     name: str
-    asked: Request
+    asked: CallerRequest
     hidden: frozenset[str]
     body: bytes | None = None
     statuses: tuple[int, ...] = DONE
 
-    def run(self, target: Target) -> list[str]:
+    def run(self, target: MatrixTarget) -> list[str]:
         """Return the errors as text."""
         answer = target.send(self.asked)
         found = shown_of(answer, self.asked, self.hidden)
@@ -111,14 +117,14 @@ class Answered:
 Cell = Alike | Answered
 
 
-def shown_of(answer: Answer, asked: Request, hidden: frozenset[str]) -> list[str]:
+def shown_of(answer: ComparableResponse, asked: CallerRequest, hidden: frozenset[str]) -> list[str]:
     """Return the sids in a response that the caller must not learn, except those that it sent."""
     sent = f"{asked.path} {asked.fields}"
     text = answer.body.decode() + repr(answer.headers)
     return [f"shows {sid}" for sid in sorted(set(SID.findall(text)) & hidden) if sid not in sent]
 
 
-def alike(answer: Answer, value: str) -> tuple[int, Any, bytes]:
+def alike(answer: ComparableResponse, value: str) -> tuple[int, Any, bytes]:
     """Return a response without the tried value, and without values that always differ."""
     body = answer.body.replace(value.encode(), b"{it}")
     if answer.status < 300:
@@ -131,19 +137,19 @@ def alike(answer: Answer, value: str) -> tuple[int, Any, bytes]:
 class Matrix:
     """One account that tries all operations on objects of its twin, or of its other service."""
 
-    intruder: World
-    victim: World
+    intruder: AccountObjects
+    victim: AccountObjects
     hidden: frozenset[str]
     hidden_of_service: dict[str, frozenset[str]]
-    login: Login | None = None
+    login: CallerCredentials | None = None
     operations: Sequence[Operation] = field(default_factory=pipeline_operations)
 
-    def _send(self, operation: Operation, values: Sequence[str]) -> Request:
+    def _send(self, operation: Operation, values: Sequence[str]) -> CallerRequest:
         header = (self.login or self.intruder.login).header
         fields = form_of(operation) if operation.writes else queries_of(operation)[0]
-        return Request(operation.method, fill(operation, values), fields, header)
+        return CallerRequest(operation.method, fill(operation, values), fields, header)
 
-    def _not_for(self, service: Service) -> frozenset[str]:
+    def _not_for(self, service: ServiceObjects) -> frozenset[str]:
         return self.hidden | self.hidden_of_service[service.sid]
 
     # Positions.
@@ -259,7 +265,7 @@ class Matrix:
                 DONE if kind in NEVER_REFUSED else REFUSED,
             )
 
-    def _saying(self, operation: Operation, name: str, value: str) -> Request:
+    def _saying(self, operation: Operation, name: str, value: str) -> CallerRequest:
         request = self._send(operation, values_of(operation, self.intruder))
         sent = [participant(role_sid=value)] if name == "Participant" else value
         return request._replace(fields={**request.fields, name: sent})
@@ -269,14 +275,18 @@ def _role_of(operation: Operation) -> str:
     return "ServiceRoles" if "User" in operation.spec.parameters.__name__ else "Roles"
 
 
-def services_of(operation: Operation, world: World) -> tuple[Service, Service]:
+def services_of(
+    operation: Operation, world: AccountObjects
+) -> tuple[ServiceObjects, ServiceObjects]:
     """Return the service that an operation is tried in, and the account's other one."""
     if operation.url_form is UrlForm.SERVICE:
         return world.second, world.default
     return world.default, world.second
 
 
-def values_of(operation: Operation, world: World, service: Service | None = None) -> list[str]:
+def values_of(
+    operation: Operation, world: AccountObjects, service: ServiceObjects | None = None
+) -> list[str]:
     """Return the path variables of an operation, of one account and one of its services."""
     here = service or services_of(operation, world)[0]
     kinds = kinds_of(operation)
@@ -291,7 +301,7 @@ def values_of(operation: Operation, world: World, service: Service | None = None
     return values
 
 
-def names_of(operation: Operation, world: World, values: Sequence[str]) -> list[str]:
+def names_of(operation: Operation, world: AccountObjects, values: Sequence[str]) -> list[str]:
     """Return the same, by names wherever objects have one."""
     here, _ = services_of(operation, world)
     names = here.names | world.names

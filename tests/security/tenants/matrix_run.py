@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from parlour.operations.operation import UrlForm
 from tests.security.tenants import owner_actions
 from tests.security.tenants.intruder_and_victim import (
-    Pair,
+    IntruderAndVictim,
     changed,
     rows_of_service,
     sids_of_service,
@@ -59,7 +59,7 @@ class MatrixRun:
         self._folder = folder
         self._template = folder / "template"
         target = LocalTarget(self._template)
-        self.pair = Pair(target)
+        self.pair = IntruderAndVictim(target)
         self._of_service = {
             each.sid: sids_of_service(target, self.pair.intruder, each.sid)
             for each in self.pair.services

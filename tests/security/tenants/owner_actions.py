@@ -10,7 +10,7 @@ from parlour.operations.operation import UrlForm
 from parlour.resources.table import pipeline_operations
 from tests.security.tenants.matrix import Answered, names_of, values_of
 from tests.security.tenants.path_variables import fill
-from tests.security.tenants.targets import Login, Request, Target
+from tests.security.tenants.targets import CallerCredentials, CallerRequest, MatrixTarget
 from tests.security.tenants.twin_accounts import (
     GROUP,
     IDEMPOTENCY_KEY,
@@ -21,7 +21,7 @@ from tests.security.tenants.twin_accounts import (
     ONLY_PENDING,
     ONLY_PROXY,
     PROXY,
-    World,
+    AccountObjects,
 )
 from tests.security.tenants.valid_forms import form_of, fresh_number, queries_of
 from tests.support.client import encode
@@ -44,7 +44,7 @@ Dump = dict[str, bytes]
 """All responses to an account: the body for each path with its query."""
 
 
-def dump(target: Target, world: World) -> Dump:
+def dump(target: MatrixTarget, world: AccountObjects) -> Dump:
     """Return the owner's responses of every read operation: by sid, by name, page by page."""
     seen: Dump = {}
     for operation in pipeline_operations():
@@ -64,19 +64,19 @@ def _with(path: str, query: Mapping[str, str | list[str]]) -> str:
     return f"{path}?{encode(query)}" if query else path
 
 
-def get_request(world: World, path: str) -> Request:
+def get_request(world: AccountObjects, path: str) -> CallerRequest:
     """Return a read request of the owner."""
-    return Request("GET", path, {}, world.login.header)
+    return CallerRequest("GET", path, {}, world.login.header)
 
 
-def _shown(target: Target, operation: Operation, world: World, path: str) -> bytes:
+def _shown(target: MatrixTarget, operation: Operation, world: AccountObjects, path: str) -> bytes:
     answer = target.send(get_request(world, path))
     expected = 404 if operation.operation_id in NEVER_SHOWN else 200
     assert answer.status == expected, f"{path}: {answer.status} {answer.body!r}"
     return answer.body
 
 
-def _walk(target: Target, world: World, path: str, seen: Dump) -> None:
+def _walk(target: MatrixTarget, world: AccountObjects, path: str, seen: Dump) -> None:
     """Read a few pages of one item each, and from each of them the previous page."""
     at: str | None = path
     for _ in range(PAGES_MAX):
@@ -98,24 +98,24 @@ def page_url(shown: dict[str, Any], which: str) -> str | None:
     return f"{parts.path}?{parts.query}"
 
 
-def reading(world: World, dumped: Dump, hidden: frozenset[str]) -> Iterator[Answered]:
+def reading(world: AccountObjects, dumped: Dump, hidden: frozenset[str]) -> Iterator[Answered]:
     """Repeat the requests: their responses must be identical."""
     for path, body in dumped.items():
         yield Answered("own things", get_request(world, path), hidden, body, (200, 404))
 
 
-def writing(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
+def writing(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
     """Yield every operation of one URL form that changes something, by the owner."""
     found = [each for each in pipeline_operations() if each.writes and each.url_form is form]
     if form is not UrlForm.ACCOUNT:
         yield from _more(world, hidden, form)
     for operation in sorted(found, key=_order):
         path = fill(operation, values_of(operation, world))
-        request = Request(operation.method, path, form_of(operation), world.login.header)
+        request = CallerRequest(operation.method, path, form_of(operation), world.login.header)
         yield Answered(f"{operation.operation_id} by the owner", request, hidden)
 
 
-def _more(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
+def _more(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
     """Yield further requests: close, attach media, change proxy addresses, delete roles.
 
     Settings are changed in both services: which of the two rows is found by a query that lacks a
@@ -128,11 +128,11 @@ def _more(world: World, hidden: frozenset[str], form: UrlForm) -> Iterator[Answe
     header = world.login.header
     phone = f"{room}/Participants/{service.chain['Phones']}"
     for request in (
-        Request("POST", f"{room}/Messages", {"MediaSid": service.chain["Media"]}, header),
-        Request("POST", phone, {"MessagingBinding.ProxyAddress": fresh_number()}, header),
-        Request("POST", only_here, {"State": "closed"}, header),
-        Request("DELETE", f"{base}/Roles/{service.chain['ServiceRoles']}", {}, header),
-        Request(
+        CallerRequest("POST", f"{room}/Messages", {"MediaSid": service.chain["Media"]}, header),
+        CallerRequest("POST", phone, {"MessagingBinding.ProxyAddress": fresh_number()}, header),
+        CallerRequest("POST", only_here, {"State": "closed"}, header),
+        CallerRequest("DELETE", f"{base}/Roles/{service.chain['ServiceRoles']}", {}, header),
+        CallerRequest(
             "POST", f"/v1/Services/{service.sid}/{NOTIFICATIONS}", {"LogEnabled": "true"}, header
         ),
     ):
@@ -145,18 +145,18 @@ def _order(operation: Operation) -> tuple[bool, bool, int]:
     return is_delete, "/Roles/" not in operation.path, -operation.path.count("/")
 
 
-def sending(neighbour: Login, hidden: frozenset[str]) -> Iterator[Answered]:
+def sending(neighbour: CallerCredentials, hidden: frozenset[str]) -> Iterator[Answered]:
     """Use a number that only the victim may send from, by an account with a list of numbers."""
     header = neighbour.header
-    made = Request("POST", "/v1/Conversations", {"UniqueName": "room"}, header)
+    made = CallerRequest("POST", "/v1/Conversations", {"UniqueName": "room"}, header)
     yield Answered("a conversation", made, hidden, statuses=(201,))
     for proxy_address, statuses in ((ONLY_LISTED, (400,)), (PROXY, (201,))):
         form = _phone(fresh_number(), proxy_address)
-        request = Request("POST", "/v1/Conversations/room/Participants", form, header)
+        request = CallerRequest("POST", "/v1/Conversations/room/Participants", form, header)
         yield Answered("the twin's sender", request, hidden, statuses=statuses)
 
 
-def taking(world: World, hidden: frozenset[str]) -> Iterator[Answered]:
+def taking(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Answered]:
     """Use names, pairs and numbers of the twin or the other service: they are free here."""
     room = f"/v1/Conversations/{world.default.chain['Conversations']}/Participants"
     second = f"/v1/Services/{world.second.sid}"
@@ -176,23 +176,23 @@ def taking(world: World, hidden: frozenset[str]) -> Iterator[Answered]:
         (room, _phone(ONLY_ADDRESS, ONLY_PROXY)),
     ]
     for path, form in forms:
-        request = Request("POST", path, form, world.login.header)
+        request = CallerRequest("POST", path, form, world.login.header)
         yield Answered("a name that is free here", request, hidden, statuses=(201,))
-    once = Request("POST", "/v1/Conversations", IDEMPOTENT_FORM, world.login.header)
+    once = CallerRequest("POST", "/v1/Conversations", IDEMPOTENT_FORM, world.login.header)
     request = once._replace(idempotency_key=IDEMPOTENCY_KEY)
     yield Answered("the twin's Idempotency-Key", request, hidden, statuses=(201,))
     yield from _taking_group(world, hidden)
 
 
-def _taking_group(world: World, hidden: frozenset[str]) -> Iterator[Answered]:
+def _taking_group(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Answered]:
     """Create a group of the same numbers as a group of the twin's."""
-    named = Request("POST", "/v1/Conversations", {"UniqueName": "group"}, world.login.header)
+    named = CallerRequest("POST", "/v1/Conversations", {"UniqueName": "group"}, world.login.header)
     yield Answered("a group", named, hidden, statuses=(201,))
     room = "/v1/Conversations/group/Participants"
     members = [{"Identity": "alice", "MessagingBinding.ProjectedAddress": GROUP[0]}]
     members += [{"MessagingBinding.Address": address} for address in GROUP[1:]]
     for form in members:
-        request = Request("POST", room, form, world.login.header)
+        request = CallerRequest("POST", room, form, world.login.header)
         yield Answered("the twin's group", request, hidden, statuses=(201,))
 
 

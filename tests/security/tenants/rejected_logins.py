@@ -14,22 +14,22 @@ from parlour.resources.table import pipeline_operations
 from tests.security.tenants.matrix import Alike, Answered, values_of
 from tests.security.tenants.owner_actions import get_request, page_url
 from tests.security.tenants.path_variables import fill, kinds_of
-from tests.security.tenants.targets import Login, Request, Target
-from tests.security.tenants.twin_accounts import Account, World, build
+from tests.security.tenants.targets import CallerCredentials, CallerRequest, MatrixTarget
+from tests.security.tenants.twin_accounts import AccountClient, AccountObjects, build
 from tests.security.tenants.valid_forms import form_of, queries_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from parlour.operations.operation import Operation
-    from tests.security.tenants.intruder_and_victim import Pair
+    from tests.security.tenants.intruder_and_victim import IntruderAndVictim
     from tests.security.tenants.targets import Fields
 
 REMEMBERED_SECONDS_MAX = 2.0
 ANY_STATUS = tuple(range(200, 500))
 
 
-class Refused(NamedTuple):
+class RejectedLogin(NamedTuple):
     """One class of credentials, and its rejection."""
 
     name: str
@@ -38,7 +38,7 @@ class Refused(NamedTuple):
     code: int = 20003
 
 
-def refused(pair: Pair) -> list[Refused]:
+def refused(pair: IntruderAndVictim) -> list[RejectedLogin]:
     """Return every class of invalid credentials."""
     victim, intruder = pair.victim, pair.intruder
     assert victim.key is not None
@@ -47,32 +47,32 @@ def refused(pair: Pair) -> list[Refused]:
     unknown_key = f"SK{secrets.token_hex(16)}"
     access_token = _access_token(victim)
     logins = {
-        "an unknown account": Login(unknown, intruder.login.secret),
-        "an unknown key": Login(unknown_key, intruder.key.secret),
-        "a wrong token": Login(victim.sid, secrets.token_hex(16)),
-        "no token": Login(victim.sid, ""),
-        "a token with something after it": Login(victim.sid, f"{victim.login.secret} "),
-        "the twin's token": Login(victim.sid, intruder.login.secret),
-        "the twin's key secret": Login(victim.key.name, intruder.key.secret),
-        "the key secret as auth token": Login(victim.sid, victim.key.secret),
-        "the auth token as key secret": Login(victim.key.name, victim.login.secret),
+        "an unknown account": CallerCredentials(unknown, intruder.login.secret),
+        "an unknown key": CallerCredentials(unknown_key, intruder.key.secret),
+        "a wrong token": CallerCredentials(victim.sid, secrets.token_hex(16)),
+        "no token": CallerCredentials(victim.sid, ""),
+        "a token with something after it": CallerCredentials(victim.sid, f"{victim.login.secret} "),
+        "the twin's token": CallerCredentials(victim.sid, intruder.login.secret),
+        "the twin's key secret": CallerCredentials(victim.key.name, intruder.key.secret),
+        "the key secret as auth token": CallerCredentials(victim.sid, victim.key.secret),
+        "the auth token as key secret": CallerCredentials(victim.key.name, victim.login.secret),
         "a revoked key": _revoked(pair.target, victim),
-        "a realtime access token": Login(victim.key.name, access_token),
+        "a realtime access token": CallerCredentials(victim.key.name, access_token),
     }
     return [
-        Refused("nothing", None),
-        Refused("an empty header", ""),
-        Refused("a scheme alone", "Basic"),
-        Refused("no base64", "Basic ~~~~"),
-        Refused("no colon", "Basic " + base64.b64encode(victim.sid.encode()).decode()),
-        Refused("a bearer", f"Bearer {victim.login.secret}"),
-        Refused("a bearer with an access token", f"Bearer {access_token}"),
-        *(Refused(name, login.header) for name, login in logins.items()),
+        RejectedLogin("nothing", None),
+        RejectedLogin("an empty header", ""),
+        RejectedLogin("a scheme alone", "Basic"),
+        RejectedLogin("no base64", "Basic ~~~~"),
+        RejectedLogin("no colon", "Basic " + base64.b64encode(victim.sid.encode()).decode()),
+        RejectedLogin("a bearer", f"Bearer {victim.login.secret}"),
+        RejectedLogin("a bearer with an access token", f"Bearer {access_token}"),
+        *(RejectedLogin(name, login.header) for name, login in logins.items()),
         *_suspended(pair.target),
     ]
 
 
-def _access_token(world: World) -> str:
+def _access_token(world: AccountObjects) -> str:
     """Return a token in the format of the chat SDKs, correctly signed by a key of the account."""
     assert world.key is not None
     header = {"typ": "JWT", "alg": "HS256", "cty": "twilio-fpa;v=1"}
@@ -94,19 +94,19 @@ def _url_safe(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _revoked(target: Target, world: World) -> Login:
+def _revoked(target: MatrixTarget, world: AccountObjects) -> CallerCredentials:
     """Return a revoked key that was valid before."""
-    account = Account(target, world.login)
+    account = AccountClient(target, world.login)
     path = f"/2010-04-01/Accounts/{world.sid}/Keys"
     made = account.post(f"{path}.json", FriendlyName="Revoked")
-    login = Login(made["sid"], made["secret"])
-    assert target.send(Request("GET", "/v1/Services", {}, login.header)).status == 200
-    deletion = Request("DELETE", f"{path}/{login.name}.json", {}, world.login.header)
+    login = CallerCredentials(made["sid"], made["secret"])
+    assert target.send(CallerRequest("GET", "/v1/Services", {}, login.header)).status == 200
+    deletion = CallerRequest("DELETE", f"{path}/{login.name}.json", {}, world.login.header)
     assert target.send(deletion).status == 204
     return login
 
 
-def _suspended(target: Target) -> list[Refused]:
+def _suspended(target: MatrixTarget) -> list[RejectedLogin]:
     """Return the correct credentials of a suspended account."""
     world = build(target)
     target.suspend(world.sid)
@@ -114,26 +114,26 @@ def _suspended(target: Target) -> list[Refused]:
     logins = {"a suspended account": world.login, "a suspended account's key": world.key}
     for login in logins.values():
         _wait_until_refused(target, login)
-    return [Refused(name, login.header, 403, 20005) for name, login in logins.items()]
+    return [RejectedLogin(name, login.header, 403, 20005) for name, login in logins.items()]
 
 
-def _wait_until_refused(target: Target, login: Login) -> None:
+def _wait_until_refused(target: MatrixTarget, login: CallerCredentials) -> None:
     """Logins are cached briefly; changes by another process take effect after that."""
     deadline = time.monotonic() + REMEMBERED_SECONDS_MAX
-    while target.send(Request("GET", "/v1/Services", {}, login.header)).status != 403:
+    while target.send(CallerRequest("GET", "/v1/Services", {}, login.header)).status != 403:
         assert time.monotonic() < deadline, "A suspended account is still let in."
         target.pause()
 
 
-def requests_of(world: World) -> Iterator[tuple[Operation, Request]]:
+def requests_of(world: AccountObjects) -> Iterator[tuple[Operation, CallerRequest]]:
     """Return each operation as the owner's request, but without credentials."""
     for operation in pipeline_operations():
         path = fill(operation, values_of(operation, world))
         fields = form_of(operation) if operation.writes else queries_of(operation)[0]
-        yield operation, Request(operation.method, path, fields, None)
+        yield operation, CallerRequest(operation.method, path, fields, None)
 
 
-def as_the_twin(pair: Pair, login: Login) -> Iterator[Answered]:
+def as_the_twin(pair: IntruderAndVictim, login: CallerCredentials) -> Iterator[Answered]:
     """Return the victim's requests with a valid login of the twin: the objects are not found."""
     for operation, request in requests_of(pair.victim):
         statuses = (404,) if kinds_of(operation) else ANY_STATUS
@@ -144,7 +144,7 @@ def as_the_twin(pair: Pair, login: Login) -> Iterator[Answered]:
         yield Answered(name, sent, pair.hidden, statuses=statuses)
 
 
-def page_tokens(pair: Pair) -> Iterator[Alike]:
+def page_tokens(pair: IntruderAndVictim) -> Iterator[Alike]:
     """Return every list with a page token of the twin, or of the same list in the other service."""
     intruder, victim = pair.intruder, pair.victim
     for operation in pipeline_operations():
@@ -160,17 +160,19 @@ def page_tokens(pair: Pair) -> Iterator[Alike]:
             yield _with_token(pair, operation, own, query, _token(pair, intruder, other, query))
 
 
-def _token(pair: Pair, world: World, path: str, query: Fields) -> str:
+def _token(pair: IntruderAndVictim, world: AccountObjects, path: str, query: Fields) -> str:
     request = get_request(world, path)._replace(fields={**query, "PageSize": "1"})
     following = page_url(json.loads(pair.target.send(request).body), "next")
     assert following is not None, f"{path} {query}: twins need two of everything"
     return following.rpartition("PageToken=")[2]
 
 
-def _with_token(pair: Pair, operation: Operation, path: str, query: Fields, token: str) -> Alike:
+def _with_token(
+    pair: IntruderAndVictim, operation: Operation, path: str, query: Fields, token: str
+) -> Alike:
     broken = token[:-1] + ("A" if token[-1] != "A" else "B")
 
-    def request(text: str) -> Request:
+    def request(text: str) -> CallerRequest:
         fields = {**query, "PageSize": "1", "PageToken": text}
         return get_request(pair.intruder, path)._replace(fields=fields)
 

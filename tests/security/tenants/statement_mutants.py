@@ -35,7 +35,7 @@ _OWN_ROW = re.compile(
 
 
 @dataclass(frozen=True)
-class Statement:
+class SqlStatement:
     """One statement and its location."""
 
     name: str
@@ -46,7 +46,7 @@ class Statement:
 class Mutant:
     """A statement without one of its conditions."""
 
-    statement: Statement
+    statement: SqlStatement
     number: int
     column: str
     other: str
@@ -79,9 +79,9 @@ def _texts(value: Any) -> Iterator[tuple[str, str]]:
 
 
 @cache
-def statements() -> tuple[Statement, ...]:
+def statements() -> tuple[SqlStatement, ...]:
     """Return every statement that is a constant of a module, by importing all of them."""
-    found: dict[str, Statement] = {}
+    found: dict[str, SqlStatement] = {}
     for package in (parlour.store, parlour.operations, parlour.resources, parlour.delivery):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             module = importlib.import_module(info.name)
@@ -90,18 +90,18 @@ def statements() -> tuple[Statement, ...]:
                 for part, text in _texts(value):
                     # A text without its columns is a part of other constants.
                     if _SQL.match(text) and "{" not in text:
-                        found.setdefault(text, Statement(f"{short}.{name}{part}", text))
+                        found.setdefault(text, SqlStatement(f"{short}.{name}{part}", text))
     return tuple(each for each in found.values() if not _is_part(each, found))
 
 
-def _is_part(statement: Statement, found: dict[str, Statement]) -> bool:
+def _is_part(statement: SqlStatement, found: dict[str, SqlStatement]) -> bool:
     """Return whether a private text is only the prefix of others."""
     private = statement.name.rpartition(".")[2].startswith("_")
     longer = (text for text in found if text != statement.text)
     return private and any(text.startswith(statement.text) for text in longer)
 
 
-def mutants_of(statement: Statement) -> list[Mutant]:
+def mutants_of(statement: SqlStatement) -> list[Mutant]:
     """Return the statement with one of its conditions on a tenant removed, for each."""
     places = [*_CONDITION.finditer(statement.text), *_OWN_ROW.finditer(statement.text)]
     made = []

@@ -51,7 +51,7 @@ SELECT table_name FROM information_schema.columns
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%account_sid%'"
 
 
-class Login(NamedTuple):
+class CallerCredentials(NamedTuple):
     """A caller's credentials."""
 
     name: str
@@ -63,7 +63,7 @@ class Login(NamedTuple):
         return "Basic " + base64.b64encode(f"{self.name}:{self.secret}".encode()).decode()
 
 
-class Request(NamedTuple):
+class CallerRequest(NamedTuple):
     """One request: a query of a GET, or a form."""
 
     method: str
@@ -77,7 +77,7 @@ class Request(NamedTuple):
         return f"{self.method} {self.path} {dict(self.fields) or ''}".rstrip()
 
 
-class Answer(NamedTuple):
+class ComparableResponse(NamedTuple):
     """A response: sorted headers, without those that differ from request to request."""
 
     status: int
@@ -90,14 +90,14 @@ def _comparable_headers(headers: list[tuple[str, str]]) -> tuple[tuple[str, str]
     return tuple(sorted(each for each in lowered if each[0] not in VOLATILE))
 
 
-class Target(Protocol):
+class MatrixTarget(Protocol):
     """The interface that the matrix requires of a target."""
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: CallerRequest) -> ComparableResponse:
         """Return the response to one request."""
         ...
 
-    def make_account(self) -> Login:
+    def make_account(self) -> CallerCredentials:
         """Create an account."""
         ...
 
@@ -122,7 +122,7 @@ class Target(Protocol):
         ...
 
 
-def rows_of(target: Target, account_sid: str) -> Rows:
+def rows_of(target: MatrixTarget, account_sid: str) -> Rows:
     """Return every row of an account."""
     found: Rows = {}
     for (table,) in target.ask(TABLES):
@@ -132,7 +132,7 @@ def rows_of(target: Target, account_sid: str) -> Rows:
     return found
 
 
-def settle(target: Target) -> None:
+def settle(target: MatrixTarget) -> None:
     """Wait until no background work is in progress."""
     deadline = time.monotonic() + SETTLE_SECONDS_MAX
     while target.ask(GOING_ON)[0][0]:
@@ -153,7 +153,7 @@ class ServerTarget:
         self._server = server
         self._api = Api(server.base_url, None, None)
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: CallerRequest) -> ComparableResponse:
         """Return the response to one request."""
         reads = request.method == "GET"
         headers = {
@@ -167,11 +167,13 @@ class ServerTarget:
             query=request.fields if reads else None,
             form=None if reads else request.fields,
         )
-        return Answer(answer.status, _comparable_headers(answer.headers.items()), answer.body)
+        return ComparableResponse(
+            answer.status, _comparable_headers(answer.headers.items()), answer.body
+        )
 
-    def make_account(self) -> Login:
+    def make_account(self) -> CallerCredentials:
         """Create an account."""
-        return Login(*self._server.make_account())
+        return CallerCredentials(*self._server.make_account())
 
     def suspend(self, account_sid: str) -> None:
         """Suspend an account."""
@@ -222,7 +224,7 @@ class LocalTarget:
         self._runner.run(self.app.stop())
         self._runner.close()
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: CallerRequest) -> ComparableResponse:
         """Return the response to one request."""
         return self._runner.run(self._send(request))
 
@@ -235,7 +237,7 @@ class LocalTarget:
         """Run a change in a separate transaction."""
         return self._runner.run(self.app.store.write(work))
 
-    async def _send(self, request: Request) -> Answer:
+    async def _send(self, request: CallerRequest) -> ComparableResponse:
         form_body = encode(request.fields).encode()
         query, body = (form_body, b"") if request.method == "GET" else (b"", form_body)
         request_target = request.path
@@ -252,9 +254,9 @@ class LocalTarget:
             self.app.server, request.method, request_target, headers, body, peer=self.peer
         )
         found = [(name.decode(), value.decode()) for name, value in answered.headers]
-        return Answer(answered.status, _comparable_headers(found), answered.body)
+        return ComparableResponse(answered.status, _comparable_headers(found), answered.body)
 
-    def make_account(self) -> Login:
+    def make_account(self) -> CallerCredentials:
         """Create an account."""
         sid, auth_token = self.app.random.sid(sids.ACCOUNT), self.app.random.token(16).hex()
 
@@ -264,7 +266,7 @@ class LocalTarget:
             )
 
         self.write(work)
-        return Login(sid, auth_token)
+        return CallerCredentials(sid, auth_token)
 
     def suspend(self, account_sid: str) -> None:
         """Suspend an account."""

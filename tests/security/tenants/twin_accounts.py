@@ -13,7 +13,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.security.tenants.targets import SID, Login, Request, Target, rows_of, settle
+from tests.security.tenants.targets import (
+    SID,
+    CallerCredentials,
+    CallerRequest,
+    MatrixTarget,
+    rows_of,
+    settle,
+)
 from tests.security.tenants.valid_forms import ALICE, PHONES, URL
 from tests.support.polling import eventually
 
@@ -28,7 +35,7 @@ CHAIN_OF_USER = "Users/Conversations"
 
 
 @dataclass
-class Service:
+class ServiceObjects:
     """One service: a chain of sids from its conversation downwards, and a second such chain."""
 
     sid: str
@@ -41,15 +48,15 @@ class Service:
 
 
 @dataclass
-class World:
+class AccountObjects:
     """One account with objects of every kind."""
 
-    login: Login
-    default: Service
-    second: Service
+    login: CallerCredentials
+    default: ServiceObjects
+    second: ServiceObjects
     account: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    key: Login | None = None
+    key: CallerCredentials | None = None
     only: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -58,15 +65,15 @@ class World:
         return self.login.name
 
     @property
-    def services(self) -> tuple[Service, Service]:
+    def services(self) -> tuple[ServiceObjects, ServiceObjects]:
         """The default service and the other one."""
         return self.default, self.second
 
 
-class Account:
+class AccountClient:
     """One account, with requests of its owner."""
 
-    def __init__(self, target: Target, login: Login) -> None:
+    def __init__(self, target: MatrixTarget, login: CallerCredentials) -> None:
         """Create a client with a login."""
         self.target = target
         self.login = login
@@ -80,19 +87,19 @@ class Account:
         return self._json("POST", path, {name.replace("__", "."): v for name, v in fields.items()})
 
     def _json(self, method: str, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self.target.send(Request(method, path, fields, self.login.header))
+        answer = self.target.send(CallerRequest(method, path, fields, self.login.header))
         assert answer.status < 300, f"{method} {path} {fields}: {answer.status} {answer.body!r}"
         found: dict[str, Any] = json.loads(answer.body)
         return found
 
 
-def build(target: Target) -> World:
+def build(target: MatrixTarget) -> AccountObjects:
     """Create an account with everything that twins have."""
     login = target.make_account()
-    account = Account(target, login)
+    account = AccountClient(target, login)
     default_sid = account.get("/v1/Configuration")["default_chat_service_sid"]
     second_sid = account.post("/v1/Services", FriendlyName="Second")["sid"]
-    world = World(login, Service(default_sid), Service(second_sid))
+    world = AccountObjects(login, ServiceObjects(default_sid), ServiceObjects(second_sid))
     _fill_account(account, world)
     for number, service in enumerate(world.services):
         _fill_service(account, world, service, number)
@@ -100,7 +107,7 @@ def build(target: Target) -> World:
     return world
 
 
-def _fill_account(account: Account, world: World) -> None:
+def _fill_account(account: AccountClient, world: AccountObjects) -> None:
     """Create the objects of the account as a whole."""
     made = [
         account.post("/v1/Configuration/Addresses", Type="sms", Address=f"+1500555020{number}")
@@ -134,10 +141,12 @@ def _fill_account(account: Account, world: World) -> None:
         "WebhookAttempts": attempts[0],
     }
     world.names = {"Addresses": made[0]["address"]}
-    world.key = Login(keys[1]["sid"], keys[1]["secret"])
+    world.key = CallerCredentials(keys[1]["sid"], keys[1]["secret"])
 
 
-def _fill_service(account: Account, world: World, service: Service, number: int) -> None:
+def _fill_service(
+    account: AccountClient, world: AccountObjects, service: ServiceObjects, number: int
+) -> None:
     """Create two objects of each kind in a service, and names that the other service lacks."""
     base = f"/v1/Services/{service.sid}"
     service.chain["Services"] = service.elsewhere["Services"] = service.sid
@@ -171,7 +180,7 @@ def _fill_service(account: Account, world: World, service: Service, number: int)
     service.only = _only_here(account, base, lobby["Conversations"], ("den", "loft")[number])
 
 
-def _configure(account: Account, base: str) -> None:
+def _configure(account: AccountClient, base: str) -> None:
     account.post(f"{base}/Configuration", ReachabilityEnabled="true")
     account.post(
         f"{base}/Configuration/Notifications",
@@ -184,7 +193,7 @@ def _configure(account: Account, base: str) -> None:
 
 
 def _fill_conversation(
-    account: Account, base: str, name: str, role_sid: str, proxy_address: str
+    account: AccountClient, base: str, name: str, role_sid: str, proxy_address: str
 ) -> dict[str, str]:
     """Create a conversation with participants, messages, receipts and webhooks."""
     made = account.post(f"{base}/Conversations", UniqueName=name, FriendlyName=name.title())
@@ -223,14 +232,16 @@ def _fill_conversation(
     }
 
 
-def _only_here(account: Account, base: str, lobby_sid: str, name: str) -> dict[str, str]:
+def _only_here(account: AccountClient, base: str, lobby_sid: str, name: str) -> dict[str, str]:
     """Create a conversation, a user and a participant with a unique name."""
     account.post(f"{base}/Conversations", UniqueName=name)
     account.post(f"{base}/Conversations/{lobby_sid}/Participants", Identity=name)
     return {"Conversations": name, "Users": name, "Participants": name}
 
 
-def _seed_binding(target: Target, world: World, service: Service, kind: str) -> str:
+def _seed_binding(
+    target: MatrixTarget, world: AccountObjects, service: ServiceObjects, kind: str
+) -> str:
     """Insert a push binding: only client SDKs create them."""
     sid = f"BS{secrets.token_hex(16)}"
     target.insert(
@@ -249,7 +260,7 @@ def _seed_binding(target: Target, world: World, service: Service, kind: str) -> 
     return sid
 
 
-def seed_media(target: Target, world: World, service: Service) -> str:
+def seed_media(target: MatrixTarget, world: AccountObjects, service: ServiceObjects) -> str:
     """Insert a medium without a message."""
     sid = f"ME{secrets.token_hex(16)}"
     target.insert(
@@ -269,7 +280,7 @@ def seed_media(target: Target, world: World, service: Service) -> str:
     return sid
 
 
-def seed_attempt(target: Target, world: World, number: int) -> str:
+def seed_attempt(target: MatrixTarget, world: AccountObjects, number: int) -> str:
     """Insert a webhook attempt that failed, as the twin's at the same event did."""
     sid = f"NO{number:016x}{secrets.token_hex(8)}"
     now_ms = int(time.time() * 1000)
@@ -313,7 +324,7 @@ def seed_attempt(target: Target, world: World, number: int) -> str:
     return sid
 
 
-def _row(world: World, service: Service, sid: str) -> dict[str, Any]:
+def _row(world: AccountObjects, service: ServiceObjects, sid: str) -> dict[str, Any]:
     return {
         "account_sid": world.sid,
         "service_sid": service.sid,
@@ -334,9 +345,9 @@ IDEMPOTENCY_KEY = "the same key in both accounts"
 IDEMPOTENT_FORM = {"FriendlyName": "Sent once"}
 
 
-def add_only(target: Target, world: World) -> None:
+def add_only(target: MatrixTarget, world: AccountObjects) -> None:
     """Add the objects that the twin lacks: names, a pair, a group, a list of numbers."""
-    account = Account(target, world.login)
+    account = AccountClient(target, world.login)
     made = account.post("/v1/Conversations", UniqueName="cellar")
     room = f"/v1/Conversations/{made['sid']}"
     account.post(f"{room}/Participants", Identity="carol")
@@ -359,7 +370,9 @@ def add_only(target: Target, world: World) -> None:
         },
     )
     account.target.send(
-        Request("POST", "/v1/Conversations", IDEMPOTENT_FORM, world.login.header, IDEMPOTENCY_KEY)
+        CallerRequest(
+            "POST", "/v1/Conversations", IDEMPOTENT_FORM, world.login.header, IDEMPOTENCY_KEY
+        )
     )
     world.only = {
         "Conversations": "cellar",
@@ -371,7 +384,7 @@ def add_only(target: Target, world: World) -> None:
     settle(target)
 
 
-def make_group(account: Account) -> None:
+def make_group(account: AccountClient) -> None:
     """Create a group of three numbers, the first of which belongs to a chat user."""
     made = account.post("/v1/Conversations", FriendlyName="Group")
     room = f"/v1/Conversations/{made['sid']}/Participants"
@@ -380,7 +393,7 @@ def make_group(account: Account) -> None:
         account.post(room, MessagingBinding__Address=address)
 
 
-def sids_of(target: Target, world: World) -> set[str]:
+def sids_of(target: MatrixTarget, world: AccountObjects) -> set[str]:
     """Return every sid of an account, except of messaging services, which are not stored here."""
     found = {
         sid

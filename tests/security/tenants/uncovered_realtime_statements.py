@@ -21,7 +21,7 @@ from tests.security.tenants.valid_forms import ALICE
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
-    from tests.security.tenants.twin_accounts import World
+    from tests.security.tenants.twin_accounts import AccountObjects
 
 FIRST_SID = ""
 LAST_SID = "~"
@@ -29,7 +29,7 @@ A_NODE = "a node"
 AN_EVENT = "SELECT MAX(sequence) FROM event WHERE account_sid = $1"
 
 
-async def ask(tx: Transaction, world: World) -> None:
+async def ask(tx: Transaction, world: AccountObjects) -> None:
     """Read a user's conversations and roles, and the objects that a socket reads."""
     scope = Scope(world.sid, world.default.sid)
     lobby_sid = world.default.chain["Conversations"]
@@ -78,7 +78,7 @@ async def _ask_mail(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
         await tx.run(back, scope.account_sid, sid, kind)
 
 
-async def _ask_account(tx: Transaction, scope: Scope, world: World) -> None:
+async def _ask_account(tx: Transaction, scope: Scope, world: AccountObjects) -> None:
     medium_sid = world.default.chain["Media"]
     message_sid = world.default.chain["Messages"]
     assert await tx.one(media_garbage_collection.IS_KEPT, scope.account_sid, medium_sid)

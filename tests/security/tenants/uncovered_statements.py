@@ -21,13 +21,13 @@ from parlour.store.statements import values_of
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants import uncovered_realtime_statements, uncovered_webhook_statements
 from tests.security.tenants.owner_actions import page_url
-from tests.security.tenants.targets import LocalTarget, Request, settle
+from tests.security.tenants.targets import CallerRequest, LocalTarget, settle
 from tests.security.tenants.twin_accounts import (
     GROUP,
     PROXY,
-    Account,
-    Service,
-    World,
+    AccountClient,
+    AccountObjects,
+    ServiceObjects,
     make_group,
     seed_media,
 )
@@ -40,9 +40,9 @@ OTHER_PROXY = "+15017122662"
 SEQUENCE_MAX = 1 << 62
 
 
-def do_all(target: LocalTarget, world: World) -> None:
+def do_all(target: LocalTarget, world: AccountObjects) -> None:
     """Run all of them, in an account that is not used afterwards."""
-    account = Account(target, world.login)
+    account = AccountClient(target, world.login)
     lobby = f"/v1/Conversations/{world.default.chain['Conversations']}"
     target.write(lambda tx: uncovered_realtime_statements.ask(tx, world))
     _media(account, world)
@@ -63,12 +63,12 @@ def do_all(target: LocalTarget, world: World) -> None:
     settle(target)
 
 
-def _delete(account: Account, path: str) -> None:
-    request = Request("DELETE", path, {}, account.login.header)
+def _delete(account: AccountClient, path: str) -> None:
+    request = CallerRequest("DELETE", path, {}, account.login.header)
     assert account.target.send(request).status == 204, path
 
 
-def _media(account: Account, world: World) -> None:
+def _media(account: AccountClient, world: AccountObjects) -> None:
     """Create messages with media, one of which is removed with its service."""
     messages = f"/v1/Conversations/{world.default.elsewhere['Conversations']}/Messages"
     made = account.post(messages, MediaSid=world.default.chain["Media"])
@@ -79,7 +79,7 @@ def _media(account: Account, world: World) -> None:
     assert made["body"] == "Hello {{1}}"
 
 
-def _unread(account: Account, world: World) -> None:
+def _unread(account: AccountClient, world: AccountObjects) -> None:
     """Create messages that have to be counted, since one above the read horizon was removed."""
     room = f"/v1/Conversations/{world.default.chain['Conversations']}"
     for _ in range(2):
@@ -95,7 +95,7 @@ def _unread(account: Account, world: World) -> None:
     account.get(previous)
 
 
-def _addresses(account: Account, world: World) -> None:
+def _addresses(account: AccountClient, world: AccountObjects) -> None:
     """Use an address in several conversations, another proxy, and a stranger's messages."""
     address = fresh_number()
     for name in ("lobby", "attic", "den"):
@@ -122,7 +122,7 @@ def _addresses(account: Account, world: World) -> None:
     )
 
 
-async def _ask_stores(tx: Transaction, world: World) -> None:
+async def _ask_stores(tx: Transaction, world: AccountObjects) -> None:
     """Run queries of carriers, sockets and background jobs."""
     scope = Scope(world.sid, world.default.sid)
     lobby_sid = world.default.chain["Conversations"]
@@ -159,14 +159,14 @@ async def _ask_stores(tx: Transaction, world: World) -> None:
     assert await account_store.update_account_status(tx, scope, "active") == 1
 
 
-async def _hold_pair(tx: Transaction, service: Service, account_sid: str) -> None:
+async def _hold_pair(tx: Transaction, service: ServiceObjects, account_sid: str) -> None:
     """Reserve a pair for a participant who is never added."""
     scope = Scope(account_sid, service.sid)
     sid = service.chain["Conversations"]
     await participant_store.reserve_address_pair(tx, scope, sid, fresh_number(), PROXY)
 
 
-async def _remove_service(tx: Transaction, world: World) -> None:
+async def _remove_service(tx: Transaction, world: AccountObjects) -> None:
     """Delete a service with a member who has not left everything yet."""
     await _hold_pair(tx, world.second, world.sid)
     departure = MembershipCleanup(

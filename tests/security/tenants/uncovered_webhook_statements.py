@@ -20,7 +20,7 @@ from tests.security.tenants.valid_forms import URL
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
-    from tests.security.tenants.twin_accounts import World
+    from tests.security.tenants.twin_accounts import AccountObjects
 
 EVENT_NAME = "onMessageAdded"
 LANE = 7
@@ -28,7 +28,7 @@ WEBHOOK_SID = "WH" + "0" * 32
 LAST_SID = "NO" + "f" * 32
 
 
-async def ask(tx: Transaction, world: World) -> None:
+async def ask(tx: Transaction, world: AccountObjects) -> None:
     """Queue a few deliveries, make one of them, replay it, and drop all of them."""
     scope = Scope(world.sid, world.default.sid)
     queued = [_delivery(tx, world, number) for number in (101, 102, 103, 104)]
@@ -67,7 +67,7 @@ async def ask(tx: Transaction, world: World) -> None:
         assert await webhook_retries_store.get_webhook_retries(tx, scope) == chosen
 
 
-async def _read(tx: Transaction, scope: Scope, world: World) -> None:
+async def _read(tx: Transaction, scope: Scope, world: AccountObjects) -> None:
     # The intake runs this only if an event is no later than its webhook.
     assert await event_log.attached_at(tx, scope, world.default.chain["Webhooks"])
     lobby_sid = world.default.chain["Conversations"]
@@ -88,7 +88,7 @@ async def _read(tx: Transaction, scope: Scope, world: World) -> None:
     assert await message_store.list_messages_between(tx, scope, lobby_sid, 0, 10, 10)
 
 
-async def ask_later(tx: Transaction, world: World) -> None:
+async def ask_later(tx: Transaction, world: AccountObjects) -> None:
     """Call the pre-action webhooks of a deleted conversation."""
     scope = Scope(world.sid, world.default.sid)
     assert await event_log.has_webhook_changes(tx, scope, 1)
@@ -97,7 +97,7 @@ async def ask_later(tx: Transaction, world: World) -> None:
     await event_log.webhook_change_is_pending(tx, scope, lobby_sid)
 
 
-def _delivery(tx: Transaction, world: World, number: int) -> WebhookDelivery:
+def _delivery(tx: Transaction, world: AccountObjects, number: int) -> WebhookDelivery:
     return WebhookDelivery(
         account_sid=world.sid,
         event_sequence=number,

@@ -65,7 +65,7 @@ class Signer:
         return self.settings.auth_token
 
 
-class Receiver:
+class FakeReceiver:
     """Responds to requests, or fails them, after three milliseconds."""
 
     def __init__(self, response: OutboundResponse | Exception) -> None:
@@ -92,7 +92,7 @@ def queued(**changes: Any) -> WebhookDelivery:
 
 
 def attempt(
-    receiver: Receiver,
+    receiver: FakeReceiver,
     made: WebhookDelivery,
     *,
     auth_token: str | None = "secret",
@@ -127,28 +127,28 @@ def test_overrides_set_the_timeout_of_the_request() -> None:
 
 def test_overrides_in_the_url_apply_only_if_they_are_enabled() -> None:
     made = queued(url="http://h.test/#tt=700&rc=1&rp=4xx")
-    ignoring = Receiver(response(400))
+    ignoring = FakeReceiver(response(400))
     result = attempt(ignoring, made, schedule=webhook_retries_store.HOSTED)
     assert (result.outcome, ignoring.requests[0].timeout_ms) == ("failed", 5000)
-    applying = Receiver(response(400))
+    applying = FakeReceiver(response(400))
     result = attempt(applying, made, schedule=webhook_retries_store.HOSTED, takes_overrides=True)
     assert (result.outcome, applying.requests[0].timeout_ms) == ("retrying", 700)
 
 
 def test_overrides_without_a_retry_count_keep_the_schedule() -> None:
     made = queued(url="http://h.test/#tt=700")
-    result = attempt(Receiver(response(404)), made, takes_overrides=True)
+    result = attempt(FakeReceiver(response(404)), made, takes_overrides=True)
     assert (result.outcome, result.due_ms) == ("retrying", NOW + 3 + 1000)
 
 
 def test_without_a_fragment_there_are_no_overrides() -> None:
-    receiver = Receiver(response(200))
+    receiver = FakeReceiver(response(200))
     assert attempt(receiver, queued(), takes_overrides=True).is_done
     assert receiver.requests[0].timeout_ms == 5000
 
 
 def test_the_request_asks_before_it_is_written() -> None:
-    receiver = Receiver(response(200))
+    receiver = FakeReceiver(response(200))
     attempt(receiver, queued(), may_send=lambda: False)
     (request,) = receiver.requests
     assert request.may_send is not None
@@ -160,7 +160,7 @@ def test_the_request_asks_before_it_is_written() -> None:
 
 def test_a_2xx_response_delivers() -> None:
     made = queued(retry_count=1)
-    result = attempt(Receiver(response(204, b"o\0k")), made)
+    result = attempt(FakeReceiver(response(204, b"o\0k")), made)
     assert result == AttemptResult(
         delivery=made,
         outcome="delivered",
@@ -181,7 +181,7 @@ def test_a_2xx_response_delivers() -> None:
 
 def test_a_failure_is_retried_after_the_delay_of_the_schedule() -> None:
     made = queued(retry_count=1)
-    result = attempt(Receiver(response(500, b"oops")), made)
+    result = attempt(FakeReceiver(response(500, b"oops")), made)
     assert result == AttemptResult(
         delivery=made,
         outcome="retrying",
@@ -201,19 +201,19 @@ def test_a_failure_is_retried_after_the_delay_of_the_schedule() -> None:
 
 
 def test_a_retry_waits_as_long_as_the_response_asks() -> None:
-    result = attempt(Receiver(response(503, retry_after="60")), queued())
+    result = attempt(FakeReceiver(response(503, retry_after="60")), queued())
     assert result.due_ms == NOW + 3 + 60_000
 
 
 def test_410_stops_the_retries() -> None:
-    result = attempt(Receiver(response(410)), queued(retry_count=1))
+    result = attempt(FakeReceiver(response(410)), queued(retry_count=1))
     assert (result.outcome, result.state) == ("stopped", "stopped")
     assert (result.retry_count, result.due_ms) == (1, None)
 
 
 def test_after_the_last_retry_the_delivery_has_failed() -> None:
     made = queued(retry_count=len(retries.DURABLE.delays_ms))
-    result = attempt(Receiver(response(500)), made)
+    result = attempt(FakeReceiver(response(500)), made)
     assert (result.outcome, result.state, result.due_ms) == ("failed", "failed", None)
 
 
@@ -227,14 +227,14 @@ def test_after_the_last_retry_the_delivery_has_failed() -> None:
 def test_a_failed_request_is_retried_with_its_error(
     failure: EgressFailed, error: str, *, timed_out: bool
 ) -> None:
-    result = attempt(Receiver(failure), queued())
+    result = attempt(FakeReceiver(failure), queued())
     assert (result.outcome, result.status, result.answer) == ("retrying", None, "")
     assert (result.error, result.error_code) == (error, failure.code)
     assert (result.timed_out, result.was_sent) == (timed_out, True)
 
 
 def test_a_request_without_a_slot_was_not_sent_and_does_not_count() -> None:
-    result = attempt(Receiver(EgressFailed("busy", 11205)), queued(retry_count=2))
+    result = attempt(FakeReceiver(EgressFailed("busy", 11205)), queued(retry_count=2))
     assert not result.was_sent
     assert (result.outcome, result.retry_count) == ("retrying", 2)
 
@@ -244,12 +244,12 @@ def test_a_refused_target_ends_the_retries_only_if_that_is_final(
     outcome: str, *, is_final: bool
 ) -> None:
     refused = EgressRefused("not there", 11200, is_final=is_final)
-    result = attempt(Receiver(refused), queued())
+    result = attempt(FakeReceiver(refused), queued())
     assert (result.outcome, result.error, result.error_code) == (outcome, "not there", 11200)
 
 
 def test_an_account_without_a_token_sends_nothing() -> None:
-    receiver = Receiver(response(200))
+    receiver = FakeReceiver(response(200))
     result = attempt(receiver, queued(), auth_token=None)
     assert receiver.requests == []
     assert (result.error, result.error_code) == ("no token", attempts.CODE_NOT_SENT)
@@ -266,7 +266,7 @@ def test_the_hosted_schedule_retries_up_to_the_limit_of_the_webhook(
     retry_limit: int | None, retry_count: int, outcome: str
 ) -> None:
     made = queued(retry_limit=retry_limit, retry_count=retry_count)
-    result = attempt(Receiver(response(503)), made, schedule=webhook_retries_store.HOSTED)
+    result = attempt(FakeReceiver(response(503)), made, schedule=webhook_retries_store.HOSTED)
     assert result.outcome == outcome
 
 
@@ -287,7 +287,7 @@ def test_a_late_delivery_has_a_few_attempts_left(
     date_queued: int, retry_count: int, failure: Any, outcome: str
 ) -> None:
     made = queued(date_queued=date_queued, retry_count=retry_count)
-    result = attempt(Receiver(failure), made)
+    result = attempt(FakeReceiver(failure), made)
     assert (result.outcome, result.due_ms is None) == (outcome, outcome != "retrying")
 
 

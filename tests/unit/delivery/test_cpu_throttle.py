@@ -12,7 +12,7 @@ BURST = limits.DELIVERY_BURST_MS
 SHARE = limits.DELIVERY_SHARE_PERCENT / 100
 
 
-class Place:
+class ThrottleSetup:
     """A throttle, whether requests run, and how long deliveries waited in total."""
 
     def __init__(self, *, is_busy: bool) -> None:
@@ -32,7 +32,7 @@ class Place:
 
 def test_work_does_not_wait_while_no_request_runs() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=False)
+        place = ThrottleSetup(is_busy=False)
         for _ in range(100):
             await place.throttle.wait()
             place.work(50)
@@ -43,7 +43,7 @@ def test_work_does_not_wait_while_no_request_runs() -> None:
 
 def test_while_requests_run_deliveries_get_their_share() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=True)
+        place = ThrottleSetup(is_busy=True)
         start_ms = place.clock.now_ms()
         for _ in range(400):
             await place.throttle.wait()
@@ -56,7 +56,7 @@ def test_while_requests_run_deliveries_get_their_share() -> None:
 
 def test_a_burst_runs_at_once() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=True)
+        place = ThrottleSetup(is_busy=True)
         for _ in range(BURST):
             await place.throttle.wait()
             assert place.waited_ms == 0
@@ -70,7 +70,7 @@ def test_a_burst_runs_at_once() -> None:
 
 def test_a_wait_is_bounded_by_the_used_time() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=True)
+        place = ThrottleSetup(is_busy=True)
         place.throttle.charge(1000)
         await place.throttle.wait()
         assert 0 < place.waited_ms <= 1000 / SHARE
@@ -80,7 +80,7 @@ def test_a_wait_is_bounded_by_the_used_time() -> None:
 
 def test_an_account_within_its_share_continues_though_others_used_everything() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=True)
+        place = ThrottleSetup(is_busy=True)
         throttle = place.throttle
         throttle.charge(1000, "A")
         await throttle.wait("B")
@@ -97,7 +97,7 @@ def test_an_account_within_its_share_continues_though_others_used_everything() -
 
 def test_two_busy_accounts_get_equal_parts_of_the_share() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=True)
+        place = ThrottleSetup(is_busy=True)
         throttle, used = place.throttle, {"A": 0, "B": 0}
         throttle.charge(1000, "A")
         start_ms = place.clock.now_ms()
@@ -116,7 +116,7 @@ def test_two_busy_accounts_get_equal_parts_of_the_share() -> None:
 
 
 def test_accounts_beyond_those_that_are_measured_share_one_part() -> None:
-    place = Place(is_busy=True)
+    place = ThrottleSetup(is_busy=True)
     throttle = place.throttle
     for number in range(limits.DELIVERY_ACCOUNTS_MEASURED_MAX + 100):
         throttle.charge(20, f"AC{number}")
@@ -127,7 +127,7 @@ def test_accounts_beyond_those_that_are_measured_share_one_part() -> None:
 
 def test_work_of_several_accounts_is_dequeued_in_equal_shares() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=True)
+        place = ThrottleSetup(is_busy=True)
 
         async def work() -> str:
             place.clock.advance(40)
@@ -142,7 +142,7 @@ def test_work_of_several_accounts_is_dequeued_in_equal_shares() -> None:
 
 def test_used_time_is_reset_with_the_last_request() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=True)
+        place = ThrottleSetup(is_busy=True)
         place.throttle.charge(1000)
         place.is_busy = False
         await place.throttle.wait()
@@ -153,7 +153,7 @@ def test_used_time_is_reset_with_the_last_request() -> None:
 
 def test_only_the_steps_of_a_coroutine_are_measured() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=True)
+        place = ThrottleSetup(is_busy=True)
         used: list[float] = []
         place.throttle.charge = used.append  # type: ignore[method-assign]
 
@@ -175,7 +175,7 @@ def test_only_the_steps_of_a_coroutine_are_measured() -> None:
 
 def test_exceptions_pass_through_in_both_directions() -> None:
     async def scenario() -> None:
-        place = Place(is_busy=True)
+        place = ThrottleSetup(is_busy=True)
 
         async def fails() -> None:
             await asyncio.sleep(0)
@@ -211,7 +211,7 @@ def test_closing_the_metered_coroutine_closes_the_work() -> None:
         finally:
             steps.append("closed")
 
-    metered = Place(is_busy=True).throttle.metered(work())
+    metered = ThrottleSetup(is_busy=True).throttle.metered(work())
     metered.send(None)
     assert steps == []
     metered.close()

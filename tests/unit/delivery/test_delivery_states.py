@@ -26,6 +26,7 @@ from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
+from tests.support.unknown_outcomes import UnknownOutcomes
 from tests.unit.delivery.test_lanes import ACCOUNT, delivery
 from tests.virtual_time.virtual_loop import WebhookWorld, run_scenario
 
@@ -52,7 +53,7 @@ ENDS = [
 ]
 
 
-class Rows:
+class DeliveryRows:
     """The deliveries of an account on disk, and what each part does to them."""
 
     def __init__(self, dice: random.Random) -> None:
@@ -151,7 +152,7 @@ def changes(before: dict[int, str], after: dict[int, str], part: Part) -> Iterab
 def test_deliveries_make_all_transitions_of_the_table_and_no_other(tmp_path: Path) -> None:
     async def scenario() -> set[Transition]:
         store = SqliteStore(tmp_path / "s", FakeClock(), SystemRandom(), synchronous="OFF")
-        rows, made = Rows(random.Random(10)), set()
+        rows, made = DeliveryRows(random.Random(10)), set()
 
         async def step(tx: Transaction) -> None:
             before = await states_of(tx)
@@ -176,22 +177,6 @@ PART_OF = {
 }
 
 
-class UnknownOutcomes:
-    """A store whose next writes are committed, but not confirmed."""
-
-    def __init__(self, store: Any) -> None:
-        self._store = store
-        self.read = store.read
-        self.unknown = 0
-
-    async def write(self, *given: Any, **more: Any) -> Any:
-        result = await self._store.write(*given, **more)
-        if self.unknown:
-            self.unknown -= 1
-            raise Unavailable("no answer")
-        return result
-
-
 def test_the_sync_of_the_memory_makes_all_transitions_of_the_table_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +197,7 @@ def test_the_sync_of_the_memory_makes_all_transitions_of_the_table_and_no_other(
         dice = random.Random(10)
         for _ in range(60):
             if dice.random() < 0.4:
-                store.unknown = dice.randrange(1, 4)
+                store.unknown_left = dice.randrange(1, 4)
             while True:
                 before = world.term.sync
                 try:

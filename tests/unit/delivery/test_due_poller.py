@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from parlour.store.webhook_queue import WebhookDelivery
 
 
-class Rows:
+class PendingRows:
     """The pending deliveries on disk, by account, URL and lane."""
 
     def __init__(self) -> None:
@@ -66,9 +66,9 @@ class Rows:
 
 
 @pytest.fixture
-def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
+def rows(monkeypatch: pytest.MonkeyPatch) -> PendingRows:
     retry_soon(monkeypatch)
-    rows = Rows()
+    rows = PendingRows()
     rows.patch(monkeypatch)
     return rows
 
@@ -87,7 +87,7 @@ def loaded(setup: Setup) -> list[int]:
     )
 
 
-def test_a_term_starts_with_capping_and_loading_all_pending_deliveries(rows: Rows) -> None:
+def test_a_term_starts_with_capping_and_loading_all_pending_deliveries(rows: PendingRows) -> None:
     async def scenario(setup: Setup) -> None:
         rows.add(delivery(1, 1), delivery(1, 2), delivery(2, 3))
         poller = poller_of(setup)
@@ -101,7 +101,9 @@ def test_a_term_starts_with_capping_and_loading_all_pending_deliveries(rows: Row
     run(scenario)
 
 
-def test_after_the_clock_was_set_back_all_accounts_are_capped_and_searched(rows: Rows) -> None:
+def test_after_the_clock_was_set_back_all_accounts_are_capped_and_searched(
+    rows: PendingRows,
+) -> None:
     async def scenario(setup: Setup) -> None:
         poller = poller_of(setup)
         task = asyncio.create_task(poller.run())
@@ -119,7 +121,7 @@ def test_after_the_clock_was_set_back_all_accounts_are_capped_and_searched(rows:
     run(scenario)
 
 
-def test_a_poll_that_fails_is_repeated(rows: Rows) -> None:
+def test_a_poll_that_fails_is_repeated(rows: PendingRows) -> None:
     async def scenario(setup: Setup) -> None:
         rows.add(delivery(1, 1))
         rows.fails_heads.append(Unavailable("gone"))
@@ -133,7 +135,7 @@ def test_a_poll_that_fails_is_repeated(rows: Rows) -> None:
 
 
 def test_a_search_takes_accounts_in_turn_and_retries_failures(
-    rows: Rows, monkeypatch: pytest.MonkeyPatch
+    rows: PendingRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "ENDPOINTS_PER_STEP_MAX", 1)
 
@@ -153,7 +155,7 @@ def test_a_search_takes_accounts_in_turn_and_retries_failures(
     run(scenario)
 
 
-def test_a_search_ends_with_the_term(rows: Rows) -> None:
+def test_a_search_ends_with_the_term(rows: PendingRows) -> None:
     async def scenario(setup: Setup) -> None:
         setup.term.stop()
         poller = poller_of(setup)
@@ -164,7 +166,9 @@ def test_a_search_ends_with_the_term(rows: Rows) -> None:
     run(scenario)
 
 
-def test_the_accounts_of_evicted_endpoints_are_searched_when_they_are_due(rows: Rows) -> None:
+def test_the_accounts_of_evicted_endpoints_are_searched_when_they_are_due(
+    rows: PendingRows,
+) -> None:
     async def scenario(setup: Setup) -> None:
         rows.add(delivery(1, 1))
         setup.term.lanes.endpoints.schedule_search(ACCOUNT, 0)
@@ -175,7 +179,7 @@ def test_the_accounts_of_evicted_endpoints_are_searched_when_they_are_due(rows: 
 
 
 def test_a_search_of_evicted_endpoints_that_is_cancelled_is_scheduled_again(
-    rows: Rows, monkeypatch: pytest.MonkeyPatch
+    rows: PendingRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(setup: Setup) -> None:
         def fail(*_: object) -> None:
@@ -191,7 +195,7 @@ def test_a_search_of_evicted_endpoints_that_is_cancelled_is_scheduled_again(
     run(scenario)
 
 
-def test_an_account_that_used_up_its_share_is_polled_later(rows: Rows) -> None:
+def test_an_account_that_used_up_its_share_is_polled_later(rows: PendingRows) -> None:
     async def scenario(setup: Setup) -> None:
         rows.add(delivery(1, 1), delivery(2, 2, account="AC2"))
         setup.use_up_the_throttle(ACCOUNT, 15)
@@ -210,7 +214,7 @@ def test_an_account_that_used_up_its_share_is_polled_later(rows: Rows) -> None:
 
 
 def test_the_pause_ends_when_the_next_endpoint_is_due(
-    rows: Rows, monkeypatch: pytest.MonkeyPatch
+    rows: PendingRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(setup: Setup) -> None:
         poller = poller_of(setup)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parlour.store.webhook_queue import WebhookDelivery
 
 
-class Transaction:
+class FakeIntakeTransaction:
     """Matches events with an odd number, and queues a delivery for each."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Parts:
     """The intake, and what it calls."""
 
     def __init__(self, setup: Setup) -> None:
-        self.transaction = Transaction()
+        self.transaction = FakeIntakeTransaction()
         self.searched: list[list[str]] = []
         self.woken = 0
         self.intake = Intake(

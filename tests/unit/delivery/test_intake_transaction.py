@@ -29,8 +29,8 @@ from parlour.store import event_log, webhook_queue
 from parlour.store.transaction import Unavailable
 from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import event_names, limits
-from parlour.vocabulary.clock import SystemRandom
 from parlour.vocabulary.scope import Scope
+from tests.support.zero_random import ZeroRandom
 from tests.unit.delivery.database import SCOPE, Database, run_on_database
 from tests.unit.delivery.webhook_rows import (
     account_webhooks,
@@ -47,13 +47,6 @@ if TYPE_CHECKING:
 SINK = "the sink"
 URL = "http://h.test/"
 ADDED = {"message": {"sid": "IM1", "body": "b"}}
-
-
-class ZeroRandom(SystemRandom):
-    """Returns zeros."""
-
-    def token(self, size_bytes: int) -> bytes:
-        return bytes(size_bytes)
 
 
 TRANSACTION = IntakeTransaction(SINK, ZeroRandom(), studio_url="http://studio.test")

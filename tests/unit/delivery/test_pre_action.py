@@ -26,11 +26,11 @@ from parlour.resources.services import store as service_store
 from parlour.resources.services.store import Service
 from parlour.store.transaction import DryRun, EmittedEvent, in_transaction
 from parlour.vocabulary import limits
-from parlour.vocabulary.clock import SystemRandom
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
 from parlour.vocabulary.unset import UNSET
+from tests.support.zero_random import ZeroRandom
 from tests.unit.delivery.database import Database, run_on_database
 from tests.unit.delivery.webhook_rows import PRE
 
@@ -44,13 +44,6 @@ SERVICE = "IS" + "0" * 32
 SCOPE = Scope("AC1", SERVICE)
 FILTERS = json.dumps(["onMessageAdd", "onMessageRemove", "onConversationUpdate"])
 UUID_OF_ZEROS = "00000000-0000-4000-8000-000000000000"
-
-
-class ZeroRandom(SystemRandom):
-    """Returns zeros."""
-
-    def token(self, size_bytes: int) -> bytes:
-        return bytes(size_bytes)
 
 
 def _text(name: str, text: str) -> str:

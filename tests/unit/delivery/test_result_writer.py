@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from parlour.store.webhook_queue import WebhookDelivery
 
 
-class Rows:
+class ResultRows:
     """The rows that the writer changes and reads."""
 
     def __init__(self) -> None:
@@ -85,9 +85,9 @@ class Rows:
 
 
 @pytest.fixture
-def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
+def rows(monkeypatch: pytest.MonkeyPatch) -> ResultRows:
     retry_soon(monkeypatch)
-    rows = Rows()
+    rows = ResultRows()
     rows.patch(monkeypatch)
     return rows
 
@@ -122,7 +122,7 @@ def attempt(account: str = "AC1", outcome: str = "delivered") -> Any:
     return SimpleNamespace(scope=SimpleNamespace(account_sid=account), outcome=outcome)
 
 
-def test_a_result_is_recorded_and_its_lane_removed(rows: Rows) -> None:
+def test_a_result_is_recorded_and_its_lane_removed(rows: ResultRows) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
         writing.start()
@@ -142,7 +142,7 @@ def test_a_result_is_recorded_and_its_lane_removed(rows: Rows) -> None:
 
 
 def test_a_failed_delivery_is_due_again_and_one_that_was_not_sent_is_not_logged(
-    rows: Rows,
+    rows: ResultRows,
 ) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
@@ -170,7 +170,7 @@ def test_a_failed_delivery_is_due_again_and_one_that_was_not_sent_is_not_logged(
     ],
 )
 def test_a_retry_is_stopped_if_its_webhook_was_detached(
-    rows: Rows, webhook_sid: str | None, state: str, outcome: str
+    rows: ResultRows, webhook_sid: str | None, state: str, outcome: str
 ) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
@@ -186,7 +186,7 @@ def test_a_retry_is_stopped_if_its_webhook_was_detached(
     run(scenario)
 
 
-def test_after_an_unknown_commit_an_attempt_is_logged_under_the_same_sid(rows: Rows) -> None:
+def test_after_an_unknown_commit_an_attempt_is_logged_under_the_same_sid(rows: ResultRows) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
         setup.store.commit_failures.append(Unavailable("no answer"))
@@ -202,7 +202,7 @@ def test_after_an_unknown_commit_an_attempt_is_logged_under_the_same_sid(rows: R
     run(scenario)
 
 
-def test_a_delivery_that_has_already_ended_is_not_counted_and_not_due(rows: Rows) -> None:
+def test_a_delivery_that_has_already_ended_is_not_counted_and_not_due(rows: ResultRows) -> None:
     rows.is_pending = False
 
     async def scenario(setup: Setup) -> None:
@@ -221,7 +221,7 @@ def test_a_delivery_that_has_already_ended_is_not_counted_and_not_due(rows: Rows
     run(scenario)
 
 
-def test_the_rest_of_a_lane_is_read_once_its_head_is_done(rows: Rows) -> None:
+def test_the_rest_of_a_lane_is_read_once_its_head_is_done(rows: ResultRows) -> None:
     rows.promotes, rows.rest = True, [delivery(1, 2)]
 
     async def scenario(setup: Setup) -> None:
@@ -237,7 +237,9 @@ def test_the_rest_of_a_lane_is_read_once_its_head_is_done(rows: Rows) -> None:
     run(scenario)
 
 
-def test_after_a_failed_write_the_batch_is_repeated_and_the_memory_is_rebuilt(rows: Rows) -> None:
+def test_after_a_failed_write_the_batch_is_repeated_and_the_memory_is_rebuilt(
+    rows: ResultRows,
+) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
         setup.store.write_failures.append(Unavailable("no answer"))
@@ -256,7 +258,7 @@ def test_after_a_failed_write_the_batch_is_repeated_and_the_memory_is_rebuilt(ro
     run(scenario)
 
 
-def test_a_lane_whose_rest_could_not_be_read_is_polled_after_the_resync(rows: Rows) -> None:
+def test_a_lane_whose_rest_could_not_be_read_is_polled_after_the_resync(rows: ResultRows) -> None:
     rows.promotes = True
     rows.read_failures.append(Unavailable("gone"))
 
@@ -275,7 +277,7 @@ def test_a_lane_whose_rest_could_not_be_read_is_polled_after_the_resync(rows: Ro
 
 
 def test_after_a_failed_refill_the_other_results_of_the_batch_are_not_written_again(
-    rows: Rows,
+    rows: ResultRows,
 ) -> None:
     rows.promotes = True
     rows.read_failures.append(Unavailable("gone"))
@@ -296,7 +298,7 @@ def test_after_a_failed_refill_the_other_results_of_the_batch_are_not_written_ag
     run(scenario)
 
 
-def test_a_failed_write_and_a_failed_resync_have_separate_log_events(rows: Rows) -> None:
+def test_a_failed_write_and_a_failed_resync_have_separate_log_events(rows: ResultRows) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
         setup.store.write_failures.append(Unavailable("no answer"))
@@ -316,7 +318,7 @@ def test_a_failed_write_and_a_failed_resync_have_separate_log_events(rows: Rows)
 
 
 def test_a_replay_that_may_be_counted_already_is_counted_on_disk(
-    rows: Rows, monkeypatch: pytest.MonkeyPatch
+    rows: ResultRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def count(_tx: object, account_sid: str) -> int:
         return {"AC1": 7}[account_sid]
@@ -339,7 +341,7 @@ def test_a_replay_that_may_be_counted_already_is_counted_on_disk(
     run(scenario)
 
 
-def test_a_resync_that_fails_is_repeated(rows: Rows) -> None:
+def test_a_resync_that_fails_is_repeated(rows: ResultRows) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
         setup.term.enter(SyncState.RESYNC)
@@ -352,7 +354,7 @@ def test_a_resync_that_fails_is_repeated(rows: Rows) -> None:
     run(scenario)
 
 
-def test_while_the_intakes_commit_is_unknown_the_memory_is_not_rebuilt(rows: Rows) -> None:
+def test_while_the_intakes_commit_is_unknown_the_memory_is_not_rebuilt(rows: ResultRows) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
         setup.term.enter(SyncState.RESYNC)
@@ -376,7 +378,7 @@ def test_while_the_intakes_commit_is_unknown_the_memory_is_not_rebuilt(rows: Row
     run(scenario)
 
 
-def test_without_the_lease_the_results_are_left_to_the_next_owner(rows: Rows) -> None:
+def test_without_the_lease_the_results_are_left_to_the_next_owner(rows: ResultRows) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
         setup.store.write_failures.append(LeaseLost("sink webhooks"))
@@ -391,7 +393,7 @@ def test_without_the_lease_the_results_are_left_to_the_next_owner(rows: Rows) ->
     run(scenario)
 
 
-def test_pre_action_requests_are_written_without_a_term(rows: Rows) -> None:
+def test_pre_action_requests_are_written_without_a_term(rows: ResultRows) -> None:
     async def scenario(setup: Setup) -> None:
         writer = ResultWriter(setup.store, setup.throttle, setup.metrics)
         setup.store.write_failures += [LeaseLost("x"), Unavailable("gone")]
@@ -408,7 +410,7 @@ def test_pre_action_requests_are_written_without_a_term(rows: Rows) -> None:
 
 
 def test_an_account_without_room_in_the_queue_is_counted_and_not_logged(
-    rows: Rows, monkeypatch: pytest.MonkeyPatch
+    rows: ResultRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "PRE_ACTIONS_UNRECORDED_MAX", 2)
 

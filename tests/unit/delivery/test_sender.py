@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from parlour.store.webhook_queue import WebhookDelivery
 
 
-class Client:
+class FailingClient:
     """A client whose attempts succeed after a configured number of failures."""
 
     def __init__(self, *failures: Exception) -> None:
@@ -40,7 +40,7 @@ async def running(setup: Setup, client: Any) -> tuple[Sender, asyncio.Task[None]
 
 def test_the_deliveries_of_a_lane_are_sent_in_order_and_their_results_queued() -> None:
     async def scenario(setup: Setup) -> None:
-        client = Client()
+        client = FailingClient()
         setup.offer(1, 2, 3)
         sender, task = await running(setup, client)
         await until(lambda: len(setup.term.results) == 3)
@@ -55,7 +55,7 @@ def test_the_deliveries_of_a_lane_are_sent_in_order_and_their_results_queued() -
 
 def test_a_lane_that_becomes_ready_is_sent_without_a_poll() -> None:
     async def scenario(setup: Setup) -> None:
-        client = Client()
+        client = FailingClient()
         _, task = await running(setup, client)
         await asyncio.sleep(0.01)
         setup.offer(1)
@@ -71,7 +71,7 @@ def test_the_loop_is_yielded_after_some_starts(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(limits, "WEBHOOKS_STARTED_PER_LOOP_TURN", 1)
 
     async def scenario(setup: Setup) -> None:
-        client = Client()
+        client = FailingClient()
         for lane in range(3):
             setup.offer(lane + 1, lane=lane)
         _, task = await running(setup, client)
@@ -88,7 +88,7 @@ def test_an_attempt_is_retried_while_the_store_cannot_be_read(
     retry_soon(monkeypatch)
 
     async def scenario(setup: Setup) -> None:
-        client = Client(Busy("locked"), Unavailable("gone"))
+        client = FailingClient(Busy("locked"), Unavailable("gone"))
         setup.offer(1)
         _, task = await running(setup, client)
         await until(lambda: client.sent == [1])
@@ -104,7 +104,7 @@ def test_with_too_many_unrecorded_results_only_accounts_without_any_send(
     monkeypatch.setattr(limits, "ATTEMPTS_UNRECORDED_MAX", 1)
 
     async def scenario(setup: Setup) -> None:
-        client = Client()
+        client = FailingClient()
         setup.offer(1, 2)
         _, task = await running(setup, client)
         await until(lambda: client.sent == [1])
@@ -122,7 +122,7 @@ def test_with_too_many_unrecorded_results_only_accounts_without_any_send(
 
 def test_an_account_that_used_up_its_share_waits_for_the_throttle() -> None:
     async def scenario(setup: Setup) -> None:
-        client = Client()
+        client = FailingClient()
         setup.use_up_the_throttle("AC1")
         setup.throttle.charge(1.0, "AC2")
         setup.offer(1)

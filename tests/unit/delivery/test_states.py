@@ -62,7 +62,7 @@ class IllegalTransitionError(AssertionError):
     """The code made a transition that is not in its table."""
 
 
-class Recorder:
+class TransitionRecorder:
     """Records the transitions of lanes and endpoints, each with the part that is acting."""
 
     def __init__(self) -> None:
@@ -77,8 +77,8 @@ class Recorder:
 
 
 @pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    recorder = Recorder()
+def recorder(monkeypatch: pytest.MonkeyPatch) -> TransitionRecorder:
+    recorder = TransitionRecorder()
     enter_lane, enter_endpoint = Lane.enter, Endpoint.enter
 
     def record_lane(lane: Lane, state: LaneState) -> None:
@@ -102,7 +102,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return recorder
 
 
-class Row:
+class DeliveryRow:
     """A delivery on disk."""
 
     def __init__(self, url: int, lane: int, order: int) -> None:
@@ -114,12 +114,12 @@ class Row:
 class LaneMachine(RuleBasedStateMachine):
     """The lanes, with a model of the rows on disk, driven as the parts of the delivery do."""
 
-    recorder: Recorder
+    recorder: TransitionRecorder
 
     def __init__(self) -> None:
         super().__init__()
         self.lanes = Lanes()
-        self.rows: list[Row] = []
+        self.rows: list[DeliveryRow] = []
         self.order = 0
         self.now = NOW
         self.sending: list[Lane] = []
@@ -128,10 +128,10 @@ class LaneMachine(RuleBasedStateMachine):
 
     # --- The model of the disk.
 
-    def pending(self, url: int, lane: int) -> list[Row]:
+    def pending(self, url: int, lane: int) -> list[DeliveryRow]:
         return [each for each in self.rows if (each.url, each.lane) == (url, lane)]
 
-    def written(self, row: Row) -> Any:
+    def written(self, row: DeliveryRow) -> Any:
         url = f"http://h{row.url}.test/"
         return delivery(row.lane, row.order, url=url, due_ms=row.due_ms)
 
@@ -148,7 +148,7 @@ class LaneMachine(RuleBasedStateMachine):
         self.recorder.part = Part.INTAKE
         for _ in range(count):
             self.order += 1
-            row = Row(*where, self.order)
+            row = DeliveryRow(*where, self.order)
             row.due_ms = None if self.pending(*where) else self.now
             self.rows.append(row)
             if is_offered:
@@ -330,16 +330,16 @@ class LaneMachine(RuleBasedStateMachine):
             assert lane.state is LaneState.SENDING
 
 
-def machine_of(recorder: Recorder) -> type[LaneMachine]:
+def machine_of(recorder: TransitionRecorder) -> type[LaneMachine]:
     return type("Machine", (LaneMachine,), {"recorder": recorder})
 
 
-def walk(recorder: Recorder) -> None:
+def walk(recorder: TransitionRecorder) -> None:
     """Search for an illegal transition or state; the smallest run that has one is shown."""
     run_state_machine_as_test(machine_of(recorder), settings=EXAMPLES)
 
 
-def tour(recorder: Recorder, runs: int, steps: int) -> None:
+def tour(recorder: TransitionRecorder, runs: int, steps: int) -> None:
     """Generate long deterministic runs that reach rare states."""
     dice = random.Random(10)
     for _ in range(runs):
@@ -376,20 +376,22 @@ def step(machine: LaneMachine, dice: random.Random) -> None:
 
 
 def test_lanes_and_endpoints_make_no_transition_that_is_not_in_the_tables(
-    recorder: Recorder,
+    recorder: TransitionRecorder,
 ) -> None:
     walk(recorder)
     assert recorder.made
 
 
-def test_lanes_and_endpoints_make_all_transitions_of_the_tables(recorder: Recorder) -> None:
+def test_lanes_and_endpoints_make_all_transitions_of_the_tables(
+    recorder: TransitionRecorder,
+) -> None:
     tour(recorder, runs=1500, steps=40)
     missing = (LANE_TRANSITIONS | ENDPOINT_TRANSITIONS) - recorder.made
     assert sorted(f"{old} > {new}: {by}" for old, new, by in missing) == []
 
 
 def test_a_planted_illegal_transition_is_found(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    recorder: TransitionRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish = Lanes.finish_attempt
 

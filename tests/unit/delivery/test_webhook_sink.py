@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from parlour.store.webhook_queue import WebhookDelivery
 
 
-class Client:
+class HeldClient:
     """A client whose attempts last until a test lets them end."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ async def _none() -> None:
     return None
 
 
-class Term:
+class EndableTerm:
     """A lease term that a test ends."""
 
     def __init__(self, store: Any) -> None:
@@ -78,7 +78,9 @@ class Term:
 
 
 def sink_of(setup: Setup, client: Any = None) -> WebhookSink:
-    return WebhookSink(setup.store, client or Client(), setup.throttle, setup.clock, SystemRandom())
+    return WebhookSink(
+        setup.store, client or HeldClient(), setup.throttle, setup.clock, SystemRandom()
+    )
 
 
 def event(name: str, *, fires: bool) -> Any:
@@ -137,9 +139,9 @@ def test_with_the_lease_a_term_ends_after_its_requests_and_their_results(
     recorded: list[int],
 ) -> None:
     async def scenario(setup: Setup) -> None:
-        client = Client()
+        client = HeldClient()
         sink = sink_of(setup, client)
-        await sink.start_term(Term(setup.store))
+        await sink.start_term(EndableTerm(setup.store))
         assert sink.term is not None
         sink.term.lanes.offer(delivery(1, 1))
         sink.term.send_wanted.set()
@@ -159,9 +161,9 @@ def test_without_the_lease_requests_and_results_are_dropped_and_a_new_term_start
     recorded: list[int],
 ) -> None:
     async def scenario(setup: Setup) -> None:
-        client = Client()
+        client = HeldClient()
         sink = sink_of(setup, client)
-        term = Term(setup.store)
+        term = EndableTerm(setup.store)
         await sink.start_term(term)
         assert sink.term is not None
         sink.term.lanes.offer(delivery(1, 1))
@@ -170,7 +172,7 @@ def test_without_the_lease_requests_and_results_are_dropped_and_a_new_term_start
         term.is_held = False
         await sink.end_term()
         assert (sink.term, recorded) == (None, [])
-        await sink.start_term(Term(setup.store))
+        await sink.start_term(EndableTerm(setup.store))
         assert sink.term is not None
         assert not list(sink.term.lanes.endpoints)
         await sink.stop()

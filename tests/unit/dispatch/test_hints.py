@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 
-class Redis:
+class FakeRedis:
     """A server, and the client and the subscription of each connection; failures are prepared."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Redis:
     async def __aexit__(self, *_: object) -> None:
         self.open_clients -= 1
 
-    def pipeline(self, *, transaction: bool) -> Redis:
+    def pipeline(self, *, transaction: bool) -> FakeRedis:
         assert not transaction
         self.queued = []
         return self
@@ -59,7 +59,7 @@ class Redis:
 class Subscription:
     """A subscription of a connection."""
 
-    def __init__(self, server: Redis) -> None:
+    def __init__(self, server: FakeRedis) -> None:
         self.server = server
 
     async def __aenter__(self) -> Self:
@@ -89,7 +89,7 @@ class Node:
     """One node with its hints, and what they called."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.redis = Redis()
+        self.redis = FakeRedis()
         self.wakes = 0
         self.typed: list[bytes] = []
         self.hints = Hints("redis://nowhere", "here", self._wake, self.typed.append)

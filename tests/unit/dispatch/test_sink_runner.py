@@ -48,7 +48,7 @@ class LogStore:
     write = read
 
 
-class Lease:
+class FakeLease:
     """A lease whose current term a test replaces."""
 
     def __init__(self, store: Any) -> None:
@@ -72,7 +72,7 @@ class Lease:
         """Do nothing: no task renews it."""
 
 
-class LeasedSink:
+class LeasedRecordingSink:
     """A sink that records its terms, and fails to end them as often as a test requests."""
 
     name = "leased"
@@ -104,8 +104,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Any:
     return LogStore(monkeypatch)
 
 
-def runner_of(store: Any, sink: Any) -> tuple[SinkRunner, Lease]:
-    lease: Any = Lease(store)
+def runner_of(store: Any, sink: Any) -> tuple[SinkRunner, FakeLease]:
+    lease: Any = FakeLease(store)
     return SinkRunner(store, sink, lease, SharedBatch()), lease
 
 
@@ -113,7 +113,7 @@ def test_a_term_that_the_sink_failed_to_end_is_ended_before_the_next_one_starts(
     store: Any,
 ) -> None:
     async def scenario() -> None:
-        sink = LeasedSink()
+        sink = LeasedRecordingSink()
         runner, _ = runner_of(store, sink)
         assert await runner.try_start_term()
         await runner.step()
@@ -130,7 +130,7 @@ def test_a_term_that_the_sink_failed_to_end_is_ended_before_the_next_one_starts(
 
 def test_a_failed_checkpoint_does_not_end_the_sink_twice(store: Any) -> None:
     async def scenario() -> None:
-        sink = LeasedSink()
+        sink = LeasedRecordingSink()
         runner, _ = runner_of(store, sink)
         await runner.try_start_term()
         await runner.step()
@@ -146,7 +146,7 @@ def test_a_failed_checkpoint_does_not_end_the_sink_twice(store: Any) -> None:
 
 def test_a_lost_term_ends_without_a_checkpoint(store: Any) -> None:
     async def scenario() -> None:
-        sink = LeasedSink()
+        sink = LeasedRecordingSink()
         runner, lease = runner_of(store, sink)
         await runner.try_start_term()
         await runner.step()
@@ -159,7 +159,7 @@ def test_a_lost_term_ends_without_a_checkpoint(store: Any) -> None:
 
 def test_the_dispatcher_retries_the_end_of_a_term_until_the_sink_has_ended(store: Any) -> None:
     async def scenario() -> None:
-        sink, lease = LeasedSink(), Lease(store)
+        sink, lease = LeasedRecordingSink(), FakeLease(store)
         sink.end_failures = 2
         dispatcher = Dispatcher(
             store,

@@ -17,7 +17,7 @@ from parlour.egress.client import (
     OutboundResponse,
 )
 from parlour.protocol.signatures import prepare_url
-from parlour.vocabulary.clock import SystemRandom
+from tests.support.zero_random import ZeroRandom
 
 if TYPE_CHECKING:
     import ssl
@@ -133,13 +133,6 @@ async def until(holds: Callable[[], object]) -> None:
     """Wait until something holds; the timeout of the scenario ends it."""
     while not holds():  # noqa: ASYNC110 - a condition has no event.
         await asyncio.sleep(0.001)
-
-
-class ZeroRandom(SystemRandom):
-    """Returns zeros."""
-
-    def token(self, size_bytes: int) -> bytes:
-        return bytes(size_bytes)
 
 
 @asynccontextmanager

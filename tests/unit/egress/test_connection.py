@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
-class Line:
+class RegisteredConnection:
     """A connection, its transport and the registry of open connections."""
 
     def __init__(self) -> None:
@@ -50,16 +50,16 @@ class Line:
         self.connection.abort()
 
 
-def play(scenario: Callable[[Line], Awaitable[None]]) -> None:
+def play(scenario: Callable[[RegisteredConnection], Awaitable[None]]) -> None:
     async def on_line() -> None:
-        line = Line()
+        line = RegisteredConnection()
         await scenario(line)
         line.close()
 
     run(on_line())
 
 
-async def failure_of(line: Line, *parts: bytes, **ending: object) -> str:
+async def failure_of(line: RegisteredConnection, *parts: bytes, **ending: object) -> str:
     with pytest.raises(EgressFailed) as caught:
         await line.ask(*parts, **ending)  # type: ignore[arg-type]
     assert (caught.value.kind, caught.value.code) == ("protocol", 11206)
@@ -71,7 +71,7 @@ async def failure_of(line: Line, *parts: bytes, **ending: object) -> str:
 
 
 def test_an_open_connection_is_registered_and_usable() -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         assert line.registry == {line.connection}
         assert line.connection.is_usable
         age = asyncio.get_running_loop().time() - line.connection.opened_at
@@ -86,7 +86,7 @@ def test_an_open_connection_is_registered_and_usable() -> None:
 
 
 def test_a_closed_connection_or_one_without_a_transport_is_stale() -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         unopened = OutboundConnection(set())
         unopened.abort()
         with pytest.raises(StaleConnection):
@@ -124,7 +124,7 @@ def test_a_connection_to_a_number_needs_no_lookup() -> None:
 def test_a_response_is_read_from_any_parts_and_the_connection_stays_open() -> None:
     response = HEAD + b"X-A: b\r\nContent-Length: 5\r\n\r\nhello"
 
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         for parts in ([response], [response[index : index + 1] for index in range(len(response))]):
             await line.ask(*parts)
             connection = line.connection
@@ -149,7 +149,7 @@ def test_a_response_is_read_from_any_parts_and_the_connection_stays_open() -> No
 def test_a_connection_is_not_reused_after_a_last_response_or_further_bytes(
     response: bytes,
 ) -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         await line.ask(response)
         assert (line.connection.status, bytes(line.connection.body)) == (200, b"ok")
         assert not line.connection.is_usable
@@ -158,7 +158,7 @@ def test_a_connection_is_not_reused_after_a_last_response_or_further_bytes(
 
 
 def test_bytes_without_a_request_abort_the_connection() -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         line.transport.receive(OK)
         assert line.transport.is_aborted
         assert (line.connection.status, line.connection.is_usable) == (0, False)
@@ -169,7 +169,7 @@ def test_bytes_without_a_request_abort_the_connection() -> None:
 def test_a_chunked_body_is_joined_and_its_trailers_are_no_headers() -> None:
     response = HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nX-T: t\r\n\r\n"
 
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         await line.ask(response)
         assert bytes(line.connection.body) == b"abc"
         assert line.connection.headers == [(b"Transfer-Encoding", b"chunked")]
@@ -181,7 +181,7 @@ def test_a_chunked_body_is_joined_and_its_trailers_are_no_headers() -> None:
 def test_interim_responses_are_skipped_up_to_their_limit() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
 
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         await line.ask(interim * limits.INTERIM_RESPONSES_MAX + OK)
         assert line.connection.status == 200
         assert line.connection.headers == [(b"Content-Length", b"2")]
@@ -197,7 +197,7 @@ def test_interim_responses_are_skipped_up_to_their_limit() -> None:
 
 @pytest.mark.parametrize(("limit", "is_truncated"), [(2, False), (1, True), (0, True)])
 def test_a_body_is_read_up_to_the_limit(limit: int, *, is_truncated: bool) -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         await line.ask(OK, limit=limit)
         assert bytes(line.connection.body) == b"ok"[:limit]
         assert line.connection.is_truncated == is_truncated
@@ -211,7 +211,7 @@ def test_a_head_beyond_its_limit_fails(parts: int) -> None:
     head = HEAD + b"X: " + b"x" * limits.RESPONSE_HEAD_BYTES_MAX
     cut = len(head) if parts == 1 else 100
 
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         assert await failure_of(line, head[:cut], head[cut:]) == "headers too large"
 
     play(scenario)
@@ -221,7 +221,7 @@ def test_only_the_head_counts_towards_its_limit() -> None:
     size = limits.RESPONSE_HEAD_BYTES_MAX
     response = HEAD + b"Content-Length: %d\r\n\r\n" % size + b"x" * size
 
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         await line.ask(response, limit=size)
         assert len(line.connection.body) == size
         assert line.connection.is_usable
@@ -232,7 +232,7 @@ def test_only_the_head_counts_towards_its_limit() -> None:
 def test_endless_chunk_extensions_truncate_the_response() -> None:
     start = HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;"
 
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         most = limits.RESPONSE_HEAD_BYTES_MAX + 8 * 100
         padding = b"x" * (most - len(start))
         sending = asyncio.create_task(line.ask(start, padding))
@@ -251,7 +251,7 @@ def test_endless_chunk_extensions_truncate_the_response() -> None:
 
 @pytest.mark.parametrize("response", [b"220 mail ESMTP\r\n", b"HTTP/1.1 200 OK\r\nbad\r\n\r\n"])
 def test_a_response_that_is_not_http_fails(response: bytes) -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         assert await failure_of(line, response) == "not an HTTP answer"
 
     play(scenario)
@@ -260,7 +260,7 @@ def test_a_response_that_is_not_http_fails(response: bytes) -> None:
 def test_an_upgrade_fails() -> None:
     response = b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nraw"
 
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         assert await failure_of(line, response) == "not an HTTP answer"
 
     play(scenario)
@@ -268,7 +268,7 @@ def test_an_upgrade_fails() -> None:
 
 @pytest.mark.parametrize("error", [None, ConnectionResetError()])
 def test_a_connection_that_ends_without_a_byte_is_stale(error: Exception | None) -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         with pytest.raises(StaleConnection):
             await line.ask(ends=True, error=error)
         assert line.registry == set()
@@ -277,7 +277,7 @@ def test_a_connection_that_ends_without_a_byte_is_stale(error: Exception | None)
 
 
 def test_a_body_without_a_length_ends_with_the_connection() -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         await line.ask(HEAD + b"\r\n", b"ab", b"c", ends=True)
         assert bytes(line.connection.body) == b"abc"
         assert not line.connection.is_usable
@@ -295,14 +295,14 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
     ],
 )
 def test_a_response_that_ends_too_early_fails(response: bytes, error: Exception | None) -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         assert await failure_of(line, response, ends=True, error=error) == "answer torn"
 
     play(scenario)
 
 
 def test_the_end_of_a_connection_after_its_response_changes_nothing() -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         await line.ask(OK, ends=True)
         assert (line.connection.status, bytes(line.connection.body)) == (200, b"ok")
         line.connection.connection_lost(None)
@@ -312,7 +312,7 @@ def test_the_end_of_a_connection_after_its_response_changes_nothing() -> None:
 
 
 def test_a_cancelled_request_ignores_its_response() -> None:
-    async def scenario(line: Line) -> None:
+    async def scenario(line: RegisteredConnection) -> None:
         asking = asyncio.create_task(line.ask())
         await asyncio.sleep(0)
         asking.cancel()

@@ -27,7 +27,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], 
     return {"asyncio": asyncio.run, "uvloop": uvloop.run}[request.param]
 
 
-class Names:
+class FakeNames:
     """The names that were looked up; lookups of slow names wait until a test lets them end."""
 
     def __init__(self) -> None:
@@ -46,13 +46,13 @@ class Names:
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Names:
-    found = Names()
+def names(monkeypatch: pytest.MonkeyPatch) -> FakeNames:
+    found = FakeNames()
     monkeypatch.setattr(socket, "getaddrinfo", found.getaddrinfo)
     return found
 
 
-def test_requests_for_one_name_share_a_lookup(run: Run, names: Names) -> None:
+def test_requests_for_one_name_share_a_lookup(run: Run, names: FakeNames) -> None:
     async def scenario() -> None:
         resolve = SystemResolver()
         given_up = asyncio.create_task(resolve("slow.test"))
@@ -67,7 +67,7 @@ def test_requests_for_one_name_share_a_lookup(run: Run, names: Names) -> None:
     run(scenario())
 
 
-def test_results_are_not_cached(run: Run, names: Names) -> None:
+def test_results_are_not_cached(run: Run, names: FakeNames) -> None:
     async def scenario() -> None:
         resolve = SystemResolver()
         for count in (1, 2):
@@ -77,7 +77,7 @@ def test_results_are_not_cached(run: Run, names: Names) -> None:
     run(scenario())
 
 
-def test_accounts_do_not_share_lookups(run: Run, names: Names) -> None:
+def test_accounts_do_not_share_lookups(run: Run, names: FakeNames) -> None:
     async def scenario() -> None:
         resolve = SystemResolver()
         names.may_answer.set()
@@ -92,7 +92,7 @@ def test_accounts_do_not_share_lookups(run: Run, names: Names) -> None:
     [(socket.gaierror(-2, "unknown"), socket.gaierror), (ValueError("?"), OSError)],
 )
 def test_any_error_in_a_lookup_is_a_failed_lookup(
-    run: Run, names: Names, error: Exception, kind: type[Exception]
+    run: Run, names: FakeNames, error: Exception, kind: type[Exception]
 ) -> None:
     names.error = error
 
@@ -108,7 +108,7 @@ def test_any_error_in_a_lookup_is_a_failed_lookup(
 
 
 def test_the_threads_of_one_account_are_limited_to_half(
-    run: Run, names: Names, monkeypatch: pytest.MonkeyPatch
+    run: Run, names: FakeNames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "RESOLUTIONS_MAX", 2)
 
@@ -126,7 +126,7 @@ def test_the_threads_of_one_account_are_limited_to_half(
 
 
 def test_without_a_thread_in_time_the_lookup_fails(
-    run: Run, names: Names, monkeypatch: pytest.MonkeyPatch
+    run: Run, names: FakeNames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "RESOLUTIONS_MAX", 1)
     monkeypatch.setattr(limits, "WEBHOOK_SECONDS_MAX", 0.01)
@@ -146,7 +146,7 @@ def test_without_a_thread_in_time_the_lookup_fails(
 
 
 def test_a_lookup_that_nobody_waits_for_ends_without_a_warning(
-    run: Run, names: Names, caplog: pytest.LogCaptureFixture
+    run: Run, names: FakeNames, caplog: pytest.LogCaptureFixture
 ) -> None:
     names.error = socket.gaierror(-2, "unknown")
 
@@ -162,7 +162,7 @@ def test_a_lookup_that_nobody_waits_for_ends_without_a_warning(
     assert caplog.messages == []
 
 
-def test_a_lookup_may_end_after_its_event_loop(names: Names) -> None:
+def test_a_lookup_may_end_after_its_event_loop(names: FakeNames) -> None:
     async def scenario() -> None:
         asyncio.create_task(SystemResolver()("slow.test"))  # noqa: RUF006 - it is abandoned.
         await until(lambda: names.asked)
@@ -175,7 +175,7 @@ def test_a_lookup_may_end_after_its_event_loop(names: Names) -> None:
         assert not thread.is_alive()
 
 
-def test_a_lookup_cancelled_before_its_result_ignores_it(names: Names) -> None:
+def test_a_lookup_cancelled_before_its_result_ignores_it(names: FakeNames) -> None:
     async def scenario() -> None:
         resolve = SystemResolver()
         waiting = asyncio.create_task(resolve("slow.test"))

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from parlour.http.connections import ConnectionCaps, HttpConnections
-from parlour.http.server import Server
+from parlour.http.server import HttpServer
 from parlour.operations.buffers import BufferPool
 from parlour.operations.caller import Caller
 from parlour.operations.delayed_refusals import DelayedRefusals
@@ -26,7 +26,7 @@ GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
 
-class Room:
+class FixedAdmission:
     """Room for work, always or never."""
 
     def __init__(self, *, has_room: bool = True) -> None:
@@ -36,7 +36,7 @@ class Room:
 class Handled:
     """A server whose requests are served by a function of the test."""
 
-    work = Room()
+    work = FixedAdmission()
 
     def __init__(self, handler: Handler) -> None:
         self.serve = handler
@@ -84,12 +84,12 @@ class Refusing(Handled):
     """A server that answers each request with ``status`` and the prepared refusal for it."""
 
     status = 503
-    refusal_parts = staticmethod(Server.refusal_parts)
-    can_refuse_early = staticmethod(Server.can_refuse_early)
+    refusal_parts = staticmethod(HttpServer.refusal_parts)
+    can_refuse_early = staticmethod(HttpServer.can_refuse_early)
 
     def __init__(self, handler: Handler) -> None:
         super().__init__(handler)
-        self.work = Room(has_room=self.status == 401)
+        self.work = FixedAdmission(has_room=self.status == 401)
         self.held_refusals: DelayedRefusals[tuple[HttpConnection, int]] = DelayedRefusals(
             FakeClock()
         )
@@ -149,7 +149,7 @@ class Kernel(asyncio.Transport):
     abort = close
 
 
-class Bench:
+class ConnectionSetup:
     """One connection to a server, without a socket; made in an event loop."""
 
     def __init__(

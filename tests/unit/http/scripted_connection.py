@@ -11,7 +11,7 @@ from parlour.http.connection import HttpConnection
 from parlour.http.messages import ClientDisconnectedError
 from parlour.operations.caller import Caller
 from parlour.vocabulary.errors import ApiError
-from tests.unit.http.connection_setup import Kernel, Refusing, Room
+from tests.unit.http.connection_setup import FixedAdmission, Kernel, Refusing
 
 if TYPE_CHECKING:
     from parlour.http.connections import HttpConnections
@@ -22,7 +22,7 @@ STATES = connection_states.NAMES
 ANSWER_BYTES = {"small": 10, "large": 200_000}
 
 
-class Watched(HttpConnection):
+class WatchedConnection(HttpConnection):
     """A connection that records each change of its state, and when its body was asked for."""
 
     def __init__(self, shared: HttpConnections) -> None:
@@ -85,7 +85,7 @@ class Script(Refusing):
 
     def __init__(self) -> None:
         super().__init__(self._serve)
-        self.work = Room()
+        self.work = FixedAdmission()
         self.may_go_on = asyncio.Event()
 
     def cached_account(self, request: Request) -> str | None:
@@ -142,7 +142,7 @@ class Script(Refusing):
 class SlowKernel(Kernel):
     """A transport whose kernel accepts all bytes, or none; it closes like uvloop's."""
 
-    def __init__(self, protocol: Watched) -> None:
+    def __init__(self, protocol: WatchedConnection) -> None:
         super().__init__()
         self.protocol = protocol
         self.is_full = False

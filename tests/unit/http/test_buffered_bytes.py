@@ -14,7 +14,7 @@ from parlour.operations.buffers import BufferPool
 from parlour.protocol.header_block import HeaderBlock
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
-from tests.unit.http.scripted_connection import Script, SlowKernel, Watched
+from tests.unit.http.scripted_connection import Script, SlowKernel, WatchedConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def head(method: str, query: str, *headers: str) -> bytes:
     return "\r\n".join([line, "Host: x", *REPEATED, *headers, "", ""]).encode()
 
 
-def after(data: bytes, look: Callable[[Watched, BufferPool], None]) -> None:
+def after(data: bytes, look: Callable[[WatchedConnection, BufferPool], None]) -> None:
     """Inspect a connection after it received some bytes and processed them."""
 
     async def run() -> None:
@@ -38,7 +38,7 @@ def after(data: bytes, look: Callable[[Watched, BufferPool], None]) -> None:
         server: Any = Script()
         caps = ConnectionCaps(1, 1, 1, lambda _: False)
         shared = HttpConnections(server, lambda _: asyncio.Protocol(), pool, SystemClock(), caps)
-        connection = Watched(shared)
+        connection = WatchedConnection(shared)
         kernel = SlowKernel(connection)
         connection.connection_made(kernel)
         connection.get_buffer(-1)[: len(data)] = data
@@ -70,7 +70,7 @@ def after(data: bytes, look: Callable[[Watched, BufferPool], None]) -> None:
     ids=["idle", "drained", "lingering", "ahead", "refused amid it", "refused"],
 )
 def test_no_memory_is_retained_after_a_response(data: bytes, state: str) -> None:
-    def look(connection: Watched, pool: BufferPool) -> None:
+    def look(connection: WatchedConnection, pool: BufferPool) -> None:
         assert connection.state == state
         assert connection.buffered_bytes() <= UNCOUNTED
         assert not pool.used
@@ -90,7 +90,7 @@ def test_no_memory_is_retained_after_a_response(data: bytes, state: str) -> None
     ids=["get", "ahead", "body", "part of a body", "chunks"],
 )
 def test_the_head_of_a_request_in_work_is_counted(data: bytes) -> None:
-    def look(connection: Watched, pool: BufferPool) -> None:
+    def look(connection: WatchedConnection, pool: BufferPool) -> None:
         assert connection.state == "ACTIVE"
         buffered = connection.buffered_bytes()
         assert buffered > UNCOUNTED
@@ -102,7 +102,7 @@ def test_the_head_of_a_request_in_work_is_counted(data: bytes) -> None:
 def test_the_objects_of_many_headers_are_counted() -> None:
     start = b"GET /?waits HTTP/1.1\r\nHost: x\r\n"
 
-    def look(connection: Watched, pool: BufferPool) -> None:
+    def look(connection: WatchedConnection, pool: BufferPool) -> None:
         del connection
         assert pool.used > 90 * 100
 
@@ -128,7 +128,7 @@ async def _refuse_without_room() -> None:
     server: Any = Script()
     caps = ConnectionCaps(1, 1, 1, lambda _: False)
     shared = HttpConnections(server, lambda _: asyncio.Protocol(), pool, SystemClock(), caps)
-    connection = Watched(shared)
+    connection = WatchedConnection(shared)
     kernel = SlowKernel(connection)
     connection.connection_made(kernel)
     data = head("POST", "a", "Content-Length: 100000").replace(b"POST /", b"POST /known")

@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from parlour.vocabulary import limits
-from tests.unit.http.connection_setup import Bench, Kernel
+from tests.unit.http.connection_setup import ConnectionSetup, Kernel
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request
@@ -25,7 +25,7 @@ class Below(Kernel):
         return self.unsent
 
 
-class Tls(Kernel):
+class TlsTransport(Kernel):
     """The transport of TLS; all calls are forwarded to the one below."""
 
     is_aborted = False
@@ -44,7 +44,7 @@ async def never(_: Request) -> None:
 @pytest.mark.parametrize("unsent", [0, 1])
 def test_a_closed_connection_is_cut_off_once_nothing_is_left_to_send(unsent: int) -> None:
     async def run() -> None:
-        bench, below, tls = Bench(never), Below(), Tls()
+        bench, below, tls = ConnectionSetup(never), Below(), TlsTransport()
         connection, shared = bench.connection, bench.connections
         connection.set_raw_transport(below)
         connection.connection_made(tls)

@@ -10,7 +10,7 @@ import uvloop
 
 from parlour.http.messages import ClientDisconnectedError
 from parlour.http.streams import read_body, stream_body
-from tests.unit.http.connection_setup import POST, Bench, Handled
+from tests.unit.http.connection_setup import POST, ConnectionSetup, Handled
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request
@@ -57,7 +57,7 @@ def test_a_lookup_ends_with_its_client_and_its_request_is_discarded_once(has_beg
         async def never(_: Request) -> None:
             raise AssertionError("its login is not known")
 
-        bench = Bench(never, Identifying)
+        bench = ConnectionSetup(never, Identifying)
         server: Any = bench.connections.server
         bench.receive(SENT)
         if has_begun:
@@ -95,7 +95,7 @@ def test_an_unread_body_is_dropped_with_its_client(reads: str) -> None:
             request.exchange.finish()
             ended.set()
 
-        bench = Bench(serve)
+        bench = ConnectionSetup(serve)
         bench.receive(SENT)
         await asyncio.wait_for(started.wait(), 10)
         await bench.end()
@@ -117,7 +117,7 @@ def test_a_body_read_in_chunks_is_not_retained() -> None:
             request.exchange.finish()
             ended.set()
 
-        bench = Bench(serve)
+        bench = ConnectionSetup(serve)
         bench.receive(SENT)
         await asyncio.wait_for(ended.wait(), 10)
         await bench.end()

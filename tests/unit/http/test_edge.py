@@ -36,7 +36,7 @@ TOKENS = PageTokens(b"k" * 32)
 
 
 @dataclass(frozen=True)
-class Row:
+class ListRecord:
     """A record of a list."""
 
     sequence: int
@@ -48,7 +48,7 @@ async def _no_action(_tx: Transaction, _call: Call[Any]) -> None:
 
 
 def _represent(record: Any, view: View) -> dict[str, Any]:
-    if isinstance(record, Row):
+    if isinstance(record, ListRecord):
         return {"sid": record.sid, "padding": "x" * limits.PAGE_BYTES_MAX}
     return {"record": record, "base_url": view.base_url, "shows_service": view.shows_service}
 
@@ -337,7 +337,7 @@ def test_a_page_without_rows_names_no_other_page() -> None:
 
 
 def test_a_page_ends_before_the_row_that_would_make_it_too_large() -> None:
-    rows = [Row(number, f"TH{number}") for number in range(3)]
+    rows = [ListRecord(number, f"TH{number}") for number in range(3)]
     pipeline = RecordingPipeline(OperationResult(200, Rows(rows)))
 
     response = respond(pipeline, listing(), "/v1/Things", query=b"State=open")
@@ -348,7 +348,7 @@ def test_a_page_ends_before_the_row_that_would_make_it_too_large() -> None:
 
 
 def test_a_page_token_is_valid_for_its_own_list_and_filters_only() -> None:
-    rows = [Row(number, f"TH{number}") for number in range(3)]
+    rows = [ListRecord(number, f"TH{number}") for number in range(3)]
     pipeline = RecordingPipeline(OperationResult(200, Rows(rows)))
     first = respond(pipeline, listing(), "/v1/Things", query=b"State=open")
     query = json.loads(first.body)["meta"]["next_page_url"].partition("?")[2].encode()

@@ -14,7 +14,7 @@ from parlour.http.connection import HttpConnection
 from parlour.http.messages import ClientDisconnectedError
 from parlour.protocol.http_request import RequestReader
 from parlour.vocabulary import limits
-from tests.unit.http.connection_setup import GET, POST, Bench, Collecting
+from tests.unit.http.connection_setup import GET, POST, Collecting, ConnectionSetup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def test_no_more_than_the_limit_is_read_ahead(start: bytes, first_bytes: int) ->
         async def wait(_: Request) -> None:
             await ended.wait()
 
-        bench = Bench(wait)
+        bench = ConnectionSetup(wait)
         following = (GET * (400_000 // len(GET)))[: 2 * LARGE_BYTES]
         taken = bench.receive(start + following[:first_bytes])
         for _ in range(20):
@@ -65,7 +65,7 @@ def test_a_sent_response_is_not_reserved_during_the_next_request() -> None:
             reserved.append(bench.pool.used)
             ended.set()
 
-        bench = Bench(answer)
+        bench = ConnectionSetup(answer)
         bench.receive(GET + GET)
         await asyncio.wait_for(ended.wait(), 10)
         await bench.end()
@@ -101,7 +101,7 @@ def test_a_connection_closed_during_a_request_is_freed_at_once(sent: bytes) -> N
 
     async def run() -> int:
         before = count()
-        bench = Bench(never, Collecting)
+        bench = ConnectionSetup(never, Collecting)
         assert bench.receive(sent) == len(sent)
         await bench.end()
         del bench
@@ -132,7 +132,7 @@ def test_a_connection_closed_during_its_work_is_freed_at_once(waits_for: str) ->
                     await exchange.flush()
             exchange.finish()
 
-        bench = Bench(wait)
+        bench = ConnectionSetup(wait)
         bench.receive(GET if waits_for == "sent" else POST % 900_000)
         await asyncio.wait_for(waits.wait(), 10)
         await asyncio.sleep(0)

@@ -11,7 +11,7 @@ from parlour.http.messages import ClientDisconnectedError
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
-from tests.unit.http.connection_setup import GET, POST, Bench, Collecting
+from tests.unit.http.connection_setup import GET, POST, Collecting, ConnectionSetup
 from tests.virtual_time.virtual_loop import virtual_loop
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def answer_much(request: Request) -> None:
     await request.exchange.reserve_buffer(1_000_000)
 
 
-def full(bench: Bench) -> Reservation:
+def full(bench: ConnectionSetup) -> Reservation:
     """An exchange of the same account that holds all room of the accounts."""
     held = bench.pool.open(lambda: None, ACCOUNT, "")
     assert held.grow(ROOM)
@@ -82,7 +82,7 @@ async def passes(seconds: float, held: Reservation) -> None:
 def test_a_body_without_room_waits_and_is_refused_with_503() -> None:
     async def scenario() -> None:
         handler = Refusals(lambda request: request.exchange.read_body())
-        bench = Bench(handler, Collecting)
+        bench = ConnectionSetup(handler, Collecting)
         held = full(bench)
         bench.receive(POST % 500_000)
         bench.receive(b"x" * 100_000)
@@ -103,7 +103,7 @@ def test_a_body_behind_too_many_waiters_is_refused_at_once(
 
     async def scenario() -> None:
         handler = Refusals(lambda request: request.exchange.read_body())
-        bench = Bench(handler, Collecting)
+        bench = ConnectionSetup(handler, Collecting)
         full(bench)
         bench.receive(POST % 500_000)
         bench.receive(b"x" * 100_000)
@@ -119,7 +119,7 @@ def test_a_body_behind_too_many_waiters_is_refused_at_once(
 def test_a_large_response_without_room_waits_and_is_rejected_with_503() -> None:
     async def scenario() -> None:
         handler = Refusals(answer_much)
-        bench = Bench(handler, Collecting)
+        bench = ConnectionSetup(handler, Collecting)
         held = full(bench)
         bench.receive(GET)
         await passes(0.9 * WAIT_SECONDS, held)
@@ -136,7 +136,7 @@ def test_a_large_response_without_room_waits_and_is_rejected_with_503() -> None:
 def test_a_response_beyond_the_waiting_limit_is_rejected_at_once() -> None:
     async def scenario() -> None:
         handler = Refusals(answer_much)
-        bench = Bench(handler, Collecting)
+        bench = ConnectionSetup(handler, Collecting)
         full(bench)
         bench.connections.waiting_response_bytes = limits.WAITING_ANSWER_BYTES_MAX - 999_999
         bench.receive(GET)

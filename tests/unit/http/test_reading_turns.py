@@ -12,7 +12,7 @@ import uvloop
 from parlour.http.messages import ClientDisconnectedError
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
-from tests.unit.http.connection_setup import GET, POST, Bench, Collecting, Handled
+from tests.unit.http.connection_setup import GET, POST, Collecting, ConnectionSetup, Handled
 from tests.virtual_time.virtual_loop import virtual_loop
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_reading_a_body_is_paused_until_the_next_turn_at_the_limit(
     server_type: type[Handled], handler: Handler, start: bytes
 ) -> None:
     async def run() -> list[int]:
-        bench = Bench(handler, server_type)
+        bench = ConnectionSetup(handler, server_type)
         assert bench.receive(start) == len(start)
         for _ in range(5):  # Until the request asks for its body.
             await asyncio.sleep(0)
@@ -76,7 +76,7 @@ def test_reading_an_unwanted_body_is_paused_for_longer(start: bytes) -> None:
     clock = FakeClock()
 
     async def run() -> None:
-        bench = Bench(answer)
+        bench = ConnectionSetup(answer)
         assert bench.receive(start) == len(start)
         for _ in range(5):
             await asyncio.sleep(0)
@@ -104,7 +104,7 @@ def test_reading_is_not_resumed_with_the_next_turn_while_enough_is_read_ahead() 
         async def wait(_: Request) -> None:
             await ended.wait()
 
-        bench = Bench(wait)
+        bench = ConnectionSetup(wait)
         assert bench.receive(GET * limits.READ_BYTES_MAX) == limits.READ_BYTES_MAX
         # The first request is in flight, and the bytes read ahead fill the remaining buffer.
         taken = bench.receive(GET)

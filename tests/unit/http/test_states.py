@@ -15,7 +15,7 @@ from parlour.http.connections import ConnectionCaps, HttpConnections
 from parlour.operations.buffers import BufferPool
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemClock
-from tests.unit.http.scripted_connection import STATES, Script, SlowKernel, Watched
+from tests.unit.http.scripted_connection import STATES, Script, SlowKernel, WatchedConnection
 from tests.virtual_time.virtual_loop import virtual_loop
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Life(RuleBasedStateMachine):
         self.shared = HttpConnections(
             server, lambda _: asyncio.Protocol(), self.pool, SystemClock(), caps
         )
-        self.connection = Watched(self.shared)
+        self.connection = WatchedConnection(self.shared)
         self.kernel = SlowKernel(self.connection)
         self.connection.connection_made(self.kernel)
         self.to_send, self.stopped_at = b"", None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FLOOD = 20 * limits.STARTED_PER_TURN_MAX
 
 
-class Recorder:
+class StartingConnection:
     """A connection that records when its request starts."""
 
     def __init__(self, name: str, started: list[str]) -> None:
@@ -37,7 +37,7 @@ async def order_of(arrivals: Sequence[tuple[str, str, str]]) -> list[str]:
     request: Any = SimpleNamespace(body=b"")
     turns = RequestScheduler(asyncio.get_running_loop(), FakeClock())
     for account_sid, identity, name in arrivals:
-        connection: Any = Recorder(name, started)
+        connection: Any = StartingConnection(name, started)
         turns.start(connection, request, account_sid, identity)
     for _ in range(4 * len(arrivals)):  # A turn of the requests is some turns of the loop.
         await asyncio.sleep(0)
@@ -62,7 +62,7 @@ def test_requests_of_users_begin_round_robin_by_account_and_user() -> None:
     assert started.count("flood") == FLOOD
 
 
-class Busy(Recorder):
+class BusyConnection(StartingConnection):
     """A connection whose request runs at once, and takes so long."""
 
     def __init__(self, name: str, started: list[str], clock: FakeClock, ms: int) -> None:
@@ -81,7 +81,7 @@ async def started_at_once(ms: int, body_bytes: int = 0) -> tuple[int, int]:
     clock = FakeClock()
     turns = RequestScheduler(asyncio.get_running_loop(), clock)
     for number in range(FLOOD):
-        connection: Any = Busy(str(number), started, clock, ms)
+        connection: Any = BusyConnection(str(number), started, clock, ms)
         request: Any = SimpleNamespace(body=b"x" * body_bytes)
         turns.start(connection, request, "A")
     first = len(started)
@@ -108,7 +108,7 @@ async def turns_between(ms: int) -> int:
     turns = RequestScheduler(asyncio.get_running_loop(), clock)
     request: Any = SimpleNamespace(body=b"")
     for number in range(limits.STARTED_PER_TURN_MAX + 1):
-        connection: Any = Busy(str(number), started, clock, ms)
+        connection: Any = BusyConnection(str(number), started, clock, ms)
         turns.start(connection, request, "A")
     first, passed = len(started), 0
     while len(started) == first:

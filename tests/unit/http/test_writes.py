@@ -10,7 +10,7 @@ import uvloop
 
 import parlour.http.connection
 from parlour.vocabulary import limits
-from tests.unit.http.connection_setup import GET, POST, Bench, Refusing
+from tests.unit.http.connection_setup import GET, POST, ConnectionSetup, Refusing
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request
@@ -42,7 +42,7 @@ def test_a_refusal_is_one_write(status: int, sent: bytes, monkeypatch: pytest.Mo
         monkeypatch.setattr(parlour.http.connection, "Request", no_request)
 
     async def run() -> list[bytes]:
-        bench = Bench(never, Refuser)
+        bench = ConnectionSetup(never, Refuser)
         for _ in range(1 if sent == CLOSING else 3):  # The second has known headers.
             assert bench.receive(sent) == len(sent)
         await bench.end()
@@ -70,7 +70,7 @@ def test_a_large_response_is_not_copied_and_has_the_same_bytes(size: int) -> Non
             request.exchange.finish()
             answered.set()
 
-        bench = Bench(answer)
+        bench = ConnectionSetup(answer)
         bench.receive(GET)
         await asyncio.wait_for(answered.wait(), 10)
         await bench.end()
@@ -99,7 +99,7 @@ def test_a_response_without_a_body_or_reservation_has_no_prepared_rejection(line
         request.exchange.finish()
 
     async def run() -> None:
-        bench = Bench(serve, Refusing)
+        bench = ConnectionSetup(serve, Refusing)
         for _ in range(2):  # The second has known headers.
             bench.receive(line + b" HTTP/1.1\r\nHost: x\r\nAuthorization: x\r\n\r\n")
             await asyncio.sleep(0.01)

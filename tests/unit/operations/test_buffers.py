@@ -25,7 +25,7 @@ PEERS = st.sampled_from(["10.0.0.1", "10.0.0.2"])
 SIZES = st.integers(0, 60)
 
 
-class Exchange:
+class ModelReservation:
     """What the model knows of one reservation."""
 
     def __init__(self, owner: tuple[str, str]) -> None:
@@ -40,8 +40,8 @@ class Pool(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.pool = BufferPool(TOTAL, STRANGERS, HOUR_MS)
-        self.exchanges: list[Exchange] = []
-        self.asking: tuple[Exchange, tuple[str, str], int] | None = None
+        self.exchanges: list[ModelReservation] = []
+        self.asking: tuple[ModelReservation, tuple[str, str], int] | None = None
         self.runner = asyncio.Runner()
 
     def teardown(self) -> None:
@@ -67,7 +67,7 @@ class Pool(RuleBasedStateMachine):
         capacity = ACCOUNTS_ROOM // self.active_accounts(owner[0])
         return self.of_account(owner[0]) + size <= capacity
 
-    def is_cut(self, exchange: Exchange) -> None:
+    def is_cut(self, exchange: ModelReservation) -> None:
         """The pool cut an exchange: only fairness allows that."""
         assert exchange.held > 0
         assert exchange.is_open
@@ -93,7 +93,11 @@ class Pool(RuleBasedStateMachine):
         exchange.is_open = False
 
     def ask(
-        self, exchange: Exchange, owner: tuple[str, str], size: int, work: Callable[[], bool]
+        self,
+        exchange: ModelReservation,
+        owner: tuple[str, str],
+        size: int,
+        work: Callable[[], bool],
     ) -> bool:
         self.asking = (exchange, owner, size)
         try:
@@ -111,12 +115,12 @@ class Pool(RuleBasedStateMachine):
 
         self.runner.run(turns())
 
-    def pick(self, number: int) -> Exchange:
+    def pick(self, number: int) -> ModelReservation:
         there = [each for each in self.exchanges if each.is_open and each.waiting is None]
         return there[number % len(there)] if there else self.open(("", "10.0.0.1"))
 
-    def open(self, owner: tuple[str, str]) -> Exchange:
-        exchange = Exchange(owner)
+    def open(self, owner: tuple[str, str]) -> ModelReservation:
+        exchange = ModelReservation(owner)
         exchange.reservation = self.pool.open(lambda: self.is_cut(exchange), *owner)
         self.exchanges.append(exchange)
         return exchange

@@ -40,7 +40,7 @@ def _text(name: str, text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named(Parameters):
+class NameParameters(Parameters):
     """Parameters with one field."""
 
     name: str = form_field("Name", _text)
@@ -122,7 +122,7 @@ class Hook:
             self.in_work.append(self.limit.in_work)
         if self._rejects:
             raise ApiError(50056, status=403)
-        return Named(name=f"amended {dry_run.result.result}")
+        return NameParameters(name=f"amended {dry_run.result.result}")
 
 
 class Rates:
@@ -135,7 +135,7 @@ class Rates:
         self._store.steps.append("rate")
 
 
-class Bench:
+class PipelineSetup:
     """A pipeline on a recording store, and an operation whose action is recorded."""
 
     def __init__(self, *, is_shared: bool = False) -> None:
@@ -169,7 +169,7 @@ class Bench:
             "on_instance": False,
             "status": 201,
             "action": self._action,
-            "parameters": Named,
+            "parameters": NameParameters,
             "permits": self._permits,
         }
         operation = Operation(
@@ -210,7 +210,7 @@ def _rendered(_call: Call[Any], result: OperationResult) -> bytes:
 
 
 def test_a_read_runs_in_one_read_transaction_of_its_account() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     call = bench.call(method="GET", spec={"status": 200})
     assert bench.run(call) == [OperationResult(200, "first")]
     assert bench.store.steps == ["begin read", "action", "commit"]
@@ -219,7 +219,7 @@ def test_a_read_runs_in_one_read_transaction_of_its_account() -> None:
 
 
 def test_a_change_runs_in_one_write_transaction_of_its_account() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     assert bench.run(bench.call()) == [OperationResult(201, "first")]
     assert bench.store.steps == ["begin write", "action", "commit"]
     assert bench.store.account_sids == [ACCOUNT]
@@ -227,7 +227,7 @@ def test_a_change_runs_in_one_write_transaction_of_its_account() -> None:
 
 
 def test_steps_of_a_transaction_run_in_order() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.rates = Rates(bench.store)
     bench.run(bench.call(is_setting=True, caller=Caller(ACCOUNT, "AC", "alice")))
     assert bench.store.steps == [
@@ -241,13 +241,13 @@ def test_steps_of_a_transaction_run_in_order() -> None:
 
 
 def test_an_account_needs_no_permission() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.run(bench.call(spec={"permits": None}))
     assert "action" in bench.store.steps
 
 
 def test_a_user_without_permission_is_rejected_and_the_action_not_run() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.rates = Rates(bench.store)
     call = bench.call(spec={"permits": None}, caller=Caller(ACCOUNT, "AC", "alice"))
     with pytest.raises(ApiError) as caught:
@@ -257,7 +257,7 @@ def test_a_user_without_permission_is_rejected_and_the_action_not_run() -> None:
 
 
 def test_a_form_error_is_raised_by_the_action_within_the_transaction() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     with pytest.raises(ApiError) as caught:
         bench.run(bench.call(form={"Name": ["wrong"]}))
     assert caught.value.code == 20001
@@ -265,7 +265,7 @@ def test_a_form_error_is_raised_by_the_action_within_the_transaction() -> None:
 
 
 def test_a_form_error_is_not_raised_by_an_action_that_reads_no_parameters() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.result = "found"
 
     async def action(_tx: Any, _call: Any) -> str:
@@ -282,7 +282,7 @@ def test_a_form_error_is_not_raised_by_an_action_that_reads_no_parameters() -> N
 def test_an_api_key_is_rejected_where_the_auth_token_is_required(
     login: str, identity: str | None, *, is_rejected: bool
 ) -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     call = bench.call(needs_auth_token=True, caller=Caller(ACCOUNT, login, identity))
     if not is_rejected:
         assert bench.run(call)[0].status == 201
@@ -293,21 +293,21 @@ def test_an_api_key_is_rejected_where_the_auth_token_is_required(
 
 
 def test_an_accepted_result_brings_its_own_status() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.result = AcceptedResult(202, "later")
     call = bench.call(spec={"other_statuses": (202,)})
     assert bench.run(call) == [OperationResult(202, "later")]
 
 
 def test_a_status_that_the_operation_does_not_declare_is_a_bug() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.result = AcceptedResult(299, "later")
     with pytest.raises(AssertionError):
         bench.run(bench.call())
 
 
 def test_a_revoked_login_is_reported_after_the_commit() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.result = RevokedLogin(API_KEY)
     found = bench.run(bench.call(spec={"status": 204}))
     assert found == [OperationResult(204, None, revoked=API_KEY)]
@@ -316,7 +316,7 @@ def test_a_revoked_login_is_reported_after_the_commit() -> None:
 
 @pytest.mark.parametrize("is_shared", [False, True])
 def test_only_a_shared_store_gets_the_conflict_scope(*, is_shared: bool) -> None:
-    bench = Bench(is_shared=is_shared)
+    bench = PipelineSetup(is_shared=is_shared)
     bench.run(bench.call(spec={"conflict_scope": lambda call: call.resource}))
     assert bench.store.conflict_scopes == ["/Things" if is_shared else None]
 
@@ -327,7 +327,7 @@ def test_only_a_shared_store_gets_the_conflict_scope(*, is_shared: bool) -> None
 def test_a_pre_action_webhook_is_called_for_an_event_that_fires_and_has_a_subscriber(
     pre_action: str | None, origin: Origin, *, is_subscribed: bool
 ) -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.hook = Hook(bench.store, is_subscribed=is_subscribed)
     found = bench.run(bench.call(origin=origin, spec={"pre_action": pre_action}))
     if pre_action and origin.fires and is_subscribed:
@@ -350,12 +350,12 @@ def test_a_pre_action_webhook_is_called_for_an_event_that_fires_and_has_a_subscr
 
 
 def test_a_call_that_fires_runs_without_a_hook() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     assert bench.run(bench.call(origin=FIRES, spec={"pre_action": PRE_ACTION}))[0].status == 201
 
 
 def test_a_rejected_call_changes_nothing() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.hook = Hook(bench.store, rejects=True)
     with pytest.raises(ApiError) as caught:
         bench.run(bench.call(origin=FIRES, spec={"pre_action": PRE_ACTION}))
@@ -364,7 +364,7 @@ def test_a_rejected_call_changes_nothing() -> None:
 
 
 def test_an_invalid_call_does_not_reach_the_webhook() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.hook = Hook(bench.store)
     with pytest.raises(ApiError) as caught:
         bench.run(
@@ -375,7 +375,7 @@ def test_an_invalid_call_does_not_reach_the_webhook() -> None:
 
 
 def test_a_call_keeps_only_the_used_part_of_its_form_while_the_webhook_is_called() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.hook = Hook(bench.store)
     form = {"Name": ["first"], "Unknown": ["x" * 1000]}
     bench.run(bench.call(origin=FIRES, spec={"pre_action": PRE_ACTION}, form=form))
@@ -384,7 +384,7 @@ def test_a_call_keeps_only_the_used_part_of_its_form_while_the_webhook_is_called
 
 @pytest.mark.parametrize("rejects", [False, True])
 def test_the_work_slot_is_free_while_the_webhook_is_called(*, rejects: bool) -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.hook = Hook(bench.store, rejects=rejects)
     limit = bench.hook.limit = WorkLimit(FakeClock(), 10, lambda: 0.0)
     call = bench.call(origin=FIRES, spec={"pre_action": PRE_ACTION}, work=limit.enter())
@@ -398,7 +398,7 @@ def test_the_work_slot_is_free_while_the_webhook_is_called(*, rejects: bool) -> 
 
 
 def test_a_repeated_idempotency_key_gets_the_stored_response() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     first, second = bench.run(bench.call(idempotency_key="key"), bench.call(idempotency_key="key"))
     assert first == OperationResult(201, "first")
     assert second == OperationResult(201, None, b"first")
@@ -406,7 +406,7 @@ def test_a_repeated_idempotency_key_gets_the_stored_response() -> None:
 
 
 def test_the_webhook_is_not_called_again_for_a_repeated_idempotency_key() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     bench.hook = Hook(bench.store)
     calls = [
         bench.call(idempotency_key="key", origin=FIRES, spec={"pre_action": PRE_ACTION})
@@ -419,7 +419,7 @@ def test_the_webhook_is_not_called_again_for_a_repeated_idempotency_key() -> Non
 
 
 def test_an_idempotency_key_with_another_body_is_rejected() -> None:
-    bench = Bench()
+    bench = PipelineSetup()
     with pytest.raises(ApiError) as caught:
         bench.run(
             bench.call(idempotency_key="key"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SECONDS_MAX = 30
 
 
-class Work:
+class CountedJob:
     """A job with a number of due steps at a time, and a record of its runs."""
 
     def __init__(self, due_ms: int | None = None, steps: int = 1, error: str = "") -> None:
@@ -61,14 +61,14 @@ class NoStore:
         return await work(None)
 
 
-def scheduler(clock: Any, *works: Work) -> Scheduler:
+def scheduler(clock: Any, *works: CountedJob) -> Scheduler:
     jobs = [work.job(f"job {number}") for number, work in enumerate(works)]
     return Scheduler(NoStore(), clock, jobs)  # type: ignore[arg-type]
 
 
 def test_no_job_runs_before_it_is_due() -> None:
     clock = FakeClock(1_000)
-    early, late, never = Work(1_500), Work(2_000), Work(None)
+    early, late, never = CountedJob(1_500), CountedJob(2_000), CountedJob(None)
     it = scheduler(clock, early, late, never)
     for now_ms, soonest, done in ((1_000, 1_500, (0, 0)), (1_499, 1_500, (0, 0))):
         clock.advance(now_ms - clock.now_ms())
@@ -85,7 +85,7 @@ def test_no_job_runs_before_it_is_due() -> None:
 
 
 def test_due_jobs_run_one_step_each_per_turn() -> None:
-    long, short = Work(0, steps=100), Work(0, steps=2)
+    long, short = CountedJob(0, steps=100), CountedJob(0, steps=2)
     it = scheduler(FakeClock(), long, short)
     asyncio.run(it.run_due())
     assert (long.done, short.done) == (1, 1)
@@ -95,7 +95,7 @@ def test_due_jobs_run_one_step_each_per_turn() -> None:
 
 def test_a_failed_job_backs_off_and_the_others_run() -> None:
     clock = FakeClock()
-    bad, good = Work(0, steps=9, error="broken"), Work(0, steps=9)
+    bad, good = CountedJob(0, steps=9, error="broken"), CountedJob(0, steps=9)
     it = scheduler(clock, bad, good)
     asyncio.run(it.run_due())
     assert (bad.looks, good.done) == (1, 1)
@@ -109,7 +109,7 @@ def test_a_failed_job_backs_off_and_the_others_run() -> None:
 
 def test_the_next_due_time_of_a_failed_job_is_the_end_of_its_backoff() -> None:
     clock = FakeClock(1_000)
-    it = scheduler(clock, Work(0, error="broken"), Work(9_000))
+    it = scheduler(clock, CountedJob(0, error="broken"), CountedJob(9_000))
     backoff_end_ms = 1_000 + limits.SCHEDULER_POLL_MS
     assert asyncio.run(it.run_due()) == backoff_end_ms
     clock.advance(limits.SCHEDULER_POLL_MS // 2)
@@ -119,7 +119,7 @@ def test_the_next_due_time_of_a_failed_job_is_the_end_of_its_backoff() -> None:
 def test_a_week_of_steps_runs_without_waiting_for_them() -> None:
     clock = FakeClock(0)
     week_ms = 7 * 24 * 60 * 60 * 1000
-    daily = [Work(day * week_ms // 7) for day in range(1, 8)]
+    daily = [CountedJob(day * week_ms // 7) for day in range(1, 8)]
     it = scheduler(clock, *daily)
     ran_at_ms: list[int] = []
     while (due_ms := asyncio.run(it.run_due())) is not None:
@@ -135,7 +135,7 @@ def test_nothing_runs_without_the_lease() -> None:
         def current_term(self) -> None:
             return None
 
-    work = Work(0)
+    work = CountedJob(0)
     it = Scheduler(NoStore(), FakeClock(), [work.job()], OtherOwner())  # type: ignore[arg-type]
     assert asyncio.run(it.run_due()) is None
     assert work.looks == 0
@@ -145,7 +145,7 @@ def test_the_others_run_if_the_query_of_a_job_fails() -> None:
     async def broken(_tx: Any) -> int | None:
         raise RuntimeError("broken")
 
-    good = Work(0)
+    good = CountedJob(0)
     jobs = [Job("broken", broken, good.run), good.job()]
     it = Scheduler(NoStore(), FakeClock(), jobs)  # type: ignore[arg-type]
     asyncio.run(it.run_due())
@@ -163,7 +163,7 @@ def test_a_transactional_step_is_one_transaction() -> None:
     assert (store.writes, seen) == (1, [None])
 
 
-async def started(*works: Work) -> Scheduler:
+async def started(*works: CountedJob) -> Scheduler:
     it = scheduler(SystemClock(), *works)
     await it.start()
     await asyncio.sleep(0)
@@ -173,7 +173,7 @@ async def started(*works: Work) -> Scheduler:
 def test_the_task_wakes_up_when_a_job_becomes_due() -> None:
     async def run() -> float:
         clock = SystemClock()
-        work = Work(clock.now_ms() + 100)
+        work = CountedJob(clock.now_ms() + 100)
         it = await started(work)
         watch, start_ms = Stopwatch(), clock.monotonic_ms()
         await asyncio.wait_for(work.stepped.wait(), SECONDS_MAX)
@@ -186,7 +186,7 @@ def test_the_task_wakes_up_when_a_job_becomes_due() -> None:
 
 def test_the_task_runs_a_turn_after_a_wake_up() -> None:
     async def run() -> float:
-        work = Work(None)
+        work = CountedJob(None)
         it = await started(work)
         await asyncio.sleep(0.02)
         watch = Stopwatch()
@@ -201,7 +201,7 @@ def test_the_task_runs_a_turn_after_a_wake_up() -> None:
 
 def test_a_burst_of_wake_ups_causes_few_turns() -> None:
     async def run() -> tuple[int, float]:
-        work = Work(None)
+        work = CountedJob(None)
         it = await started(work)
         watch = Stopwatch()
         for _ in range(200):
@@ -219,7 +219,7 @@ def test_a_burst_of_wake_ups_causes_few_turns() -> None:
 def test_the_task_polls_every_second_without_a_wake_up(due_in_ms: int | None) -> None:
     async def run() -> int:
         clock = SystemClock()
-        work = Work(None if due_in_ms is None else clock.now_ms() + due_in_ms)
+        work = CountedJob(None if due_in_ms is None else clock.now_ms() + due_in_ms)
         it = await started(work)
         await asyncio.sleep(1.3)
         looks = work.looks

@@ -10,7 +10,7 @@ from parlour.protocol.header_block import HeaderBlock
 from parlour.protocol.http_request import RequestReader
 from parlour.protocol.request_head import CHUNKED, ParsedHead, RequestError, has_word
 from parlour.vocabulary import limits
-from tests.support.request_parsing import HOST, Read, head, read
+from tests.support.request_parsing import HOST, ParsedRequest, head, read
 
 URL_BYTES_MAX = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
 
@@ -267,7 +267,7 @@ def test_memory_of_unfinished_heads_is_counted() -> None:
 # --- Accepted ---------------------------------------------------------------------------------
 
 
-def one(data: bytes) -> Read:
+def one(data: bytes) -> ParsedRequest:
     """The one request in these bytes."""
     found, status = read([data])
     assert status == 0

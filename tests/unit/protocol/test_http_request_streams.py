@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from parlour.protocol.header_block import HeaderBlockCache
 from parlour.protocol.http_request import RequestReader
 from parlour.protocol.request_head import RequestError
-from tests.support.request_parsing import HOST, Read, head, read
+from tests.support.request_parsing import HOST, ParsedRequest, head, read
 
 CHUNKED_HEAD = head(b"Transfer-Encoding: chunked")
 
@@ -168,7 +168,7 @@ def test_any_stream_gives_the_same_result_in_every_split(stream: bytes, cuts: li
     assert read(in_pieces(stream, cuts)) == read([stream])
 
 
-def _times(count: int, stream: bytes) -> list[tuple[list[Read], int]]:
+def _times(count: int, stream: bytes) -> list[tuple[list[ParsedRequest], int]]:
     """Return each result of reading a stream on so many connections that share a cache."""
     blocks = HeaderBlockCache()
     return [read([stream], lambda: RequestReader(blocks)) for _ in range(count)]

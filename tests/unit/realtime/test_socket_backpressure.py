@@ -15,6 +15,7 @@ from parlour.operations.buffers import BufferPool
 from parlour.realtime.input_scheduler import InputLimits
 from parlour.realtime.websocket import PATH, WebSocket
 from parlour.vocabulary import limits
+from tests.support.websocket_transport import NullRegistry
 
 PART_BYTES = limits.SOCKET_TURN_BYTES // 4
 
@@ -49,7 +50,7 @@ class Wire:
         pass
 
 
-class Receiver:
+class RecordingReceiver:
     """Takes messages."""
 
     def __init__(self) -> None:
@@ -69,28 +70,15 @@ class Receiver:
         pass
 
 
-class Registry:
-    """Counts nothing."""
-
-    def mark_authenticated(self, counted: Any) -> None:
-        pass
-
-    def mark_closing(self, counted: Any) -> None:
-        pass
-
-    def discard(self, counted: Any) -> None:
-        pass
-
-
-class Scenario:
+class OpenSocket:
     """An open socket of a known user."""
 
     def __init__(self, inputs: InputLimits) -> None:
         self.pool = BufferPool(1 << 30, 1 << 20)
-        self.receiver = Receiver()
+        self.receiver = RecordingReceiver()
         self.wire = Wire()
         accept: Any = lambda _: self.receiver  # noqa: E731 - typed as the socket's parameter.
-        self.socket = WebSocket(Registry(), accept, self.pool, inputs)
+        self.socket = WebSocket(NullRegistry(), accept, self.pool, inputs)
         self.socket.connection_made(self.wire)  # type: ignore[arg-type]
         client = ClientProtocol(parse_uri(f"ws://parlour.test{PATH}"))
         client.send_request(client.connect())
@@ -107,7 +95,7 @@ def frame(size: int) -> bytes:
 
 def test_a_socket_reads_no_more_than_its_part_in_a_turn() -> None:
     async def scenario() -> None:
-        socket = Scenario(InputLimits())
+        socket = OpenSocket(InputLimits())
         await asyncio.sleep(0)
         large = frame(4 * limits.SOCKET_TURN_BYTES)
         socket.send(large[: limits.SOCKET_TURN_BYTES])
@@ -123,8 +111,8 @@ def test_a_socket_reads_no_more_than_its_part_in_a_turn() -> None:
 def test_a_socket_whose_turn_is_spent_by_others_waits_and_is_counted() -> None:
     async def scenario() -> None:
         inputs = InputLimits()
-        others = [Scenario(inputs) for _ in range(5)]
-        last = Scenario(inputs)
+        others = [OpenSocket(inputs) for _ in range(5)]
+        last = OpenSocket(inputs)
         await asyncio.sleep(0)
         part = frame(PART_BYTES)
         for other in others:
@@ -149,7 +137,7 @@ def test_an_idle_client_regains_its_burst() -> None:
     async def scenario() -> None:
         inputs = InputLimits()
         user = inputs.join(("AC1", "alice"), asyncio.get_running_loop().time())
-        socket = Scenario(inputs)
+        socket = OpenSocket(inputs)
         loop: Any = SimpleNamespace(time=asyncio.get_running_loop().time)
         socket.socket._loop = loop
         budget = socket.socket._budget

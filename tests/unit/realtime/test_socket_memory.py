@@ -17,8 +17,7 @@ from parlour.vocabulary.clock import SystemRandom
 from tests.attacks.attack_traffic import request_frame, ws_frame
 from tests.support.twilsock_client import init_header, written
 from tests.support.websocket_transport import opened
-from tests.unit.realtime.test_socket_turn_budget import Tunnel as HeldTunnel
-from tests.unit.realtime.test_socket_turn_budget import manager_with
+from tests.unit.realtime.test_socket_turn_budget import BlockedTunnel, manager_with
 
 if TYPE_CHECKING:
     from parlour.realtime.websocket import WebSocket
@@ -42,7 +41,7 @@ async def connected(manager: Any) -> tuple[WebSocket, Any]:
 
 def test_requests_in_work_are_counted_until_they_are_over() -> None:
     async def scenario() -> None:
-        tunnel = HeldTunnel()
+        tunnel = BlockedTunnel()
         socket, _ = await connected(manager_with(tunnel))
         pool = socket._buffers
         assert pool.used == 0
@@ -60,7 +59,7 @@ def test_requests_in_work_are_counted_until_they_are_over() -> None:
 
 def test_requests_of_a_disconnected_client_are_counted_until_they_end() -> None:
     async def scenario() -> None:
-        tunnel = HeldTunnel()
+        tunnel = BlockedTunnel()
         socket, _ = await connected(manager_with(tunnel))
         pool = socket._buffers
         socket.data_received(LARGE * 3)
@@ -79,7 +78,7 @@ def test_requests_of_a_disconnected_client_are_counted_until_they_end() -> None:
 
 def test_a_client_that_disconnects_without_requests_leaves_no_count() -> None:
     async def scenario() -> None:
-        socket, _ = await connected(manager_with(HeldTunnel()))
+        socket, _ = await connected(manager_with(BlockedTunnel()))
         socket.data_received(LARGE[:BODY_BYTES])
         await turns()
         assert socket._buffers.used
@@ -92,7 +91,7 @@ def test_a_client_that_disconnects_without_requests_leaves_no_count() -> None:
 
 def test_no_more_is_read_while_the_requests_in_work_have_many_bytes() -> None:
     async def scenario() -> None:
-        tunnel = HeldTunnel()
+        tunnel = BlockedTunnel()
         socket, transport = await connected(manager_with(tunnel))
         socket.data_received(LARGE * 20)
         await turns()

@@ -20,7 +20,7 @@ OF_ACCOUNT_MAX = 6
 USERS = [UserKey(account, "IS", identity) for account in "ABC" for identity in "xyz"]
 
 
-class Socket:
+class DisplaceableSocket:
     """A socket that counts how often it was displaced."""
 
     def __init__(self, user_key: UserKey) -> None:
@@ -31,7 +31,7 @@ class Socket:
         self.displaced += 1
 
 
-class Server:
+class SocketSharesModel:
     """Shares, and a list of the open sockets, the oldest first, which is looked through each time.
 
     After each socket that comes, everything that the shares promise is asserted.
@@ -40,7 +40,7 @@ class Server:
     def __init__(self, total_max: int = IN_ALL_MAX, per_account_max: int = OF_ACCOUNT_MAX) -> None:
         self.total_max, self.per_account_max = total_max, per_account_max
         self.shares = SocketShares(total_max=total_max, per_account_max=per_account_max)
-        self.open: list[Socket] = []
+        self.open: list[DisplaceableSocket] = []
 
     def of_accounts(self) -> Counter[str]:
         return Counter(each.user_key.account_sid for each in self.open)
@@ -70,10 +70,10 @@ class Server:
             found |= {user for user in users if users[user] == max(users.values())}
         return found
 
-    def come(self, key: UserKey) -> Socket | None:
+    def come(self, key: UserKey) -> DisplaceableSocket | None:
         """Let a socket come; None if it is refused."""
         losing = self.losing_users(key)
-        socket = Socket(key)
+        socket = DisplaceableSocket(key)
         is_in = self.shares.acquire(socket)
         displaced = [each for each in self.open if each.displaced]
         assert is_in is (losing is not None)
@@ -92,7 +92,7 @@ class Server:
         assert max(self.of_accounts().values()) <= self.per_account_max
         return socket
 
-    def go(self, socket: Socket) -> None:
+    def go(self, socket: DisplaceableSocket) -> None:
         self.shares.release(socket)
         self.open.remove(socket)
 
@@ -106,7 +106,7 @@ class Server:
 def test_each_socket_gets_the_slot_that_a_scan_of_all_sockets_finds(
     steps: list[tuple[bool, int]],
 ) -> None:
-    server = Server()
+    server = SocketSharesModel()
     for comes, number in steps:
         if comes or not server.open:
             server.come(USERS[number % len(USERS)])
@@ -118,7 +118,7 @@ def test_each_socket_gets_the_slot_that_a_scan_of_all_sockets_finds(
 def test_all_that_keep_coming_end_with_equal_shares(
     order: list[UserKey], before: list[UserKey]
 ) -> None:
-    server = Server(total_max=13, per_account_max=9)
+    server = SocketSharesModel(total_max=13, per_account_max=9)
     rounds: Iterable[list[UserKey]] = [before, *[order] * 13]
     for users in rounds:
         for key in users:
@@ -139,7 +139,7 @@ def test_a_user_with_all_slots_is_rejected_and_gives_its_newest_to_another(
     total_max: int, per_account_max: int
 ) -> None:
     alice, bob = USERS[0], USERS[1]
-    server = Server(total_max, per_account_max)
+    server = SocketSharesModel(total_max, per_account_max)
     sockets = [server.come(alice) for _ in range(5)]
     assert server.come(alice) is None
 
@@ -149,7 +149,7 @@ def test_a_user_with_all_slots_is_rejected_and_gives_its_newest_to_another(
 
 
 def test_two_accounts_with_all_slots_give_some_to_a_third() -> None:
-    server = Server(8, 6)
+    server = SocketSharesModel(8, 6)
     for user in (USERS[0], USERS[3]):
         for _ in range(4):
             server.come(user)
@@ -161,7 +161,7 @@ def test_two_accounts_with_all_slots_give_some_to_a_third() -> None:
 
 
 def test_a_user_of_the_largest_account_takes_from_that_account_only() -> None:
-    server = Server(6, 6)
+    server = SocketSharesModel(6, 6)
     for user in [USERS[0]] * 4 + [USERS[3]] * 2:
         server.come(user)
 
@@ -170,17 +170,17 @@ def test_a_user_of_the_largest_account_takes_from_that_account_only() -> None:
 
 
 def test_at_the_limit_with_equal_shares_the_next_is_rejected() -> None:
-    server = Server(3, 3)
+    server = SocketSharesModel(3, 3)
     assert all(server.come(USERS[3 * number]) for number in range(3))
 
     assert server.come(USERS[1]) is None
 
 
 def test_a_socket_without_a_slot_releases_none() -> None:
-    server = Server(1, 1)
+    server = SocketSharesModel(1, 1)
     assert server.come(USERS[0]) is not None
-    server.shares.release(Socket(USERS[0]))
-    server.shares.release(Socket(USERS[1]))
+    server.shares.release(DisplaceableSocket(USERS[0]))
+    server.shares.release(DisplaceableSocket(USERS[1]))
 
     assert server.come(USERS[0]) is None
 
@@ -195,7 +195,7 @@ def test_enter_costs_the_same_however_many_sockets_and_users_there_are() -> None
             hashes += 1
             return super().__hash__()
 
-    class CountedSocket(Socket):
+    class CountedSocket(DisplaceableSocket):
         def __hash__(self) -> int:
             nonlocal hashes
             hashes += 1

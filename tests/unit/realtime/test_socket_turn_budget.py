@@ -26,7 +26,7 @@ MESSAGES = 1_000
 REQUESTS = 100
 
 
-class Receiver:
+class CostlyReceiver:
     """Takes messages, each at the same cost."""
 
     def __init__(self, cost: int) -> None:
@@ -58,7 +58,7 @@ async def messages_by_turn(chunk: bytes, count: int, cost: int = 1) -> list[list
 
     ``count``: their number; ``cost``: the receiver's cost of each.
     """
-    receiver = Receiver(cost)
+    receiver = CostlyReceiver(cost)
     socket, transport = opened(lambda _: receiver)
     socket.accept_init("AC", "alice")
     socket.data_received(chunk)
@@ -99,7 +99,7 @@ def test_a_turn_takes_so_many_bytes_of_a_chunk_and_the_message_that_exceeds_them
 
 def test_a_turn_takes_fewer_control_frames_of_a_chunk() -> None:
     async def pongs() -> int:
-        socket, transport = opened(lambda _: Receiver(1))
+        socket, transport = opened(lambda _: CostlyReceiver(1))
         socket.accept_init("AC", "alice")
         socket.data_received(ws_frame(b"", PING) * 100)
         return transport.written.count(b"\x8a\x00")
@@ -110,7 +110,7 @@ def test_a_turn_takes_fewer_control_frames_of_a_chunk() -> None:
 # --- Requests --------------------------------------------------------------------------------
 
 
-class Tunnel:
+class BlockedTunnel:
     """Answers no request before it may."""
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class Tunnel:
         connection.reply(twilsock_frames.write(twilsock_frames.reply(frame.id)))
 
 
-def manager_with(tunnel: Tunnel) -> Any:
+def manager_with(tunnel: BlockedTunnel) -> Any:
     """An endpoint that accepts all clients."""
     token = AccessToken(
         account_sid="AC", key_sid="SK", identity="alice", service_sid="IS", expires_ms=1 << 45
@@ -154,7 +154,7 @@ def manager_with(tunnel: Tunnel) -> Any:
 
 def test_of_many_requests_in_a_chunk_no_more_are_in_work_at_once_than_the_limit() -> None:
     async def scenario() -> None:
-        tunnel = Tunnel()
+        tunnel = BlockedTunnel()
         manager = manager_with(tunnel)
         socket, transport = opened(lambda made: ClientConnection(made, manager))
         socket.data_received(ws_frame(written({"id": "TM1", **init_header("x")})))

@@ -56,7 +56,7 @@ def body(*requests: dict[str, Any], action: str = "establish") -> bytes:
     return json.dumps({"action": action, "correlation_id": 7, "requests": requests}).encode()
 
 
-class Connection:
+class RecordingConnection:
     """Record the notifications that are pushed outside a replay."""
 
     def __init__(self, log: list[Any]) -> None:
@@ -95,7 +95,7 @@ class Connection:
 
 
 class FakeVisibility:
-    def __init__(self, world: World, session: Session) -> None:
+    def __init__(self, world: SubscriptionSetup, session: Session) -> None:
         assert session is world.connection.session
         self._world = world
 
@@ -112,7 +112,7 @@ class FakeVisibility:
 class FakeMissedEvents:
     def __init__(
         self,
-        world: World,
+        world: SubscriptionSetup,
         _replay: object,
         last_changed: object,
         wanted: Iterator[tuple[str, int]],
@@ -135,7 +135,7 @@ class FakeMissedEvents:
 
 class FakeReplay:
     def __init__(
-        self, world: World, connection: object, correlation_id: int | None, **_: object
+        self, world: SubscriptionSetup, connection: object, correlation_id: int | None, **_: object
     ) -> None:
         assert (connection, correlation_id) == (world.connection, 7)
         self._world = world
@@ -156,7 +156,7 @@ class FakeReplay:
         self._world.log.append((event_type, events))
 
 
-class World:
+class SubscriptionSetup:
     """The collaborators of subscriptions, and a log of what they were asked to do."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,7 @@ class World:
         self.last_changed = LastChanged()
         self.last_changed.reset(0)
         self.last_changed.position = POSITION
-        self.connection = Connection(self.log)
+        self.connection = RecordingConnection(self.log)
         self.hub.add(self.connection)
         self.subscriptions = Subscriptions(
             None,  # type: ignore[arg-type] - replays are faked.
@@ -224,11 +224,11 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(monkeypatch)
+def world(monkeypatch: pytest.MonkeyPatch) -> SubscriptionSetup:
+    return SubscriptionSetup(monkeypatch)
 
 
-def run(world: World, *requests: dict[str, Any], action: str = "establish") -> None:
+def run(world: SubscriptionSetup, *requests: dict[str, Any], action: str = "establish") -> None:
     asyncio.run(world.request(body(*requests, action=action)))
 
 
@@ -250,7 +250,9 @@ def run(world: World, *requests: dict[str, Any], action: str = "establish") -> N
         body() + b" " * limits.SUBSCRIPTIONS_BODY_BYTES_MAX,
     ],
 )
-def test_a_body_that_is_no_request_is_refused_with_54000(world: World, text: bytes) -> None:
+def test_a_body_that_is_no_request_is_refused_with_54000(
+    world: SubscriptionSetup, text: bytes
+) -> None:
     request = TunnelRequest(method="POST", path="/v4/Subscriptions", body=text)
     work = world.subscriptions.handle(world.connection, request)  # type: ignore[arg-type]
     reply = asyncio.run(work)
@@ -263,14 +265,16 @@ def test_a_body_that_is_no_request_is_refused_with_54000(world: World, text: byt
     [((5, 3, 9), 3), ((None, 4), 4), ((4, None), 4), ((None, None), None), ((2, 2), 2)],
 )
 def test_an_object_named_twice_is_established_once_from_its_lowest_number(
-    world: World, numbers: tuple[int | None, ...], lowest: int | None
+    world: SubscriptionSetup, numbers: tuple[int | None, ...], lowest: int | None
 ) -> None:
     run(world, *(requested(messages(), number) for number in numbers))
     assert world.established() == [(messages().sid, POSITION)]
     assert world.conversations == ([] if lowest is None else [(conversation(1), lowest)])
 
 
-def test_events_are_searched_for_conversations_of_objects_with_a_number(world: World) -> None:
+def test_events_are_searched_for_conversations_of_objects_with_a_number(
+    world: SubscriptionSetup,
+) -> None:
     run(world, requested(messages(), 3), requested(document()), requested(USER_INFO, 4))
     # The sid of a map may also be the sid of a conversation's roster.
     roster_owner = "CH" + USER_INFO.sid[2:]
@@ -280,20 +284,22 @@ def test_events_are_searched_for_conversations_of_objects_with_a_number(world: W
 # --- Establishing ----------------------------------------------------------------------------
 
 
-def test_an_object_without_a_number_is_established_without_replay(world: World) -> None:
+def test_an_object_without_a_number_is_established_without_replay(world: SubscriptionSetup) -> None:
     run(world, requested(messages()))
     assert world.log[:2] == ["start", ("scan", [], POSITION)]
     assert world.established() == [(messages().sid, POSITION)]
     assert world.connection.subscribed == {messages().sid: messages()}
 
 
-def test_a_number_beyond_the_last_published_event_is_confirmed_as_it_is(world: World) -> None:
+def test_a_number_beyond_the_last_published_event_is_confirmed_as_it_is(
+    world: SubscriptionSetup,
+) -> None:
     run(world, requested(messages(), POSITION + 5))
     assert world.established() == [(messages().sid, POSITION + 5)]
 
 
 def test_an_event_published_while_establishing_is_sent_after_the_confirmation(
-    world: World,
+    world: SubscriptionSetup,
 ) -> None:
     def publish() -> None:
         change = Change(messages(), ADDED, 3, {})
@@ -305,7 +311,7 @@ def test_an_event_published_while_establishing_is_sent_after_the_confirmation(
     assert [entry[0] for entry in world.log[2:]] == ["subscription_established", "list_item_added"]
 
 
-def test_missed_events_of_one_conversation_are_sent_together(world: World) -> None:
+def test_missed_events_of_one_conversation_are_sent_together(world: SubscriptionSetup) -> None:
     world.missed_numbers = [10, 20, 30]
     run(world, requested(document(), 15), requested(messages(), 25))
     assert world.entries("scan") == [("scan", [conversation(1)], POSITION)]
@@ -314,14 +320,14 @@ def test_missed_events_of_one_conversation_are_sent_together(world: World) -> No
     ]
 
 
-def test_a_conversation_without_missed_events_is_not_replayed(world: World) -> None:
+def test_a_conversation_without_missed_events_is_not_replayed(world: SubscriptionSetup) -> None:
     run(world, requested(messages(), 15))
     assert world.entries("conversation") == []
     assert len(world.established()) == 1
 
 
 @pytest.mark.parametrize("after", [POSITION, POSITION + 1])
-def test_an_object_that_is_up_to_date_is_not_replayed(world: World, after: int) -> None:
+def test_an_object_that_is_up_to_date_is_not_replayed(world: SubscriptionSetup, after: int) -> None:
     world.missed_numbers = [10, 20]
     run(world, requested(messages(), after))
     assert world.entries("conversation") == []
@@ -335,7 +341,7 @@ def test_an_object_that_is_up_to_date_is_not_replayed(world: World, after: int) 
     ],
 )
 def test_a_map_of_a_user_is_sent_whole_if_it_changed(
-    world: World, name: ObjectName, key: str, verb: str
+    world: SubscriptionSetup, name: ObjectName, key: str, verb: str
 ) -> None:
     world.last_changed.record(key, 50)
     run(world, requested(name, 49))
@@ -346,7 +352,7 @@ def test_a_map_of_a_user_is_sent_whole_if_it_changed(
 
 
 def test_large_requests_are_established_in_steps_and_confirmed_in_batches(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: SubscriptionSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "SUBSCRIPTIONS_PER_STEP", 3)
     monkeypatch.setattr(limits, "ESTABLISHED_PER_NOTIFICATION_MAX", 2)
@@ -361,7 +367,7 @@ def test_large_requests_are_established_in_steps_and_confirmed_in_batches(
 # --- Failures --------------------------------------------------------------------------------
 
 
-def test_an_invisible_object_fails_alone(world: World) -> None:
+def test_an_invisible_object_fails_alone(world: SubscriptionSetup) -> None:
     run(world, requested(messages(2)), requested(messages(1)))
     assert world.established() == [(messages(1).sid, POSITION)]
     assert world.failed() == [(messages(2).sid, 54150)]
@@ -369,21 +375,21 @@ def test_an_invisible_object_fails_alone(world: World) -> None:
 
 
 def test_an_invisible_document_is_reported_as_removed_from_the_conversations_of_the_user(
-    world: World,
+    world: SubscriptionSetup,
 ) -> None:
     run(world, requested(document(2), 5))
     assert ("map_item_removed", conversation(2)) in world.log
     assert world.failed() == [(document(2).sid, 54100)]
 
 
-def test_a_document_with_an_invalid_sid_fails_without_a_removal(world: World) -> None:
+def test_a_document_with_an_invalid_sid_fails_without_a_removal(world: SubscriptionSetup) -> None:
     run(world, {"object_sid": "nonsense", "object_type": "document"})
     assert world.entries("map_item_removed") == []
     assert world.failed() == [("nonsense", 54100)]
 
 
 def test_objects_beyond_the_limit_of_a_connection_fail(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: SubscriptionSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "SUBSCRIPTIONS_PER_CONNECTION_MAX", 1)
     run(world, requested(messages()), requested(USER_INFO))
@@ -391,7 +397,9 @@ def test_objects_beyond_the_limit_of_a_connection_fail(
     assert world.failed() == [(USER_INFO.sid, 54200)]
 
 
-def test_a_right_lost_before_notifications_were_held_back_fails_the_object(world: World) -> None:
+def test_a_right_lost_before_notifications_were_held_back_fails_the_object(
+    world: SubscriptionSetup,
+) -> None:
     world.before_recheck = world.visible.clear
     world.missed_numbers = [10]
     run(world, requested(messages(), 5))
@@ -401,7 +409,7 @@ def test_a_right_lost_before_notifications_were_held_back_fails_the_object(world
     assert world.connection.subscribed == {}
 
 
-def test_a_right_revoked_during_the_replay_fails_the_object(world: World) -> None:
+def test_a_right_revoked_during_the_replay_fails_the_object(world: SubscriptionSetup) -> None:
     world.before_recheck = lambda: world.hub.revoke(world.connection.user_key, [messages()])
     run(world, requested(messages(), 5))
     assert world.established() == []
@@ -411,7 +419,9 @@ def test_a_right_revoked_during_the_replay_fails_the_object(world: World) -> Non
 # --- Resync ----------------------------------------------------------------------------------
 
 
-def test_a_conversation_out_of_reach_of_the_log_is_removed_and_added(world: World) -> None:
+def test_a_conversation_out_of_reach_of_the_log_is_removed_and_added(
+    world: SubscriptionSetup,
+) -> None:
     world.to_resync = {conversation(1), conversation(9)}
     world.participants = {conversation(1): object(), conversation(9): object()}
     run(world, requested(messages(), 1))
@@ -424,7 +434,7 @@ def test_a_conversation_out_of_reach_of_the_log_is_removed_and_added(world: Worl
     assert world.established() == [(messages().sid, POSITION)]
 
 
-def test_a_conversation_that_the_user_left_is_not_resynchronized(world: World) -> None:
+def test_a_conversation_that_the_user_left_is_not_resynchronized(world: SubscriptionSetup) -> None:
     world.to_resync = {conversation(1)}
     run(world, requested(messages(), 1))
     assert world.entries("map_item_added") == []
@@ -433,7 +443,7 @@ def test_a_conversation_that_the_user_left_is_not_resynchronized(world: World) -
 # --- Cancelling ------------------------------------------------------------------------------
 
 
-def test_cancelled_objects_are_unsubscribed_and_confirmed(world: World) -> None:
+def test_cancelled_objects_are_unsubscribed_and_confirmed(world: SubscriptionSetup) -> None:
     run(world, requested(messages()), requested(USER_INFO))
     world.log.clear()
     run(world, requested(messages()), action="cancel")
@@ -443,7 +453,9 @@ def test_cancelled_objects_are_unsubscribed_and_confirmed(world: World) -> None:
     assert list(world.connection.subscribed) == [USER_INFO.sid]
 
 
-def test_requests_of_one_connection_are_established_one_after_another(world: World) -> None:
+def test_requests_of_one_connection_are_established_one_after_another(
+    world: SubscriptionSetup,
+) -> None:
     async def both() -> None:
         first = world.request(body(requested(messages())))
         second = world.subscriptions.handle(

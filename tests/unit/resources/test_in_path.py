@@ -20,7 +20,7 @@ SID = "US" + "a" * 32
 LOCK = ("identity", SCOPE.account_sid, SCOPE.service_sid)
 
 
-class Rows:
+class FakeRows:
     """Rows by key, and the keys that were looked up."""
 
     def __init__(self, *keys: tuple[str, ...]) -> None:
@@ -66,33 +66,35 @@ def not_found_code(awaitable: Awaitable[Any]) -> int:
 
 @pytest.mark.parametrize("text", [SID, "US" + "A" * 32], ids=["lower case", "upper case"])
 def test_a_sid_in_any_case_is_looked_up_in_its_stored_form(text: str) -> None:
-    rows, names = Rows((SID,)), Rows()
+    rows, names = FakeRows((SID,)), FakeRows()
     assert run(in_path(sids.USER, rows.find, names.find)(Locks(), call(Sid=text))) == (SID,)
     assert names.looked_up == []
 
 
 @pytest.mark.parametrize("text", ["alice", "RL" + "a" * 32], ids=["name", "other prefix"])
 def test_a_text_that_is_no_sid_is_looked_up_as_a_name_only(text: str) -> None:
-    rows, names = Rows(), Rows((text,))
+    rows, names = FakeRows(), FakeRows((text,))
     assert run(in_path(sids.USER, rows.find, names.find)(Locks(), call(Sid=text))) == (text,)
     assert rows.looked_up == []
 
 
 @pytest.mark.parametrize("text", [SID, "alice"])
 def test_without_a_row_the_error_has_the_code_of_the_resource(text: str) -> None:
-    look_up = in_path(sids.USER, Rows().find, Rows().find, code=50200)
+    look_up = in_path(sids.USER, FakeRows().find, FakeRows().find, code=50200)
     assert not_found_code(look_up(Locks(), call(Sid=text))) == 50200
 
 
 @pytest.mark.parametrize("text", [SID, "alice"])
 def test_without_names_and_a_row_the_error_is_20404(text: str) -> None:
-    assert not_found_code(in_path(sids.USER, Rows().find)(Locks(), call(Sid=text))) == 20404
+    assert not_found_code(in_path(sids.USER, FakeRows().find)(Locks(), call(Sid=text))) == 20404
 
 
 @pytest.mark.parametrize("locks_identity", [True, False])
 def test_a_name_like_a_sid_is_locked_where_the_sid_is_a_subject(locks_identity: bool) -> None:
     locks = Locks()
-    look_up = in_path(sids.USER, Rows().find, Rows((SID,)).find, locks_identity=locks_identity)
+    look_up = in_path(
+        sids.USER, FakeRows().find, FakeRows((SID,)).find, locks_identity=locks_identity
+    )
     assert run(look_up(locks, call(Sid=SID))) == (SID,)
     assert locks.names == ([(*LOCK, SID)] if locks_identity else [])
 
@@ -100,21 +102,21 @@ def test_a_name_like_a_sid_is_locked_where_the_sid_is_a_subject(locks_identity: 
 @pytest.mark.parametrize("text", [SID, "alice"], ids=["by sid", "by name"])
 def test_a_row_found_by_sid_or_plain_name_locks_nothing(text: str) -> None:
     locks = Locks()
-    rows, names = Rows((SID,)), Rows(("alice",))
+    rows, names = FakeRows((SID,)), FakeRows(("alice",))
     run(in_path(sids.USER, rows.find, names.find, locks_identity=True)(locks, call(Sid=text)))
     assert locks.names == []
 
 
 def test_a_name_like_a_sid_without_a_row_locks_nothing() -> None:
     locks = Locks()
-    look_up = in_path(sids.USER, Rows().find, Rows().find, locks_identity=True)
+    look_up = in_path(sids.USER, FakeRows().find, FakeRows().find, locks_identity=True)
     not_found_code(look_up(locks, call(Sid=SID)))
     assert locks.names == []
 
 
 def test_an_unknown_sid_costs_no_lookup_by_name_where_names_are_no_sids() -> None:
-    names = Rows((SID,), ("lobby",))
-    look_up = in_path(sids.USER, Rows().find, names.find, names_like_sids=False)
+    names = FakeRows((SID,), ("lobby",))
+    look_up = in_path(sids.USER, FakeRows().find, names.find, names_like_sids=False)
     not_found_code(look_up(Locks(), call(Sid=SID)))
     assert names.looked_up == []
     assert run(look_up(Locks(), call(Sid="lobby"))) == ("lobby",)
@@ -123,15 +125,15 @@ def test_an_unknown_sid_costs_no_lookup_by_name_where_names_are_no_sids() -> Non
 @pytest.mark.parametrize("text", [SID, "alice"], ids=["by sid", "by name"])
 def test_a_row_of_a_conversation_is_looked_up_in_it(text: str) -> None:
     rows: dict[str, Callable[..., Any]] = {
-        "find": Rows((CONVERSATION, SID)).find,
-        "find_by_name": Rows((CONVERSATION, "alice")).find,
+        "find": FakeRows((CONVERSATION, SID)).find,
+        "find_by_name": FakeRows((CONVERSATION, "alice")).find,
     }
     look_up = in_path(sids.USER, **rows)
     assert run(look_up(Locks(), call(Sid=text), CONVERSATION)) == (CONVERSATION, text)
 
 
 def test_the_variable_of_the_call_replaces_the_one_of_the_lookup() -> None:
-    look_up = in_path(sids.USER, Rows((SID,)).find, variable="UserSid")
+    look_up = in_path(sids.USER, FakeRows((SID,)).find, variable="UserSid")
     other = "US" + "b" * 32
     assert run(look_up(Locks(), call(UserSid=SID, Sid=other))) == (SID,)
     assert run(look_up(Locks(), call(UserSid=other, Sid=SID), variable="Sid")) == (SID,)

@@ -55,7 +55,7 @@ OF_ROOM = ("account_sid", "room_sid", "sid")
 LAMPS = "account_sid, service_sid, room_sid, sid, sequence, colour, power"
 
 
-class Rows:
+class PreparedRows:
     """A transaction that records its statements, and answers with prepared rows and counts."""
 
     def __init__(self, *rows: tuple[object, ...], counts: tuple[int, ...] = (1,)) -> None:
@@ -159,7 +159,7 @@ def test_functions_are_named_after_their_table() -> None:
 
 
 def test_insert_writes_every_column() -> None:
-    tx, table = Rows(), Table("lamp", Lamp, key=OF_SERVICE)
+    tx, table = PreparedRows(), Table("lamp", Lamp, key=OF_SERVICE)
     run(table.inserter()(tx, SCOPE, LAMP))  # type: ignore[arg-type]
     sql = f"INSERT INTO lamp ({LAMPS}) VALUES ($1, $2, $3, $4, $5, $6, $7)"
     assert tx.ran == [(sql, *values(LAMP))]
@@ -167,14 +167,14 @@ def test_insert_writes_every_column() -> None:
 
 
 def test_update_writes_the_columns_without_the_key() -> None:
-    tx = Rows()
+    tx = PreparedRows()
     run(Table("light", Light, key=OF_ACCOUNT).updater()(tx, SCOPE, LIGHT))  # type: ignore[arg-type]
     sql = "UPDATE light SET sequence = $3, colour = $4 WHERE account_sid = $1 AND sid = $2"
     assert tx.ran == [(sql, *values(LIGHT))]
 
 
 def test_update_with_a_key_of_its_own_finds_the_row_by_it() -> None:
-    tx, key = Rows(), ("account_sid", "sequence")
+    tx, key = PreparedRows(), ("account_sid", "sequence")
     update = Table("light", Light, key=OF_ACCOUNT).updater(key=key)
     run(update(tx, SCOPE, LIGHT))  # type: ignore[arg-type]
     sql = "UPDATE light SET sid = $2, colour = $4 WHERE account_sid = $1 AND sequence = $3"
@@ -208,7 +208,7 @@ def test_update_of_changes_is_short_unless_another_column_changes(
     sql: str,
     arguments: tuple[object, ...],
 ) -> None:
-    tx = Rows()
+    tx = PreparedRows()
     table = Table("lamp", Lamp, key=OF_ACCOUNT, indexed=("colour",))
     after = msgspec.structs.replace(LAMP, **changes)
     run(table.changes_updater(*columns)(tx, SCOPE, LAMP, after))  # type: ignore[arg-type]
@@ -229,7 +229,7 @@ def test_update_of_changes_is_short_unless_another_column_changes(
 def test_write_outside_the_scope_fails_before_the_statement(
     verb: str, table: Table[Any], record: msgspec.Struct, scope: Scope
 ) -> None:
-    tx, records = Rows(), [record] * (1 + (verb == "changes_updater"))
+    tx, records = PreparedRows(), [record] * (1 + (verb == "changes_updater"))
     with pytest.raises(AssertionError):
         getattr(table, verb)()(tx, scope, *records).send(None)
     assert tx.ran == []
@@ -240,7 +240,7 @@ def test_update_of_a_missing_row_fails_with_its_sid(verb: str) -> None:
     records = [LIGHT] * (1 + (verb == "changes_updater"))
     update = getattr(Table("light", Light, key=OF_ACCOUNT, indexed=("colour",)), verb)()
     with pytest.raises(AssertionError, match="LI1"):
-        update(Rows(counts=(0,)), SCOPE, *records).send(None)
+        update(PreparedRows(counts=(0,)), SCOPE, *records).send(None)
 
 
 # --- Reads and deletes
@@ -257,7 +257,7 @@ TABLES = [
 def test_find_returns_the_record_with_a_key(
     table: Any, record: msgspec.Struct, scope: tuple[str, ...], above: tuple[str, ...]
 ) -> None:
-    tx = Rows(values(record))
+    tx = PreparedRows(values(record))
     assert run(table.finder()(tx, SCOPE, *above, "XX1")) == record
     columns = ", ".join(record.__struct_fields__)
     conditions = " AND ".join(f"{name} = ${place}" for place, name in enumerate(table.key, 1))
@@ -270,7 +270,7 @@ def test_find_returns_the_record_with_a_key(
 def test_find_with_a_lock_has_its_clause_and_returns_none_without_a_row(
     table: Any, record: msgspec.Struct, scope: tuple[str, ...], above: tuple[str, ...]
 ) -> None:
-    tx = Rows()
+    tx = PreparedRows()
     assert run(table.finder("FOR UPDATE")(tx, SCOPE, *above, "XX1")) is None
     del record
     sql = table.statements["find_for_update"]
@@ -296,7 +296,7 @@ def test_list_reads_a_page_in_the_order_of_the_table(
     page: tuple[PagePosition | None, str, tuple[object, ...]],
 ) -> None:
     position, statement, arguments = page
-    tx, request = Rows(values(record), values(record)), PageRequest(0, 50, position)
+    tx, request = PreparedRows(values(record), values(record)), PageRequest(0, 50, position)
     assert run(table.lister()(tx, SCOPE, *above, request)) == [record, record]
     sql = table.statements[statement]
     assert tx.ran == [(sql, *scope, *above, *arguments)]
@@ -307,7 +307,7 @@ def test_list_reads_a_page_in_the_order_of_the_table(
 
 def test_order_of_a_table_replaces_the_sequence() -> None:
     table = Table("light", Light, key=OF_ACCOUNT, order="colour")
-    run(table.lister()(Rows(), SCOPE, PageRequest(0, 1, None)))  # type: ignore[arg-type]
+    run(table.lister()(PreparedRows(), SCOPE, PageRequest(0, 1, None)))  # type: ignore[arg-type]
     assert "ORDER BY colour ASC, sid ASC" in table.statements["list_first"]
 
 
@@ -316,7 +316,7 @@ def test_delete_returns_the_number_of_rows_with_a_key(
     table: Any, record: msgspec.Struct, scope: tuple[str, ...], above: tuple[str, ...]
 ) -> None:
     del record
-    tx = Rows(counts=(3,))
+    tx = PreparedRows(counts=(3,))
     assert run(table.deleter()(tx, SCOPE, *above, "XX1")) == 3
     assert tx.ran == [(table.statements["delete"], *scope, *above, "XX1")]
     assert table.statements["delete"].startswith(f"DELETE FROM {table.name} WHERE account_sid")
@@ -349,7 +349,7 @@ def test_settings_are_read_by_their_scope(
 ) -> None:
     del other
     for make in (table.finder, table.getter, table.required_getter):
-        tx = Rows(values(settings))
+        tx = PreparedRows(values(settings))
         assert run(make()(tx, SCOPE)) == settings
         assert tx.ran == [(table.statements["find"], *key)]
         assert tx.cached == 0
@@ -359,19 +359,19 @@ def test_settings_are_read_by_their_scope(
 def test_without_a_row_settings_are_none_the_defaults_or_a_fault(
     table: Any, settings: msgspec.Struct, key: tuple[str, ...], other: Scope
 ) -> None:
-    assert run(table.finder()(Rows(), SCOPE)) is None
+    assert run(table.finder()(PreparedRows(), SCOPE)) is None
     for get in (table.getter(), table.getter(cached=True)):
-        assert run(get(Rows(), SCOPE)) == type(settings)(*key)
-        assert run(get(Rows(), other)) != type(settings)(*key)
+        assert run(get(PreparedRows(), SCOPE)) == type(settings)(*key)
+        assert run(get(PreparedRows(), other)) != type(settings)(*key)
     with pytest.raises(AssertionError, match="AC1"):
-        table.required_getter()(Rows(), SCOPE).send(None)
+        table.required_getter()(PreparedRows(), SCOPE).send(None)
 
 
 @pytest.mark.parametrize(("table", "settings", "key", "other"), SETTINGS)
 def test_cached_settings_are_read_through_the_cache(
     table: Any, settings: msgspec.Struct, key: tuple[str, ...], other: Scope
 ) -> None:
-    tx = Rows(values(settings))
+    tx = PreparedRows(values(settings))
     get = table.getter(cached=True)
     assert (run(get(tx, SCOPE)), run(get(tx, other))) == (settings, settings)
     assert tx.cached == 2
@@ -384,7 +384,7 @@ def test_saved_settings_update_their_row_or_insert_it(
     table: Any, settings: msgspec.Struct, key: tuple[str, ...], other: Scope, is_known: bool
 ) -> None:
     del key
-    tx, save = Rows(counts=(1,) if is_known else (0, 1)), table.saver()
+    tx, save = PreparedRows(counts=(1,) if is_known else (0, 1)), table.saver()
     run(save(tx, SCOPE, settings))
     written = ["update"] if is_known else ["update", "insert"]
     assert tx.ran == [(table.statements[verb], *values(settings)) for verb in written]
@@ -398,7 +398,7 @@ def test_deleted_settings_are_those_of_the_scope(
     table: Any, settings: msgspec.Struct, key: tuple[str, ...], other: Scope
 ) -> None:
     del settings
-    tx = Rows(counts=(1, 0))
+    tx = PreparedRows(counts=(1, 0))
     delete = table.deleter()
     assert (run(delete(tx, SCOPE)), run(delete(tx, other))) == (1, 0)
     assert tx.ran[0] == (table.statements["delete"], *key)
