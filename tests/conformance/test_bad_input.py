@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -18,9 +19,6 @@ from tests.conformance.response_checker import faults
 from tests.conformance.sample_resources import SampleResources
 from tests.contract.operations import OPERATIONS, DescribedOperation, operation_of
 from tests.support.server import Server
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CASES_PER_OPERATION = int(os.environ.get("PARLOUR_INPUTS", "8"))
 SHOWN_MAX = 20
@@ -130,8 +128,12 @@ def test_any_input_of_every_operation_gives_a_valid_response(way: str) -> None:
         assert {each.operation_id for each in OPERATIONS} - run.reached == set()
 
 
-def test_number_of_cases_is_sufficient() -> None:
+def test_numbers_of_cases_are_sufficient_here_and_in_the_gate() -> None:
+    makefile = Path(__file__).parents[2] / "Makefile"
+    in_the_gate = re.search(r"PARLOUR_INPUTS=(\d+)", makefile.read_text())
+    assert in_the_gate is not None
     assert len(OPERATIONS) * CASES_PER_OPERATION * len(WAYS) >= 3_000
+    assert len(OPERATIONS) * int(in_the_gate[1]) * len(WAYS) >= 10_000
 
 
 def test_partial_rows_are_reported(tmp_path: Path) -> None:
