@@ -41,13 +41,13 @@ class KeepAliveApi:
 
     def post(self, path: str, **form: object) -> dict[str, Any]:
         """POST these parameters and return the response, which must be a success."""
-        return self._ask("POST", path, urlencode(form))
+        return self._send_request("POST", path, urlencode(form))
 
     def get(self, path: str) -> dict[str, Any]:
         """GET and return the response, which must be a success."""
-        return self._ask("GET", path, None)
+        return self._send_request("GET", path, None)
 
-    def _ask(self, method: str, path: str, body: str | None) -> dict[str, Any]:
+    def _send_request(self, method: str, path: str, body: str | None) -> dict[str, Any]:
         status, answer = self.raw(method, path, body)
         if not 200 <= status <= 299:
             raise UnexpectedAnswerError(f"{method} {path}: {status} {answer[:500]!r}")

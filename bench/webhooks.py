@@ -79,7 +79,7 @@ class WebhookResults:
         """Return a percentile of all arrivals while every endpoint responds."""
         return statistics.median(percentile(each.healthy, share) for each in self.rounds)
 
-    def beside_ms(self, share: float) -> float:
+    def next_to_hanging_ms(self, share: float) -> float:
         """Return a percentile of the arrivals at the others while one endpoint hangs."""
         return statistics.median(percentile(each.beside, share) for each in self.rounds)
 
@@ -104,9 +104,9 @@ class ReceiverProcess:
     def __init__(self, process: Process) -> None:
         """Create a client of a running process."""
         self._connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=10)
-        self.ports: list[int] = self.ask("/ports")
+        self.ports: list[int] = self.send_request("/ports")
 
-    def ask(self, path: str) -> Any:
+    def send_request(self, path: str) -> Any:
         """Return the response of the control port."""
         self._connection.request("GET", path)
         return json.loads(self._connection.getresponse().read())
@@ -187,7 +187,7 @@ class Measurement:
         rounds = []
         for _ in range(self.span.rounds):
             healthy = self._arrivals(self.span.seconds)
-            self.backends.ask(f"/hang/{HANGING}")
+            self.backends.send_request(f"/hang/{HANGING}")
             beside = self._arrivals(self.span.seconds, without=HANGING)
             self._free()
             rounds.append(Round(healthy, beside))
@@ -215,7 +215,7 @@ class Measurement:
         time.sleep(QUIET_SECONDS)
         times: list[float] = []
         while True:  # Ends with the deadline.
-            came = self.backends.ask("/seen")
+            came = self.backends.send_request("/seen")
             times += [milliseconds for place, milliseconds in came if place != without]
             if len(times) >= expected or time.monotonic() > deadline:
                 return times
@@ -231,14 +231,14 @@ class Measurement:
         with KeepAliveApi(self.parlour.port, self.credentials) as api:
             for _, conversation_sid, sid in hanging:
                 api.raw("DELETE", f"/v1/Conversations/{conversation_sid}/Webhooks/{sid}")
-            self.backends.ask("/free")
+            self.backends.send_request("/free")
             settle(self.parlour)
             for number, conversation_sid, _ in hanging:
                 self.webhooks[number] = (
                     conversation_sid,
                     self._attach(api, conversation_sid, HANGING),
                 )
-        self.backends.ask("/seen")
+        self.backends.send_request("/seen")
 
 
 def measure(

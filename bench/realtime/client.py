@@ -88,21 +88,21 @@ class Sockets:
 
     def connect(self, count: int, *, tight: int = 0) -> DeliveryTimes:
         """Open connections up to this many; the first ``tight`` with small buffers."""
-        return self._ask(f"connect {count} {tight}")
+        return self._send_request(f"connect {count} {tight}")
 
     def stall(self, count: int) -> DeliveryTimes:
         """Let the first connections stop reading, permanently."""
-        return self._ask(f"stall {count}")
+        return self._send_request(f"stall {count}")
 
     def fanout(self, messages: int, frames: int) -> DeliveryTimes:
         """Send messages one after another, each with so many frames to every connection."""
-        return self._ask(f"fanout {messages} {frames}")
+        return self._send_request(f"fanout {messages} {frames}")
 
     def rate(self, per_second: float, seconds: float) -> DeliveryTimes:
         """Send messages at fixed times, regardless of the results of earlier ones."""
-        return self._ask(f"rate {per_second} {seconds}")
+        return self._send_request(f"rate {per_second} {seconds}")
 
-    def _ask(self, command: str) -> DeliveryTimes:
+    def _send_request(self, command: str) -> DeliveryTimes:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._child.stdin.write(command + "\n")

@@ -56,13 +56,13 @@ class Fanout:
 
 
 def place_of(
-    room: ListenerConversation, folder: Path, count: int, cores: frozenset[int]
+    conversation: ListenerConversation, folder: Path, count: int, cores: frozenset[int]
 ) -> FanoutServer:
     """Parlour, with the connections of the SDK and messages through REST."""
     scripts, trigger = folder / "parlour.scripts", folder / "parlour.trigger"
-    client.write_scripts(scripts, [room.script(number) for number in range(count)])
-    client.write_trigger(trigger, client.HTTP, room.by_rest())
-    return FanoutServer(PARLOUR, room.process, scripts, trigger, cores)
+    client.write_scripts(scripts, [conversation.script(number) for number in range(count)])
+    client.write_trigger(trigger, client.HTTP, conversation.by_rest())
+    return FanoutServer(PARLOUR, conversation.process, scripts, trigger, cores)
 
 
 def baseline_of(process: Process, folder: Path, count: int, cores: frozenset[int]) -> FanoutServer:
@@ -154,7 +154,7 @@ def measure_stalled(
 
 
 def measure_conversation(
-    room: ListenerConversation,
+    conversation: ListenerConversation,
     folder: Path,
     cores: frozenset[int],
     *,
@@ -164,9 +164,9 @@ def measure_conversation(
     """One member sends through the socket, ten others listen."""
     listeners = 10
     scripts, trigger = folder / "conversation.scripts", folder / "conversation.trigger"
-    client.write_scripts(scripts, [room.script(number) for number in range(listeners + 1)])
-    client.write_trigger(trigger, client.SOCKET, room.by_socket())
-    place = FanoutServer(PARLOUR, room.process, scripts, trigger, cores)
+    client.write_scripts(scripts, [conversation.script(number) for number in range(listeners + 1)])
+    client.write_trigger(trigger, client.SOCKET, conversation.by_socket())
+    place = FanoutServer(PARLOUR, conversation.process, scripts, trigger, cores)
     with place.sockets() as sockets:
         sockets.connect(listeners + 1)
         sockets.rate(per_second, 1.0)

@@ -40,12 +40,12 @@ class ListenerConversation:
         user_sid = self.user_sids[identity]
         mine = ObjectName(ObjectKind.MY_CONVERSATIONS, user_sid)
         info = ObjectName(ObjectKind.USER_INFO, user_sid)
-        of_room = [
+        of_conversation = [
             ObjectName(kind, self.conversation_sid)
             for kind in (ObjectKind.CONVERSATION, ObjectKind.MESSAGES, ObjectKind.ROSTER)
         ]
         opened = [(mine, "Maps"), (info, "Maps")]
-        opened += zip(of_room, ("Documents", "Lists", "Maps"), strict=True)
+        opened += zip(of_conversation, ("Documents", "Lists", "Maps"), strict=True)
         control_requests = [
             ("/Client/v2/Configuration", {}),
             *((f"/v3/{folder}/{name.unique_name}", {}) for name, folder in opened),

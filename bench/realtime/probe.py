@@ -22,11 +22,11 @@ class ProbeError(Exception):
     """The server rejected the SDK's frames, or sent a listener nothing."""
 
 
-def frames_of_a_message(room: ListenerConversation) -> list[bytes]:
+def frames_of_a_message(conversation: ListenerConversation) -> list[bytes]:
     """Return the frames that one listener receives for one message."""
-    url = f"ws://127.0.0.1:{room.process.port}/v3/wsconnect"
+    url = f"ws://127.0.0.1:{conversation.process.port}/v3/wsconnect"
     with connect(url, compression=None, max_size=None) as socket:
-        for each in room.script(0):
+        for each in conversation.script(0):
             socket.send(each)
             while (header := _header(socket.recv()))["method"] != "reply":
                 continue
@@ -34,8 +34,8 @@ def frames_of_a_message(room: ListenerConversation) -> list[bytes]:
             if any(status["code"] >= 300 for status in answered):
                 raise ProbeError(f"{each[:300]!r}: {header}")
         _drain(socket.recv)
-        with KeepAliveApi(room.process.port, room.credentials) as api:
-            path = f"/v1/Conversations/{room.conversation_sid}/Messages"
+        with KeepAliveApi(conversation.process.port, conversation.credentials) as api:
+            path = f"/v1/Conversations/{conversation.conversation_sid}/Messages"
             api.post(path, Author="system", Body=BODY)
         event_frames = [raw for raw in _drain(socket.recv) if b"com.twilio.rtd.cds." in raw]
     if not any(b"com.twilio.rtd.cds.list" in raw for raw in event_frames):

@@ -42,12 +42,12 @@ class Ordered(NamedTuple):
 class _Client:
     """A connection that acknowledges notifications on arrival."""
 
-    def __init__(self, room: ListenerConversation, number: int, *, listens: bool) -> None:
-        self._room = room
-        url = f"ws://127.0.0.1:{room.process.port}/v3/wsconnect"
+    def __init__(self, conversation: ListenerConversation, number: int, *, listens: bool) -> None:
+        self._room = conversation
+        url = f"ws://127.0.0.1:{conversation.process.port}/v3/wsconnect"
         self._socket: ClientConnection = connect(url, compression=None, max_size=None)
         self._ids = itertools.count(1000)
-        begin, *others = room.script(number)
+        begin, *others = conversation.script(number)
         self._socket.send(begin)
         self.receive_until(b'"method":"reply"')
         if listens:
@@ -86,20 +86,20 @@ class _Client:
         return (time.perf_counter() - begin) * 1000
 
 
-def measure(room: ListenerConversation, count: int) -> Ordered:
+def measure(conversation: ListenerConversation, count: int) -> Ordered:
     """Measure so many replies of each kind."""
-    sid = room.conversation_sid
+    sid = conversation.conversation_sid
     messages = f"/Client/v2/Conversations/{sid}/Messages"
     body = {"body": BODY, "attributes": "{}"}
     items = f"/v3/Lists/{sid}.messages/Items"
     newest = {"Order": "desc", "PageSize": "10"}
-    with _Client(room, 0, listens=False) as client:
+    with _Client(conversation, 0, listens=False) as client:
         alone = [client.ask_ms("POST", messages, body) for _ in range(count)]
         page_alone = [client.ask_ms("GET", items, **newest) for _ in range(count)]
     behind, quiet = [], []
     with (
-        KeepAliveApi(room.process.port, room.credentials) as api,
-        _Client(room, 0, listens=True) as client,
+        KeepAliveApi(conversation.process.port, conversation.credentials) as api,
+        _Client(conversation, 0, listens=True) as client,
     ):
         ordered = [client.ask_ms("POST", messages, body) for _ in range(count)]
         for _ in range(count):

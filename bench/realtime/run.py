@@ -156,7 +156,7 @@ def goals_of(figures: RealtimeResults, plan: RealtimePlan) -> list[Goal]:
     idle = spread.bytes_per_idle[max(plan.counts)] / 1024
     beside, starts = figures.stalled.ratio, figures.starts
     spoken, talked = figures.conversation, figures.talk
-    p50, p99 = goals.HEARD_MS_P50_MAX, goals.HEARD_MS_P99_MAX
+    p50, p99 = goals.DELIVERY_MS_P50_MAX, goals.DELIVERY_MS_P99_MAX
     return [
         *found,
         goals.at_most(f"last of {few}, p50, ms", last_ms, goals.LAST_LISTENER_MS_MAX),

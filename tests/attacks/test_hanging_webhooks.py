@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.attacks.webhook_receivers import Answer
 
 NAMES = str(Path(__file__).with_name("launch_with_hanging_dns.py"))
-TOLD = {"X-Twilio-Webhook-Enabled": "true"}
+WITH_WEBHOOKS = {"X-Twilio-Webhook-Enabled": "true"}
 URLS_PER_CONVERSATION = 5
 # Far below the webhook timeout of five seconds, and the two that one waits for a slot.
 LATE_SECONDS = 1.0
@@ -76,7 +76,7 @@ class Innocent:
         """Write one message."""
         text, started = f"{id(self)} {len(self._sent)}", time.perf_counter()
         path = f"/Conversations/{self._chat}/Messages"
-        self._api.post(path, Body=text, headers=TOLD).expect(201)
+        self._api.post(path, Body=text, headers=WITH_WEBHOOKS).expect(201)
         self._times.answers.append(time.perf_counter() - started)
         assert ("onMessageAdd", text) in self._receiver.arrived, "it was not asked before"
         self._sent.append((text, started))
@@ -163,7 +163,7 @@ class Attacker:
 
         def write(chat: str) -> None:
             path = f"/Conversations/{chat}/Messages"
-            self.api.post(path, Body="x", headers=TOLD).expect(201)
+            self.api.post(path, Body="x", headers=WITH_WEBHOOKS).expect(201)
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(write, self.chats * times))
@@ -260,10 +260,10 @@ def test_unanswered_participant_webhooks_delay_no_other_account(
         hooks = {"Filters": "onParticipantAdd", "PreWebhookUrl": hanging.url(0)}
         attacker.api.post("/Configuration/Webhooks", hooks).expect(200)
         for _ in range(270):
-            attacker.api.post(path, form, headers=TOLD).expect(202)
+            attacker.api.post(path, form, headers=WITH_WEBHOOKS).expect(202)
         api = Api(fresh_server.base_url, *fresh_server.make_account())
         started = time.perf_counter()
-        sid = api.post(path, form, headers=TOLD).expect(202)["sid"]
+        sid = api.post(path, form, headers=WITH_WEBHOOKS).expect(202)["sid"]
         while api.get(f"/Conversations/{sid}").expect(200)["state"] != "active":
             assert time.perf_counter() - started < LATE_SECONDS, "its participants are not added"
             time.sleep(0.02)

@@ -62,7 +62,7 @@ class LargeConversation:
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[LargeConversation]:
+def conversation() -> Iterator[LargeConversation]:
     with Server() as server:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         sid = api.post("/Conversations").expect(201)["sid"]
@@ -94,12 +94,12 @@ def confirmed(raw: RawSocket) -> tuple[list[ReceivedFrame], list[ReceivedFrame]]
 @pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("kind", ["list", "document"])
 def test_object_named_repeatedly_is_replayed_once(
-    room: LargeConversation, control: Server, kind: str
+    conversation: LargeConversation, control: Server, kind: str
 ) -> None:
-    opened = room.messages if kind == "list" else room.channel
-    with others_unaffected(room.server, control), RawSocket(room.server) as raw:
-        raw.init(room.token)
-        raw.send(room.subscription(*[(kind, opened)] * COPIES))
+    opened = conversation.messages if kind == "list" else conversation.channel
+    with others_unaffected(conversation.server, control), RawSocket(conversation.server) as raw:
+        raw.init(conversation.token)
+        raw.send(conversation.subscription(*[(kind, opened)] * COPIES))
         replayed, (confirmation,) = confirmed(raw)
     received = [event for frame in replayed for event in frame.payload["events"]]
     assert len(received) == (MISSED if kind == "list" else 1)
@@ -108,31 +108,31 @@ def test_object_named_repeatedly_is_replayed_once(
 
 @pytest.mark.kind("outlived", by="a user")
 def test_client_that_disconnects_at_once_costs_no_replay(
-    room: LargeConversation, control: Server
+    conversation: LargeConversation, control: Server
 ) -> None:
-    asked = room.subscription(("list", room.messages))
-    with others_unaffected(room.server, control):
+    asked = conversation.subscription(("list", conversation.messages))
+    with others_unaffected(conversation.server, control):
         for _ in range(30):
-            with RawSocket(room.server) as raw:
-                raw.init(room.token)
+            with RawSocket(conversation.server) as raw:
+                raw.init(conversation.token)
                 raw.send(asked * 10)
 
 
 @pytest.mark.kind("outlived", by="a user")
 def test_work_of_disconnected_clients_is_cancelled(
-    room: LargeConversation, control: Server
+    conversation: LargeConversation, control: Server
 ) -> None:
     """Log scans, replays and pages, in flight or queued, end with their clients."""
-    asked = room.subscription(("list", room.messages)) * 60 + room.page * 20
-    with others_unaffected(room.server, control):
-        raws = [RawSocket(room.server) for _ in range(LEAVING)]
+    asked = conversation.subscription(("list", conversation.messages)) * 60 + conversation.page * 20
+    with others_unaffected(conversation.server, control):
+        raws = [RawSocket(conversation.server) for _ in range(LEAVING)]
         for raw in raws:
-            raw.init(room.token)
+            raw.init(conversation.token)
         for raw in raws:
             raw.send(asked)
         for raw in raws:
             raw.socket.close()
-    assert cpu_seconds_until_quiet(room.server) < CPU_SECONDS_AFTER
+    assert cpu_seconds_until_quiet(conversation.server) < CPU_SECONDS_AFTER
 
 
 def cpu_seconds_until_quiet(server: Server) -> float:
@@ -154,12 +154,14 @@ def cpu_seconds(server: Server) -> float:
 
 
 @pytest.mark.kind("admission", "bytes", by="a user")
-def test_unread_large_pages_wait_for_the_reader(room: LargeConversation, control: Server) -> None:
-    with others_unaffected(room.server, control) as monitor:
-        raws = [RawSocket(room.server, receive_buffer=4096) for _ in range(4)]
+def test_unread_large_pages_wait_for_the_reader(
+    conversation: LargeConversation, control: Server
+) -> None:
+    with others_unaffected(conversation.server, control) as monitor:
+        raws = [RawSocket(conversation.server, receive_buffer=4096) for _ in range(4)]
         for raw in raws:
-            raw.init(room.token)
-            raw.send(room.page * 300)
+            raw.init(conversation.token)
+            raw.send(conversation.page * 300)
         time.sleep(1.0)
         for raw in raws:
             raw.socket.close()
@@ -169,10 +171,14 @@ def test_unread_large_pages_wait_for_the_reader(room: LargeConversation, control
 @pytest.mark.kind("bytes", "shares", by="a user")
 @pytest.mark.gate
 def test_outboxes_of_many_slow_readers_are_bounded_together(
-    room: LargeConversation, control: Server
+    conversation: LargeConversation, control: Server
 ) -> None:
     """Each holds a page of 1 MiB: the slowest are closed, since the pool has 64 MiB for all."""
-    api = Api(room.server.base_url, room.server.account_sid, room.server.auth_token)
+    api = Api(
+        conversation.server.base_url,
+        conversation.server.account_sid,
+        conversation.server.auth_token,
+    )
     sid = api.post("/Conversations").expect(201)["sid"]
     api.post(f"/Conversations/{sid}/Participants", Identity="mallory").expect(201)
     for _ in range(40):
@@ -183,11 +189,11 @@ def test_outboxes_of_many_slow_readers_are_bounded_together(
     # The assertion is on memory. The cost of 150 concurrent logins for others is a separate
     # matter, and heap fragmentation retains some of what they release.
     bounds = Bounds(p99_seconds=0.5, remaining_bytes=32 * MEBIBYTE)
-    with others_unaffected(room.server, control, bounds=bounds):
+    with others_unaffected(conversation.server, control, bounds=bounds):
         raws = []
         for _ in range(SLOW_READERS):
-            raws.append(RawSocket(room.server, receive_buffer=4096))
-            raws[-1].init(room.token)
+            raws.append(RawSocket(conversation.server, receive_buffer=4096))
+            raws[-1].init(conversation.token)
             raws[-1].send(asked)
         time.sleep(1.0)
         for raw in raws:
@@ -196,30 +202,30 @@ def test_outboxes_of_many_slow_readers_are_bounded_together(
 
 @pytest.mark.kind("turns", by="a user")
 def test_many_requests_in_one_segment_delay_no_other(
-    room: LargeConversation, control: Server
+    conversation: LargeConversation, control: Server
 ) -> None:
-    with others_unaffected(room.server, control), RawSocket(room.server) as raw:
-        raw.init(room.token)
-        raw.send(room.page * PAGES)
+    with others_unaffected(conversation.server, control), RawSocket(conversation.server) as raw:
+        raw.init(conversation.token)
+        raw.send(conversation.page * PAGES)
         for _ in range(PAGES):
             raw.receive()
 
 
 @pytest.mark.kind("bytes", by="a user")
 def test_repeated_typing_is_published_at_intervals(
-    room: LargeConversation, control: Server
+    conversation: LargeConversation, control: Server
 ) -> None:
     listeners = []
     for number in range(LISTENERS):
-        socket = Socket.to(room.server)
-        socket.init(make_token(room.server, f"listener-{number}"))
-        roster = socket.open("Maps", f"{room.sid}.roster")
+        socket = Socket.to(conversation.server)
+        socket.init(make_token(conversation.server, f"listener-{number}"))
+        roster = socket.open("Maps", f"{conversation.sid}.roster")
         socket.subscribe(("map", roster["sid"], roster["last_event_id"]))
         socket.next_event("subscription_established")
         listeners.append(socket)
-    typing = typing_frame(room.sid)
-    with others_unaffected(room.server, control), RawSocket(room.server) as raw:
-        raw.init(room.token)
+    typing = typing_frame(conversation.sid)
+    with others_unaffected(conversation.server, control), RawSocket(conversation.server) as raw:
+        raw.init(conversation.token)
         raw.send(typing * TYPINGS)
         for _ in range(TYPINGS):
             raw.receive()
@@ -244,13 +250,16 @@ def typing_frame(sid: str) -> bytes:
 @pytest.mark.kind("bytes", by="a user")
 @pytest.mark.parametrize("size", [250_000, 990_000])
 def test_bodies_of_many_empty_arrays_delay_no_other(
-    room: LargeConversation, control: Server, size: int
+    conversation: LargeConversation, control: Server, size: int
 ) -> None:
     body = b'{"x":[' + b"[]," * (size // 3) + b"0]}"
     header = {"id": "TM4", **request_header("POST", "/Client/v2/Users/me")}
     nested = ws_frame(written(header, body))
-    with others_unaffected(room.server, control, healthz, messages), RawSocket(room.server) as raw:
-        raw.init(room.token)
+    with (
+        others_unaffected(conversation.server, control, healthz, messages),
+        RawSocket(conversation.server) as raw,
+    ):
+        raw.init(conversation.token)
         for _ in range(6_000_000 // size):
             raw.send(nested)
             raw.receive()

@@ -29,7 +29,7 @@ def _notice(number: int, kind: str) -> bytes:
 
 
 # A message makes two frames about realtime objects; the typing user's own frame is not counted.
-TOLD = [
+NOTIFICATIONS = [
     _notice(1, "com.twilio.rtd.cds.list"),
     _notice(2, "com.twilio.rtd.cds.document"),
     _notice(3, "twilio.ipmsg.typing_indicator"),
@@ -39,7 +39,7 @@ TOLD = [
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("broadcast")
-    with servers.broadcaster(folder, chunks(TOLD)) as process:
+    with servers.broadcaster(folder, chunks(NOTIFICATIONS)) as process:
         process.start()
         yield process.port
 
@@ -57,7 +57,7 @@ def test_every_connection_receives_every_message(sockets: Sockets) -> None:
     assert sockets.connect(50).listeners == 50
     seen = sockets.fanout(4, 2)
     assert (seen.messages, seen.frames, seen.message_frames) == (4, 4 * 50 * 2, 4 * 50)
-    assert seen.bytes >= 4 * 50 * sum(map(len, TOLD[:2]))
+    assert seen.bytes >= 4 * 50 * sum(map(len, NOTIFICATIONS[:2]))
     assert 0 < seen.p50_us <= seen.p99_us <= seen.max_us
     assert seen.last_p50_us >= seen.p50_us
     assert seen.refusals == seen.healthy_closed == seen.stalled_closed == 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 20.0
 PAUSE_SECONDS = 0.01
 REFUSED_PAUSE_SECONDS = 0.1
-LOOK_SECONDS = 0.002
+POLL_SECONDS = 0.002
 Answered = tuple[int, dict[str, Any] | None]
 
 
@@ -96,7 +96,7 @@ class ConcurrentWriters:
         end = sum(self._answers.values()) + answers
         deadline = time.monotonic() + seconds_max
         while sum(self._answers.values()) < end and time.monotonic() < deadline:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def raise_failure(self) -> None:
         """Raise the failure of a writer, if there is one."""

@@ -37,7 +37,7 @@ async def attempt_in_term(
     return await make(self, delivery, may_send)
 
 
-async def ask_signed(self: OutboundConnection, written: bytes, read_bytes_max: int) -> None:
+async def send_signed(self: OutboundConnection, written: bytes, read_bytes_max: int) -> None:
     """Send a request with the headers of its sender."""
     head, _, body = written.partition(END_OF_HEAD)
     signs = f"\r\nx-node: {os.environ['NODE']}\r\nx-fence: {fence.get()}\r\nx-at: {time.time()}"
@@ -49,7 +49,7 @@ async def check_nothing(_self: FencedLeaseTerm, _tx: Transaction) -> None:
 
 
 WebhookClient.attempt = attempt_in_term  # type: ignore[method-assign]
-OutboundConnection.ask = ask_signed  # type: ignore[method-assign]
+OutboundConnection.ask = send_signed  # type: ignore[method-assign]
 if os.environ.get("PLANTED") == "unfenced":
     FencedLeaseTerm.is_current = lambda _self: True  # type: ignore[method-assign]
     FencedLeaseTerm.check = check_nothing  # type: ignore[method-assign]

@@ -36,7 +36,7 @@ class Tour:
         self.findings: dict[str, list[str]] = defaultdict(list)
         self.answers: list[tuple[str, str, ApiResponse]] = []
 
-    def ask(self, method: str, path: str, *fields: dict[str, Any], **more: Any) -> Any:
+    def send_request(self, method: str, path: str, *fields: dict[str, Any], **more: Any) -> Any:
         """Send a request that must succeed, check it, and return the JSON of the response."""
         given: dict[str, Any] = {}
         for each in (*fields, more):
@@ -59,15 +59,15 @@ class Tour:
 
     def get(self, path: str, **query: Any) -> Any:
         """Send a GET."""
-        return self.ask("GET", path, query)
+        return self.send_request("GET", path, query)
 
     def post(self, path: str, *fields: dict[str, Any], **more: Any) -> Any:
         """Send a POST."""
-        return self.ask("POST", path, *fields, more)
+        return self.send_request("POST", path, *fields, more)
 
     def remove(self, path: str) -> None:
         """Send a DELETE."""
-        self.ask("DELETE", path)
+        self.send_request("DELETE", path)
 
 
 def go(tour: Tour) -> None:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 ACCOUNT = ""
-OLDEST_KEPT = 12
-NEWEST_KEPT = 24
-PAGES_KEPT_MAX = 8
+OLDEST_RETAINED = 12
+NEWEST_RETAINED = 24
+PAGES_RETAINED_MAX = 8
 CONVERSATIONS = 6
 IDENTITIES = ("alice", "bob@example.com", "carol lee", "Ünï/cödé", "+15550001111")
 URL = "https://example.com/hook"
@@ -144,7 +144,7 @@ class SampleResources:
         for url in (meta["previous_page_url"], meta["next_page_url"]):
             if url is not None:
                 names.append(url.removeprefix(self.server.base_url))
-        del names[:-PAGES_KEPT_MAX]
+        del names[:-PAGES_RETAINED_MAX]
 
     def _learn_new(self, body: dict[str, Any]) -> None:
         """Add a new object below its owner; participants also below their user."""
@@ -166,7 +166,7 @@ class SampleResources:
         if name:
             names.append(name)
             self._sid_of[owner, name] = sid
-        del names[OLDEST_KEPT:-NEWEST_KEPT]
+        del names[OLDEST_RETAINED:-NEWEST_RETAINED]
 
     def _remove(self, path: str) -> None:
         """Remove the object of a path everywhere."""

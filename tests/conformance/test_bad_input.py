@@ -45,18 +45,18 @@ class BadInputRun:
         self.reached: set[str] = set()
         self.found: list[str] = []
 
-    def ask_about(self, operation: DescribedOperation) -> None:
+    def request_about(self, operation: DescribedOperation) -> None:
         """Send the configured number of requests for an operation, and check each."""
 
         @seed(f"{self.number} {operation.operation_id} {self.way}")
         @QUIET
         @given(requests(operation, self.way, self.sample))
-        def ask(request: BuiltRequest) -> None:
-            self._ask(request)
+        def send_request(request: BuiltRequest) -> None:
+            self._send_request(request)
 
-        ask()
+        send_request()
 
-    def _ask(self, request: BuiltRequest) -> None:
+    def _send_request(self, request: BuiltRequest) -> None:
         answer = self.sample.api.request(
             request.method, request.target, body=request.body, headers=request.headers
         )
@@ -110,7 +110,7 @@ def test_any_input_of_every_operation_gives_a_valid_response(way: str) -> None:
     with Server() as server:
         run = BadInputRun(SampleResources(server), way, number)
         for operation in deletions_last(OPERATIONS):
-            run.ask_about(operation)
+            run.request_about(operation)
         run.sample.api.close()
         assert server.stop() == 0
         half_written = inconsistencies(server.data_dir)

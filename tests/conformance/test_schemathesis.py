@@ -71,7 +71,7 @@ def test_every_response_conforms_to_the_description(mode: GenerationMode) -> Non
             @seed(f"{operation.label} {mode}")
             @settings(QUIET, max_examples=CASES_PER_OPERATION[mode])
             @given(operation.as_strategy(generation_mode=mode))
-            def ask(case: Any) -> None:
+            def send_request(case: Any) -> None:
                 response = case.call(base_url=server.base_url, session=session)
                 statuses[response.status_code] += 1
                 try:
@@ -79,7 +79,7 @@ def test_every_response_conforms_to_the_description(mode: GenerationMode) -> Non
                 except Exception as failures:
                     found.append(str(failures))
 
-            ask()
+            send_request()
         sample.api.close()
         assert server.stop() == 0
         half_written = inconsistencies(server.data_dir)

@@ -107,14 +107,14 @@ def receipts(place: ScenarioUrls) -> None:
 
 def participants(place: ScenarioUrls) -> None:
     conversation = place.resources.conversations.create()
-    people = conversation.participants
-    alice = people.create(identity="alice@example.com", attributes='{"role": "driver"}')
+    members = conversation.participants
+    alice = members.create(identity="alice@example.com", attributes='{"role": "driver"}')
     assert alice.sid.startswith("MB")
     assert (alice.identity, alice.messaging_binding) == ("alice@example.com", None)
     assert alice.role_sid.startswith("RL")
     assert (alice.last_read_message_index, alice.last_read_timestamp) == (None, None)
     place.shows_service(alice)
-    phone = people.create(
+    phone = members.create(
         messaging_binding_address=place.number(2), messaging_binding_proxy_address=PROXY
     )
     assert phone.identity is None
@@ -123,11 +123,11 @@ def participants(place: ScenarioUrls) -> None:
         "address": place.number(2),
         "proxy_address": PROXY,
     }
-    assert [each.sid for each in people.list()] == [alice.sid, phone.sid]
-    assert people("alice@example.com").fetch().sid == alice.sid
+    assert [each.sid for each in members.list()] == [alice.sid, phone.sid]
+    assert members("alice@example.com").fetch().sid == alice.sid
     conversation.messages.create(body="one")
 
-    changed = people(alice.sid).update(
+    changed = members(alice.sid).update(
         attributes='{"seat":"2A"}',
         date_created=MOMENT,
         date_updated=MOMENT,
@@ -139,10 +139,10 @@ def participants(place: ScenarioUrls) -> None:
     assert (changed.date_created, changed.date_updated) == (MOMENT, MOMENT)
     assert (changed.last_read_message_index, changed.identity) == (0, "alice@example.com")
     assert changed.last_read_timestamp == "2025-05-04T09:42:00Z"
-    moved = people(phone.sid).update(messaging_binding_proxy_address="+15017122662")
+    moved = members(phone.sid).update(messaging_binding_proxy_address="+15017122662")
     assert moved.messaging_binding["proxy_address"] == "+15017122662"
-    assert people(phone.sid).delete() is True
-    assert [each.sid for each in people.list()] == [alice.sid]
+    assert members(phone.sid).delete() is True
+    assert [each.sid for each in members.list()] == [alice.sid]
 
 
 def scoped_webhooks(place: ScenarioUrls) -> None:

@@ -243,9 +243,9 @@ def test_13_a_rest_change_fires_webhooks_only_with_the_header(
     made = form_api.post("/Conversations", headers=headers).expect(201)
     path = f"/Conversations/{made['sid']}/Messages"
     form_api.post(path, Body="x", headers=headers).expect(201)
-    noted = dict(events(server, made["account_sid"], made["sid"]))
-    assert noted["onConversationAdded"] is fires
-    assert noted["onMessageAdded"] is fires
+    recorded = dict(events(server, made["account_sid"], made["sid"]))
+    assert recorded["onConversationAdded"] is fires
+    assert recorded["onMessageAdded"] is fires
 
 
 def test_14_the_closed_state_is_final(form_api: Api) -> None:

@@ -101,7 +101,7 @@ def test_01_client_changes_call_pre_and_post_webhooks_both_signed(
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         await listen(instance, hooks)
-        await instance.say(sid, "Grüße", ALICE)
+        await instance.send_message(sid, "Grüße", ALICE)
         await instance.wait_until_idle()
         assert [call.event for call in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
         for call in hooks.requests:
@@ -115,11 +115,11 @@ def test_01_client_changes_call_pre_and_post_webhooks_both_signed(
 
 
 @pytest.mark.parametrize(
-    ("header", "is_told"),
+    ("header", "is_notified"),
     [(None, False), ("false", False), ("1", False), ("true", True), ("True", True), ("TRUE", True)],
 )
 def test_02_rest_fires_no_webhook_at_any_scope_without_its_header(
-    own: Api, receiver: WebhookReceiver, header: str | None, is_told: bool
+    own: Api, receiver: WebhookReceiver, header: str | None, is_notified: bool
 ) -> None:
     place = f"/ok/header-{header}"
     sid = own.post("/Conversations").expect(201)["sid"]
@@ -136,11 +136,11 @@ def test_02_rest_fires_no_webhook_at_any_scope_without_its_header(
     # Events of the earlier request were delivered before this one, or never will be.
     loud = {"X-Twilio-Webhook-Enabled": "true"}
     own.post(f"/Conversations/{sid}/Messages", Body="loud, hello", headers=loud).expect(201)
-    expected = sorted(["/pre", "/post", "/scoped", "/scoped"] * (2 if is_told else 1))
+    expected = sorted(["/pre", "/post", "/scoped", "/scoped"] * (2 if is_notified else 1))
     lines = eventually(lambda: receiver.lines(place), lambda found: len(found) >= len(expected))
     assert sorted(line.path.removeprefix(place) for line in lines) == expected
     bodies = {line.parameters["Body"] for line in lines}
-    assert bodies == ({"hello", "loud, hello"} if is_told else {"loud, hello"})
+    assert bodies == ({"hello", "loud, hello"} if is_notified else {"loud, hello"})
 
 
 def test_03_a_service_webhook_replaces_the_accounts_there_only(
@@ -186,9 +186,9 @@ def test_04_responses_of_a_pre_action_webhook(
         if given is not None:
             hooks.responders["/pre"] = given
         if isinstance(outcome, str):
-            assert (await instance.say(sid, "said", ALICE)).body == outcome
+            assert (await instance.send_message(sid, "said", ALICE)).body == outcome
         else:
-            assert await refusal(instance.say(sid, "said", ALICE)) == outcome
+            assert await refusal(instance.send_message(sid, "said", ALICE)) == outcome
         await instance.wait_until_idle()
         assert len(hooks.requests_to("/post")) == isinstance(outcome, str)
 
@@ -261,7 +261,7 @@ def test_06_with_get_the_parameters_follow_the_query_and_the_whole_is_signed(
         sid = (await instance.do("CreateConversation")).sid
         urls = {"PreWebhookUrl": "", "PostWebhookUrl": hooks.url("/post?tenant=7")}
         await listen(instance, hooks, Method="GET", **urls)
-        await instance.say(sid, "50% off & more", ALICE)
+        await instance.send_message(sid, "50% off & more", ALICE)
         await instance.wait_until_idle()
         (call,) = hooks.requests
         assert (call.method, call.body) == ("GET", b"")
@@ -332,7 +332,7 @@ def test_10_a_trigger_fires_once_for_two_words_and_never_without_a_body(
         here = {"ConversationSid": sid}
         only_media: Any = {"MediaSid": ME}
         await instance.do("CreateConversationMessage", only_media, origin=ALICE, **here)
-        await instance.say(sid, "help, please", ALICE)
+        await instance.send_message(sid, "help, please", ALICE)
         await instance.wait_until_idle()
         assert [call.values["Body"] for call in hooks.requests] == ["help, please"]
 
@@ -395,7 +395,7 @@ def test_12_a_hosted_schedule_retries_as_often_as_configured(
             lambda tx: scoped_webhook_store.list_all_scoped_webhooks(tx, instance.scope, sid)
         )
         assert [each.retry_count for each in found] == [2]
-        await instance.say(sid, "x", ALICE)
+        await instance.send_message(sid, "x", ALICE)
         await instance.wait_until_idle()
         assert [call.values["RetryCount"] for call in hooks.requests] == counts
         assert len({call.headers["i-twilio-idempotency-token"] for call in hooks.requests}) == 1
@@ -443,7 +443,7 @@ def test_14_receipts_have_a_status_and_the_channels_sid_and_no_source(
         here = {"ConversationSid": sid}
         robert = await instance.do("CreateConversationParticipant", ROBERT, **here)
         await listen(instance, hooks)
-        message = await instance.say(sid, "silent, but carried")
+        message = await instance.send_message(sid, "silent, but carried")
         await instance.wait_until_idle()
         assert {call.event for call in hooks.requests} == {"onDeliveryUpdated"}
         assert [call.values["Status"] for call in hooks.requests] == ["sent", "delivered"]

@@ -98,7 +98,7 @@ async def collect(folder: Path) -> list[Received]:
             }
             await instance.do("UpdateConfigurationWebhook", form)
             hooks.requests.clear()
-            await instance.say(sid, body, ALICE, Attributes='{"k": "v"}')
+            await instance.send_message(sid, body, ALICE, Attributes='{"k": "v"}')
             await instance.wait_until_idle()
             assert [request.event for request in hooks.requests] == [
                 "onMessageAdd",
@@ -119,7 +119,7 @@ async def collect(folder: Path) -> list[Received]:
         await instance.attach(sid, Url=hooks.url("/s?a=b"), Filters="onMessageAdded", Method="GET")
         await instance.attach(sid, "trigger", Url=hooks.url("/t?a=b"), Triggers="said")
         hooks.requests.clear()
-        await instance.say(sid, "said", WITH_HEADER)
+        await instance.send_message(sid, "said", WITH_HEADER)
         await instance.wait_until_idle()
         assert len(hooks.requests) == 2
         return found + [received(request.path, request) for request in hooks.requests]

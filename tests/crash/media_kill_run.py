@@ -77,8 +77,8 @@ def differences(server: Server, acknowledged: Mapping[str, str]) -> list[str]:
     for sid, digest in acknowledged.items():
         if sid in files and hashlib.sha256(files[sid].read_bytes()).hexdigest() != digest:
             found.append(f"{sid}: not the bytes that were sent")
-    forgotten = set(files) - set(rows) - unsettled
-    found += [f"{sid}: a file that nobody remembers" for sid in forgotten]
+    unreferenced = set(files) - set(rows) - unsettled
+    found += [f"{sid}: a file that nobody remembers" for sid in unreferenced]
     return found
 
 

@@ -22,7 +22,7 @@ from tests.checkers.concurrent_writers import Answered, basic
 from tests.checkers.request_log import Step
 from tests.checkers.workload import KnownObjects, Writer
 from tests.crash.recording_disk import Record, RecordingVfs
-from tests.support.in_process_requests import ask
+from tests.support.in_process_requests import send_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ class InProcess:
             b"content-type": b"application/x-www-form-urlencoded",
         }
         content = urlencode(step.form).encode()
-        status, _, body = await ask(self._server, step.method, step.path, headers, content)
+        status, _, body = await send_request(self._server, step.method, step.path, headers, content)
         return status, json.loads(body) if body else None
 
 

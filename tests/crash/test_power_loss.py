@@ -24,8 +24,8 @@ STEPS = int(os.environ.get("PARLOUR_CUT_STEPS", "15"))
 SURVIVALS = int(os.environ.get("PARLOUR_SURVIVALS", "2"))
 IMAGES_MIN = 40 * STEPS * SURVIVALS
 # Planted faults need few images: nearly each of them shows the fault.
-TEETH_SURVIVALS = 1
-TEETH_STEPS = 10
+PLANTED_FAULT_SURVIVALS = 1
+PLANTED_FAULT_STEPS = 10
 
 
 def cut(record: Record, survivals: int, seed: int) -> tuple[ImageResults, int]:
@@ -92,15 +92,15 @@ def test_state_of_a_late_response_is_that_of_its_commit(tmp_path: Path) -> None:
 def test_a_power_cut_in_the_first_start_leaves_nothing_or_all_of_it(
     tmp_path: Path, seed: int
 ) -> None:
-    verdict, _ = cut(record_first_start(tmp_path), TEETH_SURVIVALS, seed)
+    verdict, _ = cut(record_first_start(tmp_path), PLANTED_FAULT_SURVIVALS, seed)
 
     assert verdict.bad == 0, f"seed {seed}: {verdict}"
 
 
 def test_without_a_sync_at_each_commit_changes_are_lost(tmp_path: Path, seed: int) -> None:
-    record = record_work(tmp_path, synchronous="NORMAL", steps=TEETH_STEPS, seed=seed)
+    record = record_work(tmp_path, synchronous="NORMAL", steps=PLANTED_FAULT_STEPS, seed=seed)
 
-    verdict, _ = cut(record, TEETH_SURVIVALS, seed)
+    verdict, _ = cut(record, PLANTED_FAULT_SURVIVALS, seed)
 
     # The share depends on the positions of this run's checkpoints: a sixth to a half.
     assert verdict.lost > verdict.images / 10, verdict
@@ -110,9 +110,9 @@ def test_without_a_sync_at_each_commit_changes_are_lost(tmp_path: Path, seed: in
 def test_without_any_sync_the_database_is_corrupt_or_changes_are_lost(
     tmp_path: Path, seed: int
 ) -> None:
-    record = record_work(tmp_path, synchronous="OFF", steps=TEETH_STEPS, seed=seed)
+    record = record_work(tmp_path, synchronous="OFF", steps=PLANTED_FAULT_STEPS, seed=seed)
 
-    verdict, _ = cut(record, TEETH_SURVIVALS, seed)
+    verdict, _ = cut(record, PLANTED_FAULT_SURVIVALS, seed)
 
     assert verdict.lost + verdict.corrupt > verdict.images / 2, verdict
     assert verdict.corrupt > 0, verdict

@@ -144,9 +144,9 @@ class HeldIntakeServer:
         here = {"ConversationSid": conversation_sid, "Sid": sid}
         await self.instance.do("DeleteConversationScopedWebhook", **here)
 
-    async def say(self, conversation_sid: str, body: str) -> None:
+    async def send_message(self, conversation_sid: str, body: str) -> None:
         """Send a message that fires webhooks."""
-        await self.instance.say(conversation_sid, body, WITH_HEADER)
+        await self.instance.send_message(conversation_sid, body, WITH_HEADER)
 
 
 def event_label(values: dict[str, str]) -> str:

@@ -60,7 +60,7 @@ class InProcessServer:
         self._settings = Settings(data=data, database=self.database, **account, **settings)
         self.app: App
         # Called before the server starts, with its configuration.
-        self.before_start: Callable[[InProcessServer], object] = lambda _house: None
+        self.before_start: Callable[[InProcessServer], object] = lambda _instance: None
         self._seen: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -114,7 +114,7 @@ class InProcessServer:
         """Run one call and return its result."""
         return (await self.run(operation_id, form, origin=origin, **path)).result
 
-    async def say(
+    async def send_message(
         self, conversation_sid: str, body: str, origin: Origin = SILENT, **form: str
     ) -> Any:
         """Send a message."""

@@ -55,9 +55,9 @@ class PreActionSetup:
         """Return the pre-action requests."""
         return self.backend.events_sent_to("/pre")
 
-    async def say(self, body: str = "said", **form: str) -> Any:
+    async def send_message(self, body: str = "said", **form: str) -> Any:
         """Send a message with the header."""
-        return await self.instance.say(self.sid, body, WITH_HEADER, **form)
+        return await self.instance.send_message(self.sid, body, WITH_HEADER, **form)
 
     async def log(self) -> list[tuple[Any, ...]]:
         """Return the pre-action requests in the webhook log, once all are written."""
@@ -90,10 +90,10 @@ def scenario_runner(data: Path) -> ScenarioRunner:
 
     def run_scenario(scenario: Scenario) -> None:
         async def furnish(instance: InProcessServer, backend: WebhookBackend) -> None:
-            room = PreActionSetup(instance, backend)
-            room.sid = (await instance.do("CreateConversation", {"FriendlyName": "n"})).sid
-            await room.listen()
-            await scenario(room)
+            conversation = PreActionSetup(instance, backend)
+            conversation.sid = (await instance.do("CreateConversation", {"FriendlyName": "n"})).sid
+            await conversation.listen()
+            await scenario(conversation)
 
         server_scenario_runner(data)(furnish)
 

@@ -46,7 +46,7 @@ class Stage:
         self.here = {"ConversationSid": self.sid}
         bob: Any = {"Identity": "bob"}
         await self.instance.do("CreateConversationParticipant", bob, **self.here)
-        await self.instance.say(self.sid, "hello", Author="bob")
+        await self.instance.send_message(self.sid, "hello", Author="bob")
 
     async def listen(self, backend: WebhookBackend) -> None:
         """Enable the account's webhooks for every event."""
@@ -66,20 +66,20 @@ class Stage:
         return await self.instance.do(operation_id, form, **path)
 
 
-async def say(on: Stage) -> None:
-    await on.instance.say(on.sid, "x", on.origin)
+async def send_message(on: Stage) -> None:
+    await on.instance.send_message(on.sid, "x", on.origin)
 
 
-async def say_in_an_inactive_one(on: Stage) -> None:
+async def send_message_to_inactive(on: Stage) -> None:
     await on.quietly("UpdateConversation", {"State": "inactive"}, Sid=on.sid)
-    await say(on)
+    await send_message(on)
 
 
-async def add_somebody_new(on: Stage) -> None:
+async def add_new_user(on: Stage) -> None:
     await on.do("CreateConversationParticipant", {"Identity": "new"}, **on.here)
 
 
-async def add_somebody_known(on: Stage) -> None:
+async def add_known_user(on: Stage) -> None:
     await on.quietly("CreateUser", {"Identity": "known"})
     await on.do("CreateConversationParticipant", {"Identity": "known"}, **on.here)
 
@@ -133,7 +133,7 @@ async def text_two(on: Stage) -> None:
     second = {**PAIR, "MessagingBinding.Address": "+15558675311"}
     for pair in (PAIR, second):
         await on.quietly("CreateConversationParticipant", pair, **on.here)
-    await say(on)
+    await send_message(on)
 
 
 async def let_reachability_change(on: Stage) -> None:
@@ -164,18 +164,18 @@ Do = Callable[[Stage], Awaitable[None]]
 
 # The action; its pre-action webhooks in order; its post-action webhooks in log order.
 CASCADES: dict[str, tuple[Do, str, str]] = {
-    "a message": (say, "onMessageAdd", "onMessageAdded"),
+    "a message": (send_message, "onMessageAdd", "onMessageAdded"),
     "a message that wakes": (
-        say_in_an_inactive_one,
+        send_message_to_inactive,
         "onMessageAdd",
         "onMessageAdded onConversationStateUpdated",
     ),
     "a participant without a user": (
-        add_somebody_new,
+        add_new_user,
         "onParticipantAdd",
         "onUserAdded onParticipantAdded",
     ),
-    "a participant with a user": (add_somebody_known, "onParticipantAdd", "onParticipantAdded"),
+    "a participant with a user": (add_known_user, "onParticipantAdd", "onParticipantAdded"),
     "a conversation": (create, "onConversationAdd", "onConversationAdded"),
     "a conversation with two": (
         create_with_two,

@@ -24,7 +24,7 @@ async def received(
         sid = (await instance.do("CreateConversation")).sid
         await instance.attach(sid, Url=backend.url(f"/s{fragment}"), Filters="onMessageAdded")
         backend.responders["/s"] = respond_with(status)
-        await instance.say(sid, "said", ALICE)
+        await instance.send_message(sid, "said", ALICE)
         await instance.wait_until_idle()
         return backend.requests
 

@@ -96,9 +96,9 @@ class ConversationWithWebhooks:
     ) -> None:
         self.api = api
         self.receiver = receiver
-        self.conversation = api.post("/Conversations").expect(201)
-        self.place = f"/ok/{name}-{self.conversation['sid']}"
-        path = f"/Conversations/{self.conversation['sid']}"
+        self.resource = api.post("/Conversations").expect(201)
+        self.place = f"/ok/{name}-{self.resource['sid']}"
+        path = f"/Conversations/{self.resource['sid']}"
         self.backend = f"{path}/Webhooks"
         self.participant = api.post(f"{path}/Participants", made_as).expect(201)
         self.path = f"{path}/Participants/{self.participant['sid']}"
@@ -136,12 +136,12 @@ class ConversationWithWebhooks:
         return self.api.get(self.path).body
 
 
-def expected(room: ConversationWithWebhooks) -> dict[str, str]:
+def expected(conversation: ConversationWithWebhooks) -> dict[str, str]:
     """Return the parameters of the participant as created, without its dates."""
-    shown, binding = room.participant, room.participant["messaging_binding"] or {}
+    shown, binding = conversation.participant, conversation.participant["messaging_binding"] or {}
     received = {
         "AccountSid": shown["account_sid"],
-        "ChatServiceSid": room.conversation["chat_service_sid"],
+        "ChatServiceSid": conversation.resource["chat_service_sid"],
         "ConversationSid": shown["conversation_sid"],
         "ParticipantSid": shown["sid"],
         "Identity": shown["identity"],
@@ -162,11 +162,11 @@ def test_each_subscribed_webhook_is_called_once_with_the_right_parameters(
     own: Api, receiver: WebhookReceiver, name: str
 ) -> None:
     made_as, update, changed = CHANGES[name]
-    room = ConversationWithWebhooks(own, receiver, name.replace(" ", "-"), made_as)
-    room.listen()
-    own.post(room.path, update, headers=ENABLED).expect(200)
-    lines = room.received(3)
-    places = sorted(line.path.removeprefix(room.place) for line in lines)
+    conversation = ConversationWithWebhooks(own, receiver, name.replace(" ", "-"), made_as)
+    conversation.listen()
+    own.post(conversation.path, update, headers=ENABLED).expect(200)
+    lines = conversation.received(3)
+    places = sorted(line.path.removeprefix(conversation.place) for line in lines)
     assert places == ["/account", "/first", "/second"]
     assert len({line.token for line in lines}) == 3
     received = dict(lines[0].parameters)
@@ -177,29 +177,29 @@ def test_each_subscribed_webhook_is_called_once_with_the_right_parameters(
         if date not in changed:
             del received[date]
     wanted: dict[str, str | None] = {
-        **expected(room),
+        **expected(conversation),
         **changed,
         "EventType": "onParticipantUpdated",
     }
     if name == "identity taken off":
         # No role is left either, unless it has a default.
-        wanted["RoleSid"] = own.get(room.path).expect(200)["role_sid"]
+        wanted["RoleSid"] = own.get(conversation.path).expect(200)["role_sid"]
     assert received == {key: text for key, text in wanted.items() if text is not None}
     # The same addresses are used again in another conversation.
-    own.delete(room.path).expect(204)
+    own.delete(conversation.path).expect(204)
 
 
 @pytest.mark.parametrize("header", [None, "false", "yes", ""])
 def test_without_the_header_no_webhook_is_called(
     own: Api, receiver: WebhookReceiver, header: str | None
 ) -> None:
-    room = ConversationWithWebhooks(own, receiver, f"silent-{header}", CHAT)
-    room.listen(f"{room.place}/pre")
+    conversation = ConversationWithWebhooks(own, receiver, f"silent-{header}", CHAT)
+    conversation.listen(f"{conversation.place}/pre")
     headers = {} if header is None else {"X-Twilio-Webhook-Enabled": header}
-    own.post(room.path, Attributes='{"quiet":1}', headers=headers).expect(200)
+    own.post(conversation.path, Attributes='{"quiet":1}', headers=headers).expect(200)
     # Webhooks of the first change would come before the second change's.
-    own.post(room.path, Attributes='{"loud":1}', headers=ENABLED).expect(200)
-    lines = room.received(4)
+    own.post(conversation.path, Attributes='{"loud":1}', headers=ENABLED).expect(200)
+    lines = conversation.received(4)
     assert len(lines) == 4
     assert {line.parameters["Attributes"] for line in lines} == {'{"loud":1}'}
 
@@ -208,34 +208,34 @@ def test_without_the_header_no_webhook_is_called(
 def test_a_rejected_update_leaves_the_participant_as_it_was(
     own: Api, receiver: WebhookReceiver, status: int
 ) -> None:
-    room = ConversationWithWebhooks(own, receiver, f"rejected-{status}", CHAT)
-    before = room.fetch()
-    path = f"/status/{status}/{room.conversation['sid']}"
-    room.listen(path)
+    conversation = ConversationWithWebhooks(own, receiver, f"rejected-{status}", CHAT)
+    before = conversation.fetch()
+    path = f"/status/{status}/{conversation.resource['sid']}"
+    conversation.listen(path)
     form = {"Attributes": '{"seat": 9}', "LastReadMessageIndex": "1", "DateUpdated": "2030-01-01"}
-    own.post(room.path, form, headers=ENABLED).refuses(403, 50056)
-    assert room.fetch() == before
+    own.post(conversation.path, form, headers=ENABLED).refuses(403, 50056)
+    assert conversation.fetch() == before
     (line,) = receiver.lines(path)
     assert line.event == "onParticipantUpdate"
     assert line.parameters["Attributes"] == '{"seat": 9}'
     # The next one passes, and is the first with a webhook.
-    room.api.under("/v1").post("/Configuration/Webhooks", PreWebhookUrl="").expect(200)
-    own.post(room.path, Attributes='{"seat": 3}', headers=ENABLED).expect(200)
-    assert {line.parameters["Attributes"] for line in room.received(3)} == {'{"seat": 3}'}
-    assert len(room.received(3)) == 3
+    conversation.api.under("/v1").post("/Configuration/Webhooks", PreWebhookUrl="").expect(200)
+    own.post(conversation.path, Attributes='{"seat": 3}', headers=ENABLED).expect(200)
+    assert {line.parameters["Attributes"] for line in conversation.received(3)} == {'{"seat": 3}'}
+    assert len(conversation.received(3)) == 3
 
 
 def test_the_pre_action_webhook_gets_the_updated_state(own: Api, receiver: WebhookReceiver) -> None:
-    room = ConversationWithWebhooks(own, receiver, "asked", CHAT)
-    room.listen(f"{room.place}/pre")
-    own.post(room.path, Attributes='{"seat": 2}', headers=ENABLED).expect(200)
-    pre_action, *received = room.received(4)
+    conversation = ConversationWithWebhooks(own, receiver, "asked", CHAT)
+    conversation.listen(f"{conversation.place}/pre")
+    own.post(conversation.path, Attributes='{"seat": 2}', headers=ENABLED).expect(200)
+    pre_action, *received = conversation.received(4)
     assert pre_action.path.endswith("/pre")
     values = dict(pre_action.parameters)
     # The date would be of the change before this one, but there was none.
     assert values.pop("DateUpdated") == values.pop("DateCreated")
     assert values == {
-        **expected(room),
+        **expected(conversation),
         "Attributes": '{"seat": 2}',
         "EventType": "onParticipantUpdate",
     }
@@ -244,8 +244,8 @@ def test_the_pre_action_webhook_gets_the_updated_state(own: Api, receiver: Webho
 
 
 def test_an_invalid_update_calls_no_pre_action_webhook(own: Api, receiver: WebhookReceiver) -> None:
-    room = ConversationWithWebhooks(own, receiver, "refused", CHAT)
-    room.listen(f"{room.place}/pre")
-    own.post(room.path, Attributes="{", headers=ENABLED).refuses(400, 50304)
-    own.post(room.path, Attributes="{}", headers=ENABLED).expect(200)
-    assert [line.parameters["Attributes"] for line in room.received(4)] == ["{}"] * 4
+    conversation = ConversationWithWebhooks(own, receiver, "refused", CHAT)
+    conversation.listen(f"{conversation.place}/pre")
+    own.post(conversation.path, Attributes="{", headers=ENABLED).refuses(400, 50304)
+    own.post(conversation.path, Attributes="{}", headers=ENABLED).expect(200)
+    assert [line.parameters["Attributes"] for line in conversation.received(4)] == ["{}"] * 4

@@ -60,11 +60,11 @@ NONSENSE = {
 
 @pytest.mark.parametrize("given", UNCHANGED.values(), ids=UNCHANGED.keys())
 def test_the_change_proceeds_unchanged(run_scenario: ScenarioRunner, given: Responder) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(given)
-        message = await room.say(Author="carol", Attributes='{"a":1}')
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(given)
+        message = await setup.send_message(Author="carol", Attributes='{"a":1}')
         assert (message.body, message.author, message.attributes) == ("said", "carol", '{"a":1}')
-        ((name, outcome, _, code, error, _),) = await room.log()
+        ((name, outcome, _, code, error, _),) = await setup.log()
         assert (name, outcome, code, error) == ("onMessageAdd", "delivered", None, None)
 
     run_scenario(scenario)
@@ -74,10 +74,10 @@ def test_the_change_proceeds_unchanged(run_scenario: ScenarioRunner, given: Resp
 def test_an_invalid_response_changes_nothing_and_is_recorded(
     run_scenario: ScenarioRunner, given: Responder
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(given)
-        assert (await room.say()).body == "said"
-        ((_, outcome, status, _, error, _),) = await room.log()
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(given)
+        assert (await setup.send_message()).body == "said"
+        ((_, outcome, status, _, error, _),) = await setup.log()
         assert (outcome, status) == ("delivered", 200)
         assert error is not None
         assert error.startswith("the answer is ")
@@ -89,16 +89,16 @@ def test_an_invalid_response_changes_nothing_and_is_recorded(
 @pytest.mark.promise("3xx (not followed), 4xx, 5xx", 403)
 @pytest.mark.promise("4xx or 5xx", 403)
 def test_any_other_status_rejects(run_scenario: ScenarioRunner, status: int) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(
-            respond_with(status, '{"body":"amended"}', f"Location: {room.backend.url('/x')}")
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(
+            respond_with(status, '{"body":"amended"}', f"Location: {setup.backend.url('/x')}")
         )
-        before = await room.rows()
-        assert await refusal(room.say()) == (403, 50056)
-        assert await room.rows() == before
-        await room.instance.wait_until_idle()
-        assert [request.path for request in room.backend.requests] == ["/pre"]
-        ((_, outcome, logged, code, _, _),) = await room.log()
+        before = await setup.rows()
+        assert await refusal(setup.send_message()) == (403, 50056)
+        assert await setup.rows() == before
+        await setup.instance.wait_until_idle()
+        assert [request.path for request in setup.backend.requests] == ["/pre"]
+        ((_, outcome, logged, code, _, _),) = await setup.log()
         assert (outcome, logged) == ("rejected", status)
         assert code == (50056 if status >= 400 else 11216)
 
@@ -108,10 +108,10 @@ def test_any_other_status_rejects(run_scenario: ScenarioRunner, status: int) -> 
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 599])
 @pytest.mark.promise("explanation/webhooks.md", "an error status rejects it with 403")
 def test_an_error_of_the_backend_rejects(run_scenario: ScenarioRunner, status: int) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(respond_with(status))
-        assert await refusal(room.say()) == (403, 50056)
-        assert (await room.rows())["messages"] == []
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(respond_with(status))
+        assert await refusal(setup.send_message()) == (403, 50056)
+        assert (await setup.rows())["messages"] == []
 
     run_scenario(scenario)
 
@@ -121,13 +121,13 @@ def test_a_slow_backend_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(limits, "WEBHOOK_SECONDS_MAX", 0.3)
 
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(hang)
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(hang)
         watch, began = Stopwatch(), asyncio.get_running_loop().time()
-        assert (await room.say()).body == "said"
+        assert (await setup.send_message()).body == "said"
         assert asyncio.get_running_loop().time() - began >= 0.3
         assert watch.seconds_at_least < 3
-        ((_, outcome, status, code, _, _),) = await room.log()
+        ((_, outcome, status, code, _, _),) = await setup.log()
         assert (outcome, status, code) == ("failed", None, 50076)
 
     run_scenario(scenario)
@@ -139,11 +139,11 @@ def test_waiting_for_a_turn_counts_as_waiting(
     """No number of concurrent calls of a slow backend makes one wait longer than the limit."""
     monkeypatch.setattr(limits, "WEBHOOK_SECONDS_MAX", 0.5)
 
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(hang)
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(hang)
         count = 3 * limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
         watch = Stopwatch()
-        message = await asyncio.gather(*(room.say() for _ in range(count)))
+        message = await asyncio.gather(*(setup.send_message() for _ in range(count)))
         assert watch.seconds_at_least < 1.5
         assert sorted(each.message_index for each in message) == list(range(count))
 
@@ -163,22 +163,22 @@ def test_waiting_for_a_turn_counts_as_waiting(
 def test_an_unreachable_webhook_blocks_nothing(
     run_scenario: ScenarioRunner, url: str, code: int
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         async def resolve(name: str) -> list[str]:
             raise OSError(name)
 
-        room.instance.app.egress._resolve = resolve
+        setup.instance.app.egress._resolve = resolve
 
         async def no_tls(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(OK)
             writer.close()
 
-        room.backend.responders["/rude"] = hang_up
+        setup.backend.responders["/rude"] = hang_up
         async with await asyncio.start_server(no_tls, "127.0.0.1", 0) as rude:
-            ports = {"port": room.backend.port, "rude": rude.sockets[0].getsockname()[1]}
-            await room.listen(url.format(**ports))
-            assert (await room.say()).body == "said"
-        ((_, outcome, status, logged, error, _),) = await room.log()
+            ports = {"port": setup.backend.port, "rude": rude.sockets[0].getsockname()[1]}
+            await setup.listen(url.format(**ports))
+            assert (await setup.send_message()).body == "said"
+        ((_, outcome, status, logged, error, _),) = await setup.log()
         assert (outcome, status, logged) == ("failed", None, code)
         assert error
 
@@ -193,14 +193,14 @@ def test_an_unreachable_webhook_blocks_nothing(
 def test_a_new_message_is_stored_as_amended(
     run_scenario: ScenarioRunner, origin: Any, status: int
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         members = {"body": "amended", "author": "erin", "attributes": '{"b": 2}', "index": 9}
-        room.answers(respond_with(status, json.dumps(members), "Content-Type: text/plain"))
-        message = await room.instance.say(room.sid, "said", origin)
+        setup.answers(respond_with(status, json.dumps(members), "Content-Type: text/plain"))
+        message = await setup.instance.send_message(setup.sid, "said", origin)
         assert (message.body, message.author, message.attributes) == ("amended", "erin", '{"b": 2}')
-        assert (await room.rows())["messages"] == [message]
-        await room.instance.wait_until_idle()
-        (request,) = room.backend.requests_to("/post")
+        assert (await setup.rows())["messages"] == [message]
+        await setup.instance.wait_until_idle()
+        (request,) = setup.backend.requests_to("/post")
         assert request.values["Body"] == "amended"
         assert request.values["Author"] == "erin"
 
@@ -208,9 +208,9 @@ def test_a_new_message_is_stored_as_amended(
 
 
 def test_members_that_are_not_given_keep_their_values(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(respond_with(200, '{"body":"amended"}'))
-        message = await room.say(Author="carol", Attributes='{"a":1}', Subject="s")
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(respond_with(200, '{"body":"amended"}'))
+        message = await setup.send_message(Author="carol", Attributes='{"a":1}', Subject="s")
         assert (message.body, message.author) == ("amended", "carol")
         assert (message.attributes, message.subject) == ('{"a":1}', "s")
 
@@ -218,55 +218,55 @@ def test_members_that_are_not_given_keep_their_values(run_scenario: ScenarioRunn
 
 
 def test_attributes_may_be_an_object_and_stay_as_written(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(
             respond_with(200, '{"attributes": {"big": 12345678901234567890123, "a": [1 ]} }')
         )
-        message = await room.say()
+        message = await setup.send_message()
         assert message.attributes == '{"big": 12345678901234567890123, "a": [1 ]}'
 
     run_scenario(scenario)
 
 
 def test_a_byte_order_mark_is_no_nonsense(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(respond_with(200, b'\xef\xbb\xbf{"body":"amended"}'))
-        assert (await room.say()).body == "amended"
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(respond_with(200, b'\xef\xbb\xbf{"body":"amended"}'))
+        assert (await setup.send_message()).body == "amended"
 
     run_scenario(scenario)
 
 
 def test_a_changed_message_is_stored_as_amended(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        message = await room.instance.say(room.sid, "first")
-        room.answers(respond_with(200, '{"body":"amended","author":"erin"}'))
-        here = {"ConversationSid": room.sid, "Sid": message.sid}
+    async def scenario(setup: PreActionSetup) -> None:
+        message = await setup.instance.send_message(setup.sid, "first")
+        setup.answers(respond_with(200, '{"body":"amended","author":"erin"}'))
+        here = {"ConversationSid": setup.sid, "Sid": message.sid}
         form: Any = {"Attributes": '{"a":1}'}
-        changed = await room.instance.do(
+        changed = await setup.instance.do(
             "UpdateConversationMessage", form, origin=WITH_HEADER, **here
         )
         assert (changed.body, changed.author) == ("amended", "erin")
         assert changed.attributes == '{"a":1}'
-        assert (await room.rows())["messages"] == [changed]
+        assert (await setup.rows())["messages"] == [changed]
 
     run_scenario(scenario)
 
 
 def test_conversations_are_stored_as_amended(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(
             respond_with(200, '{"friendly_name":"amended","attributes":{"a":1},"state":"x"}')
         )
         form: Any = {"FriendlyName": "said", "UniqueName": "u"}
-        made = await room.instance.do("CreateConversation", form, origin=WITH_HEADER)
+        made = await setup.instance.do("CreateConversation", form, origin=WITH_HEADER)
         assert (made.friendly_name, made.attributes) == ("amended", '{"a":1}')
         assert (made.unique_name, made.state) == ("u", "active")
         form = {"Attributes": "{}"}
-        changed = await room.instance.do(
-            "UpdateConversation", form, origin=WITH_HEADER, Sid=room.sid
+        changed = await setup.instance.do(
+            "UpdateConversation", form, origin=WITH_HEADER, Sid=setup.sid
         )
         assert (changed.friendly_name, changed.attributes) == ("amended", '{"a":1}')
-        assert (await room.rows())["conversation"] == [changed]
+        assert (await setup.rows())["conversation"] == [changed]
 
     run_scenario(scenario)
 
@@ -288,13 +288,13 @@ def test_conversations_are_stored_as_amended(run_scenario: ScenarioRunner) -> No
 def test_an_amended_value_that_is_wrong_fails_the_action(
     run_scenario: ScenarioRunner, members: str, status: int, code: int
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(respond_with(200, members))
-        before = await room.rows()
-        found = await refusal(room.say())
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(respond_with(200, members))
+        before = await setup.rows()
+        found = await refusal(setup.send_message())
         assert found[1] == code
         assert found[0] // 100 == status // 100
-        assert await room.rows() == before
+        assert await setup.rows() == before
 
     run_scenario(scenario)
 
@@ -302,14 +302,14 @@ def test_an_amended_value_that_is_wrong_fails_the_action(
 def test_an_amended_value_is_judged_with_the_others(run_scenario: ScenarioRunner) -> None:
     """A body may be long in a chat, but not for a recipient of text messages."""
 
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         pair: Any = {
             "MessagingBinding.Address": "+15558675310",
             "MessagingBinding.ProxyAddress": "+15017122661",
         }
-        await room.instance.do("CreateConversationParticipant", pair, ConversationSid=room.sid)
-        room.answers(respond_with(200, json.dumps({"body": "x" * 1601})))
-        assert (await refusal(room.say()))[1] == 50504
+        await setup.instance.do("CreateConversationParticipant", pair, ConversationSid=setup.sid)
+        setup.answers(respond_with(200, json.dumps({"body": "x" * 1601})))
+        assert (await refusal(setup.send_message()))[1] == 50504
 
     run_scenario(scenario)
 
@@ -339,27 +339,27 @@ ONLY_REJECTABLE: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-async def act(room: PreActionSetup, event: str) -> Any:
+async def act(setup: PreActionSetup, event: str) -> Any:
     """Return the action with this pre-action event, with the objects that it needs."""
     operation_id, form = ONLY_REJECTABLE[event]
-    here = {"ConversationSid": room.sid}
+    here = {"ConversationSid": setup.sid}
     if event.startswith("onMessage"):
-        here["Sid"] = (await room.rows())["messages"][0].sid
+        here["Sid"] = (await setup.rows())["messages"][0].sid
     elif event == "onConversationRemove":
-        here = {"Sid": room.sid}
+        here = {"Sid": setup.sid}
     elif event == "onUserUpdate":
         here = {"Sid": "bob"}
     elif event != "onParticipantAdd":
         here["Sid"] = "bob"
     given: Any = {"origin": WITH_HEADER, **here}
-    return await room.instance.do(operation_id, form, **given)
+    return await setup.instance.do(operation_id, form, **given)
 
 
-async def furnish(room: PreActionSetup) -> None:
+async def furnish(setup: PreActionSetup) -> None:
     """Add bob, and a message of his."""
     bob: Any = {"Identity": "bob", "Attributes": '{"p":1}'}
-    await room.instance.do("CreateConversationParticipant", bob, ConversationSid=room.sid)
-    await room.instance.say(room.sid, "hello", Author="bob")
+    await setup.instance.do("CreateConversationParticipant", bob, ConversationSid=setup.sid)
+    await setup.instance.send_message(setup.sid, "hello", Author="bob")
 
 
 @pytest.mark.parametrize("event", ONLY_REJECTABLE)
@@ -367,15 +367,15 @@ async def furnish(room: PreActionSetup) -> None:
 def test_a_rejection_leaves_everything_byte_for_byte(
     run_scenario: ScenarioRunner, event: str, status: int
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        await furnish(room)
-        room.answers(respond_with(status, EVERYTHING))
-        before = await everything(room)
-        assert await refusal(act(room, event)) == (403, 50056)
-        assert room.pre_action_events == [event]
-        await room.instance.wait_until_idle()
-        assert await everything(room) == before
-        assert room.backend.requests_to("/post") == []
+    async def scenario(setup: PreActionSetup) -> None:
+        await furnish(setup)
+        setup.answers(respond_with(status, EVERYTHING))
+        before = await everything(setup)
+        assert await refusal(act(setup, event)) == (403, 50056)
+        assert setup.pre_action_events == [event]
+        await setup.instance.wait_until_idle()
+        assert await everything(setup) == before
+        assert setup.backend.requests_to("/post") == []
 
     run_scenario(scenario)
 
@@ -383,13 +383,13 @@ def test_a_rejection_leaves_everything_byte_for_byte(
 TABLES = ("conversation", "participant", "message", "chat_user", "event", "receipt")
 
 
-async def everything(room: PreActionSetup) -> dict[str, list[Any]]:
+async def everything(setup: PreActionSetup) -> dict[str, list[Any]]:
     """Return every row that an action could change."""
 
     async def rows(table: str, tx: Transaction) -> list[Any]:
         return await tx.all(f"SELECT * FROM {table} LIMIT 1000")
 
-    return {table: await room.instance.store.read(partial(rows, table)) for table in TABLES}
+    return {table: await setup.instance.store.read(partial(rows, table)) for table in TABLES}
 
 
 @pytest.mark.parametrize("event", ONLY_REJECTABLE)
@@ -399,17 +399,17 @@ def test_members_of_the_response_change_nothing_there(tmp_path: Path, event: str
     async def outcome(backend: WebhookBackend, name: str, given: Responder) -> Any:
         backend.requests.clear()
         async with InProcessServer(tmp_path / name) as instance:
-            room = PreActionSetup(instance, backend)
-            room.sid = (await instance.do("CreateConversation")).sid
-            await furnish(room)
-            await room.listen()
-            room.answers(given)
-            await act(room, event)
-            assert room.pre_action_events == [event]
+            setup = PreActionSetup(instance, backend)
+            setup.sid = (await instance.do("CreateConversation")).sid
+            await furnish(setup)
+            await setup.listen()
+            setup.answers(given)
+            await act(setup, event)
+            assert setup.pre_action_events == [event]
             await instance.wait_until_idle()
             await poll_until(lambda: instance.store.read(_nothing_to_purge))
             (request,) = backend.requests_to("/post", event_after(event))
-            return without_chance(await everything(room)), set(request.values.items())
+            return without_chance(await everything(setup)), set(request.values.items())
 
     async def compare() -> Any:
         async with WebhookBackend() as backend:

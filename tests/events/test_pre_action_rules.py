@@ -34,12 +34,16 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 
 
 def test_an_invalid_request_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        assert (await refusal(room.say(Author="x" * 257)))[1] == 50310
-        assert (await refusal(room.instance.say("CH" + "0" * 32, "x", WITH_HEADER)))[1] == 20404
-        await room.instance.do("UpdateConversation", {"State": "closed"}, Sid=room.sid)
-        assert (await refusal(room.say()))[1] == 50377
-        assert room.pre_action_events == []
+    async def scenario(conversation: PreActionSetup) -> None:
+        assert (await refusal(conversation.send_message(Author="x" * 257)))[1] == 50310
+        assert (
+            await refusal(conversation.instance.send_message("CH" + "0" * 32, "x", WITH_HEADER))
+        )[1] == 20404
+        await conversation.instance.do(
+            "UpdateConversation", {"State": "closed"}, Sid=conversation.sid
+        )
+        assert (await refusal(conversation.send_message()))[1] == 50377
+        assert conversation.pre_action_events == []
 
     run_scenario(scenario)
 
@@ -57,40 +61,43 @@ def test_an_invalid_request_calls_no_pre_action_webhook(run_scenario: ScenarioRu
 def test_an_unsubscribed_pre_action_webhook_is_not_called(
     run_scenario: ScenarioRunner, changes: dict[str, str]
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        await room.listen()
-        await room.instance.do("UpdateConfigurationWebhook", changes)  # type: ignore[arg-type]
-        assert (await room.say()).body == "said"
-        assert room.pre_action_events == []
+    async def scenario(conversation: PreActionSetup) -> None:
+        await conversation.listen()
+        instance = conversation.instance
+        await instance.do("UpdateConfigurationWebhook", changes)  # type: ignore[arg-type]
+        assert (await conversation.send_message()).body == "said"
+        assert conversation.pre_action_events == []
 
     run_scenario(scenario)
 
 
 def test_without_the_header_no_pre_action_webhook_is_called(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(respond_with(403))
-        assert (await room.instance.say(room.sid, "said")).body == "said"
-        assert room.backend.requests == []
+    async def scenario(conversation: PreActionSetup) -> None:
+        conversation.answers(respond_with(403))
+        assert (await conversation.instance.send_message(conversation.sid, "said")).body == "said"
+        assert conversation.backend.requests == []
 
     run_scenario(scenario)
 
 
 def test_a_missing_service_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(conversation: PreActionSetup) -> None:
         elsewhere = {"ChatServiceSid": "IS" + "0" * 32}
-        doing = room.instance.do("CreateServiceConversation", origin=WITH_HEADER, **elsewhere)
+        doing = conversation.instance.do(
+            "CreateServiceConversation", origin=WITH_HEADER, **elsewhere
+        )
         assert (await refusal(doing))[0] == 404
-        assert room.pre_action_events == []
+        assert conversation.pre_action_events == []
 
     run_scenario(scenario)
 
 
 def test_creating_a_user_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(respond_with(403))
-        await room.instance.do("CreateUser", {"Identity": "new"}, origin=WITH_HEADER)
-        await room.instance.wait_until_idle()
-        assert [hook.event for hook in room.backend.requests] == ["onUserAdded"]
+    async def scenario(conversation: PreActionSetup) -> None:
+        conversation.answers(respond_with(403))
+        await conversation.instance.do("CreateUser", {"Identity": "new"}, origin=WITH_HEADER)
+        await conversation.instance.wait_until_idle()
+        assert [hook.event for hook in conversation.backend.requests] == ["onUserAdded"]
 
     run_scenario(scenario)
 
@@ -98,37 +105,39 @@ def test_creating_a_user_calls_no_pre_action_webhook(run_scenario: ScenarioRunne
 def test_a_conversation_closed_during_the_pre_action_webhook_is_closed(
     run_scenario: ScenarioRunner,
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(conversation: PreActionSetup) -> None:
         async def close(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            await room.instance.do("UpdateConversation", {"State": "closed"}, Sid=room.sid)
+            await conversation.instance.do(
+                "UpdateConversation", {"State": "closed"}, Sid=conversation.sid
+            )
             writer.write(OK)
 
-        room.answers(close)
-        assert (await refusal(room.say()))[1] == 50377
+        conversation.answers(close)
+        assert (await refusal(conversation.send_message()))[1] == 50377
 
     run_scenario(scenario)
 
 
 def test_an_index_is_assigned_when_the_message_is_stored(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(conversation: PreActionSetup) -> None:
         async def overtake(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            await room.instance.say(room.sid, "quicker")
+            await conversation.instance.send_message(conversation.sid, "quicker")
             writer.write(OK)
 
-        room.answers(overtake)
-        assert (await room.say()).message_index == 1
+        conversation.answers(overtake)
+        assert (await conversation.send_message()).message_index == 1
 
     run_scenario(scenario)
 
 
 def test_the_request_is_signed_in_both_methods(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        await room.listen(room.backend.url("/pre?tenant=7"))
-        await room.say("Grüße & 50% off")
-        await room.listen(room.backend.url("/pre?tenant=7"), Method="GET")
-        await room.say("Grüße & 50% off")
-        posted, got = room.backend.requests_to("/pre")
-        url = f"http://127.0.0.1:{room.backend.port}"
+    async def scenario(conversation: PreActionSetup) -> None:
+        await conversation.listen(conversation.backend.url("/pre?tenant=7"))
+        await conversation.send_message("Grüße & 50% off")
+        await conversation.listen(conversation.backend.url("/pre?tenant=7"), Method="GET")
+        await conversation.send_message("Grüße & 50% off")
+        posted, got = conversation.backend.requests_to("/pre")
+        url = f"http://127.0.0.1:{conversation.backend.port}"
         for hook, pairs in ((posted, posted.pairs), (got, [])):
             header = hook.headers["x-twilio-signature"]
             assert signatures.is_signed(AUTH_TOKEN, url + hook.target, header, pairs)
@@ -146,49 +155,49 @@ def test_the_request_is_signed_in_both_methods(run_scenario: ScenarioRunner) -> 
 def test_a_repeated_request_is_answered_without_a_pre_action_webhook(
     run_scenario: ScenarioRunner,
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        async def say(body: str) -> Any:
-            return await room.instance.run(
+    async def scenario(conversation: PreActionSetup) -> None:
+        async def send_message(body: str) -> Any:
+            return await conversation.instance.run(
                 "CreateConversationMessage",
                 {"Body": body},
                 origin=WITH_HEADER,
                 idempotency_key="k",
-                ConversationSid=room.sid,
+                ConversationSid=conversation.sid,
             )
 
-        room.answers(respond_with(200, '{"body":"amended"}'))
-        first = await say("said")
-        room.answers(respond_with(403))
-        again = await say("said")
+        conversation.answers(respond_with(200, '{"body":"amended"}'))
+        first = await send_message("said")
+        conversation.answers(respond_with(403))
+        again = await send_message("said")
         assert (first.result.body, first.replayed) == ("amended", None)
         assert again.replayed is not None
         assert first.result.sid in again.replayed.decode()
-        assert (await refusal(say("other")))[0] == 422
-        assert room.pre_action_events == ["onMessageAdd"]
-        assert len((await room.rows())["messages"]) == 1
+        assert (await refusal(send_message("other")))[0] == 422
+        assert conversation.pre_action_events == ["onMessageAdd"]
+        assert len((await conversation.rows())["messages"]) == 1
 
     run_scenario(scenario)
 
 
 def test_a_key_is_reserved_during_its_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        async def say() -> Any:
-            return await room.instance.run(
+    async def scenario(conversation: PreActionSetup) -> None:
+        async def send_message() -> Any:
+            return await conversation.instance.run(
                 "CreateConversationMessage",
                 {"Body": "said"},
                 origin=WITH_HEADER,
                 idempotency_key="k",
-                ConversationSid=room.sid,
+                ConversationSid=conversation.sid,
             )
 
         refused: list[tuple[int, int]] = []
 
         async def think(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            refused.append(await refusal(say()))
+            refused.append(await refusal(send_message()))
             writer.write(OK)
 
-        room.answers(think)
-        await say()
+        conversation.answers(think)
+        await send_message()
         assert refused == [(409, 20409)]
 
     run_scenario(scenario)
@@ -199,18 +208,20 @@ def test_a_key_is_reserved_during_its_pre_action_webhook(run_scenario: ScenarioR
 
 @pytest.mark.embedded
 def test_while_the_backend_thinks_no_transaction_is_open(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(conversation: PreActionSetup) -> None:
         during: dict[str, Any] = {}
 
         async def look(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            during["open"] = room.instance.store._writer.in_transaction
-            during["rows"] = await room.rows()
-            during["other"] = await room.instance.say(room.sid, "not held up")
+            during["open"] = conversation.instance.store._writer.in_transaction
+            during["rows"] = await conversation.rows()
+            during["other"] = await conversation.instance.send_message(
+                conversation.sid, "not held up"
+            )
             writer.write(OK)
 
-        room.answers(look)
-        before = await room.rows()
-        message = await room.say()
+        conversation.answers(look)
+        before = await conversation.rows()
+        message = await conversation.send_message()
         assert during["open"] is False
         assert during["rows"] == before
         assert (during["other"].message_index, message.message_index) == (0, 1)
@@ -219,9 +230,9 @@ def test_while_the_backend_thinks_no_transaction_is_open(run_scenario: ScenarioR
 
 
 def test_the_engine_refuses_a_network_inside_an_action(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        egress = room.instance.app.egress
-        url = signatures.prepare_url(room.backend.url("/pre"))
+    async def scenario(conversation: PreActionSetup) -> None:
+        egress = conversation.instance.app.egress
+        url = signatures.prepare_url(conversation.backend.url("/pre"))
         request = OutboundRequest("POST", url, {}, b"")
 
         async def within(tx: Transaction) -> None:
@@ -231,13 +242,13 @@ def test_the_engine_refuses_a_network_inside_an_action(run_scenario: ScenarioRun
             return asyncio.get_running_loop().create_task(egress.send(request))
 
         with pytest.raises(AssertionError, match="inside a transaction"):
-            await room.instance.store.write(within)
+            await conversation.instance.store.write(within)
         with pytest.raises(AssertionError, match="inside a transaction"):
-            await (await room.instance.store.write(started))
+            await (await conversation.instance.store.write(started))
         with pytest.raises(AssertionError, match="inside a transaction"):
-            await room.instance.store.read(within)
+            await conversation.instance.store.read(within)
         assert (await egress.send(request)).status == 200
-        assert len(room.backend.requests) == 1
+        assert len(conversation.backend.requests) == 1
 
     run_scenario(scenario)
 
@@ -247,12 +258,14 @@ def test_the_engine_refuses_a_network_inside_an_action(run_scenario: ScenarioRun
 TWO = ['{"identity":"ann"}', '{"identity":"ben"}']
 
 
-async def state_of(room: PreActionSetup, sid: str, *, is_done: bool = True) -> Any:
+async def state_of(conversation: PreActionSetup, sid: str, *, is_done: bool = True) -> Any:
     """Return the conversation once its completion has ended."""
     async with asyncio.timeout(10):
         while True:  # Ends with the timeout.
-            found = await room.instance.store.read(
-                lambda tx: conversation_store.find_conversation(tx, room.instance.scope, sid)
+            found = await conversation.instance.store.read(
+                lambda tx: conversation_store.find_conversation(
+                    tx, conversation.instance.scope, sid
+                )
             )
             assert found is not None
             if not is_done or found.pending_participants is None:
@@ -263,17 +276,17 @@ async def state_of(room: PreActionSetup, sid: str, *, is_done: bool = True) -> A
 def test_pre_action_webhooks_of_all_participants_precede_their_creation(
     run_scenario: ScenarioRunner,
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(conversation: PreActionSetup) -> None:
         form: Any = {"Participant": TWO}
-        created = await room.instance.do(
+        created = await conversation.instance.do(
             "CreateConversationWithParticipants", form, origin=WITH_HEADER
         )
-        made = await state_of(room, created.sid)
+        made = await state_of(conversation, created.sid)
         assert made.state == "active"
-        await room.instance.wait_until_idle()
-        names = [hook.event for hook in room.backend.requests]
+        await conversation.instance.wait_until_idle()
+        names = [hook.event for hook in conversation.backend.requests]
         assert names[0] == "onConversationAdd"
-        pre_action_events = room.backend.requests_to("/pre", "onParticipantAdd")
+        pre_action_events = conversation.backend.requests_to("/pre", "onParticipantAdd")
         assert sorted(hook.values["Identity"] for hook in pre_action_events) == ["ann", "ben"]
         assert "ParticipantSid" not in pre_action_events[0].values
         last_asked = max(place for place, name in enumerate(names) if name == "onParticipantAdd")
@@ -283,53 +296,55 @@ def test_pre_action_webhooks_of_all_participants_precede_their_creation(
 
 
 def test_one_rejected_participant_ends_the_completion(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(conversation: PreActionSetup) -> None:
         async def not_ben(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             status = 403 if hook.values.get("Identity") == "ben" else 200
             await respond_with(status, '{"identity":"x"}')(hook, writer)
 
-        room.answers(not_ben)
+        conversation.answers(not_ben)
         form: Any = {"Participant": TWO}
-        created = await room.instance.do(
+        created = await conversation.instance.do(
             "CreateConversationWithParticipants", form, origin=WITH_HEADER
         )
-        assert (await state_of(room, created.sid)).state == "closed"
-        await room.instance.wait_until_idle()
-        assert room.backend.requests_to("/post", "onParticipantAdded") == []
-        outcomes = {(row[0], row[1]) for row in await room.log()}
+        assert (await state_of(conversation, created.sid)).state == "closed"
+        await conversation.instance.wait_until_idle()
+        assert conversation.backend.requests_to("/post", "onParticipantAdded") == []
+        outcomes = {(row[0], row[1]) for row in await conversation.log()}
         assert ("onParticipantAdd", "rejected") in outcomes
 
     run_scenario(scenario)
 
 
 def test_a_rejected_conversation_is_not_created(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(respond_with(403))
+    async def scenario(conversation: PreActionSetup) -> None:
+        conversation.answers(respond_with(403))
         form: Any = {"Participant": TWO, "UniqueName": "u"}
-        doing = room.instance.do("CreateConversationWithParticipants", form, origin=WITH_HEADER)
+        doing = conversation.instance.do(
+            "CreateConversationWithParticipants", form, origin=WITH_HEADER
+        )
         assert await refusal(doing) == (403, 50056)
-        assert room.pre_action_events == ["onConversationAdd"]
-        assert (await refusal(room.instance.do("FetchConversation", Sid="u")))[0] == 404
+        assert conversation.pre_action_events == ["onConversationAdd"]
+        assert (await refusal(conversation.instance.do("FetchConversation", Sid="u")))[0] == 404
 
     run_scenario(scenario)
 
 
 def test_a_hanging_backend_blocks_no_other_conversation(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(conversation: PreActionSetup) -> None:
         async def only_participants(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             await (hang if hook.event == "onParticipantAdd" else respond_with(200))(hook, writer)
 
-        room.answers(only_participants)
+        conversation.answers(only_participants)
         form: Any = {"Participant": TWO}
         create = "CreateConversationWithParticipants"
-        hanging = await room.instance.do(create, form, origin=WITH_HEADER)
-        await poll_until(lambda: "onParticipantAdd" in room.pre_action_events)
+        hanging = await conversation.instance.do(create, form, origin=WITH_HEADER)
+        await poll_until(lambda: "onParticipantAdd" in conversation.pre_action_events)
         watch = Stopwatch()
-        quick = await room.instance.do(create, form)
-        assert (await state_of(room, quick.sid)).state == "active"
+        quick = await conversation.instance.do(create, form)
+        assert (await state_of(conversation, quick.sid)).state == "active"
         assert watch.seconds_at_least < 3
-        assert (await state_of(room, hanging.sid, is_done=False)).state == "initializing"
-        assert room.pre_action_events.count("onParticipantAdd") == 2
+        assert (await state_of(conversation, hanging.sid, is_done=False)).state == "initializing"
+        assert conversation.pre_action_events.count("onParticipantAdd") == 2
 
     run_scenario(scenario)
 
@@ -337,28 +352,33 @@ def test_a_hanging_backend_blocks_no_other_conversation(run_scenario: ScenarioRu
 def test_calls_to_a_hanging_backend_hold_the_slots_of_one_host_only(
     run_scenario: ScenarioRunner,
 ) -> None:
-    async def scenario(room: PreActionSetup) -> None:
+    async def scenario(conversation: PreActionSetup) -> None:
         goes_on = asyncio.Event()
 
-        async def answer_late(_told: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+        async def answer_late(_notified: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             await goes_on.wait()
             writer.write(OK)
 
-        room.answers(answer_late)
+        conversation.answers(answer_late)
         per_host = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
-        waiting = room.instance.app.egress._awaited_slots._waiting
+        waiting = conversation.instance.app.egress._awaited_slots._waiting
         async with WebhookBackend() as other, asyncio.TaskGroup() as tasks:
-            held = [tasks.create_task(room.say("late")) for _ in range(3 * per_host)]
+            held = [
+                tasks.create_task(conversation.send_message("late")) for _ in range(3 * per_host)
+            ]
             await poll_until(
-                lambda: len(room.pre_action_events) + sum(map(len, waiting.values())) == len(held)
+                lambda: (
+                    len(conversation.pre_action_events) + sum(map(len, waiting.values()))
+                    == len(held)
+                )
             )
-            assert len(room.pre_action_events) == per_host
+            assert len(conversation.pre_action_events) == per_host
             # Another host of the same account is called at once.
-            await room.listen(other.url("/pre"))
-            await room.say("at once")
+            await conversation.listen(other.url("/pre"))
+            await conversation.send_message("at once")
             assert other.events_sent_to("/pre") == ["onMessageAdd"]
             assert not any(each.done() for each in held)
-            assert len(room.pre_action_events) == per_host
+            assert len(conversation.pre_action_events) == per_host
             goes_on.set()
         assert sorted(each.result().message_index for each in held) == list(range(1, 1 + len(held)))
 
@@ -369,13 +389,13 @@ def test_a_stop_while_the_backend_thinks_loses_no_conversation(tmp_path: Path) -
     async def scenario() -> None:
         async with WebhookBackend() as backend:
             async with InProcessServer(tmp_path / "data") as instance:
-                room = PreActionSetup(instance, backend)
-                await room.listen(Filters=["onParticipantAdd"])
-                room.answers(hang)
+                conversation = PreActionSetup(instance, backend)
+                await conversation.listen(Filters=["onParticipantAdd"])
+                conversation.answers(hang)
                 form: Any = {"Participant": TWO}
                 create = "CreateConversationWithParticipants"
                 created = await instance.do(create, form, origin=WITH_HEADER)
-                await poll_until(lambda: len(room.pre_action_events) == 2)
+                await poll_until(lambda: len(conversation.pre_action_events) == 2)
             del backend.responders["/pre"]
             async with InProcessServer(tmp_path / "data") as instance:
                 again = PreActionSetup(instance, backend)
@@ -385,15 +405,17 @@ def test_a_stop_while_the_backend_thinks_loses_no_conversation(tmp_path: Path) -
 
 
 def test_a_pre_action_attempt_is_stored(run_scenario: ScenarioRunner) -> None:
-    async def scenario(room: PreActionSetup) -> None:
-        room.answers(respond_with(403, "no"))
-        await refusal(room.say())
-        await room.log()
+    async def scenario(conversation: PreActionSetup) -> None:
+        conversation.answers(respond_with(403, "no"))
+        await refusal(conversation.send_message())
+        await conversation.log()
         sql = "SELECT url, state, parameters, scope FROM webhook_delivery LIMIT 10"
-        ((url, state, parameters, scope),) = await room.instance.store.read(lambda tx: tx.all(sql))
-        assert (url, state, scope) == (room.backend.url("/pre"), "asked", "account")
+        ((url, state, parameters, scope),) = await conversation.instance.store.read(
+            lambda tx: tx.all(sql)
+        )
+        assert (url, state, scope) == (conversation.backend.url("/pre"), "asked", "account")
         assert msgspec.json.decode(parameters)["Body"] == "said"
-        ((*_, text),) = await room.log()
+        ((*_, text),) = await conversation.log()
         assert text == "no"
 
     run_scenario(scenario)

@@ -48,10 +48,10 @@ def test_a_replay_begins_with_the_index_that_is_named(
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         for number in range(3):
-            await instance.say(sid, f"m{number}")
+            await instance.send_message(sid, f"m{number}")
         values = {"Filters": "onMessageAdded", "ReplayAfter": str(after)}
         await instance.attach(sid, Url=backend.url("/s"), **values)
-        await instance.say(sid, "live", WITH_HEADER)
+        await instance.send_message(sid, "live", WITH_HEADER)
         await instance.wait_until_idle()
         replayed = [(str(number), f"m{number}") for number in expected]
         assert bodies(backend, "/s") == [*replayed, ("3", "live")]
@@ -62,8 +62,10 @@ def test_a_replay_begins_with_the_index_that_is_named(
 def test_a_replay_contains_author_and_date(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
-        messages = [await instance.say(sid, "x", origin) for origin in (ALICE, BY_SMS, WITH_HEADER)]
-        await instance.say(sid, "old", DateCreated="2020-01-02T03:04:05Z")
+        messages = [
+            await instance.send_message(sid, "x", origin) for origin in (ALICE, BY_SMS, WITH_HEADER)
+        ]
+        await instance.send_message(sid, "old", DateCreated="2020-01-02T03:04:05Z")
         values = {"Filters": "onMessageAdded", "ReplayAfter": "0"}
         await instance.attach(sid, Url=backend.url("/s"), **values)
         await instance.wait_until_idle()
@@ -86,7 +88,7 @@ def test_a_message_is_sent_once_however_soon_the_webhook_is_created(
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         values = {"Filters": "onMessageAdded", "ReplayAfter": "0"}
-        doing = [instance.say(sid, f"m{number}", BY_SMS) for number in range(10)]
+        doing = [instance.send_message(sid, f"m{number}", BY_SMS) for number in range(10)]
         doing.insert(5, instance.attach(sid, Url=backend.url("/s"), **values))
         await asyncio.gather(*doing)
         await instance.wait_until_idle()
@@ -99,7 +101,7 @@ def test_a_replay_requires_a_webhook_for_added_messages(run_scenario: ScenarioRu
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         for body in ("one", "two", "three"):
-            await instance.say(sid, body)
+            await instance.send_message(sid, body)
         replay = {"ReplayAfter": "0"}
         await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageUpdated", **replay)
         await instance.attach(sid, "trigger", Url=backend.url("/t"), Triggers=["T"], **replay)
@@ -116,7 +118,7 @@ def test_a_replay_is_bounded(run_scenario: ScenarioRunner, monkeypatch: pytest.M
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         for number in range(3):
-            await instance.say(sid, f"m{number}")
+            await instance.send_message(sid, f"m{number}")
         values = {"Filters": "onMessageAdded", "ReplayAfter": "0"}
         await instance.attach(sid, Url=backend.url("/s"), **values)
         log = await instance.store.read(lambda tx: event_log.read_after(tx, 0, 100))

@@ -128,7 +128,7 @@ def test_filters_and_method_come_from_the_effective_configuration(
             Filters=["onConversationAdded", "onMessageAdd"],
         )
         made = await instance.do("CreateConversation", origin=WITH_HEADER)
-        await instance.say(made.sid, "x", WITH_HEADER)
+        await instance.send_message(made.sid, "x", WITH_HEADER)
         await instance.wait_until_idle()
         received = {(each.method, each.event) for each in backend.requests}
         assert received == {("GET", "onConversationAdded"), ("GET", "onMessageAdd")}
@@ -188,7 +188,7 @@ def test_a_flex_webhook_is_stored_and_never_called(run_scenario: ScenarioRunner)
         await account(instance, backend, Target="flex")
         made = await instance.do("CreateConversation", origin=WITH_HEADER)
         await instance.attach(made.sid, Url=backend.url("/scoped"), Filters="onMessageAdded")
-        await instance.say(made.sid, "x", WITH_HEADER)
+        await instance.send_message(made.sid, "x", WITH_HEADER)
         await instance.wait_until_idle()
         assert paths(backend) == ["/scoped"]
         assert (await instance.do("FetchConfigurationWebhook")).target == "flex"
@@ -203,7 +203,7 @@ def test_every_scope_is_called_once(run_scenario: ScenarioRunner) -> None:
         for number in range(limits.WEBHOOKS_PER_CONVERSATION_MAX):
             url = backend.url(f"/scoped{number}")
             await instance.attach(made.sid, Url=url, Filters="onMessageAdded")
-        await instance.say(made.sid, "x", ALICE)
+        await instance.send_message(made.sid, "x", ALICE)
         await instance.wait_until_idle()
         expected = ["/account/post", *(f"/scoped{number}" for number in range(5))]
         assert sorted(paths(backend)) == sorted(["/account/pre", *expected])
@@ -214,12 +214,12 @@ def test_every_scope_is_called_once(run_scenario: ScenarioRunner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("origin", "is_told"),
+    ("origin", "is_notified"),
     [(ALICE, True), (BY_SMS, True), (WITH_HEADER, True), (None, False)],
     ids=["client", "sms", "header", "api"],
 )
 def test_sources_that_fire_webhooks(
-    run_scenario: ScenarioRunner, origin: Any, is_told: bool
+    run_scenario: ScenarioRunner, origin: Any, is_notified: bool
 ) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         await account(instance, backend)
@@ -228,10 +228,10 @@ def test_sources_that_fire_webhooks(
         await instance.attach(made.sid, Url=backend.url("/scoped"), Filters="onMessageAdded")
         await instance.attach(made.sid, "trigger", Url=backend.url("/trigger"), Triggers="x")
         origins = {} if origin is None else {"origin": origin}
-        await instance.say(made.sid, "x", **origins)
+        await instance.send_message(made.sid, "x", **origins)
         await instance.wait_until_idle()
         expected_paths = {"/account/pre", "/account/post", "/scoped", "/trigger"}
-        assert set(paths(backend)) == (expected_paths if is_told else set())
+        assert set(paths(backend)) == (expected_paths if is_notified else set())
 
     run_scenario(scenario)
 
@@ -249,7 +249,7 @@ def test_a_scoped_webhook_receives_only_its_conversation_and_filters(
             mine, Url=backend.url("/mine"), Filters="onMessageAdded", Method="GET"
         )
         for sid in (mine, other):
-            await instance.say(sid, "x", WITH_HEADER)
+            await instance.send_message(sid, "x", WITH_HEADER)
             await instance.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
         await instance.wait_until_idle()
         (received,) = backend.requests
@@ -263,11 +263,11 @@ def test_a_webhook_receives_nothing_after_it_was_detached(run_scenario: Scenario
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         webhook = await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageAdded")
-        await instance.say(sid, "one", WITH_HEADER)
+        await instance.send_message(sid, "one", WITH_HEADER)
         await instance.wait_until_idle()
         here = {"ConversationSid": sid, "Sid": webhook.sid}
         await instance.do("DeleteConversationScopedWebhook", **here)
-        await instance.say(sid, "two", WITH_HEADER)
+        await instance.send_message(sid, "two", WITH_HEADER)
         await instance.wait_until_idle()
         assert [received.values["Body"] for received in backend.requests] == ["one"]
 
@@ -286,7 +286,7 @@ def test_the_deletion_of_a_conversation_is_sent_to_its_webhooks(
         names = ["onMessageAdded", "onConversationRemoved"]
         await instance.attach(sid, Url=backend.url("/s"), Filters=names)
         doing = [
-            instance.say(sid, "last", WITH_HEADER),
+            instance.send_message(sid, "last", WITH_HEADER),
             instance.do("DeleteConversation", origin=WITH_HEADER, Sid=sid),
         ]
         await asyncio.gather(*doing)
@@ -302,9 +302,9 @@ def test_events_read_after_the_deletion_use_the_webhooks_at_commit(
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         first = await instance.attach(sid, Url=backend.url("/first"), Filters="onMessageAdded")
-        await instance.say(sid, "x")
+        await instance.send_message(sid, "x")
         late = await instance.attach(sid, Url=backend.url("/late"), Filters="onMessageAdded")
-        await instance.say(sid, "y")
+        await instance.send_message(sid, "y")
         await instance.do("DeleteConversation", Sid=sid)
         targets = await fired_again(instance, "onMessageAdded")
         assert [[each.key for each in found] for found in targets] == [
@@ -336,9 +336,9 @@ def test_a_webhook_receives_nothing_from_before_it_was_attached(
         sid = (await instance.do("CreateConversation")).sid
         instance.app.store._write_tx._clock = Stopped()  # type: ignore[assignment]
         for number in range(3):
-            await instance.say(sid, f"before {number}")
+            await instance.send_message(sid, f"before {number}")
         webhook = await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageAdded")
-        await instance.say(sid, "after")
+        await instance.send_message(sid, "after")
         targets = await fired_again(instance, "onMessageAdded")
         assert [[each.key for each in found] for found in targets] == [[], [], [], [webhook.sid]]
 
@@ -376,7 +376,7 @@ def test_a_trigger(
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         await instance.attach(sid, "trigger", Url=backend.url("/t"), Triggers=words)
-        message = await instance.say(sid, body, WITH_HEADER)
+        message = await instance.send_message(sid, body, WITH_HEADER)
         here = {"ConversationSid": sid, "Sid": message.sid}
         form: Any = {"Body": words[0]}
         await instance.do("UpdateConversationMessage", form, origin=WITH_HEADER, **here)
@@ -410,8 +410,8 @@ def test_a_flow_is_started_where_flows_are_run(tmp_path: Path) -> None:
             ) as instance:
                 sid = (await instance.do("CreateConversation")).sid
                 await instance.attach(sid, "studio", FlowSid=FLOW_SID)
-                await instance.say(sid, "silent")
-                await instance.say(sid, "loud", WITH_HEADER)
+                await instance.send_message(sid, "silent")
+                await instance.send_message(sid, "loud", WITH_HEADER)
                 await instance.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
                 await instance.wait_until_idle()
             (received,) = backend.requests
@@ -431,7 +431,7 @@ def test_a_flow_receives_the_events_of_its_filters(tmp_path: Path) -> None:
                 sid = (await instance.do("CreateConversation")).sid
                 values = {"FlowSid": FLOW_SID, "Filters": "onConversationUpdated"}
                 await instance.attach(sid, "studio", **values)
-                await instance.say(sid, "x", WITH_HEADER)
+                await instance.send_message(sid, "x", WITH_HEADER)
                 await instance.do("UpdateConversation", {"Attributes": "{}"}, origin=ALICE, Sid=sid)
                 await instance.wait_until_idle()
             assert [received.event for received in backend.requests] == ["onConversationUpdated"]
@@ -444,7 +444,7 @@ def test_without_a_url_for_flows_the_webhook_is_only_stored(run_scenario: Scenar
         sid = (await instance.do("CreateConversation")).sid
         await instance.attach(sid, "studio", FlowSid=FLOW_SID)
         await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageAdded")
-        await instance.say(sid, "x", WITH_HEADER)
+        await instance.send_message(sid, "x", WITH_HEADER)
         await instance.wait_until_idle()
         assert paths(backend) == ["/s"]
 

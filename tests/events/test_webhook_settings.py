@@ -128,9 +128,9 @@ def test_changes_of_the_account_apply_to_later_events(tmp_path: Path) -> None:
         for name, change in OF_ACCOUNT.items():
             await held_server.account(**NOTHING, Target="webhook")
             await held_server.account(**change.before)
-            await held_server.say(sid, f"first of {name}")
+            await held_server.send_message(sid, f"first of {name}")
             await held_server.account(**change.after)
-            await held_server.say(sid, f"second of {name}")
+            await held_server.send_message(sid, f"second of {name}")
         await held_server.account(**NOTHING)
         assert await held_server.received() == wanted(OF_ACCOUNT)
 
@@ -144,9 +144,9 @@ def test_changes_of_a_service_apply_to_later_events(tmp_path: Path) -> None:
         for name, change in OF_CONFIGURATION.items():
             await held_server.service(service_sid, **NOTHING)
             await held_server.service(service_sid, **change.before)
-            await held_server.say(sid, f"first of {name}")
+            await held_server.send_message(sid, f"first of {name}")
             await held_server.service(service_sid, **change.after)
-            await held_server.say(sid, f"second of {name}")
+            await held_server.send_message(sid, f"second of {name}")
         await held_server.service(service_sid, **NOTHING)
         assert await held_server.received(restarts=True) == wanted(OF_CONFIGURATION)
 
@@ -158,9 +158,9 @@ def test_changes_of_scoped_webhooks_apply_to_later_events(tmp_path: Path) -> Non
         for name, change in OF_CONVERSATION.items():
             sid = (await held_server.instance.do("CreateConversation")).sid
             webhook = await held_server.attach(sid, **change.before)
-            await held_server.say(sid, f"first of {name}")
+            await held_server.send_message(sid, f"first of {name}")
             await held_server.update(sid, webhook.sid, **change.after)
-            await held_server.say(sid, f"second of {name}")
+            await held_server.send_message(sid, f"second of {name}")
             await held_server.detach(sid, webhook.sid)
         assert await held_server.received() == wanted(OF_CONVERSATION)
 
@@ -173,15 +173,15 @@ def test_a_scoped_webhook_receives_events_committed_while_it_existed(
 ) -> None:
     async def scenario(held_server: HeldIntakeServer) -> None:
         sid = (await held_server.instance.do("CreateConversation")).sid
-        await held_server.say(sid, "before")
+        await held_server.send_message(sid, "before")
         webhook = await held_server.attach(sid, Url="/a", Filters=MESSAGES)
         other = await held_server.attach(sid, Url="/b", Filters=MESSAGES)
-        await held_server.say(sid, "first")
-        await held_server.say(sid, "second")
+        await held_server.send_message(sid, "first")
+        await held_server.send_message(sid, "second")
         await held_server.detach(sid, webhook.sid)
-        await held_server.say(sid, "after")
+        await held_server.send_message(sid, "after")
         await held_server.detach(sid, other.sid)
-        await held_server.say(sid, "last")
+        await held_server.send_message(sid, "last")
         assert await held_server.received(restarts=restarts) == [
             ("POST /a", "first"),
             ("POST /a", "second"),
@@ -198,12 +198,12 @@ def test_a_service_that_takes_over_from_its_account_does_so_from_then_on(tmp_pat
         sid = (await held_server.instance.do("CreateConversation")).sid
         service_sid = held_server.instance.scope.service_sid
         await held_server.account(PostWebhookUrl="/account", Filters=MESSAGES)
-        await held_server.say(sid, "one")
+        await held_server.send_message(sid, "one")
         await held_server.service(service_sid, PostWebhookUrl="/service", Filters=MESSAGES)
-        await held_server.say(sid, "two")
+        await held_server.send_message(sid, "two")
         await held_server.account(PostWebhookUrl="/other")
         await held_server.service(service_sid, PostWebhookUrl="")
-        await held_server.say(sid, "three")
+        await held_server.send_message(sid, "three")
         await held_server.account(PostWebhookUrl="")
         assert await held_server.received() == [
             ("POST /account", "one"),
@@ -219,7 +219,7 @@ def test_the_end_of_a_conversation_reaches_its_webhooks_of_the_time(tmp_path: Pa
         sid = (await held_server.instance.do("CreateConversation")).sid
         names = ["onMessageAdded", "onMessageRemoved", "onConversationRemoved"]
         first = await held_server.attach(sid, Url="/a", Filters=names)
-        message = await held_server.instance.say(sid, "hello", WITH_HEADER)
+        message = await held_server.instance.send_message(sid, "hello", WITH_HEADER)
         await held_server.attach(sid, Url="/b", Filters=names)
         await held_server.detach(sid, first.sid)
         here = {"ConversationSid": sid, "Sid": message.sid}
@@ -293,7 +293,7 @@ def test_queued_deliveries_are_sent_after_their_webhook_was_detached(tmp_path: P
         good = await held_server.attach(sid, Url="/good", Filters=MESSAGES)
         bad = await held_server.attach(sid, Url="/bad", Filters=MESSAGES)
         for number in range(20):
-            await held_server.say(sid, f"{number:02}")
+            await held_server.send_message(sid, f"{number:02}")
         await held_server.detach(sid, good.sid)
         await held_server.detach(sid, bad.sid)
         received = await held_server.received()
@@ -327,10 +327,10 @@ def test_a_backlog_of_an_earlier_version_uses_the_settings_of_the_upgrade(
     async def scenario(held_server: HeldIntakeServer) -> None:
         sid = (await held_server.instance.do("CreateConversation")).sid
         await held_server.account(PostWebhookUrl="/a", Filters=MESSAGES)
-        await held_server.say(sid, "first")
+        await held_server.send_message(sid, "first")
         await held_server.account(PostWebhookUrl="/b")
         await held_server.attach(sid, Url="/scoped", Filters=[*MESSAGES, "onConversationRemoved"])
-        await held_server.say(sid, "second")
+        await held_server.send_message(sid, "second")
         await held_server.instance.store.write(lambda tx: tx.run(FORGET_SETTINGS, ACCOUNT_SID))
         await held_server.instance.do("DeleteConversation", origin=WITH_HEADER, Sid=sid)
         assert await held_server.received(restarts=True) == [

@@ -26,7 +26,7 @@ EXPECTED = [("/ok/account", "one"), ("/ok/scoped", "one"), ("/ok/service", "two"
 def test_a_killed_intake_applies_the_settings_of_each_event(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server, WebhookReceiver(tmp_path) as receiver:
         api = Api(server.base_url, server.account_sid, server.auth_token)
-        change_and_say(api, receiver)
+        change_and_send(api, receiver)
         eventually(lambda: received(receiver), lambda found: found == EXPECTED, seconds=20)
         api.close()
         server.stop()
@@ -45,7 +45,7 @@ def test_a_killed_intake_applies_the_settings_of_each_event(tmp_path: Path) -> N
         assert received(receiver) == EXPECTED
 
 
-def change_and_say(api: Api, receiver: WebhookReceiver) -> None:
+def change_and_send(api: Api, receiver: WebhookReceiver) -> None:
     """Send two messages between changes in all three scopes."""
     filters = ["onMessageAdded"]
     configuration = api.get("/Configuration").expect(200)

@@ -128,7 +128,7 @@ class ModelRun:
 
     async def message(self, word: str) -> None:
         label = self._label()
-        await self.held_server.say(self.sid, f"{label} {word}")
+        await self.held_server.send_message(self.sid, f"{label} {word}")
         self.model.happen(MESSAGE, label, word)
 
     async def update(self, _: None) -> None:
@@ -191,11 +191,11 @@ class ModelRun:
         assert got == sorted(self.model.sent)
 
     @property
-    def deeds(self) -> dict[str, Callable[[Any], Any]]:
+    def operations(self) -> dict[str, Callable[[Any], Any]]:
         """Run a step of each kind."""
         names = ("message", "update", "remove", "account", "service", "attach", "change", "detach")
-        deeds: dict[str, Callable[[Any], Any]] = {name: getattr(self, name) for name in names}
-        return deeds | {"pass": self.let_pass, "restart": self.restart}
+        operations: dict[str, Callable[[Any], Any]] = {name: getattr(self, name) for name in names}
+        return operations | {"pass": self.let_pass, "restart": self.restart}
 
 
 def received(request: WebhookRequest) -> Sent:
@@ -219,7 +219,7 @@ def test_webhooks_follow_the_settings_at_commit(tmp_path: Path) -> None:
                 run = ModelRun(held_server)
                 await run.start_term()
                 for name, argument in chosen:
-                    await run.deeds[name](argument)
+                    await run.operations[name](argument)
                 await run.compare()
 
             runner.run(act())

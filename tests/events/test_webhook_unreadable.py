@@ -49,7 +49,7 @@ def test_an_unreadable_event_is_logged_and_the_next_one_is_sent(
             )
 
         await instance.store.write(emit, WITH_HEADER)
-        await instance.say(sid, "the next one", WITH_HEADER)
+        await instance.send_message(sid, "the next one", WITH_HEADER)
         await instance.wait_until_idle()
         assert sorted(each.path for each in backend.requests) == ["/a", "/b"]
         assert {each.values["Body"] for each in backend.requests} == {"the next one"}

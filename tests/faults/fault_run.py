@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REFUSED = 503
 CODE_REFUSED = 20503
 PUSH_BINDINGS = 8
-LOOK_SECONDS_MAX = 20.0
+CHECK_SECONDS_MAX = 20.0
 ANSWER_SECONDS_MAX = 12.0
 """A 503 takes at most this long: for a connection, for its opening, for its response."""
 
@@ -67,18 +67,18 @@ class FaultRun:
         path = f"/Conversations/{self._conversation}"
         return self._is_answered(lambda api: api.post(path, Attributes="{}").status)
 
-    def _is_answered(self, ask: Callable[[Api], int]) -> bool:
+    def _is_answered(self, send_request: Callable[[Api], int]) -> bool:
         api = Api(self._server.base_url, self._server.account_sid, self._server.auth_token)
         started = time.monotonic()
         with closing(api):
-            status = ask(api)
+            status = send_request(api)
         assert status in {200, REFUSED}
         assert time.monotonic() - started < ANSWER_SECONDS_MAX
         return status == 200
 
     def seconds_until(self, check: Callable[[], bool], started: float) -> float:
         """Return the seconds from ``started`` until the check succeeds again."""
-        eventually(check, lambda is_back: is_back, seconds=LOOK_SECONDS_MAX)
+        eventually(check, lambda is_back: is_back, seconds=CHECK_SECONDS_MAX)
         return time.monotonic() - started
 
 

@@ -29,7 +29,9 @@ from parlour.vocabulary import limits
 
 REQUESTS_MAX = 50
 # A head and the bytes read ahead; a chunk is allocated and released as a whole.
-KEPT_BYTES_MAX = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX + limits.HEADER_BYTES_MAX
+BUFFERED_BYTES_MAX = (
+    limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX + limits.HEADER_BYTES_MAX
+)
 
 
 class Framed(NamedTuple):
@@ -64,7 +66,7 @@ def read(stream: bytes, chunk_bytes: int) -> StreamResult:
             waiting = b""
             if not in_body:
                 if not reader.receive(data):
-                    assert reader.buffered_bytes <= KEPT_BYTES_MAX + len(data), (
+                    assert reader.buffered_bytes <= BUFFERED_BYTES_MAX + len(data), (
                         reader.buffered_bytes
                     )
                     continue
@@ -76,8 +78,8 @@ def read(stream: bytes, chunk_bytes: int) -> StreamResult:
                 part = reader.take_body(data)
                 assert len(part) <= len(data)
                 body += part
-                kept_max = len(data) if reader.is_complete else buffered_of_line_max(reader)
-                assert reader.buffered_bytes <= kept_max, reader.buffered_bytes
+                buffered_max = len(data) if reader.is_complete else buffered_of_line_max(reader)
+                assert reader.buffered_bytes <= buffered_max, reader.buffered_bytes
             if reader.is_complete:
                 requests.append(Framed(reader.method, body, is_complete=True))
                 in_body, body = False, b""

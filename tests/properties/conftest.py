@@ -26,7 +26,7 @@ def connection(server: Server, account: tuple[str, str]) -> Iterator[RawConnecti
     with RawConnection(server, account) as connected:
         sid = connected.make("/v1/Services", FriendlyName="x")["sid"]
         body = f"DefaultChatServiceSid={sid}".encode()
-        connected.ask(connected.post("/v1/Configuration", body)).expect(200)
+        connected.exchange(connected.post("/v1/Configuration", body)).expect(200)
         yield connected
 
 

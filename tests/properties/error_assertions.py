@@ -29,5 +29,7 @@ def refuses_connection(answer: ApiResponse, status: int) -> Any:
 def count(connection: RawConnection) -> int:
     """Return the number of conversations of the account."""
     return len(
-        connection.ask(connection.get(f"{CONVERSATIONS}?PageSize=100")).expect(200)["conversations"]
+        connection.exchange(connection.get(f"{CONVERSATIONS}?PageSize=100")).expect(200)[
+            "conversations"
+        ]
     )

@@ -79,7 +79,7 @@ class RawConnection:
         body = b"" if to_head or status < 200 else self._stream.read(length)
         return ApiResponse(status, headers, body)
 
-    def ask(self, *parts: bytes) -> ApiResponse:
+    def exchange(self, *parts: bytes) -> ApiResponse:
         """Send bytes and return one response."""
         self.send(*parts)
         return self.answer()
@@ -94,4 +94,4 @@ class RawConnection:
     def make(self, target: str, **form: Any) -> Any:
         """Create an object by a well-formed request; return its JSON."""
         body = "&".join(f"{name}={value}" for name, value in form.items())
-        return self.ask(self.post(target, body.encode())).expect(201)
+        return self.exchange(self.post(target, body.encode())).expect(201)

@@ -54,27 +54,29 @@ class ModelConversation:
     sid: str
     name: str | None
     state: str
-    people: list[ModelParticipant] = field(default_factory=list)
+    participants: list[ModelParticipant] = field(default_factory=list)
     messages: list[ModelMessage] = field(default_factory=list)
     next_index: int = 0
 
     @property
     def is_group(self) -> bool:
         """Return whether it has the rules of a group."""
-        return any(person.projected for person in self.people)
+        return any(person.projected for person in self.participants)
 
     @property
     def is_sent_as_group(self) -> bool:
         """Two with addresses exchange plain texts; from the third on they are a group."""
-        return self.is_group and sum(person.binding() is not None for person in self.people) > 2
+        return (
+            self.is_group and sum(person.binding() is not None for person in self.participants) > 2
+        )
 
     def person(self, identity: str) -> ModelParticipant | None:
         """Return the participant with this identity."""
-        return next((each for each in self.people if each.identity == identity), None)
+        return next((each for each in self.participants if each.identity == identity), None)
 
     def author(self, author: str) -> str | None:
         """Return the SID of the author's participant."""
-        found = (self.person(author), *self.people)
+        found = (self.person(author), *self.participants)
         names = ((p.sid, {p.identity, p.address, p.projected}) for p in found if p)
         return next((sid for sid, named in names if author in named), None)
 
@@ -91,7 +93,7 @@ class ServiceModel:
     def __init__(self, default_role: str) -> None:
         """Start without users."""
         self.default_role = default_role
-        self.talks: list[ModelConversation] = []
+        self.conversations: list[ModelConversation] = []
         self.users: set[str] = set()
         self.roles: list[str] = []
 
@@ -99,49 +101,60 @@ class ServiceModel:
 
     def refusal_to_name(self, name: str | None, own: ModelConversation | None = None) -> int | None:
         """Unique names are unique, also in closed conversations."""
-        taken = any(talk.name == name and talk is not own for talk in self.talks)
+        taken = any(
+            conversation.name == name and conversation is not own
+            for conversation in self.conversations
+        )
         return TAKEN if name is not None and taken else None
 
-    def refusal_to_change(self, talk: ModelConversation) -> int | None:
+    def refusal_to_change(self, conversation: ModelConversation) -> int | None:
         """The closed state is final."""
-        return CLOSED if talk.state == "closed" else None
+        return CLOSED if conversation.state == "closed" else None
 
     # --- Participants.
 
-    def refusal_to_add(self, talk: ModelConversation, person: ModelParticipant) -> int | None:
+    def refusal_to_add(
+        self, conversation: ModelConversation, person: ModelParticipant
+    ) -> int | None:
         """Check state, role, pair, group, identity, in this order."""
-        if talk.state == "closed":
+        if conversation.state == "closed":
             return CLOSED
         if person.role is not None and person.role not in self.roles:
             return WRONG_ROLE
         if person.address is not None and self.holder(person) is not None:
             return PAIR_TAKEN
-        if talk.is_group and person.binding() is None:
+        if conversation.is_group and person.binding() is None:
             return NO_PLAIN_CHAT_IN_GROUP
-        if (talk.is_group or person.projected) and len(talk.people) >= GROUP_MAX:
+        if (conversation.is_group or person.projected) and len(
+            conversation.participants
+        ) >= GROUP_MAX:
             return GROUP_TOO_LARGE
-        known = person.identity is not None and talk.person(person.identity) is not None
+        known = person.identity is not None and conversation.person(person.identity) is not None
         return MEMBER_TWICE if known else None
 
     def holder(self, person: ModelParticipant) -> ModelConversation | None:
         """Return the open conversation in which a pair of addresses is bound."""
         pair = (person.address, person.proxy)
-        there = (talk for talk in self.talks if talk.state != "closed")
-        return next((t for t in there if pair in {(p.address, p.proxy) for p in t.people}), None)
+        there = (
+            conversation for conversation in self.conversations if conversation.state != "closed"
+        )
+        return next(
+            (t for t in there if pair in {(p.address, p.proxy) for p in t.participants}), None
+        )
 
-    def add(self, talk: ModelConversation, person: ModelParticipant) -> None:
+    def add(self, conversation: ModelConversation, person: ModelParticipant) -> None:
         """A new identity becomes a user; all but bare projected addresses get a role."""
         if person.identity is not None:
             self.users.add(person.identity)
         is_bare = person.identity is None and person.projected is not None
         person.role = person.role or (None if is_bare else self.default_role)
-        talk.people.append(person)
+        conversation.participants.append(person)
 
     def refusal_to_project(
-        self, talk: ModelConversation, person: ModelParticipant, projected: str | None
+        self, conversation: ModelConversation, person: ModelParticipant, projected: str | None
     ) -> int | None:
         """A projected address is for chat participants; its removal requires an identity."""
-        if talk.state == "closed":
+        if conversation.state == "closed":
             return CLOSED
         if projected is not None:
             return PROJECTED_WITH_ADDRESS if person.address is not None else None
@@ -150,14 +163,14 @@ class ServiceModel:
         return None
 
     def refusal_to_identify(
-        self, talk: ModelConversation, person: ModelParticipant, identity: str
+        self, conversation: ModelConversation, person: ModelParticipant, identity: str
     ) -> int | None:
         """An identity can be attached to a bare projected address."""
-        if talk.state == "closed":
+        if conversation.state == "closed":
             return CLOSED
         if person.projected is None or person.identity is not None:
             return NO_SUCH_IDENTITY_CHANGE
-        return MEMBER_TWICE if talk.person(identity) else None
+        return MEMBER_TWICE if conversation.person(identity) else None
 
     def identify(self, person: ModelParticipant, identity: str) -> None:
         """The address now has an identity, with a role."""
@@ -166,27 +179,27 @@ class ServiceModel:
         person.role = person.role or self.default_role
 
     def read_up_to(
-        self, talk: ModelConversation, person: ModelParticipant, index: int | None
+        self, conversation: ModelConversation, person: ModelParticipant, index: int | None
     ) -> None:
         """The horizon is never above the newest index."""
-        newest = talk.next_index - 1
+        newest = conversation.next_index - 1
         person.horizon = None if index is None or newest < 0 else min(index, newest)
 
     # --- Messages.
 
-    def refusal_to_send(self, talk: ModelConversation, author: str) -> int | None:
+    def refusal_to_send(self, conversation: ModelConversation, author: str) -> int | None:
         """In a group an author is a member."""
-        if talk.state == "closed":
+        if conversation.state == "closed":
             return CLOSED
-        is_unknown = talk.is_sent_as_group and talk.author(author) is None
+        is_unknown = conversation.is_sent_as_group and conversation.author(author) is None
         return MUST_BE_MEMBER if is_unknown else None
 
-    def send(self, talk: ModelConversation, sid: str, author: str) -> ModelMessage:
+    def send(self, conversation: ModelConversation, sid: str, author: str) -> ModelMessage:
         """Add a message with the next index; an inactive conversation becomes active."""
-        message = ModelMessage(sid, talk.next_index, author, talk.author(author))
-        talk.messages.append(message)
-        talk.next_index += 1
-        talk.state = "active"
+        message = ModelMessage(sid, conversation.next_index, author, conversation.author(author))
+        conversation.messages.append(message)
+        conversation.next_index += 1
+        conversation.state = "active"
         return message
 
     # --- Users and roles.
@@ -194,12 +207,16 @@ class ServiceModel:
     def remove_user(self, identity: str) -> None:
         """Remove the user from all conversations, also closed ones; its messages stay."""
         self.users.discard(identity)
-        for talk in self.talks:
-            talk.people = [each for each in talk.people if each.identity != identity]
+        for conversation in self.conversations:
+            conversation.participants = [
+                each for each in conversation.participants if each.identity != identity
+            ]
 
     def remove_role(self, role: str) -> None:
         """Delete a role; its holders get the default."""
         self.roles.remove(role)
-        for person in (each for talk in self.talks for each in talk.people):
+        for person in (
+            each for conversation in self.conversations for each in conversation.participants
+        ):
             if person.role == role:
                 person.role = self.default_role

@@ -49,7 +49,7 @@ def test_pipelined_errors_are_in_order(
 
 def test_rejected_body_leaves_the_connection_usable(connection: RawConnection) -> None:
     stranger = connection.post(CONVERSATIONS, b"x" * 500_000).replace(b"Basic ", b"Basic x", 1)
-    refuses(connection.ask(stranger), 401, 20003)
+    refuses(connection.exchange(stranger), 401, 20003)
     assert count(connection) == 0
 
 
@@ -58,14 +58,14 @@ def test_an_upgrade_that_is_not_offered_is_ignored(
     connection: RawConnection, protocol: str
 ) -> None:
     headers = ("Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AA")
-    connection.ask(connection.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
-    connection.ask(connection.get(CONVERSATIONS, *headers)).expect(200)
+    connection.exchange(connection.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
+    connection.exchange(connection.get(CONVERSATIONS, *headers)).expect(200)
     assert count(connection) == 1
 
 
 def test_only_a_get_becomes_a_socket(connection: RawConnection) -> None:
     headers = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
-    connection.ask(connection.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
+    connection.exchange(connection.post(CONVERSATIONS, b"FriendlyName=x", *headers)).expect(201)
     assert count(connection) == 1
 
 
@@ -76,11 +76,11 @@ def test_too_many_headers_are_rejected(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     few = [f"X-{number}: y" for number in range(limits.HEADERS_MAX - 2)]
-    connection.ask(connection.get(CONVERSATIONS, *few)).expect(200)
-    refuses_connection(connection.ask(connection.get(CONVERSATIONS, *few, "X: y")), 431)
+    connection.exchange(connection.get(CONVERSATIONS, *few)).expect(200)
+    refuses_connection(connection.exchange(connection.get(CONVERSATIONS, *few, "X: y")), 431)
     for many in (["X: y"] * 5_000, ["X: " + "y" * limits.HEADER_BYTES_MAX], ["Y" * 40_000 + ": x"]):
         other = again()
-        refuses_connection(other.ask(other.get(CONVERSATIONS, *many)), 431)
+        refuses_connection(other.exchange(other.get(CONVERSATIONS, *many)), 431)
         assert other.is_closed()
 
 
@@ -110,10 +110,10 @@ def test_long_url_is_rejected(
 ) -> None:
     most = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
     path = f"{CONVERSATIONS}/".ljust(most, "x")
-    refuses(connection.ask(connection.get(path)), 404, 20404)
-    refuses_connection(connection.ask(connection.get(path + "x")), 414)
+    refuses(connection.exchange(connection.get(path)), 404, 20404)
+    refuses_connection(connection.exchange(connection.get(path + "x")), 414)
     other = again()
-    refuses_connection(other.ask(other.get("/" + "x" * 300_000)), 414)
+    refuses_connection(other.exchange(other.get("/" + "x" * 300_000)), 414)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_long_url_is_rejected(
     ],
 )
 def test_invalid_http_is_rejected(connection: RawConnection, start: str) -> None:
-    refuses_connection(connection.ask(connection.head(start)), 400)
+    refuses_connection(connection.exchange(connection.head(start)), 400)
     assert connection.is_closed()
 
 
@@ -140,7 +140,7 @@ def test_invalid_host_is_rejected(
     connection: RawConnection, again: Callable[[], RawConnection], host: str
 ) -> None:
     connection.host = host
-    answer = connection.ask(connection.post(CONVERSATIONS))
+    answer = connection.exchange(connection.post(CONVERSATIONS))
     answer.refuses(400, 20001)
     assert count(again()) == 0
 
@@ -149,7 +149,7 @@ def test_request_without_a_host_is_rejected(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     request = connection.post(CONVERSATIONS).replace(f"Host: {connection.host}\r\n".encode(), b"")
-    refuses(connection.ask(request), 400)
+    refuses(connection.exchange(request), 400)
     assert count(again()) == 0
 
 
@@ -161,19 +161,19 @@ AUTHORIZATIONS += ["Basic " + "QUFB" * 5_000, "Basic é", "Digest username=x"]
 @pytest.mark.parametrize("text", AUTHORIZATIONS, ids=range(len(AUTHORIZATIONS)))
 def test_malformed_credentials_are_rejected(connection: RawConnection, text: str) -> None:
     connection.authorization = f"Authorization: {text}"
-    answer = connection.ask(connection.get(CONVERSATIONS))
+    answer = connection.exchange(connection.get(CONVERSATIONS))
     refuses(answer, 401, 20003)
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="Twilio API"'
 
 
 def test_http_1_0_is_answered_and_closed(connection: RawConnection) -> None:
     request = connection.get(CONVERSATIONS).replace(b"HTTP/1.1", b"HTTP/1.0")
-    connection.ask(request).expect(200)
+    connection.exchange(request).expect(200)
     assert connection.is_closed()
 
 
 def test_connection_close_is_honoured(connection: RawConnection) -> None:
-    connection.ask(connection.get(CONVERSATIONS, "Connection: close")).expect(200)
+    connection.exchange(connection.get(CONVERSATIONS, "Connection: close")).expect(200)
     assert connection.is_closed()
 
 

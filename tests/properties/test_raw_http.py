@@ -30,7 +30,7 @@ BROKEN += [b"%00", b"a%00b", b"\x00", b"\xff", b"caf\xe9"]
 @pytest.mark.parametrize("text", BROKEN)
 def test_form_in_invalid_utf8_is_rejected(connection: RawConnection, text: bytes) -> None:
     for body in (b"FriendlyName=" + text, text + b"=x", b"FriendlyName=x&Unknown=" + text):
-        refuses(connection.ask(connection.post(CONVERSATIONS, body)), 400)
+        refuses(connection.exchange(connection.post(CONVERSATIONS, body)), 400)
     assert count(connection) == 0
 
 
@@ -39,23 +39,23 @@ def test_query_and_path_in_invalid_utf8_are_rejected(
     connection: RawConnection, text: bytes
 ) -> None:
     encoded = text.decode()
-    refuses(connection.ask(connection.get(f"{CONVERSATIONS}?State={encoded}")), 400)
-    refuses(connection.ask(connection.get(f"{CONVERSATIONS}?{encoded}=x")), 400)
-    error = refuses(connection.ask(connection.get(f"{CONVERSATIONS}/{encoded}")), 404, 20404)
+    refuses(connection.exchange(connection.get(f"{CONVERSATIONS}?State={encoded}")), 400)
+    refuses(connection.exchange(connection.get(f"{CONVERSATIONS}?{encoded}=x")), 400)
+    error = refuses(connection.exchange(connection.get(f"{CONVERSATIONS}/{encoded}")), 404, 20404)
     assert encoded in error["message"]
 
 
 @pytest.mark.parametrize("form", ["&", "&&&", "=", "=x", "a", "&=&", "a&b&c", "a=b=c"])
 def test_odd_forms_have_no_known_parameters(connection: RawConnection, form: str) -> None:
-    connection.ask(connection.post(CONVERSATIONS, form.encode())).expect(201)
+    connection.exchange(connection.post(CONVERSATIONS, form.encode())).expect(201)
 
 
 @pytest.mark.promise("FORM_KEYS_MAX", 400)
 def test_ten_thousand_keys_are_rejected(connection: RawConnection) -> None:
     form = b"&".join(b"k%d=v" % number for number in range(10_000))
-    refuses(connection.ask(connection.post(CONVERSATIONS, form)), 400)
-    refuses(connection.ask(connection.get(f"{CONVERSATIONS}?{'&'.join(['a=1'] * 1001)}")), 400)
-    connection.ask(
+    refuses(connection.exchange(connection.post(CONVERSATIONS, form)), 400)
+    refuses(connection.exchange(connection.get(f"{CONVERSATIONS}?{'&'.join(['a=1'] * 1001)}")), 400)
+    connection.exchange(
         connection.post(CONVERSATIONS, b"&".join([b"k=v"] * limits.FORM_KEYS_MAX))
     ).expect(201)
 
@@ -76,13 +76,13 @@ def test_body_up_to_the_limit_is_read_and_a_longer_one_rejected(
         )
         return head + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
 
-    refuses(connection.ask(sent(limits.BODY_BYTES_MAX, connection)), 400, 50303)
+    refuses(connection.exchange(sent(limits.BODY_BYTES_MAX, connection)), 400, 50303)
     for _ in range(5):
         other = again()
-        refuses(other.ask(sent(limits.BODY_BYTES_MAX + 1, other)), 413, 20413)
+        refuses(other.exchange(sent(limits.BODY_BYTES_MAX + 1, other)), 413, 20413)
         assert other.is_closed()
     far_too_long = again()
-    refuses(far_too_long.ask(sent(5 * limits.BODY_BYTES_MAX, far_too_long)), 413, 20413)
+    refuses(far_too_long.exchange(sent(5 * limits.BODY_BYTES_MAX, far_too_long)), 413, 20413)
 
 
 @pytest.mark.promise("FORM_ESCAPES_MAX", 413)
@@ -91,13 +91,17 @@ def test_form_of_escapes_is_rejected_before_it_is_decoded(
     connection: RawConnection, again: Callable[[], RawConnection]
 ) -> None:
     escapes = b"%41" * (limits.FORM_ESCAPES_MAX + 1)
-    refuses(connection.ask(connection.post(CONVERSATIONS, b"FriendlyName=" + escapes)), 413, 20413)
+    refuses(
+        connection.exchange(connection.post(CONVERSATIONS, b"FriendlyName=" + escapes)),
+        413,
+        20413,
+    )
     # A form that names participants may have more.
     together = "/v1/ConversationWithParticipants"
     most = b"%41" * limits.FORM_ESCAPES_WITH_PARTICIPANTS_MAX
     for sent, answered in ((escapes, (400, 50003)), (most + b"%41", (413, 20413))):
         other = again()
-        refuses(other.ask(other.post(together, b"FriendlyName=" + sent)), *answered)
+        refuses(other.exchange(other.post(together, b"FriendlyName=" + sent)), *answered)
 
 
 def test_the_largest_message_may_be_escaped_byte_by_byte(connection: RawConnection) -> None:
@@ -105,7 +109,7 @@ def test_the_largest_message_may_be_escaped_byte_by_byte(connection: RawConnecti
     body = b"%C3%A9" * (limits.MESSAGE_BODY_BYTES_MAX // 2)
     attributes = b"%22" + b"%41" * (limits.MESSAGE_ATTRIBUTES_BYTES_MAX - 2) + b"%22"
     form = b"Body=" + body + b"&Attributes=" + attributes
-    connection.ask(connection.post(f"{CONVERSATIONS}/{sid}/Messages", form)).expect(201)
+    connection.exchange(connection.post(f"{CONVERSATIONS}/{sid}/Messages", form)).expect(201)
 
 
 DEEP = ["[" * 2000 + "]" * 2000, '{"a":' * 600 + "1" + "}" * 600, "[" * 4000]
@@ -117,10 +121,10 @@ def test_deep_and_huge_json_is_stored_unchanged_or_rejected(
 ) -> None:
     sid = connection.make(CONVERSATIONS)["sid"]
     path = f"{CONVERSATIONS}/{sid}/Messages"
-    answer = connection.ask(connection.post(path, f"Attributes={text}".encode()))
+    answer = connection.exchange(connection.post(path, f"Attributes={text}".encode()))
     if answer.status == 201:
         assert answer.json["attributes"] == text
-        shown = connection.ask(connection.get(path)).expect(200)["messages"]
+        shown = connection.exchange(connection.get(path)).expect(200)["messages"]
         assert [each["attributes"] for each in shown] == [text]
     else:
         refuses(answer, 400, 50304)
@@ -135,11 +139,11 @@ def test_huge_and_odd_numbers_are_accepted_or_rejected(
     sid = connection.make(CONVERSATIONS)["sid"]
     alice = connection.make(f"{CONVERSATIONS}/{sid}/Participants", Identity="alice")
     path = f"{CONVERSATIONS}/{sid}/Participants/{alice['sid']}"
-    answer = connection.ask(connection.post(path, f"LastReadMessageIndex={number}".encode()))
+    answer = connection.exchange(connection.post(path, f"LastReadMessageIndex={number}".encode()))
     if answer.status != 200:
         refuses(answer, 400, 50421)
     for name in ("PageSize", "Page"):
-        answer = connection.ask(connection.get(f"{CONVERSATIONS}?{name}={number}"))
+        answer = connection.exchange(connection.get(f"{CONVERSATIONS}?{name}={number}"))
         if answer.status != 200:
             refuses(answer, 400)
 
@@ -151,9 +155,9 @@ def test_huge_and_odd_numbers_are_accepted_or_rejected(
 def token(connection: RawConnection) -> str:
     for _ in range(3):
         connection.make(CONVERSATIONS)
-    page = connection.ask(connection.get(f"{CONVERSATIONS}?PageSize=1")).expect(200)
+    page = connection.exchange(connection.get(f"{CONVERSATIONS}?PageSize=1")).expect(200)
     found: str = page["meta"]["next_page_url"].partition("PageToken=")[2]
-    connection.ask(connection.get(f"{CONVERSATIONS}?PageToken={found}")).expect(200)
+    connection.exchange(connection.get(f"{CONVERSATIONS}?PageToken={found}")).expect(200)
     return found
 
 
@@ -168,10 +172,10 @@ def test_page_token_is_valid_only_for_its_list(
         f"{CONVERSATIONS}?State=active",
     ):
         joint = "&" if "?" in path else "?"
-        error = refuses(connection.ask(connection.get(f"{path}{joint}PageToken={token}")), 400)
+        error = refuses(connection.exchange(connection.get(f"{path}{joint}PageToken={token}")), 400)
         assert error["message"] == "Invalid PageToken."
     with RawConnection(server, server.make_account()) as stranger:
-        refuses(stranger.ask(stranger.get(f"{CONVERSATIONS}?PageToken={token}")), 400)
+        refuses(stranger.exchange(stranger.get(f"{CONVERSATIONS}?PageToken={token}")), 400)
 
 
 def test_modified_page_token_is_rejected(connection: RawConnection, token: str) -> None:
@@ -182,7 +186,7 @@ def test_modified_page_token_is_rejected(connection: RawConnection, token: str) 
         touched.append(token[:place] + other + token[place + 1 :])
     touched += [token + "A", token + "=", token.lower(), token.upper(), token * 40, "PT", "%00"]
     for text in touched:
-        refuses(connection.ask(connection.get(f"{CONVERSATIONS}?PageToken={text}")), 400)
+        refuses(connection.exchange(connection.get(f"{CONVERSATIONS}?PageToken={text}")), 400)
 
 
 # --- Bodies and their lengths -----------------------------------------------------------------
@@ -198,9 +202,9 @@ def test_a_chunked_body_is_read(connection: RawConnection) -> None:
     for end in (1, 9, 30, len(head) + len(chunks)):
         whole = head + chunks
         made = (
-            connection.ask(whole[:-end], whole[-end:])
+            connection.exchange(whole[:-end], whole[-end:])
             if end < len(whole)
-            else connection.ask(whole)
+            else connection.exchange(whole)
         )
         assert made.expect(201)["friendly_name"] == "a b!"
 
@@ -226,7 +230,7 @@ def test_ambiguous_request_framing_is_rejected(
     connection: RawConnection, again: Callable[[], RawConnection], headers: list[str]
 ) -> None:
     request = connection.head(f"POST {CONVERSATIONS} HTTP/1.1", *headers) + b"a=b\r\n0\r\n\r\n"
-    refuses_connection(connection.ask(request), 400)
+    refuses_connection(connection.exchange(request), 400)
     assert connection.is_closed()
     assert count(again()) == 0
 
@@ -238,7 +242,7 @@ def test_broken_chunk_is_rejected(
     connection: RawConnection, again: Callable[[], RawConnection], chunk: bytes
 ) -> None:
     head = connection.head(f"POST {CONVERSATIONS} HTTP/1.1", "Transfer-Encoding: chunked")
-    refuses_connection(connection.ask(head, chunk), 400)
+    refuses_connection(connection.exchange(head, chunk), 400)
     assert count(again()) == 0
 
 
@@ -249,7 +253,7 @@ def test_body_longer_than_its_length_is_answered_first(
     request = (
         connection.post(CONVERSATIONS, b"FriendlyName=x") + b"and more that was not announced\r\n"
     )
-    connection.ask(request).expect(201)
+    connection.exchange(request).expect(201)
     refuses_connection(connection.answer(), 400)
     assert connection.is_closed()
     assert count(again()) == 1
@@ -269,16 +273,18 @@ def test_expect_100_continue_gets_100_or_the_error(
 ) -> None:
     whole = connection.post(CONVERSATIONS, b"FriendlyName=x", "Expect: 100-continue")
     head, body = whole[:-14], whole[-14:]
-    assert connection.ask(head).status == 100
-    assert connection.ask(body).expect(201)["friendly_name"] == "x"
+    assert connection.exchange(head).status == 100
+    assert connection.exchange(body).expect(201)["friendly_name"] == "x"
     other = again()
     long = other.head(
         f"POST {CONVERSATIONS} HTTP/1.1", "Content-Length: 9999999", "Expect: 100-continue"
     )
-    refuses(other.ask(long), 413, 20413)
+    refuses(other.exchange(long), 413, 20413)
     stranger = again()
     stranger.authorization = "X: y"
-    refuses(stranger.ask(stranger.post(CONVERSATIONS, b"", "Expect: 100-continue")), 401, 20003)
+    refuses(
+        stranger.exchange(stranger.post(CONVERSATIONS, b"", "Expect: 100-continue")), 401, 20003
+    )
 
 
 @pytest.mark.parametrize(
@@ -288,7 +294,7 @@ def test_body_of_another_type_is_rejected(connection: RawConnection, kind: str) 
     sent = connection.head(
         f"POST {CONVERSATIONS} HTTP/1.1", f"Content-Type: {kind}", "Content-Length: 2"
     )
-    refuses(connection.ask(sent + b"{}"), 415)
+    refuses(connection.exchange(sent + b"{}"), 415)
     assert count(connection) == 0
 
 
@@ -303,7 +309,7 @@ def multipart(connection: RawConnection, body: str, kind: str = MULTIPART) -> Ap
     head = connection.head(
         f"POST {CONVERSATIONS} HTTP/1.1", kind, f"Content-Length: {len(encoded)}"
     )
-    return connection.ask(head + encoded)
+    return connection.exchange(head + encoded)
 
 
 def test_a_multipart_form_is_read(connection: RawConnection) -> None:
@@ -343,7 +349,7 @@ def test_multipart_form_without_a_boundary_is_rejected(connection: RawConnection
 def test_head_is_get_without_a_body(connection: RawConnection) -> None:
     sid = connection.make(CONVERSATIONS)["sid"]
     for target, status in ((f"{CONVERSATIONS}/{sid}", 200), (f"{CONVERSATIONS}/no", 404)):
-        got = connection.ask(connection.get(target))
+        got = connection.exchange(connection.get(target))
         connection.send(connection.get(target).replace(b"GET", b"HEAD", 1))
         head = connection.answer(to_head=True)
         assert (got.status, head.status) == (status, status)
@@ -355,7 +361,7 @@ def test_head_is_get_without_a_body(connection: RawConnection) -> None:
 @pytest.mark.parametrize("path", [CONVERSATIONS, f"{CONVERSATIONS}/x", "/v1/nowhere", "*"])
 def test_options_needs_no_credentials(connection: RawConnection, path: str) -> None:
     connection.authorization = "Origin: https://example.com"
-    answer = connection.ask(
+    answer = connection.exchange(
         connection.head(f"OPTIONS {path} HTTP/1.1", "Access-Control-Request-Method: POST")
     )
     assert answer.status == 204
@@ -368,7 +374,7 @@ def test_other_methods_are_not_allowed(connection: RawConnection, method: str) -
         (CONVERSATIONS, "GET, POST"),
         (f"{CONVERSATIONS}/x", "GET, POST, DELETE"),
     ):
-        answer = connection.ask(
+        answer = connection.exchange(
             connection.head(f"{method} {target} HTTP/1.1", "Content-Length: 2") + b"{}"
         )
         refuses(answer, 405, 20004)
@@ -399,7 +405,7 @@ def test_other_methods_are_not_allowed(connection: RawConnection, method: str) -
     ],
 )
 def test_path_is_used_unchanged(connection: RawConnection, path: str) -> None:
-    error = refuses(connection.ask(connection.get(path)), 404, 20404)
+    error = refuses(connection.exchange(connection.get(path)), 404, 20404)
     shown = path.removeprefix("/v1") or "/" if path.startswith("/v1") else path
     assert error["message"] == f"The requested resource {shown} was not found"
 
@@ -422,20 +428,20 @@ IDENTITIES = {
 @pytest.mark.parametrize("identity", IDENTITIES)
 def test_an_identity_in_a_path_is_decoded_once(connection: RawConnection, identity: str) -> None:
     encoded = "".join(f"%{byte:02X}" for byte in identity.encode())
-    sid = connection.ask(connection.post("/v1/Users", f"Identity={encoded}".encode())).expect(201)[
-        "sid"
-    ]
+    sid = connection.exchange(connection.post("/v1/Users", f"Identity={encoded}".encode())).expect(
+        201
+    )["sid"]
     for spelled in IDENTITIES[identity]:
-        found = connection.ask(connection.get(f"/v1/Users/{spelled}")).expect(200)
+        found = connection.exchange(connection.get(f"/v1/Users/{spelled}")).expect(200)
         assert (found["sid"], found["identity"]) == (sid, identity), spelled
 
 
 def test_absolute_form_of_a_target_is_accepted(connection: RawConnection) -> None:
-    connection.ask(connection.get(f"http://{connection.host}{CONVERSATIONS}")).expect(200)
+    connection.exchange(connection.get(f"http://{connection.host}{CONVERSATIONS}")).expect(200)
 
 
 def test_no_request_content_is_copied_into_a_header(connection: RawConnection) -> None:
-    answer = connection.ask(connection.get(f"{CONVERSATIONS}/x%0d%0aSet-Cookie:%20a=b"))
+    answer = connection.exchange(connection.get(f"{CONVERSATIONS}/x%0d%0aSet-Cookie:%20a=b"))
     refuses(answer, 404, 20404)
     assert "Set-Cookie" not in answer.headers
     assert json.loads(answer.body)["message"].endswith("x%0d%0aSet-Cookie:%20a=b was not found")

@@ -51,7 +51,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         made = self.api.under("/v1").post("/Services", FriendlyName="x").expect(201)
         self.service = self.api.service(made["sid"])
-        self.service._threads = self.api._threads
+        self.service._thread = self.api._thread
         configuration = self.service.get("/Configuration").expect(200)
         self.model = ServiceModel(configuration["default_conversation_role_sid"])
         # Pairs of addresses belong to the account, not the service: each run has separate numbers.
@@ -75,30 +75,39 @@ class Machine(RuleBasedStateMachine):
         answer.refuses(409 if refusal in {50353, 50416, 50433} else 400, refusal)
         return None
 
-    def talk(self, number: int) -> ModelConversation:
-        return self.model.talks[number % len(self.model.talks)]
+    def conversation(self, number: int) -> ModelConversation:
+        return self.model.conversations[number % len(self.model.conversations)]
 
-    def path(self, talk: ModelConversation) -> str:
+    def path(self, conversation: ModelConversation) -> str:
         """Return the path by its unique name, if it has one."""
-        return f"/Conversations/{talk.name.replace('/', '%2F') if talk.name else talk.sid}"
+        name = (conversation.name or conversation.sid).replace("/", "%2F")
+        return f"/Conversations/{name}"
 
-    def has_talks(self) -> bool:
-        return bool(self.model.talks)
+    def has_conversations(self) -> bool:
+        return bool(self.model.conversations)
 
-    def has_people(self) -> bool:
-        return any(talk.people for talk in self.model.talks)
+    def has_participants(self) -> bool:
+        return any(conversation.participants for conversation in self.model.conversations)
 
     def member(self, number: int) -> tuple[ModelConversation, ModelParticipant]:
-        there = [(talk, person) for talk in self.model.talks for person in talk.people]
+        there = [
+            (conversation, person)
+            for conversation in self.model.conversations
+            for person in conversation.participants
+        ]
         return there[number % len(there)]
 
     def person_path(
-        self, talk: ModelConversation, person: ModelParticipant, *, by_identity: bool = False
+        self,
+        conversation: ModelConversation,
+        person: ModelParticipant,
+        *,
+        by_identity: bool = False,
     ) -> str:
         name = person.sid
         if by_identity and person.identity is not None:
             name = person.identity.replace("/", "%2F")
-        return f"{self.path(talk)}/Participants/{name}"
+        return f"{self.path(conversation)}/Participants/{name}"
 
     # --- Conversations.
 
@@ -107,37 +116,39 @@ class Machine(RuleBasedStateMachine):
         refusal = self.model.refusal_to_name(name)
         made = self.post("/Conversations", refusal, 201, UniqueName=name, State=state)
         if made:
-            self.model.talks.append(ModelConversation(made["sid"], name, state or "active"))
+            self.model.conversations.append(ModelConversation(made["sid"], name, state or "active"))
 
-    @precondition(has_talks)
+    @precondition(has_conversations)
     @rule(number=some, name=st.sampled_from([*NAMES, ""]))
     def rename_conversation(self, number: int, name: str) -> None:
-        talk = self.talk(number)
-        refusal = self.model.refusal_to_change(talk)
-        refusal = refusal or self.model.refusal_to_name(name or None, talk)
-        if self.post(self.path(talk), refusal, 200, UniqueName=name):
-            talk.name = name or None
+        conversation = self.conversation(number)
+        refusal = self.model.refusal_to_change(conversation)
+        refusal = refusal or self.model.refusal_to_name(name or None, conversation)
+        if self.post(self.path(conversation), refusal, 200, UniqueName=name):
+            conversation.name = name or None
 
-    @precondition(has_talks)
+    @precondition(has_conversations)
     @rule(number=some, state=st.sampled_from(["active", "inactive", "inactive", "closed"]))
     def change_state(self, number: int, state: str) -> None:
-        talk = self.talk(number)
-        if self.post(self.path(talk), self.model.refusal_to_change(talk), 200, State=state):
-            talk.state = state
+        conversation = self.conversation(number)
+        if self.post(
+            self.path(conversation), self.model.refusal_to_change(conversation), 200, State=state
+        ):
+            conversation.state = state
 
-    @precondition(has_talks)
+    @precondition(has_conversations)
     @rule(number=some)
     def delete_conversation(self, number: int) -> None:
-        talk = self.talk(number)
-        self.remove(self.path(talk))
-        self.model.talks.remove(talk)
+        conversation = self.conversation(number)
+        self.remove(self.path(conversation))
+        self.model.conversations.remove(conversation)
 
     # --- Participants.
 
-    def _add(self, talk: ModelConversation, person: ModelParticipant) -> None:
+    def _add(self, conversation: ModelConversation, person: ModelParticipant) -> None:
         made = self.post(
-            f"{self.path(talk)}/Participants",
-            self.model.refusal_to_add(talk, person),
+            f"{self.path(conversation)}/Participants",
+            self.model.refusal_to_add(conversation, person),
             201,
             Identity=person.identity,
             MessagingBinding__Address=person.address,
@@ -147,110 +158,122 @@ class Machine(RuleBasedStateMachine):
         )
         if made:
             person.sid = made["sid"]
-            self.model.add(talk, person)
+            self.model.add(conversation, person)
 
     def role(self, number: int) -> str | None:
         """Mostly no role, sometimes an existing one, sometimes an unknown one."""
         roles = [None, None, None, *self.model.roles, "RL" + "0" * 32]
         return roles[number % len(roles)]
 
-    @precondition(has_talks)
+    @precondition(has_conversations)
     @rule(number=some, identity=identities, role=some)
     def add_chat(self, number: int, identity: str, role: int) -> None:
-        self._add(self.talk(number), ModelParticipant(identity=identity, role=self.role(role)))
+        self._add(
+            self.conversation(number), ModelParticipant(identity=identity, role=self.role(role))
+        )
 
-    @precondition(has_talks)
+    @precondition(has_conversations)
     @rule(
         number=some, which=st.integers(0, 2), proxy=st.sampled_from(PROXIES), whatsapp=st.booleans()
     )
     def add_pair(self, number: int, which: int, proxy: str, whatsapp: bool) -> None:
         kind = "whatsapp:" if whatsapp else ""
         person = ModelParticipant(address=kind + self.numbers[which], proxy=kind + proxy)
-        self._add(self.talk(number), person)
+        self._add(self.conversation(number), person)
 
-    @precondition(has_talks)
+    @precondition(has_conversations)
     @rule(number=some, identity=st.none() | identities)
     def add_projected(self, number: int, identity: str | None) -> None:
-        self._add(self.talk(number), ModelParticipant(identity=identity, projected=PROJECTED))
+        self._add(
+            self.conversation(number), ModelParticipant(identity=identity, projected=PROJECTED)
+        )
 
-    @precondition(has_people)
+    @precondition(has_participants)
     @rule(number=some, projected=st.sampled_from([None, PROJECTED]))
     def project(self, number: int, projected: str | None) -> None:
-        talk, person = self.member(number)
-        refusal = self.model.refusal_to_project(talk, person, projected)
-        path = self.person_path(talk, person)
+        conversation, person = self.member(number)
+        refusal = self.model.refusal_to_project(conversation, person, projected)
+        path = self.person_path(conversation, person)
         value = projected or "null"
         if self.post(path, refusal, 200, MessagingBinding__ProjectedAddress=value):
             person.projected = projected
 
-    @precondition(has_people)
+    @precondition(has_participants)
     @rule(number=some, identity=identities)
     def identify(self, number: int, identity: str) -> None:
-        talk, person = self.member(number)
-        refusal = self.model.refusal_to_identify(talk, person, identity)
-        if self.post(self.person_path(talk, person), refusal, 200, Identity=identity):
+        conversation, person = self.member(number)
+        refusal = self.model.refusal_to_identify(conversation, person, identity)
+        if self.post(self.person_path(conversation, person), refusal, 200, Identity=identity):
             self.model.identify(person, identity)
 
-    @precondition(has_people)
+    @precondition(has_participants)
     @rule(number=some, index=st.none() | st.integers(0, 6), as_user=st.booleans())
     def read_up_to(self, number: int, index: int | None, as_user: bool) -> None:
-        talk, person = self.member(number)
-        path = self.person_path(talk, person, by_identity=True)
+        conversation, person = self.member(number)
+        path = self.person_path(conversation, person, by_identity=True)
         if as_user and person.identity is not None:
             user = person.identity.replace("/", "%2F")
-            path = f"/Users/{user}/Conversations/{talk.sid}"
+            path = f"/Users/{user}/Conversations/{conversation.sid}"
         value = "" if index is None else str(index)
-        refusal = self.model.refusal_to_change(talk)
+        refusal = self.model.refusal_to_change(conversation)
         shown = self.post(path, refusal, 200, LastReadMessageIndex=value)
         if shown:
-            self.model.read_up_to(talk, person, index)
+            self.model.read_up_to(conversation, person, index)
             assert shown["last_read_message_index"] == person.horizon
 
-    @precondition(has_people)
+    @precondition(has_participants)
     @rule(number=some, role=some)
     def change_role(self, number: int, role: int) -> None:
-        talk, person = self.member(number)
+        conversation, person = self.member(number)
         role_sid = self.role(role)
-        refusal = self.model.refusal_to_change(talk)
+        refusal = self.model.refusal_to_change(conversation)
         if role_sid is None:
             return
         if refusal is None and role_sid not in self.model.roles:
             refusal = 50109
-        if self.post(self.person_path(talk, person), refusal, 200, RoleSid=role_sid):
+        if self.post(self.person_path(conversation, person), refusal, 200, RoleSid=role_sid):
             person.role = role_sid
 
-    @precondition(has_people)
+    @precondition(has_participants)
     @rule(number=some)
     def remove_participant(self, number: int) -> None:
-        talk, person = self.member(number)
-        path = self.person_path(talk, person, by_identity=True)
-        if self.remove(path, self.model.refusal_to_change(talk)):
-            talk.people.remove(person)
+        conversation, person = self.member(number)
+        path = self.person_path(conversation, person, by_identity=True)
+        if self.remove(path, self.model.refusal_to_change(conversation)):
+            conversation.participants.remove(person)
             self.service.get(path).refuses(404, 20404)
 
     # --- Messages.
 
-    @precondition(has_talks)
+    @precondition(has_conversations)
     @rule(number=some, author=st.sampled_from([None, *IDENTITIES, PROJECTED, "somebody"]))
     def send(self, number: int, author: str | None) -> None:
-        talk = self.talk(number)
-        refusal = self.model.refusal_to_send(talk, author or "system")
+        conversation = self.conversation(number)
+        refusal = self.model.refusal_to_send(conversation, author or "system")
         body = f"message {self.steps}"
-        made = self.post(f"{self.path(talk)}/Messages", refusal, 201, Author=author, Body=body)
+        made = self.post(
+            f"{self.path(conversation)}/Messages", refusal, 201, Author=author, Body=body
+        )
         if made:
             self.bodies[made["sid"]] = body
-            message = self.model.send(talk, made["sid"], author or "system")
+            message = self.model.send(conversation, made["sid"], author or "system")
             assert made["index"] == message.index
             assert made["participant_sid"] == message.participant_sid
 
-    @precondition(lambda self: any(talk.messages for talk in self.model.talks))
+    @precondition(
+        lambda self: any(conversation.messages for conversation in self.model.conversations)
+    )
     @rule(number=some)
     def unsay(self, number: int) -> None:
-        there = [(talk, message) for talk in self.model.talks for message in talk.messages]
-        talk, message = there[number % len(there)]
-        path = f"{self.path(talk)}/Messages/{message.sid}"
-        if self.remove(path, self.model.refusal_to_change(talk)):
-            talk.messages.remove(message)
+        there = [
+            (conversation, message)
+            for conversation in self.model.conversations
+            for message in conversation.messages
+        ]
+        conversation, message = there[number % len(there)]
+        path = f"{self.path(conversation)}/Messages/{message.sid}"
+        if self.remove(path, self.model.refusal_to_change(conversation)):
+            conversation.messages.remove(message)
 
     # --- Users and roles.
 
@@ -276,43 +299,53 @@ class Machine(RuleBasedStateMachine):
 
     # --- What everything looks like.
 
-    @precondition(has_talks)
+    @precondition(has_conversations)
     @rule(number=some)
-    def look_at_a_conversation(self, number: int) -> None:
-        self._look_at(self.talk(number))
+    def check_a_conversation(self, number: int) -> None:
+        self._check(self.conversation(number))
 
-    def _look_at(self, talk: ModelConversation) -> None:
-        shown = self.service.get(self.path(talk)).expect(200)
-        assert (shown["sid"], shown["unique_name"]) == (talk.sid, talk.name)
-        assert shown["state"] == talk.state
-        people = pages(self.service, f"{self.path(talk)}/Participants")
-        assert [_as_person(each) for each in people] == talk.people
-        assert [each["messaging_binding"] for each in people] == [p.binding() for p in talk.people]
-        messages = pages(self.service, f"{self.path(talk)}/Messages")
+    def _check(self, conversation: ModelConversation) -> None:
+        shown = self.service.get(self.path(conversation)).expect(200)
+        assert (shown["sid"], shown["unique_name"]) == (conversation.sid, conversation.name)
+        assert shown["state"] == conversation.state
+        participants = pages(self.service, f"{self.path(conversation)}/Participants")
+        assert [_as_person(each) for each in participants] == conversation.participants
+        assert [each["messaging_binding"] for each in participants] == [
+            p.binding() for p in conversation.participants
+        ]
+        messages = pages(self.service, f"{self.path(conversation)}/Messages")
         assert [
             (each["sid"], each["index"], each["author"], each["participant_sid"], each["body"])
             for each in messages
         ] == [
-            (m.sid, m.index, m.author, m.participant_sid, self.bodies[m.sid]) for m in talk.messages
+            (m.sid, m.index, m.author, m.participant_sid, self.bodies[m.sid])
+            for m in conversation.messages
         ]
 
     def teardown(self) -> None:
         if not hasattr(self, "model"):
             return
         shown = pages(self.service, "/Conversations")
-        assert {each["sid"] for each in shown} == {talk.sid for talk in self.model.talks}
-        for talk in self.model.talks:
-            self._look_at(talk)
+        assert {each["sid"] for each in shown} == {
+            conversation.sid for conversation in self.model.conversations
+        }
+        for conversation in self.model.conversations:
+            self._check(conversation)
         assert {each["identity"] for each in pages(self.service, "/Users")} == self.model.users
         for identity in self.model.users:
-            self._look_at_memberships(identity)
+            self._check_memberships(identity)
 
-    def _look_at_memberships(self, identity: str) -> None:
+    def _check_memberships(self, identity: str) -> None:
         rows = pages(self.service, f"/Users/{identity.replace('/', '%2F')}/Conversations")
         members = {
-            talk.sid: (person.sid, person.horizon, talk.unread(person), talk.state)
-            for talk in self.model.talks
-            if (person := talk.person(identity)) is not None
+            conversation.sid: (
+                person.sid,
+                person.horizon,
+                conversation.unread(person),
+                conversation.state,
+            )
+            for conversation in self.model.conversations
+            if (person := conversation.person(identity)) is not None
         }
         assert {
             each["conversation_sid"]: (

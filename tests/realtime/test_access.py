@@ -100,7 +100,7 @@ def test_an_account_reads_no_roles(
         made = await instance.do("CreateConversation")
         here = {"ConversationSid": made.sid}
         await instance.do("CreateConversationParticipant", {"Identity": "alice"}, **here)
-        await instance.say(made.sid, "hello", Author="alice")
+        await instance.send_message(made.sid, "hello", Author="alice")
         await instance.do(
             "UpdateConversationParticipant", {"Attributes": "{}"}, Sid="alice", **here
         )

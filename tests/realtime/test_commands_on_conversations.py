@@ -53,8 +53,8 @@ def test_a_conversation_as_its_creator_sees_it(run_scenario: ScenarioRunner) -> 
 def test_a_conversation_as_a_participant_sees_it(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob", "carol", UniqueName="a/b ü")
-        await clients.instance.say(sid, "one")
-        await clients.instance.say(sid, "two")
+        await clients.instance.send_message(sid, "one")
+        await clients.instance.send_message(sid, "two")
         await clients.post("bob", f"MyConversations/{sid}", {"last_read_message_index": 0})
         found = await clients.get("bob", "MyConversations/a%2Fb%20%C3%BC")
         assert found.status == 200
@@ -79,7 +79,7 @@ def test_a_conversation_as_a_participant_sees_it(run_scenario: ScenarioRunner) -
 def test_counts_follow_removals(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob", "carol")
-        message = [await clients.instance.say(sid, str(number)) for number in range(3)]
+        message = [await clients.instance.send_message(sid, str(number)) for number in range(3)]
         await clients.instance.do(
             "DeleteConversationMessage", ConversationSid=sid, Sid=message[1].sid
         )
@@ -156,7 +156,7 @@ def test_a_change_of_nothing_is_refused(run_scenario: ScenarioRunner) -> None:
 def test_a_foreign_conversation_looks_like_a_missing_one(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob", UniqueName="theirs")
-        message = await clients.instance.say(sid, "a secret")
+        message = await clients.instance.send_message(sid, "a secret")
         missing = "CH" + "0" * 32
         bodies = []
         for name in (sid, "theirs", missing, "nobody's"):
@@ -212,7 +212,7 @@ def test_a_creator_sees_the_conversation_and_nothing_below_it(run_scenario: Scen
     async def scenario(clients: RealtimeClients) -> None:
         made = await clients.post("alice", "Conversations", {})
         path = f"Conversations/{made.body['sid']}"
-        message = await clients.instance.say(made.body["sid"], "hello")
+        message = await clients.instance.send_message(made.body["sid"], "hello")
         for answer in (
             await clients.post("alice", f"{path}/Messages", {"body": "x"}),
             await clients.post("alice", f"{path}/Messages/{message.sid}", {"body": "x"}),
@@ -296,7 +296,7 @@ def test_the_read_horizon(
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob")
         for number in range(3):
-            await clients.instance.say(sid, str(number))
+            await clients.instance.send_message(sid, str(number))
         await clients.post("bob", f"MyConversations/{sid}", {"last_read_message_index": 1})
         read = await clients.post(
             "bob", f"MyConversations/{sid}", {"last_read_message_index": index}

@@ -358,7 +358,7 @@ def test_recipients_by_email(run_scenario: ScenarioRunner) -> None:
             await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "to both"}),
             await clients.post("bob", f"Conversations/{sid}/Messages", {"body": "again"}),
         ]
-        answered = await clients.instance.say(sid, "thanks", Author="ann@mail.example")
+        answered = await clients.instance.send_message(sid, "thanks", Author="ann@mail.example")
         path = f"Conversations/{sid}/MessageRecipients"
 
         def recipient(message_sid: str, level: str, address: str) -> dict[str, Any]:
@@ -423,7 +423,7 @@ def test_no_message_has_channel_metadata(run_scenario: ScenarioRunner) -> None:
 def test_messages_of_others(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob")
-        theirs = await clients.instance.say(sid, "theirs")
+        theirs = await clients.instance.send_message(sid, "theirs")
         path = f"Conversations/{sid}/Messages/{theirs.sid}"
         assert (await clients.post("bob", path, {"body": "mine"})).refusal == NOT_PERMITTED
         assert (await clients.post("bob", path, {"attributes": "{}"})).refusal == NOT_PERMITTED

@@ -47,7 +47,7 @@ def test_every_item_is_on_one_page_in_both_directions(
     async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         for number in range(COUNT):
-            await stage.instance.say(stage.sid, "x" * (100 + 400 * (number % 5)))
+            await stage.instance.send_message(stage.sid, "x" * (100 + 400 * (number % 5)))
         forwards: list[int] = []
         page = await page_of(listener, stage, Order=order, PageSize="25")
         last = page
@@ -80,7 +80,7 @@ def test_an_item_that_is_larger_than_a_page_is_a_page(
     async def scenario(stage: ReplayScenario) -> None:
         listener = await stage.set()
         for _ in range(3):
-            await stage.instance.say(stage.sid, "x" * 500)
+            await stage.instance.send_message(stage.sid, "x" * 500)
         page = await page_of(listener, stage)
         assert [each["index"] for each in page["items"]] == [0]
         assert page["meta"]["next_token"] is not None
@@ -92,7 +92,7 @@ def test_rows_of_a_command_are_cut_too_and_followed_both_ways(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        rooms = {await clients.create_conversation("alice") for _ in range(12)}
+        conversations = {await clients.create_conversation("alice") for _ in range(12)}
         monkeypatch.setattr(limits, "CLIENT_PAGE_BYTES_MAX", 1_500)
         found: list[str] = []
         page = (await clients.get("alice", "MyConversations")).body
@@ -105,7 +105,7 @@ def test_rows_of_a_command_are_cut_too_and_followed_both_ways(
                 break
             page = (await clients.get("alice", "MyConversations", PageToken=token)).body
         assert len(found) == 12
-        assert set(found) == rooms
+        assert set(found) == conversations
         back = sids[::-1]
         token = page["meta"]["previous_token"]
         while token is not None:

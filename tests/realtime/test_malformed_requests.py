@@ -59,7 +59,7 @@ def paths(sample: SampleConversation) -> list[str]:
 
 def subscribe(socket: Socket, **body: Any) -> tuple[int, Any]:
     message = {"event_protocol_version": 4, "action": "establish", "correlation_id": 7} | body
-    answer = socket.ask("POST", "/v4/Subscriptions", message)
+    answer = socket.send_request("POST", "/v4/Subscriptions", message)
     return answer.status, answer.body
 
 
@@ -68,7 +68,7 @@ def test_a_page_token_with_a_number_beyond_all_is_400(
     alice: Socket, sample: SampleConversation, parts: tuple[object, ...]
 ) -> None:
     for path in paths(sample):
-        answer = alice.ask("GET", f"{path}/Items", params={"PageToken": token(*parts)})
+        answer = alice.send_request("GET", f"{path}/Items", params={"PageToken": token(*parts)})
         assert answer.status == 400, (path, answer)
 
 
@@ -125,7 +125,7 @@ def test_no_page_of_items_is_500(
     if data.draw(st.booleans()):
         params["PageToken"] = token(*data.draw(st.lists(SCALARS, max_size=4)))
     for path in paths(sample):
-        answer = alice.ask("GET", f"{path}/Items", params=params)
+        answer = alice.send_request("GET", f"{path}/Items", params=params)
         assert answer.status in {200, 400}, (path, params, answer)
 
 
@@ -137,7 +137,10 @@ def test_no_command_is_500(alice: Socket, sample: SampleConversation, data: st.D
     if data.draw(st.booleans()):
         params["PageToken"] = data.draw(TEXTS.map(lambda text: quote(text, "")) | st.just(token(1)))
     for name in lists:
-        assert alice.ask("GET", f"/Client/v2/{name}", params=params).status < 500, (name, params)
+        assert alice.send_request("GET", f"/Client/v2/{name}", params=params).status < 500, (
+            name,
+            params,
+        )
     members = "last_read_message_index notification_level attributes body identity media_sids"
     body = data.draw(st.dictionaries(st.sampled_from(members.split()), ANYTHING) | ANYTHING)
     for name in (
@@ -146,7 +149,7 @@ def test_no_command_is_500(alice: Socket, sample: SampleConversation, data: st.D
         f"Conversations/{sample.sid}/Participants",
         "Users/alice",
     ):
-        assert alice.ask("POST", f"/Client/v2/{name}", body).status < 500, (name, body)
+        assert alice.send_request("POST", f"/Client/v2/{name}", body).status < 500, (name, body)
 
 
 @FEW

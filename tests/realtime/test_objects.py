@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def items(socket: Socket, kind: str, name: str, **params: str) -> tuple[list[Any], dict[str, Any]]:
     """Return the items of a page, and its metadata."""
-    answer = socket.ask("GET", f"/v3/{kind}/{name}/Items", params=params)
+    answer = socket.send_request("GET", f"/v3/{kind}/{name}/Items", params=params)
     assert answer.status == 200, answer
     return answer.body["items"], answer.body["meta"]
 
@@ -78,7 +78,7 @@ def test_user_info_is_a_map_of_properties(server: Server, api: Api) -> None:
     api.post("/Users", Identity="named", FriendlyName="Name").expect(201)
     sid = api.get("/Users/named").expect(200)["sid"]
     with connected(server, "alice") as socket:
-        answer = socket.ask("GET", f"/v3/Maps/{sid}.info", params={"Include": "items"})
+        answer = socket.send_request("GET", f"/v3/Maps/{sid}.info", params={"Include": "items"})
         shown = {each["key"]: each["data"] for each in answer.body["items"]}
         assert shown == {"friendlyName": {"value": "Name"}, "attributes": {"value": "{}"}}
         found, _ = items(socket, "Maps", f"{sid}.info", Key="friendlyName")
@@ -157,7 +157,7 @@ def test_from_is_inclusive_and_need_not_exist(server: Server, api: Api) -> None:
 def test_an_invalid_page_is_rejected(server: Server, api: Api, params: dict[str, str]) -> None:
     sample = SampleConversation.made(api)
     with connected(server, "alice") as socket:
-        answer = socket.ask("GET", f"/v3/Lists/{sample.sid}.messages/Items", params=params)
+        answer = socket.send_request("GET", f"/v3/Lists/{sample.sid}.messages/Items", params=params)
         assert answer.status == 400, answer
 
 
@@ -181,15 +181,15 @@ def test_a_hidden_object_is_like_a_nonexistent_one(
             opened = alice.open(kind, f"{sample.sid}.{ending}")
             unseen = [f"{sample.sid}.{ending}", f"{foreign.sid}.{ending}", f"CH{never}.{ending}"]
             for way in ("", "/Items") if kind != "Documents" else ("",):
-                answers = [socket.ask("GET", f"/v3/{kind}/{name}{way}") for name in unseen]
+                answers = [socket.send_request("GET", f"/v3/{kind}/{name}{way}") for name in unseen]
                 assert {answer.status for answer in answers} == {404}
                 assert [answer.body for answer in answers] == [answers[0].body] * 3
             by_sid = [opened["sid"], opened["sid"][:2] + never]
-            answers = [socket.ask("GET", f"/v3/{kind}/{sid}") for sid in by_sid]
+            answers = [socket.send_request("GET", f"/v3/{kind}/{sid}") for sid in by_sid]
             assert {answer.status for answer in answers} == {404}
             assert answers[0].body == answers[1].body
         for name in (f"{mallory}.myConversations", f"{foreign_user}.info"):
-            assert socket.ask("GET", f"/v3/Maps/{name}").status == 404
+            assert socket.send_request("GET", f"/v3/Maps/{name}").status == 404
 
 
 def test_a_creator_sees_the_document_before_joining_and_nothing_else(
@@ -197,12 +197,12 @@ def test_a_creator_sees_the_document_before_joining_and_nothing_else(
 ) -> None:
     del api
     with connected(server, "founder") as socket:
-        made = socket.ask("POST", "/Client/v2/Conversations", {"friendly_name": "mine"})
+        made = socket.send_request("POST", "/Client/v2/Conversations", {"friendly_name": "mine"})
         assert made.status == 201, made
         sid = made.body["sid"]
         assert socket.open("Documents", f"{sid}.channel")["data"]["createdBy"] == "founder"
-        assert socket.ask("GET", f"/v3/Lists/{sid}.messages").status == 404
-        assert socket.ask("GET", f"/v3/Maps/{sid}.roster").status == 404
+        assert socket.send_request("GET", f"/v3/Lists/{sid}.messages").status == 404
+        assert socket.send_request("GET", f"/v3/Maps/{sid}.roster").status == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH"])
@@ -214,7 +214,7 @@ def test_clients_cannot_write_objects(server: Server, api: Api, method: str) -> 
             f"/v3/Lists/{sample.sid}.messages/Items",
             f"/v3/Maps/{sample.sid}.roster",
         ):
-            assert socket.ask(method, path, {"data": {}}).status == 405
+            assert socket.send_request(method, path, {"data": {}}).status == 405
 
 
 @pytest.mark.parametrize(
@@ -223,4 +223,4 @@ def test_clients_cannot_write_objects(server: Server, api: Api, method: str) -> 
 )
 def test_other_paths_are_not_found(server: Server, path: str) -> None:
     with connected(server, "alice") as socket:
-        assert socket.ask("GET", path).status == 404
+        assert socket.send_request("GET", path).status == 404

@@ -52,8 +52,8 @@ class SharedConversation:
                 {"Identity": identity},
                 ConversationSid=self.sid,
             )
-        self.own = (await instance.say(self.sid, "mine", Author="alice")).sid
-        self.other = (await instance.say(self.sid, "yours", Author="bob")).sid
+        self.own = (await instance.send_message(self.sid, "mine", Author="alice")).sid
+        self.other = (await instance.send_message(self.sid, "yours", Author="bob")).sid
         return self
 
     async def grant(
@@ -79,26 +79,30 @@ class SharedConversation:
         return await self.clients.delete("alice", path)
 
 
-async def add_telephone(room: SharedConversation) -> ClientResponse:
+async def add_telephone(conversation: SharedConversation) -> ClientResponse:
     binding = {"address": ROBERT, "proxy_address": OWN}
     body = {"attributes": "{}", "messaging_binding": binding}
-    return await room.post(f"{room.path}/Participants", body)
+    return await conversation.post(f"{conversation.path}/Participants", body)
 
 
-async def join(room: SharedConversation) -> ClientResponse:
-    place = {"ConversationSid": room.sid, "Sid": "alice"}
-    await room.clients.instance.do("DeleteConversationParticipant", **place)
-    return await room.post(f"{room.path}/Participants", {"identity": "alice"})
+async def join(conversation: SharedConversation) -> ClientResponse:
+    place = {"ConversationSid": conversation.sid, "Sid": "alice"}
+    await conversation.clients.instance.do("DeleteConversationParticipant", **place)
+    return await conversation.post(f"{conversation.path}/Participants", {"identity": "alice"})
 
 
-async def send_media(room: SharedConversation) -> ClientResponse:
-    made = await room.clients.instance.do("FetchConversation", Sid=room.sid)
-    sid = await seed_media(room.clients, "alice", made.sequence)
-    return await room.post(f"{room.path}/Messages", {"media_sids": [sid], "attributes": "{}"})
+async def send_media(conversation: SharedConversation) -> ClientResponse:
+    made = await conversation.clients.instance.do("FetchConversation", Sid=conversation.sid)
+    sid = await seed_media(conversation.clients, "alice", made.sequence)
+    return await conversation.post(
+        f"{conversation.path}/Messages", {"media_sids": [sid], "attributes": "{}"}
+    )
 
 
-async def metadata(room: SharedConversation) -> ClientResponse:
-    return await room.clients.get("alice", f"{room.path}/Messages/{room.other}/ChannelMetadata")
+async def metadata(conversation: SharedConversation) -> ClientResponse:
+    return await conversation.clients.get(
+        "alice", f"{conversation.path}/Messages/{conversation.other}/ChannelMetadata"
+    )
 
 
 TRIALS: dict[Permission, Callable[[SharedConversation], Awaitable[ClientResponse]]] = {
@@ -160,13 +164,13 @@ def test_a_request_without_the_permission_is_rejected(
     wider = [ANY_OF_OWN[permission]] if permission in ANY_OF_OWN else []
 
     async def scenario(clients: RealtimeClients) -> None:
-        room = await SharedConversation(clients).made()
+        conversation = await SharedConversation(clients).made()
         without = [_all_but(kind, permission, *wider) for kind in RoleType]
-        await room.grant(*without)
+        await conversation.grant(*without)
         # Other users may: their roles are not alice's.
-        await room.grant(*[set(PERMISSIONS[kind]) for kind in RoleType], identity="bob")
+        await conversation.grant(*[set(PERMISSIONS[kind]) for kind in RoleType], identity="bob")
         code = 50531 if permission is Permission.READ_CHANNEL_METADATA else 50107
-        refused = await TRIALS[permission](room)
+        refused = await TRIALS[permission](conversation)
         assert refused.refusal == (403, code)
 
     run_scenario(scenario)
@@ -186,10 +190,10 @@ def test_either_role_is_enough(
     }
 
     async def scenario(clients: RealtimeClients) -> None:
-        room = await SharedConversation(clients).made()
+        conversation = await SharedConversation(clients).made()
         granted = {each: {permission} if each is kind else {idle[each]} for each in RoleType}
-        await room.grant(granted[RoleType.SERVICE], granted[RoleType.CONVERSATION])
-        assert _is_allowed(await TRIALS[permission](room))
+        await conversation.grant(granted[RoleType.SERVICE], granted[RoleType.CONVERSATION])
+        assert _is_allowed(await TRIALS[permission](conversation))
 
     run_scenario(scenario)
 
@@ -199,9 +203,9 @@ def test_a_permission_for_any_object_includes_ones_own(
     run_scenario: ScenarioRunner, own: Permission
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await SharedConversation(clients).made()
-        await room.grant({Permission.CREATE_CONVERSATION}, {ANY_OF_OWN[own]})
-        assert _is_allowed(await TRIALS[own](room))
+        conversation = await SharedConversation(clients).made()
+        await conversation.grant({Permission.CREATE_CONVERSATION}, {ANY_OF_OWN[own]})
+        assert _is_allowed(await TRIALS[own](conversation))
 
     run_scenario(scenario)
 
@@ -209,9 +213,9 @@ def test_a_permission_for_any_object_includes_ones_own(
 @pytest.mark.parametrize("own", list(ANY_OF_OWN))
 def test_its_own_is_not_anybodys(run_scenario: ScenarioRunner, own: Permission) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await SharedConversation(clients).made()
-        await room.grant({Permission.CREATE_CONVERSATION}, {own})
-        assert (await TRIALS[ANY_OF_OWN[own]](room)).refusal == REFUSED
+        conversation = await SharedConversation(clients).made()
+        await conversation.grant({Permission.CREATE_CONVERSATION}, {own})
+        assert (await TRIALS[ANY_OF_OWN[own]](conversation)).refusal == REFUSED
 
     run_scenario(scenario)
 
@@ -220,33 +224,35 @@ def test_a_message_with_text_and_media_requires_both_permissions(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await SharedConversation(clients).made()
+        conversation = await SharedConversation(clients).made()
         sid = await seed_media(clients, "alice")
         body = {"body": "look", "media_sids": [sid]}
         for permission in (Permission.SEND_MESSAGE, Permission.SEND_MEDIA_MESSAGE):
-            await room.grant({Permission.CREATE_CONVERSATION}, {permission})
-            assert (await room.post(f"{room.path}/Messages", body)).refusal == REFUSED
+            await conversation.grant({Permission.CREATE_CONVERSATION}, {permission})
+            assert (
+                await conversation.post(f"{conversation.path}/Messages", body)
+            ).refusal == REFUSED
         both = {Permission.SEND_MESSAGE, Permission.SEND_MEDIA_MESSAGE}
-        await room.grant({Permission.CREATE_CONVERSATION}, both)
-        assert (await room.post(f"{room.path}/Messages", body)).status == 201
+        await conversation.grant({Permission.CREATE_CONVERSATION}, both)
+        assert (await conversation.post(f"{conversation.path}/Messages", body)).status == 201
 
     run_scenario(scenario)
 
 
 def test_a_change_of_two_parts_requires_both_permissions(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await SharedConversation(clients).made()
+        conversation = await SharedConversation(clients).made()
         name, attributes = (
             Permission.EDIT_CONVERSATION_NAME,
             Permission.EDIT_CONVERSATION_ATTRIBUTES,
         )
         body = {"friendly_name": "n", "attributes": "{}"}
         for permission in (name, attributes):
-            await room.grant({Permission.CREATE_CONVERSATION}, {permission})
-            assert (await room.post(room.path, body)).refusal == REFUSED
+            await conversation.grant({Permission.CREATE_CONVERSATION}, {permission})
+            assert (await conversation.post(conversation.path, body)).refusal == REFUSED
         # One permission from each role suffices.
-        await room.grant({name}, {attributes})
-        assert (await room.post(room.path, body)).status == 200
+        await conversation.grant({name}, {attributes})
+        assert (await conversation.post(conversation.path, body)).status == 200
 
     run_scenario(scenario)
 
@@ -275,19 +281,27 @@ def test_a_role_in_one_conversation_does_not_apply_to_another(
 
 def test_the_default_roles(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        room = await SharedConversation(clients).made()
-        await join(room)  # As its creator.
+        conversation = await SharedConversation(clients).made()
+        await join(conversation)  # As its creator.
         for identity, allowed in (
             ("alice", {"friendly_name": "n"}),
             ("bob", {}),
         ):
-            answer = await clients.post(identity, room.path, allowed or {"friendly_name": "n"})
+            answer = await clients.post(
+                identity, conversation.path, allowed or {"friendly_name": "n"}
+            )
             assert (answer.status == 200) == bool(allowed)
-        message = await clients.post("bob", f"{room.path}/Messages", {"body": "b"})
+        message = await clients.post("bob", f"{conversation.path}/Messages", {"body": "b"})
         assert message.status == 201
-        edited = await clients.post("alice", f"{room.path}/Messages/{room.other}", {"body": "b"})
+        edited = await clients.post(
+            "alice", f"{conversation.path}/Messages/{conversation.other}", {"body": "b"}
+        )
         assert edited.status == 200
-        assert (await clients.delete("bob", f"{room.path}/Messages/{room.own}")).refusal == REFUSED
-        assert (await clients.delete("bob", f"{room.path}/Messages/{room.other}")).status == 204
+        assert (
+            await clients.delete("bob", f"{conversation.path}/Messages/{conversation.own}")
+        ).refusal == REFUSED
+        assert (
+            await clients.delete("bob", f"{conversation.path}/Messages/{conversation.other}")
+        ).status == 204
 
     run_scenario(scenario)

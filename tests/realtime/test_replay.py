@@ -51,10 +51,10 @@ class ReplayScenario:
         """Wait until all committed events have been published."""
         last_changed = self.instance.app.realtime.last_changed
 
-        async def is_told() -> bool:
+        async def is_notified() -> bool:
             return last_changed.position == await self.last()
 
-        await poll_until(is_told)
+        await poll_until(is_notified)
 
 
 def run_scenario(data: Path, scenario: Callable[[ReplayScenario], Awaitable[None]]) -> None:
@@ -73,7 +73,7 @@ def test_a_conversation_resyncs_where_the_log_does_not_suffice(
         listener = await stage.set()
         before = await stage.last()
         for number in range(5):
-            await stage.instance.say(stage.sid, str(number))
+            await stage.instance.send_message(stage.sid, str(number))
         await stage.wait_published()
         if why == "too much was missed":
             monkeypatch.setattr(limits, "REPLAY_SCANNED_EVENTS_MAX", 4)
@@ -105,12 +105,12 @@ def test_events_during_the_state_read_follow_the_state(tmp_path: Path) -> None:
         name = ObjectName(ObjectKind.MESSAGES, stage.sid)
         base = await stage.last()
         hub.begin_subscription(listener, name)
-        await stage.instance.say(stage.sid, "meanwhile")
+        await stage.instance.send_message(stage.sid, "meanwhile")
         await stage.wait_published()
         assert listener.kinds() == []
         hub.activate(listener, name, base)
         assert listener.kinds() == ["list_item_added"]
-        await stage.instance.say(stage.sid, "later")
+        await stage.instance.send_message(stage.sid, "later")
         await stage.wait_published()
         assert [each["event"]["item_data"]["text"] for each in listener.received] == [
             "meanwhile",
@@ -126,7 +126,7 @@ def test_events_in_the_state_are_not_replayed(tmp_path: Path) -> None:
         hub = stage.instance.app.realtime.hub
         name = ObjectName(ObjectKind.MESSAGES, stage.sid)
         hub.begin_subscription(listener, name)
-        await stage.instance.say(stage.sid, "shown already")
+        await stage.instance.send_message(stage.sid, "shown already")
         await stage.wait_published()
         hub.activate(listener, name, await stage.last())
         assert listener.kinds() == []
@@ -144,7 +144,7 @@ def test_a_client_with_too_many_held_notifications_is_disconnected(
             listener, ObjectName(ObjectKind.MESSAGES, stage.sid)
         )
         for number in range(5):
-            await stage.instance.say(stage.sid, str(number))
+            await stage.instance.send_message(stage.sid, str(number))
         await stage.wait_published()
         assert listener.overflowed
 
@@ -160,7 +160,7 @@ def test_an_unchanged_conversation_reads_no_log(
         before = await stage.last()
         other = (await stage.instance.do("CreateConversation")).sid
         for number in range(3):
-            await stage.instance.say(other, str(number))
+            await stage.instance.send_message(other, str(number))
         await stage.wait_published()
 
         async def looked(*_: object) -> list[tuple[int, str]]:
@@ -180,7 +180,7 @@ def test_changes_before_the_first_connection_are_read_from_the_log(tmp_path: Pat
         quiet = (await stage.instance.do("CreateConversation")).sid
         loud = (await stage.instance.do("CreateConversation")).sid
         before = await stage.last()
-        await stage.instance.say(loud, "x")
+        await stage.instance.send_message(loud, "x")
         await stage.set()
         last_changed = stage.instance.app.realtime.last_changed
 
@@ -242,7 +242,7 @@ def test_without_connections_no_events_are_read(
         await listener.connect()
         assert event_feed.is_running
         await listener.subscribe((ObjectKind.MESSAGES, stage.sid, await stage.last()))
-        await stage.instance.say(stage.sid, "heard again")
+        await stage.instance.send_message(stage.sid, "heard again")
         await stage.wait_published()
         assert listener.kinds()[-1] == "list_item_added"
 
@@ -254,7 +254,7 @@ def test_an_object_named_twice_is_sent_and_confirmed_once(tmp_path: Path) -> Non
         listener = await stage.set()
         before = await stage.last()
         for number in range(3):
-            await stage.instance.say(stage.sid, str(number))
+            await stage.instance.send_message(stage.sid, str(number))
         await stage.wait_published()
         last = await stage.last()
         await listener.subscribe(
@@ -280,7 +280,7 @@ def test_a_long_replay_is_complete_in_several_steps(
         listener = await stage.set()
         before = await stage.last()
         for number in range(80):
-            await stage.instance.say(stage.sid, str(number) * 20)
+            await stage.instance.send_message(stage.sid, str(number) * 20)
         await stage.wait_published()
         monkeypatch.setattr(limits, bound, value)
         await listener.subscribe(
@@ -335,7 +335,7 @@ def test_reads_of_a_subscription_take_turns_and_end_with_the_client(
             await stage.instance.do(
                 "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=sid
             )
-        await stage.instance.say(stage.sid, "missed")
+        await stage.instance.send_message(stage.sid, "missed")
         await stage.wait_published()
         module: Any = event_log if why == "scan" else participant_store
         name = "conversations_after" if why == "scan" else "find_participant_by_identity"

@@ -165,11 +165,11 @@ def test_pages_have_their_place_among_notifications(
 ) -> None:
     done = threading.Event()
 
-    def talk() -> None:
+    def conversation() -> None:
         while not done.is_set():
             sample.add_message("on and on")
 
-    talker = threading.Thread(target=talk)
+    talker = threading.Thread(target=conversation)
     talker.start()
     watch = Stopwatch()
     notified, pages = -1, 0

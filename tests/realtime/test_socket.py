@@ -186,7 +186,7 @@ def test_a_revoked_key_ends_its_connections_at_once(server: Server, api: Api) ->
         server.command("key", "revoke", server.account_sid, key_sid)
         close = revoked.closing_frame(8)
         assert (close.header["status"]["code"], close.header["status"]["errorCode"]) == (401, 51122)
-        assert other.ask("GET", "/v3/Maps/nothing").status == 404
+        assert other.send_request("GET", "/v3/Maps/nothing").status == 404
 
 
 def test_a_removed_user_is_disconnected(server: Server, api: Api) -> None:

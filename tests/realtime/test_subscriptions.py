@@ -220,7 +220,7 @@ def test_a_user_whose_identity_is_removed_receives_no_more_events(server: Server
         assert event_types(socket) == ["map_item_updated", "map_item_removed"]
         sample.add_message("secret", author="system")
         assert event_types(socket) == []
-        assert socket.ask("GET", f"/v3/Lists/{sid}.messages").status == 404
+        assert socket.send_request("GET", f"/v3/Lists/{sid}.messages").status == 404
 
 
 def test_a_subscription_without_access_fails_alone(server: Server, api: Api) -> None:
@@ -288,7 +288,7 @@ def test_malformed_requests_are_refused(server: Server) -> None:
     ]
     with connected(server, "alice") as socket:
         for body in wrong:
-            assert socket.ask("POST", "/v4/Subscriptions", body).status == 400, body
+            assert socket.send_request("POST", "/v4/Subscriptions", body).status == 400, body
 
 
 def test_user_properties_reach_subscribers(server: Server, api: Api) -> None:
@@ -311,7 +311,7 @@ def test_reachability_is_published_where_enabled(server: Server, api: Api) -> No
     service = api.service(service_sid)
     sid = service.post("/Users", Identity="seen").expect(201)["sid"]
     with connected(server, "watcher", ServiceSid=service_sid) as socket:
-        answer = socket.ask("GET", f"/v3/Maps/{sid}.info", params={"Include": "items"})
+        answer = socket.send_request("GET", f"/v3/Maps/{sid}.info", params={"Include": "items"})
         shown = {each["key"]: each["data"] for each in answer.body["items"]}
         assert shown["reachability"] == {"online": False, "notifiable": False}
         socket.subscribe(("map", answer.body["sid"], answer.body["last_event_id"]))

@@ -50,7 +50,7 @@ class PresenceScenario:
         await instance.do(
             "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=self.sid
         )
-        await instance.say(self.sid, "Hello")
+        await instance.send_message(self.sid, "Hello")
         token = AccessToken(
             account_sid=instance.scope.account_sid,
             key_sid="SK",

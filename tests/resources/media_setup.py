@@ -49,13 +49,13 @@ class MediaClient:
         """The path of the media."""
         return f"/v1/Services/{self.service_sid}/Media"
 
-    def ask(
+    def send_request(
         self, method: str, path: str, body: Body = None, headers: Mapping[str, str] = {}
     ) -> ApiResponse:
         """Send one request with the caller's credentials; the path may be a complete URL."""
-        return self.ask_bare(method, path, body, {**self.credentials, **headers})
+        return self.send_bare(method, path, body, {**self.credentials, **headers})
 
-    def ask_bare(
+    def send_bare(
         self, method: str, path: str, body: Body = None, headers: Mapping[str, str] = {}
     ) -> ApiResponse:
         """Send one request without credentials."""
@@ -75,7 +75,7 @@ class MediaClient:
         if content_type is not None:
             headers["Content-Type"] = content_type
         path = f"{self.path}?{urlencode(query)}" if query else self.path
-        return self.ask("POST", path, content, headers)
+        return self.send_request("POST", path, content, headers)
 
     def add(self, content: Body = b"hello", content_type: str = "text/plain", **q: str) -> Medium:
         """Upload a medium and return its record."""
@@ -90,31 +90,31 @@ class MediaClient:
 
     def look(self, sid: str, headers: Mapping[str, str] = {}) -> ApiResponse:
         """Look up a medium and return the response."""
-        return self.ask("GET", f"{self.path}/{sid}", headers=headers)
+        return self.send_request("GET", f"{self.path}/{sid}", headers=headers)
 
     def content(self, sid: str, **headers: str) -> ApiResponse:
         """Return the bytes, downloaded with the caller's credentials."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
-        return self.ask("GET", f"{self.path}/{sid}/Content", headers=named)
+        return self.send_request("GET", f"{self.path}/{sid}/Content", headers=named)
 
-    def look_at_all(self, sids: Iterable[str], command: str = "get") -> ApiResponse:
+    def check_all(self, sids: Iterable[str], command: str = "get") -> ApiResponse:
         """Look up several media and return the response."""
         command_body = {"command": command, "list": [{"media_sid": sid} for sid in sids]}
         path = f"{self.path}Set"
-        return self.ask(
+        return self.send_request(
             "POST", path, json.dumps(command_body), {"Content-Type": "application/json"}
         )
 
     def direct(self, medium: Medium, **headers: str) -> ApiResponse:
         """Return the bytes, downloaded by a record's temporary URL without credentials."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
-        return self.ask_bare("GET", direct_url(medium), headers=named)
+        return self.send_bare("GET", direct_url(medium), headers=named)
 
     def sees(self, sid: str) -> bool:
         """Return whether the medium is visible; all ways to read it must agree."""
         answers = [self.look(sid), self.content(sid)]
         shown = [answer.status == 200 for answer in answers]
-        shown.append(self.look_at_all([sid]).expect(200)[0]["code"] == 200)
+        shown.append(self.check_all([sid]).expect(200)[0]["code"] == 200)
         assert len(set(shown)) == 1, shown
         return shown[0]
 

@@ -32,13 +32,13 @@ class MessageClient(ConversationClient):
     @property
     def account_sid(self) -> str:
         """The sid of its account."""
-        sid: str = self.conversation["account_sid"]
+        sid: str = self.resource["account_sid"]
         return sid
 
     @property
     def service_sid(self) -> str:
         """The sid of its service."""
-        sid: str = self.conversation["chat_service_sid"]
+        sid: str = self.resource["chat_service_sid"]
         return sid
 
     def post(self, form: Fields | None = None, **more: Any) -> Message:

@@ -32,7 +32,7 @@ class ConversationClient:
 
     server: Server
     api: Api
-    conversation: dict[str, Any]
+    resource: dict[str, Any]
 
     @classmethod
     def make(cls, server: Server, api: Api, **form: str) -> ConversationClient:
@@ -42,7 +42,7 @@ class ConversationClient:
     @property
     def sid(self) -> str:
         """The conversation's sid."""
-        sid: str = self.conversation["sid"]
+        sid: str = self.resource["sid"]
         return sid
 
     @property
@@ -88,11 +88,11 @@ class ConversationClient:
 
     def default_role(self) -> str:
         """Return the default role of a participant of this service."""
-        service = self.api.under("/v1").service(self.conversation["chat_service_sid"])
+        service = self.api.under("/v1").service(self.resource["chat_service_sid"])
         sid: str = service.get("/Configuration").expect(200)["default_conversation_role_sid"]
         return sid
 
-    def say(self, count: int) -> None:
+    def send_message(self, count: int) -> None:
         """Create this many messages."""
         for number in range(count):
             body = str(number)
@@ -142,7 +142,7 @@ class ConversationClient:
 
     def events(self) -> list[tuple[str, bool]]:
         """Return the events of the requests so far: name, and whether webhooks may receive it."""
-        events_before = events(self.server, self.conversation["account_sid"], self.sid)
+        events_before = events(self.server, self.resource["account_sid"], self.sid)
         # Receipts change in the background, some time after a message.
         return [each for each in events_before if each[0] != "onDeliveryUpdated"]
 

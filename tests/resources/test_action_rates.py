@@ -107,8 +107,8 @@ def test_changes_by_sid_and_by_name_share_a_rate_limit(
         sid = (await instance.do("CreateConversation", {"UniqueName": "room"})).sid
         service = {"ChatServiceSid": instance.scope.service_sid}
         clock = stop_clock(instance)
-        await instance.say(sid, "by SID")
-        await instance.say("room", "by unique name")
+        await instance.send_message(sid, "by SID")
+        await instance.send_message("room", "by unique name")
         await instance.do("UpdateConversation", {"FriendlyName": "x"}, Sid="room")
         await instance.do(
             "CreateServiceConversationParticipant",
@@ -132,7 +132,7 @@ def test_changes_by_sid_and_by_name_share_a_rate_limit(
         assert found.friendly_name == "y"
         assert (await instance.do("FetchConversationParticipant", ConversationSid=sid, Sid="a")).sid
         clock.advance(1000)
-        await instance.say(sid, "a second later")
+        await instance.send_message(sid, "a second later")
         assert await refused(
             instance, "DeleteConversationParticipant", ConversationSid=sid, Sid="a"
         )
@@ -162,7 +162,7 @@ def test_conversations_users_and_roles_count_for_their_service(
             ("DeleteRole", None, {"Sid": role_sid}),
         ):
             assert await refused(instance, operation, form, **path) == TOO_MANY, operation
-        await instance.say(made, "counts for the conversation")
+        await instance.send_message(made, "counts for the conversation")
         await instance.do("CreateServiceConversation", ChatServiceSid=other)
 
     run_scenario(scenario)
@@ -177,7 +177,7 @@ def test_an_account_has_ten_times_as_many_in_all(run_scenario: ScenarioRunner) -
         clock = stop_clock(instance)
         in_all = BURST * limits.ACTIONS_OF_ACCOUNT_FACTOR
         for number in range(in_all):
-            await instance.say(sids[number // BURST], str(number))
+            await instance.send_message(sids[number // BURST], str(number))
         assert await refused(instance, "CreateConversation") == TOO_MANY_OF_ACCOUNT
         sent = {"Body": "one too many"}
         path = {"ConversationSid": sids[-1]}
@@ -185,7 +185,7 @@ def test_an_account_has_ten_times_as_many_in_all(run_scenario: ScenarioRunner) -
             TOO_MANY_OF_ACCOUNT
         )
         clock.advance(100)
-        assert (await instance.say(sids[-1], "one")).message_index == 0, (
+        assert (await instance.send_message(sids[-1], "one")).message_index == 0, (
             "What was refused took no index."
         )
 
@@ -222,9 +222,9 @@ def test_a_call_with_a_pre_action_webhook_is_counted_once(run_scenario: Scenario
         )
         stop_clock(instance)
         for number in range(BURST):
-            await instance.say(sid, str(number), WITH_HEADER)
+            await instance.send_message(sid, str(number), WITH_HEADER)
         with pytest.raises(ApiError) as caught:
-            await instance.say(sid, "x", WITH_HEADER)
+            await instance.send_message(sid, "x", WITH_HEADER)
         assert (caught.value.status, caught.value.code) == TOO_MANY
         assert len(backend.requests_to("/before")) == BURST, "A refused call is not asked about."
 

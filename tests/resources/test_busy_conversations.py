@@ -25,7 +25,7 @@ THREADS = 16
 
 
 @pytest.fixture
-def rooms(form_api: Api) -> dict[str, list[dict[str, Any]]]:
+def conversations(form_api: Api) -> dict[str, list[dict[str, Any]]]:
     """Participants by conversation."""
     made: dict[str, list[dict[str, Any]]] = {}
     for _ in range(CONVERSATIONS):
@@ -41,7 +41,7 @@ def rooms(form_api: Api) -> dict[str, list[dict[str, Any]]]:
 def at_once(asks: list[Callable[[], ApiResponse]]) -> list[ApiResponse]:
     """Return the responses in the order of the requests."""
     with ThreadPoolExecutor(THREADS) as threads:
-        return [each.result() for each in [threads.submit(ask) for ask in asks]]
+        return [each.result() for each in [threads.submit(send_request) for send_request in asks]]
 
 
 def published(server: Server, sid: str, name: str) -> list[dict[str, Any]]:
@@ -58,7 +58,7 @@ def published(server: Server, sid: str, name: str) -> list[dict[str, Any]]:
 
 
 def test_messages_get_each_index_once_and_are_published_in_order(
-    server: Server, form_api: Api, rooms: dict[str, list[dict[str, Any]]]
+    server: Server, form_api: Api, conversations: dict[str, list[dict[str, Any]]]
 ) -> None:
     count = 12
     answers = at_once(
@@ -67,11 +67,11 @@ def test_messages_get_each_index_once_and_are_published_in_order(
                 f"/Conversations/{sid}/Messages", Body=f"{number}", Author=f"{sid}-0"
             )
             for number in range(count)
-            for sid in rooms
+            for sid in conversations
         ]
     )
     shown = [answer.expect(201) for answer in answers]
-    for sid in rooms:
+    for sid in conversations:
         of_this = [each for each in shown if each["conversation_sid"] == sid]
         assert sorted(each["index"] for each in of_this) == list(range(count))
         events = [each["message"] for each in published(server, sid, "onMessageAdded")]
@@ -82,7 +82,7 @@ def test_messages_get_each_index_once_and_are_published_in_order(
 
 
 def test_concurrent_participant_changes_are_all_stored_and_published(
-    server: Server, form_api: Api, rooms: dict[str, list[dict[str, Any]]]
+    server: Server, form_api: Api, conversations: dict[str, list[dict[str, Any]]]
 ) -> None:
     answers = at_once(
         [
@@ -91,12 +91,12 @@ def test_concurrent_participant_changes_are_all_stored_and_published(
                 Attributes=json.dumps({"round": number}),
             )
             for number in range(ROUNDS)
-            for sid, participants in rooms.items()
+            for sid, participants in conversations.items()
             for one in participants
         ]
     )
     assert {answer.status for answer in answers} == {200}
-    for sid, participants in rooms.items():
+    for sid, participants in conversations.items():
         events = [each["participant"] for each in published(server, sid, "onParticipantUpdated")]
         assert Counter(each["sid"] for each in events) == {
             one["sid"]: ROUNDS for one in participants
@@ -108,36 +108,38 @@ def test_concurrent_participant_changes_are_all_stored_and_published(
 
 
 def test_requests_for_missing_objects_do_not_affect_others(
-    form_api: Api, rooms: dict[str, list[dict[str, Any]]]
+    form_api: Api, conversations: dict[str, list[dict[str, Any]]]
 ) -> None:
     missing_sid = f"MB{'0' * 32}"
 
-    def ask(sid: str, participant_sid: str, number: int) -> ApiResponse:
+    def send_request(sid: str, participant_sid: str, number: int) -> ApiResponse:
         path = f"/Conversations/{sid}/Participants/{participant_sid}"
         return form_api.post(path, Attributes=json.dumps({"round": number}))
 
     asks: list[Callable[[], ApiResponse]] = []
     for number in range(ROUNDS):
-        for sid, participants in rooms.items():
+        for sid, participants in conversations.items():
             wanted = [one["sid"] for one in participants] + [missing_sid]
-            asks += [partial(ask, sid, participant_sid, number) for participant_sid in wanted]
+            asks += [
+                partial(send_request, sid, participant_sid, number) for participant_sid in wanted
+            ]
     statuses = Counter(answer.status for answer in at_once(asks))
     assert statuses == {
         200: ROUNDS * CONVERSATIONS * PARTICIPANTS_EACH,
         404: ROUNDS * CONVERSATIONS,
     }
-    for sid, participants in rooms.items():
+    for sid, participants in conversations.items():
         for one in participants:
             path = f"/Conversations/{sid}/Participants/{one['sid']}"
             assert "round" in json.loads(form_api.get(path).expect(200)["attributes"])
 
 
 def test_messages_and_read_horizons_meet(
-    form_api: Api, rooms: dict[str, list[dict[str, Any]]]
+    form_api: Api, conversations: dict[str, list[dict[str, Any]]]
 ) -> None:
     asks: list[Callable[[], ApiResponse]] = []
     for number in range(ROUNDS):
-        for sid, participants in rooms.items():
+        for sid, participants in conversations.items():
             path = f"/Conversations/{sid}"
             asks.append(lambda path=path: form_api.post(f"{path}/Messages", Body="hello"))
             for one in participants:
@@ -146,7 +148,7 @@ def test_messages_and_read_horizons_meet(
                     lambda own=own, number=number: form_api.post(own, LastReadMessageIndex=number)
                 )
     assert {answer.status for answer in at_once(asks)} == {200, 201}
-    for sid, participants in rooms.items():
+    for sid, participants in conversations.items():
         listed = form_api.get(f"/Conversations/{sid}/Messages").expect(200)["messages"]
         assert [each["index"] for each in listed] == list(range(ROUNDS))
         for one in participants:

@@ -78,7 +78,7 @@ async def _set_up(instance: InProcessServer) -> dict[str, tuple[dict[str, Any], 
     here = {"ConversationSid": conversation.sid}
     user = await instance.do("CreateUser", {"Identity": "alice"})
     participant = await instance.do("CreateConversationParticipant", {"Identity": "alice"}, **here)
-    message = await instance.say(conversation.sid, "first")
+    message = await instance.send_message(conversation.sid, "first")
     webhook = await instance.attach(
         conversation.sid, Url="https://example.com/", Filters="onMessageAdded"
     )
@@ -140,7 +140,7 @@ async def _receipt_dates(folder: Path) -> Dates:
     dates = Dates()
     async with InProcessServer(folder) as instance:
         conversation = await instance.do("CreateConversation")
-        message = await instance.say(conversation.sid, "first")
+        message = await instance.send_message(conversation.sid, "first")
         sid = await instance.store.write(partial(_add_receipt, instance.scope, message))
         for status, offset_ms in (("sent", 0), ("delivered", 72 * HOUR_MS), ("read", -HOUR_MS)):
             JumpingClock.offset_ms = offset_ms
@@ -185,7 +185,7 @@ async def _client_dates(folder: Path) -> None:
             member = await instance.do(
                 "CreateConversationParticipant", form | {"Identity": "alice"}, **here
             )
-            message = await instance.say(made.sid, "b", **form)
+            message = await instance.send_message(made.sid, "b", **form)
             set_again = {"DateUpdated": PAST}
             for operation_id, path in (
                 ("UpdateConversationMessage", here | {"Sid": message.sid}),
@@ -221,11 +221,11 @@ async def _failing_lane(folder: Path) -> list[str]:
             return len(backend.requests_to("/hook")) >= count
 
         for body in ("one", "two"):
-            await instance.say(conversation.sid, body, origin=FIRES)
+            await instance.send_message(conversation.sid, body, origin=FIRES)
         await _until(partial(is_received, 2))  # The first of them, and its retry.
         JumpingClock.offset_ms = 0
         del backend.responders["/hook"]
-        await instance.say(conversation.sid, "three", origin=FIRES)
+        await instance.send_message(conversation.sid, "three", origin=FIRES)
         await instance.wait_until_idle()
         return [request.values["Body"] for request in backend.requests_to("/hook")]
 
@@ -245,7 +245,7 @@ async def _failing_lane_at_a_start(folder: Path) -> list[str]:
                 conversation.sid, Url=backend.url("/hook"), Filters="onMessageAdded"
             )
             JumpingClock.offset_ms = 72 * HOUR_MS
-            await instance.say(conversation.sid, "one", origin=FIRES)
+            await instance.send_message(conversation.sid, "one", origin=FIRES)
 
             async def is_retried() -> bool:
                 return len(backend.requests_to("/hook")) > 1
@@ -296,7 +296,7 @@ async def _removal(folder: Path) -> None:
     async with InProcessServer(folder) as instance:
         JumpingClock.offset_ms = 72 * HOUR_MS
         made = await instance.do("CreateConversation")
-        await instance.say(made.sid, "first")
+        await instance.send_message(made.sid, "first")
         JumpingClock.offset_ms = 0
         await instance.do("DeleteConversation", Sid=made.sid)
         account = instance.scope.account_sid
@@ -313,7 +313,7 @@ def test_deleted_objects_are_purged_after_the_clock_was_set_back(tmp_path: Path)
     asyncio.run(_removal(tmp_path))
 
 
-async def _notes_are_gone(instance: InProcessServer) -> bool:
+async def _records_are_deleted(instance: InProcessServer) -> bool:
     row = await instance.store.read(lambda tx: tx.one(NOTES))
     assert row is not None
     return bool(row[0] == 0)
@@ -328,7 +328,7 @@ async def _note(kind: str, scope: Scope, tx: Transaction) -> None:
 async def _removal_of_the_future(folder: Path) -> None:
     async with InProcessServer(folder) as instance:
         await instance.store.write(partial(_note, purge.CONVERSATION, instance.scope))
-        await _until(partial(_notes_are_gone, instance))
+        await _until(partial(_records_are_deleted, instance))
 
 
 def test_objects_deleted_before_the_clock_was_set_back_are_purged(tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ async def _restart(folder: Path) -> None:
             return all(each.date_closed <= latest_ms for each in seen)
 
         await _until(are_capped)
-        await _until(partial(_notes_are_gone, instance))
+        await _until(partial(_records_are_deleted, instance))
 
 
 def test_a_start_after_the_clock_was_set_back_caps_every_timer_and_removal(

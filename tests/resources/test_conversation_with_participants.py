@@ -104,7 +104,7 @@ def test_with_participants_it_is_accepted_and_completed_soon(form_api: Api) -> N
     root = f"{form_api.base_url}{form_api.prefix}/Conversations/{started['sid']}"
     assert started["url"] == root
     assert started["links"]["webhooks"] == f"{root}/Webhooks"
-    conversation, (carol, by_phone, nobody) = completed(form_api, started)
+    conversation, (carol, by_phone, nonexistent) = completed(form_api, started)
     assert conversation["state"] == "active"
     assert list(conversation["timers"]) == ["date_inactive"]
     assert (carol["identity"], carol["attributes"]) == (identity, ' {"seat": 1} ')
@@ -112,7 +112,7 @@ def test_with_participants_it_is_accepted_and_completed_soon(form_api: Api) -> N
     binding = {"type": "sms", "address": address, "proxy_address": PROXY}
     assert by_phone["messaging_binding"] == binding
     assert by_phone["date_created"] == "2020-01-01T00:00:00Z"
-    assert (nobody["messaging_binding"], nobody["attributes"]) == (None, "{}")
+    assert (nonexistent["messaging_binding"], nonexistent["attributes"]) == (None, "{}")
     assert form_api.get(f"/Users/{identity}").expect(200)["identity"] == identity
 
 
@@ -232,9 +232,9 @@ def test_a_pair_is_reserved_from_the_response_on(server: Server, form_api: Api) 
     address = phone_number()
     started = send(form_api, phone(address)).expect(202)
     send(form_api, phone(address)).refuses(409, 50425)
-    room = ConversationClient.make(server, form_api)
+    conversation = ConversationClient.make(server, form_api)
     binding = {"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": PROXY}
-    error = form_api.post(room.path, binding).refuses(409, 50416)
+    error = form_api.post(conversation.path, binding).refuses(409, 50416)
     assert error["message"].endswith(f"Conversation {started['sid']}")
     completed(form_api, started)
     send(form_api, phone(address)).refuses(409, 50425)
@@ -243,8 +243,12 @@ def test_a_pair_is_reserved_from_the_response_on(server: Server, form_api: Api) 
 
 
 def test_a_pair_of_another_conversation_is_refused(server: Server, form_api: Api) -> None:
-    room, address, name = ConversationClient.make(server, form_api), phone_number(), unique("late")
-    room.add({"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": PROXY})
+    conversation, address, name = (
+        ConversationClient.make(server, form_api),
+        phone_number(),
+        unique("late"),
+    )
+    conversation.add({"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": PROXY})
     error = send(form_api, chat(), phone(address), UniqueName=name).refuses(409, 50425)
     assert error["message"].startswith("Participant and proxy address pairs")
     form_api.get(f"/Conversations/{name}").refuses(404, 20404)

@@ -27,7 +27,7 @@ def test_dates_are_those_of_the_given_clock(tmp_path: Path) -> None:
     async def run() -> None:
         async with InProcessServer(tmp_path, clock=FrozenClock(START_MS)) as instance:
             made = await instance.do("CreateConversation")
-            message = await instance.say(made.sid, "first")
+            message = await instance.send_message(made.sid, "first")
             assert (made.date_created, message.date_created) == (START_MS, START_MS)
 
     asyncio.run(run())

@@ -35,7 +35,7 @@ Form = dict[str, str]
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> ConversationClient:
+def conversation(server: Server, form_api: Api) -> ConversationClient:
     return ConversationClient.make(server, form_api)
 
 
@@ -51,20 +51,25 @@ def pair(proxy: str = PROXY) -> Form:
     return {ADDRESS: phone_number(), PROXY_ADDRESS: proxy}
 
 
-def add(room: ConversationClient, form: Form) -> ApiResponse:
-    return room.api.post(room.path, form)
+def add(conversation: ConversationClient, form: Form) -> ApiResponse:
+    return conversation.api.post(conversation.path, form)
 
 
-def say(room: ConversationClient, **form: str) -> ApiResponse:
-    return room.api.post(f"/Conversations/{room.sid}/Messages", form)
+def send_message(conversation: ConversationClient, **form: str) -> ApiResponse:
+    return conversation.api.post(f"/Conversations/{conversation.sid}/Messages", form)
 
 
-def refuses(room: ConversationClient, form: Form, code: int, status: int = 400) -> dict[str, Any]:
+def refuses(
+    conversation: ConversationClient, form: Form, code: int, status: int = 400
+) -> dict[str, Any]:
     """Check that a participant is rejected, and changes neither the list nor the event log."""
-    before, events_before = room.api.get(room.path, PageSize=100).body, room.events()
-    error: dict[str, Any] = add(room, form).refuses(status, code)
-    assert room.api.get(room.path, PageSize=100).body == before
-    assert room.events() == events_before
+    before, events_before = (
+        conversation.api.get(conversation.path, PageSize=100).body,
+        conversation.events(),
+    )
+    error: dict[str, Any] = add(conversation, form).refuses(status, code)
+    assert conversation.api.get(conversation.path, PageSize=100).body == before
+    assert conversation.events() == events_before
     return error
 
 
@@ -88,21 +93,23 @@ def bulk(api: Api, *forms: Form) -> ApiResponse:
 # --- Who may come when
 
 
-def test_members_may_come_before_the_own_number(server: Server, room: ConversationClient) -> None:
+def test_members_may_come_before_the_own_number(
+    server: Server, conversation: ConversationClient
+) -> None:
     ours, members = own(), [member(), member()]
     for each in members:
-        shown = add(room, each).expect(201)
+        shown = add(conversation, each).expect(201)
         assert shown["messaging_binding"] == {"type": "sms", "address": each[ADDRESS]}
         assert (shown["identity"], shown["role_sid"]) == (None, None)
-    add(room, ours).expect(201)
-    message = say(room, Author=ours[PROJECTED_ADDRESS], Body="hello").expect(201)
+    add(conversation, ours).expect(201)
+    message = send_message(conversation, Author=ours[PROJECTED_ADDRESS], Body="hello").expect(201)
     assert message["delivery"]["total"] == 2
-    second = ConversationClient.make(server, room.api)
+    second = ConversationClient.make(server, conversation.api)
     for each in members:
         add(second, each).expect(201)
     error = refuses(second, ours, 50438, 409)
     assert error["message"] == (
-        f"Group MMS with given participant list already exists as Conversation {room.sid}"
+        f"Group MMS with given participant list already exists as Conversation {conversation.sid}"
     )
 
 
@@ -119,20 +126,20 @@ def test_members_may_come_before_the_own_number(server: Server, room: Conversati
     ids=str,
 )
 def test_no_member_joins_plain_chat_or_one_to_one_pairs(
-    room: ConversationClient, before: list[Any]
+    conversation: ConversationClient, before: list[Any]
 ) -> None:
     for each in before:
-        add(room, each if isinstance(each, dict) else form_of(each)).expect(201)
-    refuses(room, member(), 50412)
+        add(conversation, each if isinstance(each, dict) else form_of(each)).expect(201)
+    refuses(conversation, member(), 50412)
 
 
 @pytest.mark.parametrize("before", [["own", "pair"], ["pair", "own"], ["mail"], []], ids=str)
 def test_a_member_joins_a_group_or_a_potential_group(
-    room: ConversationClient, before: list[str]
+    conversation: ConversationClient, before: list[str]
 ) -> None:
     for each in before:
-        add(room, form_of(each)).expect(201)
-    add(room, member()).expect(201)
+        add(conversation, form_of(each)).expect(201)
+    add(conversation, member()).expect(201)
 
 
 def form_of(kind: str) -> Form:
@@ -145,20 +152,20 @@ def form_of(kind: str) -> Form:
     }[kind]
 
 
-def test_a_pair_may_follow_members_and_is_a_masked_member(room: ConversationClient) -> None:
-    add(room, member()).expect(201)
-    add(room, member()).expect(201)
+def test_a_pair_may_follow_members_and_is_a_masked_member(conversation: ConversationClient) -> None:
+    add(conversation, member()).expect(201)
+    add(conversation, member()).expect(201)
     masked = pair(phone_number())
-    add(room, masked).expect(201)
-    message = say(room, Author=masked[ADDRESS], Body="x").expect(201)
+    add(conversation, masked).expect(201)
+    message = send_message(conversation, Author=masked[ADDRESS], Body="x").expect(201)
     assert message["delivery"]["total"] == 2
-    refuses(room, masked, 50437, 409)
+    refuses(conversation, masked, 50437, 409)
 
 
-def test_a_plain_chat_identity_does_not_join_members(room: ConversationClient) -> None:
-    add(room, member()).expect(201)
-    refuses(room, {"Identity": unique("plain")}, 50434)
-    add(room, own(Identity=unique("projected"))).expect(201)
+def test_a_plain_chat_identity_does_not_join_members(conversation: ConversationClient) -> None:
+    add(conversation, member()).expect(201)
+    refuses(conversation, {"Identity": unique("plain")}, 50434)
+    add(conversation, own(Identity=unique("projected"))).expect(201)
 
 
 def test_the_number_of_ours_may_come_after_members_that_were_made_together(api: Api) -> None:
@@ -178,53 +185,61 @@ def test_members_are_not_made_together_with_plain_chat(api: Api, first: bool) ->
     bulk(api, *forms).refuses(400, 50412)
 
 
-def test_the_first_member_has_a_long_code_of_north_america(room: ConversationClient) -> None:
+def test_the_first_member_has_a_long_code_of_north_america(
+    conversation: ConversationClient,
+) -> None:
     for number in ("+4915112345678", "+18005550100", "+12425550100"):
-        refuses(room, member(number), 50407)
+        refuses(conversation, member(number), 50407)
 
 
-def test_the_same_member_comes_once_before_the_own_number_too(room: ConversationClient) -> None:
+def test_the_same_member_comes_once_before_the_own_number_too(
+    conversation: ConversationClient,
+) -> None:
     twice = member()
-    add(room, twice).expect(201)
-    refuses(room, twice, 50437, 409)
-    refuses(room, {**twice, PROXY_ADDRESS: PROXY}, 50437, 409)
+    add(conversation, twice).expect(201)
+    refuses(conversation, twice, 50437, 409)
+    refuses(conversation, {**twice, PROXY_ADDRESS: PROXY}, 50437, 409)
 
 
 @pytest.mark.parametrize("last", ["member", "own"])
-def test_ten_members_are_all_of_a_group(room: ConversationClient, last: str) -> None:
+def test_ten_members_are_all_of_a_group(conversation: ConversationClient, last: str) -> None:
     for _ in range(10):
-        add(room, member()).expect(201)
-    refuses(room, member() if last == "member" else own(), 50436)
+        add(conversation, member()).expect(201)
+    refuses(conversation, member() if last == "member" else own(), 50436)
 
 
 def test_a_group_member_with_a_proxy_number_is_rejected_in_either_order(
-    room: ConversationClient,
+    conversation: ConversationClient,
 ) -> None:
     number = phone_number()
-    add(room, member(number)).expect(201)
-    refuses(room, own(number), 50407)
-    refuses(room, pair(number), 50407)
-    bare = add(room, own()).expect(201)
-    room.refuses(bare, own(number), 50407)
-    masked = add(room, pair(phone_number())).expect(201)
-    room.refuses(masked, {PROXY_ADDRESS: number}, 50407)
+    add(conversation, member(number)).expect(201)
+    refuses(conversation, own(number), 50407)
+    refuses(conversation, pair(number), 50407)
+    bare = add(conversation, own()).expect(201)
+    conversation.refuses(bare, own(number), 50407)
+    masked = add(conversation, pair(phone_number())).expect(201)
+    conversation.refuses(masked, {PROXY_ADDRESS: number}, 50407)
 
 
-def test_an_update_that_makes_a_member_or_a_group_keeps_the_rules(room: ConversationClient) -> None:
-    foreign = add(room, {ADDRESS: f"+49151{phone_number()[-8:]}", PROXY_ADDRESS: PROXY}).expect(201)
-    room.refuses(foreign, {PROXY_ADDRESS: "null"}, 50407)
+def test_an_update_that_makes_a_member_or_a_group_keeps_the_rules(
+    conversation: ConversationClient,
+) -> None:
+    foreign = add(
+        conversation, {ADDRESS: f"+49151{phone_number()[-8:]}", PROXY_ADDRESS: PROXY}
+    ).expect(201)
+    conversation.refuses(foreign, {PROXY_ADDRESS: "null"}, 50407)
     number = phone_number()
     first, second = ({ADDRESS: number, PROXY_ADDRESS: proxy} for proxy in (PROXY, phone_number()))
-    add(room, first).expect(201)
-    twice = add(room, second).expect(201)
-    room.refuses(twice, {PROXY_ADDRESS: "null"}, 50437, 409)
+    add(conversation, first).expect(201)
+    twice = add(conversation, second).expect(201)
+    conversation.refuses(twice, {PROXY_ADDRESS: "null"}, 50437, 409)
 
 
-def test_a_conversation_of_more_than_ten_becomes_no_group(room: ConversationClient) -> None:
+def test_a_conversation_of_more_than_ten_becomes_no_group(conversation: ConversationClient) -> None:
     for number in range(10):
-        room.chat(f"user {number}")
-    room.refuses(room.chat(), own(), 50436)
-    refuses(room, own(), 50436)
+        conversation.chat(f"user {number}")
+    conversation.refuses(conversation.chat(), own(), 50436)
+    refuses(conversation, own(), 50436)
 
 
 # --- Who may write
@@ -232,22 +247,24 @@ def test_a_conversation_of_more_than_ten_becomes_no_group(room: ConversationClie
 
 @pytest.mark.promise("reference/quirks.md", "any other author is refused with 50513")
 @pytest.mark.parametrize("members", [1, 2])
-def test_only_members_write_without_a_proxy_number(room: ConversationClient, members: int) -> None:
+def test_only_members_write_without_a_proxy_number(
+    conversation: ConversationClient, members: int
+) -> None:
     numbers = [phone_number() for _ in range(members)]
     for number in numbers:
-        add(room, member(number)).expect(201)
-    events_before = room.events()
+        add(conversation, member(number)).expect(201)
+    events_before = conversation.events()
     for form in ({"Author": phone_number()}, {"Author": unique("nobody")}, {}):
-        say(room, Body="x", **form).refuses(400, 50513)
-    assert room.events() == events_before
-    message = say(room, Author=numbers[0], Body="x").expect(201)
+        send_message(conversation, Body="x", **form).refuses(400, 50513)
+    assert conversation.events() == events_before
+    message = send_message(conversation, Author=numbers[0], Body="x").expect(201)
     assert (message["delivery"] or {"total": 0})["total"] == members - 1
 
 
-def test_one_member_and_one_proxy_number_are_no_group_yet(room: ConversationClient) -> None:
-    add(room, member()).expect(201)
-    add(room, own()).expect(201)
-    message = say(room, Author=unique("anybody"), Body="x").expect(201)
+def test_one_member_and_one_proxy_number_are_no_group_yet(conversation: ConversationClient) -> None:
+    add(conversation, member()).expect(201)
+    add(conversation, own()).expect(201)
+    message = send_message(conversation, Author=unique("anybody"), Body="x").expect(201)
     assert message["delivery"]["total"] == 1
 
 
@@ -285,31 +302,33 @@ def test_any_order_of_building_has_the_same_result(
 
 
 def test_an_update_that_completes_the_set_is_refused(
-    server: Server, room: ConversationClient
+    server: Server, conversation: ConversationClient
 ) -> None:
     forms = [member(), member(), own()]
     for form in forms:
-        add(room, form).expect(201)
-    second = ConversationClient.make(server, room.api)
+        add(conversation, form).expect(201)
+    second = ConversationClient.make(server, conversation.api)
     for form in forms[:2]:
         add(second, form).expect(201)
     bare = add(second, own()).expect(201)
     error = second.refuses(bare, forms[2], 50438, 409)
-    assert error["message"].endswith(f"Conversation {room.sid}")
+    assert error["message"].endswith(f"Conversation {conversation.sid}")
     # The same set again by an update that leaves the set unchanged.
-    room.update(room.api.get(room.path).json["participants"][2], forms[2]).expect(200)
+    conversation.update(
+        conversation.api.get(conversation.path).json["participants"][2], forms[2]
+    ).expect(200)
 
 
 def test_one_of_concurrent_completions_of_the_same_set_succeeds(server: Server, api: Api) -> None:
     members, ours = [member() for _ in range(5)], own()
-    rooms = [ConversationClient.make(server, api) for _ in range(TOGETHER)]
+    conversations = [ConversationClient.make(server, api) for _ in range(TOGETHER)]
     # Each member is the last one once, so that no two are equal before: else it is the number.
     lasts = [*members, *[ours] * (TOGETHER - len(members))]
-    for room, last in zip(rooms, lasts, strict=True):
+    for conversation, last in zip(conversations, lasts, strict=True):
         for form in [*members, ours]:
             if form is not last:
-                add(room, form).expect(201)
-    answers = at_once(TOGETHER, lambda number: add(rooms[number], lasts[number]))
+                add(conversation, form).expect(201)
+    answers = at_once(TOGETHER, lambda number: add(conversations[number], lasts[number]))
     assert sorted(answer.status for answer in answers) == [201] + [409] * (TOGETHER - 1)
     (won,) = (answer.json["conversation_sid"] for answer in answers if answer.status == 201)
     for answer in answers:
@@ -332,12 +351,12 @@ def test_one_of_concurrent_creates_with_the_same_set_succeeds(api: Api) -> None:
 
 
 def test_a_removal_is_never_refused_and_may_leave_two_equal_sets(
-    server: Server, room: ConversationClient
+    server: Server, conversation: ConversationClient
 ) -> None:
     forms = [member(), member(), own()]
     for form in forms:
-        add(room, form).expect(201)
-    second = ConversationClient.make(server, room.api)
+        add(conversation, form).expect(201)
+    second = ConversationClient.make(server, conversation.api)
     extra = add(second, member()).expect(201)
     for form in forms:
         bare = add(second, form).expect(201)
@@ -345,7 +364,7 @@ def test_a_removal_is_never_refused_and_may_leave_two_equal_sets(
     # An update that leaves the set unchanged is accepted, and another set is free.
     second.update(bare, {"Identity": unique("agent")}).expect(200)
     add(second, member()).expect(201)
-    third = ConversationClient.make(server, room.api)
+    third = ConversationClient.make(server, conversation.api)
     for form in forms[:2]:
         add(third, form).expect(201)
     refuses(third, forms[2], 50438, 409)
@@ -356,21 +375,26 @@ def whatsapp_pair(proxy: str) -> Form:
 
 
 def test_a_sender_of_whatsapp_is_no_number_of_a_set(
-    server: Server, room: ConversationClient
+    server: Server, conversation: ConversationClient
 ) -> None:
     """No phone sees it in the thread, and one sender serves many conversations."""
     forms, sender = [member(), member(), own()], phone_number()
-    rooms = [room, *(ConversationClient.make(server, room.api) for _ in range(2))]
-    for each in rooms:
+    conversations = [
+        conversation,
+        *(ConversationClient.make(server, conversation.api) for _ in range(2)),
+    ]
+    for each in conversations:
         for form in (*forms[:2], whatsapp_pair(sender)):
             add(each, form).expect(201)
-        say(each, Author="system", Body="x").refuses(400, 50513)
-    add(rooms[0], forms[2]).expect(201)
-    error = refuses(rooms[1], forms[2], 50438, 409)
-    assert error["message"].endswith(f"Conversation {room.sid}")
-    bulk(room.api, *forms, whatsapp_pair(phone_number())).refuses(409, 50438)
-    bulk(room.api, member(), {"Identity": unique("x")}, whatsapp_pair(sender)).refuses(400, 50412)
-    refuses(rooms[2], {**forms[2], "Identity": unique("in")}, 50438, 409)
+        send_message(each, Author="system", Body="x").refuses(400, 50513)
+    add(conversations[0], forms[2]).expect(201)
+    error = refuses(conversations[1], forms[2], 50438, 409)
+    assert error["message"].endswith(f"Conversation {conversation.sid}")
+    bulk(conversation.api, *forms, whatsapp_pair(phone_number())).refuses(409, 50438)
+    bulk(conversation.api, member(), {"Identity": unique("x")}, whatsapp_pair(sender)).refuses(
+        400, 50412
+    )
+    refuses(conversations[2], {**forms[2], "Identity": unique("in")}, 50438, 409)
 
 
 def test_a_set_is_found_among_thousands_of_groups_of_one_member(server: Server, api: Api) -> None:

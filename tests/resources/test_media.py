@@ -111,27 +111,27 @@ def test_a_set_is_looked_up_in_one_request(media_client: MediaClient) -> None:
     first, second = media_client.add(b"1"), media_client.add(b"22")
     never = "ME" + "0" * 32
     wanted = [second["sid"], never, "nonsense", first["sid"]]
-    found = media_client.look_at_all(wanted).expect(200)
+    found = media_client.check_all(wanted).expect(200)
     assert [each["code"] for each in found] == [200, 404, 404, 200]
     assert [each["media_record"]["sid"] for each in found] == wanted
     assert found[1] == {"code": 404, "media_record": {"sid": never}}
     assert media_client.direct(found[0]["media_record"]).body == b"22"
-    assert media_client.look_at_all([]).expect(200) == []
+    assert media_client.check_all([]).expect(200) == []
 
 
 @pytest.mark.parametrize(
     "body", ["", "{", "[]", "{}", '{"command":"get"}', '{"command":"get","list":[1]}', "\xff"]
 )
 def test_a_set_that_is_none_is_refused(account: MediaClient, body: str) -> None:
-    answer = account.ask("POST", f"{account.path}Set", body.encode("latin-1"))
+    answer = account.send_request("POST", f"{account.path}Set", body.encode("latin-1"))
     answer.refuses(400, 20001)
 
 
 def test_a_set_has_its_limit_and_one_command(account: MediaClient) -> None:
     sids = ["ME" + f"{number:032x}" for number in range(101)]
-    assert len(account.look_at_all(sids[:100]).expect(200)) == 100
-    account.look_at_all(sids).refuses(400, 20001)
-    account.look_at_all([], command="delete").refuses(400, 20001)
+    assert len(account.check_all(sids[:100]).expect(200)) == 100
+    account.check_all(sids).refuses(400, 20001)
+    account.check_all([], command="delete").refuses(400, 20001)
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,9 @@ def test_without_credentials_nothing_is_accepted_or_returned(account: MediaClien
         ("GET", f"{account.path}/{sid}/Content"),
         ("GET", f"{account.path}/ME{'0' * 32}"),
     ):
-        account.ask_bare(method, path).refuses(401, 20003)
+        account.send_bare(method, path).refuses(401, 20003)
         wrong = {"X-Twilio-Token": "a.b.c"}
-        assert account.ask(method, path, headers=wrong).status == 401
+        assert account.send_request(method, path, headers=wrong).status == 401
 
 
 def test_a_token_is_valid_for_its_service_only(server: Server, api: Api, service_sid: str) -> None:
@@ -216,7 +216,7 @@ def test_a_token_is_valid_for_its_service_only(server: Server, api: Api, service
     for media_client in (elsewhere, never):
         media_client.upload().refuses(404, 20404)
         media_client.look("ME" + "0" * 32).refuses(404, 20404)
-        media_client.look_at_all([]).refuses(404, 20404)
+        media_client.check_all([]).refuses(404, 20404)
 
 
 def test_an_upload_makes_its_uploader_a_user(server: Server, api: Api, service_sid: str) -> None:
@@ -237,7 +237,7 @@ def test_other_methods_get_an_allow_header(account: MediaClient) -> None:
         ("POST", f"{account.path}/{sid}", "GET, HEAD"),
         ("PUT", f"{account.path}/{sid}/Content", "GET, HEAD"),
     ):
-        answer = account.ask(method, path)
+        answer = account.send_request(method, path)
         answer.refuses(405, 20004)
         assert answer.headers["Allow"] == allowed
 
@@ -251,16 +251,16 @@ def test_any_web_page_may_send_requests_without_credentials(account: MediaClient
         "Access-Control-Request-Headers": "x-twilio-token",
     }
     answers = [
-        account.ask_bare("OPTIONS", account.path, headers=asking),
-        account.ask_bare("OPTIONS", f"{account.path}/{made['sid']}", headers=asking),
-        account.ask_bare("OPTIONS", f"{account.path}Set", headers=asking),
-        account.ask_bare("OPTIONS", direct_url(made), headers=asking),
-        account.ask("POST", account.path, b"x", headers=origin),
+        account.send_bare("OPTIONS", account.path, headers=asking),
+        account.send_bare("OPTIONS", f"{account.path}/{made['sid']}", headers=asking),
+        account.send_bare("OPTIONS", f"{account.path}Set", headers=asking),
+        account.send_bare("OPTIONS", direct_url(made), headers=asking),
+        account.send_request("POST", account.path, b"x", headers=origin),
         account.look(made["sid"], headers=origin),
         account.look("ME" + "0" * 32, headers=origin),
-        account.ask_bare("GET", account.path, headers=origin),
+        account.send_bare("GET", account.path, headers=origin),
         account.direct(made, **origin),
-        account.ask_bare("GET", direct_url(made)[:-1] + "x", headers=origin),
+        account.send_bare("GET", direct_url(made)[:-1] + "x", headers=origin),
     ]
     assert [answer.status for answer in answers[:4]] == [204] * 4
     for answer in answers:
@@ -302,7 +302,7 @@ def test_the_log_has_no_names_bytes_or_signatures() -> None:
         user = MediaClient.of_user(server, api, sid, "canary-identity")
         made = user.add(b"canary-bytes", Filename="canary-name")
         user.direct(made)
-        user.ask_bare("GET", f"{direct_url(made)}canary")
+        user.send_bare("GET", f"{direct_url(made)}canary")
         user.look(made["sid"])
         logged = server.log_path.read_text()
     assert '"operation_id": "FetchMediaDirect"' in logged

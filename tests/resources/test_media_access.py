@@ -71,24 +71,30 @@ def media_conversation(server: Server) -> Iterator[MediaConversation]:
     """A separate in-process server for a test."""
     account = new_account_api(server)
     service = new_service_api(account)
-    room = service.post("/Conversations", FriendlyName="room").expect(201)
+    conversation = service.post("/Conversations", FriendlyName="room").expect(201)
     other = service.post("/Conversations", FriendlyName="other").expect(201)
-    for sid, identity in ((room["sid"], "alice"), (room["sid"], "bob"), (other["sid"], "carol")):
+    for sid, identity in (
+        (conversation["sid"], "alice"),
+        (conversation["sid"], "bob"),
+        (other["sid"], "carol"),
+    ):
         path = f"/Conversations/{sid}/Participants"
         service.post(path, Identity=identity).expect(201)
-    yield MediaConversation(server, account, service, room["chat_service_sid"], room["sid"])
+    yield MediaConversation(
+        server, account, service, conversation["chat_service_sid"], conversation["sid"]
+    )
     account.close()
 
 
 def looks_like_never_made(media_client: MediaClient, sid: str) -> None:
     """Check that every response about a medium equals that for one which never existed."""
-    for ask in (media_client.look, media_client.content):
-        there, never = ask(sid), ask(NEVER)
+    for send_request in (media_client.look, media_client.content):
+        there, never = send_request(sid), send_request(NEVER)
         assert there.status == never.status == 404
         assert there.body.replace(sid.encode(), b"") == never.body.replace(NEVER.encode(), b"")
         names = [sorted(answer.headers.keys()) for answer in (there, never)]
         assert names[0] == names[1]
-    [found] = media_client.look_at_all([sid]).expect(200)
+    [found] = media_client.check_all([sid]).expect(200)
     assert found == {"code": 404, "media_record": {"sid": sid}}
 
 
@@ -239,8 +245,8 @@ def test_another_service_of_the_account_sees_nothing(media_conversation: MediaCo
         MediaClient.of_user(media_conversation.server, media_conversation.account, sid, "alice"),
     ):
         looks_like_never_made(media_client, medium["sid"])
-    room = other.post("/Conversations").expect(201)
-    answer = other.post(f"/Conversations/{room['sid']}/Messages", MediaSid=medium["sid"])
+    conversation = other.post("/Conversations").expect(201)
+    answer = other.post(f"/Conversations/{conversation['sid']}/Messages", MediaSid=medium["sid"])
     answer.refuses(400, 50507)
 
 
@@ -313,7 +319,7 @@ def refusals(media_conversation: MediaConversation, medium: Medium) -> list[str]
 def test_a_forged_url_confirms_nothing(media_conversation: MediaConversation) -> None:
     medium = media_conversation.media_client("alice").add()
     answers = [
-        media_conversation.media_client().ask_bare("GET", path)
+        media_conversation.media_client().send_bare("GET", path)
         for path in refusals(media_conversation, medium)
     ]
     assert {(answer.status, answer.body) for answer in answers} == {(403, answers[0].body)}
@@ -326,17 +332,17 @@ def test_a_url_ends(media_conversation: MediaConversation, urls: MediaUrls) -> N
     url_query = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])
 
-    def ask(seconds: int) -> ApiResponse:
+    def send_request(seconds: int) -> ApiResponse:
         link = MediaLink(
             scope, medium["sid"], url_query["User"], int(url_query["Expires"]) + seconds
         )
-        return media_conversation.media_client().ask_bare("GET", urls.sign(link))
+        return media_conversation.media_client().send_bare("GET", urls.sign(link))
 
-    assert ask(0).status == 200
-    ask(-400).refuses(403, 20403)
+    assert send_request(0).status == 200
+    send_request(-400).refuses(403, 20403)
     link = MediaLink(scope, NEVER, url_query["User"], int(url_query["Expires"]) - 400)
-    expired_of_nothing = media_conversation.media_client().ask_bare("GET", urls.sign(link))
-    assert expired_of_nothing.body == ask(-400).body
+    expired_of_nothing = media_conversation.media_client().send_bare("GET", urls.sign(link))
+    assert expired_of_nothing.body == send_request(-400).body
 
 
 def test_a_signature_of_another_key_is_worth_nothing(media_conversation: MediaConversation) -> None:
@@ -345,13 +351,13 @@ def test_a_signature_of_another_key_is_worth_nothing(media_conversation: MediaCo
     scope = Scope(medium["account_sid"], medium["service_sid"])
     link = MediaLink(scope, medium["sid"], url_query["User"], int(url_query["Expires"]))
     forged = MediaUrls(hmac.digest(b"guessed", b"media-url", hashlib.sha256)).sign(link)
-    media_conversation.media_client().ask_bare("GET", forged).refuses(403, 20403)
+    media_conversation.media_client().send_bare("GET", forged).refuses(403, 20403)
 
 
 def test_credentials_do_not_help_a_bad_url(media_conversation: MediaConversation) -> None:
     medium = media_conversation.media_client().add()
     path = urlsplit(direct_url(medium)).path
-    media_conversation.media_client().ask("GET", path).refuses(403, 20403)
+    media_conversation.media_client().send_request("GET", path).refuses(403, 20403)
 
 
 @pytest.mark.parametrize("status", ["suspended", "closed"])

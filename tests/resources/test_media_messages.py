@@ -48,11 +48,11 @@ def test_the_official_sdk_sends_a_medium_and_reads_it(
     server: Server, media_client: MediaClient
 ) -> None:
     client = client_for(server, server.account_sid, server.auth_token)
-    room = client.conversations.v1.conversations.create(friendly_name="with media")
+    conversation = client.conversations.v1.conversations.create(friendly_name="with media")
     medium = media_client.add(
         b"\xff\xd8\xff\xe0", "image/jpeg", Filename="car.jpg", Category="history"
     )
-    sent = room.messages.create(author="alice", body="look", media_sid=medium["sid"])
+    sent = conversation.messages.create(author="alice", body="look", media_sid=medium["sid"])
     expected = [
         {
             "category": "history",
@@ -63,8 +63,8 @@ def test_the_official_sdk_sends_a_medium_and_reads_it(
         }
     ]
     assert sent.media == expected
-    assert room.messages(sent.sid).fetch().media == expected
-    assert [each.media for each in room.messages.list()] == [expected]
+    assert conversation.messages(sent.sid).fetch().media == expected
+    assert [each.media for each in conversation.messages.list()] == [expected]
     assert sent.body == "look"
 
 
@@ -79,9 +79,9 @@ def test_every_interface_names_each_member() -> None:
 def test_a_medium_belongs_to_one_message_only(
     server: Server, api: Api, media_client: MediaClient
 ) -> None:
-    room = ConversationClient.make(server, api)
+    conversation = ConversationClient.make(server, api)
     medium = media_client.add()
-    path = f"/Conversations/{room.sid}/Messages"
+    path = f"/Conversations/{conversation.sid}/Messages"
     api.post(path, MediaSid=medium["sid"]).expect(201)
     api.post(path, MediaSid=medium["sid"]).refuses(400, 50508)
     api.post(path, MediaSid="ME" + "0" * 32).refuses(400, 50507)
@@ -90,23 +90,23 @@ def test_a_medium_belongs_to_one_message_only(
 def test_a_message_that_is_refused_leaves_its_medium_free(
     server: Server, api: Api, media_client: MediaClient
 ) -> None:
-    room = ConversationClient.make(server, api)
+    conversation = ConversationClient.make(server, api)
     medium = media_client.add()
-    path = f"/Conversations/{room.sid}/Messages"
+    path = f"/Conversations/{conversation.sid}/Messages"
     api.post(path, MediaSid=medium["sid"], Attributes="{").refuses(400, 50304)
     assert media_client.look(medium["sid"]).expect(200)["message_sid"] is None
     api.post(path, MediaSid=medium["sid"]).expect(201)
 
 
 def test_no_form_names_several(server: Server, api: Api, media_client: MediaClient) -> None:
-    room = ConversationClient.make(server, api)
+    conversation = ConversationClient.make(server, api)
     first, second = media_client.add(), media_client.add()
     form: dict[str, Any] = {
         "MediaSids": [first["sid"], second["sid"]],
         "media_sids": first["sid"],
         "Body": "x",
     }
-    made = api.post(f"/Conversations/{room.sid}/Messages", form).expect(201)
+    made = api.post(f"/Conversations/{conversation.sid}/Messages", form).expect(201)
     assert made["media"] is None
 
 
@@ -149,9 +149,11 @@ class MediaSender:
 
         async def add(tx: Transaction) -> Message:
             scope = self.instance.scope
-            room = await conversation_store.find_conversation(tx, scope, self._conversation_sid)
-            assert room is not None
-            return await message_actions.add_message(tx, scope, room, change)
+            conversation = await conversation_store.find_conversation(
+                tx, scope, self._conversation_sid
+            )
+            assert conversation is not None
+            return await message_actions.add_message(tx, scope, conversation, change)
 
         return await self.instance.store.write(add, ALICE)
 
@@ -169,11 +171,13 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
     def run(scenario: Scenario) -> None:
         async def run_scenario() -> None:
             async with InProcessServer(tmp_path) as instance:
-                room = await instance.do("CreateConversation")
+                conversation = await instance.do("CreateConversation")
                 await instance.do(
-                    "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=room.sid
+                    "CreateConversationParticipant",
+                    {"Identity": "alice"},
+                    ConversationSid=conversation.sid,
                 )
-                await scenario(MediaSender(instance, room.sid))
+                await scenario(MediaSender(instance, conversation.sid))
 
         asyncio.run(run_scenario())
 

@@ -130,14 +130,17 @@ def test_a_head_response_has_the_headers_of_a_get(media_client: MediaClient) -> 
     medium = media_client.add(CONTENT, "image/png", Filename="a.png")
     changing = {"date", "twilio-request-id", "twilio-request-duration"}
     for path in (direct_url(medium), medium["links"]["content"], medium["url"]):
-        head, whole = media_client.ask("HEAD", path), media_client.ask("GET", path)
+        head, whole = (
+            media_client.send_request("HEAD", path),
+            media_client.send_request("GET", path),
+        )
         assert (head.status, head.body) == (200, b"")
         shown = [
             {name: text for name, text in answer.headers.items() if name not in changing}
             for answer in (head, whole)
         ]
         assert shown[0] == shown[1]
-    part = media_client.ask("HEAD", direct_url(medium), headers={"Range": "bytes=0-9"})
+    part = media_client.send_request("HEAD", direct_url(medium), headers={"Range": "bytes=0-9"})
     assert (part.status, part.headers["Content-Length"]) == (206, "10")
 
 
@@ -201,7 +204,7 @@ def test_a_client_that_expects_continue_is_answered_at_once(tight: MediaClient) 
 
 def test_a_rejected_client_gets_the_error_while_still_sending(tight: MediaClient) -> None:
     body = b"x" * 3_000_000
-    answer = tight.ask_bare("POST", tight.path, body, {"Content-Type": "text/plain"})
+    answer = tight.send_bare("POST", tight.path, body, {"Content-Type": "text/plain"})
     answer.refuses(401, 20003)
     tight.upload(body, Category="none").refuses(400, 20001)
 
@@ -413,7 +416,7 @@ def growth_with_the_largest(server: Server) -> tuple[int, int]:
     body: Any = Stream(size)
     headers = {"Content-Type": "video/mp4", "Content-Length": str(size)}
     memory = PeakMemory(server)
-    made = json.loads(media_client.ask("POST", media_client.path, body, headers).body)
+    made = json.loads(media_client.send_request("POST", media_client.path, body, headers).body)
     assert made["size"] == size
     coming = memory.growth()
     server.restart()

@@ -35,7 +35,7 @@ KEYS = [
 
 
 @pytest.fixture
-def talk(server: Server, form_api: Api) -> MessageClient:
+def conversation(server: Server, form_api: Api) -> MessageClient:
     made = MessageClient.make(server, form_api)
     assert isinstance(made, MessageClient)
     return made
@@ -44,16 +44,17 @@ def talk(server: Server, form_api: Api) -> MessageClient:
 # --- Responses
 
 
-def test_a_message_without_parameters_is_empty(talk: MessageClient) -> None:
-    message = talk.post()
-    path = f"{talk.api.base_url}{talk.api.prefix}{talk.messages}/{message['sid']}"
+def test_a_message_without_parameters_is_empty(conversation: MessageClient) -> None:
+    message = conversation.post()
+    api = conversation.api
+    path = f"{api.base_url}{api.prefix}{conversation.messages}/{message['sid']}"
     keys = [*KEYS]
-    if talk.api.prefix != "/v1":
+    if conversation.api.prefix != "/v1":
         keys.insert(2, "chat_service_sid")
-        assert message["chat_service_sid"] == talk.service_sid
+        assert message["chat_service_sid"] == conversation.service_sid
     assert list(message) == keys
-    assert message["account_sid"] == talk.account_sid
-    assert message["conversation_sid"] == talk.sid
+    assert message["account_sid"] == conversation.account_sid
+    assert message["conversation_sid"] == conversation.sid
     assert (message["body"], message["media"], message["delivery"]) == ("", None, None)
     assert (message["author"], message["participant_sid"]) == ("system", None)
     assert (message["attributes"], message["index"]) == ("{}", 0)
@@ -65,11 +66,11 @@ def test_a_message_without_parameters_is_empty(talk: MessageClient) -> None:
         "delivery_receipts": f"{path}/Receipts",
         "channel_metadata": f"{path}/ChannelMetadata",
     }
-    assert talk.read(message) == message
+    assert conversation.read(message) == message
 
 
-def test_all_message_parameters_are_stored(talk: MessageClient) -> None:
-    message = talk.post(
+def test_all_message_parameters_are_stored(conversation: MessageClient) -> None:
+    message = conversation.post(
         Author="bob",
         Body="Hello ☎️",
         Attributes=' {"a": 1} ',
@@ -82,15 +83,17 @@ def test_all_message_parameters_are_stored(talk: MessageClient) -> None:
     assert message["date_created"] == "2023-05-04T09:42:00Z"
     assert message["date_updated"] == "2025-05-04T09:42:00Z"
     assert "subject" not in message
-    found = rows(talk.server, "SELECT subject FROM message WHERE sid = ?", message["sid"])
+    found = rows(conversation.server, "SELECT subject FROM message WHERE sid = ?", message["sid"])
     assert found == [("About the car",)]
 
 
-def test_a_creation_date_alone_is_also_the_update_date(talk: MessageClient) -> None:
-    message = talk.post(DateCreated="2023-05-04T09:42:00Z")
+def test_a_creation_date_alone_is_also_the_update_date(conversation: MessageClient) -> None:
+    message = conversation.post(DateCreated="2023-05-04T09:42:00Z")
     assert message["date_updated"] == "2023-05-04T09:42:00Z"
-    assert talk.post(Body="now")["date_created"] > "2025"
-    assert [each["index"] for each in talk.api.get(talk.messages).json["messages"]] == [0, 1]
+    assert conversation.post(Body="now")["date_created"] > "2025"
+    assert [
+        each["index"] for each in conversation.api.get(conversation.messages).json["messages"]
+    ] == [0, 1]
 
 
 # --- Rejections
@@ -131,18 +134,20 @@ CONTENT = [
 
 
 @pytest.mark.parametrize(("form", "code"), TOO_LONG + WRONG + CONTENT)
-def test_a_wrong_value_is_refused(talk: MessageClient, form: dict[str, str], code: int) -> None:
-    talk.post(Body="before")
-    talk.refuses_post({"Body": "x", **form}, code)
-    assert talk.post(Body="after")["index"] == 1
+def test_a_wrong_value_is_refused(
+    conversation: MessageClient, form: dict[str, str], code: int
+) -> None:
+    conversation.post(Body="before")
+    conversation.refuses_post({"Body": "x", **form}, code)
+    assert conversation.post(Body="after")["index"] == 1
 
 
 @pytest.mark.parametrize(("form", "code"), TOO_LONG + WRONG)
 def test_a_wrong_value_is_refused_in_an_update(
-    talk: MessageClient, form: dict[str, str], code: int
+    conversation: MessageClient, form: dict[str, str], code: int
 ) -> None:
-    message = talk.post(Body="before")
-    talk.refuses_edit(message, {"Body": "x", **form}, code)
+    message = conversation.post(Body="before")
+    conversation.refuses_edit(message, {"Body": "x", **form}, code)
 
 
 @pytest.mark.parametrize(
@@ -156,30 +161,32 @@ def test_a_wrong_value_is_refused_in_an_update(
     ],
 )
 def test_values_of_the_maximum_length_are_accepted(
-    talk: MessageClient, form: dict[str, str]
+    conversation: MessageClient, form: dict[str, str]
 ) -> None:
-    message = talk.post(form)
+    message = conversation.post(form)
     for name, text in form.items():
         assert message.get(name.lower(), text) == text
-    talk.edit(message, form).expect(200)
+    conversation.edit(message, form).expect(200)
 
 
-def test_a_long_text_is_refused_only_if_it_leaves_the_chat(talk: MessageClient) -> None:
-    talk.chat()
-    talk.post(Body="x" * 1601)
-    phone = talk.phone()
-    talk.post(Body="ü" * 1600)
-    talk.refuses_post({"Body": "x" * 1601}, 50504)
-    message = talk.post(Body="x" * 1601, Author=phone["messaging_binding"]["address"])
+def test_a_long_text_is_refused_only_if_it_leaves_the_chat(conversation: MessageClient) -> None:
+    conversation.chat()
+    conversation.post(Body="x" * 1601)
+    phone = conversation.phone()
+    conversation.post(Body="ü" * 1600)
+    conversation.refuses_post({"Body": "x" * 1601}, 50504)
+    message = conversation.post(Body="x" * 1601, Author=phone["messaging_binding"]["address"])
     assert message["delivery"] is None
 
 
 # --- Authors
 
 
-def test_the_author_is_found_by_identity_address_or_projected_address(talk: MessageClient) -> None:
-    alice, phone = talk.chat("alice"), talk.phone()
-    talk.chat("bob")
+def test_the_author_is_found_by_identity_address_or_projected_address(
+    conversation: MessageClient,
+) -> None:
+    alice, phone = conversation.chat("alice"), conversation.phone()
+    conversation.chat("bob")
     for author, sid in (
         ("alice", alice["sid"]),
         (phone["messaging_binding"]["address"], phone["sid"]),
@@ -189,69 +196,71 @@ def test_the_author_is_found_by_identity_address_or_projected_address(talk: Mess
         ("nobody", None),
         ("system", None),
     ):
-        assert talk.post(Author=author)["participant_sid"] == sid
-    other = MessageClient.make(talk.server, talk.api)
+        assert conversation.post(Author=author)["participant_sid"] == sid
+    other = MessageClient.make(conversation.server, conversation.api)
     bare = other.bare()
-    made = talk.api.post(
+    made = conversation.api.post(
         f"/Conversations/{other.sid}/Messages",
         Author=bare["messaging_binding"]["projected_address"],
     ).expect(201)
     assert made["participant_sid"] == bare["sid"]
 
 
-def test_an_empty_author_is_none(talk: MessageClient) -> None:
-    message = talk.post(Author="")
+def test_an_empty_author_is_none(conversation: MessageClient) -> None:
+    message = conversation.post(Author="")
     assert message["author"] == "system"
-    assert talk.edit(message, Author="", Body="x").expect(200)["author"] == "system"
+    assert conversation.edit(message, Author="", Body="x").expect(200)["author"] == "system"
 
 
-def test_an_identity_comes_before_an_address(talk: MessageClient) -> None:
+def test_an_identity_comes_before_an_address(conversation: MessageClient) -> None:
     number = phone_number()
-    talk.add({ADDRESS: number, PROXY_ADDRESS: PROXY})
-    named = talk.chat(number)
-    message = talk.post(Author=number)
+    conversation.add({ADDRESS: number, PROXY_ADDRESS: PROXY})
+    named = conversation.chat(number)
+    message = conversation.post(Author=number)
     assert message["participant_sid"] == named["sid"]
     assert message["delivery"] is None
 
 
-def test_an_unknown_author_does_not_become_a_user(talk: MessageClient) -> None:
-    talk.post(Author="stranger-of-messages")
-    talk.api.get("/Users/stranger-of-messages").refuses(404, 20404)
+def test_an_unknown_author_does_not_become_a_user(conversation: MessageClient) -> None:
+    conversation.post(Author="stranger-of-messages")
+    conversation.api.get("/Users/stranger-of-messages").refuses(404, 20404)
 
 
-def test_a_removed_participant_stays_the_author_of_its_messages(talk: MessageClient) -> None:
-    alice = talk.chat("alice")
-    message = talk.post(Author="alice", Body="x")
-    talk.api.delete(f"{talk.path}/{alice['sid']}").expect(204)
-    assert talk.read(message)["participant_sid"] == alice["sid"]
-    assert talk.edit(message, Body="y").expect(200)["participant_sid"] == alice["sid"]
-    assert talk.edit(message, Author="alice").expect(200)["participant_sid"] is None
+def test_a_removed_participant_stays_the_author_of_its_messages(
+    conversation: MessageClient,
+) -> None:
+    alice = conversation.chat("alice")
+    message = conversation.post(Author="alice", Body="x")
+    conversation.api.delete(f"{conversation.path}/{alice['sid']}").expect(204)
+    assert conversation.read(message)["participant_sid"] == alice["sid"]
+    assert conversation.edit(message, Body="y").expect(200)["participant_sid"] == alice["sid"]
+    assert conversation.edit(message, Author="alice").expect(200)["participant_sid"] is None
 
 
 # --- Groups
 
 
-def test_in_a_group_the_author_is_one_of_its_participants(talk: MessageClient) -> None:
-    own, (first, second) = talk.in_group()
-    talk.refuses_post({"Body": "x"}, 50513)
-    talk.refuses_post({"Body": "x", "Author": "nobody"}, 50513)
-    message = talk.post(Body="x", Author="alice")
+def test_in_a_group_the_author_is_one_of_its_participants(conversation: MessageClient) -> None:
+    own, (first, second) = conversation.in_group()
+    conversation.refuses_post({"Body": "x"}, 50513)
+    conversation.refuses_post({"Body": "x", "Author": "nobody"}, 50513)
+    message = conversation.post(Body="x", Author="alice")
     assert message["participant_sid"] == own["sid"]
-    talk.settle()
-    receipts = talk.receipts(message)
+    conversation.settle()
+    receipts = conversation.receipts(message)
     assert {each["participant_sid"] for each in receipts} == {first["sid"], second["sid"]}
-    talk.post(Body="x", Author=own["messaging_binding"]["projected_address"])
-    by_first = talk.post(Body="x", Author=first["messaging_binding"]["address"])
-    talk.settle()
-    assert [each["participant_sid"] for each in talk.receipts(by_first)] == [second["sid"]]
-    talk.refuses_edit(message, {"Author": "nobody"}, 50513)
+    conversation.post(Body="x", Author=own["messaging_binding"]["projected_address"])
+    by_first = conversation.post(Body="x", Author=first["messaging_binding"]["address"])
+    conversation.settle()
+    assert [each["participant_sid"] for each in conversation.receipts(by_first)] == [second["sid"]]
+    conversation.refuses_edit(message, {"Author": "nobody"}, 50513)
 
 
-def test_two_numbers_are_no_group_yet(talk: MessageClient) -> None:
-    native = talk.native()
-    message = talk.post(Body="x")
-    talk.settle()
-    assert [each["participant_sid"] for each in talk.receipts(message)] == [native["sid"]]
+def test_two_numbers_are_no_group_yet(conversation: MessageClient) -> None:
+    native = conversation.native()
+    message = conversation.post(Body="x")
+    conversation.settle()
+    assert [each["participant_sid"] for each in conversation.receipts(message)] == [native["sid"]]
 
 
 def test_a_group_gets_the_authors_number_and_others_their_proxy(
@@ -264,7 +273,8 @@ def test_a_group_gets_the_authors_number_and_others_their_proxy(
     own, natives = group.in_group()
     phone = masked.phone()
     sent = {
-        talk.sid: _recipients(talk, talk.post(Body="x", Author="alice")) for talk in (group, masked)
+        conversation.sid: _recipients(conversation, conversation.post(Body="x", Author="alice"))
+        for conversation in (group, masked)
     }
     number = own["messaging_binding"]["projected_address"]
     assert sent[group.sid] == [
@@ -273,9 +283,11 @@ def test_a_group_gets_the_authors_number_and_others_their_proxy(
     assert sent[masked.sid] == [(phone["messaging_binding"]["address"], PROXY, False)]
 
 
-def _recipients(talk: MessageClient, message: dict[str, Any]) -> list[tuple[str, str, bool]]:
+def _recipients(
+    conversation: MessageClient, message: dict[str, Any]
+) -> list[tuple[str, str, bool]]:
     sql = "SELECT payload FROM event WHERE name = 'onMessageAdded' AND subject_sid = ?"
-    ((payload,),) = rows(talk.server, sql, message["sid"])
+    ((payload,),) = rows(conversation.server, sql, message["sid"])
     return [
         (each["address"], each["sender"], each["is_in_group"])
         for each in json.loads(payload)["recipients"]
@@ -285,9 +297,12 @@ def _recipients(talk: MessageClient, message: dict[str, Any]) -> list[tuple[str,
 # --- Media and content
 
 
-def test_a_message_carries_a_medium(talk: MessageClient) -> None:
-    unused, sid = (seed_media(talk.server, talk.account_sid, talk.service_sid) for _ in "12")
-    message = talk.post(MediaSid=[unused, sid])
+def test_a_message_carries_a_medium(conversation: MessageClient) -> None:
+    unused, sid = (
+        seed_media(conversation.server, conversation.account_sid, conversation.service_sid)
+        for _ in "12"
+    )
+    message = conversation.post(MediaSid=[unused, sid])
     item = {
         "category": "media",
         "filename": "car.jpg",
@@ -297,27 +312,29 @@ def test_a_message_carries_a_medium(talk: MessageClient) -> None:
     }
     assert list(message["media"][0]) == list(item)
     assert (message["body"], message["media"]) == (None, [item])
-    assert talk.read(message)["media"] == [item]
-    talk.refuses_post({"MediaSid": sid}, 50508)
-    both = talk.post(MediaSid=unused.upper(), Body="look")
+    assert conversation.read(message)["media"] == [item]
+    conversation.refuses_post({"MediaSid": sid}, 50508)
+    both = conversation.post(MediaSid=unused.upper(), Body="look")
     assert (both["body"], both["media"][0]["sid"]) == ("look", unused)
-    assert talk.edit(both, Body="see").expect(200)["media"] == both["media"]
+    assert conversation.edit(both, Body="see").expect(200)["media"] == both["media"]
 
 
 def test_a_medium_of_another_service_or_account_is_not_found(
-    talk: MessageClient, foreign_account: tuple[str, str]
+    conversation: MessageClient, foreign_account: tuple[str, str]
 ) -> None:
-    other = talk.api.under("/v1").post("/Services", FriendlyName="other").expect(201)["sid"]
-    there = seed_media(talk.server, talk.account_sid, other)
-    theirs = seed_media(talk.server, foreign_account[0], talk.service_sid)
-    talk.refuses_post({"MediaSid": there}, 50507)
-    talk.refuses_post({"MediaSid": theirs}, 50507)
+    other = conversation.api.under("/v1").post("/Services", FriendlyName="other").expect(201)["sid"]
+    there = seed_media(conversation.server, conversation.account_sid, other)
+    theirs = seed_media(conversation.server, foreign_account[0], conversation.service_sid)
+    conversation.refuses_post({"MediaSid": there}, 50507)
+    conversation.refuses_post({"MediaSid": theirs}, 50507)
 
 
-def test_a_rendered_template_replaces_the_body(talk: MessageClient) -> None:
-    template = seed_template(talk.server, talk.account_sid, "Hello {{1}}, {{2}} {{ok}} {{3}} {x}")
-    unused = seed_media(talk.server, talk.account_sid, talk.service_sid)
-    message = talk.post(
+def test_a_rendered_template_replaces_the_body(conversation: MessageClient) -> None:
+    template = seed_template(
+        conversation.server, conversation.account_sid, "Hello {{1}}, {{2}} {{ok}} {{3}} {x}"
+    )
+    unused = seed_media(conversation.server, conversation.account_sid, conversation.service_sid)
+    message = conversation.post(
         ContentSid=template,
         ContentVariables='{"1":"John {{2}}","2":7,"ok":true}',
         Body="ignored",
@@ -325,20 +342,20 @@ def test_a_rendered_template_replaces_the_body(talk: MessageClient) -> None:
     )
     assert message["body"] == "Hello John {{2}}, 7 true {{3}} {x}"
     assert (message["content_sid"], message["media"]) == (template, None)
-    assert talk.post(MediaSid=unused)["media"] is not None
-    plain = talk.post(ContentSid=template)
+    assert conversation.post(MediaSid=unused)["media"] is not None
+    plain = conversation.post(ContentSid=template)
     assert plain["body"] == "Hello {{1}}, {{2}} {{ok}} {{3}} {x}"
 
 
 def test_a_template_of_another_account_is_not_found(
-    talk: MessageClient, foreign_account: tuple[str, str]
+    conversation: MessageClient, foreign_account: tuple[str, str]
 ) -> None:
-    template = seed_template(talk.server, foreign_account[0], "Hello")
-    talk.refuses_post({"ContentSid": template}, 50526)
+    template = seed_template(conversation.server, foreign_account[0], "Hello")
+    conversation.refuses_post({"ContentSid": template}, 50526)
 
 
-def test_a_filled_template_may_be_too_long_for_a_phone(talk: MessageClient) -> None:
-    template = seed_template(talk.server, talk.account_sid, "{{1}}" * 7)
-    talk.phone()
+def test_a_filled_template_may_be_too_long_for_a_phone(conversation: MessageClient) -> None:
+    template = seed_template(conversation.server, conversation.account_sid, "{{1}}" * 7)
+    conversation.phone()
     form = {"ContentSid": template, "ContentVariables": json.dumps({"1": "x" * 256})}
-    talk.refuses_post(form, 50504)
+    conversation.refuses_post(form, 50504)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def talk(server: Server, form_api: Api) -> MessageClient:
+def conversation(server: Server, form_api: Api) -> MessageClient:
     made = MessageClient.make(server, form_api)
     assert isinstance(made, MessageClient)
     return made
@@ -35,44 +35,44 @@ def talk(server: Server, form_api: Api) -> MessageClient:
 # --- States and timers
 
 
-def test_a_closed_conversation_rejects_messages_and_changes(talk: MessageClient) -> None:
-    message = talk.post(Body="x")
-    talk.api.post(f"/Conversations/{talk.sid}", State="closed").expect(200)
-    talk.refuses_post({"Body": "y"}, 50377)
-    talk.refuses_edit(message, {"Body": "y"}, 50377)
-    talk.api.delete(f"{talk.messages}/{message['sid']}").refuses(400, 50377)
-    assert talk.read(message) == message
+def test_a_closed_conversation_rejects_messages_and_changes(conversation: MessageClient) -> None:
+    message = conversation.post(Body="x")
+    conversation.api.post(f"/Conversations/{conversation.sid}", State="closed").expect(200)
+    conversation.refuses_post({"Body": "y"}, 50377)
+    conversation.refuses_edit(message, {"Body": "y"}, 50377)
+    conversation.api.delete(f"{conversation.messages}/{message['sid']}").refuses(400, 50377)
+    assert conversation.read(message) == message
 
 
-def test_an_initializing_conversation_rejects_messages(talk: MessageClient) -> None:
+def test_an_initializing_conversation_rejects_messages(conversation: MessageClient) -> None:
     execute(
-        talk.server,
+        conversation.server,
         "UPDATE conversation SET state = 'initializing', pending_participants = NULL WHERE sid = ?",
-        talk.sid,
+        conversation.sid,
     )
-    talk.refuses_post({"Body": "y"}, 50386)
+    conversation.refuses_post({"Body": "y"}, 50386)
 
 
 @pytest.mark.parametrize("fires", [False, True])
-def test_a_message_wakes_an_inactive_conversation(talk: MessageClient, fires: bool) -> None:
-    path = f"/Conversations/{talk.sid}"
+def test_a_message_wakes_an_inactive_conversation(conversation: MessageClient, fires: bool) -> None:
+    path = f"/Conversations/{conversation.sid}"
     form = {"State": "inactive", "Timers.Inactive": "PT1H", "Timers.Closed": "P7D"}
-    timers = talk.api.post(path, form).expect(200)["timers"]
+    timers = conversation.api.post(path, form).expect(200)["timers"]
     assert set(timers) == {"date_closed"}
-    count_before = len(talk.events())
+    count_before = len(conversation.events())
     headers = {"X-Twilio-Webhook-Enabled": "true"} if fires else {}
-    talk.post(Body="x", headers=headers)
-    after = talk.api.get(path).expect(200)
+    conversation.post(Body="x", headers=headers)
+    after = conversation.api.get(path).expect(200)
     assert (after["state"], set(after["timers"])) == ("active", {"date_inactive", "date_closed"})
-    assert talk.events()[count_before:] == [
+    assert conversation.events()[count_before:] == [
         ("onMessageAdded", fires),
         ("onConversationStateUpdated", fires),
     ]
     ((payload,),) = rows(
-        talk.server,
+        conversation.server,
         "SELECT payload FROM event WHERE conversation_sid = ? AND name = ?"
         " ORDER BY sequence DESC LIMIT 1",
-        talk.sid,
+        conversation.sid,
         "onConversationStateUpdated",
     )
     payload_json = json.loads(payload)
@@ -80,46 +80,46 @@ def test_a_message_wakes_an_inactive_conversation(talk: MessageClient, fires: bo
     assert payload_json["conversation"]["next_message_index"] == 1
 
 
-def test_a_message_restarts_the_timers(talk: MessageClient) -> None:
-    path = f"/Conversations/{talk.sid}"
-    talk.api.post(path, {"Timers.Inactive": "PT1H", "Timers.Closed": "P7D"}).expect(200)
+def test_a_message_restarts_the_timers(conversation: MessageClient) -> None:
+    path = f"/Conversations/{conversation.sid}"
+    conversation.api.post(path, {"Timers.Inactive": "PT1H", "Timers.Closed": "P7D"}).expect(200)
     execute(
-        talk.server,
+        conversation.server,
         "UPDATE conversation SET date_inactive = date_inactive - 600000,"
         " date_closed = date_closed - 600000 WHERE sid = ?",
-        talk.sid,
+        conversation.sid,
     )
-    before = talk.api.get(path).expect(200)
-    talk.post(Body="x")
-    after = talk.api.get(path).expect(200)
+    before = conversation.api.get(path).expect(200)
+    conversation.post(Body="x")
+    after = conversation.api.get(path).expect(200)
     assert all(after["timers"][name] > before["timers"][name] for name in before["timers"])
     assert after["date_updated"] == before["date_updated"]
 
 
-def test_the_last_conversation_with_a_message_is_listed_first(talk: MessageClient) -> None:
-    later = MessageClient.make(talk.server, talk.api)
-    talk.post(Body="x")
-    listed = talk.api.get("/Conversations", PageSize=2).expect(200)["conversations"]
-    assert [each["sid"] for each in listed] == [talk.sid, later.sid]
+def test_the_last_conversation_with_a_message_is_listed_first(conversation: MessageClient) -> None:
+    later = MessageClient.make(conversation.server, conversation.api)
+    conversation.post(Body="x")
+    listed = conversation.api.get("/Conversations", PageSize=2).expect(200)["conversations"]
+    assert [each["sid"] for each in listed] == [conversation.sid, later.sid]
 
 
 # --- Indexes
 
 
-def test_indexes_grow_and_are_never_given_again(talk: MessageClient) -> None:
-    made = [talk.post(Body=str(number)) for number in range(3)]
+def test_indexes_grow_and_are_never_given_again(conversation: MessageClient) -> None:
+    made = [conversation.post(Body=str(number)) for number in range(3)]
     assert [each["index"] for each in made] == [0, 1, 2]
-    talk.api.delete(f"{talk.messages}/{made[2]['sid']}").expect(204)
-    assert talk.post(Body="next")["index"] == 3
-    talk.refuses_post({"Author": "x" * 257}, 50310)
-    assert talk.post(Body="after a refusal")["index"] == 4
+    conversation.api.delete(f"{conversation.messages}/{made[2]['sid']}").expect(204)
+    assert conversation.post(Body="next")["index"] == 3
+    conversation.refuses_post({"Author": "x" * 257}, 50310)
+    assert conversation.post(Body="after a refusal")["index"] == 4
 
 
-def test_messages_at_the_same_time_get_indexes_without_gaps(talk: MessageClient) -> None:
+def test_messages_at_the_same_time_get_indexes_without_gaps(conversation: MessageClient) -> None:
     with ThreadPoolExecutor(8) as writers:
-        made = list(writers.map(lambda number: talk.post(Body=str(number)), range(40)))
+        made = list(writers.map(lambda number: conversation.post(Body=str(number)), range(40)))
     assert sorted(each["index"] for each in made) == list(range(40))
-    listed = talk.api.get(talk.messages, PageSize=100).expect(200)["messages"]
+    listed = conversation.api.get(conversation.messages, PageSize=100).expect(200)["messages"]
     assert {each["sid"]: each["index"] for each in made} == {
         each["sid"]: each["index"] for each in listed
     }
@@ -128,42 +128,42 @@ def test_messages_at_the_same_time_get_indexes_without_gaps(talk: MessageClient)
 # --- Lists
 
 
-def test_a_list_is_ordered_by_index_across_pages(talk: MessageClient) -> None:
+def test_a_list_is_ordered_by_index_across_pages(conversation: MessageClient) -> None:
     for number in range(5):
-        talk.post(Body=str(number), DateCreated=f"202{5 - number}-01-01T00:00:00Z")
-    assert talk.bodies() == talk.bodies(Order="asc") == list("01234")
+        conversation.post(Body=str(number), DateCreated=f"202{5 - number}-01-01T00:00:00Z")
+    assert conversation.bodies() == conversation.bodies(Order="asc") == list("01234")
     for order in ("desc", "DESC"):
-        assert talk.bodies(Order=order) == list("43210")
+        assert conversation.bodies(Order=order) == list("43210")
     for order, expected in (("asc", "01234"), ("desc", "43210")):
         seen: list[str] = []
-        page = talk.api.get(talk.messages, Order=order, PageSize=2).expect(200)
+        page = conversation.api.get(conversation.messages, Order=order, PageSize=2).expect(200)
         while True:
             seen += [each["body"] for each in page["messages"]]
             if page["meta"]["next_page_url"] is None:
                 break
-            page = talk.api.get(page["meta"]["next_page_url"]).expect(200)
+            page = conversation.api.get(page["meta"]["next_page_url"]).expect(200)
         assert seen == list(expected)
-        back = talk.api.get(page["meta"]["previous_page_url"]).expect(200)
+        back = conversation.api.get(page["meta"]["previous_page_url"]).expect(200)
         assert [each["body"] for each in back["messages"]] == list(expected)[2:4]
 
 
-def test_a_page_of_one_order_is_no_page_of_the_other(talk: MessageClient) -> None:
+def test_a_page_of_one_order_is_no_page_of_the_other(conversation: MessageClient) -> None:
     for number in range(3):
-        talk.post(Body=str(number))
-    page = talk.api.get(talk.messages, Order="desc", PageSize=1).expect(200)
+        conversation.post(Body=str(number))
+    page = conversation.api.get(conversation.messages, Order="desc", PageSize=1).expect(200)
     url = page["meta"]["next_page_url"].replace("Order=desc", "Order=asc")
-    talk.api.get(url).refuses(400, 20001)
+    conversation.api.get(url).refuses(400, 20001)
 
 
 @pytest.mark.parametrize("order", ["up", "", "ascending"])
-def test_an_unknown_order_is_refused(talk: MessageClient, order: str) -> None:
-    talk.api.get(talk.messages, Order=order).refuses(400, 20001)
+def test_an_unknown_order_is_refused(conversation: MessageClient, order: str) -> None:
+    conversation.api.get(conversation.messages, Order=order).refuses(400, 20001)
 
 
-def test_at_most_a_hundred_messages_are_on_a_page(talk: MessageClient) -> None:
-    meta = talk.api.get(talk.messages, PageSize=1000).expect(200)["meta"]
+def test_at_most_a_hundred_messages_are_on_a_page(conversation: MessageClient) -> None:
+    meta = conversation.api.get(conversation.messages, PageSize=1000).expect(200)["meta"]
     assert (meta["page_size"], meta["key"]) == (100, "messages")
-    assert talk.api.get(talk.messages).expect(200)["meta"]["page_size"] == 50
+    assert conversation.api.get(conversation.messages).expect(200)["meta"]["page_size"] == 50
 
 
 # --- Fetch, update, delete
@@ -171,31 +171,35 @@ def test_at_most_a_hundred_messages_are_on_a_page(talk: MessageClient) -> None:
 
 @pytest.mark.promise("50500", 20404)
 def test_a_message_is_found_in_its_conversation_by_its_sid_only(
-    talk: MessageClient, foreign_api: Api
+    conversation: MessageClient, foreign_api: Api
 ) -> None:
-    talk.api.post(f"/Conversations/{talk.sid}", UniqueName=f"name of {talk.sid[2:]}").expect(200)
-    message = talk.post(Body="x")
+    conversation.api.post(
+        f"/Conversations/{conversation.sid}", UniqueName=f"name of {conversation.sid[2:]}"
+    ).expect(200)
+    message = conversation.post(Body="x")
     sid = message["sid"]
-    named = f"/Conversations/name of {talk.sid[2:]}/Messages/{sid[:2]}{sid[2:].upper()}"
-    assert talk.api.get(named).expect(200) == message
-    other = MessageClient.make(talk.server, talk.api)
+    named = f"/Conversations/name of {conversation.sid[2:]}/Messages/{sid[:2]}{sid[2:].upper()}"
+    assert conversation.api.get(named).expect(200) == message
+    other = MessageClient.make(conversation.server, conversation.api)
     for path in (
-        f"{talk.messages}/0",
-        f"{talk.messages}/IM{'0' * 32}",
+        f"{conversation.messages}/0",
+        f"{conversation.messages}/IM{'0' * 32}",
         f"/Conversations/{other.sid}/Messages/{sid}",
         f"/Conversations/nope/Messages/{sid}",
     ):
-        talk.api.get(path).refuses(404, 20404)
-        talk.api.post(path, Body="y").refuses(404, 20404)
-        talk.api.delete(path).refuses(404, 20404)
-    foreign_api.get(f"{talk.messages}/{sid}").refuses(404, 20404)
-    foreign_api.get(talk.messages).refuses(404, 20404)
-    assert talk.read(message) == message
+        conversation.api.get(path).refuses(404, 20404)
+        conversation.api.post(path, Body="y").refuses(404, 20404)
+        conversation.api.delete(path).refuses(404, 20404)
+    foreign_api.get(f"{conversation.messages}/{sid}").refuses(404, 20404)
+    foreign_api.get(conversation.messages).refuses(404, 20404)
+    assert conversation.read(message) == message
 
 
-def test_an_update_changes_the_given_parameters_and_the_date(talk: MessageClient) -> None:
-    alice = talk.chat("alice")
-    message = talk.post(Body="before", Attributes='{"a":1}', DateCreated="2020-01-01T00:00:00Z")
+def test_an_update_changes_the_given_parameters_and_the_date(conversation: MessageClient) -> None:
+    alice = conversation.chat("alice")
+    message = conversation.post(
+        Body="before", Attributes='{"a":1}', DateCreated="2020-01-01T00:00:00Z"
+    )
     for form, expected in (
         ({"Body": "after"}, {"body": "after"}),
         ({"Body": ""}, {"body": ""}),
@@ -207,52 +211,58 @@ def test_an_update_changes_the_given_parameters_and_the_date(talk: MessageClient
         ({"DateCreated": "2019-05-04T09:42:00Z"}, {"date_created": "2019-05-04T09:42:00Z"}),
         ({"DateUpdated": "2021-05-04T09:42:00Z"}, {"date_updated": "2021-05-04T09:42:00Z"}),
     ):
-        before = talk.read(message)
-        after = talk.edit(message, form).expect(200)
+        before = conversation.read(message)
+        after = conversation.edit(message, form).expect(200)
         assert after == {**before, "date_updated": after["date_updated"], **expected}
         assert "DateUpdated" in form or after["date_updated"] > "2025"
-        assert talk.read(message) == after
+        assert conversation.read(message) == after
 
 
 @pytest.mark.parametrize("form", [{}, {"MediaSid": "ME12"}, {"body": "x"}])
-def test_an_empty_update_is_rejected(talk: MessageClient, form: dict[str, str]) -> None:
-    talk.refuses_edit(talk.post(Body="x"), form, 20161)
+def test_an_empty_update_is_rejected(conversation: MessageClient, form: dict[str, str]) -> None:
+    conversation.refuses_edit(conversation.post(Body="x"), form, 20161)
 
 
-def test_a_message_is_deleted_with_its_receipts_and_media(talk: MessageClient) -> None:
-    talk.phone()
-    media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
-    remaining = talk.post(Body="kept")
-    message = talk.post(MediaSid=media_sid)
-    path = f"{talk.messages}/{message['sid']}"
-    talk.settle()
-    assert len(talk.receipts(message)) == 1
-    assert talk.api.delete(path).expect(204) is None
-    talk.api.delete(path).refuses(404, 20404)
-    talk.api.get(path).refuses(404, 20404)
-    talk.api.get(f"{path}/Receipts").refuses(404, 20404)
-    assert talk.bodies() == ["kept"]
+def test_a_message_is_deleted_with_its_receipts_and_media(conversation: MessageClient) -> None:
+    conversation.phone()
+    media_sid = seed_media(conversation.server, conversation.account_sid, conversation.service_sid)
+    remaining = conversation.post(Body="kept")
+    message = conversation.post(MediaSid=media_sid)
+    path = f"{conversation.messages}/{message['sid']}"
+    conversation.settle()
+    assert len(conversation.receipts(message)) == 1
+    assert conversation.api.delete(path).expect(204) is None
+    conversation.api.delete(path).refuses(404, 20404)
+    conversation.api.get(path).refuses(404, 20404)
+    conversation.api.get(f"{path}/Receipts").refuses(404, 20404)
+    assert conversation.bodies() == ["kept"]
     sql = "SELECT COUNT(*) FROM receipt WHERE message_sid = ?"
-    assert rows(talk.server, sql, message["sid"]) == [(0,)]
+    assert rows(conversation.server, sql, message["sid"]) == [(0,)]
     # A medium is hidden at once, and deleted when its file is.
     sql = "SELECT COUNT(*) FROM media WHERE message_sid = ?"
-    eventually(lambda: rows(talk.server, sql, message["sid"]), lambda found: found == [(0,)])
-    assert len(talk.receipts(remaining)) == 1
+    eventually(
+        lambda: rows(conversation.server, sql, message["sid"]), lambda found: found == [(0,)]
+    )
+    assert len(conversation.receipts(remaining)) == 1
 
 
-def test_no_message_has_channel_metadata(talk: MessageClient) -> None:
-    message = talk.post(Body="x")
-    talk.api.get(message["links"]["channel_metadata"]).refuses(404, 50530)
-    talk.api.get(f"{talk.messages}/IM{'0' * 32}/ChannelMetadata").refuses(404, 20404)
+def test_no_message_has_channel_metadata(conversation: MessageClient) -> None:
+    message = conversation.post(Body="x")
+    conversation.api.get(message["links"]["channel_metadata"]).refuses(404, 50530)
+    conversation.api.get(f"{conversation.messages}/IM{'0' * 32}/ChannelMetadata").refuses(
+        404, 20404
+    )
 
 
-def test_each_change_of_a_message_is_one_event(talk: MessageClient) -> None:
+def test_each_change_of_a_message_is_one_event(conversation: MessageClient) -> None:
     headers = {"X-Twilio-Webhook-Enabled": "true"}
-    message = talk.post(Body="x", headers=headers)
-    talk.edit(message, Body="y").expect(200)
-    talk.edit(message, Body="z", headers=headers).expect(200)
-    talk.api.delete(f"{talk.messages}/{message['sid']}", headers=headers).expect(204)
-    assert talk.events()[1:] == [
+    message = conversation.post(Body="x", headers=headers)
+    conversation.edit(message, Body="y").expect(200)
+    conversation.edit(message, Body="z", headers=headers).expect(200)
+    conversation.api.delete(f"{conversation.messages}/{message['sid']}", headers=headers).expect(
+        204
+    )
+    assert conversation.events()[1:] == [
         ("onMessageAdded", True),
         ("onMessageUpdated", False),
         ("onMessageUpdated", True),

@@ -22,66 +22,72 @@ def like_sid(prefix: str) -> str:
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> ConversationClient:
+def conversation(server: Server, form_api: Api) -> ConversationClient:
     return ConversationClient.make(server, form_api)
 
 
 @pytest.mark.parametrize("upper", [False, True])
 def test_a_participant_is_reached_by_an_identity_like_a_sid(
-    room: ConversationClient, upper: bool
+    conversation: ConversationClient, upper: bool
 ) -> None:
     identity = like_sid("MB")
     identity = "MB" + identity[2:].upper() if upper else identity
-    made = room.chat(identity)
-    path = f"{room.path}/{identity}"
-    assert room.api.get(path).expect(200) == made
-    changed = room.api.post(path, Attributes='{"a":1}').expect(200)
+    made = conversation.chat(identity)
+    path = f"{conversation.path}/{identity}"
+    assert conversation.api.get(path).expect(200) == made
+    changed = conversation.api.post(path, Attributes='{"a":1}').expect(200)
     assert (changed["sid"], changed["attributes"]) == (made["sid"], '{"a":1}')
-    assert room.api.get(f"/Users/{identity}").expect(200)["identity"] == identity
-    own = f"/Users/{identity}/Conversations/{room.sid}"
-    muted = room.api.post(own, NotificationLevel="muted").expect(200)
+    assert conversation.api.get(f"/Users/{identity}").expect(200)["identity"] == identity
+    own = f"/Users/{identity}/Conversations/{conversation.sid}"
+    muted = conversation.api.post(own, NotificationLevel="muted").expect(200)
     assert (muted["participant_sid"], muted["notification_level"]) == (made["sid"], "muted")
-    found = room.api.get("/ParticipantConversations", Identity=identity).expect(200)
+    found = conversation.api.get("/ParticipantConversations", Identity=identity).expect(200)
     assert [each["participant_sid"] for each in found["conversations"]] == [made["sid"]]
     if not upper:  # The digits of a sid are case-insensitive, identities are not.
-        room.api.get(f"{room.path}/MB{identity[2:].upper()}").refuses(404, 20404)
-    room.api.delete(path).expect(204)
-    room.api.get(path).refuses(404, 20404)
+        conversation.api.get(f"{conversation.path}/MB{identity[2:].upper()}").refuses(404, 20404)
+    conversation.api.delete(path).expect(204)
+    conversation.api.get(path).refuses(404, 20404)
 
 
-def test_a_sid_precedes_an_identity_of_its_form(room: ConversationClient) -> None:
-    first = room.chat()
-    second = room.chat(first["sid"])
-    path = f"{room.path}/{first['sid']}"
-    assert room.api.get(path).expect(200)["identity"] == "alice"
-    assert room.api.post(path, Attributes="[1]").expect(200)["sid"] == first["sid"]
-    room.api.delete(path).expect(204)
-    assert room.api.get(path).expect(200)["sid"] == second["sid"]
+def test_a_sid_precedes_an_identity_of_its_form(conversation: ConversationClient) -> None:
+    first = conversation.chat()
+    second = conversation.chat(first["sid"])
+    path = f"{conversation.path}/{first['sid']}"
+    assert conversation.api.get(path).expect(200)["identity"] == "alice"
+    assert conversation.api.post(path, Attributes="[1]").expect(200)["sid"] == first["sid"]
+    conversation.api.delete(path).expect(204)
+    assert conversation.api.get(path).expect(200)["sid"] == second["sid"]
 
 
-def test_an_identity_like_a_sid_is_attached_and_added_with_others(room: ConversationClient) -> None:
-    bare, identity, other = room.bare(), like_sid("MB"), like_sid("MB")
-    room.update(bare, {"Identity": identity}).expect(200)
-    assert room.api.get(f"{room.path}/{identity}").expect(200)["sid"] == bare["sid"]
-    added = room.add({"Identity": other, PROJECTED_ADDRESS: phone_number()})
-    assert room.api.get(f"{room.path}/{other}").expect(200)["sid"] == added["sid"]
+def test_an_identity_like_a_sid_is_attached_and_added_with_others(
+    conversation: ConversationClient,
+) -> None:
+    bare, identity, other = conversation.bare(), like_sid("MB"), like_sid("MB")
+    conversation.update(bare, {"Identity": identity}).expect(200)
+    assert conversation.api.get(f"{conversation.path}/{identity}").expect(200)["sid"] == bare["sid"]
+    added = conversation.add({"Identity": other, PROJECTED_ADDRESS: phone_number()})
+    assert conversation.api.get(f"{conversation.path}/{other}").expect(200)["sid"] == added["sid"]
 
 
-def test_updates_by_sid_and_by_such_an_identity_lose_nothing(room: ConversationClient) -> None:
+def test_updates_by_sid_and_by_such_an_identity_lose_nothing(
+    conversation: ConversationClient,
+) -> None:
     """Updates of one participant under two names never share a transaction as if of two."""
     identity = like_sid("MB")
-    made = room.chat(identity)
-    room.say(1)
+    made = conversation.chat(identity)
+    conversation.send_message(1)
 
     def change(number: int) -> ApiResponse:
         name = made["sid"] if number % 2 else identity
         form = {"Attributes": f"[{number}]"} if number % 2 else {"LastReadMessageIndex": "0"}
-        return room.api.post(f"{room.path}/{name}", form)
+        return conversation.api.post(f"{conversation.path}/{name}", form)
 
     for _ in range(5):
-        room.api.post(f"{room.path}/{made['sid']}", Attributes="{}", LastReadMessageIndex="null")
+        conversation.api.post(
+            f"{conversation.path}/{made['sid']}", Attributes="{}", LastReadMessageIndex="null"
+        )
         answers = at_once(8, change)
-        shown = room.api.get(f"{room.path}/{made['sid']}").expect(200)
+        shown = conversation.api.get(f"{conversation.path}/{made['sid']}").expect(200)
         for answer in answers:
             answer.expect(200)
         assert shown["last_read_message_index"] == 0

@@ -33,11 +33,11 @@ def test_an_identity_is_shown_with_its_user_and_without_a_binding(
     server: Server, form_api: Api
 ) -> None:
     name, identity = unique("visit"), unique("dave@example.com")
-    room = ConversationClient.make(
+    conversation = ConversationClient.make(
         server, form_api, FriendlyName="Visit", UniqueName=name, Attributes="[1]",
         **{"Timers.Inactive": "PT1H"},
     )  # fmt: skip
-    member = room.chat(identity)
+    member = conversation.chat(identity)
     user = form_api.get(f"/Users/{identity}").expect(200)
     page = form_api.get(PATH, Identity=identity).expect(200)
     assert page["meta"]["key"] == "conversations"
@@ -45,21 +45,21 @@ def test_an_identity_is_shown_with_its_user_and_without_a_binding(
     assert page["conversations"] == [
         {
             "account_sid": form_api.sid,
-            "chat_service_sid": room.conversation["chat_service_sid"],
-            "conversation_sid": room.sid,
+            "chat_service_sid": conversation.resource["chat_service_sid"],
+            "conversation_sid": conversation.sid,
             "participant_sid": member["sid"],
             "conversation_friendly_name": "Visit",
             "conversation_state": "active",
-            "conversation_timers": room.conversation["timers"],
+            "conversation_timers": conversation.resource["timers"],
             "conversation_attributes": "[1]",
-            "conversation_date_created": room.conversation["date_created"],
-            "conversation_date_updated": room.conversation["date_updated"],
+            "conversation_date_created": conversation.resource["date_created"],
+            "conversation_date_updated": conversation.resource["date_updated"],
             "conversation_created_by": "system",
             "conversation_unique_name": name,
             "participant_user_sid": user["sid"],
             "participant_identity": identity,
             "participant_messaging_binding": None,
-            "links": {"participant": member["url"], "conversation": room.conversation["url"]},
+            "links": {"participant": member["url"], "conversation": conversation.resource["url"]},
         }
     ]
 
@@ -67,12 +67,12 @@ def test_an_identity_is_shown_with_its_user_and_without_a_binding(
 def test_an_address_is_shown_with_all_six_members_of_its_binding(
     server: Server, form_api: Api
 ) -> None:
-    room = ConversationClient.make(server, form_api)
+    conversation = ConversationClient.make(server, form_api)
     sms, whatsapp = phone_number(), f"whatsapp:{phone_number()}"
     mail = f"{unique('erin')}@example.com"
-    room.add({ADDRESS: sms, PROXY_ADDRESS: PROXY})
-    room.add({ADDRESS: whatsapp, PROXY_ADDRESS: f"whatsapp:{PROXY}"})
-    room.add({ADDRESS: mail})
+    conversation.add({ADDRESS: sms, PROXY_ADDRESS: PROXY})
+    conversation.add({ADDRESS: whatsapp, PROXY_ADDRESS: f"whatsapp:{PROXY}"})
+    conversation.add({ADDRESS: mail})
     for address, kind, proxy, level in (
         (sms, "sms", PROXY, None),
         (whatsapp, "whatsapp", f"whatsapp:{PROXY}", None),
@@ -92,12 +92,12 @@ def test_an_address_is_shown_with_all_six_members_of_its_binding(
 
 
 def test_proxy_and_projected_addresses_are_not_looked_for(server: Server, form_api: Api) -> None:
-    room, projected, identity = (
+    conversation, projected, identity = (
         ConversationClient.make(server, form_api),
         phone_number(),
         unique("ann"),
     )
-    room.add({"Identity": identity, PROJECTED_ADDRESS: projected})
+    conversation.add({"Identity": identity, PROJECTED_ADDRESS: projected})
     assert form_api.get(PATH, Address=projected).expect(200)["conversations"] == []
     assert form_api.get(PATH, Address=PROXY).expect(200)["conversations"] == []
     (found,) = form_api.get(PATH, Identity=identity).expect(200)["conversations"]
@@ -115,12 +115,12 @@ def test_conversations_in_every_state_are_found_by_sid_page_by_page(
     server: Server, form_api: Api
 ) -> None:
     identity = unique("finder")
-    rooms = [ConversationClient.make(server, form_api) for _ in range(5)]
-    for room in rooms:
-        room.chat(identity)
-        room.chat("somebody else")
-    for room, state in zip(rooms, ("inactive", "closed"), strict=False):
-        form_api.post(f"/Conversations/{room.sid}", State=state).expect(200)
+    conversations = [ConversationClient.make(server, form_api) for _ in range(5)]
+    for conversation in conversations:
+        conversation.chat(identity)
+        conversation.chat("somebody else")
+    for conversation, state in zip(conversations, ("inactive", "closed"), strict=False):
+        form_api.post(f"/Conversations/{conversation.sid}", State=state).expect(200)
     path: str | None = f"{PATH}?Identity={identity}&PageSize=2"
     found = []
     while path is not None:
@@ -128,9 +128,15 @@ def test_conversations_in_every_state_are_found_by_sid_page_by_page(
         assert f"Identity={identity}&PageSize=2" in page["meta"]["url"]
         found += page["conversations"]
         path = page["meta"]["next_page_url"]
-    assert [each["conversation_sid"] for each in found] == sorted(room.sid for room in rooms)
+    assert [each["conversation_sid"] for each in found] == sorted(
+        conversation.sid for conversation in conversations
+    )
     states = {each["conversation_sid"]: each["conversation_state"] for each in found}
-    assert [states[room.sid] for room in rooms[:3]] == ["inactive", "closed", "active"]
+    assert [states[conversation.sid] for conversation in conversations[:3]] == [
+        "inactive",
+        "closed",
+        "active",
+    ]
     back = form_api.get(page["meta"]["previous_page_url"]).expect(200)
     assert back["conversations"] == found[2:4]
 
@@ -178,9 +184,9 @@ def test_services_are_matched_separately(server: Server, api: Api, service_api: 
     )
     first.chat(identity)
     second.chat(identity)
-    for client, room in ((api, first), (service_api, second)):
+    for client, conversation in ((api, first), (service_api, second)):
         found = client.get(PATH, Identity=identity).expect(200)["conversations"]
-        assert [each["conversation_sid"] for each in found] == [room.sid]
+        assert [each["conversation_sid"] for each in found] == [conversation.sid]
 
 
 def test_only_listing_is_supported(form_api: Api) -> None:

@@ -33,51 +33,53 @@ KEYS = [
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> ConversationClient:
+def client(server: Server, form_api: Api) -> ConversationClient:
     return ConversationClient.make(server, form_api)
 
 
-def keys_of(room: ConversationClient) -> list[str]:
+def keys_of(client: ConversationClient) -> list[str]:
     """Return the keys in order: only the service form has the service."""
-    in_service = "/Services/" in room.api.prefix
+    in_service = "/Services/" in client.api.prefix
     return [key for key in KEYS if in_service or key != "chat_service_sid"]
 
 
 # --- Responses for each kind
 
 
-def test_a_chat_participant_is_shown_with_every_key_in_order(room: ConversationClient) -> None:
+def test_a_chat_participant_is_shown_with_every_key_in_order(
+    client: ConversationClient,
+) -> None:
     identity = unique("alice")
-    answer = room.api.post(room.path, Identity=identity)
+    answer = client.api.post(client.path, Identity=identity)
     made = answer.expect(201)
-    assert list(made) == keys_of(room)
-    assert made["account_sid"] == room.api.sid
+    assert list(made) == keys_of(client)
+    assert made["account_sid"] == client.api.sid
     assert (
-        made.get("chat_service_sid", room.conversation["chat_service_sid"])
-        == (room.conversation["chat_service_sid"])
+        made.get("chat_service_sid", client.resource["chat_service_sid"])
+        == (client.resource["chat_service_sid"])
     )
-    assert made["conversation_sid"] == room.sid
+    assert made["conversation_sid"] == client.sid
     assert made["sid"].startswith("MB")
     assert (made["identity"], made["attributes"]) == (identity, "{}")
     assert made["messaging_binding"] is None
-    assert made["role_sid"] == room.default_role()
+    assert made["role_sid"] == client.default_role()
     assert DATE.fullmatch(made["date_created"])
     assert made["date_updated"] == made["date_created"]
-    assert made["url"] == f"{room.conversation['url']}/Participants/{made['sid']}"
+    assert made["url"] == f"{client.resource['url']}/Participants/{made['sid']}"
     assert (made["last_read_message_index"], made["last_read_timestamp"]) == (None, None)
-    assert room.fetch(made) == answer.body
+    assert client.fetch(made) == answer.body
 
 
 @pytest.mark.parametrize(
     ("prefix", "kind"), [("", "sms"), ("whatsapp:", "whatsapp"), ("rcs:", "rcs")]
 )
 def test_an_address_is_reached_through_a_proxy(
-    room: ConversationClient, prefix: str, kind: str
+    client: ConversationClient, prefix: str, kind: str
 ) -> None:
     address, proxy = f"{prefix}{phone_number()}", f"{prefix}{PROXY}"
-    made = room.add({ADDRESS: address, PROXY_ADDRESS: proxy})
+    made = client.add({ADDRESS: address, PROXY_ADDRESS: proxy})
     assert made["identity"] is None
-    assert made["role_sid"] == room.default_role()
+    assert made["role_sid"] == client.default_role()
     assert list(made["messaging_binding"].items()) == [
         ("type", kind),
         ("address", address),
@@ -86,39 +88,41 @@ def test_an_address_is_reached_through_a_proxy(
 
 
 @pytest.mark.parametrize("address", ["messenger:4711", "gbm:abc-1", "urn:mbid:AQ+/="])
-def test_other_channels_have_addresses_of_their_own(room: ConversationClient, address: str) -> None:
+def test_other_channels_have_addresses_of_their_own(
+    client: ConversationClient, address: str
+) -> None:
     address += secrets.token_hex(4)
     prefix = {"m": "messenger:", "g": "gbm:", "u": "apple:"}[address[0]]
-    made = room.add({ADDRESS: address, PROXY_ADDRESS: f"{prefix}page"})
+    made = client.add({ADDRESS: address, PROXY_ADDRESS: f"{prefix}page"})
     assert made["messaging_binding"]["address"] == address
 
 
 @pytest.mark.promise("reference/quirks.md", "over REST it is refused with 50453")
-def test_mail_has_no_proxy(room: ConversationClient) -> None:
+def test_mail_has_no_proxy(client: ConversationClient) -> None:
     address = f"{unique('erin')}@example.com"
-    made = room.add({ADDRESS: address})
+    made = client.add({ADDRESS: address})
     assert made["messaging_binding"] == {"type": "email", "address": address, "level": "to"}
     other = f"{unique('erin')}@example.com"
     for proxy in (PROXY, "desk@example.com"):
-        room.api.post(room.path, {ADDRESS: other, PROXY_ADDRESS: proxy}).refuses(400, 50453)
+        client.api.post(client.path, {ADDRESS: other, PROXY_ADDRESS: proxy}).refuses(400, 50453)
 
 
-def test_group_members_are_shown_with_their_bindings(room: ConversationClient) -> None:
+def test_group_members_are_shown_with_their_bindings(client: ConversationClient) -> None:
     ours, theirs = phone_number(), phone_number()
-    bare = room.add({PROJECTED_ADDRESS: ours})
+    bare = client.add({PROJECTED_ADDRESS: ours})
     assert (bare["identity"], bare["role_sid"]) == (None, None)
     assert bare["messaging_binding"] == {"type": "sms", "projected_address": ours}
-    native = room.add({ADDRESS: theirs})
+    native = client.add({ADDRESS: theirs})
     assert native["role_sid"] is None
     assert native["messaging_binding"] == {"type": "sms", "address": theirs}
     for identity in ("carol", "dave"):
-        chat = room.add({"Identity": identity, PROJECTED_ADDRESS: ours})
-        assert chat["role_sid"] == room.default_role()
+        chat = client.add({"Identity": identity, PROJECTED_ADDRESS: ours})
+        assert chat["role_sid"] == client.default_role()
         assert chat["messaging_binding"] == {"type": "sms", "projected_address": ours}
 
 
-def test_all_parameters_are_stored(room: ConversationClient) -> None:
-    role_sid = make_role(room.api)
+def test_all_parameters_are_stored(client: ConversationClient) -> None:
+    role_sid = make_role(client.api)
     form = {
         "Identity": unique("ü").ljust(256, "ü"),
         "Attributes": '"' + "x" * 4094 + '"',
@@ -126,31 +130,34 @@ def test_all_parameters_are_stored(room: ConversationClient) -> None:
         "DateCreated": "2020-05-04T11:42:00+02:00",
         "DateUpdated": "2021-05-04",
     }
-    made = room.api.post(room.path, form).expect(201)
+    made = client.api.post(client.path, form).expect(201)
     assert (made["identity"], made["attributes"]) == (form["Identity"], form["Attributes"])
     assert made["role_sid"] == role_sid
     assert made["date_created"] == "2020-05-04T09:42:00Z"
     assert made["date_updated"] == "2021-05-04T00:00:00Z"
 
 
-def test_empty_values_count_as_absent(room: ConversationClient) -> None:
+def test_empty_values_count_as_absent(client: ConversationClient) -> None:
     form = {"Identity": "alice", ADDRESS: "", PROXY_ADDRESS: "", PROJECTED_ADDRESS: ""}
-    made = room.add({**form, "RoleSid": "", "Attributes": ""})
+    made = client.add({**form, "RoleSid": "", "Attributes": ""})
     assert (made["messaging_binding"], made["attributes"]) == (None, "{}")
-    assert made["role_sid"] == room.default_role()
+    assert made["role_sid"] == client.default_role()
 
 
 # --- Rejections
 
 
 def refuses(
-    room: ConversationClient, form: dict[str, str], code: int, status: int = 400
+    client: ConversationClient, form: dict[str, str], code: int, status: int = 400
 ) -> dict[str, Any]:
     """Check that a create is rejected, and changes neither the list nor the event log."""
-    before, events_before = room.api.get(room.path, PageSize=100).body, room.events()
-    error: dict[str, Any] = room.api.post(room.path, form).refuses(status, code)
-    assert room.api.get(room.path, PageSize=100).body == before
-    assert room.events() == events_before
+    before, events_before = (
+        client.api.get(client.path, PageSize=100).body,
+        client.events(),
+    )
+    error: dict[str, Any] = client.api.post(client.path, form).refuses(status, code)
+    assert client.api.get(client.path, PageSize=100).body == before
+    assert client.events() == events_before
     return error
 
 
@@ -189,22 +196,25 @@ def refuses(
     ],
 )
 def test_a_bad_participant_is_refused(
-    room: ConversationClient, form: dict[str, str], code: int
+    client: ConversationClient, form: dict[str, str], code: int
 ) -> None:
-    refuses(room, form, code)
+    refuses(client, form, code)
 
 
-def test_a_role_of_the_service_or_of_elsewhere_is_refused(room: ConversationClient) -> None:
-    elsewhere = room.api.under("/v1").post("/Services", FriendlyName="x").expect(201)["sid"]
-    for role_sid in (make_role(room.api, "service"), make_role(room.api.service(elsewhere))):
-        refuses(room, {"Identity": unique("a"), "RoleSid": role_sid}, 50109)
+def test_a_role_of_the_service_or_of_elsewhere_is_refused(client: ConversationClient) -> None:
+    elsewhere = client.api.under("/v1").post("/Services", FriendlyName="x").expect(201)["sid"]
+    for role_sid in (
+        make_role(client.api, "service"),
+        make_role(client.api.service(elsewhere)),
+    ):
+        refuses(client, {"Identity": unique("a"), "RoleSid": role_sid}, 50109)
 
 
-def test_an_identity_is_in_a_conversation_once(room: ConversationClient) -> None:
-    room.chat("alice")
-    error = refuses(room, {"Identity": "alice"}, 50433, 409)
+def test_an_identity_is_in_a_conversation_once(client: ConversationClient) -> None:
+    client.chat("alice")
+    error = refuses(client, {"Identity": "alice"}, 50433, 409)
     assert error["message"] == "Participant already exists"
-    room.chat("Alice")
+    client.chat("Alice")
 
 
 def test_a_pair_is_bound_once_in_the_account(
@@ -216,8 +226,8 @@ def test_a_pair_is_bound_once_in_the_account(
     )
     pair = {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}
     first.add(pair)
-    for room in (first, second):
-        error = refuses(room, pair, 50416, 409)
+    for client in (first, second):
+        error = refuses(client, pair, 50416, 409)
         assert error["message"] == (
             "A binding for this participant and proxy address already exists in Conversation "
             + first.sid
@@ -227,12 +237,12 @@ def test_a_pair_is_bound_once_in_the_account(
     second.add({**pair, ADDRESS: phone_number()})
 
 
-def test_a_number_of_the_account_is_no_address(server: Server, room: ConversationClient) -> None:
+def test_a_number_of_the_account_is_no_address(server: Server, client: ConversationClient) -> None:
     proxy, projected = phone_number(), phone_number()
-    room.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
-    ConversationClient.make(server, room.api).add({PROJECTED_ADDRESS: projected})
+    client.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
+    ConversationClient.make(server, client.api).add({PROJECTED_ADDRESS: projected})
     for ours in (proxy, projected):
-        refuses(room, {ADDRESS: ours, PROXY_ADDRESS: PROXY}, 50407)
+        refuses(client, {ADDRESS: ours, PROXY_ADDRESS: PROXY}, 50407)
 
 
 def test_an_account_with_a_list_of_numbers_sends_only_from_these(server: Server) -> None:
@@ -240,55 +250,57 @@ def test_an_account_with_a_list_of_numbers_sends_only_from_these(server: Server)
     ours = phone_number()
     server.set_numbers(sid, ours, f"whatsapp:{ours}")
     api = Api(server.base_url, sid, token)
-    room = ConversationClient.make(server, api)
-    room.add({ADDRESS: phone_number(), PROXY_ADDRESS: ours})
-    refuses(room, {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}, 50413)
+    client = ConversationClient.make(server, api)
+    client.add({ADDRESS: phone_number(), PROXY_ADDRESS: ours})
+    refuses(client, {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}, 50413)
     form = {ADDRESS: f"whatsapp:{phone_number()}", PROXY_ADDRESS: f"whatsapp:{PROXY}"}
-    refuses(room, form, 50415)
-    refuses(room, {PROJECTED_ADDRESS: PROXY}, 50439)
-    refuses(room, {ADDRESS: ours, PROXY_ADDRESS: ours}, 50409)
+    refuses(client, form, 50415)
+    refuses(client, {PROJECTED_ADDRESS: PROXY}, 50439)
+    refuses(client, {ADDRESS: ours, PROXY_ADDRESS: ours}, 50409)
     api.close()
 
 
 # --- Groups
 
 
-def test_joining_a_group_requires_an_address(room: ConversationClient) -> None:
-    room.bare()
-    refuses(room, {"Identity": unique("plain")}, 50434)
+def test_joining_a_group_requires_an_address(client: ConversationClient) -> None:
+    client.bare()
+    refuses(client, {"Identity": unique("plain")}, 50434)
 
 
-def test_members_of_a_group_have_long_codes_of_north_america(room: ConversationClient) -> None:
-    room.bare()
+def test_members_of_a_group_have_long_codes_of_north_america(
+    client: ConversationClient,
+) -> None:
+    client.bare()
     for address in ("+4915112345678", "+18005550100", "+12425550100"):
-        refuses(room, {ADDRESS: address}, 50407)
+        refuses(client, {ADDRESS: address}, 50407)
 
 
-def test_the_same_member_is_in_a_group_once(room: ConversationClient) -> None:
-    room.bare()
+def test_the_same_member_is_in_a_group_once(client: ConversationClient) -> None:
+    client.bare()
     native, pair = phone_number(), {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}
-    room.add({ADDRESS: native})
-    refuses(room, {ADDRESS: native}, 50437, 409)
-    room.add(pair)
-    refuses(room, pair, 50437, 409)
+    client.add({ADDRESS: native})
+    refuses(client, {ADDRESS: native}, 50437, 409)
+    client.add(pair)
+    refuses(client, pair, 50437, 409)
 
 
-def test_a_group_has_ten_members(room: ConversationClient) -> None:
-    room.bare()
+def test_a_group_has_ten_members(client: ConversationClient) -> None:
+    client.bare()
     for _ in range(9):
-        room.add({ADDRESS: phone_number()})
-    refuses(room, {ADDRESS: phone_number()}, 50436)
+        client.add({ADDRESS: phone_number()})
+    refuses(client, {ADDRESS: phone_number()}, 50436)
 
 
-def test_a_list_of_numbers_has_one_open_group(server: Server, room: ConversationClient) -> None:
+def test_a_list_of_numbers_has_one_open_group(server: Server, client: ConversationClient) -> None:
     ours, theirs = phone_number(), phone_number()
-    other = ConversationClient.make(server, room.api)
-    for each in (room, other):
+    other = ConversationClient.make(server, client.api)
+    for each in (client, other):
         each.add({PROJECTED_ADDRESS: ours})
-    room.add({ADDRESS: theirs})
+    client.add({ADDRESS: theirs})
     error = refuses(other, {ADDRESS: theirs}, 50438, 409)
-    assert error["message"].endswith(f"already exists as Conversation {room.sid}")
-    room.api.post(f"/Conversations/{room.sid}", State="closed").expect(200)
+    assert error["message"].endswith(f"already exists as Conversation {client.sid}")
+    client.api.post(f"/Conversations/{client.sid}", State="closed").expect(200)
     other.add({ADDRESS: theirs})
 
 
@@ -296,20 +308,20 @@ def test_a_list_of_numbers_has_one_open_group(server: Server, room: Conversation
 
 
 def fill(
-    room: ConversationClient, count: int, member: dict[str, Any], *, spread: bool = False
+    client: ConversationClient, count: int, member: dict[str, Any], *, spread: bool = False
 ) -> None:
     """Insert copies of a participant into its conversation, or each into a separate one."""
-    with closing(connect(room.server)) as connection, connection:
-        for table, sid in (("conversation", room.sid), ("participant", member["sid"])):
+    with closing(connect(client.server)) as connection, connection:
+        for table, sid in (("conversation", client.sid), ("participant", member["sid"])):
             found = connection.execute(f"SELECT * FROM {table} WHERE sid = ?", (sid,))
             names = [name for name, *_ in found.description]
             row = dict(zip(names, found.fetchone(), strict=True))
             for number in range(count):
-                changes = {"sid": f"{sid[:2]}{number:08x}{room.sid[10:]}"}
+                changes = {"sid": f"{sid[:2]}{number:08x}{client.sid[10:]}"}
                 if table == "conversation" and not spread:
                     continue
                 if table == "participant" and spread:
-                    changes["conversation_sid"] = f"CH{number:08x}{room.sid[10:]}"
+                    changes["conversation_sid"] = f"CH{number:08x}{client.sid[10:]}"
                 elif table == "participant" and row["address"]:
                     changes["address"] = f"+1444{number:07}"
                 elif table == "participant":
@@ -320,32 +332,32 @@ def fill(
 
 
 def test_a_conversation_has_a_thousand_participants(server: Server, api: Api) -> None:
-    room = ConversationClient.make(
+    client = ConversationClient.make(
         server, api.service(api.post("/Services", FriendlyName="x").json["sid"])
     )
-    fill(room, 998, room.chat())
-    room.chat("the last")
-    refuses(room, {"Identity": "one more"}, 50417)
+    fill(client, 998, client.chat())
+    client.chat("the last")
+    refuses(client, {"Identity": "one more"}, 50417)
 
 
 def test_fifty_of_them_are_no_chat_users(server: Server, form_api: Api) -> None:
-    room = ConversationClient.make(server, form_api)
+    client = ConversationClient.make(server, form_api)
     proxy = phone_number()
-    member = room.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
-    fill(room, 49, member)
-    refuses(room, {ADDRESS: phone_number(), PROXY_ADDRESS: proxy}, 50418)
-    room.chat()
+    member = client.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
+    fill(client, 49, member)
+    refuses(client, {ADDRESS: phone_number(), PROXY_ADDRESS: proxy}, 50418)
+    client.chat()
 
 
 def test_an_identity_is_in_a_thousand_open_conversations(server: Server, api: Api) -> None:
     service = api.service(api.post("/Services", FriendlyName="x").json["sid"])
-    room = ConversationClient.make(server, service)
-    member = room.chat("busy")
-    fill(room, 999, member, spread=True)
+    client = ConversationClient.make(server, service)
+    member = client.chat("busy")
+    fill(client, 999, member, spread=True)
     other = ConversationClient.make(server, service)
     refuses(other, {"Identity": "busy"}, 50214)
     other.chat("idle")
-    service.post(f"/Conversations/{room.sid}", State="closed").expect(200)
+    service.post(f"/Conversations/{client.sid}", State="closed").expect(200)
     other.chat("busy")
 
 
@@ -354,81 +366,83 @@ def test_an_identity_is_in_a_thousand_open_conversations(server: Server, api: Ap
 
 @pytest.mark.parametrize("identity", ["user@example.com", "a b", "Zoë/ü", "x+y", "%41", "MB12"])
 def test_a_participant_is_found_by_sid_and_by_identity(
-    room: ConversationClient, identity: str
+    client: ConversationClient, identity: str
 ) -> None:
-    made = room.chat(identity)
-    encoded = f"{room.path}/{quote(identity, safe='')}"
-    assert room.api.get(encoded).expect(200) == made
+    made = client.chat(identity)
+    encoded = f"{client.path}/{quote(identity, safe='')}"
+    assert client.api.get(encoded).expect(200) == made
     if not set(identity) & set("%/"):
-        assert room.api.get(f"{room.path}/{identity}").expect(200) == made
-    assert room.api.get(f"{room.path}/MB{made['sid'][2:].upper()}").expect(200) == made
+        assert client.api.get(f"{client.path}/{identity}").expect(200) == made
+    assert client.api.get(f"{client.path}/MB{made['sid'][2:].upper()}").expect(200) == made
 
 
 @pytest.mark.promise("50432", 20404)
 def test_a_participant_of_elsewhere_looks_like_a_missing_one(
-    server: Server, room: ConversationClient, foreign_api: Api
+    server: Server, client: ConversationClient, foreign_api: Api
 ) -> None:
-    member, elsewhere = room.chat(), ConversationClient.make(server, room.api)
+    member, elsewhere = client.chat(), ConversationClient.make(server, client.api)
     for path in (
         f"{elsewhere.path}/{member['sid']}",
         f"{elsewhere.path}/alice",
-        f"{room.path}/MB{'0' * 32}",
-        f"{room.path}/bob",
+        f"{client.path}/MB{'0' * 32}",
+        f"{client.path}/bob",
     ):
-        room.api.get(path).refuses(404, 20404)
-        room.api.delete(path).refuses(404, 20404)
-    foreign_api.get(f"/Conversations/{room.sid}/Participants/{member['sid']}").refuses(404, 20404)
-    foreign_api.post(f"/Conversations/{room.sid}/Participants", Identity="x").refuses(404, 20404)
-    room.fetch(member)
+        client.api.get(path).refuses(404, 20404)
+        client.api.delete(path).refuses(404, 20404)
+    foreign_api.get(f"/Conversations/{client.sid}/Participants/{member['sid']}").refuses(404, 20404)
+    foreign_api.post(f"/Conversations/{client.sid}/Participants", Identity="x").refuses(404, 20404)
+    client.fetch(member)
 
 
-def test_participants_are_listed_in_order_of_creation(room: ConversationClient) -> None:
-    made = [room.add({"Identity": name, "DateCreated": "2020-01-01"}) for name in "edcba"]
-    path: str | None = f"{room.path}?PageSize=2"
+def test_participants_are_listed_in_order_of_creation(client: ConversationClient) -> None:
+    made = [client.add({"Identity": name, "DateCreated": "2020-01-01"}) for name in "edcba"]
+    path: str | None = f"{client.path}?PageSize=2"
     found = []
     while path is not None:
-        page = room.api.get(path).expect(200)
+        page = client.api.get(path).expect(200)
         assert page["meta"]["key"] == "participants"
         found += page["participants"]
         path = page["meta"]["next_page_url"]
     assert found == made
-    back = room.api.get(page["meta"]["previous_page_url"]).expect(200)
+    back = client.api.get(page["meta"]["previous_page_url"]).expect(200)
     assert back["participants"] == made[2:4]
-    assert room.api.get(room.path, PageSize=1000).json["meta"]["page_size"] == 100
+    assert client.api.get(client.path, PageSize=1000).json["meta"]["page_size"] == 100
 
 
-def test_a_removed_participant_is_deleted_and_its_messages_stay(room: ConversationClient) -> None:
-    member = room.chat("alice")
-    messages = f"/Conversations/{room.sid}/Messages"
-    message = room.api.post(messages, Author="alice", Body="x").expect(201)
+def test_a_removed_participant_is_deleted_and_its_messages_stay(
+    client: ConversationClient,
+) -> None:
+    member = client.chat("alice")
+    messages = f"/Conversations/{client.sid}/Messages"
+    message = client.api.post(messages, Author="alice", Body="x").expect(201)
     assert message["participant_sid"] == member["sid"]
-    room.update(member, {"LastReadMessageIndex": "0"}).expect(200)
-    answer = room.api.delete(f"{room.path}/alice")
+    client.update(member, {"LastReadMessageIndex": "0"}).expect(200)
+    answer = client.api.delete(f"{client.path}/alice")
     assert (answer.status, answer.body) == (204, b"")
-    room.api.delete(f"{room.path}/{member['sid']}").refuses(404, 20404)
-    assert room.api.get(f"{messages}/{message['sid']}").expect(200) == message
-    room.api.get("/Users/alice").expect(200)
-    again = room.chat("alice")
+    client.api.delete(f"{client.path}/{member['sid']}").refuses(404, 20404)
+    assert client.api.get(f"{messages}/{message['sid']}").expect(200) == message
+    client.api.get("/Users/alice").expect(200)
+    again = client.chat("alice")
     assert again["sid"] != member["sid"]
     assert again["last_read_message_index"] is None
 
 
-def test_participants_of_a_closed_conversation_stay(room: ConversationClient) -> None:
-    member = room.chat()
-    room.api.post(f"/Conversations/{room.sid}", State="closed").expect(200)
-    refuses(room, {"Identity": "bob"}, 50377)
-    room.api.delete(f"{room.path}/{member['sid']}").refuses(400, 50377)
-    room.api.post(room.path, Attributes="{").refuses(400, 50304)
-    room.fetch(member)
+def test_participants_of_a_closed_conversation_stay(client: ConversationClient) -> None:
+    member = client.chat()
+    client.api.post(f"/Conversations/{client.sid}", State="closed").expect(200)
+    refuses(client, {"Identity": "bob"}, 50377)
+    client.api.delete(f"{client.path}/{member['sid']}").refuses(400, 50377)
+    client.api.post(client.path, Attributes="{").refuses(400, 50304)
+    client.fetch(member)
 
 
 @pytest.mark.parametrize(("header", "fires"), [("True", True), ("no", False)])
 def test_webhooks_are_called_only_with_the_header(
-    room: ConversationClient, header: str, fires: bool
+    client: ConversationClient, header: str, fires: bool
 ) -> None:
     headers = {"X-Twilio-Webhook-Enabled": header}
-    made = room.api.post(room.path, Identity="told", headers=headers).expect(201)
-    room.api.post(f"{room.path}/told", Attributes="[]", headers=headers).expect(200)
-    room.api.delete(f"{room.path}/{made['sid']}", headers=headers).expect(204)
+    made = client.api.post(client.path, Identity="told", headers=headers).expect(201)
+    client.api.post(f"{client.path}/told", Attributes="[]", headers=headers).expect(200)
+    client.api.delete(f"{client.path}/{made['sid']}", headers=headers).expect(204)
     names = ["onParticipantAdded", "onParticipantUpdated", "onParticipantRemoved"]
-    assert room.events()[1:] == [(name, fires) for name in names]
+    assert client.events()[1:] == [(name, fires) for name in names]

@@ -37,104 +37,104 @@ DELIVERED = {
 
 
 @pytest.fixture
-def talk(server: Server, form_api: Api) -> MessageClient:
+def conversation(server: Server, form_api: Api) -> MessageClient:
     made = MessageClient.make(server, form_api)
     assert isinstance(made, MessageClient)
     return made
 
 
-def test_a_receipt_is_shown_as_documented(talk: MessageClient) -> None:
-    phone = talk.phone()
-    message = talk.post(Body="Hello")
-    talk.settle()
-    (receipt,) = talk.receipts(message)
+def test_a_receipt_is_shown_as_documented(conversation: MessageClient) -> None:
+    phone = conversation.phone()
+    message = conversation.post(Body="Hello")
+    conversation.settle()
+    (receipt,) = conversation.receipts(message)
     keys = [*KEYS]
-    if talk.api.prefix != "/v1":
+    if conversation.api.prefix != "/v1":
         keys.insert(2, "chat_service_sid")
-        assert receipt["chat_service_sid"] == talk.service_sid
+        assert receipt["chat_service_sid"] == conversation.service_sid
     assert list(receipt) == keys
     assert receipt["sid"].startswith("DY")
     assert receipt["message_sid"] == message["sid"]
-    assert receipt["conversation_sid"] == talk.sid
+    assert receipt["conversation_sid"] == conversation.sid
     assert receipt["participant_sid"] == phone["sid"]
     assert receipt["channel_message_sid"].startswith("SM")
     assert (receipt["status"], receipt["error_code"]) == ("delivered", 0)
     assert DATE.fullmatch(receipt["date_created"])
     assert DATE.fullmatch(receipt["date_updated"])
-    path = f"{talk.messages}/{message['sid']}/Receipts/{receipt['sid']}"
-    assert receipt["url"] == f"{talk.api.base_url}{talk.api.prefix}{path}"
-    assert talk.api.get(path).expect(200) == receipt
-    assert talk.read(message)["delivery"] == {"total": 1, **DELIVERED}
+    path = f"{conversation.messages}/{message['sid']}/Receipts/{receipt['sid']}"
+    assert receipt["url"] == f"{conversation.api.base_url}{conversation.api.prefix}{path}"
+    assert conversation.api.get(path).expect(200) == receipt
+    assert conversation.read(message)["delivery"] == {"total": 1, **DELIVERED}
 
 
-def test_the_response_precedes_any_submission(talk: MessageClient) -> None:
-    talk.phone()
+def test_the_response_precedes_any_submission(conversation: MessageClient) -> None:
+    conversation.phone()
     none = dict.fromkeys(("sent", "delivered", "read", "failed", "undelivered"), "none")
-    assert talk.post(Body="Hello")["delivery"] == {"total": 1, **none}
+    assert conversation.post(Body="Hello")["delivery"] == {"total": 1, **none}
 
 
 def test_every_recipient_outside_the_chat_but_the_author_gets_a_receipt(
-    talk: MessageClient,
+    conversation: MessageClient,
 ) -> None:
-    talk.chat("alice")
-    phone, whatsapp, other = talk.phone(), talk.whatsapp(), talk.phone()
+    conversation.chat("alice")
+    phone, whatsapp, other = conversation.phone(), conversation.whatsapp(), conversation.phone()
     author = other["messaging_binding"]["address"]
-    message = talk.post(Body="Hello", Author=author)
-    talk.settle()
-    assert [each["participant_sid"] for each in talk.receipts(message)] == [
+    message = conversation.post(Body="Hello", Author=author)
+    conversation.settle()
+    assert [each["participant_sid"] for each in conversation.receipts(message)] == [
         phone["sid"],
         whatsapp["sid"],
     ]
-    assert talk.read(message)["delivery"] == {"total": 2, **DELIVERED}
-    assert talk.post(Author="alice")["delivery"]["total"] == 3
+    assert conversation.read(message)["delivery"] == {"total": 2, **DELIVERED}
+    assert conversation.post(Author="alice")["delivery"]["total"] == 3
 
 
-def test_a_message_to_the_chat_alone_has_no_receipt(talk: MessageClient) -> None:
-    talk.chat("alice")
-    message = talk.post(Body="Hello", Author="alice")
+def test_a_message_to_the_chat_alone_has_no_receipt(conversation: MessageClient) -> None:
+    conversation.chat("alice")
+    message = conversation.post(Body="Hello", Author="alice")
     assert message["delivery"] is None
-    assert talk.receipts(message) == []
-    talk.phone()
-    assert talk.read(message)["delivery"] is None
+    assert conversation.receipts(message) == []
+    conversation.phone()
+    assert conversation.read(message)["delivery"] is None
 
 
-def test_the_channel_names_its_message(talk: MessageClient) -> None:
-    phone, whatsapp = talk.phone(), talk.whatsapp()
-    mail = talk.add({ADDRESS: "bob@example.com"})
-    media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
+def test_the_channel_names_its_message(conversation: MessageClient) -> None:
+    phone, whatsapp = conversation.phone(), conversation.whatsapp()
+    mail = conversation.add({ADDRESS: "bob@example.com"})
+    media_sid = seed_media(conversation.server, conversation.account_sid, conversation.service_sid)
     for form, letters in (
         ({"Body": "x"}, {"phone": "SM", "whatsapp": "WA", "mail": "SM"}),
         ({"MediaSid": media_sid}, {"phone": "MM", "whatsapp": "WA", "mail": "SM"}),
     ):
-        message = talk.post(form)
-        talk.settle()
-        named = {each["participant_sid"]: each for each in talk.receipts(message)}
+        message = conversation.post(form)
+        conversation.settle()
+        named = {each["participant_sid"]: each for each in conversation.receipts(message)}
         for name, member in (("phone", phone), ("whatsapp", whatsapp), ("mail", mail)):
             sid = named[member["sid"]]["channel_message_sid"]
             assert sid.startswith(letters[name])
             assert len(sid) == 34
 
 
-def test_a_member_of_a_group_gets_a_plain_sid_for_media_too(talk: MessageClient) -> None:
-    talk.in_group()
-    media_sid = seed_media(talk.server, talk.account_sid, talk.service_sid)
-    message = talk.post(MediaSid=media_sid, Author="alice")
-    talk.settle()
-    assert {each["channel_message_sid"][:2] for each in talk.receipts(message)} == {"SM"}
+def test_a_member_of_a_group_gets_a_plain_sid_for_media_too(conversation: MessageClient) -> None:
+    conversation.in_group()
+    media_sid = seed_media(conversation.server, conversation.account_sid, conversation.service_sid)
+    message = conversation.post(MediaSid=media_sid, Author="alice")
+    conversation.settle()
+    assert {each["channel_message_sid"][:2] for each in conversation.receipts(message)} == {"SM"}
 
 
-def test_each_receipt_status_is_published_exactly_once(talk: MessageClient) -> None:
-    talk.phone()
-    message = talk.post(Body="Hello")
-    talk.settle()
-    published = _published_receipts(talk.server, message["sid"])
+def test_each_receipt_status_is_published_exactly_once(conversation: MessageClient) -> None:
+    conversation.phone()
+    message = conversation.post(Body="Hello")
+    conversation.settle()
+    published = _published_receipts(conversation.server, message["sid"])
     assert [(each["receipt"]["status"], fires) for each, fires in published] == [
         ("sent", 1),
         ("delivered", 1),
     ]
     assert [each["message"]["receipts_delivered"] for each, _ in published] == [0, 1]
     assert {each["receipt"]["channel_message_sid"] for each, _ in published} == {
-        talk.receipts(message)[0]["channel_message_sid"]
+        conversation.receipts(message)[0]["channel_message_sid"]
     }
 
 
@@ -146,97 +146,97 @@ def _published_receipts(server: Server, message_sid: str) -> list[tuple[dict[str
     return [(json.loads(payload), fires) for payload, fires in rows(server, sql, message_sid)]
 
 
-def test_an_update_of_a_message_sends_nothing_again(talk: MessageClient) -> None:
-    talk.phone()
-    message = talk.post(Body="Hello")
-    talk.settle()
-    before = talk.receipts(message)
-    after = talk.edit(message, Body="Bye").expect(200)
+def test_an_update_of_a_message_sends_nothing_again(conversation: MessageClient) -> None:
+    conversation.phone()
+    message = conversation.post(Body="Hello")
+    conversation.settle()
+    before = conversation.receipts(message)
+    after = conversation.edit(message, Body="Bye").expect(200)
     assert after["delivery"] == {"total": 1, **DELIVERED}
-    talk.post(Body="later")
-    talk.settle()
-    assert talk.receipts(message) == before
-    assert len(_published_receipts(talk.server, message["sid"])) == 2
+    conversation.post(Body="later")
+    conversation.settle()
+    assert conversation.receipts(message) == before
+    assert len(_published_receipts(conversation.server, message["sid"])) == 2
 
 
 def test_receipts_are_found_below_their_own_message_only(
-    talk: MessageClient, foreign_api: Api
+    conversation: MessageClient, foreign_api: Api
 ) -> None:
-    talk.phone()
-    message, other = talk.post(Body="1"), talk.post(Body="2")
-    talk.settle()
-    (receipt,) = talk.receipts(message)
+    conversation.phone()
+    message, other = conversation.post(Body="1"), conversation.post(Body="2")
+    conversation.settle()
+    (receipt,) = conversation.receipts(message)
     for path in (
-        f"{talk.messages}/{message['sid']}/Receipts/DY{'0' * 32}",
-        f"{talk.messages}/{message['sid']}/Receipts/x",
-        f"{talk.messages}/{other['sid']}/Receipts/{receipt['sid']}",
-        f"{talk.messages}/IM{'0' * 32}/Receipts/{receipt['sid']}",
-        f"{talk.messages}/0/Receipts",
+        f"{conversation.messages}/{message['sid']}/Receipts/DY{'0' * 32}",
+        f"{conversation.messages}/{message['sid']}/Receipts/x",
+        f"{conversation.messages}/{other['sid']}/Receipts/{receipt['sid']}",
+        f"{conversation.messages}/IM{'0' * 32}/Receipts/{receipt['sid']}",
+        f"{conversation.messages}/0/Receipts",
         f"/Conversations/nope/Messages/{message['sid']}/Receipts",
     ):
-        talk.api.get(path).refuses(404, 20404)
-    path = f"{talk.messages}/{message['sid']}/Receipts"
+        conversation.api.get(path).refuses(404, 20404)
+    path = f"{conversation.messages}/{message['sid']}/Receipts"
     foreign_api.get(path).refuses(404, 20404)
     foreign_api.get(f"{path}/{receipt['sid']}").refuses(404, 20404)
 
 
-def test_receipts_come_in_pages_of_at_most_fifty(talk: MessageClient) -> None:
-    phones = [talk.phone()["sid"] for _ in range(3)]
-    message = talk.post(Body="x")
-    talk.settle()
-    path = f"{talk.messages}/{message['sid']}/Receipts"
-    meta = talk.api.get(path, PageSize=1000).expect(200)["meta"]
+def test_receipts_come_in_pages_of_at_most_fifty(conversation: MessageClient) -> None:
+    phones = [conversation.phone()["sid"] for _ in range(3)]
+    message = conversation.post(Body="x")
+    conversation.settle()
+    path = f"{conversation.messages}/{message['sid']}/Receipts"
+    meta = conversation.api.get(path, PageSize=1000).expect(200)["meta"]
     assert (meta["page_size"], meta["key"]) == (50, "delivery_receipts")
-    page = talk.api.get(path, PageSize=2).expect(200)
-    rest = talk.api.get(page["meta"]["next_page_url"]).expect(200)
+    page = conversation.api.get(path, PageSize=2).expect(200)
+    rest = conversation.api.get(page["meta"]["next_page_url"]).expect(200)
     seen = page["delivery_receipts"] + rest["delivery_receipts"]
     assert [each["participant_sid"] for each in seen] == phones
     assert rest["meta"]["next_page_url"] is None
 
 
-def test_a_participant_that_leaves_keeps_its_receipt(talk: MessageClient) -> None:
-    phone = talk.phone()
-    message = talk.post(Body="x")
-    talk.api.delete(f"{talk.path}/{phone['sid']}").expect(204)
-    talk.settle()
-    (receipt,) = talk.receipts(message)
+def test_a_participant_that_leaves_keeps_its_receipt(conversation: MessageClient) -> None:
+    phone = conversation.phone()
+    message = conversation.post(Body="x")
+    conversation.api.delete(f"{conversation.path}/{phone['sid']}").expect(204)
+    conversation.settle()
+    (receipt,) = conversation.receipts(message)
     assert (receipt["participant_sid"], receipt["status"]) == (phone["sid"], "delivered")
-    assert talk.post(Body="y")["delivery"] is None
+    assert conversation.post(Body="y")["delivery"] is None
 
 
 @pytest.mark.promise("reference/quirks.md", "for REST and client SDKs alike, and answers 404")
-def test_a_receipt_without_a_status_is_not_found(talk: MessageClient) -> None:
-    phones = [talk.phone() for _ in range(3)]
-    message = talk.post(Body="x")
-    talk.settle()
-    first, second, third = talk.receipts(message)
+def test_a_receipt_without_a_status_is_not_found(conversation: MessageClient) -> None:
+    phones = [conversation.phone() for _ in range(3)]
+    message = conversation.post(Body="x")
+    conversation.settle()
+    first, second, third = conversation.receipts(message)
     assert [each["participant_sid"] for each in (first, second, third)] == [
         each["sid"] for each in phones
     ]
     # As the message's own transaction leaves it, before it is submitted to the carrier.
-    execute(talk.server, "UPDATE receipt SET status = NULL WHERE sid = ?", second["sid"])
-    assert talk.receipts(message) == [first, third]
-    path = f"{talk.messages}/{message['sid']}/Receipts"
-    pages = talk.api.get(path, PageSize=1).expect(200)
-    rest = talk.api.get(pages["meta"]["next_page_url"]).expect(200)
+    execute(conversation.server, "UPDATE receipt SET status = NULL WHERE sid = ?", second["sid"])
+    assert conversation.receipts(message) == [first, third]
+    path = f"{conversation.messages}/{message['sid']}/Receipts"
+    pages = conversation.api.get(path, PageSize=1).expect(200)
+    rest = conversation.api.get(pages["meta"]["next_page_url"]).expect(200)
     assert (rest["delivery_receipts"], rest["meta"]["next_page_url"]) == ([third], None)
-    talk.api.get(f"{path}/{second['sid']}").refuses(404, 20404)
-    assert talk.read(message)["delivery"] == {"total": 3, **DELIVERED}
+    conversation.api.get(f"{path}/{second['sid']}").refuses(404, 20404)
+    assert conversation.read(message)["delivery"] == {"total": 3, **DELIVERED}
 
 
-def test_no_quick_read_sees_a_receipt_before_its_first_status(talk: MessageClient) -> None:
+def test_no_quick_read_sees_a_receipt_before_its_first_status(conversation: MessageClient) -> None:
     for _ in range(2):
-        talk.phone()
+        conversation.phone()
     seen = set()
     for number in range(40):
-        message = talk.post(Body=str(number))
+        message = conversation.post(Body=str(number))
         for _ in range(3):
-            found = talk.receipts(message)
+            found = conversation.receipts(message)
             seen |= {each["status"] for each in found}
             for each in found:
-                one = f"{talk.messages}/{message['sid']}/Receipts/{each['sid']}"
-                seen.add(talk.api.get(one).expect(200)["status"])
-    talk.settle()
+                one = f"{conversation.messages}/{message['sid']}/Receipts/{each['sid']}"
+                seen.add(conversation.api.get(one).expect(200)["status"])
+    conversation.settle()
     assert seen <= {"sent", "delivered"}
 
 
@@ -245,10 +245,10 @@ def test_no_quick_read_sees_a_receipt_before_its_first_status(talk: MessageClien
 def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> None:
     """A receipt without a status is due; a submitted one is the carrier's responsibility."""
     with Server() as own:
-        talk = _talk_on(own)
-        talk.phone()
-        message = talk.post(Body="x")
-        talk.settle()
+        conversation = _continue_conversation(own)
+        conversation.phone()
+        message = conversation.post(Body="x")
+        conversation.settle()
         own.kill()
         execute(
             own,
@@ -263,15 +263,15 @@ def test_a_hand_over_that_a_crash_cut_off_is_made_up_for(status: str | None) -> 
         )
         own.start()
         if status is None:
-            talk.settle()
-            assert talk.read(message)["delivery"] == {"total": 1, **DELIVERED}
+            conversation.settle()
+            assert conversation.read(message)["delivery"] == {"total": 1, **DELIVERED}
         else:
-            later = talk.post(Body="y")
-            eventually(lambda: talk.receipts(later), bool, seconds=15)
-            assert talk.receipts(message)[0]["status"] == "sent"
+            later = conversation.post(Body="y")
+            eventually(lambda: conversation.receipts(later), bool, seconds=15)
+            assert conversation.receipts(message)[0]["status"] == "sent"
 
 
-def _talk_on(server: Server) -> MessageClient:
+def _continue_conversation(server: Server) -> MessageClient:
     made = MessageClient.make(server, Api(server.base_url, server.account_sid, server.auth_token))
     assert isinstance(made, MessageClient)
     return made
@@ -281,20 +281,20 @@ def _talk_on(server: Server) -> MessageClient:
 @pytest.mark.slow
 def test_kills_lose_no_hand_over_and_repeat_none_that_is_recorded() -> None:
     with Server() as server:
-        talk = _talk_on(server)
+        conversation = _continue_conversation(server)
         for _ in range(5):
-            talk.phone()
+            conversation.phone()
         made = []
         for number in range(8):
-            made += [talk.post(Body=f"{number} {each}") for each in range(4)]
+            made += [conversation.post(Body=f"{number} {each}") for each in range(4)]
             server.kill()
             server.start()
-        talk.settle()
+        conversation.settle()
         for message in made:
-            assert talk.read(message)["delivery"] == {"total": 5, **DELIVERED}
+            assert conversation.read(message)["delivery"] == {"total": 5, **DELIVERED}
             published = [each["receipt"] for each, _ in _published_receipts(server, message["sid"])]
             steps = sorted((each["sid"], each["status"]) for each in published)
-            receipts = [each["sid"] for each in talk.receipts(message)]
+            receipts = [each["sid"] for each in conversation.receipts(message)]
             assert steps == sorted(
                 (sid, status) for sid in receipts for status in ("sent", "delivered")
             )

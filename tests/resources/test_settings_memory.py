@@ -56,14 +56,16 @@ def test_a_removed_service_is_not_found_at_once(server: Server) -> None:
 
 def test_a_removed_role_is_not_assigned(server: Server) -> None:
     api = own(server)
-    room = f"/Conversations/{api.post('/Conversations').expect(201)['sid']}/Participants"
-    api.post(room, Identity="alice").expect(201)
+    participants_path = (
+        f"/Conversations/{api.post('/Conversations').expect(201)['sid']}/Participants"
+    )
+    api.post(participants_path, Identity="alice").expect(201)
     form = {"FriendlyName": "x", "Type": "conversation", "Permission": "sendMessage"}
     for _ in range(CHANGES):
         role_sid = api.post("/Roles", form).expect(201)["sid"]
-        api.post(f"{room}/alice", RoleSid=role_sid).expect(200)
+        api.post(f"{participants_path}/alice", RoleSid=role_sid).expect(200)
         assert api.delete(f"/Roles/{role_sid}").status == 204
-        api.post(f"{room}/alice", RoleSid=role_sid).refuses(400, 50109)
+        api.post(f"{participants_path}/alice", RoleSid=role_sid).refuses(400, 50109)
     api.close()
 
 

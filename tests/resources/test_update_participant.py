@@ -26,7 +26,7 @@ MEMBERS = ("chat", "phone")
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> ConversationClient:
+def conversation(server: Server, form_api: Api) -> ConversationClient:
     return ConversationClient.make(server, form_api)
 
 
@@ -34,8 +34,10 @@ def room(server: Server, form_api: Api) -> ConversationClient:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_attributes_replace_the_text_as_it_was_sent(room: ConversationClient, kind: str) -> None:
-    member = room.of_kind(kind)
+def test_attributes_replace_the_text_as_it_was_sent(
+    conversation: ConversationClient, kind: str
+) -> None:
+    member = conversation.of_kind(kind)
     for text in (
         '{"seat":"2A"}',
         ' {\n "a" : [1, 2.50, 1e3, true, null] ,\t"b":{}} ',
@@ -47,13 +49,13 @@ def test_attributes_replace_the_text_as_it_was_sent(room: ConversationClient, ki
         '{"twice":1,"twice":2}',
         '"' + "x" * 4094 + '"',
     ):
-        room.accepts(member, {"Attributes": text}, {"attributes": text})
+        conversation.accepts(member, {"Attributes": text}, {"attributes": text})
 
 
-def test_empty_attributes_become_an_empty_object(room: ConversationClient) -> None:
-    member = room.chat()
-    room.accepts(member, {"Attributes": '{"a":1}'}, {"attributes": '{"a":1}'})
-    room.accepts(member, {"Attributes": ""}, {"attributes": "{}"})
+def test_empty_attributes_become_an_empty_object(conversation: ConversationClient) -> None:
+    member = conversation.chat()
+    conversation.accepts(member, {"Attributes": '{"a":1}'}, {"attributes": '{"a":1}'})
+    conversation.accepts(member, {"Attributes": ""}, {"attributes": "{}"})
 
 
 @pytest.mark.parametrize(
@@ -62,23 +64,25 @@ def test_empty_attributes_become_an_empty_object(room: ConversationClient) -> No
 )
 @pytest.mark.parametrize("kind", MEMBERS)
 def test_attributes_that_are_not_json_are_refused(
-    room: ConversationClient, kind: str, text: str
+    conversation: ConversationClient, kind: str, text: str
 ) -> None:
-    error = room.refuses(room.of_kind(kind), {"Attributes": text}, 50304)
+    error = conversation.refuses(conversation.of_kind(kind), {"Attributes": text}, 50304)
     assert error["message"] == "Attributes not valid JSON"
 
 
-def test_a_nul_is_rejected_anywhere_in_a_text(room: ConversationClient) -> None:
-    member = room.chat()
+def test_a_nul_is_rejected_anywhere_in_a_text(conversation: ConversationClient) -> None:
+    member = conversation.chat()
     for form in ({"Attributes": '"\x00"'}, {"Attributes": "[1]", "Unknown": "\x00"}):
-        room.refuses(member, form, 20001)
+        conversation.refuses(member, form, 20001)
 
 
 @pytest.mark.parametrize(
     "text", ['"' + "x" * 4095 + '"', '"' + "ü" * 2048 + '"', "[" + " " * 100_000 + "]"]
 )
-def test_attributes_above_four_kibibytes_are_refused(room: ConversationClient, text: str) -> None:
-    room.refuses(room.chat(), {"Attributes": text}, 50303)
+def test_attributes_above_four_kibibytes_are_refused(
+    conversation: ConversationClient, text: str
+) -> None:
+    conversation.refuses(conversation.chat(), {"Attributes": text}, 50303)
 
 
 # --- DateCreated and DateUpdated
@@ -113,35 +117,41 @@ DATE_NAMES = {"DateCreated": ("date_created", 50308), "DateUpdated": ("date_upda
 
 @pytest.mark.parametrize("name", DATE_NAMES)
 @pytest.mark.parametrize("kind", MEMBERS)
-def test_dates_are_stored_as_given_in_utc(room: ConversationClient, kind: str, name: str) -> None:
-    member = room.of_kind(kind)
+def test_dates_are_stored_as_given_in_utc(
+    conversation: ConversationClient, kind: str, name: str
+) -> None:
+    member = conversation.of_kind(kind)
     for text, shown in DATES.items():
-        room.accepts(member, {name: text}, {DATE_NAMES[name][0]: shown})
+        conversation.accepts(member, {name: text}, {DATE_NAMES[name][0]: shown})
 
 
 @pytest.mark.parametrize("name", DATE_NAMES)
 @pytest.mark.parametrize("text", BAD_DATES)
-def test_an_invalid_date_is_rejected(room: ConversationClient, name: str, text: str) -> None:
-    room.refuses(room.chat(), {name: text}, DATE_NAMES[name][1])
+def test_an_invalid_date_is_rejected(
+    conversation: ConversationClient, name: str, text: str
+) -> None:
+    conversation.refuses(conversation.chat(), {name: text}, DATE_NAMES[name][1])
 
 
 @pytest.mark.parametrize("name", DATE_NAMES)
-def test_a_date_with_an_unencoded_plus_is_accepted(room: ConversationClient, name: str) -> None:
-    member = room.chat()
-    answer = room.api.post(
-        f"{room.path}/{member['sid']}",
+def test_a_date_with_an_unencoded_plus_is_accepted(
+    conversation: ConversationClient, name: str
+) -> None:
+    member = conversation.chat()
+    answer = conversation.api.post(
+        f"{conversation.path}/{member['sid']}",
         body=f"{name}=2023-05-04T11:42:00+02:00",
         headers={"Content-Type": "application/x-www-form-urlencoded"},
     )
     assert answer.expect(200)[DATE_NAMES[name][0]] == "2023-05-04T09:42:00Z"
 
 
-def test_an_update_without_dates_is_dated_now(room: ConversationClient) -> None:
-    member = room.chat()
+def test_an_update_without_dates_is_dated_now(conversation: ConversationClient) -> None:
+    member = conversation.chat()
     assert member["date_updated"] == "2020-01-02T00:00:00Z"
-    after = room.accepts(member, {"Attributes": "{}"}, {})
+    after = conversation.accepts(member, {"Attributes": "{}"}, {})
     assert after["date_created"] == "2020-01-01T00:00:00Z"
-    now = room.api.post("/Conversations").expect(201)["date_created"]
+    now = conversation.api.post("/Conversations").expect(201)["date_created"]
     assert "2025" < after["date_updated"] <= now
 
 
@@ -149,26 +159,26 @@ def test_an_update_without_dates_is_dated_now(room: ConversationClient) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_conversation_role_is_accepted(room: ConversationClient, kind: str) -> None:
-    member, role = room.of_kind(kind), make_role(room.api)
-    room.accepts(member, {"RoleSid": role}, {"role_sid": role})
-    default = room.default_role()
-    room.accepts(member, {"RoleSid": "RL" + default[2:].upper()}, {"role_sid": default})
+def test_a_conversation_role_is_accepted(conversation: ConversationClient, kind: str) -> None:
+    member, role = conversation.of_kind(kind), make_role(conversation.api)
+    conversation.accepts(member, {"RoleSid": role}, {"role_sid": role})
+    default = conversation.default_role()
+    conversation.accepts(member, {"RoleSid": "RL" + default[2:].upper()}, {"role_sid": default})
 
 
-def test_an_empty_role_changes_no_role(room: ConversationClient) -> None:
-    member = room.chat()
-    room.accepts(member, {"RoleSid": "", "Attributes": "[1]"}, {"attributes": "[1]"})
+def test_an_empty_role_changes_no_role(conversation: ConversationClient) -> None:
+    member = conversation.chat()
+    conversation.accepts(member, {"RoleSid": "", "Attributes": "[1]"}, {"attributes": "[1]"})
 
 
 def test_a_role_that_is_not_one_of_conversations_of_this_service_is_refused(
-    room: ConversationClient, foreign_api: Api
+    conversation: ConversationClient, foreign_api: Api
 ) -> None:
-    member = room.chat()
-    elsewhere = room.api.under("/v1").post("/Services", FriendlyName="x").expect(201)["sid"]
+    member = conversation.chat()
+    elsewhere = conversation.api.under("/v1").post("/Services", FriendlyName="x").expect(201)["sid"]
     for role in (
-        make_role(room.api, "service"),
-        make_role(room.api.service(elsewhere)),
+        make_role(conversation.api, "service"),
+        make_role(conversation.api.service(elsewhere)),
         make_role(foreign_api),
         "RL" + "0" * 32,
         "US" + "0" * 32,
@@ -176,18 +186,20 @@ def test_a_role_that_is_not_one_of_conversations_of_this_service_is_refused(
         "null",
         " ",
     ):
-        room.refuses(member, {"RoleSid": role}, 50109)
+        conversation.refuses(member, {"RoleSid": role}, 50109)
 
 
 # --- LastReadMessageIndex and LastReadTimestamp
 
 
 @pytest.mark.parametrize("kind", MEMBERS)
-def test_the_read_horizon_moves_forward_and_back(room: ConversationClient, kind: str) -> None:
-    member = room.of_kind(kind)
-    room.say(3)
+def test_the_read_horizon_moves_forward_and_back(
+    conversation: ConversationClient, kind: str
+) -> None:
+    member = conversation.of_kind(kind)
+    conversation.send_message(3)
     for text, index in (("1", 1), ("2", 2), ("0", 0), ("+1", 1), ("0002", 2)):
-        after = room.accepts(
+        after = conversation.accepts(
             member,
             {"LastReadMessageIndex": text},
             {"last_read_message_index": index},
@@ -197,63 +209,71 @@ def test_the_read_horizon_moves_forward_and_back(room: ConversationClient, kind:
         assert after["last_read_timestamp"] > "2025"
 
 
-def test_an_index_above_the_newest_becomes_the_newest(room: ConversationClient) -> None:
-    member = room.chat()
+def test_an_index_above_the_newest_becomes_the_newest(conversation: ConversationClient) -> None:
+    member = conversation.chat()
     form = {"LastReadMessageIndex": "5"}
-    room.accepts(member, form, {"last_read_message_index": None}, but={"last_read_timestamp"})
-    room.say(3)
+    conversation.accepts(
+        member, form, {"last_read_message_index": None}, but={"last_read_timestamp"}
+    )
+    conversation.send_message(3)
     for text in ("3", "5", "1000000000"):
         form = {"LastReadMessageIndex": text}
-        room.accepts(member, form, {"last_read_message_index": 2}, but={"last_read_timestamp"})
+        conversation.accepts(
+            member, form, {"last_read_message_index": 2}, but={"last_read_timestamp"}
+        )
 
 
 @pytest.mark.parametrize("text", ["-1", "x", "1.5", "1e2", "0x1", "1 2", "٣", "NULL"])
 @pytest.mark.parametrize("kind", MEMBERS)
 def test_an_index_that_is_not_a_count_is_refused(
-    room: ConversationClient, kind: str, text: str
+    conversation: ConversationClient, kind: str, text: str
 ) -> None:
-    member = room.of_kind(kind)
-    room.say(1)
-    room.refuses(member, {"LastReadMessageIndex": text}, 50421)
+    member = conversation.of_kind(kind)
+    conversation.send_message(1)
+    conversation.refuses(member, {"LastReadMessageIndex": text}, 50421)
 
 
 @pytest.mark.parametrize("text", ["", "null"])
-def test_the_read_horizon_can_be_cleared(room: ConversationClient, text: str) -> None:
-    member = room.chat()
-    room.say(2)
-    room.update(member, {"LastReadMessageIndex": "1"}).expect(200)
+def test_the_read_horizon_can_be_cleared(conversation: ConversationClient, text: str) -> None:
+    member = conversation.chat()
+    conversation.send_message(2)
+    conversation.update(member, {"LastReadMessageIndex": "1"}).expect(200)
     cleared = {"last_read_message_index": None, "last_read_timestamp": None}
-    room.accepts(member, {"LastReadMessageIndex": text}, cleared)
-    user = room.api.get(f"/Users/alice/Conversations/{room.sid}").expect(200)
+    conversation.accepts(member, {"LastReadMessageIndex": text}, cleared)
+    user = conversation.api.get(f"/Users/alice/Conversations/{conversation.sid}").expect(200)
     assert (user["unread_messages_count"], user["last_read_message_index"]) == (None, None)
 
 
 @pytest.mark.parametrize("kind", MEMBERS)
 def test_the_timestamp_may_be_given_alone_or_with_the_index(
-    room: ConversationClient, kind: str
+    conversation: ConversationClient, kind: str
 ) -> None:
-    member = room.of_kind(kind)
-    room.say(2)
+    member = conversation.of_kind(kind)
+    conversation.send_message(2)
     for text, shown in DATES.items():
-        room.accepts(member, {"LastReadTimestamp": text}, {"last_read_timestamp": shown})
+        conversation.accepts(member, {"LastReadTimestamp": text}, {"last_read_timestamp": shown})
         both = {"LastReadMessageIndex": "1", "LastReadTimestamp": text}
         expected = {"last_read_message_index": 1, "last_read_timestamp": shown}
-        room.accepts(member, both, expected)
+        conversation.accepts(member, both, expected)
 
 
 @pytest.mark.parametrize("text", BAD_DATES)
-def test_a_timestamp_that_is_not_a_date_is_refused(room: ConversationClient, text: str) -> None:
-    member = room.chat()
-    room.say(1)
-    room.refuses(member, {"LastReadTimestamp": text}, 50405)
-    room.refuses(member, {"LastReadTimestamp": text, "LastReadMessageIndex": "0"}, 50405)
+def test_a_timestamp_that_is_not_a_date_is_refused(
+    conversation: ConversationClient, text: str
+) -> None:
+    member = conversation.chat()
+    conversation.send_message(1)
+    conversation.refuses(member, {"LastReadTimestamp": text}, 50405)
+    conversation.refuses(member, {"LastReadTimestamp": text, "LastReadMessageIndex": "0"}, 50405)
 
 
-def test_the_user_sees_the_read_horizon_of_its_participant(room: ConversationClient) -> None:
-    member = room.chat()
-    room.say(3)
-    room.update(member, {"LastReadMessageIndex": "0"}).expect(200)
-    user = room.api.get(f"/Users/alice/Conversations/{room.sid}").expect(200)
+def test_the_user_sees_the_read_horizon_of_its_participant(
+    conversation: ConversationClient,
+) -> None:
+    member = conversation.chat()
+    conversation.send_message(3)
+    conversation.update(member, {"LastReadMessageIndex": "0"}).expect(200)
+    user = conversation.api.get(f"/Users/alice/Conversations/{conversation.sid}").expect(200)
     assert (user["unread_messages_count"], user["last_read_message_index"]) == (2, 0)
 
 
@@ -281,10 +301,10 @@ PAIRS = [
 
 
 def combined(
-    room: ConversationClient, member: dict[str, Any], names: tuple[str, ...]
+    conversation: ConversationClient, member: dict[str, Any], names: tuple[str, ...]
 ) -> tuple[Any, Any]:
     """Return a form with these parameters, and the changes that it should cause."""
-    role, number = make_role(room.api), phone_number()
+    role, number = make_role(conversation.api), phone_number()
     form, expected = {}, {}
     for name in names:
         if name in EVERY:
@@ -312,20 +332,20 @@ def loose(names: tuple[str, ...]) -> set[str]:
 
 @pytest.mark.parametrize(("kind", "names"), PAIRS)
 def test_any_two_parameters_are_accepted_together(
-    room: ConversationClient, kind: str, names: tuple[str, ...]
+    conversation: ConversationClient, kind: str, names: tuple[str, ...]
 ) -> None:
-    member = room.of_kind(kind)
-    room.say(2)
-    form, expected = combined(room, member, names)
-    room.accepts(member, form, expected, but=loose(names))
+    member = conversation.of_kind(kind)
+    conversation.send_message(2)
+    form, expected = combined(conversation, member, names)
+    conversation.accepts(member, form, expected, but=loose(names))
 
 
 @pytest.mark.parametrize("kind", MORE)
-def test_all_parameters_are_accepted_together(room: ConversationClient, kind: str) -> None:
-    member = room.of_kind(kind)
-    room.say(2)
-    form, expected = combined(room, member, (*EVERY, *MORE[kind]))
-    room.accepts(member, form, expected)
+def test_all_parameters_are_accepted_together(conversation: ConversationClient, kind: str) -> None:
+    member = conversation.of_kind(kind)
+    conversation.send_message(2)
+    form, expected = combined(conversation, member, (*EVERY, *MORE[kind]))
+    conversation.accepts(member, form, expected)
 
 
 BAD = (
@@ -343,13 +363,13 @@ BAD = (
 
 @pytest.mark.parametrize(("name", "text", "code"), BAD)
 def test_one_bad_parameter_keeps_the_others_from_changing_anything(
-    room: ConversationClient, name: str, text: str, code: int
+    conversation: ConversationClient, name: str, text: str, code: int
 ) -> None:
     kind = {"Identity": "bare", PROXY_ADDRESS: "phone"}.get(name, "chat")
-    member = room.of_kind(kind)
-    room.say(2)
-    form, _ = combined(room, member, (*EVERY, *MORE[kind]))
-    room.refuses(member, {**form, name: text}, code)
+    member = conversation.of_kind(kind)
+    conversation.send_message(2)
+    form, _ = combined(conversation, member, (*EVERY, *MORE[kind]))
+    conversation.refuses(member, {**form, name: text}, code)
 
 
 # --- Unknown parameters
@@ -360,49 +380,51 @@ def test_one_bad_parameter_keeps_the_others_from_changing_anything(
     [{}, {"Unknown": "x"}, {"attributes": "{}"}, {"Sid": "x"}, {ADDRESS: "+15550000000"}],
 )
 def test_an_update_without_a_parameter_is_refused(
-    room: ConversationClient, form: dict[str, str]
+    conversation: ConversationClient, form: dict[str, str]
 ) -> None:
-    room.refuses(room.phone(), form, 20161)
+    conversation.refuses(conversation.phone(), form, 20161)
 
 
-def test_unknown_parameters_are_ignored_next_to_known_ones(room: ConversationClient) -> None:
-    member = room.phone()
+def test_unknown_parameters_are_ignored_next_to_known_ones(
+    conversation: ConversationClient,
+) -> None:
+    member = conversation.phone()
     form = {"Attributes": "[1]", ADDRESS: phone_number(), "Sid": "x", "Unknown": "x"}
-    room.accepts(member, form, {"attributes": "[1]"})
+    conversation.accepts(member, form, {"attributes": "[1]"})
 
 
-def test_the_last_of_repeated_parameters_applies(room: ConversationClient) -> None:
-    room.accepts(room.chat(), {"Attributes": ["{", "[2]"]}, {"attributes": "[2]"})
+def test_the_last_of_repeated_parameters_applies(conversation: ConversationClient) -> None:
+    conversation.accepts(conversation.chat(), {"Attributes": ["{", "[2]"]}, {"attributes": "[2]"})
 
 
-def test_parameters_in_the_query_are_not_read(room: ConversationClient) -> None:
-    member = room.chat()
-    before = room.fetch(member)
+def test_parameters_in_the_query_are_not_read(conversation: ConversationClient) -> None:
+    member = conversation.chat()
+    before = conversation.fetch(member)
     query = {"Attributes": "[1]"}
-    path = f"{room.path}/{member['sid']}"
-    room.api.request("POST", path, query=query, form={}).refuses(400, 20161)
-    assert room.fetch(member) == before
+    path = f"{conversation.path}/{member['sid']}"
+    conversation.api.request("POST", path, query=query, form={}).refuses(400, 20161)
+    assert conversation.fetch(member) == before
 
 
-def test_a_json_body_is_refused(room: ConversationClient) -> None:
-    member = room.chat()
-    before = room.fetch(member)
-    room.api.post(
-        f"{room.path}/{member['sid']}",
+def test_a_json_body_is_refused(conversation: ConversationClient) -> None:
+    member = conversation.chat()
+    before = conversation.fetch(member)
+    conversation.api.post(
+        f"{conversation.path}/{member['sid']}",
         body='{"Attributes": "[1]"}',
         headers={"Content-Type": "application/json"},
     ).refuses(415, 20001)
-    assert room.fetch(member) == before
+    assert conversation.fetch(member) == before
 
 
-def test_a_multipart_form_is_read_like_any_form(room: ConversationClient) -> None:
-    member = room.chat()
+def test_a_multipart_form_is_read_like_any_form(conversation: ConversationClient) -> None:
+    member = conversation.chat()
     body = (
         '--b\r\nContent-Disposition: form-data; name="Attributes"\r\n\r\n["ü"]\r\n'
         '--b\r\nContent-Disposition: form-data; name="DateCreated"\r\n\r\n2023-05-04\r\n--b--\r\n'
     )
-    answer = room.api.post(
-        f"{room.path}/{member['sid']}",
+    answer = conversation.api.post(
+        f"{conversation.path}/{member['sid']}",
         body=body,
         headers={"Content-Type": "multipart/form-data; boundary=b"},
     )

@@ -26,7 +26,7 @@ ROLE = {"role_sid"}
 
 
 @pytest.fixture
-def room(server: Server, form_api: Api) -> ConversationClient:
+def conversation(server: Server, form_api: Api) -> ConversationClient:
     return ConversationClient.make(server, form_api)
 
 
@@ -50,134 +50,144 @@ def bound(member: dict[str, Any], **changes: str) -> dict[str, Any]:
 # --- MessagingBinding.ProxyAddress
 
 
-def test_the_proxy_address_can_be_changed_and_back(room: ConversationClient) -> None:
-    member = room.phone()
+def test_the_proxy_address_can_be_changed_and_back(conversation: ConversationClient) -> None:
+    member = conversation.phone()
     for proxy in (OTHER_PROXY, PROXY, PROXY):
-        room.accepts(member, {PROXY_ADDRESS: proxy}, bound(member, proxy_address=proxy))
+        conversation.accepts(member, {PROXY_ADDRESS: proxy}, bound(member, proxy_address=proxy))
 
 
-def test_the_proxy_address_of_another_channel_can_be_changed(room: ConversationClient) -> None:
-    member = room.whatsapp()
+def test_the_proxy_address_of_another_channel_can_be_changed(
+    conversation: ConversationClient,
+) -> None:
+    member = conversation.whatsapp()
     proxy = f"whatsapp:{OTHER_PROXY}"
-    after = room.accepts(member, {PROXY_ADDRESS: proxy}, bound(member, proxy_address=proxy))
+    after = conversation.accepts(member, {PROXY_ADDRESS: proxy}, bound(member, proxy_address=proxy))
     assert after["messaging_binding"]["type"] == "whatsapp"
 
 
-def test_a_native_participant_gets_a_proxy_address(room: ConversationClient) -> None:
-    member = room.native()
+def test_a_native_participant_gets_a_proxy_address(conversation: ConversationClient) -> None:
+    member = conversation.native()
     assert member["messaging_binding"] == {
         "type": "sms",
         "address": member["messaging_binding"]["address"],
     }
     form, expected = {PROXY_ADDRESS: PROXY}, bound(member, proxy_address=PROXY)
-    after = room.accepts(member, form, expected, but=ROLE)
+    after = conversation.accepts(member, form, expected, but=ROLE)
     assert list(after["messaging_binding"]) == ["type", "address", "proxy_address"]
 
 
-def test_the_word_null_removes_the_proxy_address(room: ConversationClient) -> None:
-    member = room.phone()
+def test_the_word_null_removes_the_proxy_address(conversation: ConversationClient) -> None:
+    member = conversation.phone()
     address = member["messaging_binding"]["address"]
     expected = {"messaging_binding": {"type": "sms", "address": address}}
-    room.accepts(member, {PROXY_ADDRESS: "null"}, expected, but=ROLE)
-    room.refuses(member, {PROXY_ADDRESS: "null"}, 50440)
+    conversation.accepts(member, {PROXY_ADDRESS: "null"}, expected, but=ROLE)
+    conversation.refuses(member, {PROXY_ADDRESS: "null"}, 50440)
 
 
 @pytest.mark.parametrize("kind", ["chat", "bare", "projected", "native", "whatsapp"])
 def test_a_proxy_address_that_is_not_there_or_must_stay_cannot_be_removed(
-    room: ConversationClient, kind: str
+    conversation: ConversationClient, kind: str
 ) -> None:
-    room.refuses(room.of_kind(kind), {PROXY_ADDRESS: "null"}, 50440)
+    conversation.refuses(conversation.of_kind(kind), {PROXY_ADDRESS: "null"}, 50440)
 
 
 @pytest.mark.parametrize("kind", ["chat", "bare", "projected"])
-def test_a_proxy_address_needs_an_address(room: ConversationClient, kind: str) -> None:
-    room.refuses(room.of_kind(kind), {PROXY_ADDRESS: PROXY}, 50441)
+def test_a_proxy_address_needs_an_address(conversation: ConversationClient, kind: str) -> None:
+    conversation.refuses(conversation.of_kind(kind), {PROXY_ADDRESS: PROXY}, 50441)
 
 
 @pytest.mark.parametrize(
     "text",
     ["x", "12 34", "+", "+0123", "15017122661x", "+1501712266112345", "NULL", "Null", " null"],
 )
-def test_a_proxy_address_of_bad_syntax_is_refused(room: ConversationClient, text: str) -> None:
-    room.refuses(room.phone(), {PROXY_ADDRESS: text}, 50408)
+def test_a_proxy_address_of_bad_syntax_is_refused(
+    conversation: ConversationClient, text: str
+) -> None:
+    conversation.refuses(conversation.phone(), {PROXY_ADDRESS: text}, 50408)
 
 
-def test_a_proxy_address_that_is_too_long_is_refused(room: ConversationClient) -> None:
-    room.refuses(room.phone(), {PROXY_ADDRESS: "messenger:" + "1" * 247}, 50408)
+def test_a_proxy_address_that_is_too_long_is_refused(conversation: ConversationClient) -> None:
+    conversation.refuses(conversation.phone(), {PROXY_ADDRESS: "messenger:" + "1" * 247}, 50408)
 
 
-def test_the_proxy_address_cannot_be_the_own_address(room: ConversationClient) -> None:
-    member = room.phone()
-    room.refuses(member, {PROXY_ADDRESS: member["messaging_binding"]["address"]}, 50409)
+def test_the_proxy_address_cannot_be_the_own_address(conversation: ConversationClient) -> None:
+    member = conversation.phone()
+    conversation.refuses(member, {PROXY_ADDRESS: member["messaging_binding"]["address"]}, 50409)
 
 
-def test_a_proxy_address_is_of_the_channel_of_the_address(room: ConversationClient) -> None:
-    room.refuses(room.phone(), {PROXY_ADDRESS: f"whatsapp:{PROXY}"}, 50414)
-    room.refuses(room.phone(), {PROXY_ADDRESS: "messenger:123"}, 50414)
-    room.refuses(room.whatsapp(), {PROXY_ADDRESS: PROXY}, 50414)
+def test_a_proxy_address_is_of_the_channel_of_the_address(conversation: ConversationClient) -> None:
+    conversation.refuses(conversation.phone(), {PROXY_ADDRESS: f"whatsapp:{PROXY}"}, 50414)
+    conversation.refuses(conversation.phone(), {PROXY_ADDRESS: "messenger:123"}, 50414)
+    conversation.refuses(conversation.whatsapp(), {PROXY_ADDRESS: PROXY}, 50414)
 
 
-def test_a_pair_in_use_elsewhere_is_a_conflict(server: Server, room: ConversationClient) -> None:
-    holder = ConversationClient.make(server, room.api)
+def test_a_pair_in_use_elsewhere_is_a_conflict(
+    server: Server, conversation: ConversationClient
+) -> None:
+    holder = ConversationClient.make(server, conversation.api)
     held = holder.phone()["messaging_binding"]
-    member = room.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
-    error = room.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50416, 409)
+    member = conversation.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
+    error = conversation.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50416, 409)
     assert error["message"].endswith(f"already exists in Conversation {holder.sid}")
 
 
-def test_a_pair_in_use_in_the_same_conversation_is_a_conflict(room: ConversationClient) -> None:
-    held = room.phone()["messaging_binding"]
-    member = room.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
-    room.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50416, 409)
+def test_a_pair_in_use_in_the_same_conversation_is_a_conflict(
+    conversation: ConversationClient,
+) -> None:
+    held = conversation.phone()["messaging_binding"]
+    member = conversation.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
+    conversation.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50416, 409)
 
 
-def test_a_pair_in_use_in_the_same_group_is_a_conflict(room: ConversationClient) -> None:
-    room.bare()
-    held = room.phone()["messaging_binding"]
-    member = room.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
-    room.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50437, 409)
+def test_a_pair_in_use_in_the_same_group_is_a_conflict(conversation: ConversationClient) -> None:
+    conversation.bare()
+    held = conversation.phone()["messaging_binding"]
+    member = conversation.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
+    conversation.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50437, 409)
 
 
 def test_a_group_of_the_same_numbers_is_a_conflict(
-    server: Server, room: ConversationClient
+    server: Server, conversation: ConversationClient
 ) -> None:
-    group = ConversationClient.make(server, room.api)
+    group = ConversationClient.make(server, conversation.api)
     projected = group.bare()["messaging_binding"]["projected_address"]
     number = phone_number()
     group.add({ADDRESS: number})
-    room.add({PROJECTED_ADDRESS: projected})
-    member = room.add({ADDRESS: number, PROXY_ADDRESS: PROXY})
-    error = room.refuses(member, {PROXY_ADDRESS: "null"}, 50438, 409)
+    conversation.add({PROJECTED_ADDRESS: projected})
+    member = conversation.add({ADDRESS: number, PROXY_ADDRESS: PROXY})
+    error = conversation.refuses(member, {PROXY_ADDRESS: "null"}, 50438, 409)
     assert error["message"].endswith(f"already exists as Conversation {group.sid}")
 
 
-def test_an_email_participant_has_no_proxy_address(room: ConversationClient) -> None:
-    member = room.add({ADDRESS: f"{room.sid.lower()}@example.com"})
-    room.refuses(member, {PROXY_ADDRESS: "desk@example.com"}, 50453)
-    room.refuses(member, {PROXY_ADDRESS: PROXY}, 50453)
-    room.refuses(member, {PROXY_ADDRESS: "null"}, 50440)
+def test_an_email_participant_has_no_proxy_address(conversation: ConversationClient) -> None:
+    member = conversation.add({ADDRESS: f"{conversation.sid.lower()}@example.com"})
+    conversation.refuses(member, {PROXY_ADDRESS: "desk@example.com"}, 50453)
+    conversation.refuses(member, {PROXY_ADDRESS: PROXY}, 50453)
+    conversation.refuses(member, {PROXY_ADDRESS: "null"}, 50440)
 
 
 def test_a_pair_that_was_changed_or_removed_is_free(
-    server: Server, room: ConversationClient
+    server: Server, conversation: ConversationClient
 ) -> None:
-    member, other = room.phone(), ConversationClient.make(server, room.api)
+    member, other = conversation.phone(), ConversationClient.make(server, conversation.api)
     pair = {ADDRESS: member["messaging_binding"]["address"], PROXY_ADDRESS: PROXY}
     other.api.post(other.path, pair).refuses(409, 50416)
-    room.update(member, {PROXY_ADDRESS: OTHER_PROXY}).expect(200)
+    conversation.update(member, {PROXY_ADDRESS: OTHER_PROXY}).expect(200)
     taken = other.add(pair)
-    room.refuses(member, {PROXY_ADDRESS: PROXY}, 50416, 409)
+    conversation.refuses(member, {PROXY_ADDRESS: PROXY}, 50416, 409)
     other.update(taken, {PROXY_ADDRESS: "null"}).expect(200)
-    room.accepts(member, {PROXY_ADDRESS: PROXY}, bound(member, proxy_address=PROXY))
+    conversation.accepts(member, {PROXY_ADDRESS: PROXY}, bound(member, proxy_address=PROXY))
 
 
-def test_a_pair_of_a_closed_conversation_is_free(server: Server, room: ConversationClient) -> None:
-    holder = ConversationClient.make(server, room.api)
+def test_a_pair_of_a_closed_conversation_is_free(
+    server: Server, conversation: ConversationClient
+) -> None:
+    holder = ConversationClient.make(server, conversation.api)
     held = holder.phone()["messaging_binding"]
-    member = room.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
-    room.refuses(member, {PROXY_ADDRESS: PROXY}, 50416, 409)
-    room.api.post(f"/Conversations/{holder.sid}", State="closed").expect(200)
-    room.accepts(member, {PROXY_ADDRESS: PROXY}, bound(member, proxy_address=PROXY))
+    member = conversation.add({ADDRESS: held["address"], PROXY_ADDRESS: OTHER_PROXY})
+    conversation.refuses(member, {PROXY_ADDRESS: PROXY}, 50416, 409)
+    conversation.api.post(f"/Conversations/{holder.sid}", State="closed").expect(200)
+    conversation.accepts(member, {PROXY_ADDRESS: PROXY}, bound(member, proxy_address=PROXY))
 
 
 def test_only_numbers_of_the_account_serve_as_proxy_if_it_has_a_list(
@@ -192,7 +202,7 @@ def test_only_numbers_of_the_account_serve_as_proxy_if_it_has_a_list(
 def test_only_a_whatsapp_sender_serves_as_whatsapp_proxy(
     server: Server, restricted: ConversationClient
 ) -> None:
-    account_sid = restricted.conversation["account_sid"]
+    account_sid = restricted.resource["account_sid"]
     server.set_numbers(account_sid, PROXY, f"whatsapp:{PROXY}")
     member = restricted.whatsapp()
     restricted.refuses(member, {PROXY_ADDRESS: f"whatsapp:{OTHER_PROXY}"}, 50415)
@@ -205,33 +215,35 @@ def test_only_a_whatsapp_sender_serves_as_whatsapp_proxy(
 
 
 @pytest.mark.parametrize("kind", ["chat", "projected", "bare"])
-def test_a_projected_address_is_set_and_changed(room: ConversationClient, kind: str) -> None:
-    member = room.of_kind(kind)
+def test_a_projected_address_is_set_and_changed(
+    conversation: ConversationClient, kind: str
+) -> None:
+    member = conversation.of_kind(kind)
     for number in (phone_number(), phone_number()):
         expected = {"messaging_binding": {"type": "sms", "projected_address": number}}
-        room.accepts(member, {PROJECTED_ADDRESS: number}, expected)
+        conversation.accepts(member, {PROJECTED_ADDRESS: number}, expected)
 
 
 @pytest.mark.parametrize("kind", ["phone", "whatsapp", "native"])
 def test_a_participant_with_an_address_gets_no_projected_address(
-    room: ConversationClient, kind: str
+    conversation: ConversationClient, kind: str
 ) -> None:
-    room.refuses(room.of_kind(kind), {PROJECTED_ADDRESS: phone_number()}, 50443)
+    conversation.refuses(conversation.of_kind(kind), {PROJECTED_ADDRESS: phone_number()}, 50443)
 
 
 def test_the_word_null_removes_the_projected_address_of_an_identity(
-    room: ConversationClient,
+    conversation: ConversationClient,
 ) -> None:
-    member = room.projected()
-    room.accepts(member, {PROJECTED_ADDRESS: "null"}, {"messaging_binding": None})
-    room.refuses(member, {PROJECTED_ADDRESS: "null"}, 50442)
+    member = conversation.projected()
+    conversation.accepts(member, {PROJECTED_ADDRESS: "null"}, {"messaging_binding": None})
+    conversation.refuses(member, {PROJECTED_ADDRESS: "null"}, 50442)
 
 
 @pytest.mark.parametrize("kind", ["chat", "phone", "whatsapp", "native", "bare"])
 def test_a_projected_address_that_must_stay_or_is_not_there_cannot_be_removed(
-    room: ConversationClient, kind: str
+    conversation: ConversationClient, kind: str
 ) -> None:
-    room.refuses(room.of_kind(kind), {PROJECTED_ADDRESS: "null"}, 50442)
+    conversation.refuses(conversation.of_kind(kind), {PROJECTED_ADDRESS: "null"}, 50442)
 
 
 def test_only_numbers_of_the_account_are_projected_if_it_has_a_list(
@@ -248,39 +260,43 @@ def test_only_numbers_of_the_account_are_projected_if_it_has_a_list(
 
 @pytest.mark.parametrize("identity", ["bob", "bob@example.com", "Bob B.", "x" * 256, "ü☎️"])
 def test_a_bare_projected_address_gets_an_identity_and_its_user(
-    room: ConversationClient, identity: str
+    conversation: ConversationClient, identity: str
 ) -> None:
-    member = room.bare()
+    member = conversation.bare()
     assert (member["identity"], member["role_sid"]) == (None, None)
-    room.accepts(member, {"Identity": identity}, {"identity": identity}, but=ROLE)
-    assert room.api.get(f"/Users/{identity}").expect(200)["identity"] == identity
-    assert room.api.get(f"{room.path}/{identity}").expect(200)["sid"] == member["sid"]
+    conversation.accepts(member, {"Identity": identity}, {"identity": identity}, but=ROLE)
+    assert conversation.api.get(f"/Users/{identity}").expect(200)["identity"] == identity
+    assert (
+        conversation.api.get(f"{conversation.path}/{identity}").expect(200)["sid"] == member["sid"]
+    )
 
 
-def test_the_word_null_takes_the_identity_off_again(room: ConversationClient) -> None:
-    member = room.bare()
-    room.update(member, {"Identity": "bob"}).expect(200)
-    room.accepts(member, {"Identity": "null"}, {"identity": None}, but=ROLE)
-    room.accepts(member, {"Identity": "carol"}, {"identity": "carol"}, but=ROLE)
+def test_the_word_null_takes_the_identity_off_again(conversation: ConversationClient) -> None:
+    member = conversation.bare()
+    conversation.update(member, {"Identity": "bob"}).expect(200)
+    conversation.accepts(member, {"Identity": "null"}, {"identity": None}, but=ROLE)
+    conversation.accepts(member, {"Identity": "carol"}, {"identity": "carol"}, but=ROLE)
 
 
 @pytest.mark.parametrize("kind", ["chat", "phone", "whatsapp", "native", "projected"])
 @pytest.mark.parametrize("identity", ["bob", "alice"])
 def test_only_chat_users_get_an_identity(
-    room: ConversationClient, kind: str, identity: str
+    conversation: ConversationClient, kind: str, identity: str
 ) -> None:
-    room.refuses(room.of_kind(kind), {"Identity": identity}, 50444)
+    conversation.refuses(conversation.of_kind(kind), {"Identity": identity}, 50444)
 
 
 @pytest.mark.parametrize("kind", ["chat", "phone"])
-def test_only_a_projected_address_lets_its_identity_go(room: ConversationClient, kind: str) -> None:
-    room.refuses(room.of_kind(kind), {"Identity": "null"}, 50444)
+def test_only_a_projected_address_lets_its_identity_go(
+    conversation: ConversationClient, kind: str
+) -> None:
+    conversation.refuses(conversation.of_kind(kind), {"Identity": "null"}, 50444)
 
 
-def test_an_identity_of_the_conversation_is_a_conflict(room: ConversationClient) -> None:
-    room.projected("alice")
-    room.refuses(room.bare(), {"Identity": "alice"}, 50433, 409)
+def test_an_identity_of_the_conversation_is_a_conflict(conversation: ConversationClient) -> None:
+    conversation.projected("alice")
+    conversation.refuses(conversation.bare(), {"Identity": "alice"}, 50433, 409)
 
 
-def test_an_identity_that_is_too_long_is_refused(room: ConversationClient) -> None:
-    room.refuses(room.bare(), {"Identity": "x" * 257}, 50207)
+def test_an_identity_that_is_too_long_is_refused(conversation: ConversationClient) -> None:
+    conversation.refuses(conversation.bare(), {"Identity": "x" * 257}, 50207)

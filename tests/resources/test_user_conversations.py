@@ -27,11 +27,11 @@ class Seat:
     """A conversation with one user in it."""
 
     def __init__(self, server: Server, api: Api, **form: str) -> None:
-        self.room = ConversationClient.make(server, api, **form)
+        self.conversation = ConversationClient.make(server, api, **form)
         self.identity = unique("reader")
-        self.member = self.room.chat(self.identity)
+        self.member = self.conversation.chat(self.identity)
         self.api = api
-        self.path = f"/Users/{self.identity}/Conversations/{self.room.sid}"
+        self.path = f"/Users/{self.identity}/Conversations/{self.conversation.sid}"
 
     def fetch(self) -> dict[str, Any]:
         """Fetch the user conversation."""
@@ -64,7 +64,7 @@ def test_it_shows_the_conversation_and_the_place_of_the_user(server: Server, for
         server, form_api, FriendlyName="Visit", UniqueName=name, Attributes='{"a": 1}',
         State="inactive", **{"Timers.Closed": "P1D"},
     )  # fmt: skip
-    shown, conversation = seat.fetch(), seat.room.conversation
+    shown, conversation = seat.fetch(), seat.conversation.resource
     user = form_api.get(f"/Users/{seat.identity}").expect(200)
     root = f"{form_api.base_url}{form_api.prefix}"
     assert shown == {
@@ -105,8 +105,8 @@ def test_a_non_participant_gets_404(seat: Seat, foreign_api: Api) -> None:
     seat.api.post("/Users", Identity=other).expect(201)
     elsewhere = seat.api.post("/Conversations").expect(201)["sid"]
     for path in (
-        f"/Users/{other}/Conversations/{seat.room.sid}",
-        f"/Users/nobody/Conversations/{seat.room.sid}",
+        f"/Users/{other}/Conversations/{seat.conversation.sid}",
+        f"/Users/nobody/Conversations/{seat.conversation.sid}",
         f"/Users/{seat.identity}/Conversations/{elsewhere}",
         f"/Users/{seat.identity}/Conversations/nowhere",
         f"/Users/{seat.identity}/Conversations/CH{'0' * 32}",
@@ -124,13 +124,13 @@ def test_a_non_participant_gets_404(seat: Seat, foreign_api: Api) -> None:
 
 
 def test_nothing_is_unread_until_something_was_read(seat: Seat) -> None:
-    seat.room.say(3)
+    seat.conversation.send_message(3)
     assert seat.unread() is None
     for index, unread in ((0, 2), (1, 1), (2, 0), (0, 2)):
         changed = seat.update(LastReadMessageIndex=str(index))
         assert changed["last_read_message_index"] == index
         assert changed["unread_messages_count"] == unread
-    seat.room.say(1)
+    seat.conversation.send_message(1)
     assert seat.unread() == 3
     for text in ("", "null"):
         seat.update(LastReadMessageIndex="1")
@@ -142,20 +142,20 @@ def test_nothing_is_unread_until_something_was_read(seat: Seat) -> None:
 
 
 def test_removed_messages_are_not_unread(seat: Seat) -> None:
-    seat.room.say(5)
+    seat.conversation.send_message(5)
     seat.update(LastReadMessageIndex="1")
-    messages = f"/Conversations/{seat.room.sid}/Messages"
+    messages = f"/Conversations/{seat.conversation.sid}/Messages"
     sids = [each["sid"] for each in seat.api.get(messages).expect(200)["messages"]]
     assert seat.unread() == 3
     for removed, unread in ((0, 3), (3, 2), (1, 2), (4, 1), (2, 0)):
         seat.api.delete(f"{messages}/{sids[removed]}").expect(204)
         assert seat.unread() == unread
-    seat.room.say(2)
+    seat.conversation.send_message(2)
     assert seat.unread() == 2
 
 
 def test_own_messages_count_as_well(seat: Seat) -> None:
-    messages = f"/Conversations/{seat.room.sid}/Messages"
+    messages = f"/Conversations/{seat.conversation.sid}/Messages"
     seat.api.post(messages, Author=seat.identity, Body="first").expect(201)
     seat.update(LastReadMessageIndex="0")
     seat.api.post(messages, Author=seat.identity, Body="second").expect(201)
@@ -164,7 +164,7 @@ def test_own_messages_count_as_well(seat: Seat) -> None:
 
 def test_unread_messages_are_counted_up_to_a_thousand(server: Server, form_api: Api) -> None:
     seat = Seat(server, form_api)
-    seat.room.say(1)
+    seat.conversation.send_message(1)
     seat.update(LastReadMessageIndex="0")
     for total, removed, unread in ((999, 0, 999), (1000, 0, 1000), (2000, 0, 1000)):
         copy_messages(seat, total, removed)
@@ -177,10 +177,12 @@ def test_unread_messages_are_counted_up_to_a_thousand(server: Server, form_api: 
 
 def copy_messages(seat: Seat, total: int, removed: int) -> None:
     """Insert messages with the indexes 1 to ``total``, the first of which are removed again."""
-    with closing(connect(seat.room.server)) as connection, connection:
+    with closing(connect(seat.conversation.server)) as connection, connection:
         where = "conversation_sid = ? AND message_index"
-        connection.execute(f"DELETE FROM message WHERE {where} > 0", (seat.room.sid,))
-        found = connection.execute(f"SELECT * FROM message WHERE {where} = 0", (seat.room.sid,))
+        connection.execute(f"DELETE FROM message WHERE {where} > 0", (seat.conversation.sid,))
+        found = connection.execute(
+            f"SELECT * FROM message WHERE {where} = 0", (seat.conversation.sid,)
+        )
         names = [name for name, *_ in found.description]
         row = dict(zip(names, found.fetchone(), strict=True))
         places = ", ".join("?" * len(row))
@@ -193,27 +195,27 @@ def copy_messages(seat: Seat, total: int, removed: int) -> None:
         )
         connection.execute(
             "UPDATE conversation SET next_message_index = ?, removed_messages = ? WHERE sid = ?",
-            (total + 1, removed, seat.room.sid),
+            (total + 1, removed, seat.conversation.sid),
         )
 
 
 def test_the_read_horizon_is_the_participants(seat: Seat) -> None:
-    seat.room.say(2)
+    seat.conversation.send_message(2)
     moment = "2025-05-04T09:42:00Z"
     changed = seat.update(LastReadMessageIndex="1", LastReadTimestamp="2025-05-04T09:42:00+00:00")
     assert changed["last_read_message_index"] == 1
-    member = seat.api.get(f"{seat.room.path}/{seat.identity}").expect(200)
+    member = seat.api.get(f"{seat.conversation.path}/{seat.identity}").expect(200)
     assert (member["last_read_message_index"], member["last_read_timestamp"]) == (1, moment)
-    seat.room.update(seat.member, {"LastReadMessageIndex": "0"}).expect(200)
+    seat.conversation.update(seat.member, {"LastReadMessageIndex": "0"}).expect(200)
     assert seat.fetch()["last_read_message_index"] == 0
     seat.update(LastReadTimestamp=moment)
-    member = seat.api.get(f"{seat.room.path}/{seat.identity}").expect(200)
+    member = seat.api.get(f"{seat.conversation.path}/{seat.identity}").expect(200)
     assert (member["last_read_message_index"], member["last_read_timestamp"]) == (0, moment)
 
 
 def test_an_index_above_the_newest_message_means_the_newest(seat: Seat) -> None:
     assert seat.update(LastReadMessageIndex="7")["last_read_message_index"] is None
-    seat.room.say(2)
+    seat.conversation.send_message(2)
     changed = seat.update(LastReadMessageIndex="7")
     assert (changed["last_read_message_index"], changed["unread_messages_count"]) == (1, 0)
 
@@ -223,10 +225,10 @@ def test_an_index_above_the_newest_message_means_the_newest(seat: Seat) -> None:
 
 def test_a_conversation_is_muted_for_one_user_alone(seat: Seat) -> None:
     other = unique("other")
-    seat.room.chat(other)
+    seat.conversation.chat(other)
     for text, level in (("muted", "muted"), ("DEFAULT", "default"), ("Muted", "muted")):
         assert seat.update(NotificationLevel=text)["notification_level"] == level
-    theirs = seat.api.get(f"/Users/{other}/Conversations/{seat.room.sid}").expect(200)
+    theirs = seat.api.get(f"/Users/{other}/Conversations/{seat.conversation.sid}").expect(200)
     assert theirs["notification_level"] == "default"
 
 
@@ -246,22 +248,22 @@ def test_a_conversation_is_muted_for_one_user_alone(seat: Seat) -> None:
 def test_a_bad_change_is_refused_and_changes_nothing(
     seat: Seat, form: dict[str, str], code: int
 ) -> None:
-    before, events_before = seat.fetch(), seat.room.events()
+    before, events_before = seat.fetch(), seat.conversation.events()
     seat.api.post(seat.path, form).refuses(400, code)
     assert seat.fetch() == before
-    assert seat.room.events() == events_before
+    assert seat.conversation.events() == events_before
 
 
 def test_these_changes_call_no_webhook(seat: Seat) -> None:
     header = {"X-Twilio-Webhook-Enabled": "true"}
-    seat.room.say(1)
-    begun = len(seat.room.events())
+    seat.conversation.send_message(1)
+    begun = len(seat.conversation.events())
     seat.api.post(seat.path, NotificationLevel="muted", headers=header).expect(200)
     seat.api.post(seat.path, LastReadMessageIndex="0", headers=header).expect(200)
     both = {"NotificationLevel": "default", "LastReadMessageIndex": "0"}
     seat.api.post(seat.path, both, headers=header).expect(200)
     seat.api.delete(seat.path, headers=header).expect(204)
-    assert seat.room.events()[begun:] == [
+    assert seat.conversation.events()[begun:] == [
         ("userConversationUpdated", False),
         ("onParticipantUpdated", False),
         ("onParticipantUpdated", False),
@@ -271,16 +273,16 @@ def test_these_changes_call_no_webhook(seat: Seat) -> None:
 
 
 def test_muting_is_no_update_of_the_participant(seat: Seat) -> None:
-    before = seat.room.fetch(seat.member)
+    before = seat.conversation.fetch(seat.member)
     seat.update(NotificationLevel="muted")
-    assert seat.room.fetch(seat.member) == before
+    assert seat.conversation.fetch(seat.member) == before
 
 
 # --- In which state
 
 
 def test_a_closed_conversation_is_readable_but_rejects_changes(seat: Seat) -> None:
-    seat.api.post(f"/Conversations/{seat.room.sid}", State="closed").expect(200)
+    seat.api.post(f"/Conversations/{seat.conversation.sid}", State="closed").expect(200)
     shown = seat.fetch()
     assert (shown["conversation_state"], shown["timers"]) == ("closed", {})
     listed = seat.api.get(f"/Users/{seat.identity}/Conversations").expect(200)
@@ -294,14 +296,14 @@ def test_a_closed_conversation_is_readable_but_rejects_changes(seat: Seat) -> No
 
 
 def test_removing_it_removes_the_participant(seat: Seat) -> None:
-    seat.room.say(1)
+    seat.conversation.send_message(1)
     seat.update(LastReadMessageIndex="0", NotificationLevel="muted")
     answer = seat.api.delete(seat.path)
     assert (answer.status, answer.body) == (204, b"")
     seat.api.delete(seat.path).refuses(404, 20404)
-    seat.api.get(f"{seat.room.path}/{seat.identity}").refuses(404, 20404)
+    seat.api.get(f"{seat.conversation.path}/{seat.identity}").refuses(404, 20404)
     seat.api.get(f"/Users/{seat.identity}").expect(200)
-    seat.room.chat(seat.identity)
+    seat.conversation.chat(seat.identity)
     shown = seat.fetch()
     assert (shown["last_read_message_index"], shown["notification_level"]) == (None, "default")
     assert shown["participant_sid"] != seat.member["sid"]
@@ -311,10 +313,10 @@ def test_conversations_are_listed_in_the_order_in_which_the_user_joined(
     server: Server, form_api: Api
 ) -> None:
     identity = unique("joiner")
-    rooms = [ConversationClient.make(server, form_api) for _ in range(5)]
-    joined = [rooms[place] for place in (3, 0, 4, 2, 1)]
-    for room in joined:
-        room.chat(identity)
+    conversations = [ConversationClient.make(server, form_api) for _ in range(5)]
+    joined = [conversations[place] for place in (3, 0, 4, 2, 1)]
+    for conversation in joined:
+        conversation.chat(identity)
     path: str | None = f"/Users/{identity}/Conversations?PageSize=2"
     found = []
     while path is not None:
@@ -322,7 +324,7 @@ def test_conversations_are_listed_in_the_order_in_which_the_user_joined(
         assert page["meta"]["key"] == "conversations"
         found += [each["conversation_sid"] for each in page["conversations"]]
         path = page["meta"]["next_page_url"]
-    assert found == [room.sid for room in joined]
+    assert found == [conversation.sid for conversation in joined]
     last = form_api.get(page["meta"]["previous_page_url"]).expect(200)
     assert [each["conversation_sid"] for each in last["conversations"]] == found[2:4]
     assert (

@@ -277,7 +277,7 @@ def test_a_removed_user_is_not_found_and_can_be_created_again(form_api: Api) -> 
 def test_a_removed_user_leaves_open_and_closed_conversations(server: Server, form_api: Api) -> None:
     user = make_user(form_api)
     identity = user["identity"]
-    rooms = []
+    conversations = []
     for state in ("active", "inactive", "closed"):
         made = form_api.post("/Conversations").expect(201)
         path = f"/Conversations/{made['sid']}"
@@ -285,10 +285,10 @@ def test_a_removed_user_leaves_open_and_closed_conversations(server: Server, for
         form_api.post(f"{path}/Participants", Identity="stays").expect(201)
         message = form_api.post(f"{path}/Messages", Author=identity, Body="x").expect(201)
         form_api.post(path, State=state).expect(200)
-        rooms.append((path, member, message))
+        conversations.append((path, member, message))
     header = {"X-Twilio-Webhook-Enabled": "true"}
     form_api.delete(f"/Users/{user['sid']}", headers=header).expect(204)
-    for path, member, message in rooms:
+    for path, member, message in conversations:
         left = form_api.get(f"{path}/Participants").expect(200)["participants"]
         assert [each["identity"] for each in left] == ["stays"]
         assert form_api.get(f"{path}/Messages/{message['sid']}").expect(200) == message

@@ -18,13 +18,13 @@ def unique(word: str) -> str:
     return f"{word}-{secrets.token_hex(6)}"
 
 
-def at_once(count: int, ask: Callable[[int], ApiResponse]) -> list[ApiResponse]:
+def at_once(count: int, send_request: Callable[[int], ApiResponse]) -> list[ApiResponse]:
     """Return the responses to so many concurrent requests."""
     ready = Barrier(count)
 
-    def ask_together(number: int) -> ApiResponse:
+    def send_concurrently(number: int) -> ApiResponse:
         ready.wait()
-        return ask(number)
+        return send_request(number)
 
     with ThreadPoolExecutor(count) as threads:
-        return list(threads.map(ask_together, range(count)))
+        return list(threads.map(send_concurrently, range(count)))

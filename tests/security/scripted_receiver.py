@@ -100,20 +100,20 @@ async def post(egress: Egress, url: str, **changes: Any) -> OutboundResponse:
     return await egress.send(OutboundRequest(url=prepare_url(url), **(values | changes)))
 
 
-def ask_once(run: Any, *script: Any, **changes: Any) -> OutboundResponse:
+def send_once(run: Any, *script: Any, **changes: Any) -> OutboundResponse:
     """Return a receiver's response to one request, according to this script."""
 
-    async def ask() -> OutboundResponse:
+    async def send_request() -> OutboundResponse:
         async with ScriptedReceiver(*script) as receiver, Egress(NEARBY) as egress:
             return await post(egress, receiver.url, **changes)
 
-    answer: OutboundResponse = run(ask())
+    answer: OutboundResponse = run(send_request())
     return answer
 
 
 def fail_once(run: Any, *script: Any, **changes: Any) -> EgressFailed:
     with pytest.raises(EgressFailed) as caught:
-        ask_once(run, *script, **changes)
+        send_once(run, *script, **changes)
     return caught.value
 
 

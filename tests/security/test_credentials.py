@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 VOLATILE = {"date", "twilio-request-id", "twilio-request-duration"}
 CHALLENGE = 'Basic realm="Twilio API"'
-REMEMBERED_SECONDS_MAX = 2.0
+CACHED_SECONDS_MAX = 2.0
 
 PLACES = [
     ("GET", "/v1/Conversations"),
@@ -64,7 +64,7 @@ def shown(answer: ApiResponse) -> tuple[int, list[tuple[str, str]], bytes]:
     return answer.status, sorted(each for each in headers if each[0] not in VOLATILE), answer.body
 
 
-def ask(server: Server, authorization: str | None, method: str, path: str) -> ApiResponse:
+def call(server: Server, authorization: str | None, method: str, path: str) -> ApiResponse:
     """Return the response to a request with this header, unchanged."""
     api = Api(server.base_url, None, None)
     headers = {} if authorization is None else {"Authorization": authorization}
@@ -85,7 +85,7 @@ def test_an_unknown_name_is_refused_as_a_wrong_secret_is(
     key_sid, _ = server.make_key(server.account_sid)
     unknown = CallerCredentials(f"AC{secrets.token_hex(16)}", server.auth_token)
     answers = [
-        ask(server, each.header, method, path)
+        call(server, each.header, method, path)
         for each in (
             wrong,
             unknown,
@@ -99,14 +99,14 @@ def test_an_unknown_name_is_refused_as_a_wrong_secret_is(
 
 
 def test_a_refusal_has_the_apis_shape_and_a_challenge(server: Server) -> None:
-    answer = ask(server, None, "GET", "/v1/Conversations")
+    answer = call(server, None, "GET", "/v1/Conversations")
 
     assert answer.refuses(401, 20003)["message"] == "Authenticate"
     assert answer.headers["WWW-Authenticate"] == CHALLENGE
 
 
 def test_a_rejected_client_does_not_learn_which_paths_exist(server: Server) -> None:
-    answers = [ask(server, None, method, path) for method, path in PLACES]
+    answers = [call(server, None, method, path) for method, path in PLACES]
 
     assert len({str(shown(answer)) for answer in answers}) == 1
 
@@ -161,7 +161,7 @@ def pairs(server: Server) -> dict[str, str]:
     "spelling", ["usual", "lower case", "upper case", "more spaces", "space after it"]
 )
 def test_basic_credentials_may_be_spelled_in_several_ways(server: Server, spelling: str) -> None:
-    ask(server, pairs(server)[spelling], "GET", "/v1/Conversations").expect(200)
+    call(server, pairs(server)[spelling], "GET", "/v1/Conversations").expect(200)
 
 
 def corpus(sid: str, token: str) -> dict[str, str]:
@@ -210,18 +210,18 @@ def corpus(sid: str, token: str) -> dict[str, str]:
 def test_an_invalid_pair_is_rejected(server: Server, name: str) -> None:
     header = corpus(server.account_sid, server.auth_token)[name]
 
-    answer = ask(server, header, "GET", "/v1/Conversations")
+    answer = call(server, header, "GET", "/v1/Conversations")
 
     answer.refuses(401, 20003)
-    assert shown(answer) == shown(ask(server, None, "GET", "/v1/Conversations"))
+    assert shown(answer) == shown(call(server, None, "GET", "/v1/Conversations"))
 
 
 def test_a_secret_may_contain_a_colon(server: Server) -> None:
     login = CallerCredentials(f"AC{secrets.token_hex(16)}", f"a:b:{secrets.token_hex(8)}")
     env = {"PARLOUR_ACCOUNT_SID": login.name, "PARLOUR_AUTH_TOKEN": login.secret}
     with Server(env=env) as own:
-        ask(own, login.header, "GET", "/v1/Conversations").expect(200)
-        ask(own, CallerCredentials(login.name, "a").header, "GET", "/v1/Conversations").refuses(
+        call(own, login.header, "GET", "/v1/Conversations").expect(200)
+        call(own, CallerCredentials(login.name, "a").header, "GET", "/v1/Conversations").refuses(
             401, 20003
         )
 
@@ -243,13 +243,13 @@ def test_the_first_of_two_authorization_headers_applies(server: Server) -> None:
 
 
 def test_public_paths_need_no_credentials(server: Server) -> None:
-    health = ask(server, None, "GET", "/healthz")
-    metrics = ask(server, None, "GET", "/metrics")
+    health = call(server, None, "GET", "/healthz")
+    metrics = call(server, None, "GET", "/metrics")
 
     assert health.expect(200) == {"status": "ok"}
     assert metrics.status == 200
     assert server.account_sid not in metrics.text
-    assert ask(server, None, "OPTIONS", "/v1/Conversations").body == b""
+    assert call(server, None, "OPTIONS", "/v1/Conversations").body == b""
 
 
 # Time until a login is revoked.
@@ -259,23 +259,23 @@ def test_a_key_stops_at_once_when_it_is_deleted_over_rest(server: Server, api: A
     keys = f"/2010-04-01/Accounts/{server.account_sid}/Keys"
     made = api.post(f"{keys}.json").expect(201)
     login = CallerCredentials(made["sid"], made["secret"])
-    ask(server, login.header, "GET", "/v1/Services").expect(200)
+    call(server, login.header, "GET", "/v1/Services").expect(200)
 
     assert api.delete(f"{keys}/{login.name}.json").status == 204
 
-    ask(server, login.header, "GET", "/v1/Services").refuses(401, 20003)
+    call(server, login.header, "GET", "/v1/Services").refuses(401, 20003)
 
 
 def test_a_key_stops_soon_when_another_process_revokes_it(server: Server) -> None:
     login = CallerCredentials(*server.make_key(server.account_sid))
-    ask(server, login.header, "GET", "/v1/Services").expect(200)
+    call(server, login.header, "GET", "/v1/Services").expect(200)
 
     server.command("key", "revoke", server.account_sid, login.name)
 
     eventually(
-        lambda: ask(server, login.header, "GET", "/v1/Services").status,
+        lambda: call(server, login.header, "GET", "/v1/Services").status,
         lambda status: status == 401,
-        seconds=REMEMBERED_SECONDS_MAX,
+        seconds=CACHED_SECONDS_MAX,
     )
 
 
@@ -283,24 +283,24 @@ def test_a_key_stops_soon_when_another_process_revokes_it(server: Server) -> Non
 def test_an_account_stops_soon_and_may_come_back(server: Server, status: str) -> None:
     login = CallerCredentials(*server.make_account())
     key = CallerCredentials(*server.make_key(login.name))
-    ask(server, login.header, "GET", "/v1/Services").expect(200)
+    call(server, login.header, "GET", "/v1/Services").expect(200)
 
     server.command("account", "status", login.name, status)
 
     for each in (login, key):
         eventually(
-            lambda header=each.header: ask(server, header, "GET", "/v1/Services"),
+            lambda header=each.header: call(server, header, "GET", "/v1/Services"),
             lambda answer: answer.status == 403 and answer.code == 20005,
-            seconds=REMEMBERED_SECONDS_MAX,
+            seconds=CACHED_SECONDS_MAX,
         )
     wrong = CallerCredentials(login.name, secrets.token_hex(16))
-    ask(server, wrong.header, "GET", "/v1/Services").refuses(401, 20003)
+    call(server, wrong.header, "GET", "/v1/Services").refuses(401, 20003)
 
     server.command("account", "status", login.name, "active")
     eventually(
-        lambda: ask(server, login.header, "GET", "/v1/Services").status,
+        lambda: call(server, login.header, "GET", "/v1/Services").status,
         lambda found: found == 200,
-        seconds=REMEMBERED_SECONDS_MAX,
+        seconds=CACHED_SECONDS_MAX,
     )
 
 

@@ -18,12 +18,12 @@ from tests.security.scripted_receiver import (
     NEARBY,
     OK,
     ScriptedReceiver,
-    ask_once,
     close,
     fail_once,
     hang,
     post,
     reset,
+    send_once,
     sized,
     then_close,
 )
@@ -111,7 +111,7 @@ def test_the_received_request_is_the_signed_one(method: str) -> None:
 
 
 def test_the_response_has_its_status_headers_and_body(run: Any) -> None:
-    answer = ask_once(
+    answer = send_once(
         run, b"HTTP/1.1 403 No\r\nX-One: a\r\nx-one: b\r\nContent-Length: 2\r\n\r\nno"
     )
     assert (answer.status, answer.body_start, answer.is_truncated) == (403, b"no", False)
@@ -133,32 +133,32 @@ def test_the_response_has_its_status_headers_and_body(run: Any) -> None:
 )
 def test_a_body_is_read_however_its_end_is_marked(run: Any, raw: bytes) -> None:
     for script in (raw, then_close(raw)):
-        answer = ask_once(run, script)
+        answer = send_once(run, script)
         assert (answer.status, answer.body_start) == (200, b"abcd")
         assert not {"x", "link"} & {name for name, _ in answer.headers}
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 def test_a_body_may_end_with_the_connection(run: Any, version: bytes) -> None:
-    answer = ask_once(run, then_close(b"HTTP/" + version + b" 200 OK\r\nX: y\r\n\r\nabcd"))
+    answer = send_once(run, then_close(b"HTTP/" + version + b" 200 OK\r\nX: y\r\n\r\nabcd"))
     assert (answer.status, answer.body_start, answer.is_truncated) == (200, b"abcd", False)
 
 
 @pytest.mark.parametrize("status", [b"204", b"304"])
 def test_some_responses_have_no_body(run: Any, status: bytes) -> None:
-    answer = ask_once(run, b"HTTP/1.1 " + status + b" X\r\n\r\n")
+    answer = send_once(run, b"HTTP/1.1 " + status + b" X\r\n\r\n")
     assert (answer.status, answer.body_start) == (int(status), b"")
 
 
 def test_no_more_of_a_body_is_read_than_allowed(run: Any) -> None:
     most = limits.RESPONSE_BYTES_READ_MAX
     for size_bytes, is_truncated in [(most, False), (most + 1, True), (5_000_000, True)]:
-        answer = ask_once(run, sized(size_bytes))
+        answer = send_once(run, sized(size_bytes))
         assert (len(answer.body_start), answer.is_truncated) == (
             min(size_bytes, most),
             is_truncated,
         )
-    answer = ask_once(run, sized(70_000), read_bytes_max=65_536)
+    answer = send_once(run, sized(70_000), read_bytes_max=65_536)
     assert (len(answer.body_start), answer.is_truncated) == (65_536, True)
 
 
@@ -173,7 +173,7 @@ def test_an_endless_body_is_left_where_enough_was_read(run: Any) -> None:
             sent += 4096
             await writer.drain()
 
-    answer = ask_once(run, endless)
+    answer = send_once(run, endless)
     assert (answer.status, len(answer.body_start), answer.is_truncated) == (200, 20_000, True)
     # The bytes that the two sockets buffer are sent before the other side notices.
     assert sent < 20_000_000
@@ -190,7 +190,7 @@ def test_trailers_and_chunk_extensions_have_an_end(run: Any, part: bytes) -> Non
             writer.write(part * 16)
             await writer.drain()
 
-    answer = ask_once(run, endless)
+    answer = send_once(run, endless)
     assert (answer.status, answer.is_truncated) == (200, True)
     assert len(answer.headers) == 1
 
@@ -198,7 +198,7 @@ def test_trailers_and_chunk_extensions_have_an_end(run: Any, part: bytes) -> Non
 def test_nothing_is_decompressed(run: Any) -> None:
     bomb = gzip.compress(b"\0" * 10_000_000)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
-    answer = ask_once(run, head + bomb)
+    answer = send_once(run, head + bomb)
     assert answer.body_start == bomb[:20_000]
     assert answer.header("content-encoding") == "gzip"
 
@@ -206,7 +206,7 @@ def test_nothing_is_decompressed(run: Any) -> None:
 def test_the_size_limit_of_a_head_excludes_body_bytes(run: Any) -> None:
     large = b"X: " + b"y" * (limits.RESPONSE_HEAD_BYTES_MAX - 200) + b"\r\n"
     raw = b"HTTP/1.1 200 OK\r\n" + large + b"Content-Length: 9000\r\n\r\n" + b"x" * 9000
-    assert len(ask_once(run, raw).body_start) == 9000
+    assert len(send_once(run, raw).body_start) == 9000
     too_large = b"HTTP/1.1 200 OK\r\n" + large + large + b"Content-Length: 0\r\n\r\n"
     assert fail_once(run, too_large).kind == "protocol"
     endless = b"HTTP/1.1 100 Continue\r\n" + large + b"\r\n"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ACCOUNT = "AC" + "0" * 32
 MEDIUM = f"media/{ACCOUNT}/ab/MEab" + "0" * 30
 CANARY = b"what a restore must not read"
-NOT_KEPT = {"backup.json", "SHA256SUMS"}
+NOT_RESTORED = {"backup.json", "SHA256SUMS"}
 SECONDS_MAX = 60
 INHERITED = [name for name in os.environ if name.startswith("PARLOUR_")]
 
@@ -104,7 +104,7 @@ class RestoreTarget:
                 for path in self.data.rglob("*")
                 if not path.is_dir() or path.is_symlink()
             }
-            assert restored == {k: v for k, v in honest.items() if k not in NOT_KEPT}
+            assert restored == {k: v for k, v in honest.items() if k not in NOT_RESTORED}
             return True
         assert isinstance(done.exception, SystemExit), done.exception
         assert set(self.folder.rglob("*")) == before, done.output

@@ -75,7 +75,7 @@ def test_a_medium_looks_like_one_that_was_never_made(
         for way in (
             media_client.look,
             media_client.content,
-            lambda each, at=media_client: at.look_at_all([each]),
+            lambda each, at=media_client: at.check_all([each]),
         ):
             assert comparable(way(sid), sid) == comparable(way(never), never)
         for answer in (media_client.look(sid), media_client.content(sid)):
@@ -111,7 +111,7 @@ def test_a_temporary_url_is_valid_for_its_medium_only(
     alice = MediaClient.of_user(server, api, service_sid, "alice")
     other = alice.add(b"another secret")
     url = direct_url(medium)
-    assert alice.ask_bare("GET", url).body == SECRET
+    assert alice.send_bare("GET", url).body == SECRET
     path, _, query = url.partition("?")
     assert query
     changed = [
@@ -122,7 +122,7 @@ def test_a_temporary_url_is_valid_for_its_medium_only(
     ]
     for each in changed:
         if each != url:
-            answer = alice.ask_bare("GET", each)
+            answer = alice.send_bare("GET", each)
             assert answer.status in {400, 401, 403, 404}, each
             assert SECRET not in answer.body
             assert b"another secret" not in answer.body

@@ -75,14 +75,14 @@ class PrivateConversation:
     @classmethod
     def made(cls, server: Server, account: Api) -> PrivateConversation:
         service_sid = account.post("/Services", FriendlyName="Theirs").expect(201)["sid"]
-        talk = cls(server, account.service(service_sid), service_sid)
+        conversation = cls(server, account.service(service_sid), service_sid)
         form = {"UniqueName": "their-talk", "FriendlyName": "Theirs"}
-        sid = talk.api.post("/Conversations", form).expect(201)["sid"]
-        talk.words = {"CH": sid, "name": "their-talk"}
+        sid = conversation.api.post("/Conversations", form).expect(201)["sid"]
+        conversation.words = {"CH": sid, "name": "their-talk"}
         for identity in ("alice", "bob"):
-            talk.words["MB"] = talk.add(identity)
-        talk.words["IM"] = talk.say(SECRET)
-        return talk
+            conversation.words["MB"] = conversation.add(identity)
+        conversation.words["IM"] = conversation.send_message(SECRET)
+        return conversation
 
     @property
     def path(self) -> str:
@@ -93,7 +93,7 @@ class PrivateConversation:
         sid: str = made["sid"]
         return sid
 
-    def say(self, body: str) -> str:
+    def send_message(self, body: str) -> str:
         sid: str = self.api.post(f"{self.path}/Messages", Body=body).expect(201)["sid"]
         return sid
 
@@ -133,7 +133,7 @@ def shown(answer: SocketResponse, words: dict[str, str]) -> tuple[int, str]:
 
 
 @pytest.fixture
-def talk(server: Server, api: Api) -> PrivateConversation:
+def conversation(server: Server, api: Api) -> PrivateConversation:
     return PrivateConversation.made(server, api)
 
 
@@ -143,11 +143,11 @@ def stranger(
     server: Server,
     api: Api,
     foreign_api: Api,
-    talk: PrivateConversation,
+    conversation: PrivateConversation,
 ) -> Iterator[Socket]:
     """A connection of a user who is no participant."""
     if request.param == "another identity":
-        socket = talk.socket("mallory")
+        socket = conversation.socket("mallory")
     elif request.param == "another service":
         elsewhere = api.post("/Services", FriendlyName="Elsewhere").expect(201)["sid"]
         socket = connected(server, token_of(api, elsewhere, "alice"))
@@ -155,24 +155,27 @@ def stranger(
         elsewhere = foreign_api.post("/Services", FriendlyName="Elsewhere").expect(201)["sid"]
         socket = connected(server, token_of(foreign_api, elsewhere, "alice"))
     else:
-        talk.add("eve")
-        socket = talk.socket("eve")
-        listen(socket, talk)
+        conversation.add("eve")
+        socket = conversation.socket("eve")
+        listen(socket, conversation)
         if request.param == "removed":
-            talk.api.delete(f"{talk.path}/Participants/eve").expect(204)
+            conversation.api.delete(f"{conversation.path}/Participants/eve").expect(204)
         else:
-            talk.api.delete("/Users/eve").expect(204)
+            conversation.api.delete("/Users/eve").expect(204)
             socket.closing_frame()
             socket.connection.close()
             # A user created again under the same name is another user.
-            socket = talk.socket("eve")
+            socket = conversation.socket("eve")
     with socket:
         yield socket
 
 
-def listen(socket: Socket, talk: PrivateConversation) -> None:
+def listen(socket: Socket, conversation: PrivateConversation) -> None:
     """Open the three objects and subscribe to them, as a participant does."""
-    opened = {name: socket.open(kind, f"{talk.words['CH']}.{name}") for name, kind in KINDS.items()}
+    opened = {
+        name: socket.open(kind, f"{conversation.words['CH']}.{name}")
+        for name, kind in KINDS.items()
+    }
     wanted = ((TYPES[name], each["sid"], each["last_event_id"]) for name, each in opened.items())
     socket.subscribe(*wanted)
     socket.next_event("subscription_established")
@@ -180,28 +183,28 @@ def listen(socket: Socket, talk: PrivateConversation) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_object_looks_like_one_that_was_never_made(
-    talk: PrivateConversation, stranger: Socket, name: str
+    conversation: PrivateConversation, stranger: Socket, name: str
 ) -> None:
-    sid = talk.objects()[name]["sid"]
-    words = talk.words | {"object": sid}
+    sid = conversation.objects()[name]["sid"]
+    words = conversation.words | {"object": sid}
     ways: list[tuple[str, dict[str, str]]] = [("", {}), ("", {"Include": "items"})]
     ways += [
         ("/Items", params)
-        for params in ({}, {"Key": talk.words["MB"]}, {"Index": "0"}, {"PageToken": "x"})
+        for params in ({}, {"Key": conversation.words["MB"]}, {"Index": "0"}, {"PageToken": "x"})
     ]
-    for wanted in (f"{talk.words['CH']}.{name}", sid):
+    for wanted in (f"{conversation.words['CH']}.{name}", sid):
         for way, params in ways:
             path = f"/v3/{KINDS[name]}/{wanted}{way}"
-            answer = stranger.ask("GET", path, params=params)
-            missing = stranger.ask("GET", with_unassigned_sids(path, words), params=params)
+            answer = stranger.send_request("GET", path, params=params)
+            missing = stranger.send_request("GET", with_unassigned_sids(path, words), params=params)
             assert answer.status == 404, path
             assert shown(answer, words) == shown(missing, words)
 
 
 def test_a_subscription_fails_as_to_one_that_was_never_made(
-    talk: PrivateConversation, stranger: Socket
+    conversation: PrivateConversation, stranger: Socket
 ) -> None:
-    for name, opened in talk.objects().items():
+    for name, opened in conversation.objects().items():
         for after in (None, -1, 0, opened["last_event_id"], opened["last_event_id"] + 1):
             errors = []
             for sid in (opened["sid"], opened["sid"][:2] + NEVER):
@@ -212,29 +215,31 @@ def test_a_subscription_fails_as_to_one_that_was_never_made(
             assert errors[0]["status"] == 404
             assert errors[0] == errors[1]
     stranger.quiet()
-    talk.say(SECRET)
-    talk.api.post(talk.path, FriendlyName=SECRET).expect(200)
-    talk.add("carol")
+    conversation.send_message(SECRET)
+    conversation.api.post(conversation.path, FriendlyName=SECRET).expect(200)
+    conversation.add("carol")
     assert [frame for frame in stranger.quiet() if frame.method == "notification"] == []
 
 
 @pytest.mark.parametrize(("method", "path", "body"), COMMANDS)
 def test_a_command_is_refused_as_for_one_that_was_never_made(
-    talk: PrivateConversation, stranger: Socket, method: str, path: str, body: object
+    conversation: PrivateConversation, stranger: Socket, method: str, path: str, body: object
 ) -> None:
     # A user who may join gets the error to join by name; no other user learns that it exists.
-    before = talk.state()
-    wanted = f"/Client/v2/{path.format(**talk.words)}"
-    answer = stranger.ask(method, wanted, body)
-    missing = stranger.ask(method, with_unassigned_sids(wanted, talk.words), body)
+    before = conversation.state()
+    wanted = f"/Client/v2/{path.format(**conversation.words)}"
+    answer = stranger.send_request(method, wanted, body)
+    missing = stranger.send_request(method, with_unassigned_sids(wanted, conversation.words), body)
     assert answer.status == 404, answer
-    assert shown(answer, talk.words) == shown(missing, talk.words)
-    assert talk.state() == before
+    assert shown(answer, conversation.words) == shown(missing, conversation.words)
+    assert conversation.state() == before
 
 
-def test_typing_of_a_stranger_is_not_published(talk: PrivateConversation, stranger: Socket) -> None:
-    with talk.socket("alice") as alice:
-        answers = [typing(stranger, sid) for sid in (talk.words["CH"], "CH" + NEVER)]
+def test_typing_of_a_stranger_is_not_published(
+    conversation: PrivateConversation, stranger: Socket
+) -> None:
+    with conversation.socket("alice") as alice:
+        answers = [typing(stranger, sid) for sid in (conversation.words["CH"], "CH" + NEVER)]
         assert answers[0] == answers[1]
         assert answers[0][0] >= 400
         assert [frame for frame in alice.quiet() if frame.method == "notification"] == []
@@ -250,27 +255,27 @@ def typing(socket: Socket, sid: str) -> tuple[int, str]:
 
 
 def test_the_conversations_of_another_user_are_not_found(
-    talk: PrivateConversation, stranger: Socket
+    conversation: PrivateConversation, stranger: Socket
 ) -> None:
-    alice = talk.api.get("/Users/alice").expect(200)["sid"]
+    alice = conversation.api.get("/Users/alice").expect(200)["sid"]
     for way in ("", "/Items"):
         path = f"/v3/Maps/{alice}.myConversations{way}"
-        answer = stranger.ask("GET", path)
-        missing = stranger.ask("GET", with_unassigned_sids(path, {"US": alice}))
+        answer = stranger.send_request("GET", path)
+        missing = stranger.send_request("GET", with_unassigned_sids(path, {"US": alice}))
         assert answer.status == 404
         assert shown(answer, {"US": alice}) == shown(missing, {"US": alice})
 
 
 def test_no_event_of_a_conversation_is_sent_to_strangers(
-    talk: PrivateConversation, stranger: Socket
+    conversation: PrivateConversation, stranger: Socket
 ) -> None:
     stranger.quiet()
-    with talk.socket("alice") as alice, talk.socket("bob") as bob:
-        listen(bob, talk)
+    with conversation.socket("alice") as alice, conversation.socket("bob") as bob:
+        listen(bob, conversation)
         message_body = {"body": SECRET, "attributes": "{}"}
-        answer = alice.ask("POST", f"/Client/v2{talk.path}/Messages", message_body)
+        answer = alice.send_request("POST", f"/Client/v2{conversation.path}/Messages", message_body)
         assert answer.status in {200, 201}, answer
-        assert typing(alice, talk.words["CH"])[0] == 200
+        assert typing(alice, conversation.words["CH"])[0] == 200
         received = json.dumps([frame.payload for frame in bob.quiet()])
     assert SECRET in received
     assert "typing_timeout" in received
@@ -278,31 +283,33 @@ def test_no_event_of_a_conversation_is_sent_to_strangers(
 
 
 def test_user_information_stays_in_its_service(
-    server: Server, api: Api, foreign_api: Api, talk: PrivateConversation
+    server: Server, api: Api, foreign_api: Api, conversation: PrivateConversation
 ) -> None:
-    alice = talk.api.get("/Users/alice").expect(200)["sid"]
-    with talk.socket("mallory") as same:
+    alice = conversation.api.get("/Users/alice").expect(200)["sid"]
+    with conversation.socket("mallory") as same:
         opened = same.open("Maps", f"{alice}.info")
     for account in (api, foreign_api):
         elsewhere = account.post("/Services", FriendlyName="Elsewhere").expect(201)["sid"]
         with connected(server, token_of(account, elsewhere, "alice")) as socket:
             for name in (f"{alice}.info", opened["sid"]):
-                assert socket.ask("GET", f"/v3/Maps/{name}").status == 404
-                assert socket.ask("GET", f"/v3/Maps/{name}/Items").status == 404
+                assert socket.send_request("GET", f"/v3/Maps/{name}").status == 404
+                assert socket.send_request("GET", f"/v3/Maps/{name}/Items").status == 404
             socket.subscribe(("map", opened["sid"], 0))
             socket.next_event("subscription_failed")
-            missing = socket.ask("GET", "/Client/v2/Users/bob")
+            missing = socket.send_request("GET", "/Client/v2/Users/bob")
             assert missing.status == 404
 
 
-def test_a_removed_participant_receives_no_later_messages(talk: PrivateConversation) -> None:
+def test_a_removed_participant_receives_no_later_messages(
+    conversation: PrivateConversation,
+) -> None:
     for round_ in range(20):
-        talk.add("eve")
-        with talk.socket("eve") as eve:
-            listen(eve, talk)
-            talk.say(f"before {round_}")
-            talk.api.delete(f"{talk.path}/Participants/eve").expect(204)
-            talk.say(f"after {round_}")
+        conversation.add("eve")
+        with conversation.socket("eve") as eve:
+            listen(eve, conversation)
+            conversation.send_message(f"before {round_}")
+            conversation.api.delete(f"{conversation.path}/Participants/eve").expect(204)
+            conversation.send_message(f"after {round_}")
             received = json.dumps([frame.payload for frame in eve.quiet(0.15)])
         assert f"before {round_}" in received
         assert f"after {round_}" not in received

@@ -16,8 +16,8 @@ from tests.security.test_media_access import (  # noqa: F401 - they run here wit
     test_unsent_media_are_visible_to_the_uploader_only,
 )
 from tests.security.test_realtime_access import (  # noqa: F401 - as above.
+    conversation,
     stranger,
-    talk,
     test_a_subscription_fails_as_to_one_that_was_never_made,
     test_an_object_looks_like_one_that_was_never_made,
     test_no_event_of_a_conversation_is_sent_to_strangers,

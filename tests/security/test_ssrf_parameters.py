@@ -155,7 +155,7 @@ class AttackedServer:
         last = await self.instance.store.read(lambda tx: tx.one(LAST))
         assert last is not None
         self.network.connected.clear()
-        await self.instance.say(sid, "said", WITH_HEADER)
+        await self.instance.send_message(sid, "said", WITH_HEADER)
         await self._logged()
         attempts = await self.instance.store.read(lambda tx: tx.all(SINCE, last[0]))
         if len(attempts) != used:

@@ -56,7 +56,9 @@ def server(many_files: None) -> Iterator[Server]:
         yield running
 
 
-def ask(server: Server, name: str, secret: str, **headers: str) -> tuple[ApiResponse, float]:
+def send_request(
+    server: Server, name: str, secret: str, **headers: str
+) -> tuple[ApiResponse, float]:
     """Return a response, and the seconds that it took."""
     api = Api(server.base_url, name, secret)
     began = time.monotonic()
@@ -70,7 +72,7 @@ def ask(server: Server, name: str, secret: str, **headers: str) -> tuple[ApiResp
 def guess(server: Server, name: str, peer: str = "") -> float:
     """The seconds that a wrong login took, which must be answered as always."""
     headers = {"X-Forwarded-For": peer} if peer else {}
-    answer, seconds = ask(server, name, secrets.token_hex(16), **headers)
+    answer, seconds = send_request(server, name, secrets.token_hex(16), **headers)
     answer.refuses(401, 20003)
     return seconds
 
@@ -102,14 +104,14 @@ def guess_of(name: str, peer: str) -> bytes:
 
 def test_the_guesses_after_ten_are_delayed_and_a_proven_login_is_not(server: Server) -> None:
     sid, token = server.make_account()
-    ask(server, sid, token)[0].expect(200)
+    send_request(server, sid, token)[0].expect(200)
 
     taken = [guess(server, sid) for _ in range(FREE + 2)]
 
     assert max(taken[:FREE]) < DELAY_SECONDS
     assert min(taken[FREE:]) >= DELAY_SECONDS
     # The second of the cache has passed: it is read again, and not held.
-    answer, seconds = ask(server, sid, token)
+    answer, seconds = send_request(server, sid, token)
     answer.expect(200)
     assert seconds < DELAY_SECONDS
 
@@ -134,7 +136,7 @@ def test_another_account_and_another_address_are_not_delayed(server: Server) -> 
         (sid, token, "192.0.2.2"),
         (other_sid, other_token, "192.0.2.1"),
     ):
-        answer, seconds = ask(server, name, secret, **{"X-Forwarded-For": peer})
+        answer, seconds = send_request(server, name, secret, **{"X-Forwarded-For": peer})
         answer.expect(200)
         assert seconds < DELAY_SECONDS
 
@@ -164,9 +166,11 @@ def test_a_right_key_gets_in_during_a_storm_of_guesses(
         reads = figure(server, "parlour_login_reads_total")
         refused = figure(server, "parlour_logins_refused_total")
         began = time.monotonic()
-        answer, seconds = ask(server, key_sid, secret, **{"X-Forwarded-For": "198.18.0.1"})
+        answer, seconds = send_request(server, key_sid, secret, **{"X-Forwarded-For": "198.18.0.1"})
         answer.expect(200)
-        again, seconds_again = ask(server, key_sid, secret, **{"X-Forwarded-For": "198.18.0.1"})
+        again, seconds_again = send_request(
+            server, key_sid, secret, **{"X-Forwarded-For": "198.18.0.1"}
+        )
         again.expect(200)
         passed = time.monotonic() - began
         reads = figure(server, "parlour_login_reads_total") - reads
@@ -207,7 +211,7 @@ def test_correct_keys_are_accepted_during_guesses_of_unknown_names_from_one_addr
             lambda refused: refused > 2 * guessers,
         )
         for key_sid, secret in keys:
-            answer, seconds = ask(own_server, key_sid, secret, **{"X-Forwarded-For": peer})
+            answer, seconds = send_request(own_server, key_sid, secret, **{"X-Forwarded-For": peer})
             answer.expect(200)
             taken.append(seconds)
     finally:
@@ -239,7 +243,7 @@ def test_guesses_beyond_the_queue_get_429_at_once(server: Server) -> None:
             if number == 0:
                 # Those that were too many are answered while the others are held.
                 assert time.monotonic() - began < DELAY_SECONDS, "The machine is too slow."
-                ask(server, sid, token)[0].expect(200)
+                send_request(server, sid, token)[0].expect(200)
         early = [each for each in answers if each.status == 429]
         assert len(early) == more
         assert {each.headers["Retry-After"] for each in early} == {str(limits.RETRY_AFTER_SECONDS)}
@@ -260,7 +264,7 @@ def test_a_flooded_login_causes_no_lookup(server: Server) -> None:
         for _ in range(limits.LOGINS_HELD_PER_PAIR_MAX):
             stack.enter_context(connect(server)).sendall(sent)
         began = time.monotonic()
-        answer, _ = ask(server, sid, "also wrong")
+        answer, _ = send_request(server, sid, "also wrong")
         answer.refuses(429, 20429)
         reads_after = figure(server, "parlour_login_reads_total")
         assert time.monotonic() - began < DELAY_SECONDS, "The machine is too slow."
@@ -279,7 +283,7 @@ def test_a_repeated_wrong_login_is_rejected_at_once_without_a_lookup(
         guess(server, sid)
     reads = figure(server, "parlour_login_reads_total")
 
-    answers = [ask(server, sid, "wrong") for _ in range(20)]
+    answers = [send_request(server, sid, "wrong") for _ in range(20)]
 
     for answer, _ in answers:
         answer.refuses(401, 20003)
@@ -295,24 +299,24 @@ def test_a_name_that_is_too_long_is_rejected_without_a_lookup(server: Server) ->
     reads = figure(server, "parlour_login_reads_total")
     for _ in range(3):
         name = f"AC{secrets.token_hex(16)}".ljust(limits.LOGIN_NAME_CHARS_MAX + 1, "0")
-        ask(server, name, "wrong")[0].refuses(401, 20003)
+        send_request(server, name, "wrong")[0].refuses(401, 20003)
     assert figure(server, "parlour_login_reads_total") == reads
 
 
 def test_a_wrong_login_that_becomes_right_gets_in_within_a_second(server: Server) -> None:
     sid, _ = server.make_account()
-    ask(server, sid, "0" * 32)[0].refuses(401, 20003)
-    ask(server, sid, "0" * 32)[0].refuses(401, 20003)
+    send_request(server, sid, "0" * 32)[0].refuses(401, 20003)
+    send_request(server, sid, "0" * 32)[0].refuses(401, 20003)
     OfflineWrites(server.data_dir, server.database).set_auth_token(sid, "0" * 32)
     began = time.monotonic()
-    while ask(server, sid, "0" * 32)[0].status != 200:
+    while send_request(server, sid, "0" * 32)[0].status != 200:
         assert time.monotonic() - began < limits.LOGIN_CACHE_MS_MAX / 1000 + 0.5
         time.sleep(0.05)
 
 
 def test_a_wrong_login_is_not_refused_where_no_login_is_needed(server: Server) -> None:
     for _ in range(2):
-        ask(server, server.account_sid, "wrong")[0].refuses(401, 20003)
+        send_request(server, server.account_sid, "wrong")[0].refuses(401, 20003)
     api = Api(server.base_url, server.account_sid, "wrong")
     assert api.get("/healthz").status == 200
     assert api.get("/metrics").status == 200

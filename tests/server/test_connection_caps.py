@@ -66,7 +66,7 @@ def guarded(stack: ExitStack) -> Server:
     return stack.enter_context(Server(program=[FEW_STRANGERS]))
 
 
-def ask(server: Server, stack: ExitStack, request: bytes) -> tuple[socket.socket, int]:
+def send_request(server: Server, stack: ExitStack, request: bytes) -> tuple[socket.socket, int]:
     """Send one request on a new connection; return the status, or 0 if closed without response."""
     made = stack.enter_context(connect(server))
     try:
@@ -78,7 +78,7 @@ def ask(server: Server, stack: ExitStack, request: bytes) -> tuple[socket.socket
 
 
 def health(server: Server, stack: ExitStack) -> tuple[socket.socket, int]:
-    return ask(server, stack, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    return send_request(server, stack, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
 def upgrade(server: Server, stack: ExitStack) -> tuple[socket.socket, int]:
@@ -87,7 +87,7 @@ def upgrade(server: Server, stack: ExitStack) -> tuple[socket.socket, int]:
         b"GET /v3/wsconnect HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
     )
-    return ask(server, stack, head)
+    return send_request(server, stack, head)
 
 
 def begin_post(server: Server, stack: ExitStack) -> socket.socket:
@@ -99,7 +99,7 @@ def begin_post(server: Server, stack: ExitStack) -> socket.socket:
         + base64.b64encode(f"{server.account_sid}:{server.auth_token}".encode())
         + b"\r\n\r\n"
     )
-    made, status = ask(server, stack, head)
+    made, status = send_request(server, stack, head)
     assert status == 100
     return made
 
@@ -130,7 +130,7 @@ def token_of_another_account(server: Server) -> str:
     return str(answer.json()["token"])
 
 
-def wait_for_room(server: Server, stack: ExitStack) -> None:
+def wait_for_capacity(server: Server, stack: ExitStack) -> None:
     """Wait until a new connection is served again."""
     deadline = time.monotonic() + SECONDS_MAX
     while health(server, stack)[1] != 200:
@@ -152,7 +152,7 @@ def test_connections_of_one_address_beyond_the_cap_get_503(
 
     for connection, _ in opened:
         connection.close()
-    wait_for_room(server, stack)
+    wait_for_capacity(server, stack)
 
 
 def test_websockets_of_users_count_in_the_cap_on_all_connections(
@@ -179,7 +179,7 @@ def test_websockets_of_users_count_in_the_cap_on_all_connections(
 
     for user in users:
         user.connection.close()
-    wait_for_room(trusting, stack)
+    wait_for_capacity(trusting, stack)
     assert not any(is_closed(each) for each in busy)
 
 

@@ -38,7 +38,7 @@ def wait_for(server: Server, name: str, value: float) -> None:
         time.sleep(0.05)
 
 
-def ask(server: Server, request: bytes) -> bytes:
+def send_request(server: Server, request: bytes) -> bytes:
     """Return the status of a request on a new connection, which is then closed."""
     with closing(connect(server)) as made, suppress(ConnectionError):
         made.sendall(request)
@@ -60,14 +60,16 @@ def test_connections_and_refused_ones_are_counted() -> None:
         assert figure(server, "parlour_open_connections_max") > OF_ADDRESS_MAX
 
         deadline = time.monotonic() + SECONDS_MAX
-        while ask(server, b"no request\r\n\r\n") != b"400":  # The metrics connection may be open.
+        while (
+            send_request(server, b"no request\r\n\r\n") != b"400"
+        ):  # The metrics connection may be open.
             assert time.monotonic() < deadline
         wait_for(server, 'parlour_requests_total{operation_id="",status="400"}', 1)
 
         before = figure(server, REFUSED)
         last = stack.enter_context(closing(connect(server)))
         last.sendall(GET)
-        while ask(server, GET) != b"503":
+        while send_request(server, GET) != b"503":
             assert time.monotonic() < deadline + SECONDS_MAX
         last.close()
         while figure(server, REFUSED) <= before:

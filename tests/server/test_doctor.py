@@ -89,16 +89,18 @@ def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -
 
 
 @pytest.mark.parametrize(
-    ("url", "is_told"),
+    ("url", "is_reported"),
     [
         ("postgresql://parlour@db.example.net/parlour", True),
         ("postgresql://parlour@db.example.net/parlour?sslmode=verify-full", False),
         ("postgresql://parlour@127.0.0.1/parlour", False),
     ],
 )
-def test_a_far_database_without_encryption_is_worth_a_thought(url: str, *, is_told: bool) -> None:
+def test_a_far_database_without_encryption_is_worth_a_thought(
+    url: str, *, is_reported: bool
+) -> None:
     found = [each.what for each in doctor_checks.check_settings(Settings(database=url))]
-    assert any("is encrypted" in each for each in found) == is_told
+    assert any("is encrypted" in each for each in found) == is_reported
     assert not any("parlour@" in each for each in found)
 
 

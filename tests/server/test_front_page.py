@@ -52,12 +52,12 @@ def test_the_page_has_its_style_in_light_and_dark(api: Api) -> None:
 
 
 def test_a_program_gets_the_api_response(api: Api) -> None:
-    anybody = api.signed(None, None).under("")
+    anonymous = api.signed(None, None).under("")
     for accept in ("application/json", "*/*", "text/html;q=0, */*"):
-        anybody.request("GET", "/", headers={"Accept": accept}).refuses(401, 20003)
+        anonymous.request("GET", "/", headers={"Accept": accept}).refuses(401, 20003)
         api.under("").request("GET", "/", headers={"Accept": accept}).refuses(404, 20404)
-    anybody.request("POST", "/", headers=BROWSER).refuses(401, 20003)
-    anybody.request("GET", "/v1/Conversations", headers=BROWSER).refuses(401, 20003)
+    anonymous.request("POST", "/", headers=BROWSER).refuses(401, 20003)
+    anonymous.request("GET", "/v1/Conversations", headers=BROWSER).refuses(401, 20003)
 
 
 @pytest.mark.parametrize(

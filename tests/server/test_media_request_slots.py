@@ -29,25 +29,27 @@ def test_missing_bodies_take_no_slots(small: Server) -> None:
     with ExitStack() as stack:
         for _ in range(2 * PLACES):
             slow = stack.enter_context(RawConnection(small))
-            slow.ask(slow.get("/v1/Conversations")).expect(200)  # Its login is cached from now on.
+            slow.exchange(slow.get("/v1/Conversations")).expect(
+                200
+            )  # Its login is cached from now on.
             slow.send(slow.post(f"{MEDIA}Set", b"{}")[:-1])
         with RawConnection(small) as other:
             for _ in range(PLACES):
-                other.ask(other.get("/v1/Conversations")).expect(200)
+                other.exchange(other.get("/v1/Conversations")).expect(200)
 
 
 @pytest.mark.parametrize("path", [MEDIUM, f"{MEDIUM}/Content"])
 def test_lookups_release_their_slots(small: Server, path: str) -> None:
     with RawConnection(small) as wire:
         for _ in range(2 * PLACES):
-            wire.ask(wire.get(path)).expect(404)
-            wire.ask(wire.post(f"{MEDIA}Set", b'{"command": "get", "list": []}')).expect(200)
-        wire.ask(wire.get("/v1/Conversations")).expect(200)
+            wire.exchange(wire.get(path)).expect(404)
+            wire.exchange(wire.post(f"{MEDIA}Set", b'{"command": "get", "list": []}')).expect(200)
+        wire.exchange(wire.get("/v1/Conversations")).expect(200)
 
 
 def test_lookups_without_a_slot_get_429() -> None:
     none = ["--concurrent-requests-per-account-max", "0"]
     with Server(args=none, program=[UNCHECKED]) as full, RawConnection(full) as wire:
         for target in ("/v1/Conversations", MEDIUM, f"{MEDIUM}/Content"):
-            wire.ask(wire.get(target)).expect(429)
-        wire.ask(wire.post(f"{MEDIA}Set", b'{"command": "get", "list": []}')).expect(429)
+            wire.exchange(wire.get(target)).expect(429)
+        wire.exchange(wire.post(f"{MEDIA}Set", b'{"command": "get", "list": []}')).expect(429)

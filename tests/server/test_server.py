@@ -22,9 +22,9 @@ def _api(server: Server) -> Api:
 def test_health_and_metrics_need_no_credentials_and_reveal_no_account(server: Server) -> None:
     api = _api(server)
     api.post("/Conversations", FriendlyName="counted").expect(201)
-    anybody = api.signed(None, None)
-    assert anybody.get("/healthz").expect(200) == {"status": "ok"}
-    figures = anybody.get("/metrics")
+    anonymous = api.signed(None, None)
+    assert anonymous.get("/healthz").expect(200) == {"status": "ok"}
+    figures = anonymous.get("/metrics")
     for name in ("requests_in_work", "requests_in_work_max", "refusals_held"):
         assert f"\nparlour_{name} " in figures.text
     assert figures.status == 200
@@ -32,7 +32,7 @@ def test_health_and_metrics_need_no_credentials_and_reveal_no_account(server: Se
     line = 'parlour_requests_total{operation_id="CreateConversation",status="201"}'
     assert line in figures.text
     assert server.account_sid not in figures.text
-    anybody.post("/healthz").refuses(401, 20003)
+    anonymous.post("/healthz").refuses(401, 20003)
 
 
 def test_every_response_has_a_unique_request_id(api: Api) -> None:
@@ -119,14 +119,14 @@ def test_requests_beyond_the_capacity_are_rejected_with_a_retry_after() -> None:
     with Server(env={"PARLOUR_CONCURRENT_REQUESTS_PER_ACCOUNT_MAX": "1"}) as server:
         refused = []
 
-        def ask() -> None:
+        def send_request() -> None:
             api = _api(server)
             for _ in range(150):
                 answer = api.post("/Conversations")
                 if answer.status != 201:
                     refused.append(answer)
 
-        threads = [threading.Thread(target=ask) for _ in range(6)]
+        threads = [threading.Thread(target=send_request) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:

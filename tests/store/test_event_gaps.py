@@ -50,14 +50,14 @@ class UndoneError(Exception):
     """An action that fails after it has emitted an event."""
 
 
-class Beside:
+class ConcurrentTransaction:
     """A transaction of another session, ended by the test."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     @classmethod
-    async def begin(cls, url: str, **session: str) -> Beside:
+    async def begin(cls, url: str, **session: str) -> ConcurrentTransaction:
         """Begin, and write one event."""
         settings = {"parlour.account": "*"} | session
         connection = await asyncpg.connect(url, server_settings=settings)
@@ -123,7 +123,7 @@ def on_a_store(scenario: Callable[[PostgresStore, str], Awaitable[None]]) -> Non
 def test_reader_stops_before_a_number_of_a_running_transaction(how: str, names: list[str]) -> None:
     async def scenario(store: PostgresStore, url: str) -> None:
         await emit(store)
-        other = await Beside.begin(url)
+        other = await ConcurrentTransaction.begin(url)
         await emit(store)
         for _ in range(10):
             assert await names_after(store, 0) == ["ours"]
@@ -138,7 +138,7 @@ def test_reader_stops_before_a_number_of_a_running_transaction(how: str, names: 
 
 def test_mark_raised_after_a_snapshot_does_not_apply_to_it() -> None:
     async def scenario(store: PostgresStore, url: str) -> None:
-        other = await Beside.begin(url)
+        other = await ConcurrentTransaction.begin(url)
         await emit(store)
         seen: list[list[str]] = []
 
@@ -182,14 +182,14 @@ def test_single_statement_read_has_no_transaction_and_rejects_a_second_statement
 
 def test_listeners_are_called_after_a_requested_refresh() -> None:
     async def scenario(store: PostgresStore, url: str) -> None:
-        other = await Beside.begin(url)
+        other = await ConcurrentTransaction.begin(url)
         await emit(store)
-        news = asyncio.Event()
-        store.on_commit(news.set)
+        committed = asyncio.Event()
+        store.on_commit(committed.set)
         assert await names_after(store, 0) == []
         await other.end("ROLLBACK")
         async with asyncio.timeout(SOON_SECONDS):
-            await news.wait()
+            await committed.wait()
         assert await names_after(store, 0) == ["ours"]
 
     on_a_store(scenario)
@@ -240,12 +240,12 @@ def test_mark_is_below_numbers_that_a_crash_assigns_again() -> None:
             while postgres.sql("SELECT log_cnt FROM event_sequence_seq", url).strip() != "0":
                 await emit(store)
             last = await store.read(event_log.visible_through)
-            undone = await Beside.begin(url)
+            undone = await ConcurrentTransaction.begin(url)
             await undone.end("ROLLBACK")
             await store._event_gaps.refresh()
             postgres.kill()
             postgres.start()
-            other = await Beside.begin(url)
+            other = await ConcurrentTransaction.begin(url)
             await emit(store)
             for _ in range(5):
                 assert await names_after(store, last) == []

@@ -12,7 +12,7 @@ from parlour.store.postgres.connections import SESSION, UNLIMITED
 from parlour.store.postgres.engine import PostgresStore
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
-from tests.store.test_event_gaps import Beside, emit, names_after, soon
+from tests.store.test_event_gaps import ConcurrentTransaction, emit, names_after, soon
 from tests.support.postgres_server import shared
 from tests.support.tcp_proxy import TcpProxy
 
@@ -48,7 +48,7 @@ def run_scenario(scenario: Callable[[PostgresStore, str, TcpProxy], Awaitable[No
 
 def test_session_unresponsive_in_a_prepare_blocks_the_log_until_it_is_terminated() -> None:
     async def scenario(store: PostgresStore, url: str, wire: TcpProxy) -> None:
-        other = await Beside.begin(wire.in_front_of(url), **(SESSION | SHORT))
+        other = await ConcurrentTransaction.begin(wire.in_front_of(url), **(SESSION | SHORT))
         wire.faults.swallows_answers = True
         asking = asyncio.create_task(other._connection.fetch("SELECT $1::int", 1))
         await emit(store)
@@ -66,7 +66,7 @@ def test_session_unresponsive_in_a_prepare_blocks_the_log_until_it_is_terminated
 )
 def test_sessions_of_other_names_are_not_terminated(session: dict[str, str]) -> None:
     async def scenario(store: PostgresStore, url: str, _wire: TcpProxy) -> None:
-        other = await Beside.begin(url, **session)
+        other = await ConcurrentTransaction.begin(url, **session)
         await emit(store)
         await asyncio.sleep(1.5 * PATIENCE_MS / 1000)
         assert await store._orphaned_transactions.terminate() == 0
@@ -78,7 +78,7 @@ def test_sessions_of_other_names_are_not_terminated(session: dict[str, str]) -> 
 
 def test_transaction_within_its_limits_is_not_terminated() -> None:
     async def scenario(store: PostgresStore, url: str, _wire: TcpProxy) -> None:
-        other = await Beside.begin(url, **SESSION)
+        other = await ConcurrentTransaction.begin(url, **SESSION)
         assert await store._orphaned_transactions.terminate() == 0
         await asyncio.sleep(1.5 * PATIENCE_MS / 1000)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):

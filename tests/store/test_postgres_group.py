@@ -33,7 +33,7 @@ MAKE = """
 CREATE TABLE tally (account_sid TEXT, sid TEXT, number BIGINT, PRIMARY KEY (account_sid, sid))
 """
 ADD = "INSERT INTO tally (account_sid, sid, number) VALUES ($1, $2, $3)"
-LOOK = "SELECT number, xmin::text FROM tally WHERE account_sid = $1 AND sid = $2 FOR UPDATE"
+SELECT_TALLY = "SELECT number, xmin::text FROM tally WHERE account_sid = $1 AND sid = $2 FOR UPDATE"
 COUNT_UP = "UPDATE tally SET number = $3 WHERE account_sid = $1 AND sid = $2"
 ALL = "SELECT sid, number, xmin::text FROM tally ORDER BY sid"
 
@@ -51,7 +51,7 @@ class StoreWithTallies:
         """Count one tally up, emit an event, and do something else."""
 
         async def work(tx: Transaction) -> int:
-            row = await tx.one(LOOK, ACCOUNT, sid)
+            row = await tx.one(SELECT_TALLY, ACCOUNT, sid)
             if row is None:
                 raise ApiError(50377)
             assert await tx.run(COUNT_UP, ACCOUNT, sid, row[0] + 1) == 1
@@ -71,7 +71,7 @@ class StoreWithTallies:
         """How many transactions have last written the tallies."""
         return len({row["xmin"] for row in await self.other_connection.fetch(ALL)})
 
-    async def told(self, count: int) -> list[tuple[str, str]]:
+    async def notified(self, count: int) -> list[tuple[str, str]]:
         """Which numbers of which tally were emitted, in the order of the log: so many."""
         for _ in range(500):  # A rollback leaves gaps, which readers settle.
             found = await self.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
@@ -111,7 +111,7 @@ def test_disjoint_actions_share_a_commit() -> None:
         assert counted == [1] * COUNT
         assert await bench.tallies() == dict.fromkeys(sids(), 1)
         assert await bench.transactions() == 1
-        assert await bench.told(COUNT) == [(sid, "1") for sid in sids()]
+        assert await bench.notified(COUNT) == [(sid, "1") for sid in sids()]
 
     on_a_bench(scenario)
 
@@ -120,7 +120,7 @@ def test_conflicting_actions_of_one_conversation_run_in_order() -> None:
     async def scenario(bench: StoreWithTallies) -> None:
         counted = await asyncio.gather(*(bench.count_up("CH00") for _ in range(COUNT)))
         assert counted == list(range(1, COUNT + 1))
-        assert await bench.told(COUNT) == [("CH00", str(number)) for number in counted]
+        assert await bench.notified(COUNT) == [("CH00", str(number)) for number in counted]
 
     on_a_bench(scenario)
 
@@ -163,8 +163,8 @@ def test_action_that_fails_after_a_write_leaves_the_others_committed(
         assert outcomes == [1] * (COUNT - 1)
         expected = dict.fromkeys(sids(), 1) | {"CH07": 0 if raised else 1}
         assert await bench.tallies() == expected
-        told = await bench.told(sum(expected.values()))
-        assert sorted(told) == [(sid, "1") for sid in sids() if expected[sid]]
+        notified = await bench.notified(sum(expected.values()))
+        assert sorted(notified) == [(sid, "1") for sid in sids() if expected[sid]]
 
     on_a_bench(scenario)
 
@@ -293,8 +293,8 @@ def test_concurrent_groups_of_two_nodes_lose_no_update() -> None:
         finally:
             await second.close()
         assert await bench.tallies() == dict.fromkeys(sids(), rounds * 2)
-        told = await bench.told(COUNT * rounds * 2)
-        numbers = [int(number) for sid, number in told if sid == "CH00"]
+        notified = await bench.notified(COUNT * rounds * 2)
+        numbers = [int(number) for sid, number in notified if sid == "CH00"]
         assert numbers == list(range(1, rounds * 2 + 1))
 
     on_a_bench(scenario)

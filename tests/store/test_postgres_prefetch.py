@@ -16,8 +16,8 @@ from tests.store.test_postgres_group import (
     ACCOUNT,
     ADD,
     COUNT_UP,
-    LOOK,
     SCOPE,
+    SELECT_TALLY,
     StoreWithTallies,
     on_a_bench,
 )
@@ -34,7 +34,7 @@ CREATE TABLE member (account_sid TEXT, conversation_sid TEXT, sid TEXT, number B
 ADD_MEMBER = """
 INSERT INTO member (account_sid, conversation_sid, sid, number) VALUES ($1, $2, $3, $4)
 """
-LOOK_AT_MEMBER = (
+SELECT_MEMBER = (
     "SELECT number FROM member WHERE account_sid = $1 AND conversation_sid = $2 AND sid = $3"
 )
 COUNT_MEMBERS = "SELECT COUNT(*) FROM member WHERE account_sid = $1 AND conversation_sid = $2"
@@ -47,8 +47,8 @@ BLOCKED = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 async def count_member_up(tx: Transaction) -> int:
     """Lock the conversation, read the member without a lock, and count it up."""
-    assert await tx.one(LOOK, ACCOUNT, "CH00") is not None
-    row = await tx.one(LOOK_AT_MEMBER, ACCOUNT, "CH00", SUBJECT)
+    assert await tx.one(SELECT_TALLY, ACCOUNT, "CH00") is not None
+    row = await tx.one(SELECT_MEMBER, ACCOUNT, "CH00", SUBJECT)
     assert row is not None
     await tx.run(COUNT_MEMBER_UP, ACCOUNT, "CH00", SUBJECT, row[0] + 1)
     await tx.emit(SCOPE, "counted", conversation_sid="CH00", subject_sid=SUBJECT, payload={})
@@ -74,7 +74,7 @@ def test_prefetched_locked_row_is_the_newest_version() -> None:
             )
             assert counted == number
         async with bench.other_connection.transaction():
-            await bench.other_connection.execute(LOOK, ACCOUNT, "CH00")
+            await bench.other_connection.execute(SELECT_TALLY, ACCOUNT, "CH00")
             await bench.other_connection.execute(COUNT_MEMBER_UP, ACCOUNT, "CH00", SUBJECT, 100)
             waiting = asyncio.create_task(
                 bench.store.write(count_member_up, account_sid=ACCOUNT, conflict_scope=REACH)
@@ -90,7 +90,7 @@ def test_unlocked_read_after_a_lock_is_not_prefetched() -> None:
         await bench.other_connection.execute(MAKE_MEMBER)
 
         async def add(tx: Transaction) -> int:
-            assert await tx.one(LOOK, ACCOUNT, "CH00") is not None
+            assert await tx.one(SELECT_TALLY, ACCOUNT, "CH00") is not None
             row = await tx.one(COUNT_MEMBERS, ACCOUNT, "CH00")
             assert row is not None
             await tx.run(ADD_MEMBER, ACCOUNT, "CH00", f"MB{row[0]}", 0)
@@ -106,7 +106,7 @@ def test_unlocked_read_after_a_lock_is_not_prefetched() -> None:
             2,
         ]
         async with bench.other_connection.transaction():
-            await bench.other_connection.execute(LOOK, ACCOUNT, "CH00")
+            await bench.other_connection.execute(SELECT_TALLY, ACCOUNT, "CH00")
             waiting = asyncio.create_task(
                 bench.store.write(add, account_sid=ACCOUNT, conflict_scope=conflict_scope)
             )
@@ -138,7 +138,7 @@ def test_action_reads_its_own_writes() -> None:
         async def twice(tx: Transaction) -> list[int]:
             seen = []
             for _ in range(3):
-                row = await tx.one(LOOK, ACCOUNT, "CH00")
+                row = await tx.one(SELECT_TALLY, ACCOUNT, "CH00")
                 assert row is not None
                 seen.append(row[0])
                 await tx.run(COUNT_UP, ACCOUNT, "CH00", row[0] + 1)
@@ -173,7 +173,7 @@ def test_random_actions_have_the_results_of_a_model(seed: int) -> None:
             seen = []
             for step, sid in steps:
                 if step in {"read", "up"}:
-                    row = await tx.one(LOOK, ACCOUNT, sid)
+                    row = await tx.one(SELECT_TALLY, ACCOUNT, sid)
                     assert row is not None
                     seen.append(int(row[0]))
                     if step == "up":
@@ -201,7 +201,7 @@ def test_random_actions_have_the_results_of_a_model(seed: int) -> None:
         for _ in range(25):
             chosen = dice.sample(sorted(sid for sid in model if "+" not in sid), 4)
             plans = [planned(sid) for sid in chosen]
-            news = [f"{sid}-{made + number}" for number, sid in enumerate(chosen)]
+            new_names = [f"{sid}-{made + number}" for number, sid in enumerate(chosen)]
             made += len(chosen)
             results = await asyncio.gather(
                 *(
@@ -210,10 +210,12 @@ def test_random_actions_have_the_results_of_a_model(seed: int) -> None:
                         account_sid=ACCOUNT,
                         conflict_scope=ConflictScope(sid, "", " ".join(step for step, _ in steps)),
                     )
-                    for sid, steps, new in zip(chosen, plans, news, strict=True)
+                    for sid, steps, new in zip(chosen, plans, new_names, strict=True)
                 )
             )
-            assert results == [expected(steps, new) for steps, new in zip(plans, news, strict=True)]
+            assert results == [
+                expected(steps, new) for steps, new in zip(plans, new_names, strict=True)
+            ]
         assert await bench.tallies() == model
 
     on_a_bench(scenario)
@@ -221,7 +223,7 @@ def test_random_actions_have_the_results_of_a_model(seed: int) -> None:
 
 def test_plans_are_bounded() -> None:
     plans = ReadPlans()
-    read = RecordedRead(LOOK, (ACCOUNT, "CH00"), is_setting=False)
+    read = RecordedRead(SELECT_TALLY, (ACCOUNT, "CH00"), is_setting=False)
     for number in range(limits.READ_PLANS_MAX + 1):
         plans.learn(ACCOUNT, ConflictScope("CH00", "", f"kind {number}"), [read], fires=False)
     assert plans.find(ACCOUNT, ConflictScope("CH00", "", "kind 0"), fires=False) == ()

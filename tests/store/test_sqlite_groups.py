@@ -89,8 +89,8 @@ async def rows_of(store: SqliteStore) -> list[int]:
         found = await event_log.read_after(tx, 0, 1000)
         return [row[1] for row in rows], [int(event.payload) for event in found]
 
-    rows, told = await store.read(work)
-    assert sorted(told) == rows
+    rows, notified = await store.read(work)
+    assert sorted(notified) == rows
     return rows
 
 

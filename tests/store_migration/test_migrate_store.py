@@ -64,13 +64,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, O
             concurrent_writers.start()
             concurrent_writers.wait_for(ANSWERS, SECONDS_MAX)
             concurrent_writers.stop()
-            _say_with_template(server)
+            _send_with_template(server)
             seen = _seen(server)
             server.stop()
             yield server, seen
 
 
-def _say_with_template(server: Server) -> None:
+def _send_with_template(server: Server) -> None:
     """Send a message whose content is a medium without a file."""
     api = Api(server.base_url, server.account_sid, server.auth_token)
     template = {"FriendlyName": "greeting", "Body": "Hello"}

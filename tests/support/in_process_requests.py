@@ -76,7 +76,7 @@ class RecordedExchange:
         return RecordedResponse(self._status, pairs, b"".join(self._parts))
 
 
-async def ask(
+async def send_request(
     server: HttpServer,
     method: str,
     target: str,

@@ -30,7 +30,7 @@ USER = "parlour"
 OWNER = "ordinary"
 """The owner of the servers' databases, to which row-level security applies."""
 # The server refuses to run as root; a machine on which the tests are root has this user.
-NOBODY = "nobody"
+UNPRIVILEGED_USER = "nobody"
 SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "64MB",
@@ -59,7 +59,7 @@ def _user() -> dict[str, Any]:
     """Return the user that runs the server: the current one, unless it is root."""
     if os.geteuid() != 0:
         return {}
-    entry = pwd.getpwnam(NOBODY)
+    entry = pwd.getpwnam(UNPRIVILEGED_USER)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 

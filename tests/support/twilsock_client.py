@@ -152,7 +152,7 @@ class Socket:
         """Send ``init`` and return the reply."""
         return self.reply_to(self.send(init_header(token) | header))
 
-    def ask(
+    def send_request(
         self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None
     ) -> SocketResponse:
         """Send a request through the tunnel and return the response."""
@@ -173,13 +173,13 @@ class Socket:
                 for kind, sid, after in objects
             ],
         }
-        answer = self.ask("POST", "/v4/Subscriptions", body)
+        answer = self.send_request("POST", "/v4/Subscriptions", body)
         assert answer.status == 202, answer
         return correlation_id
 
     def open(self, kind: str, name: str) -> dict[str, Any]:
         """Fetch an object, which must exist."""
-        answer = self.ask("GET", f"/v3/{kind}/{name}")
+        answer = self.send_request("GET", f"/v3/{kind}/{name}")
         assert answer.status == 200, answer
         body: dict[str, Any] = answer.body
         return body

@@ -60,7 +60,7 @@ def test_a_day_of_being_down_loses_nothing(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         down_until(world, 24)
         for number in range(20):
-            await world.tell(5, subject=f"US{number:032x}")
+            await world.emit_events(5, subject=f"US{number:032x}")
         await world.settle(28)
         assert await world.states() == {DeliveryState.DELIVERED: 100}
         delivered = [each for each in await world.log() if each.outcome == LoggedOutcome.DELIVERED]
@@ -73,7 +73,7 @@ def test_a_day_of_being_down_loses_nothing(tmp_path: Path) -> None:
 def test_one_delivery_follows_the_whole_schedule_and_is_then_given_up(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         down_until(world, 1000)
-        await world.tell(1)
+        await world.emit_events(1)
         await world.settle(30)
         log = await world.log()
         assert [each.retry_count for each in log] == list(range(18))
@@ -108,8 +108,8 @@ def test_a_lane_keeps_its_order_behind_a_retry_and_others_go_on(tmp_path: Path) 
 
         world.answer = answer
         slow, quick = "US" + "0" * 31 + "a", "US" + "0" * 31 + "b"
-        await world.tell(30, subject=slow)
-        await world.tell(30, subject=quick)
+        await world.emit_events(30, subject=slow)
+        await world.emit_events(30, subject=quick)
         await world.settle(0.0001)
         label = [event_label(request)["UserSid"] for _, request in world.sent]
         assert (label.count(slow), label.count(quick)) == (1, 30)
@@ -130,7 +130,7 @@ def test_retry_after_is_waited_for_and_410_stops(tmp_path: Path) -> None:
             return 410
 
         world.answer = answer
-        await world.tell(1)
+        await world.emit_events(1)
         await world.settle(1)
         first, second = world.sent
         assert 120_000 <= second[0] - first[0] <= 133_000
@@ -162,7 +162,7 @@ def test_the_hosted_schedule_retries_like_the_hosted_api(
             return msgspec.structs.replace(delivery(*given), retry_limit=2)
 
         monkeypatch.setattr(IntakeTransaction, "_delivery", with_retries)
-        await world.tell(1)
+        await world.emit_events(1)
         await world.settle(1)
         counts = [event_label(request)["RetryCount"] for _, request in world.sent]
         assert counts == [str(number) for number in range(expected)]
@@ -173,7 +173,7 @@ def test_the_hosted_schedule_retries_like_the_hosted_api(
 def test_a_delivery_queued_for_a_day_still_gets_some_attempts(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         down_until(world, 1000)
-        await world.tell(3)
+        await world.emit_events(3)
         await world.settle(200)
         log = await world.log()
         attempts = {each.event_sequence: 0 for each in log}
@@ -194,7 +194,7 @@ def test_a_crash_at_any_step_of_a_retry_resumes_it(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         down_until(world, 5)
         for number in range(10):
-            await world.tell(3, subject=f"US{number:032x}")
+            await world.emit_events(3, subject=f"US{number:032x}")
         for hours in (0.0001, 0.001, 0.01, 0.1, 1, 2, 5):
             await world.crash()
             await world.settle(hours)
@@ -212,7 +212,7 @@ def test_an_account_that_piles_up_too_much_loses_the_oldest_and_it_is_logged(
     async def scenario(world: WebhookWorld) -> None:
         down_until(world, 1)
         for number in range(12):
-            await world.tell(10, subject=f"US{number % 3:032x}")
+            await world.emit_events(10, subject=f"US{number % 3:032x}")
         await world.settle(5)
         states = await world.states()
         assert states[DeliveryState.DROPPED] + states[DeliveryState.DELIVERED] == 120
@@ -236,7 +236,7 @@ def test_the_queue_in_memory_is_bounded_for_any_burst(
     async def scenario(world: WebhookWorld) -> None:
         down_until(world, 1)
         for number in range(12):
-            await world.tell(10, subject=f"US{number % 3:032x}")
+            await world.emit_events(10, subject=f"US{number % 3:032x}")
             states = await world.states()
             assert states[DeliveryState.PENDING] <= 50
         await world.settle(5)
@@ -259,10 +259,10 @@ def test_many_lanes_of_a_hanging_endpoint_leave_room_for_others(tmp_path: Path) 
 
         world.answer = answer
         for number in range(500):
-            await world.tell(1, subject=f"US{number:032x}")
+            await world.emit_events(1, subject=f"US{number:032x}")
         await world.listen("http://127.0.0.1:10/other")
         start = world.clock.now_ms()
-        await world.tell(200, subject="US" + "f" * 32)
+        await world.emit_events(200, subject="US" + "f" * 32)
         await world.settle(0.0001)
         others = [at for at, request in world.sent if request.url.port == 10]
         assert len(others) == 200
@@ -285,7 +285,7 @@ def test_endpoints_beyond_the_cap_wait_on_disk_and_are_retried_in_time(
         down_until(world, 0.5)
         for number in range(60):
             await world.listen(f"http://127.0.0.1:9/{number}")
-            await world.tell(1)
+            await world.emit_events(1)
             assert len(world.term.lanes.endpoints) <= 8 + 1
         known = []
         for _ in range(100):
@@ -353,7 +353,7 @@ def test_every_event_is_delivered_despite_random_faults(
             if what < 0.5:
                 label = dice.randrange(1, 15)
                 count += label
-                await world.tell(label, subject=f"US{dice.randrange(6):032x}")
+                await world.emit_events(label, subject=f"US{dice.randrange(6):032x}")
             elif what < 0.6:
                 await world.listen(f"http://127.0.0.1:{dice.choice([9, 10, 11, 12])}/hook")
             elif what < 0.7:
@@ -381,7 +381,7 @@ def test_an_unreadable_event_does_not_block_later_ones(tmp_path: Path) -> None:
             lambda tx: tx.emit(scope, ON_USER_ADDED, subject_sid="x", payload={}, origin=origin)
         )
         await world.take_after(before)
-        await world.tell(3)
+        await world.emit_events(3)
         await world.settle(0.01)
         assert await world.states() == {DeliveryState.DELIVERED: 3}
 
@@ -401,7 +401,7 @@ def test_results_that_cannot_be_written_are_written_later_and_nothing_is_sent_tw
             return await write(*given)
 
         monkeypatch.setattr(result_writer, "_write", fails_twice)
-        await world.tell(5)
+        await world.emit_events(5)
         await world.settle(0.01)
         assert len(refused) == 2
         assert await world.states() == {DeliveryState.DELIVERED: 5}

@@ -52,7 +52,7 @@ def test_events_during_a_store_read_are_sent_in_order(
         for _ in range(60):
             event_count = dice.randrange(1, 4)
             count += event_count
-            await world.tell(event_count, subject=f"US{dice.randrange(SUBJECTS):032x}")
+            await world.emit_events(event_count, subject=f"US{dice.randrange(SUBJECTS):032x}")
             await asyncio.sleep(dice.choice([0, 0.001, 0.005, 0.02]))
         await world.settle(HOURS)
         assert await world.states() == {DeliveryState.DELIVERED: count}

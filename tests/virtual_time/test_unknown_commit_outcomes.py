@@ -62,14 +62,14 @@ async def take_with_unknown_outcome(
     before = await world.store.read(event_log.visible_through)
     store.unknown_left = 1
     with pytest.raises(Unavailable):
-        await world.tell(count)
+        await world.emit_events(count)
     await world.take_after(before)  # As the dispatcher does after a backoff.
 
 
 def test_deliveries_of_an_unknown_commit_are_sent(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         await take_with_unknown_outcome(world, with_unknown_outcomes(world), 3)
-        await world.tell(2)
+        await world.emit_events(2)
         await world.settle(2 * MINUTES)
         assert await world.states() == {DeliveryState.DELIVERED: 5}
         assert len(world.sent) == 5
@@ -86,13 +86,13 @@ def test_events_after_an_unknown_commit_are_sent_after_its_events(tmp_path: Path
 
         world.answer = slow
         store = with_unknown_outcomes(world)
-        await world.tell(2)  # Their lane is in memory.
+        await world.emit_events(2)  # Their lane is in memory.
         before = await world.store.read(event_log.visible_through)
         store.unknown_left = 1
         with pytest.raises(Unavailable):
-            await world.tell(2)
+            await world.emit_events(2)
         take, world.sink.handle = world.sink.handle, nothing  # type: ignore[method-assign]
-        await world.tell(2)
+        await world.emit_events(2)
         world.sink.handle = take  # type: ignore[method-assign]
         await world.take_after(before)
         await world.settle(2 * MINUTES)
@@ -110,11 +110,11 @@ async def nothing(_events: list[Event]) -> bool:
 def test_results_recorded_by_an_unknown_commit_block_nothing(tmp_path: Path) -> None:
     async def scenario(world: WebhookWorld) -> None:
         store = with_unknown_outcomes(world)
-        await world.tell(1)
+        await world.emit_events(1)
         store.unknown_left = 1
-        await world.tell(limits.LANE_DELIVERIES_MAX + 5)
+        await world.emit_events(limits.LANE_DELIVERIES_MAX + 5)
         await world.settle(2 * MINUTES)
-        await world.tell(1)
+        await world.emit_events(1)
         await world.settle(2 * MINUTES)
         assert await world.states() == {DeliveryState.DELIVERED: limits.LANE_DELIVERIES_MAX + 7}
         assert sum(world.term.pending.values()) == 0
@@ -131,10 +131,10 @@ def test_attempts_recorded_by_an_unknown_commit_are_logged_once(tmp_path: Path) 
 
         world.answer = fails_first
         store = with_unknown_outcomes(world)
-        await world.tell(1)
+        await world.emit_events(1)
         store.unknown_left = 2  # Both failures leave the delivery pending.
         await world.settle(1)
-        await world.tell(1)
+        await world.emit_events(1)
         store.unknown_left = 1
         await world.settle(1)
         assert await world.states() == {DeliveryState.DELIVERED: 2}
@@ -193,7 +193,7 @@ def test_replayed_deliveries_are_counted_once_whenever_the_memory_was_rebuilt(
     tmp_path: Path, rebuilds: str
 ) -> None:
     async def scenario(world: WebhookWorld) -> None:
-        await world.tell(3)
+        await world.emit_events(3)
         await world.settle(MINUTES)
         world.answer = unavailable
         before = await replay_unhandled(world)
@@ -208,7 +208,7 @@ def test_replayed_deliveries_are_counted_once_whenever_the_memory_was_rebuilt(
         assert await world.states() == {DeliveryState.PENDING: 3}
         assert world.term.pending == {ACCOUNT: 3}
         # A later replay is not in the counts of the rebuilt memory.
-        await world.tell(1, subject="US" + "1" * 32)
+        await world.emit_events(1, subject="US" + "1" * 32)
         await world.settle(24 * 4)
         assert await world.states() == {DeliveryState.FAILED: 4}
         assert sum(world.term.pending.values()) == 0
@@ -237,7 +237,7 @@ def test_an_attempt_waits_for_an_unresponsive_store(
 
     async def scenario(world: WebhookWorld) -> None:
         monkeypatch.setattr(SigningCache, "get", fails_twice)
-        await world.tell(3)
+        await world.emit_events(3)
         await world.settle(2 * MINUTES)
         assert await world.states() == {DeliveryState.DELIVERED: 3}
         assert len(world.sent) == 3
@@ -250,7 +250,7 @@ def test_earlier_deliveries_are_found_though_the_first_poll_fails(
 ) -> None:
     async def scenario(world: WebhookWorld) -> None:
         world.term.stop()  # Later events are not sent.
-        await world.tell(3)
+        await world.emit_events(3)
         await world.settle(MINUTES)
         assert world.sent == []
         calls = fail_once(monkeypatch, "endpoints")
@@ -269,7 +269,7 @@ def test_a_lane_continues_though_its_rest_could_not_be_read(
 
     async def scenario(world: WebhookWorld) -> None:
         calls = fail_once(monkeypatch, "following")
-        await world.tell(count)
+        await world.emit_events(count)
         await world.settle(2 * MINUTES)
         assert len(calls) > 1
         assert await world.states() == {DeliveryState.DELIVERED: count}

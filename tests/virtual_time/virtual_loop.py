@@ -151,7 +151,7 @@ class WebhookWorld:
         """Send what comes from now on to this URL."""
         await self.store.write(lambda tx: self._listen(tx, url))
 
-    async def tell(self, count: int, subject: str = "US" + "0" * 32) -> None:
+    async def emit_events(self, count: int, subject: str = "US" + "0" * 32) -> None:
         """Write events, and pass them to the sink as the dispatcher does."""
 
         async def emit(tx: Transaction) -> None:

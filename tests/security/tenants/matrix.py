@@ -54,7 +54,7 @@ OF_ACCOUNT = {
     "MessagingServiceSid": "MessagingServices",
 }
 # Flows belong to another product: no account has any here.
-OF_NOBODY = {"AutoCreation.StudioFlowSid", "Configuration.FlowSid"}
+WITHOUT_OWNER = {"AutoCreation.StudioFlowSid", "Configuration.FlowSid"}
 # Only stored, or only a filter: any value will do, and none is resolved.
 NEVER_REFUSED = {"MessagingServices", "Conversations"}
 PREFIXES = {
@@ -239,7 +239,7 @@ class Matrix:
         """Return every parameter that names an object, with another account's value."""
         for operation in self.operations:
             for name, _, _ in wire_names(operation.spec.parameters):
-                if name not in OF_NOBODY and (name.endswith("Sid") or name == "Participant"):
+                if name not in WITHOUT_OWNER and (name.endswith("Sid") or name == "Participant"):
                     yield from self._parameter(operation, name)
 
     def _parameter(self, operation: Operation, name: str) -> Iterator[Cell]:

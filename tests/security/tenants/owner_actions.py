@@ -123,12 +123,14 @@ def _more(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Itera
     """
     service = world.second if form is UrlForm.SERVICE else world.default
     base = f"/v1/Services/{service.sid}" if form is UrlForm.SERVICE else "/v1"
-    room = f"{base}/Conversations/{service.chain['Conversations']}"
+    conversation = f"{base}/Conversations/{service.chain['Conversations']}"
     only_here = f"{base}/Conversations/{service.only['Conversations']}"
     header = world.login.header
-    phone = f"{room}/Participants/{service.chain['Phones']}"
+    phone = f"{conversation}/Participants/{service.chain['Phones']}"
     for request in (
-        CallerRequest("POST", f"{room}/Messages", {"MediaSid": service.chain["Media"]}, header),
+        CallerRequest(
+            "POST", f"{conversation}/Messages", {"MediaSid": service.chain["Media"]}, header
+        ),
         CallerRequest("POST", phone, {"MessagingBinding.ProxyAddress": fresh_number()}, header),
         CallerRequest("POST", only_here, {"State": "closed"}, header),
         CallerRequest("DELETE", f"{base}/Roles/{service.chain['ServiceRoles']}", {}, header),
@@ -158,7 +160,7 @@ def sending(neighbour: CallerCredentials, hidden: frozenset[str]) -> Iterator[An
 
 def taking(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Answered]:
     """Use names, pairs and numbers of the twin or the other service: they are free here."""
-    room = f"/v1/Conversations/{world.default.chain['Conversations']}/Participants"
+    conversation = f"/v1/Conversations/{world.default.chain['Conversations']}/Participants"
     second = f"/v1/Services/{world.second.sid}"
     lobby_sid = world.second.chain["Conversations"]
     forms: list[tuple[str, dict[str, str]]] = [
@@ -168,12 +170,15 @@ def taking(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Answered]:
         ("/v1/Users", {"Identity": "carol"}),
         ("/v1/Users", {"Identity": "loft"}),
         (f"{second}/Users", {"Identity": "den"}),
-        (room, {"Identity": "carol"}),
+        (conversation, {"Identity": "carol"}),
         (f"{second}/Conversations/{lobby_sid}/Participants", {"Identity": "den"}),
         ("/v1/Configuration/Addresses", {"Type": "sms", "Address": ONLY_CONFIGURED}),
-        *((room, _phone(address, PROXY)) for address in (ONLY_LISTED, ONLY_PROXY, GROUP[0])),
-        (room, _phone(ONLY_PENDING, PROXY)),
-        (room, _phone(ONLY_ADDRESS, ONLY_PROXY)),
+        *(
+            (conversation, _phone(address, PROXY))
+            for address in (ONLY_LISTED, ONLY_PROXY, GROUP[0])
+        ),
+        (conversation, _phone(ONLY_PENDING, PROXY)),
+        (conversation, _phone(ONLY_ADDRESS, ONLY_PROXY)),
     ]
     for path, form in forms:
         request = CallerRequest("POST", path, form, world.login.header)
@@ -188,11 +193,11 @@ def _taking_group(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Ans
     """Create a group of the same numbers as a group of the twin's."""
     named = CallerRequest("POST", "/v1/Conversations", {"UniqueName": "group"}, world.login.header)
     yield Answered("a group", named, hidden, statuses=(201,))
-    room = "/v1/Conversations/group/Participants"
+    conversation = "/v1/Conversations/group/Participants"
     members = [{"Identity": "alice", "MessagingBinding.ProjectedAddress": GROUP[0]}]
     members += [{"MessagingBinding.Address": address} for address in GROUP[1:]]
     for form in members:
-        request = CallerRequest("POST", room, form, world.login.header)
+        request = CallerRequest("POST", conversation, form, world.login.header)
         yield Answered("the twin's group", request, hidden, statuses=(201,))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.security.tenants.intruder_and_victim import IntruderAndVictim
     from tests.security.tenants.targets import Fields
 
-REMEMBERED_SECONDS_MAX = 2.0
+CACHED_SECONDS_MAX = 2.0
 ANY_STATUS = tuple(range(200, 500))
 
 
@@ -119,7 +119,7 @@ def _suspended(target: MatrixTarget) -> list[RejectedLogin]:
 
 def _wait_until_refused(target: MatrixTarget, login: CallerCredentials) -> None:
     """Logins are cached briefly; changes by another process take effect after that."""
-    deadline = time.monotonic() + REMEMBERED_SECONDS_MAX
+    deadline = time.monotonic() + CACHED_SECONDS_MAX
     while target.send(CallerRequest("GET", "/v1/Services", {}, login.header)).status != 403:
         assert time.monotonic() < deadline, "A suspended account is still let in."
         target.pause()

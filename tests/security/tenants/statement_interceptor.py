@@ -95,12 +95,14 @@ class Probe:
         probe = self
 
         async def checked(tx: Any, sql: str, *arguments: object) -> Any:
-            probe.ask(tx._connection, sql, arguments)
+            probe.send_request(tx._connection, sql, arguments)
             return await original(tx, sql, *arguments)
 
         return checked
 
-    def ask(self, connection: apsw.Connection, sql: str, arguments: tuple[object, ...]) -> None:
+    def send_request(
+        self, connection: apsw.Connection, sql: str, arguments: tuple[object, ...]
+    ) -> None:
         """Run the statement for an account without rows, unchanged and mutated."""
         self.seen.add(sql)
         mutants = self._mutants.get(sql, ())
@@ -111,20 +113,20 @@ class Probe:
             if mutant.argument is not None and not sql.lstrip().startswith("INSERT"):
                 self._run_for_empty_account(connection, mutant, arguments)
             if mutant not in self.caught and not is_inner(mutant):
-                self._ask_beside_shadow(connection, mutant, arguments)
+                self._run_next_to_shadow(connection, mutant, arguments)
 
     def _run_for_empty_account(
         self, connection: apsw.Connection, mutant: Mutant, arguments: tuple[object, ...]
     ) -> None:
         assert mutant.argument is not None
-        of_nobody = list(arguments)
-        of_nobody[mutant.argument - 1] = _empty_account(mutant)
-        if _finds(connection, mutant.statement.text, of_nobody):
+        of_no_account = list(arguments)
+        of_no_account[mutant.argument - 1] = _empty_account(mutant)
+        if _finds(connection, mutant.statement.text, of_no_account):
             self.leaks.add(mutant.name)
-        if _finds(connection, mutant.text, of_nobody):
+        if _finds(connection, mutant.text, of_no_account):
             self.caught.add(mutant)
 
-    def _ask_beside_shadow(
+    def _run_next_to_shadow(
         self, connection: apsw.Connection, mutant: Mutant, arguments: tuple[object, ...]
     ) -> None:
         sql = mutant.statement.text

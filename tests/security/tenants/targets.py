@@ -17,7 +17,7 @@ from parlour.resources.accounts import store as account_store
 from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
 from tests.support.client import FORM_TYPE, Api, encode
-from tests.support.in_process_requests import ask
+from tests.support.in_process_requests import send_request
 from tests.support.server_database import connect
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class MatrixTarget(Protocol):
         """Write a row that no operation can create."""
         ...
 
-    def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    def send_request(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
         ...
 
@@ -125,17 +125,17 @@ class MatrixTarget(Protocol):
 def rows_of(target: MatrixTarget, account_sid: str) -> Rows:
     """Return every row of an account."""
     found: Rows = {}
-    for (table,) in target.ask(TABLES):
-        rows = target.ask(f"SELECT * FROM {table} WHERE account_sid = ?1", account_sid)
+    for (table,) in target.send_request(TABLES):
+        rows = target.send_request(f"SELECT * FROM {table} WHERE account_sid = ?1", account_sid)
         found[table] = set(rows)
-    found["account"] = set(target.ask("SELECT * FROM account WHERE sid = ?1", account_sid))
+    found["account"] = set(target.send_request("SELECT * FROM account WHERE sid = ?1", account_sid))
     return found
 
 
 def settle(target: MatrixTarget) -> None:
     """Wait until no background work is in progress."""
     deadline = time.monotonic() + SETTLE_SECONDS_MAX
-    while target.ask(GOING_ON)[0][0]:
+    while target.send_request(GOING_ON)[0][0]:
         assert time.monotonic() < deadline, "The background work does not come to rest."
         target.pause()
 
@@ -188,7 +188,7 @@ class ServerTarget:
         with closing(connect(self._server)) as connection, connection:
             connection.execute(_insert(table, row), tuple(row.values()))
 
-    def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    def send_request(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
         if sql == TABLES and self._server.database:
             sql = TABLES_OF_POSTGRES
@@ -250,7 +250,7 @@ class LocalTarget:
             headers[b"authorization"] = request.authorization.encode()
         if request.idempotency_key is not None:
             headers[b"idempotency-key"] = request.idempotency_key.encode()
-        answered = await ask(
+        answered = await send_request(
             self.app.server, request.method, request_target, headers, body, peer=self.peer
         )
         found = [(name.decode(), value.decode()) for name, value in answered.headers]
@@ -282,7 +282,7 @@ class LocalTarget:
         """Write a row that no operation can create."""
         self.write(lambda tx: tx.run(_insert(table, row), *row.values()))
 
-    def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    def send_request(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
         found: list[tuple[Any, ...]] = self._runner.run(
             self.app.store.read(lambda tx: tx.all(sql, *arguments))

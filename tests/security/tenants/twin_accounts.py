@@ -197,30 +197,30 @@ def _fill_conversation(
 ) -> dict[str, str]:
     """Create a conversation with participants, messages, receipts and webhooks."""
     made = account.post(f"{base}/Conversations", UniqueName=name, FriendlyName=name.title())
-    room = f"{base}/Conversations/{made['sid']}"
-    alice = account.post(f"{room}/Participants", Identity=ALICE, RoleSid=role_sid)
+    conversation = f"{base}/Conversations/{made['sid']}"
+    alice = account.post(f"{conversation}/Participants", Identity=ALICE, RoleSid=role_sid)
     phones = [
         account.post(
-            f"{room}/Participants",
+            f"{conversation}/Participants",
             MessagingBinding__Address=address,
             MessagingBinding__ProxyAddress=proxy_address,
         )
         for address in PHONES
     ]
     messages = [
-        account.post(f"{room}/Messages", Body=text, Author=ALICE) for text in ("one", "two")
+        account.post(f"{conversation}/Messages", Body=text, Author=ALICE) for text in ("one", "two")
     ]
-    account.post(f"{room}/Participants/{ALICE}", LastReadMessageIndex="0")
+    account.post(f"{conversation}/Participants/{ALICE}", LastReadMessageIndex="0")
     webhooks = [
         account.post(
-            f"{room}/Webhooks",
+            f"{conversation}/Webhooks",
             Target="webhook",
             Configuration__Url=URL,
             Configuration__Filters=["onMessageAdded"],
         )
         for _ in range(2)
     ]
-    path = f"{room}/Messages/{messages[0]['sid']}/Receipts"
+    path = f"{conversation}/Messages/{messages[0]['sid']}/Receipts"
     receipts = eventually(lambda: account.get(path)["delivery_receipts"], bool)
     return {
         "Conversations": made["sid"],
@@ -349,10 +349,10 @@ def add_only(target: MatrixTarget, world: AccountObjects) -> None:
     """Add the objects that the twin lacks: names, a pair, a group, a list of numbers."""
     account = AccountClient(target, world.login)
     made = account.post("/v1/Conversations", UniqueName="cellar")
-    room = f"/v1/Conversations/{made['sid']}"
-    account.post(f"{room}/Participants", Identity="carol")
+    conversation = f"/v1/Conversations/{made['sid']}"
+    account.post(f"{conversation}/Participants", Identity="carol")
     account.post(
-        f"{room}/Participants",
+        f"{conversation}/Participants",
         MessagingBinding__Address=ONLY_ADDRESS,
         MessagingBinding__ProxyAddress=ONLY_PROXY,
     )
@@ -387,10 +387,10 @@ def add_only(target: MatrixTarget, world: AccountObjects) -> None:
 def make_group(account: AccountClient) -> None:
     """Create a group of three numbers, the first of which belongs to a chat user."""
     made = account.post("/v1/Conversations", FriendlyName="Group")
-    room = f"/v1/Conversations/{made['sid']}/Participants"
-    account.post(room, Identity=ALICE, MessagingBinding__ProjectedAddress=GROUP[0])
+    conversation = f"/v1/Conversations/{made['sid']}/Participants"
+    account.post(conversation, Identity=ALICE, MessagingBinding__ProjectedAddress=GROUP[0])
     for address in GROUP[1:]:
-        account.post(room, MessagingBinding__Address=address)
+        account.post(conversation, MessagingBinding__Address=address)
 
 
 def sids_of(target: MatrixTarget, world: AccountObjects) -> set[str]:

@@ -28,7 +28,7 @@ WEBHOOK_SID = "WH" + "0" * 32
 LAST_SID = "NO" + "f" * 32
 
 
-async def ask(tx: Transaction, world: AccountObjects) -> None:
+async def send_request(tx: Transaction, world: AccountObjects) -> None:
     """Queue a few deliveries, make one of them, replay it, and drop all of them."""
     scope = Scope(world.sid, world.default.sid)
     queued = [_delivery(tx, world, number) for number in (101, 102, 103, 104)]
@@ -88,7 +88,7 @@ async def _read(tx: Transaction, scope: Scope, world: AccountObjects) -> None:
     assert await message_store.list_messages_between(tx, scope, lobby_sid, 0, 10, 10)
 
 
-async def ask_later(tx: Transaction, world: AccountObjects) -> None:
+async def read_later(tx: Transaction, world: AccountObjects) -> None:
     """Call the pre-action webhooks of a deleted conversation."""
     scope = Scope(world.sid, world.default.sid)
     assert await event_log.has_webhook_changes(tx, scope, 1)

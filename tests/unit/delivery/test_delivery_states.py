@@ -68,7 +68,7 @@ class DeliveryRows:
     async def change(self, tx: Transaction) -> Part:
         """Have one part do something; return which."""
         rows = await self.all(tx)
-        steps = [self.queue, self.queue, self.ask]
+        steps = [self.queue, self.queue, self.send_request]
         if rows:
             steps += [
                 self.record,
@@ -91,7 +91,7 @@ class DeliveryRows:
         await webhook_queue.add(tx, made)
         return Part.INTAKE
 
-    async def ask(self, tx: Transaction, _rows: object) -> Part:
+    async def send_request(self, tx: Transaction, _rows: object) -> Part:
         self.number += 1
         made = delivery(0, self.number, due_ms=None)
         pre_action = msgspec.structs.replace(made, state=DeliveryState.ASKED)
@@ -201,7 +201,7 @@ def test_the_sync_of_the_memory_makes_all_transitions_of_the_table_and_no_other(
             while True:
                 before = world.term.sync
                 try:
-                    await world.tell(dice.randrange(1, 4))
+                    await world.emit_events(dice.randrange(1, 4))
                 except Unavailable:
                     assert world.term.sync is SyncState.INTAKE_UNKNOWN
                     continue

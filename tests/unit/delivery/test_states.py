@@ -41,7 +41,7 @@ TABLES = {
 }
 LANES, URLS = 3, 3
 OUTCOMES = ["done", "failed", "timed out", "given up"]
-MEANWHILE = [
+CONCURRENT_STEPS = [
     "",
     "send finish write",
     "offer send finish",
@@ -272,8 +272,8 @@ class LaneMachine(RuleBasedStateMachine):
     def wait(self, ms: int) -> None:
         self.now += ms
 
-    @rule(meanwhile=st.sampled_from(MEANWHILE))
-    def poll(self, meanwhile: str) -> None:
+    @rule(concurrent_steps=st.sampled_from(CONCURRENT_STEPS))
+    def poll(self, concurrent_steps: str) -> None:
         """One endpoint is read, and other parts act during the read."""
         self.recorder.part = Part.DUE_POLLER
         endpoint = self.lanes.due_poll(self.now)
@@ -287,7 +287,7 @@ class LaneMachine(RuleBasedStateMachine):
             for key in self.lanes.lanes_to_load(endpoint, found, self.now):
                 rows = self.pending(url, key)[: limits.LANE_DELIVERIES_MAX]
                 read = [self.written(each) for each in rows]
-                for act in meanwhile.split():
+                for act in concurrent_steps.split():
                     self.act(act, (url, key))
                 is_whole = len(read) < limits.LANE_DELIVERIES_MAX
                 self.recorder.part = Part.DUE_POLLER
@@ -370,7 +370,7 @@ def step(machine: LaneMachine, dice: random.Random) -> None:
         machine.find,
         lambda: machine.replay(where),
         lambda: machine.wait(dice.randrange(1, 10)),
-        lambda: machine.poll(dice.choice(MEANWHILE)),
+        lambda: machine.poll(dice.choice(CONCURRENT_STEPS)),
     ]
     dice.choice(steps)()
 

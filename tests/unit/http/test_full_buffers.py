@@ -35,8 +35,8 @@ def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 class Refusals:
     """The errors of the requests."""
 
-    def __init__(self, ask: Callable[[Request], Awaitable[object]]) -> None:
-        self._start_reading_body = ask
+    def __init__(self, send_request: Callable[[Request], Awaitable[object]]) -> None:
+        self._start_reading_body = send_request
         self.met: list[ApiError | None] = []
 
     async def __call__(self, request: Request) -> None:

@@ -93,7 +93,7 @@ def test_everything_in_the_official_grant_is_read() -> None:
         ACCOUNT,
         KEY,
         SECRET,
-        grants=[SyncGrant(service_sid=SERVICE), grant, VideoGrant(room="x")],
+        grants=[SyncGrant(service_sid=SERVICE), grant, VideoGrant(free_chars="x")],
         identity="älice@example.org",
         valid_until=NOW + 5,
         nbf=None,
@@ -217,11 +217,11 @@ def test_the_longest_identity_and_endpoint_are_accepted() -> None:
 def test_the_longest_token_is_accepted() -> None:
     claims = good() | {"more": ""}
     # Three characters of claims are four of the token.
-    room = (limits.ACCESS_TOKEN_CHARS_MAX - len(theirs(claims))) // 4 * 3
-    longest = theirs(claims | {"more": "x" * room})
+    free_chars = (limits.ACCESS_TOKEN_CHARS_MAX - len(theirs(claims))) // 4 * 3
+    longest = theirs(claims | {"more": "x" * free_chars})
     assert limits.ACCESS_TOKEN_CHARS_MAX - 4 < len(longest) <= limits.ACCESS_TOKEN_CHARS_MAX
     assert checked(longest).identity == "alice"
-    assert refused(theirs(claims | {"more": "x" * (room + 4)})) == 20101
+    assert refused(theirs(claims | {"more": "x" * (free_chars + 4)})) == 20101
 
 
 # --- Times ------------------------------------------------------------------------------

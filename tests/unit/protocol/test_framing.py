@@ -165,12 +165,12 @@ def test_a_header_may_have_as_many_objects_as_its_limit() -> None:
 
 def test_the_largest_frame_is_read() -> None:
     empty = named(payload_size=limits.FRAME_PAYLOAD_BYTES_MAX, more="")
-    room = limits.FRAME_HEADER_BYTES_MAX - len(json.dumps(empty))
+    free_bytes = limits.FRAME_HEADER_BYTES_MAX - len(json.dumps(empty))
     payload = b"x" * limits.FRAME_PAYLOAD_BYTES_MAX
-    read = parse(frame(empty | {"more": "x" * room}, payload))
+    read = parse(frame(empty | {"more": "x" * free_bytes}, payload))
     assert isinstance(read, Frame)
     assert read.payload == payload
-    too_large = frame(empty | {"more": "x" * (room + 1)}, payload)
+    too_large = frame(empty | {"more": "x" * (free_bytes + 1)}, payload)
     assert parse(too_large) is FrameError.HEADER_TOO_LARGE
 
 
