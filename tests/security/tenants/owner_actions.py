@@ -118,8 +118,9 @@ def writing(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Ite
 def _more(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
     """Yield further requests: close, attach media, change proxy addresses, delete roles.
 
-    Settings are changed in both services: which of the two rows is found by a query that lacks a
-    condition on one of them depends on their sids, which are random.
+    Both services are tried, in settings and in default roles, which cannot be deleted: which of the
+    two rows is found by a query that lacks a condition on one of them depends on their sids, which
+    are random.
     """
     service = world.second if form is UrlForm.SERVICE else world.default
     base = f"/v1/Services/{service.sid}" if form is UrlForm.SERVICE else "/v1"
@@ -139,6 +140,9 @@ def _more(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Itera
         ),
     ):
         yield Answered("more by the owner", request, hidden)
+    default_role = f"{base}/Roles/{service.chain['DefaultRoles']}"
+    request = CallerRequest("DELETE", default_role, {}, header)
+    yield Answered("a default role of the service", request, hidden, statuses=(409,))
 
 
 def _order(operation: Operation) -> tuple[bool, bool, int]:

@@ -170,6 +170,7 @@ def _fill_service(
     service.chain |= lobby | {
         "Roles": role["sid"],
         "ServiceRoles": warden["sid"],
+        "DefaultRoles": account.get(f"{base}/Configuration")["default_conversation_role_sid"],
         "Users": user["sid"],
         "Bindings": bindings[0],
         "Media": seed_media(account.target, world, service),
