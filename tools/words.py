@@ -211,6 +211,15 @@ def _joined(patterns: list[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?:{groups})(?![\w-])", re.IGNORECASE)
 
 
+AVOIDED_IN_NAMES = frozenset(
+    """
+    anew crowd deed deeds doubt doubts everybody heard hears house looker manifold meanwhile news
+    nobody noted people rehearsal rehearse said say says somebody straggler stragglers talk talks
+    teeth tell tells told whoever
+    """.split()
+)
+"""Words that no name contains: each of them has a term of the field."""
+
 _AVOIDED = _joined([each.pattern for each in AVOIDED])
 _STANDARD = _joined([each.pattern for each in STANDARD])
 _WORD = re.compile(r"[a-z][a-z'-]*", re.IGNORECASE)

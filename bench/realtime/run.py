@@ -57,7 +57,7 @@ class RealtimeResults:
     fanout: Fanout
     stalled: Stalled
     conversation: DeliveryTimes
-    talk: dict[str, Any]
+    exchange: dict[str, Any]
     alone: dict[str, Any]
     ordered: Ordered
     starts: Starts
@@ -117,9 +117,9 @@ def _measure_clients(
     )
     sdk_start.ensure_sdk()
 
-    def talk(members: int) -> dict[str, Any]:
+    def exchange(members: int) -> dict[str, Any]:
         return sdk_start.sdk(
-            "talk",
+            "exchange",
             parlour.port,
             [key.token(each) for each in made.identities[:members]],
             load_cores,
@@ -128,7 +128,7 @@ def _measure_clients(
             PER_SECOND=PER_SECOND,
         )
 
-    talked, alone = talk(11), talk(2)
+    exchanged, alone = exchange(11), exchange(2)
     _print_result("replies behind notifications")
     in_order = reply_order.measure(made, plan.replies)
     _print_result(f"{plan.conversations} conversations of one user")
@@ -138,7 +138,7 @@ def _measure_clients(
     started = sdk_start.measure(
         parlour, memory, key, plan.conversations, load_cores, rounds=plan.starts
     )
-    return spoken, talked, alone, in_order, started
+    return spoken, exchanged, alone, in_order, started
 
 
 def goals_of(figures: RealtimeResults, plan: RealtimePlan) -> list[Goal]:
@@ -155,7 +155,7 @@ def goals_of(figures: RealtimeResults, plan: RealtimePlan) -> list[Goal]:
     last_ms = spread.median(PARLOUR, few, lambda seen: seen.last_p50_us) / 1000
     idle = spread.bytes_per_idle[max(plan.counts)] / 1024
     beside, starts = figures.stalled.ratio, figures.starts
-    spoken, talked = figures.conversation, figures.talk
+    spoken, exchanged = figures.conversation, figures.exchange
     p50, p99 = goals.DELIVERY_MS_P50_MAX, goals.DELIVERY_MS_P99_MAX
     return [
         *found,
@@ -164,8 +164,8 @@ def goals_of(figures: RealtimeResults, plan: RealtimePlan) -> list[Goal]:
         goals.at_most(f"p99 beside {plan.stalled} stalled / without", beside, goals.STALLED_MAX),
         goals.at_most("one to ten, load client, p50, ms", spoken.p50_us / 1000, p50),
         goals.at_most("one to ten, load client, p99, ms", spoken.p99_us / 1000, p99),
-        goals.at_most("one to ten, SDK, p50, ms", talked["p50Ms"], p50),
-        goals.at_most("one to ten, SDK, p99, ms", talked["p99Ms"], p99),
+        goals.at_most("one to ten, SDK, p50, ms", exchanged["p50Ms"], p50),
+        goals.at_most("one to ten, SDK, p99, ms", exchanged["p99Ms"], p99),
         goals.at_most("SDK ready, ms", starts.initialized_ms, goals.INITIALIZED_MS_MAX),
         goals.at_most(
             f"{plan.conversations} joined / from memory", starts.joined_ratio, goals.JOINED_MAX
@@ -190,13 +190,14 @@ def lines_of(figures: RealtimeResults, plan: RealtimePlan) -> list[str]:
         p99s = ", ".join(f"{each.p99_us / 1000:.1f}" for each in seen)
         closed = [each.stalled_closed for each in seen]
         lines.append(f"{name} stalled connections: p99 {p99s} ms; stalled and closed {closed}")
-    spoken, talk, alone = figures.conversation, figures.talk, figures.alone
-    for name, p50_ms, p99_ms, heard in (
+    spoken, exchanged, alone = figures.conversation, figures.exchange, figures.alone
+    for name, p50_ms, p99_ms, received in (
         ("load client", spoken.p50_us / 1000, spoken.p99_us / 1000, spoken.message_frames),
-        ("SDK", talk["p50Ms"], talk["p99Ms"], talk["heard"]),
+        ("SDK", exchanged["p50Ms"], exchanged["p99Ms"], exchanged["received"]),
     ):
-        lines.append(f"one to ten, {name}: p50 {p50_ms:.2f} ms, p99 {p99_ms:.2f} ms, {heard} heard")
-    lines.append(f"one to ten, SDK: its eleven clients take {talk['cpuMs']:.1f} ms a message")
+        figure = f"p50 {p50_ms:.2f} ms, p99 {p99_ms:.2f} ms, {received} received"
+        lines.append(f"one to ten, {name}: {figure}")
+    lines.append(f"one to ten, SDK: its eleven clients take {exchanged['cpuMs']:.1f} ms a message")
     lines.append(
         f"one to one, SDK: p50 {alone['p50Ms']:.2f} ms, p99 {alone['p99Ms']:.2f} ms, "
         f"both clients take {alone['cpuMs']:.1f} ms a message"

@@ -1,8 +1,8 @@
-// The official client SDK, timed. `node sdk.mjs start|talk`; settings come from the environment,
+// The official client SDK, timed. `node sdk.mjs start|exchange`; settings come from the environment,
 // and the result is one JSON object.
 //
 // start: a client whose user is in many conversations, until it is ready and has joined all.
-// talk: one client sends at a fixed rate, and the others listen. All of them share this process,
+// exchange: one client sends at a fixed rate, and the others listen. All of them share this process,
 // so the processor time that they take for each message is told as well.
 
 import { createRequire } from "node:module";
@@ -38,7 +38,7 @@ async function start() {
   return { initializedMs, joinedMs };
 }
 
-async function talk() {
+async function exchange() {
   const clients = tokens.map(newClient);
   await Promise.all(
     clients.map((client) => new Promise((resolve) => client.on("initialized", resolve))),
@@ -70,8 +70,8 @@ async function talk() {
   latencies.sort((a, b) => a - b);
   const at = (share) => latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))];
   const cpuMs = (used.user + used.system) / 1000 / count;
-  return { heard: latencies.length, wanted, p50Ms: at(0.5), p99Ms: at(0.99), cpuMs };
+  return { received: latencies.length, wanted, p50Ms: at(0.5), p99Ms: at(0.99), cpuMs };
 }
 
-console.log(JSON.stringify(await { start, talk }[process.argv[2]]()));
+console.log(JSON.stringify(await { start, exchange }[process.argv[2]]()));
 process.exit(0);

@@ -174,10 +174,10 @@ static void run_fanout(uint32_t count, uint32_t frames) {
     static uint32_t last_us[MESSAGES_MAX];
     double cpu = cpu_seconds();
     int64_t from = now_ns();
-    uint32_t heard = listeners();
+    uint32_t listener_count = listeners();
     for (uint32_t done = 0; done < count; done++) {
         int64_t at = now_ns(), last = 0;
-        uint64_t messages = message_frames_seen + heard, all = frames_seen + (uint64_t)heard * frames;
+        uint64_t messages = message_frames_seen + listener_count, all = frames_seen + (uint64_t)listener_count * frames;
         send_message(at);
         while (frames_seen < all || message_frames_seen < messages || trigger_busy) {
             serve(now_ns() + SECOND_NS);

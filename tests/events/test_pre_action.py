@@ -416,11 +416,11 @@ def test_members_of_the_response_change_nothing_there(tmp_path: Path, event: str
             plain = await outcome(backend, "plain", respond_with(200))
             return plain, await outcome(backend, "answered", respond_with(200, EVERYTHING))
 
-    (plain, told_plainly), (answered, request) = asyncio.run(compare())
+    (plain, plain_parameters), (answered, request) = asyncio.run(compare())
     assert answered == plain
     changing = ("Sid", "Date", "StateUpdated")
     same = {pair for pair in request if not any(word in pair[0] for word in changing)}
-    assert same <= told_plainly
+    assert same <= plain_parameters
 
 
 async def _nothing_to_purge(tx: Transaction) -> bool:

@@ -102,7 +102,7 @@ def test_a_template_has_forms_by_type_and_samples(own: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("types", "said"),
+    ("types", "text"),
     [
         (TYPES, "Ada?"),
         ({"twilio/card": {"title": "For {{1}}"}}, "For Ada"),
@@ -110,13 +110,13 @@ def test_a_template_has_forms_by_type_and_samples(own: Api) -> None:
         ({"twilio/location": {"latitude": 1, "longitude": 2}}, ""),
     ],
 )
-def test_a_message_has_the_text_variant(own: Api, types: dict[str, Any], said: str) -> None:
+def test_a_message_has_the_text_variant(own: Api, types: dict[str, Any], text: str) -> None:
     template = own.post(PATH, FriendlyName="rich", Types=json.dumps(types)).expect(201)
     api = own.under("/v1")
     conversation = api.post("/Conversations").expect(201)["sid"]
     form = {"ContentSid": template["sid"], "ContentVariables": '{"1":"Ada"}'}
     made = api.post(f"/Conversations/{conversation}/Messages", form).expect(201)
-    assert made["body"] == said
+    assert made["body"] == text
 
 
 def test_variables_are_stored_unchanged(own: Api, server: Server) -> None:

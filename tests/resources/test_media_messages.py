@@ -131,11 +131,11 @@ class MediaSender:
         self.instance = instance
         self._conversation_sid = conversation_sid
 
-    async def upload(self, identity: str | None = "alice", **said: Any) -> str:
+    async def upload(self, identity: str | None = "alice", **fields: Any) -> str:
         """Insert the row of a medium without its file; return its sid."""
         sid = self.instance.app.random.sid(sids.MEDIA)
         values = {"size": 1, "content_type": "text/plain", "filename": None, "category": "media"}
-        upload = Upload(sid=sid, **(values | said))
+        upload = Upload(sid=sid, **(values | fields))
 
         async def add(tx: Transaction) -> None:
             await media_actions.add_media(tx, self.instance.scope, identity, upload)
@@ -143,9 +143,9 @@ class MediaSender:
         await self.instance.store.write(add, ALICE)
         return sid
 
-    async def send(self, *sids: str, **said: Any) -> Message:
+    async def send(self, *sids: str, **fields: Any) -> Message:
         """Send a message of alice with these media."""
-        change = CreateMessage(media_sids=list(sids), **said)
+        change = CreateMessage(media_sids=list(sids), **fields)
 
         async def add(tx: Transaction) -> Message:
             scope = self.instance.scope

@@ -109,11 +109,11 @@ class AttackedServer:
             {"Target": "webhook", "Configuration.Filters": "onMessageAdded"},
             {"Target": "trigger", "Configuration.Triggers": "said"},
         ):
-            said: Any = {**kind, "Configuration.Url": url}
-            made = self.instance.do(f"Create{form}", said, **here)
+            values: Any = {**kind, "Configuration.Url": url}
+            made = self.instance.do(f"Create{form}", values, **here)
             count += await self._given(f"Create{form} Configuration.Url", made) is not None
-            said["Configuration.Url"] = HARMLESS
-            there = (await self.instance.do(f"Create{form}", said, **here)).sid
+            values["Configuration.Url"] = HARMLESS
+            there = (await self.instance.do(f"Create{form}", values, **here)).sid
             changed = self.instance.do(
                 f"Update{form}", {"Configuration.Url": url}, Sid=there, **here
             )
@@ -139,8 +139,8 @@ class AttackedServer:
         if is_update:
             parameter = "UpdateConfigurationAddress AutoCreation.WebhookUrl"
             made = await doing
-            said: Any = {"AutoCreation.WebhookUrl": url}
-            doing = self.instance.do("UpdateConfigurationAddress", said, Sid=made.sid)
+            values: Any = {"AutoCreation.WebhookUrl": url}
+            doing = self.instance.do("UpdateConfigurationAddress", values, Sid=made.sid)
         taken = await self._given(parameter, doing)
         if taken is not None:
             rule = taken.creation

@@ -15,9 +15,9 @@ def made(sql: str, *types: str) -> str:
 
 def test_batched_read_runs_once_per_argument_set_and_is_planned_separately() -> None:
     assert made("SELECT sid FROM room WHERE account_sid = $1 AND number = $2", "text", "int8") == (
-        "SELECT asked.number, found.* FROM unnest($1::text[], $2::int8[]) WITH ORDINALITY"
-        " AS asked (a1, a2, number) CROSS JOIN LATERAL"
-        " (SELECT sid FROM room WHERE account_sid = asked.a1 AND number = asked.a2 OFFSET 0)"
+        "SELECT batch.number, found.* FROM unnest($1::text[], $2::int8[]) WITH ORDINALITY"
+        " AS batch (a1, a2, number) CROSS JOIN LATERAL"
+        " (SELECT sid FROM room WHERE account_sid = batch.a1 AND number = batch.a2 OFFSET 0)"
         " AS found"
     )
 
@@ -25,7 +25,7 @@ def test_batched_read_runs_once_per_argument_set_and_is_planned_separately() -> 
 @pytest.mark.parametrize("lock", ["FOR UPDATE", "FOR KEY SHARE"])
 def test_batched_read_with_row_locks_has_no_fence(lock: str) -> None:
     text = made(f"SELECT sid FROM room WHERE sid = $1 {lock}", "text")
-    assert f"WHERE sid = asked.a1 {lock}) AS found" in text
+    assert f"WHERE sid = batch.a1 {lock}) AS found" in text
 
 
 def test_batched_insert_keeps_the_order_of_its_argument_sets() -> None:
@@ -34,9 +34,9 @@ def test_batched_insert_keeps_the_order_of_its_argument_sets() -> None:
     assert found is not None
     assert not found.numbers_rows
     assert found.text == (
-        "INSERT INTO room (sid, number) SELECT asked.a1, asked.a2"
-        " FROM unnest($1::text[], $2::int4[]) WITH ORDINALITY AS asked (a1, a2, number)"
-        " ORDER BY asked.number"
+        "INSERT INTO room (sid, number) SELECT batch.a1, batch.a2"
+        " FROM unnest($1::text[], $2::int4[]) WITH ORDINALITY AS batch (a1, a2, number)"
+        " ORDER BY batch.number"
     )
 
 
@@ -46,9 +46,9 @@ def test_batched_update_returns_the_argument_set_of_each_row() -> None:
     assert found is not None
     assert found.numbers_rows
     assert " ".join(found.text.split()) == (
-        "UPDATE room SET number = asked.a2, seen = seen + 1"
-        " FROM unnest($1::text[], $2::int4[]) WITH ORDINALITY AS asked (a1, a2, number)"
-        " WHERE sid = asked.a1 RETURNING asked.number"
+        "UPDATE room SET number = batch.a2, seen = seen + 1"
+        " FROM unnest($1::text[], $2::int4[]) WITH ORDINALITY AS batch (a1, a2, number)"
+        " WHERE sid = batch.a1 RETURNING batch.number"
     )
 
 

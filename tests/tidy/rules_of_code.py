@@ -80,7 +80,7 @@ def bounded(sources: Sources) -> Iterator[Violation]:
                 bound = _UNBOUNDED.get(name)
                 if bound is not None and not _has_bound(node, name, bound):
                     yield source.found(node, f"{name} without {bound}")
-            elif isinstance(node, ast.While) and _is_endless(node) and not _says_end(source, node):
+            elif isinstance(node, ast.While) and _is_endless(node) and not _ends(source, node):
                 yield source.found(node, "nothing says what ends this loop")
 
 
@@ -93,7 +93,7 @@ def _is_endless(node: ast.While) -> bool:
     return isinstance(node.test, ast.Constant) and bool(node.test.value)
 
 
-def _says_end(source: Source, node: ast.While) -> bool:
+def _ends(source: Source, node: ast.While) -> bool:
     comment = source.comments.get(node.lineno) or source.comments.get(node.lineno - 1) or ""
     in_words = bool(re.match(r"#\s*Ends\b", comment))
     return in_words or any("limits." in ast.unparse(each) for each in node.body)

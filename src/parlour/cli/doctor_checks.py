@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parlour.config import Settings
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
-_EVERYBODY: Final = frozenset({"0.0.0.0/0", "::/0"})
+_ANY_ADDRESS: Final = frozenset({"0.0.0.0/0", "::/0"})
 _MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _OF_THE_NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})
 _MOUNTS: Final = Path("/proc/self/mounts")
@@ -50,8 +50,8 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
 
 def _reached(settings: Settings) -> Iterator[Finding]:
     is_public = not settings.listens_on_loopback
-    says_https = settings.public_url.startswith("https://")
-    if is_public and not settings.tls_cert and not says_https:
+    is_https = settings.public_url.startswith("https://")
+    if is_public and not settings.tls_cert and not is_https:
         yield Finding(
             f"{settings.host} is open to the network without TLS: credentials can be read on it.",
             "Give --tls-cert and --tls-key, or put a proxy with TLS in front and name its address "
@@ -99,7 +99,7 @@ def _webhooks(settings: Settings) -> Iterator[Finding]:
             "Leave --webhook-allow-private at auto; list intended targets in --webhook-allow-list.",
         )
     allowed = {each.strip() for each in settings.webhook_allow_list.split(",")}
-    if allowed & _EVERYBODY:
+    if allowed & _ANY_ADDRESS:
         yield Finding(
             "The list of allowed webhook networks contains every address.",
             "List the intended ones only in --webhook-allow-list.",

@@ -260,7 +260,7 @@ class Egress:
     ) -> OutboundResponse:
         try:
             _check_may_send(request)
-            await connection.ask(written, request.read_bytes_max)
+            await connection.exchange(written, request.read_bytes_max)
         except BaseException:
             connection.abort()
             raise

@@ -145,7 +145,7 @@ class OutboundConnection(asyncio.Protocol):
         self._has_head = False
         self._parser = httptools.HttpResponseParser(self)
 
-    async def ask(self, written: bytes, read_bytes_max: int) -> None:
+    async def exchange(self, written: bytes, read_bytes_max: int) -> None:
         """Send a request and read its response into `status`, `headers` and `body`.
 
         Raises EgressFailed, or StaleConnection if the connection was closed without a byte.

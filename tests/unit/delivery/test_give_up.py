@@ -100,7 +100,7 @@ def test_without_a_retry_the_deliveries_of_a_removed_webhook_are_still_sent(
     run_on_database(tmp_path, scenario)
 
 
-def test_a_delivery_that_has_ended_meanwhile_gets_no_log_entry(
+def test_a_delivery_that_has_ended_gets_no_log_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(database: Database) -> None:

@@ -33,7 +33,7 @@ class RegisteredConnection:
         self.connection = OutboundConnection(self.registry)
         self.transport = FakeTransport(self.connection, None)
 
-    async def ask(
+    async def exchange(
         self, *parts: bytes, ends: bool = False, error: Exception | None = None, limit: int = 100
     ) -> None:
         """Send a request; the peer responds in these parts, and may then end the connection."""
@@ -44,7 +44,7 @@ class RegisteredConnection:
                 transport.end(error)
 
         self.transport.react = react
-        await self.connection.ask(b"a request", limit)
+        await self.connection.exchange(b"a request", limit)
 
     def close(self) -> None:
         self.connection.abort()
@@ -61,7 +61,7 @@ def play(scenario: Callable[[RegisteredConnection], Awaitable[None]]) -> None:
 
 async def failure_of(line: RegisteredConnection, *parts: bytes, **ending: object) -> str:
     with pytest.raises(EgressFailed) as caught:
-        await line.ask(*parts, **ending)  # type: ignore[arg-type]
+        await line.exchange(*parts, **ending)  # type: ignore[arg-type]
     assert (caught.value.kind, caught.value.code) == ("protocol", 11206)
     assert not line.connection.is_usable
     return caught.value.detail
@@ -90,10 +90,10 @@ def test_a_closed_connection_or_one_without_a_transport_is_stale() -> None:
         unopened = OutboundConnection(set())
         unopened.abort()
         with pytest.raises(StaleConnection):
-            await unopened.ask(b"", 0)
+            await unopened.exchange(b"", 0)
         line.close()
         with pytest.raises(StaleConnection):
-            await line.ask(OK)
+            await line.exchange(OK)
         assert line.transport.written == []
 
     play(scenario)
@@ -126,7 +126,7 @@ def test_a_response_is_read_from_any_parts_and_the_connection_stays_open() -> No
 
     async def scenario(line: RegisteredConnection) -> None:
         for parts in ([response], [response[index : index + 1] for index in range(len(response))]):
-            await line.ask(*parts)
+            await line.exchange(*parts)
             connection = line.connection
             assert connection.status == 200
             assert connection.headers == [(b"X-A", b"b"), (b"Content-Length", b"5")]
@@ -150,7 +150,7 @@ def test_a_connection_is_not_reused_after_a_last_response_or_further_bytes(
     response: bytes,
 ) -> None:
     async def scenario(line: RegisteredConnection) -> None:
-        await line.ask(response)
+        await line.exchange(response)
         assert (line.connection.status, bytes(line.connection.body)) == (200, b"ok")
         assert not line.connection.is_usable
 
@@ -170,7 +170,7 @@ def test_a_chunked_body_is_joined_and_its_trailers_are_no_headers() -> None:
     response = HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nX-T: t\r\n\r\n"
 
     async def scenario(line: RegisteredConnection) -> None:
-        await line.ask(response)
+        await line.exchange(response)
         assert bytes(line.connection.body) == b"abc"
         assert line.connection.headers == [(b"Transfer-Encoding", b"chunked")]
         assert line.connection.is_usable
@@ -182,7 +182,7 @@ def test_interim_responses_are_skipped_up_to_their_limit() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
 
     async def scenario(line: RegisteredConnection) -> None:
-        await line.ask(interim * limits.INTERIM_RESPONSES_MAX + OK)
+        await line.exchange(interim * limits.INTERIM_RESPONSES_MAX + OK)
         assert line.connection.status == 200
         assert line.connection.headers == [(b"Content-Length", b"2")]
         assert line.connection.is_usable
@@ -198,7 +198,7 @@ def test_interim_responses_are_skipped_up_to_their_limit() -> None:
 @pytest.mark.parametrize(("limit", "is_truncated"), [(2, False), (1, True), (0, True)])
 def test_a_body_is_read_up_to_the_limit(limit: int, *, is_truncated: bool) -> None:
     async def scenario(line: RegisteredConnection) -> None:
-        await line.ask(OK, limit=limit)
+        await line.exchange(OK, limit=limit)
         assert bytes(line.connection.body) == b"ok"[:limit]
         assert line.connection.is_truncated == is_truncated
         assert line.connection.is_usable != is_truncated
@@ -222,7 +222,7 @@ def test_only_the_head_counts_towards_its_limit() -> None:
     response = HEAD + b"Content-Length: %d\r\n\r\n" % size + b"x" * size
 
     async def scenario(line: RegisteredConnection) -> None:
-        await line.ask(response, limit=size)
+        await line.exchange(response, limit=size)
         assert len(line.connection.body) == size
         assert line.connection.is_usable
 
@@ -235,7 +235,7 @@ def test_endless_chunk_extensions_truncate_the_response() -> None:
     async def scenario(line: RegisteredConnection) -> None:
         most = limits.RESPONSE_HEAD_BYTES_MAX + 8 * 100
         padding = b"x" * (most - len(start))
-        sending = asyncio.create_task(line.ask(start, padding))
+        sending = asyncio.create_task(line.exchange(start, padding))
         for _ in range(3):
             await asyncio.sleep(0)
         assert not sending.done()
@@ -270,7 +270,7 @@ def test_an_upgrade_fails() -> None:
 def test_a_connection_that_ends_without_a_byte_is_stale(error: Exception | None) -> None:
     async def scenario(line: RegisteredConnection) -> None:
         with pytest.raises(StaleConnection):
-            await line.ask(ends=True, error=error)
+            await line.exchange(ends=True, error=error)
         assert line.registry == set()
 
     play(scenario)
@@ -278,7 +278,7 @@ def test_a_connection_that_ends_without_a_byte_is_stale(error: Exception | None)
 
 def test_a_body_without_a_length_ends_with_the_connection() -> None:
     async def scenario(line: RegisteredConnection) -> None:
-        await line.ask(HEAD + b"\r\n", b"ab", b"c", ends=True)
+        await line.exchange(HEAD + b"\r\n", b"ab", b"c", ends=True)
         assert bytes(line.connection.body) == b"abc"
         assert not line.connection.is_usable
 
@@ -303,7 +303,7 @@ def test_a_response_that_ends_too_early_fails(response: bytes, error: Exception 
 
 def test_the_end_of_a_connection_after_its_response_changes_nothing() -> None:
     async def scenario(line: RegisteredConnection) -> None:
-        await line.ask(OK, ends=True)
+        await line.exchange(OK, ends=True)
         assert (line.connection.status, bytes(line.connection.body)) == (200, b"ok")
         line.connection.connection_lost(None)
         assert line.registry == set()
@@ -313,7 +313,7 @@ def test_the_end_of_a_connection_after_its_response_changes_nothing() -> None:
 
 def test_a_cancelled_request_ignores_its_response() -> None:
     async def scenario(line: RegisteredConnection) -> None:
-        asking = asyncio.create_task(line.ask())
+        asking = asyncio.create_task(line.exchange())
         await asyncio.sleep(0)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -145,7 +145,7 @@ def test_without_a_thread_in_time_the_lookup_fails(
     run(scenario())
 
 
-def test_a_lookup_that_nobody_waits_for_ends_without_a_warning(
+def test_a_lookup_without_waiting_requests_ends_without_a_warning(
     run: Run, names: FakeNames, caplog: pytest.LogCaptureFixture
 ) -> None:
     names.error = socket.gaierror(-2, "unknown")

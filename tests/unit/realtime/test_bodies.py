@@ -38,12 +38,12 @@ MANY = [b"[" + one * (SIZE // len(one)) + b"0]" for one in (b"[],", b"{},", b'""
 MANY.append(b"{" + b'"a":[],' * (SIZE // 7) + b'"b":0}')
 
 
-def read(**said: Any) -> FormFields:
-    return parse(json.dumps(said).encode(), MEMBERS)
+def read(**members: Any) -> FormFields:
+    return parse(json.dumps(members).encode(), MEMBERS)
 
 
 @pytest.mark.parametrize(
-    ("said", "form"),
+    ("members", "form"),
     [
         ({}, {}),
         ({"unknown": [1, {}]}, {}),
@@ -62,12 +62,12 @@ def read(**said: Any) -> FormFields:
         ({"inside": {}}, {}),
     ],
 )
-def test_members_are_read(said: dict[str, Any], form: FormFields) -> None:
-    assert read(**said) == form
+def test_members_are_read(members: dict[str, Any], form: FormFields) -> None:
+    assert read(**members) == form
 
 
 @pytest.mark.parametrize(
-    "said",
+    "members",
     [
         {"text": 1},
         {"text": ["a"]},
@@ -88,9 +88,9 @@ def test_members_are_read(said: dict[str, Any], form: FormFields) -> None:
     ],
 )
 @pytest.mark.promise("COMMAND_LIST_BYTES_MAX", 400)
-def test_wrong_values_are_refused(said: dict[str, Any]) -> None:
+def test_wrong_values_are_refused(members: dict[str, Any]) -> None:
     with pytest.raises(ApiError) as caught:
-        read(**said)
+        read(**members)
     assert caught.value.code in {20001, 50421}
     assert caught.value.body()["message"] != "Invalid post body."
 

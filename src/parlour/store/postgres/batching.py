@@ -34,14 +34,14 @@ _UPDATE = re.compile(
 )
 
 BATCHED_READ: Final = (
-    "SELECT asked.number, found.* FROM {asked} CROSS JOIN LATERAL ({read}{fence}) AS found"
+    "SELECT batch.number, found.* FROM {batch} CROSS JOIN LATERAL ({read}{fence}) AS found"
 )
-BATCHED_INSERT: Final = "{into} SELECT {values} FROM {asked} ORDER BY asked.number"
+BATCHED_INSERT: Final = "{into} SELECT {values} FROM {batch} ORDER BY batch.number"
 COMBINED_WRITES: Final = "WITH {writes} SELECT {counts}"
 _COUNTS: Final = (
     "(SELECT count(*) FROM w{place}), (SELECT count(DISTINCT w{place}.number) FROM w{place})"
 )
-BATCHED_UPDATE: Final = "{changes}FROM {asked} WHERE {condition} RETURNING asked.number"
+BATCHED_UPDATE: Final = "{changes}FROM {batch} WHERE {condition} RETURNING batch.number"
 # Skips no row, but is an optimization fence: a sub-query with an OFFSET is planned separately.
 _FENCE: Final = " OFFSET 0"
 
@@ -62,19 +62,19 @@ def batched(sql: str, types: Sequence[str]) -> BatchedStatement | None:
     # Without parameters there are no arrays to unnest.
     if not types:
         return None
-    asked = _asked(types)
+    batch = _batch_of(types)
     if _SELECT.match(sql):
         # A sub-query that locks rows is planned separately anyway.
         fence = _FENCE if for_reading(sql) == sql else ""
-        read = statement(BATCHED_READ, asked=asked, read=_named(sql), fence=fence)
+        read = statement(BATCHED_READ, batch=batch, read=_named(sql), fence=fence)
         return BatchedStatement(read, numbers_rows=True)
     if match := _INSERT.fullmatch(sql):
         into, values = match.groups()
-        insert = statement(BATCHED_INSERT, asked=asked, into=into, values=_named(values))
+        insert = statement(BATCHED_INSERT, batch=batch, into=into, values=_named(values))
         return BatchedStatement(insert, numbers_rows=False)
     if match := _UPDATE.fullmatch(sql):
         changes, condition = (_named(part) for part in match.groups())
-        update = statement(BATCHED_UPDATE, asked=asked, changes=changes, condition=condition)
+        update = statement(BATCHED_UPDATE, batch=batch, changes=changes, condition=condition)
         return BatchedStatement(update, numbers_rows=True)
     return None
 
@@ -111,12 +111,12 @@ def renumbered(sql: str, by: int) -> str:
     return _PARAMETER.sub(lambda match: f"${int(match[1]) + by}", sql)
 
 
-def _asked(types: Sequence[str]) -> str:
+def _batch_of(types: Sequence[str]) -> str:
     # WITH ORDINALITY numbers the sets from 1, in the order of the arrays.
     arrays = ", ".join(f"${place}::{name}[]" for place, name in enumerate(types, 1))
     names = ", ".join(f"a{place}" for place in range(1, len(types) + 1))
-    return f"unnest({arrays}) WITH ORDINALITY AS asked ({names}, number)"
+    return f"unnest({arrays}) WITH ORDINALITY AS batch ({names}, number)"
 
 
 def _named(sql: str) -> str:
-    return _PARAMETER.sub(r"asked.a\1", sql)
+    return _PARAMETER.sub(r"batch.a\1", sql)
