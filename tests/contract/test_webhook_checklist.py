@@ -19,7 +19,6 @@ from twilio.request_validator import RequestValidator
 
 from parlour.protocol import retries
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
-from parlour.vocabulary import event_names
 from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.contract import test_every_operation_npm as by_node
 from tests.contract.test_webhook_signatures import in_node, in_python, received
@@ -27,6 +26,7 @@ from tests.events.event_tour import ME, seed
 from tests.events.in_process_server import (
     ALICE,
     BY_SMS,
+    EVERYTHING,
     WITH_HEADER,
     InProcessServer,
     ScenarioRunner,
@@ -56,7 +56,7 @@ fast = test_timers.fast
 
 MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 LOG = "/parlour/v1/WebhookAttempts"
-EVERYTHING = sorted(event_names.FILTERS)
+ENABLED = {"X-Twilio-Webhook-Enabled": "true"}
 FLOW_SID = "FW" + "0" * 31 + "1"
 ROBERT: Any = {
     "MessagingBinding.Address": "+15558675310",
@@ -85,22 +85,12 @@ def own(server: Server) -> Iterator[Api]:
     api.close()
 
 
-async def listen(instance: InProcessServer, hooks: WebhookBackend, **changes: Any) -> None:
-    """Configure webhooks of the account for all events."""
-    form = {
-        "PreWebhookUrl": hooks.url("/pre"),
-        "PostWebhookUrl": hooks.url("/post"),
-        "Filters": EVERYTHING,
-    }
-    await instance.do("UpdateConfigurationWebhook", form | changes)
-
-
 def test_01_client_changes_call_pre_and_post_webhooks_both_signed(
     run_scenario: ScenarioRunner, installed_node_packages: None
 ) -> None:
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
-        await listen(instance, hooks)
+        await instance.enable_webhooks(hooks)
         await instance.send_message(sid, "Grüße", ALICE)
         await instance.wait_until_idle()
         assert [call.event for call in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
@@ -134,8 +124,7 @@ def test_02_rest_fires_no_webhook_at_any_scope_without_its_header(
     headers = {"X-Twilio-Webhook-Enabled": header} if header else {}
     own.post(f"/Conversations/{sid}/Messages", Body="hello", headers=headers).expect(201)
     # Events of the earlier request were delivered before this one, or never will be.
-    loud = {"X-Twilio-Webhook-Enabled": "true"}
-    own.post(f"/Conversations/{sid}/Messages", Body="loud, hello", headers=loud).expect(201)
+    own.post(f"/Conversations/{sid}/Messages", Body="loud, hello", headers=ENABLED).expect(201)
     expected = sorted(["/pre", "/post", "/scoped", "/scoped"] * (2 if is_notified else 1))
     lines = eventually(lambda: receiver.lines(place), lambda found: len(found) >= len(expected))
     assert sorted(line.path.removeprefix(place) for line in lines) == expected
@@ -147,7 +136,7 @@ def test_03_a_service_webhook_replaces_the_accounts_there_only(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
-        await listen(instance, hooks)
+        await instance.enable_webhooks(hooks)
         other = (await instance.do("CreateService", {"FriendlyName": "Other"})).sid
         form: Any = {"PostWebhookUrl": hooks.url("/service"), "Filters": EVERYTHING}
         await instance.do("UpdateServiceWebhookConfiguration", form, ChatServiceSid=other)
@@ -182,7 +171,7 @@ def test_04_responses_of_a_pre_action_webhook(
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         changes = {} if given is not None else {"PreWebhookUrl": f"{refusing_port.url}/"}
-        await listen(instance, hooks, **changes)
+        await instance.enable_webhooks(hooks, **changes)
         if given is not None:
             hooks.responders["/pre"] = given
         if isinstance(outcome, str):
@@ -207,8 +196,7 @@ def test_04_amended_values_are_returned_stored_listed_and_published(
     }
     own.post("/Configuration/Webhooks", form).expect(200)
     path = f"/Conversations/{sid}/Messages"
-    headers = {"X-Twilio-Webhook-Enabled": "true"}
-    shown = own.post(path, Body="said", Author="dave", headers=headers).expect(201)
+    shown = own.post(path, Body="said", Author="dave", headers=ENABLED).expect(201)
     assert (shown["body"], shown["author"]) == ("amended", "erin")
     assert json.loads(shown["attributes"]) == amended["attributes"]
     assert own.get(f"{path}/{shown['sid']}").expect(200) == shown
@@ -224,10 +212,9 @@ def test_04_pre_action_webhook_times_out_after_five_seconds(
     form = {"PreWebhookUrl": url, "Filters": ["onMessageAdd"]}
     own.post("/Configuration/Webhooks", form).expect(200)
     sid = own.post("/Conversations").expect(201)["sid"]
-    headers = {"X-Twilio-Webhook-Enabled": "true"}
     path = f"/Conversations/{sid}/Messages"
     watch = Stopwatch()
-    sent = own.post(path, Body="said", headers=headers).expect(201)
+    sent = own.post(path, Body="said", headers=ENABLED).expect(201)
     assert watch.seconds >= 5.0
     assert watch.seconds_at_least < 5.9
     assert sent["body"] == "said"
@@ -240,10 +227,9 @@ def test_05_a_rejected_conversation_of_an_inbound_message_is_not_created(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
-        await listen(instance, hooks)
+        await instance.enable_webhooks(hooks)
         hooks.responders["/pre"] = respond_with(403)
-        form: Any = {"UniqueName": "inbound"}
-        doing = instance.do("CreateConversation", form, origin=BY_SMS)
+        doing = instance.do("CreateConversation", {"UniqueName": "inbound"}, origin=BY_SMS)
         assert await refusal(doing) == (403, 50056)
         await instance.wait_until_idle()
         (call,) = hooks.requests
@@ -260,7 +246,7 @@ def test_06_with_get_the_parameters_follow_the_query_and_the_whole_is_signed(
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         urls = {"PreWebhookUrl": "", "PostWebhookUrl": hooks.url("/post?tenant=7")}
-        await listen(instance, hooks, Method="GET", **urls)
+        await instance.enable_webhooks(hooks, Method="GET", **urls)
         await instance.send_message(sid, "50% off & more", ALICE)
         await instance.wait_until_idle()
         (call,) = hooks.requests
@@ -280,8 +266,7 @@ def test_07_credentials_are_sent_in_a_header_and_fragments_are_dropped(
     form = {"PostWebhookUrl": url.replace("://", "://user:pass@") + "#rc=2"}
     own.post("/Configuration/Webhooks", {**form, "Filters": ["onMessageAdded"]}).expect(200)
     sid = own.post("/Conversations").expect(201)["sid"]
-    headers = {"X-Twilio-Webhook-Enabled": "true"}
-    own.post(f"/Conversations/{sid}/Messages", Body="x", headers=headers).expect(201)
+    own.post(f"/Conversations/{sid}/Messages", Body="x", headers=ENABLED).expect(201)
     (line, *_) = eventually(lambda: receiver.lines("/status/503/odd"), bool)
     assert line.headers["authorization"] == "Basic dXNlcjpwYXNz"
     signature = line.headers["x-twilio-signature"]
@@ -330,8 +315,7 @@ def test_10_a_trigger_fires_once_for_two_words_and_never_without_a_body(
         await instance.store.write(lambda tx: seed(tx, instance, ALICE))
         await instance.attach(sid, "trigger", Url=hooks.url("/t"), Triggers=["help", "please"])
         here = {"ConversationSid": sid}
-        only_media: Any = {"MediaSid": ME}
-        await instance.do("CreateConversationMessage", only_media, origin=ALICE, **here)
+        await instance.do("CreateConversationMessage", {"MediaSid": ME}, origin=ALICE, **here)
         await instance.send_message(sid, "help, please", ALICE)
         await instance.wait_until_idle()
         assert [call.values["Body"] for call in hooks.requests] == ["help, please"]
@@ -415,10 +399,9 @@ def test_13_media_are_listed_and_an_empty_body_is_not_sent(
     async def scenario(instance: InProcessServer, hooks: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         await instance.store.write(lambda tx: seed(tx, instance, ALICE))
-        await listen(instance, hooks)
-        form: Any = {"MediaSid": ME}
+        await instance.enable_webhooks(hooks)
         here = {"ConversationSid": sid}
-        await instance.do("CreateConversationMessage", form, origin=ALICE, **here)
+        await instance.do("CreateConversationMessage", {"MediaSid": ME}, origin=ALICE, **here)
         await instance.wait_until_idle()
         assert [call.event for call in hooks.requests] == ["onMessageAdd", "onMessageAdded"]
         for call in hooks.requests:
@@ -442,7 +425,7 @@ def test_14_receipts_have_a_status_and_the_channels_sid_and_no_source(
         sid = (await instance.do("CreateConversation")).sid
         here = {"ConversationSid": sid}
         robert = await instance.do("CreateConversationParticipant", ROBERT, **here)
-        await listen(instance, hooks)
+        await instance.enable_webhooks(hooks)
         message = await instance.send_message(sid, "silent, but carried")
         await instance.wait_until_idle()
         assert {call.event for call in hooks.requests} == {"onDeliveryUpdated"}

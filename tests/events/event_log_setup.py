@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
@@ -88,6 +89,35 @@ class RecordingSink:
         self.names += [event.name for event in events]
         self.batches.append(len(events))
         return self.keeps_at_once
+
+
+Scenario = Callable[[EventLogSetup], Awaitable[None]]
+ScenarioRunner = Callable[[Scenario], None]
+
+
+def scenario_runner(
+    folder: Path, prepare: Callable[[Transaction], Awaitable[None]] | None = None
+) -> ScenarioRunner:
+    """Return a function that runs a scenario on a separate log, after preparing its store."""
+
+    def run_scenario(scenario: Scenario) -> None:
+        async def run() -> None:
+            log = EventLogSetup(folder / "log.sqlite3")
+            try:
+                if prepare is not None:
+                    await log.store.write(prepare)
+                await scenario(log)
+            finally:
+                await log.store.close()
+
+        asyncio.run(run())
+
+    return run_scenario
+
+
+def numbered(count: int) -> list[str]:
+    """Return names of events whose order is the order of the events."""
+    return [f"event{number:04}" for number in range(count)]
 
 
 @asynccontextmanager

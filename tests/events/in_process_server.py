@@ -15,6 +15,7 @@ from parlour.resources.configuration import store as configuration_store
 from parlour.resources.table import operations
 from parlour.store import event_log
 from parlour.store.sqlite.engine import SqliteStore
+from parlour.vocabulary import event_names
 from parlour.vocabulary.origin import SDK, SILENT, Origin
 from parlour.vocabulary.scope import Scope
 from tests.events.webhook_backend import WebhookBackend
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
 AUTH_TOKEN = "an auth token of a test"
 SECONDS_MAX = 60
+EVERYTHING = sorted(event_names.FILTERS)
 
 WITH_HEADER = Origin(fires=True)
 """A request of the API with ``X-Twilio-Webhook-Enabled: true``."""
@@ -122,6 +124,15 @@ class InProcessServer:
         return await self.do(
             "CreateConversationMessage", parameters, origin=origin, ConversationSid=conversation_sid
         )
+
+    async def enable_webhooks(self, backend: WebhookBackend, top: str = "", **changes: Any) -> None:
+        """Enable the account's webhooks of all events: at ``/pre`` and ``/post`` below a path."""
+        form = {
+            "PreWebhookUrl": backend.url(f"{top}/pre"),
+            "PostWebhookUrl": backend.url(f"{top}/post"),
+            "Filters": EVERYTHING,
+        }
+        await self.do("UpdateConfigurationWebhook", form | changes)
 
     async def attach(self, conversation_sid: str, target: str = "webhook", **values: Any) -> Any:
         """Attach a webhook to a conversation; ``values`` are the members of its configuration."""

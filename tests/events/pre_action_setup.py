@@ -11,7 +11,6 @@ from parlour.resources.conversations import store as conversation_store
 from parlour.resources.messages import store as message_store
 from parlour.resources.participants import store as participant_store
 from parlour.store import event_log
-from parlour.vocabulary import event_names
 from parlour.vocabulary.errors import ApiError
 from tests.events.event_log_setup import poll_until
 from tests.events.in_process_server import WITH_HEADER, InProcessServer
@@ -39,12 +38,9 @@ class PreActionSetup:
 
     async def listen(self, url: str | None = None, **changes: Any) -> None:
         """Enable every pre-action and post-action webhook."""
-        form = {
-            "PreWebhookUrl": url or self.backend.url("/pre"),
-            "PostWebhookUrl": self.backend.url("/post"),
-            "Filters": sorted(event_names.FILTERS),
-        }
-        await self.instance.do("UpdateConfigurationWebhook", form | changes)
+        if url is not None:
+            changes["PreWebhookUrl"] = url
+        await self.instance.enable_webhooks(self.backend, **changes)
 
     def answers(self, given: Responder) -> None:
         """Set the backend's response from now on."""

@@ -20,17 +20,21 @@ from parlour.resources.receipts import actions as receipt_actions
 from parlour.resources.receipts.statuses import StatusReport
 from parlour.store import event_log
 from parlour.vocabulary import event_names
-from tests.events.event_log_setup import SCOPE, EventLogSetup, crash, poll_until, running
+from tests.events.event_log_setup import (
+    SCOPE,
+    EventLogSetup,
+    ScenarioRunner,
+    crash,
+    poll_until,
+    running,
+    scenario_runner,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from parlour.channels.carrier import OutboundMessage
     from parlour.store.transaction import Transaction
-
-    Scenario = Callable[[EventLogSetup], Awaitable[None]]
-    ScenarioRunner = Callable[[Scenario], None]
 
 CONVERSATION_SID = "CH" + "0" * 31 + "1"
 SUMMARY = ("sent", "delivered", "read", "failed", "undelivered")
@@ -39,19 +43,7 @@ SUMMARY = ("sent", "delivered", "read", "failed", "undelivered")
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Return a function that runs a scenario on a separate store."""
-
-    def run(scenario: Scenario) -> None:
-        async def run_scenario() -> None:
-            log = EventLogSetup(tmp_path / "log.sqlite3")
-            try:
-                await log.store.write(_make_conversation)
-                await scenario(log)
-            finally:
-                await log.store.close()
-
-        asyncio.run(run_scenario())
-
-    return run
+    return scenario_runner(tmp_path, _make_conversation)
 
 
 async def _make_conversation(tx: Transaction) -> None:

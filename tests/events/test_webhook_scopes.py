@@ -11,11 +11,13 @@ from msgspec.structs import replace
 from parlour.delivery.targets import pre_action_target, targets_of
 from parlour.store import event_log
 from parlour.vocabulary import event_names, limits
+from parlour.vocabulary.clock import FakeClock
 from parlour.vocabulary.event import Event
 from tests.events.in_process_server import (
     ACCOUNT_SID,
     ALICE,
     BY_SMS,
+    EVERYTHING,
     WITH_HEADER,
     InProcessServer,
     ScenarioRunner,
@@ -32,23 +34,12 @@ if TYPE_CHECKING:
 
 
 FLOW_SID = "FW" + "0" * 31 + "1"
-EVERYTHING = sorted(event_names.FILTERS)
 
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Return a function that runs a scene on a separate server."""
     return scenario_runner(tmp_path / "data")
-
-
-async def account(instance: InProcessServer, backend: WebhookBackend, **changes: Any) -> None:
-    """Set the account's webhooks for every event."""
-    form = {
-        "PreWebhookUrl": backend.url("/account/pre"),
-        "PostWebhookUrl": backend.url("/account/post"),
-        "Filters": EVERYTHING,
-    }
-    await instance.do("UpdateConfigurationWebhook", form | changes)
 
 
 async def service(instance: InProcessServer, service_sid: str, **form: Any) -> None:
@@ -76,7 +67,7 @@ def test_one_url_of_a_service_replaces_everything_of_its_account(
     run_scenario: ScenarioRunner, side: str | None, expected: list[str]
 ) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
-        await account(instance, backend)
+        await instance.enable_webhooks(backend, "/account")
         urls = {} if side is None else {side: backend.url("/service")}
         await service(instance, instance.scope.service_sid, Filters=EVERYTHING, **urls)
         await instance.do("CreateConversation", origin=WITH_HEADER)
@@ -88,7 +79,7 @@ def test_one_url_of_a_service_replaces_everything_of_its_account(
 
 def test_another_service_keeps_the_webhooks_of_the_account(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
-        await account(instance, backend)
+        await instance.enable_webhooks(backend, "/account")
         other = (await instance.do("CreateService", {"FriendlyName": "Other"})).sid
         url = backend.url("/service")
         await service(instance, other, PostWebhookUrl=url, Filters=["onConversationAdded"])
@@ -103,7 +94,7 @@ def test_another_service_keeps_the_webhooks_of_the_account(run_scenario: Scenari
 
 def test_a_service_whose_urls_are_cleared_falls_back(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
-        await account(instance, backend)
+        await instance.enable_webhooks(backend, "/account")
         own = instance.scope.service_sid
         await service(instance, own, PostWebhookUrl=backend.url("/service"), Filters=EVERYTHING)
         await service(instance, own, PostWebhookUrl="")
@@ -118,7 +109,7 @@ def test_filters_and_method_come_from_the_effective_configuration(
     run_scenario: ScenarioRunner,
 ) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
-        await account(instance, backend)
+        await instance.enable_webhooks(backend, "/account")
         await service(
             instance,
             instance.scope.service_sid,
@@ -141,7 +132,7 @@ def test_each_event_goes_to_its_url_and_no_other(run_scenario: ScenarioRunner, n
     """Pre-action names go to the one URL, post-action names to the other, and no other name."""
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
-        await account(instance, backend, Filters=[name])
+        await instance.enable_webhooks(backend, "/account", Filters=[name])
         found = await instance.store.read(lambda tx: sides(tx, instance.scope))
         side = "before" if name in event_names.PRE_ACTION else "after"
         path = "/account/pre" if side == "before" else "/account/post"
@@ -185,7 +176,7 @@ def event(
 
 def test_a_flex_webhook_is_stored_and_never_called(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
-        await account(instance, backend, Target="flex")
+        await instance.enable_webhooks(backend, "/account", Target="flex")
         made = await instance.do("CreateConversation", origin=WITH_HEADER)
         await instance.attach(made.sid, Url=backend.url("/scoped"), Filters="onMessageAdded")
         await instance.send_message(made.sid, "x", WITH_HEADER)
@@ -198,7 +189,7 @@ def test_a_flex_webhook_is_stored_and_never_called(run_scenario: ScenarioRunner)
 
 def test_every_scope_is_called_once(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
-        await account(instance, backend)
+        await instance.enable_webhooks(backend, "/account")
         made = await instance.do("CreateConversation")
         for number in range(limits.WEBHOOKS_PER_CONVERSATION_MAX):
             url = backend.url(f"/scoped{number}")
@@ -222,7 +213,7 @@ def test_sources_that_fire_webhooks(
     run_scenario: ScenarioRunner, origin: Any, is_notified: bool
 ) -> None:
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
-        await account(instance, backend)
+        await instance.enable_webhooks(backend, "/account")
         await service(instance, instance.scope.service_sid, Filters=EVERYTHING)
         made = await instance.do("CreateConversation")
         await instance.attach(made.sid, Url=backend.url("/scoped"), Filters="onMessageAdded")
@@ -334,7 +325,8 @@ def test_a_webhook_receives_nothing_from_before_it_was_attached(
 
     async def scenario(instance: InProcessServer, backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
-        instance.app.store._write_tx._clock = Stopped()  # type: ignore[assignment]
+        frozen = FakeClock(1_900_000_000_000)
+        instance.app.store._write_tx._clock = frozen  # type: ignore[assignment]
         for number in range(3):
             await instance.send_message(sid, f"before {number}")
         webhook = await instance.attach(sid, Url=backend.url("/s"), Filters="onMessageAdded")
@@ -343,14 +335,6 @@ def test_a_webhook_receives_nothing_from_before_it_was_attached(
         assert [[each.key for each in found] for found in targets] == [[], [], [], [webhook.sid]]
 
     run_scenario(scenario)
-
-
-class Stopped:
-    """A frozen clock."""
-
-    def now_ms(self) -> int:
-        """Return a constant time."""
-        return 1_900_000_000_000
 
 
 # --- Triggers -------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.vocabulary import event_names
 from tests.events.webhook_backend import respond_with
 
 if TYPE_CHECKING:
@@ -19,12 +18,7 @@ COMMON = {"Source": "SDK", "ClientIdentity": "alice"}
 async def listen(clients: RealtimeClients, **changes: Any) -> None:
     """Enable the webhooks of all events from now on."""
     await clients.instance.wait_until_idle()
-    form = {
-        "PreWebhookUrl": clients.backend.url("/pre"),
-        "PostWebhookUrl": clients.backend.url("/post"),
-        "Filters": sorted(event_names.FILTERS),
-    }
-    await clients.instance.do("UpdateConfigurationWebhook", form | changes)
+    await clients.instance.enable_webhooks(clients.backend, **changes)
 
 
 async def received_events(clients: RealtimeClients) -> list[str]:

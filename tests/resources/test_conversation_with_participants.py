@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.resources.batch_create_setup import (
+    PATH,
+    chat,
+    completed,
+    native,
+    phone,
+    projected,
+    send,
+)
 from tests.resources.participant_setup import (
-    ADDRESS,
     PROJECTED_ADDRESS,
     ConversationClient,
     make_role,
@@ -17,57 +24,16 @@ from tests.resources.participant_setup import (
 from tests.resources.unique_names import at_once, unique
 from tests.support.client import Api
 from tests.support.phone_numbers import PROXY, phone_number
-from tests.support.polling import eventually
-from tests.support.server import Server
 from tests.support.server_database import events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.server import Server
 
-    from tests.support.client import ApiResponse
-
-PATH = "/ConversationWithParticipants"
 KEYS = [
     "sid", "account_sid", "chat_service_sid", "messaging_service_sid", "friendly_name",
     "unique_name", "attributes", "date_created", "date_updated", "state", "timers", "bindings",
     "links", "url",
 ]  # fmt: skip
-
-Participant = dict[str, Any]
-
-
-def chat(identity: str | None = None, **more: Any) -> Participant:
-    return {"identity": identity or unique("chat"), **more}
-
-
-def phone(address: str | None = None, proxy: str = PROXY) -> Participant:
-    return {"messaging_binding": {"address": address or phone_number(), "proxy_address": proxy}}
-
-
-def native(address: str | None = None) -> Participant:
-    return {"messaging_binding": {"address": address or phone_number()}}
-
-
-def projected(identity: str | None = None) -> Participant:
-    found: Participant = {"messaging_binding": {"projected_address": phone_number()}}
-    return found | ({"identity": identity} if identity else {})
-
-
-def send(api: Api, *participants: Participant, **form: str) -> ApiResponse:
-    texts = [json.dumps(each) for each in participants]
-    return api.post(PATH, {**form, "Participant": texts})
-
-
-def completed(api: Api, started: dict[str, Any]) -> tuple[dict[str, Any], list[Participant]]:
-    """Return the conversation and its participants once it is no longer initializing."""
-    path = f"/Conversations/{started['sid']}"
-    conversation = eventually(
-        lambda: api.get(path).expect(200),
-        lambda found: found["state"] != "initializing",
-        seconds=2,
-    )
-    listed = api.get(f"{path}/Participants").expect(200)["participants"]
-    return conversation, listed
 
 
 # --- The response
@@ -344,113 +310,6 @@ def test_the_same_key_gets_the_same_response(form_api: Api) -> None:
     again = form_api.post(PATH, form, headers=header)
     assert (first.status, first.body) == (202, first.body)
     assert (again.status, again.body) == (first.status, first.body)
-
-
-class Asleep:
-    """A server that completes nothing, until it is killed and restarted normally."""
-
-    def __init__(self, data_dir: Path) -> None:
-        program = (str(Path(__file__).with_name("launch_without_scheduler.py")),)
-        self.server = Server(data_dir, program=program).start()
-        self.api = self.client(self.server)
-
-    def client(self, server: Server) -> Api:
-        """A client of the first server's account, on either server."""
-        return Api(server.base_url, self.server.account_sid, self.server.auth_token)
-
-    def wake(self) -> Api:
-        """Kill it, and restart it normally; return a client of the same account."""
-        self.server.kill()
-        self.awake = Server(self.server.data_dir).start()
-        return self.client(self.awake)
-
-    def close(self) -> None:
-        """Stop the running server."""
-        self.server.close()
-        if hasattr(self, "awake"):
-            self.awake.close()
-
-
-@pytest.fixture
-def asleep(tmp_path: Path) -> Iterator[Asleep]:
-    found = Asleep(tmp_path / "data")
-    yield found
-    found.close()
-
-
-@pytest.mark.slow
-def test_it_is_completed_after_a_kill(asleep: Asleep) -> None:
-    started = [
-        send(asleep.api, chat(), phone(), FriendlyName=str(n)).expect(202) for n in range(60)
-    ]
-    for each in started:
-        path = f"/Conversations/{each['sid']}"
-        assert asleep.api.get(path).expect(200)["state"] == "initializing"
-        assert asleep.api.get(f"{path}/Participants").expect(200)["participants"] == []
-    listed = asleep.api.get("/Conversations", State="initializing", PageSize=100).expect(200)
-    assert len(listed["conversations"]) == 60
-    api = asleep.wake()
-    for each in started:
-        conversation, forms = completed(api, each)
-        assert (conversation["state"], len(forms)) == ("active", 2)
-        names = [name for name, _ in events(asleep.awake, api.sid or "", each["sid"])]
-        assert names.count("onParticipantAdded") == 2
-
-
-@pytest.mark.slow
-def test_nothing_but_delete_is_possible_before_it_is_complete(asleep: Asleep) -> None:
-    api, address = asleep.api, phone_number()
-    started = send(api, phone(address)).expect(202)
-    path = f"/Conversations/{started['sid']}"
-    for below, form in (
-        ("", {"FriendlyName": "x"}),
-        ("/Messages", {"Body": "x"}),
-        ("/Participants", {"Identity": "x"}),
-    ):
-        api.post(path + below, form).refuses(400, 50386)
-    send(api, phone(address)).refuses(409, 50425)
-    api.delete(path).expect(204)
-    again = send(api, phone(address)).expect(202)
-    found, (member,) = completed(asleep.wake(), again)
-    assert found["state"] == "active"
-    assert member["messaging_binding"]["address"] == address
-
-
-@pytest.mark.slow
-def test_a_set_is_reserved_before_its_conversation_is_complete(asleep: Asleep) -> None:
-    api, forms = asleep.api, [native(), native(), projected()]
-    started = send(api, *forms).expect(202)
-    again = send(api, *reversed(forms)).refuses(409, 50438)
-    assert again["message"].endswith(f"Conversation {started['sid']}")
-    step_by_step = ConversationClient.make(asleep.server, api)
-    for each in forms[:2]:
-        step_by_step.add({ADDRESS: each["messaging_binding"]["address"]})
-    last = {PROJECTED_ADDRESS: forms[2]["messaging_binding"]["projected_address"]}
-    refused = api.post(step_by_step.path, last).refuses(409, 50438)
-    assert refused["message"].endswith(f"Conversation {started['sid']}")
-    api.delete(f"/Conversations/{started['sid']}").expect(204)
-    api.post(step_by_step.path, last).expect(201)
-    larger = send(api, *forms, native()).expect(202)
-    assert len(completed(asleep.wake(), larger)[1]) == 4
-
-
-@pytest.mark.slow
-def test_an_incomplete_conversation_is_closed_and_logged(asleep: Asleep) -> None:
-    api, address, role_sid = asleep.api, phone_number(), make_role(asleep.api)
-    bad = send(api, phone(address), chat(role_sid=role_sid), UniqueName="bad").expect(202)
-    good = send(api, chat()).expect(202)
-    api.delete(f"/Roles/{role_sid}").expect(204)
-    api = asleep.wake()
-    closed, forms = completed(api, bad)
-    assert (closed["state"], closed["timers"], forms) == ("closed", {}, [])
-    assert completed(api, good)[0]["state"] == "active"
-    assert '"code":50427' in asleep.awake.log_tail().replace(" ", "")
-    assert bad["sid"] in asleep.awake.log_tail()
-    names = [name for name, _ in events(asleep.awake, api.sid or "", bad["sid"])]
-    assert names == ["onConversationAdded", "onConversationStateUpdated"]
-    # Its pair is free, its name is not.
-    send(api, phone(address)).expect(202)
-    send(api, chat(), UniqueName="bad").refuses(409, 50353)
 
 
 def test_only_creating_is_supported(form_api: Api) -> None:

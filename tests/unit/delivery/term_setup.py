@@ -15,7 +15,7 @@ from parlour.store.leases import LocalLeaseTerm
 from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
-from tests.unit.delivery.test_lanes import delivery
+from tests.unit.delivery.lane_setup import delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

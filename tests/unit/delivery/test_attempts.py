@@ -30,8 +30,8 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 from tests.unit.delivery.database import Database, run_on_database
+from tests.unit.delivery.lane_setup import delivery
 from tests.unit.delivery.term_setup import result_of
-from tests.unit.delivery.test_lanes import delivery
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 from tests.support.unknown_outcomes import UnknownOutcomes
-from tests.unit.delivery.test_lanes import ACCOUNT, delivery
+from tests.unit.delivery.lane_setup import ACCOUNT, delivery
 from tests.virtual_time.virtual_loop import WebhookWorld, run_scenario
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from parlour.delivery.due_poller import DuePoller
 from parlour.store import webhook_queue
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
+from tests.unit.delivery.lane_setup import ACCOUNT, URL, delivery
 from tests.unit.delivery.term_setup import Setup, retry_soon, run, until
-from tests.unit.delivery.test_lanes import ACCOUNT, URL, delivery
 
 if TYPE_CHECKING:
     from parlour.store.webhook_queue import WebhookDelivery

@@ -6,7 +6,7 @@ import pytest
 
 from parlour.delivery.lanes import Lanes
 from parlour.vocabulary import limits
-from tests.unit.delivery.test_lanes import NOW, delivery
+from tests.unit.delivery.lane_setup import NOW, delivery
 
 LARGE, SMALL = "AC1", "AC2"
 KNOWN_MAX = 20

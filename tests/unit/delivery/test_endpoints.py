@@ -6,7 +6,7 @@ import pytest  # noqa: TC002 - a fixture of pytest reads it.
 
 from parlour.delivery.lanes import Lane, Lanes
 from parlour.vocabulary import limits
-from tests.unit.delivery.test_lanes import NOW, URL, all_sent, delivery, finish, look, send
+from tests.unit.delivery.lane_setup import NOW, URL, all_sent, delivery, finish, look, send
 
 
 def send_all(lanes: Lanes) -> list[Lane]:

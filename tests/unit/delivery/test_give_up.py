@@ -13,7 +13,7 @@ from parlour.resources.webhook_attempts.store import AttemptFilters, WebhookAtte
 from parlour.store import webhook_queue
 from parlour.store.webhook_queue import DeliveryState
 from tests.unit.delivery.database import SCOPE, Database, run_on_database
-from tests.unit.delivery.test_lanes import delivery
+from tests.unit.delivery.lane_setup import delivery
 
 if TYPE_CHECKING:
     from pathlib import Path

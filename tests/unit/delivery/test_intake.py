@@ -15,8 +15,8 @@ from parlour.delivery.term import PendingCounts
 from parlour.store.transaction import Unavailable
 from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
+from tests.unit.delivery.lane_setup import delivery
 from tests.unit.delivery.term_setup import Setup, run
-from tests.unit.delivery.test_lanes import delivery
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -22,8 +22,8 @@ from parlour.store.leases import LeaseLost
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
+from tests.unit.delivery.lane_setup import delivery
 from tests.unit.delivery.term_setup import Setup, failed, result_of, retry_soon, run, until
-from tests.unit.delivery.test_lanes import delivery
 
 if TYPE_CHECKING:
     from parlour.delivery.attempts import AttemptResult

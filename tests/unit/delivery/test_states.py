@@ -27,7 +27,7 @@ from parlour.delivery.states import (
     Transition,
 )
 from parlour.vocabulary import limits
-from tests.unit.delivery.test_lanes import NOW, delivery
+from tests.unit.delivery.lane_setup import NOW, delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

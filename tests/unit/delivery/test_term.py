@@ -10,8 +10,8 @@ from parlour.delivery.term import DeliveryTerm, PendingCounts, Tasks, count_pend
 from parlour.store import webhook_queue
 from parlour.store.leases import LocalLeaseTerm
 from tests.unit.delivery.database import Database, run_on_database
+from tests.unit.delivery.lane_setup import delivery
 from tests.unit.delivery.term_setup import FakeStore
-from tests.unit.delivery.test_lanes import delivery
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -15,8 +15,8 @@ from parlour.store import webhook_queue
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import event_names
 from parlour.vocabulary.clock import SystemRandom
+from tests.unit.delivery.lane_setup import delivery
 from tests.unit.delivery.term_setup import Setup, result_of, run, until
-from tests.unit.delivery.test_lanes import delivery
 
 if TYPE_CHECKING:
     from parlour.delivery.attempts import AttemptResult

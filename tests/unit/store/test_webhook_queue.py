@@ -13,7 +13,7 @@ from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
 from tests.unit.delivery.database import SCOPE, Database, run_on_database
-from tests.unit.delivery.test_lanes import URL, delivery
+from tests.unit.delivery.lane_setup import URL, delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
