@@ -154,6 +154,44 @@ def test_action_reads_its_own_writes() -> None:
     on_a_bench(scenario)
 
 
+def random_steps(dice: random.Random) -> list[str]:
+    """Return one to four steps of an action."""
+    return [dice.choice(["read", "up", "add", "miss", "emit"]) for _ in range(dice.randrange(1, 5))]
+
+
+async def run_steps(tx: Transaction, sid: str, steps: list[str], new: str) -> list[int]:
+    """Run the steps on a conversation; return the counts that were read."""
+    seen = []
+    for step in steps:
+        if step in {"read", "up"}:
+            row = await tx.one(SELECT_TALLY, ACCOUNT, sid)
+            assert row is not None
+            seen.append(int(row[0]))
+            if step == "up":
+                assert await tx.run(COUNT_UP, ACCOUNT, sid, row[0] + 1) == 1
+        elif step == "add":
+            new += "+"
+            assert await tx.run(ADD, ACCOUNT, new, 7) == 1
+        elif step == "miss":
+            assert await tx.run(COUNT_UP, ACCOUNT, "CH of nothing", 1) == 0
+        else:
+            await tx.emit(SCOPE, "e", conversation_sid=sid, subject_sid=sid, payload={})
+    return seen
+
+
+def steps_on_model(model: dict[str, int], sid: str, steps: list[str], new: str) -> list[int]:
+    """Run the steps on the model; return the counts that an action must read."""
+    seen = []
+    for step in steps:
+        if step in {"read", "up"}:
+            seen.append(model[sid])
+            model[sid] += step == "up"
+        elif step == "add":
+            new += "+"
+            model[new] = 7
+    return seen
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_actions_have_the_results_of_a_model(seed: int) -> None:
     dice = random.Random(seed)
@@ -162,60 +200,24 @@ def test_random_actions_have_the_results_of_a_model(seed: int) -> None:
         model = dict.fromkeys((f"CH{number:02d}" for number in range(20)), 0)
         made = 0
 
-        def planned(sid: str) -> list[tuple[str, str]]:
-            steps = []
-            for _ in range(dice.randrange(1, 5)):
-                step = dice.choice(["read", "up", "add", "miss", "emit"])
-                steps.append((step, sid))
-            return steps
-
-        async def run_steps(tx: Transaction, steps: list[tuple[str, str]], new: str) -> list[int]:
-            seen = []
-            for step, sid in steps:
-                if step in {"read", "up"}:
-                    row = await tx.one(SELECT_TALLY, ACCOUNT, sid)
-                    assert row is not None
-                    seen.append(int(row[0]))
-                    if step == "up":
-                        assert await tx.run(COUNT_UP, ACCOUNT, sid, row[0] + 1) == 1
-                elif step == "add":
-                    new += "+"
-                    assert await tx.run(ADD, ACCOUNT, new, 7) == 1
-                elif step == "miss":
-                    assert await tx.run(COUNT_UP, ACCOUNT, "CH of nothing", 1) == 0
-                else:
-                    await tx.emit(SCOPE, "e", conversation_sid=sid, subject_sid=sid, payload={})
-            return seen
-
-        def expected(steps: list[tuple[str, str]], new: str) -> list[int]:
-            seen = []
-            for step, sid in steps:
-                if step in {"read", "up"}:
-                    seen.append(model[sid])
-                    model[sid] += step == "up"
-                elif step == "add":
-                    new += "+"
-                    model[new] = 7
-            return seen
-
         for _ in range(25):
             chosen = dice.sample(sorted(sid for sid in model if "+" not in sid), 4)
-            plans = [planned(sid) for sid in chosen]
-            new_names = [f"{sid}-{made + number}" for number, sid in enumerate(chosen)]
+            actions = [
+                (sid, random_steps(dice), f"{sid}-{made + number}")
+                for number, sid in enumerate(chosen)
+            ]
             made += len(chosen)
             results = await asyncio.gather(
                 *(
                     bench.store.write(
-                        partial(run_steps, steps=steps, new=new),
+                        partial(run_steps, sid=sid, steps=steps, new=new),
                         account_sid=ACCOUNT,
-                        conflict_scope=ConflictScope(sid, "", " ".join(step for step, _ in steps)),
+                        conflict_scope=ConflictScope(sid, "", " ".join(steps)),
                     )
-                    for sid, steps, new in zip(chosen, plans, new_names, strict=True)
+                    for sid, steps, new in actions
                 )
             )
-            assert results == [
-                expected(steps, new) for steps, new in zip(plans, new_names, strict=True)
-            ]
+            assert results == [steps_on_model(model, *action) for action in actions]
         assert await bench.tallies() == model
 
     on_a_bench(scenario)

@@ -24,8 +24,8 @@ _BY_NAME = {"time": _CLOCKS, "os": _CLOCKS, "uuid": _CLOCKS}
 _SECRET = re.compile(r"token|secret|signature|digest|password", re.IGNORECASE)
 _UNBOUNDED = {"deque": "maxlen", "Queue": "maxsize", "LifoQueue": "maxsize"}
 
-LINES_MAX = 500
-FUNCTION_LINES_MAX = 70
+LINES_MAX = 450
+FUNCTION_LINES_MAX = 60
 COLUMNS_MAX = 100
 POSITIONAL_MAX = 6
 
@@ -253,6 +253,6 @@ RULES = (
             {"a.py": "def f():\n" + "    step()\n" * FUNCTION_LINES_MAX},
             {"a.py": f"a = '{'x' * COLUMNS_MAX}'"},
         ),
-        folders=("src", "tests", "bench"),
+        folders=("src", "tests", "bench", "tools"),
     ),
 )
