@@ -10,11 +10,11 @@ lanes in memory:     all ─► account ─┬─► answering ─────�
                                      └─► hanging ───────────► URL
 ```
 
-An endpoint is *hanging* from a request that timed out until the next delivery. Hanging endpoints
-are probed: one request at a time each, few for one host, and few for one account. So they cannot
-take the slots of the account's other endpoints. A host is a scheme, host name and port. New
-endpoints count as answering, so at most 16 requests detect that a host hangs; then it is probed
-with a few, however many URLs it has.
+An endpoint is *hanging* from a request that timed out until one that ends its delivery in time.
+Hanging endpoints are probed: one request at a time each, few for one host, and few for one account.
+So they cannot take the slots of the account's other endpoints. A host is a scheme, host name and
+port. New endpoints count as answering, so at most 16 requests detect that a host hangs; then it is
+probed with a few, however many URLs it has.
 """
 
 from __future__ import annotations
@@ -84,14 +84,19 @@ class Endpoint:
     # The legal transitions are in ``states.py``. The concurrency (``allowed``) follows from them,
     # additive increase and a drop to one:
     #
-    #   state      cause           becomes    requests in flight, at most
-    #   answering  delivered       answering  one more, up to 12; the host one more, up to 16
-    #   answering  timed out       hanging    1; the host half as many, at least 2
-    #   hanging    delivered       answering  one more
-    #   hanging    timed out       hanging    1
-    #   any        failed in time  the same   unchanged
-    #   any        no deliveries   absent     4 when it is created again
-    #   any        evicted         absent     4 when it is created again (``endpoint_cache.py``)
+    #   state      cause                          becomes    requests in flight, at most
+    #   answering  delivery ended, not timed out  answering  one more, up to 12; the host one
+    #                                                        more, up to 16
+    #   answering  timed out                      hanging    1; the host half as many, at least 2
+    #   hanging    delivery ended, not timed out  answering  one more; the host one more
+    #   hanging    timed out                      hanging    1
+    #   any        failed in time, retry follows  the same   unchanged
+    #   any        no deliveries                  absent     4 when it is created again
+    #   any        evicted                        absent     4 when it is created again
+    #                                                        (``endpoint_cache.py``)
+    #
+    # A delivery ends with a 2xx, a 410, or a failure without a further retry. In time, each of them
+    # shows that the endpoint answers.
 
     __slots__ = (
         "_host",

@@ -60,16 +60,16 @@ lane may have deliveries on disk: then its endpoint is scheduled for a poll.
 
 Endpoint (``Endpoint.state``; the number of its requests is in ``endpoints.py``):
 
-| state     | cause                       | becomes   | by                       |
-|-----------|-----------------------------|-----------|--------------------------|
-| absent    | queued                      | answering | intake                   |
-| absent    | found on disk               | answering | due poller               |
-| answering | timed out                   | hanging   | sender                   |
-| hanging   | delivered                   | answering | sender                   |
-| answering | no deliveries left          | absent    | result writer, due poller, intake |
-| hanging   | no deliveries left          | absent    | result writer, due poller, intake |
-| answering | evicted                     | absent    | intake, due poller       |
-| hanging   | evicted                     | absent    | intake, due poller       |
+| state     | cause                         | becomes   | by                                |
+|-----------|-------------------------------|-----------|-----------------------------------|
+| absent    | queued                        | answering | intake                            |
+| absent    | found on disk                 | answering | due poller                        |
+| answering | timed out                     | hanging   | sender                            |
+| hanging   | delivery ended, not timed out | answering | sender                            |
+| answering | no deliveries left            | absent    | result writer, due poller, intake |
+| hanging   | no deliveries left            | absent    | result writer, due poller, intake |
+| answering | evicted                       | absent    | intake, due poller                |
+| hanging   | evicted                       | absent    | intake, due poller                |
 
 Sync (``DeliveryTerm.sync``):
 

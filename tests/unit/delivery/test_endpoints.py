@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import pytest  # noqa: TC002 - a fixture of pytest reads it.
+import pytest
 
 from parlour.delivery.lanes import Lane, Lanes
+from parlour.delivery.states import DeliveryState, EndpointState
 from parlour.vocabulary import limits
 from tests.unit.delivery.lane_setup import NOW, URL, all_sent, delivery, finish, look, send
+from tests.unit.delivery.term_setup import result_of
 
 
 def send_all(lanes: Lanes) -> list[Lane]:
@@ -153,12 +155,56 @@ def test_the_slots_in_use_of_an_endpoint_that_changes_sides_are_released_on_the_
     assert lanes._shares.lanes.in_use == 0
 
 
-def test_an_endpoint_that_fails_in_time_keeps_its_concurrency() -> None:
+def ends_in_time(lanes: Lanes, lane: Lane, state: DeliveryState) -> tuple[EndpointState, int, int]:
+    """The state, concurrency and host limit of an endpoint after an attempt that did not time out.
+
+    ``state``: the state of its delivery after it. The limit is the one of the answering side.
+    """
+    assert lane.request_share is not None
+    host = lane.request_share.parent
+    assert host is not None
+    result = result_of(lane.waiting[0], state=state)
+    lanes.finish_attempt(lane, is_done=result.is_done, timed_out=result.timed_out)
+    return lane.endpoint.state, lane.endpoint.allowed, host.limit
+
+
+FIRST, HOST = limits.WEBHOOKS_AT_ONCE_FIRST, limits.WEBHOOKS_AT_ONCE_PER_HOST_MAX
+
+
+@pytest.mark.parametrize(
+    ("state", "of_answering", "of_hanging"),
+    [
+        (DeliveryState.DELIVERED, (FIRST + 1, HOST), (EndpointState.ANSWERING, 2, HOST // 2 + 1)),
+        (DeliveryState.STOPPED, (FIRST + 1, HOST), (EndpointState.ANSWERING, 2, HOST // 2 + 1)),
+        (DeliveryState.FAILED, (FIRST + 1, HOST), (EndpointState.ANSWERING, 2, HOST // 2 + 1)),
+        (DeliveryState.PENDING, (FIRST, HOST), (EndpointState.HANGING, 1, HOST // 2)),
+    ],
+)
+def test_an_attempt_in_time_makes_its_endpoint_answering_only_if_it_ends_the_delivery(
+    state: DeliveryState,
+    of_answering: tuple[int, int],
+    of_hanging: tuple[EndpointState, int, int],
+) -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 1))
-    lanes.finish_attempt(send(lanes)[0], is_done=False, timed_out=False)
-    (endpoint,) = lanes.endpoints
-    assert endpoint.allowed == limits.WEBHOOKS_AT_ONCE_FIRST
+    answering = ends_in_time(lanes, send(lanes)[0], state)
+    assert answering == (EndpointState.ANSWERING, *of_answering)
+
+    lanes = Lanes()
+    for number in range(2):
+        lanes.offer(delivery(number, number))
+    timed_out, in_time = [send(lanes)[0] for _ in range(2)]
+    lanes.finish_attempt(timed_out, is_done=False, timed_out=True)
+    assert ends_in_time(lanes, in_time, state) == of_hanging
+
+
+def test_a_last_attempt_that_times_out_makes_its_endpoint_hanging() -> None:
+    lanes = Lanes()
+    lanes.offer(delivery(1, 1))
+    lane = send(lanes)[0]
+    result = result_of(lane.waiting[0], state=DeliveryState.FAILED, timed_out=True)
+    lanes.finish_attempt(lane, is_done=result.is_done, timed_out=result.timed_out)
+    assert (lane.endpoint.state, lane.endpoint.allowed) == (EndpointState.HANGING, 1)
 
 
 def test_a_url_that_cannot_be_requested_is_a_host_of_its_own() -> None:
