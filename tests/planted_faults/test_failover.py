@@ -30,6 +30,7 @@ def lose_a_second(pair: PrimaryAndStandby, folder: Path) -> None:
 
 def test_changes_lost_by_an_asynchronous_standby_are_reported(tmp_path: Path) -> None:
     with closing(PrimaryAndStandby(is_synchronous=False)) as pair:
-        with pytest.raises(AssertionError, match="was not found") as raised:
+        # Only the first differences are shown: a writer's 404, or what the comparison misses.
+        with pytest.raises(AssertionError, match=r"was not found| is lost") as raised:
             lose_a_second(pair, tmp_path)
         assert " 0 differences" not in str(raised.value)
