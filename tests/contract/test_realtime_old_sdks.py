@@ -27,6 +27,6 @@ def test_old_sdks_show_which_ones_are_supported(fresh_server: Server) -> None:
     for message in shown.values():
         assert SDK_UNSUPPORTED.description in message
     logged = eventually(
-        lambda: fresh_server.log_tail().count("client_sdk_unsupported"), lambda n: n >= len(OLD)
+        lambda: fresh_server.log_tail().count("client_sdk_rejected"), lambda n: n >= len(OLD)
     )
     assert logged >= len(OLD)

@@ -53,7 +53,7 @@ def test_the_log_has_requests_without_message_texts(tmp_path: os.PathLike[str]) 
         server.stop()
         text = server.log_path.read_text()
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    logged = [line for line in lines if line["event"] == "request"]
+    logged = [line for line in lines if line["event"] == "request_completed"]
     assert answer.headers["Twilio-Request-Id"] in {line["request_sid"] for line in logged}
     assert {line["status"] for line in logged} >= {201, 401}
     assert "canary" not in text

@@ -118,7 +118,7 @@ def test_long_reader_grows_the_wal_and_never_blocks_the_writer(
             named = f"process {reader.pid} ("
             eventually(lambda: list(logged), lambda seen: any("readers" in each for each in seen))
             # A later one finds the reader at its end.
-            warnings = [each for each in logged if each["event"] == "wal_held_by_reader"]
+            warnings = [each for each in logged if each["event"] == "wal_truncation_blocked"]
         # Nothing is written from here on.
         eventually(lambda: log_size(database), lambda size: size <= limits.WAL_BYTES_MAX)
         eventually(lambda: logged[-1]["event"], lambda event: event == "wal_truncated")

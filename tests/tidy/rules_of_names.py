@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from tests.tidy.sources import Rule, Sources, Violation, dotted
@@ -88,6 +89,34 @@ def one_class_per_name(sources: Sources) -> Iterator[Violation]:
                 continue
             if places.setdefault(node.name, source.path) != source.path:
                 yield source.found(node, f"{node.name} is also a class of {places[node.name]}")
+
+
+_LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
+# Irregular participles are listed, as nouns like "feed" are none.
+_EVENT_NAME = re.compile(
+    r"unhandled_exception|[a-z]+(_[a-z0-9]+)*_([a-z]*[^e_]ed|lost|sent)(_out|_back)?"
+)
+
+
+def log_event_name(sources: Sources) -> Iterator[Violation]:
+    """A log event is ``noun_failed`` or ``noun_<past participle>``, which operators search for."""
+    for source in sources:
+        for node in ast.walk(source.tree):
+            match node:
+                case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]) if _logs(
+                    function
+                ) and not _EVENT_NAME.fullmatch(name):
+                    yield source.found(node, f"{name!r}: write noun_failed or noun_<participle>")
+
+
+def _logs(function: ast.expr) -> bool:
+    match function:
+        case ast.Attribute(value=ast.Call(func=logger), attr=method):
+            return dotted(logger) == "structlog.get_logger" and method in _LOG_METHODS
+        case ast.Attribute(value=ast.Name(id="log"), attr=method):
+            return method in _LOG_METHODS
+        case _:
+            return dotted(function) == "failures_logged"
 
 
 _START = "async def in_path(tx, call):\n    sid = sids.parse(sids.USER, call.path['Sid'])\n"
@@ -185,5 +214,25 @@ RULES = (
             {"src/parlour/a.py": "class Role: ...", "tests/a.py": "class Role: ..."},
         ),
         folders=("src", "tests", "bench", "tools"),
+    ),
+    Rule(
+        "log-event-name",
+        log_event_name,
+        valid=(
+            {"a.py": "log.exception('webhook_poll_failed', error=1)"},
+            {"a.py": "log.info('lease_lost')\nlog.info('reply_order_timed_out')"},
+            {"a.py": "log.debug('group_rolled_back')\nlog.error('unhandled_exception')"},
+            {"a.py": "with failures_logged(event, OSError): ..."},
+            {"a.py": "report.info('3 errors')\nlog.bind('request')"},
+        ),
+        invalid=(
+            {"a.py": "log.info('request')"},
+            {"a.py": "log.info('failed')"},
+            {"a.py": "log.warning('certificate reload failed')"},
+            {"a.py": "log.error('media_blob_missing')"},
+            {"a.py": "log.debug('event_feed')"},
+            {"a.py": "structlog.get_logger().warning('data_open_to_others')"},
+            {"a.py": "with failures_logged('lease_not_renewed_yet', OSError): ..."},
+        ),
     ),
 )

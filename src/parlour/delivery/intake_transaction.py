@@ -138,7 +138,7 @@ class IntakeTransaction:
             try:
                 targets = await targets_of(tx, event, self._studio_url, settings=settings)
             except _UNREADABLE as error:
-                log.exception("webhook_event_unreadable", sequence=event.sequence)
+                log.exception("webhook_event_decode_failed", sequence=event.sequence)
                 matched.append(Matched(event, [], repr(error)))
                 continue
             if targets or event.name in SETTINGS_EVENTS:
@@ -161,7 +161,7 @@ class IntakeTransaction:
             try:
                 await self._enqueue_one(tx, event, targets, made)
             except _UNREADABLE as raised:
-                log.exception("webhook_event_unreadable", sequence=event.sequence)
+                log.exception("webhook_event_decode_failed", sequence=event.sequence)
                 await self._record_unreadable(tx, event, repr(raised), made)
         for account_sid, count in Counter(each.account_sid for each in made.queued).items():
             excess = pending[account_sid] + count - limits.DELIVERIES_PENDING_PER_ACCOUNT_MAX

@@ -121,7 +121,7 @@ def _scoped_target(webhook: ScopedWebhook, event: Event, studio_url: str) -> Web
     url = _flow_url(webhook, studio_url) if webhook.target == STUDIO else webhook.url
     if url is None:
         log.warning(
-            "flow_not_started",
+            "flow_start_failed",
             account_sid=webhook.account_sid,
             conversation_sid=webhook.conversation_sid,
             webhook_sid=webhook.sid,

@@ -71,7 +71,7 @@ class Downloads:
             raise
         if blob is None or blob.size != medium.size:
             self._transfers.leave(transfer)
-            log.error("media_blob_missing", account_sid=account_sid, media_sid=medium.sid)
+            log.error("media_blob_check_failed", account_sid=account_sid, media_sid=medium.sid)
             return None
 
         # The slot is held until the response has ended, not until this method returns.

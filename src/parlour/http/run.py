@@ -80,7 +80,7 @@ async def run(
     """
     if (most := open_files.connections_max(settings)) < settings.connections_max:
         log.warning(
-            "too_few_open_files",
+            "open_files_check_failed",
             open_files=open_files.open_files_max(),
             needed=open_files.open_files_needed(settings),
             connections_max=most,
@@ -103,7 +103,7 @@ def _stop_at_signals(tls: Tls | None, parent: int | None) -> asyncio.Event:
 
     def stop() -> None:
         stopped.set()
-        log.info("stopping")
+        log.info("shutdown_started")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

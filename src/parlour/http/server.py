@@ -427,7 +427,7 @@ class HttpServer:
         if status < 500 and self._request_log != "all" and seconds < limits.SLOW_REQUEST_SECONDS:
             return
         log.info(
-            "request",
+            "request_completed",
             request_sid=request.request_sid,
             operation_id=request.operation_id,
             method=request.method,

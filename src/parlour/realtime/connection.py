@@ -138,7 +138,7 @@ class ClientConnection:
 
     def _dispatch(self, frame: Frame | FrameError, size: int) -> int:
         if not isinstance(frame, Frame):
-            log.info("frame_invalid", reason=frame.name)
+            log.info("frame_rejected", reason=frame.name)
             self.close(disconnects.UNREADABLE)
         elif frame.method == "close":
             self._client_closed()
@@ -287,7 +287,7 @@ class ClientConnection:
         if is_stopping:
             found = disconnects.SERVER_FULL
         elif sdk := twilsock_frames.unsupported_sdk(frame.header.get("metadata")):
-            log.info("client_sdk_unsupported", sdk=sdk)
+            log.info("client_sdk_rejected", sdk=sdk)
             found = disconnects.SDK_UNSUPPORTED
         else:
             found = await self._verify_token(frame)

@@ -356,7 +356,7 @@ class Hub:
         try:
             typing = _typing_decoder.decode(signal)
         except msgspec.DecodeError:  # Published by a node of another version.
-            log.warning("remote_typing_invalid")
+            log.warning("remote_typing_rejected")
             return
         if self._typing_limiter.is_due(typing.typist, typing.conversation_sid):
             self._broadcast_typing(typing)

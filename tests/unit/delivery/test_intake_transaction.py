@@ -145,7 +145,8 @@ def test_an_event_that_cannot_be_decoded_is_matched_with_its_error(tmp_path: Pat
         assert found.error is not None
         assert "onPollAdded" in found.error
         (entry,) = logs
-        assert (entry["event"], entry["sequence"]) == ("webhook_event_unreadable", unknown.sequence)
+        assert entry["event"] == "webhook_event_decode_failed"
+        assert entry["sequence"] == unknown.sequence
 
     run_on_database(tmp_path, scenario)
 

@@ -197,7 +197,7 @@ def test_without_a_studio_server_a_flow_is_logged_and_not_started() -> None:
         assert targets(event(), webhook) == []
     assert logs == [
         {
-            "event": "flow_not_started",
+            "event": "flow_start_failed",
             "log_level": "warning",
             "account_sid": "AC1",
             "conversation_sid": "CH1",

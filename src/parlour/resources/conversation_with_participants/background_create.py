@@ -172,7 +172,7 @@ class BackgroundCreate:
             raise  # Transient, and not the conversation's fault: retried.
         except Exception:  # Any failure closes the conversation, so that none stays pending.
             log.exception(
-                "conversation_not_completed",
+                "conversation_completion_failed",
                 code=FAILED,
                 account_sid=pending_conversation.account_sid,
                 conversation_sid=pending_conversation.sid,

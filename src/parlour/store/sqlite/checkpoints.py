@@ -140,7 +140,7 @@ class Checkpoints:
         """Log the readers that block a very long WAL; again each time its size has doubled."""
         if size >= self._warned_bytes:
             self._warned_bytes = 2 * size
-            log.warning("wal_held_by_reader", size_bytes=size, readers=readers_of(self._index))
+            log.warning("wal_truncation_blocked", size_bytes=size, readers=readers_of(self._index))
 
     def _size(self) -> int:
         try:
