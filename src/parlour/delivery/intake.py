@@ -63,9 +63,12 @@ class Intake:
         self._metrics = metrics
         self._poller = poller
         self._wake_writer = wake_writer
+        # After an error the dispatcher passes a batch again, with the chunks that are committed.
+        self._handled_through = 0
 
     async def handle(self, batch: list[Event]) -> None:
         """Queue the deliveries of some events, a few events in one transaction."""
+        batch = [event for event in batch if event.sequence > self._handled_through]
         step = limits.EVENTS_PER_ENQUEUING_MAX
         for start in range(0, len(batch), step):
             await self._throttle.wait()
@@ -78,6 +81,7 @@ class Intake:
             # the unknown one to end, so its rows are visible afterwards.
             if matched or self._is_unknown():
                 await self._enqueue(matched, chunk[-1].sequence)
+            self._handled_through = chunk[-1].sequence
         crash_point(crash_points.POSITION)
 
     def _is_unknown(self) -> bool:

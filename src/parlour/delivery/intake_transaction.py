@@ -129,6 +129,8 @@ class IntakeTransaction:
         self._sink = sink
         self._random = random
         self._studio_url = studio_url
+        # An unknown commit is repeated: under the same SID an event is not logged twice.
+        self._unreadable_sids: dict[int, str] = {}
 
     async def match(self, chunk: list[Event], tx: Transaction) -> list[Matched]:
         """Return the events that have webhooks, change the queue, or cannot be decoded."""
@@ -153,6 +155,10 @@ class IntakeTransaction:
         ``last``: the number of the last event of the chunk. ``pending``: the number of pending
         deliveries of each account; beyond the maximum the oldest are dropped.
         """
+        known, self._unreadable_sids = self._unreadable_sids, {}
+        for event, _, _ in matched:
+            if event.sequence in known:
+                self._unreadable_sids[event.sequence] = known[event.sequence]
         made = Enqueued([], [], [])
         for event, targets, error in matched:
             if error is not None:
@@ -240,13 +246,16 @@ class IntakeTransaction:
             lane = lane_key(webhook.url, webhook.conversation_sid, "")
             made.ended += await give_up.stop_removed(tx, event.account_sid, lane, webhook.sid)
 
-    @staticmethod
-    async def _record_unreadable(tx: Transaction, event: Event, error: str, made: Enqueued) -> None:
+    async def _record_unreadable(
+        self, tx: Transaction, event: Event, error: str, made: Enqueued
+    ) -> None:
         """Log an event that cannot be decoded, as an attempt without a request."""
         text = f"the event cannot be read: {error}".replace("\0", "\N{REPLACEMENT CHARACTER}")
+        sid = self._unreadable_sids.get(event.sequence) or webhook_attempt_store.new_attempt_sid(tx)
+        self._unreadable_sids[event.sequence] = sid
         attempt = WebhookAttempt(
             account_sid=event.account_sid,
-            sid=webhook_attempt_store.new_attempt_sid(tx),
+            sid=sid,
             event_sequence=event.sequence,
             target_key="",
             conversation_sid=event.conversation_sid,

@@ -22,7 +22,7 @@ import structlog
 
 from parlour.delivery.pre_action_log import write_pre_action
 from parlour.delivery.states import SyncState
-from parlour.delivery.term import count_pending
+from parlour.delivery.term import count_pending, count_pending_of
 from parlour.delivery.write_queue import WriteQueue
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
@@ -202,9 +202,8 @@ class ResultWriter:
         # As above; and no result is written in the meantime, as this task writes them.
         async with term.enqueuing:
             for account_sid in tuple(term.recounts):
-                count = partial(webhook_queue.count_of, account_sid=account_sid)
-                term.pending[account_sid] = await term.reads.read(count)
-                term.recounts.discard(account_sid)
+                count = partial(count_pending_of, account_sid=account_sid)
+                term.set_count(account_sid, await term.reads.read(count))
 
     # --- Writing --------------------------------------------------------------------------------
 

@@ -41,6 +41,12 @@ async def count_pending(tx: Transaction) -> PendingCounts:
     return PendingCounts(await webhook_queue.counts(tx), await event_log.newest_sequence(tx))
 
 
+async def count_pending_of(tx: Transaction, account_sid: str) -> PendingCounts:
+    """Return the number of an account's pending deliveries, and the newest event."""
+    count = await webhook_queue.count_of(tx, account_sid)
+    return PendingCounts({account_sid: count}, await event_log.newest_sequence(tx))
+
+
 class DeliveryTerm:
     """The lanes, the queue of results, the counts of pending deliveries, and their sync."""
 
@@ -66,6 +72,7 @@ class DeliveryTerm:
         self.results: WriteQueue[tuple[Lane, AttemptResult]] = WriteQueue()
         self.pending: Counter[str] = Counter()
         self.counted_through = 0
+        self._recounted_through: dict[str, int] = {}  # Of accounts that were counted again since.
         # Accounts whose count may or may not contain a replay: the result writer counts them again.
         self.recounts: set[str] = set()
         self.set_counts(counts)
@@ -82,10 +89,17 @@ class DeliveryTerm:
         self.pending = Counter(counts.pending)
         self.counted_through = counts.through
         self.recounts.clear()
+        self._recounted_through.clear()
+
+    def set_count(self, account_sid: str, counts: PendingCounts) -> None:
+        """Replace the count of one account by the one on disk."""
+        self.pending[account_sid] = counts.pending[account_sid]
+        self._recounted_through[account_sid] = counts.through
+        self.recounts.discard(account_sid)
 
     def count_replay(self, account_sid: str, event_sequence: int, reopened: int) -> None:
         """Count the deliveries that a replay has reopened, each once."""
-        if event_sequence > self.counted_through:
+        if event_sequence > self._recounted_through.get(account_sid, self.counted_through):
             self.pending[account_sid] += reopened
         else:
             self.recounts.add(account_sid)

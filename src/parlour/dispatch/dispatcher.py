@@ -22,6 +22,7 @@ import structlog
 from parlour.store import event_log
 from parlour.store.leases import LeaseLost, LocalLease
 from parlour.vocabulary import limits
+from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -266,7 +267,8 @@ class Dispatcher:
             except Exception:
                 log.exception("sink_failed", sink=runner.sink.name)
                 await self._pause(self._retry_seconds)
-        await runner.end_term()
+        with failures_logged("sink_failed", sink=runner.sink.name):
+            await runner.end_term()
 
     async def _lead(self, runner: SinkRunner) -> None:
         """Run one term of one sink, until its end or the stop. Raises the errors of the sink."""

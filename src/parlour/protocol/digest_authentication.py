@@ -17,6 +17,7 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # Weakest first. MD5 only if the receiver offers nothing else.
 _ALGORITHMS: Final = ("MD5", "MD5-SESS", "SHA-256", "SHA-256-SESS")
 _HASHES: Final[dict[str, Callable[[bytes], hashlib._Hash]]] = {
@@ -50,6 +51,8 @@ def answer_challenge(
     if not found:
         return None
     strongest = max(found, key=lambda each: _ALGORITHMS.index(_algorithm_of(each)))
+    if _CONTROL.search(credentials[0]):
+        return None  # A user name in a URL may have escaped line breaks: no header can contain it.
     return _write(strongest, credentials, method, target, client_nonce)
 
 

@@ -94,6 +94,7 @@ FIND = statement(
 RECORD_RESULT = """
 UPDATE webhook_delivery SET state = $4, retry_count = $5, due_ms = $6, date_updated = $7
  WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3 AND state = 'pending'
+   AND lane_order = $8
 """
 PROMOTE = """
 UPDATE webhook_delivery SET due_ms = $3
@@ -212,10 +213,13 @@ async def record_result(
     retry_count: int,
     due_ms: int | None,
 ) -> int:
-    """Write the new state of a delivery; return 0 if it is no longer pending."""
-    # No row is updated if it was stopped or dropped, or if an earlier write did commit.
+    """Write the new state of a delivery; return 0 if the result is not of its present attempt."""
+    # No row is updated if it was stopped or dropped, or if an earlier write did commit; nor after a
+    # replay, which gives the delivery another order.
     key = (delivery.account_sid, delivery.event_sequence, delivery.target_key)
-    return await tx.run(RECORD_RESULT, *key, state, retry_count, due_ms, tx.now)
+    return await tx.run(
+        RECORD_RESULT, *key, state, retry_count, due_ms, tx.now, delivery.lane_order
+    )
 
 
 async def promote(tx: Transaction, account_sid: str, lane: int) -> bool:

@@ -30,8 +30,12 @@ class FakeIntakeTransaction:
     def __init__(self) -> None:
         self.written: list[tuple[int, list[int]]] = []
         self.enqueued = Enqueued([], [], [])
+        self.unreadable: list[int] = []
 
     async def match(self, chunk: list[Any], _tx: object) -> list[Any]:
+        if self.unreadable and chunk[0].sequence == self.unreadable[0]:
+            self.unreadable.pop()
+            raise Unavailable("gone")
         return [event for event in chunk if event.sequence % 2]
 
     async def enqueue(
@@ -100,6 +104,24 @@ def test_deliveries_are_queued_with_the_position_a_few_events_at_a_time(
         assert setup.term.send_wanted.is_set()
         assert setup.term.poll_wanted.is_set()
         assert setup.term.sync is SyncState.SYNCED
+
+    run(scenario)
+
+
+def test_chunks_that_are_committed_are_not_handled_again_after_a_failed_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "EVENTS_PER_ENQUEUING_MAX", 1)
+
+    async def scenario(setup: Setup) -> None:
+        parts = Parts(setup)
+        parts.transaction.unreadable.append(3)
+        with pytest.raises(Unavailable):
+            await parts.handle(1, 2, 3)
+        assert parts.transaction.written == [(1, [1])]
+        await parts.handle(1, 2, 3)
+        assert parts.transaction.written == [(1, [1]), (3, [3])]
+        assert setup.term.pending == {"AC1": 2}
 
     run(scenario)
 

@@ -254,10 +254,9 @@ def test_an_event_that_cannot_be_decoded_is_logged_and_the_others_are_queued(
 
 def test_the_error_of_matching_is_logged_as_text_that_can_be_stored(tmp_path: Path) -> None:
     async def scenario(database: Database) -> None:
-        event = await added(database)
-        for error in ("a\0b", "x" * 5000):
-            made = await enqueue(database, Matched(event, [], error))
-            assert (made.queued, made.unreadable) == ([], 1)
+        event, another = await added(database), await added(database)
+        made = await enqueue(database, Matched(event, [], "a\0b"), Matched(another, [], "x" * 5000))
+        assert (made.queued, made.unreadable) == ([], 2)
         long, short = await attempts(database)
         assert long.error is not None
         assert len(long.error) == limits.RESPONSE_BYTES_LOGGED_MAX
@@ -388,5 +387,21 @@ def test_a_new_flow_gets_replayed_messages_at_the_studio_server(tmp_path: Path) 
         event = await database.emit(event_names.SCOPED_WEBHOOK_ADDED, payload)
         (made,) = (await enqueue(database, Matched(event, []))).queued
         assert made.url == "http://studio.test/v1/Accounts/AC1/Flows/FW1"
+
+    run_on_database(tmp_path, scenario)
+
+
+def test_an_event_that_cannot_be_decoded_is_logged_once_although_its_commit_is_repeated(
+    tmp_path: Path,
+) -> None:
+    async def scenario(database: Database) -> None:
+        event = Matched(await added(database), [], "not JSON")
+        await enqueue(database, event)
+        await enqueue(database, event)
+        assert len(await attempts(database)) == 1
+        # Only the events of the last transaction can be repeated, so only they are in memory.
+        await enqueue(database, Matched(await added(database), [], "not JSON"))
+        await enqueue(database, event)
+        assert len(await attempts(database)) == 3
 
     run_on_database(tmp_path, scenario)

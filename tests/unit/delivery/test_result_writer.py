@@ -17,7 +17,7 @@ from parlour.delivery.states import LaneState, SyncState
 from parlour.delivery.term import PendingCounts
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.store import webhook_queue
+from parlour.store import event_log, webhook_queue
 from parlour.store.leases import LeaseLost
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
@@ -323,7 +323,11 @@ def test_a_replay_that_may_be_counted_already_is_counted_on_disk(
     async def count(_tx: object, account_sid: str) -> int:
         return {"AC1": 7}[account_sid]
 
+    async def newest(_tx: object) -> int:
+        return 12
+
     monkeypatch.setattr(webhook_queue, "count_of", count)
+    monkeypatch.setattr(event_log, "newest_sequence", newest)
 
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
@@ -336,6 +340,13 @@ def test_a_replay_that_may_be_counted_already_is_counted_on_disk(
         writing.writer.wake()
         await until(lambda: not setup.term.recounts)
         assert setup.term.pending == {"AC1": 7}
+        # The count on disk contains the replays through event 12.
+        setup.term.count_replay("AC1", 12, 1)
+        writing.writer.wake()
+        await until(lambda: not setup.term.recounts)
+        assert setup.term.pending == {"AC1": 7}
+        setup.term.count_replay("AC1", 13, 1)
+        assert (setup.term.pending, setup.term.recounts) == ({"AC1": 8}, set())
         await writing.writer.stop()
 
     run(scenario)

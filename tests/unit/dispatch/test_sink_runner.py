@@ -7,14 +7,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from parlour.dispatch.dispatcher import Dispatcher, SharedBatch, SinkRunner
 from parlour.store import event_log
 from parlour.vocabulary.clock import FakeClock
 from tests.events.event_log_setup import poll_until
+from tests.unit.delivery.database import Database, run_on_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
 
 class LogStore:
@@ -176,3 +179,17 @@ def test_the_dispatcher_retries_the_end_of_a_term_until_the_sink_has_ended(store
         assert sink.calls[: sink.calls.index("start", 1) + 1].count("end") == 3
 
     asyncio.run(scenario())
+
+
+def test_an_error_at_the_last_end_of_a_term_is_logged(tmp_path: Path) -> None:
+    async def scenario(database: Database) -> None:
+        sink: Any = LeasedRecordingSink()
+        sink.end_failures = 1
+        dispatcher = Dispatcher(database.store, [sink], database.clock)
+        with capture_logs() as logs:
+            await dispatcher.start()
+            await poll_until(lambda: bool(sink.calls))
+            await dispatcher.stop()
+        assert [(each["event"], each["sink"]) for each in logs] == [("sink_failed", "leased")]
+
+    run_on_database(tmp_path, scenario)

@@ -93,7 +93,7 @@ def test_everything_in_the_official_grant_is_read() -> None:
         ACCOUNT,
         KEY,
         SECRET,
-        grants=[SyncGrant(service_sid=SERVICE), grant, VideoGrant(free_chars="x")],
+        grants=[SyncGrant(service_sid=SERVICE), grant, VideoGrant(room="x")],
         identity="älice@example.org",
         valid_until=NOW + 5,
         nbf=None,

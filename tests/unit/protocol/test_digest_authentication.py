@@ -106,3 +106,9 @@ def test_an_unsupported_challenge_is_not_answered(challenge: str) -> None:
 
 def test_without_a_challenge_there_is_no_response() -> None:
     assert answered() is None
+
+
+@pytest.mark.parametrize("control", ["\0", "\n", "\r", "\x1f", "\x7f"])
+def test_a_user_name_with_a_control_character_is_not_written_to_a_header(control: str) -> None:
+    assert answered(f"Digest {SHARED}", user=(f"a{control}b", "c")) is None
+    assert answered(f"Digest {SHARED}", user=("ab", f"c{control}")) is not None

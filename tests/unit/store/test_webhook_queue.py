@@ -221,6 +221,19 @@ def test_a_delivery_that_ended_is_reopened_behind_the_others(play: Play) -> None
     play(scenario)
 
 
+def test_a_result_of_before_a_replay_does_not_end_the_replayed_delivery(play: Play) -> None:
+    async def scenario(database: Database) -> None:
+        await database.emit("roleChanged", {})
+        await queue(database, 1)
+        await record(database, 1, DeliveryState.DELIVERED, 0, None)
+        assert await reopen(database, 1)
+        # The result is written again, because its first commit was unknown.
+        assert await record(database, 1, DeliveryState.DELIVERED, 0, None) == 0
+        assert (await row(database, 1)).state == "pending"
+
+    play(scenario)
+
+
 def test_behind_earlier_deliveries_the_order_is_that_of_the_log(play: Play) -> None:
     async def scenario(database: Database) -> None:
         event = await database.emit("roleChanged", {})
