@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import structlog
 
 from parlour.delivery.webhook_request import make_request
 from parlour.egress.client import EgressFailed, EgressRefused
@@ -19,6 +20,7 @@ from parlour.protocol.retries import AttemptOutcome, Decision, Schedule, Verdict
 from parlour.resources.accounts import store as account_store
 from parlour.resources.webhook_attempts.store import LoggedOutcome, WebhookAttempt, attempt_of
 from parlour.resources.webhook_retries import store as webhook_retries_store
+from parlour.store.transaction import Busy, Unavailable
 from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import limits
 from parlour.vocabulary.crash_points import SENT, crash_point
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
     Send = Callable[[OutboundRequest], Awaitable[OutboundResponse]]
     MaySend = Callable[[], bool]
+
+log = structlog.get_logger()
 
 CODE_NOT_SENT: Final = 11200
 
@@ -212,7 +216,8 @@ class WebhookClient:
     ) -> AttemptResult:
         """Make the next attempt of a delivery.
 
-        Failures of the request are part of the result. Raises Busy and Unavailable of the store.
+        Failures of the request are part of the result, unexpected ones too. Raises Busy and
+        Unavailable of the store.
         """
         started_ms = self._clock.monotonic_ms()
         overrides = self._overrides(delivery.url)
@@ -237,6 +242,13 @@ class WebhookClient:
             outcome = AttemptOutcome(
                 failure="refused", failure_code=refused.code, is_final=refused.is_final
             )
+        except (Busy, Unavailable):
+            raise
+        except Exception as fault:
+            # Without a result the lane would keep its slot until the end of the term.
+            log.exception("webhook_attempt_failed", account_sid=delivery.account_sid)
+            error = f"internal error: {type(fault).__name__}"
+            outcome = AttemptOutcome(failure="internal error", failure_code=CODE_NOT_SENT)
         schedule = _schedule(delivery, signing, overrides)
         decision = self._decide(delivery, outcome, schedule)
         elapsed_ms = int(self._clock.monotonic_ms() - started_ms)

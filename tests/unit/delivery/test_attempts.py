@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from parlour.delivery import attempts
 from parlour.delivery.attempts import (
@@ -26,6 +27,7 @@ from parlour.resources.accounts import actions as account_actions
 from parlour.resources.webhook_attempts.store import WebhookAttempt
 from parlour.resources.webhook_retries import store as webhook_retries_store
 from parlour.resources.webhook_retries.store import WebhookRetries
+from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
@@ -231,6 +233,19 @@ def test_a_failed_request_is_retried_with_its_error(
     assert (result.outcome, result.status, result.answer) == ("retrying", None, "")
     assert (result.error, result.error_code) == (error, failure.code)
     assert (result.timed_out, result.was_sent) == (timed_out, True)
+
+
+def test_an_unexpected_error_is_logged_and_the_delivery_is_retried() -> None:
+    with capture_logs() as logs:
+        result = attempt(FakeReceiver(AssertionError("a header")), queued())
+    assert (result.outcome, result.error) == ("retrying", "internal error: AssertionError")
+    assert [each["event"] for each in logs] == ["webhook_attempt_failed"]
+
+
+@pytest.mark.parametrize("failure", [Busy(), Unavailable("gone")])
+def test_an_error_of_the_store_ends_the_attempt_without_a_result(failure: Exception) -> None:
+    with pytest.raises(type(failure)):
+        attempt(FakeReceiver(failure), queued())
 
 
 def test_a_request_without_a_slot_was_not_sent_and_does_not_count() -> None:
