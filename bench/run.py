@@ -119,7 +119,7 @@ class BenchRun:
 
     def _with_webhooks(self) -> BenchTarget:
         """Another Parlour that sends a webhook for every update; it has a separate store."""
-        parlour = self.start(servers.parlour(self.folder, self.credentials, "parlour-told"))
+        parlour = self.start(servers.parlour(self.folder, self.credentials, "parlour-webhooks"))
         receivers = servers.receivers(self.folder, 1)
         self.stack.enter_context(receivers)
         receivers.start(self.load_cores)

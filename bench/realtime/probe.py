@@ -39,7 +39,7 @@ def frames_of_a_message(conversation: ListenerConversation) -> list[bytes]:
             api.post(path, Author="system", Body=BODY)
         event_frames = [raw for raw in _drain(socket.recv) if b"com.twilio.rtd.cds." in raw]
     if not any(b"com.twilio.rtd.cds.list" in raw for raw in event_frames):
-        raise ProbeError("a listener was not told of a message")
+        raise ProbeError("a listener did not receive a message")
     return event_frames
 
 

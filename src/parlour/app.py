@@ -137,7 +137,7 @@ class App:
         signer = SigningCache(self.store, self.vault, self.clock, settings.webhook_retries)
         self.webhooks = self._make_webhooks(signer)
         self.metrics.sources.append(self.webhooks.metrics)
-        before = PreActionWebhooks(
+        pre_action_hook = PreActionWebhooks(
             self.store,
             self.egress,
             clock=self.clock,
@@ -150,17 +150,17 @@ class App:
             self.store,
             self.vault,
             on_login_revoked=self.authentication.forget,
-            pre_action_hook=before,
+            pre_action_hook=pre_action_hook,
             action_rates=ActionRates(self.clock, rate) if rate else None,
         )
         sinks: list[Sink] = [OutboundSink(self.store, VirtualCarrier(self.random)), self.webhooks]
         lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
         self.dispatcher = Dispatcher(self.store, sinks, self.clock, lease=lease)
         self.store.on_commit(self.dispatcher.wake)
-        self.completion = BackgroundCreate(before)
+        self.background_create = BackgroundCreate(pre_action_hook)
         retention = retention_job(settings.webhook_retention_hours)
-        disposal = MediaGarbageCollector(self.blobs, self.clock)
-        every = (*jobs(self.completion), *disposal.jobs(), retention)
+        media_garbage_collector = MediaGarbageCollector(self.blobs, self.clock)
+        every = (*jobs(self.background_create), *media_garbage_collector.jobs(), retention)
         self.scheduler = Scheduler(self.store, self.clock, every, lease("jobs"))
         self.store.on_commit(self.scheduler.wake)
         self.server = self._make_server()
@@ -336,7 +336,7 @@ class App:
             await self.hints.stop()
         await self.realtime.stop()
         await self.scheduler.stop()
-        await self.completion.stop()
+        await self.background_create.stop()
         await self.dispatcher.stop()
         await self.webhooks.stop()
         await self.egress.close()

@@ -33,7 +33,7 @@ class ReplayScenario:
         self.sid = ""
 
     async def set(self) -> ClientListener:
-        """Make it all; the ear is connected and listens to nothing."""
+        """Create the conversation; the listener is connected and has no subscription."""
         self.sid = (await self.instance.do("CreateConversation")).sid
         await self.instance.do(
             "CreateConversationParticipant", {"Identity": "alice"}, ConversationSid=self.sid
@@ -242,7 +242,7 @@ def test_without_connections_no_events_are_read(
         await listener.connect()
         assert event_feed.is_running
         await listener.subscribe((ObjectKind.MESSAGES, stage.sid, await stage.last()))
-        await stage.instance.send_message(stage.sid, "heard again")
+        await stage.instance.send_message(stage.sid, "received again")
         await stage.wait_published()
         assert listener.kinds()[-1] == "list_item_added"
 

@@ -41,10 +41,10 @@ FORMS = (
     '<link rel="stylesheet" href="{url}">',
 )
 PAGE = """<!doctype html><script>
-const heard = [];
-addEventListener("message", (told) => heard.push(told.data));
+const received = [];
+addEventListener("message", (event) => received.push(event.data));
 addEventListener("load", () => setTimeout(() => fetch("/done", {
-  method: "POST", body: heard.join("\\n"),
+  method: "POST", body: received.join("\\n"),
 }), 1500));
 </script>
 """

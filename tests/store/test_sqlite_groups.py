@@ -147,12 +147,12 @@ def test_groups_after_a_failed_one_use_savepoints(
 
 def test_dry_run_leaves_nothing_and_returns_its_events(path: Path) -> None:
     async def scenario(store: SqliteStore) -> None:
-        made, rehearsed = await asyncio.gather(
+        made, dry_run = await asyncio.gather(
             store.write(write("a", 1)), store.dry_run(write("b", 2))
         )
         assert made == 1
-        assert rehearsed.result == 2
-        assert [each.payload for each in rehearsed.events] == ["2"]
+        assert dry_run.result == 2
+        assert [each.payload for each in dry_run.events] == ["2"]
         assert await rows_of(store) == [1]
 
     run_scenario(path, scenario)

@@ -87,7 +87,7 @@ class SharedBatch:
         self._batch: list[Event] = []
         self._wakes = 0
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Invalidate the batch: there may be new events."""
         self._batch = []
         self._wakes += 1
@@ -121,7 +121,7 @@ class SinkRunner:
     # retried, and no step runs and no other term starts before it. An error of the last checkpoint
     # is not retried: the next owner handles those events again.
 
-    def __init__(self, store: Store, sink: Sink, lease: Lease, tail: SharedBatch) -> None:
+    def __init__(self, store: Store, sink: Sink, lease: Lease, shared_batch: SharedBatch) -> None:
         self.sink = sink
         self.lease = lease
         self.wake_event = asyncio.Event()
@@ -130,7 +130,7 @@ class SinkRunner:
         self.lease_term: LeaseTerm | None = None
         self._is_ending = False
         self._store = store
-        self._tail = tail
+        self._shared_batch = shared_batch
         self._checkpointed = 0
 
     async def try_start_term(self) -> bool:
@@ -177,7 +177,7 @@ class SinkRunner:
         Each commit after the read wakes the sink, so a batch that is not full was the last one:
         another read would cost another snapshot for each commit.
         """
-        batch = await self._tail.read(self._store, self.position)
+        batch = await self._shared_batch.read(self._store, self.position)
         if not batch:
             return False
         wanted = [event for event in batch if self.sink.wants(event)]
@@ -221,9 +221,10 @@ class Dispatcher:
         self._poll_seconds = poll_ms / 1000
         self._retry_seconds = retry_ms / 1000
         of_name = lease or (lambda _name: LocalLease(store))
-        self._tail = SharedBatch()
+        self._shared_batch = SharedBatch()
         self._runners = [
-            SinkRunner(store, sink, of_name(f"sink {sink.name}"), self._tail) for sink in sinks
+            SinkRunner(store, sink, of_name(f"sink {sink.name}"), self._shared_batch)
+            for sink in sinks
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -238,7 +239,7 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Wake all sinks: there may be new events."""
-        self._tail.forget()
+        self._shared_batch.invalidate()
         for runner in self._runners:
             runner.wake_event.set()
 

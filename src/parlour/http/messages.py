@@ -86,8 +86,8 @@ class Request:
     responses. ``peer`` is the address of the TCP peer; empty without one.
     """
 
-    # A request may hold two slots, which ``Server.release`` releases: ``work`` while it runs, and
-    # ``admitted_as`` until its response is sent. ``caller`` is None until it is authenticated.
+    # A request may hold two slots, which ``HttpServer.release`` releases: ``work`` while it runs,
+    # and ``admitted_as`` until its response is sent. ``caller`` is None until it is authenticated.
     __slots__ = (
         "_fields",
         "admitted_as",

@@ -57,7 +57,7 @@ class PreActionHook(Protocol):
         ...
 
     async def check(self, event_name: str, emitted: EmittedEvent) -> None:
-        """Ask about an event of a change that is not a call. Raises ApiError to reject it."""
+        """Call the webhook for a change that is not a call; it cannot amend it. Raises ApiError."""
         ...
 
 

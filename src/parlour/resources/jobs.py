@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 
 
-def jobs(completion: BackgroundCreate) -> tuple[Job, ...]:
+def jobs(background_create: BackgroundCreate) -> tuple[Job, ...]:
     """Return the jobs of one server process."""
     return (
         ClockJob().job(),
@@ -25,7 +25,7 @@ def jobs(completion: BackgroundCreate) -> tuple[Job, ...]:
             conversation_store.next_timer_ms,
             transactional(conversation_timers.fire_due_timers),
         ),
-        Job("pending_participants", completion.next_due_ms, completion.complete_some),
+        Job("pending_participants", background_create.next_due_ms, background_create.complete_some),
         Job(
             "membership_cleanup",
             user_removal_membership_cleanup.next_due_ms,

@@ -1,4 +1,4 @@
-// The bundle of the SDK in a page of another origin, in headless Chromium, beside a client in Node.
+// The bundle of the SDK in a page of another origin, in headless Chromium, next to a client in Node.
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -42,7 +42,7 @@ class Tab {
     return seen.find(fits);
   }
 
-  async heard() {
+  async receivedBodies() {
     const seen = await this.page.evaluate(() => window.seen);
     return seen.filter((each) => each.name === "messageAdded").map((each) => each.body);
   }
@@ -64,20 +64,20 @@ async function start(place, checks, tab, uri) {
     return conversation.sid;
   });
   const sid = await checks.works("makes and joins", made);
-  checks.true("told: joined", (await tab.wait("conversationJoined", { sid })) !== undefined);
+  checks.true("event: joined", (await tab.wait("conversationJoined", { sid })) !== undefined);
   // The SDK subscribes what it opened a moment later.
   await sleep(300);
   await checks.works("adds", page.evaluate(async () => (await window.only()).add("bob")));
-  checks.true("told: participant", (await tab.wait("participantJoined", { identity: "bob" })) !== undefined);
+  checks.true("event: participant", (await tab.wait("participantJoined", { identity: "bob" })) !== undefined);
   return sid;
 }
 
 async function talk(place, checks, { page, ...tab }, bob, sid) {
   const self = Object.assign(new Tab(page), tab);
   await checks.works("sends", page.evaluate(async () => (await window.only()).sendMessage("from a page")));
-  const inNode = await checks.event("heard in Node", bob.watch, "messageAdded", (each) => each.body === "from a page");
+  const inNode = await checks.event("received in Node", bob.watch, "messageAdded", (each) => each.body === "from a page");
   checks.equal("by whom", inNode?.author, "alice");
-  checks.true("heard in the page", (await self.wait("messageAdded", { body: "from a page" })) !== undefined);
+  checks.true("received in the page", (await self.wait("messageAdded", { body: "from a page" })) !== undefined);
   await bob.conversation.sendMessage("from Node");
   checks.equal("from Node", (await self.wait("messageAdded", { body: "from Node" }))?.author, "bob");
   await place.say(sid, "from REST");
@@ -86,7 +86,7 @@ async function talk(place, checks, { page, ...tab }, bob, sid) {
     const { items } = await (await window.only()).getMessages();
     await items[0].updateBody("edited in a page");
   });
-  await checks.event("edit heard", bob.watch, "messageUpdated", because("body"));
+  await checks.event("edit received", bob.watch, "messageUpdated", because("body"));
   await bob.conversation.typing();
   checks.true("typing", (await self.wait("typingStarted", { identity: "bob" })) !== undefined);
   await page.evaluate(async () => (await window.only()).setAllMessagesRead());
@@ -115,7 +115,7 @@ async function media(place, checks, { page }, bob) {
   checks.equal("bytes", shown, { bytes: [0, 1, 2, 255], name: "a.png", type: "image/png", size: 4 });
   const text = await page.evaluate((at) => window.firstBytes(at), second);
   checks.equal("text", [text.name, String.fromCharCode(...text.bytes)], ["b.txt", "a text"]);
-  const inNode = await checks.event("heard in Node", bob.watch, "messageAdded", (each) => each.index === second);
+  const inNode = await checks.event("received in Node", bob.watch, "messageAdded", (each) => each.index === second);
   const [medium] = inNode?.attachedMedia ?? [];
   const bytes = await (await fetch(await medium.getContentTemporaryUrl())).text();
   checks.equal("the same there", [medium.filename, medium.contentType, bytes], ["b.txt", "text/plain", "a text"]);
@@ -153,13 +153,13 @@ async function lose(place, checks, tab, proxy, sid) {
   for (const body of ["1", "2", "3"]) await place.say(sid, body);
   proxy.open();
   await checks.becomes("connected", state, "connected", 20);
-  await checks.becomes("nothing is missed", () => tab.heard(), ["1", "2", "3"]);
+  await checks.becomes("nothing is missed", () => tab.receivedBodies(), ["1", "2", "3"]);
   const context = tab.page.context();
   await context.setOffline(true);
   await sleep(200);
   await place.say(sid, "4");
   await context.setOffline(false);
-  await checks.becomes("nor offline", () => tab.heard(), ["1", "2", "3", "4"], 20);
+  await checks.becomes("nor offline", () => tab.receivedBodies(), ["1", "2", "3", "4"], 20);
 }
 
 async function expire(place, checks, tab, uri) {

@@ -1,5 +1,5 @@
 // The ledger: many clients, random changes by REST and by the SDK, lost connections, and a server
-// that is killed. In the end every client shows exactly what REST shows, and each has heard the
+// that is killed. In the end every client shows exactly what REST shows, and each has received the
 // messages of a conversation in order, none missing and none twice.
 
 import { ask } from "./asking.mjs";
@@ -38,19 +38,19 @@ const next = () => (counter += 1);
 class Member {
   static async make(place, identity, proxy) {
     const member = new Member();
-    Object.assign(member, { identity, proxy, heard: new Map(), recent: [] });
+    Object.assign(member, { identity, proxy, received: new Map(), recent: [] });
     Object.assign(member, await place.open(identity, { uri: proxy.uri }));
-    member.client.on("messageAdded", (message) => member.#hear(message));
-    // What is heard after another joining is counted anew.
-    member.client.on("conversationLeft", ({ sid }) => member.heard.delete(sid));
-    for (const message of member.watch.all("messageAdded")) member.#hear(message);
+    member.client.on("messageAdded", (message) => member.#receive(message));
+    // After another join, received messages are counted from zero.
+    member.client.on("conversationLeft", ({ sid }) => member.received.delete(sid));
+    for (const message of member.watch.all("messageAdded")) member.#receive(message);
     return member;
   }
 
-  #hear(message) {
+  #receive(message) {
     const { sid } = message.conversation;
-    if (!this.heard.has(sid)) this.heard.set(sid, []);
-    this.heard.get(sid).push(message.index);
+    if (!this.received.has(sid)) this.received.set(sid, []);
+    this.received.get(sid).push(message.index);
     this.recent = [...this.recent.slice(-19), message];
   }
 
@@ -81,22 +81,22 @@ class World {
     const conversation = pick((await orNull(member.conversations())) ?? []);
     if (!conversation) return null;
     const isSteady = this.steady.includes(conversation.sid);
-    // Only what was heard: what a client fetches before it hears of it is no news to it any more.
-    const said = () => pick(member.recent.filter((each) => each.conversation === conversation));
+    // Only received messages: for one that a client has fetched before, the SDK fires no event.
+    const latest = () => pick(member.recent.filter((each) => each.conversation === conversation));
     const ways = [
       () => conversation.sendMessage(`${member.identity} ${next()}`, { n: next() }),
       () => conversation.sendMessage(`${member.identity} ${next()}`),
       () => conversation.updateFriendlyName(`name ${next()}`),
       () => conversation.updateAttributes({ n: next() }),
-      () => conversation.advanceLastReadMessageIndex(said()?.index ?? 0),
+      () => conversation.advanceLastReadMessageIndex(latest()?.index ?? 0),
       () => conversation.setUserNotificationLevel(pick(["default", "muted"])),
       () => member.client.user.updateFriendlyName(`${member.identity} ${next()}`),
       async () => pick(await conversation.getParticipants())?.updateAttributes({ n: next() }),
-      () => said()?.updateBody(`edited ${next()}`),
+      () => latest()?.updateBody(`edited ${next()}`),
     ];
     if (!isSteady) {
       ways.push(
-        () => said()?.remove(),
+        () => latest()?.remove(),
         () => conversation.add(pick(this.members).identity, { n: next() }),
         async () => pick(await conversation.getParticipants())?.remove(),
         () => conversation.leave(),
@@ -241,13 +241,13 @@ async function compare(world, checks, member) {
   await eventually(() => orNull(agree()), (agrees) => agrees === true, 20);
   checks.equal(`${identity} shows what REST shows`, difference, null);
   for (const shown of await world.everythingOfRest(member)) {
-    const heard = member.heard.get(shown.sid) ?? [];
+    const received = member.received.get(shown.sid) ?? [];
     const is = world.steady.includes(shown.sid) ? "steady" : "lively";
-    checks.true(`${identity} heard a ${is} one in order, nothing twice`, isInOrder(heard));
-    const from = is === "steady" ? 0 : (heard[0] ?? Infinity);
+    checks.true(`${identity} received a ${is} one in order, nothing twice`, isInOrder(received));
+    const from = is === "steady" ? 0 : (received[0] ?? Infinity);
     const there = shown.messages.map(([index]) => index).filter((index) => index >= from);
-    const missing = there.filter((index) => !heard.includes(index));
-    checks.equal(`${identity} heard a ${is} one without a gap`, missing, []);
+    const missing = there.filter((index) => !received.includes(index));
+    checks.equal(`${identity} received a ${is} one without a gap`, missing, []);
   }
 }
 

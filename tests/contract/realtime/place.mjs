@@ -1,4 +1,4 @@
-// A service of its own for a scene: requests to its REST API, tokens for its users, clients.
+// A separate service for a scene: requests to its REST API, tokens for its users, clients.
 
 import { createHmac } from "node:crypto";
 import { createRequire } from "node:module";
@@ -92,7 +92,7 @@ export class Place {
     return `${BASE_URL}/v1/Services/${this.serviceSid}${path}`;
   }
 
-  // --- REST: these throw unless the answer is good; `status` tells it as it is.
+  // --- REST: these throw unless the response is a success; `status` returns any status.
 
   get(path) {
     return must("GET", this.#url(path));
@@ -206,7 +206,7 @@ export class Place {
   }
 }
 
-// The conversation, once the client would hear of its participants and messages.
+// The conversation, once the client is subscribed to its participants and messages.
 export async function opened(watch, sid) {
   const found = await watch.wait("conversationJoined", (each) => each.sid === sid, 10);
   if (found === undefined) throw new Error(`not joined: ${watch.missing("conversationJoined")}`);

@@ -70,8 +70,8 @@ def upload_into(folder: Path, failure: BaseException) -> int:
         with pytest.raises(type(failure)):
             await uploads.store(request(), upload_call())
         left = count(folder)
-        disposal = MediaGarbageCollector(blobs, FakeClock(LONG_AFTER_MS))
-        sweep = next(job for job in disposal.jobs() if job.name == "media_sweep")
+        collector = MediaGarbageCollector(blobs, FakeClock(LONG_AFTER_MS))
+        sweep = next(job for job in collector.jobs() if job.name == "media_sweep")
         await sweep.run(store)  # type: ignore[arg-type]
         await blobs.close()
         return left, count(folder)

@@ -73,9 +73,9 @@ def encode_pending(origin: Origin, state: str, forms: list[FormFields]) -> str:
 class BackgroundCreate:
     """Completes conversations. Its only state is the tasks that wait for webhooks."""
 
-    def __init__(self, before: PreActionHook | None = None) -> None:
-        """``before``: the pre-action hook for participants, if there is one."""
-        self._before = before
+    def __init__(self, pre_action_hook: PreActionHook | None = None) -> None:
+        """``pre_action_hook``: the pre-action hook for participants, if there is one."""
+        self._pre_action_hook = pre_action_hook
         # By conversation sid: its account, and the task that calls the hook.
         self._hook_tasks: dict[str, tuple[str, asyncio.Task[None]]] = {}
 
@@ -138,15 +138,15 @@ class BackgroundCreate:
 
     async def _needs_hook(self, pending_conversation: Conversation) -> bool:
         """Return whether a pre-action webhook must be called for the participants."""
-        if self._before is None or not _origin_of(pending_conversation).fires:
+        if self._pre_action_hook is None or not _origin_of(pending_conversation).fires:
             return False
         scope = Scope(pending_conversation.account_sid, pending_conversation.service_sid)
-        return await self._before.is_subscribed(scope, _PRE_ACTION)
+        return await self._pre_action_hook.is_subscribed(scope, _PRE_ACTION)
 
     async def _complete_after_hook(self, store: Store, pending_conversation: Conversation) -> None:
         """Call the hook for each participant; complete the conversation if none is rejected."""
         try:
-            await self._complete_one(store, pending_conversation, self._before)
+            await self._complete_one(store, pending_conversation, self._pre_action_hook)
         except Exception:
             log.exception("job_failed", job="pending_participants")
             await asyncio.sleep(limits.SCHEDULER_POLL_MS / 1000)
@@ -154,19 +154,22 @@ class BackgroundCreate:
             del self._hook_tasks[pending_conversation.sid]
 
     async def _complete_one(
-        self, store: Store, pending_conversation: Conversation, before: PreActionHook | None = None
+        self,
+        store: Store,
+        pending_conversation: Conversation,
+        pre_action_hook: PreActionHook | None = None,
     ) -> None:
         """Complete one conversation, or close it on a failure."""
         origin = SILENT
         try:
             pending = _decode(pending_conversation.pending_participants or "")
             origin = pending.origin
-            if before is not None:
+            if pre_action_hook is not None:
                 dry_run = await store.dry_run(
                     lambda tx: _complete(tx, pending_conversation, pending), origin
                 )
                 added = [each for each in dry_run.events if each.name == _ADDED]
-                await asyncio.gather(*(before.check(_PRE_ACTION, each) for each in added))
+                await asyncio.gather(*(pre_action_hook.check(_PRE_ACTION, each) for each in added))
             await store.write(lambda tx: _complete(tx, pending_conversation, pending), origin)
         except (Busy, Unavailable):
             raise  # Transient, and not the conversation's fault: retried.
