@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
-# What is about the API, its webhooks and realtime, and so runs once more on PostgreSQL; the gate has
+# Tests of the API, its webhooks and realtime, which also run on PostgreSQL; the gate has
 # the time for more of it.
 ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_operation.py \
   tests/events/test_participant_updated.py tests/events/test_pre_action.py \
@@ -35,7 +35,7 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp
 serve: $(VENV)/serve.stamp ## Set up and run the server (ARGS="--port 8080").
 	$(BIN)/parlour serve $(ARGS)
 
-# The types and the tidy rules take the longest, so they run beside each other.
+# The types and the tidy rules take the longest, so they run in parallel.
 check: $(VENV)/dev.stamp ## Lint, layers, types, tidy rules: .pre-commit-config.yaml runs the same.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,7 +61,7 @@ gate: $(VENV)/dev.stamp check own-coverage ## The tests, the long reliability ru
 own-coverage: $(VENV)/dev.stamp ## Each own test file covers every branch of its module (ARGS="lanes").
 	$(BIN)/python -m tools.own_coverage $(ARGS)
 
-attacks: $(VENV)/dev.stamp ## Attack a server for long, with nothing else beside it.
+attacks: $(VENV)/dev.stamp ## Attack a server, with nothing else running.
 	$(BIN)/python -m pytest tests/attacks
 
 planted-faults: $(VENV)/dev.stamp ## Plant each fault; the harness must report it.
@@ -70,13 +70,13 @@ planted-faults: $(VENV)/dev.stamp ## Plant each fault; the harness must report i
 bench: $(VENV)/dev.stamp ## Measure speed against bare baselines, in one interleaved run.
 	$(BIN)/python -m bench.run $(ARGS)
 
-bench-postgres: $(VENV)/dev.stamp ## Measure PostgreSQL beside one transaction for each request.
+bench-postgres: $(VENV)/dev.stamp ## Measure PostgreSQL against one transaction for each request.
 	$(BIN)/python -m bench.postgres $(ARGS)
 
 bench-growth: $(VENV)/dev.stamp ## Measure that a large store is as fast as a small one.
 	$(BIN)/python -m bench.growth $(ARGS)
 
-bench-realtime: $(VENV)/dev.stamp ## Measure the socket beside a bare broadcaster, and the SDK's start.
+bench-realtime: $(VENV)/dev.stamp ## Measure the socket against a bare broadcaster, and the SDK's start.
 	$(BIN)/python -m bench.realtime.run $(ARGS)
 
 bench-migration: $(VENV)/dev.stamp ## Move a million messages into PostgreSQL, and measure it.
@@ -85,7 +85,7 @@ bench-migration: $(VENV)/dev.stamp ## Move a million messages into PostgreSQL, a
 bench-scale: $(VENV)/dev.stamp ## Measure what a request costs Parlour and PostgreSQL.
 	$(BIN)/python -m bench.scale $(ARGS)
 
-bench-overload: $(VENV)/dev.stamp ## Offer up to ten times the capacity, and measure what is left.
+bench-overload: $(VENV)/dev.stamp ## Offer up to ten times the capacity, and measure the remaining throughput.
 	$(BIN)/python -m bench.overload $(ARGS)
 
 docs: $(VENV)/dev.stamp ## Write the generated pages.
@@ -98,5 +98,5 @@ lock: ## Write the lock files again: hashes, and no addresses.
 	  $(VENV)/lock/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	    --no-emit-find-links --no-header --no-annotate --strip-extras --allow-unsafe -o $$name.txt $$name.in; done
 
-clean: ## Remove what was set up.
+clean: ## Remove the virtual environment and the caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,15 +3,15 @@
  * the whole answer, then sends the next.
  *
  * It is one thread around epoll, so that on a two-core machine the server under test keeps a
- * core of its own and the client never becomes the bottleneck. It speaks to loopback only, and
+ * whole core and the client never becomes the bottleneck. It speaks to loopback only, and
  * both its time and its number of requests are bounded.
  *
  *   load ADDRESS PORT CONNECTIONS SECONDS REQUESTS_MAX STATUS FILE FIRST
  *
  * FILE holds the requests, each a 4-byte little-endian length and then its bytes; they are sent
- * in turn, over all connections, beginning with number FIRST, so that a later run can go on
- * where an earlier one ended. REQUESTS_MAX 0 means "until the time is over". An answer is
- * wrong when it is malformed, cut short, followed by bytes nobody asked for, later than the
+ * in turn, over all connections, beginning with number FIRST, so that a later run can continue
+ * where an earlier one ended. REQUESTS_MAX 0 means "until the time is over". A response is
+ * wrong when it is malformed, cut short, followed by extra bytes, later than the
  * stall limit, or of another status than STATUS; wrong answers are counted as errors and are
  * never part of the latencies. The result is one JSON object on standard output.
  */
@@ -74,7 +74,7 @@ static void connect_again(Connection *c) {
 
 static void issue(Connection *c);
 
-/* Give up the request in flight as wrong, and go on with a new connection. */
+/* Give up the request in flight as wrong, and continue with a new connection. */
 static void fail(Connection *c) {
     errors++;
     in_flight--;
@@ -156,7 +156,7 @@ static void readable(Connection *c) {
     }
 }
 
-/* Whatever is not answered after the stall limit is an error, so that a run always ends. */
+/* A request without a response after the stall limit is an error, so that a run always ends. */
 static void give_up_stalled(void) {
     int64_t now = now_ns();
     for (int i = 0; i < connection_count; i++)
@@ -219,7 +219,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < connection_count; i++) {
         connections[i].fd = -1;
         connect_again(&connections[i]);
-        if (connections[i].fd < 0) die("nobody listens at this address");
+        if (connections[i].fd < 0) die("no server listens at this address");
     }
     int64_t started = now_ns();
     deadline_ns = started + (int64_t)(seconds_max * 1e9);

@@ -1,7 +1,7 @@
 /*
- * An open-loop HTTP/1.1 load client: requests are due on a schedule, whatever becomes of the
+ * An open-loop HTTP/1.1 load client: requests are due on a schedule, regardless of the
  * earlier ones, and a latency counts from the moment at which its request was due. So a server
- * that stalls is not asked less, and what would have been asked meanwhile shows in the figures
+ * that stalls gets no fewer requests, and those due during the stall count in the latencies
  * ("coordinated omission" is what a closed loop has instead).
  *
  *   offered ADDRESS PORT CONNECTIONS SECONDS RATE SCHEDULE SEED TIMEOUT_MS WAIT_MS FILE FIRST
@@ -13,8 +13,8 @@
  *   state       leaves for                      when
  *   CONNECTING  FREE | BROKEN                   the handshake ends | fails (counted)
  *   FREE        BUSY                            a request is due; the longest free one is taken
- *   BUSY        FREE                            its answer is whole
- *   BUSY        CONNECTING                      the answer is broken off, wrong or later than
+ *   BUSY        FREE                            the response is complete
+ *   BUSY        CONNECTING                      the response is truncated, wrong or later than
  *                                               TIMEOUT_MS after it was due (counted)
  *   BROKEN      CONNECTING                      RECONNECT_NS later
  *
@@ -38,7 +38,7 @@ enum {
     RATE_MAX = 500000,
     REQUESTS_LIMIT = 10000000,
     PATIENCE_MS_MAX = 30000,
-    /* Few events at a time, so that what is due meanwhile is not sent late. */
+    /* Few events at a time, so that requests that become due are not sent late. */
     EVENTS_PER_TURN = 64,
     READ_BYTES = 262144,
     STATUSES = 600
@@ -321,7 +321,7 @@ static void await_connections(void) {
         while (connections[i].state != FREE) {
             int n = epoll_wait(poller, ready, EVENTS_PER_TURN, 100);
             for (int j = 0; j < n; j++) handle(ready[j].data.ptr, ready[j].events);
-            if (connect_errors || now_ns() > give_up_ns) die("nobody listens at this address");
+            if (connect_errors || now_ns() > give_up_ns) die("no server listens at this address");
         }
 }
 

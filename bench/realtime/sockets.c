@@ -1,27 +1,27 @@
 /*
  * A load client of the realtime socket: many connections that behave as the official SDK's do,
- * and count what they are told.
+ * and count their notifications.
  *
- * One thread around epoll, so that on a two-core machine the server under test keeps a core of
- * its own. It knows as little of the protocol as it can: a connection sends its prepared frames,
- * each after the reply to the one before, acknowledges whatever is no reply, and takes a
+ * One thread around epoll, so that on a two-core machine the server under test keeps a
+ * whole core. It knows as little of the protocol as it can: a connection sends its prepared frames,
+ * each after the reply to the one before, acknowledges any frame except a reply, and takes a
  * notification of a realtime object as one delivery. Messages reach a connection in order, so
- * the n-th message it is told of is the n-th that was sent: that gives each delivery its time.
+ * the n-th received message is the n-th that was sent: that gives each delivery its time.
  *
  *   sockets PORT SCRIPTS TRIGGER
  *
  * SCRIPTS holds for each connection a 4-byte count and then its frames, each a 4-byte
- * little-endian length and its bytes. TRIGGER holds what makes the server tell everybody: one
+ * little-endian length and its bytes. TRIGGER holds what makes the server notify all: one
  * letter, then prepared requests in the same form, used in turn. H: HTTP requests on a
- * connection of their own. S: frames that the last connection sends; it then is the sender, and
+ * separate connection. S: frames that the last connection sends; it then is the sender, and
  * its own deliveries are not counted.
  *
  * Commands come on standard input, one a line; each answers one JSON object on a line:
  *
  *   connect N TIGHT          open connections up to N; the first TIGHT with small buffers
  *   stall N                  the first N stop reading, for good
- *   fanout COUNT FRAMES      COUNT messages one after another, each FRAMES frames to everybody
- *   rate PER_SECOND SECONDS  messages at fixed times, whatever becomes of the ones before
+ *   fanout COUNT FRAMES      COUNT messages one after another, each FRAMES frames to all
+ *   rate PER_SECOND SECONDS  messages at fixed times, regardless of earlier ones
  *   quit
  */
 #include "connections.h"
@@ -125,7 +125,7 @@ static double cpu_seconds(void) {
 }
 
 static void begin(void) {
-    /* Each connection forgets what it was told before: this measurement counts from zero. */
+    /* Earlier messages of each connection are discarded: this measurement counts from zero. */
     messages_sent = 0;
     latency_count = 0;
     frames_seen = message_frames_seen = bytes_seen = refusals = 0;
@@ -182,7 +182,7 @@ static void run_fanout(uint32_t count, uint32_t frames) {
         while (frames_seen < all || message_frames_seen < messages || trigger_busy) {
             serve(now_ns() + SECOND_NS);
             if (!last && message_frames_seen >= messages) last = now_ns() - at;
-            if (now_ns() - at > STALL_LIMIT_NS) die("a message did not reach everybody");
+            if (now_ns() - at > STALL_LIMIT_NS) die("a message did not reach every connection");
         }
         last_us[done] = (uint32_t)((last ? last : now_ns() - at) / 1000);
     }
@@ -261,7 +261,7 @@ static int run_command(void) {
     char line[COMMAND_BYTES];
     unsigned one, other;
     double per_second, seconds;
-    /* The other side sends one line and waits for its answer: there is never more to read. */
+    /* The other side sends one line and waits for the response: there is never more to read. */
     ssize_t n = read(0, line, sizeof line - 1);
     if (n <= 0) return 0;
     line[n] = 0;

@@ -137,7 +137,7 @@ def test_server_may_close_after_an_announced_last_response() -> None:
         ({"schedule": "bursts"}, "even or poisson"),
         ({"timeout_ms": 30_001}, "30,000"),
         ({"wait_ms": 30_001}, "30,000"),
-        ({"port": 9}, "nobody listens"),
+        ({"port": 9}, "no server listens"),
     ],
 )
 def test_unbounded_offer_is_rejected(

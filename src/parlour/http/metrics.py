@@ -138,9 +138,9 @@ def buffer_figures(pool: BufferPool) -> Iterator[Metric]:
 
 def work_figures(work: WorkLimit, held: Sized) -> Iterator[Metric]:
     """Yield the samples of active requests."""
-    in_work = "Requests in work, without those that wait for a webhook."
+    in_work = "Requests that are processed, without those that wait for a webhook."
     yield GaugeMetricFamily("parlour_requests_in_work", in_work, value=work.in_work)
-    most = "Requests that may be in work; the next ones are refused."
+    most = "Maximum of requests that are processed at a time; further ones are refused."
     yield GaugeMetricFamily("parlour_requests_in_work_max", most, value=work.limit)
     refused = "Refusals that are held back."
     yield GaugeMetricFamily("parlour_refusals_held", refused, value=len(held))

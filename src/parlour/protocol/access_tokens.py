@@ -196,14 +196,14 @@ def _algorithm_of(header: dict[str, Any]) -> str:
     """Return the algorithm of a valid header."""
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
-        raise AccessTokenRefused(BAD_HEADER, "alg is none of ours")
+        raise AccessTokenRefused(BAD_HEADER, "alg is not supported")
     if header.get("cty") != CONTENT_TYPE:
         raise AccessTokenRefused(BAD_HEADER, f"cty is not {CONTENT_TYPE}")
     kind = header.get("typ", "JWT")
     if not isinstance(kind, str) or kind.upper() != "JWT":
         raise AccessTokenRefused(BAD_HEADER, "typ is not JWT")
     if not isinstance(header.get("kid", ""), str):
-        raise AccessTokenRefused(BAD_HEADER, "kid is no text")
+        raise AccessTokenRefused(BAD_HEADER, "kid is not a string")
     refused = _REFUSED_HEADERS.intersection(header)
     if refused:
         raise AccessTokenRefused(BAD_HEADER, f"the header has {sorted(refused)}")
@@ -254,7 +254,7 @@ def _grants(claims: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     found = [grants[name] for name in _PRODUCTS if name in grants]
     if len(found) != 1 or not isinstance(found[0], dict):
         raise AccessTokenRefused(
-            BAD_GRANTS, f"{len(found)} grants to chat, or one that is no object"
+            BAD_GRANTS, f"{len(found)} chat grants, or one that is not an object"
         )
     return identity, found[0]
 
@@ -274,7 +274,7 @@ def _endpoint_id(grant: dict[str, Any]) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or len(value) > limits.ENDPOINT_ID_CHARS_MAX:
-        raise AccessTokenRefused(BAD_GRANTS, "endpoint_id is no text, or too long")
+        raise AccessTokenRefused(BAD_GRANTS, "endpoint_id is not a string, or too long")
     if _UNWRITABLE.search(value):
         raise AccessTokenRefused(BAD_GRANTS, "endpoint_id has characters that no text has")
     return value

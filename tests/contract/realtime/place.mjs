@@ -215,15 +215,15 @@ export async function opened(watch, sid) {
 }
 
 // The same, once the SDK has also subscribed what it opened, which it does a moment later. Before
-// that it may fetch by itself what it has not heard of: that is no news any more, and no event.
+// that it may fetch an object without a notification, and then fires no event for it.
 export async function joined(watch, sid) {
   const conversation = await opened(watch, sid);
   await sleep(SUBSCRIBED_MS);
   return conversation;
 }
 
-// The message with this index, once the client has heard of it: what it fetches before it hears of
-// it is not news any more, and fires no event.
+// The message with this index, once the client was notified of it: the SDK fires no event for one
+// that it has fetched before.
 export async function messageAt(conversation, index) {
   await eventually(() => conversation.lastMessage?.index, (last) => last >= index, 5);
   const page = await eventually(

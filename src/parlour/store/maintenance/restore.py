@@ -127,7 +127,7 @@ class Restore:
         return sums
 
     def _is_damaged(self) -> BackupError:
-        return BackupError(f"{self._name} is damaged: its files are not those of {CHECKSUMS}")
+        return BackupError(f"{self._name} is damaged: its files do not match {CHECKSUMS}")
 
     def _require_space(self, folder: Path) -> None:
         place = folder.absolute()
@@ -178,7 +178,7 @@ class Restore:
     def _check_database(self, made: DataPaths) -> None:
         contents = check_database(made.database)
         if contents != DatabaseContents(self.manifest.position, self.manifest.migrations):
-            raise BackupError(f"{self._name} is damaged: its database is not that of {MANIFEST}")
+            raise BackupError(f"{self._name} is damaged: its database does not match {MANIFEST}")
         fingerprint = key_fingerprint_of(made.database)
         if fingerprint not in {"", self.manifest.key_fingerprint}:
             raise BackupError(
