@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[1]
 LIST = REPOSITORY / "tests" / "tidy" / "allowed_words.txt"
 PYTHON = ("src", "tests", "bench", "tools")
-PAGES = ("docs", "README.md", "CONTRIBUTING.md")
+PAGES = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 # It quotes the avoided words as data.
 EXEMPT = {"tools/words.py"}
 
