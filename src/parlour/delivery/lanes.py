@@ -41,7 +41,7 @@ class Lane:
     #   blocked    any                               one or more         any
     #   recording  none                              one or more         if ``has_more``
     #   refilling  none                              any                 being read, ``has_more``
-    #   absent     none                              none                any; a poll is scheduled
+    #   absent     not used: the lane is removed     none                any; a poll is scheduled
     #
     # ``waiting`` is ascending in ``lane_order`` and without gaps: if a delivery is missing in the
     # middle, ``has_more`` is set and later ones are not appended.

@@ -111,6 +111,11 @@ class SinkRunner:
 
     # A term: find the position -> start the sink -> steps -> end the sink -> last checkpoint.
     #
+    #   state    lease_term  _is_ending  next
+    #   none     None        False       running: the lease is held, and the sink has started
+    #   running  set         False       ending: the lease is lost or over, or the stop
+    #   ending   set         True        none: the sink has ended
+    #
     # Invariant: ``_checkpointed <= position``, and all events up to ``position`` were handled.
     # Events between the two are handled again after a crash, except by the webhook sink, which
     # stores the position itself. A new sink that starts at the end of the log handles no earlier
@@ -118,8 +123,9 @@ class SinkRunner:
     # checkpoint, so each term reads it again.
     #
     # While the sink has not ended, its term is not over: after an error of the sink its end is
-    # retried, and no step runs and no other term starts before it. An error of the last checkpoint
-    # is not retried: the next owner handles those events again.
+    # retried, and no step runs and no other term starts before it. At the stop the end is tried
+    # once: after an error, or a cancellation, the state remains, as the process ends. An error of
+    # the last checkpoint is not retried: the next owner handles those events again.
 
     def __init__(self, store: Store, sink: Sink, lease: Lease, shared_batch: SharedBatch) -> None:
         self.sink = sink

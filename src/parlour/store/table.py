@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 # |                     |                                             | another column changes    |
 # | ``deleter``         | ``delete(tx, scope, *key)``: number of rows | DELETE by the key         |
 #
+# ``SettingsTable`` also has ``getter``, ``required_getter`` and ``saver``: see the table above it.
+#
 # The statements are built when the store is imported, and ``Table.statements`` has each of them by
 # name. Statements with other conditions are defined in their store.
 #
@@ -263,10 +265,10 @@ class ChildTable(AnyTable[R]):
         return delete_row
 
 
-# state    ``getter``                  ``saver``         ``deleter``
-# -------  --------------------------  ----------------  -----------
-# no row   the record of the defaults  inserts: one row  no row
-# one row  its record                  updates: one row  no row
+# state    ``getter``                  ``required_getter``  ``saver``         ``deleter``
+# -------  --------------------------  -------------------  ----------------  -----------
+# no row   the record of the defaults  AssertionError       inserts: one row  no row
+# one row  its record                  its record           updates: one row  no row
 class SettingsTable(AnyTable[R]):
     """The settings of an account or of a service: at most one row each; the key is the scope's.
 

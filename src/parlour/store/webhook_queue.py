@@ -73,6 +73,8 @@ class WebhookDelivery(msgspec.Struct, frozen=True):
 #   PROMOTE        makes the first pending delivery the head, if it is not yet
 #   REOPEN         appends a replayed delivery, as head only if none is pending; the last pending
 #                  one may end concurrently, so the intake runs PROMOTE after each replay
+#   MAKE_DUE       brings the ``due_ms`` of a head forward to now; matches no other row
+#   CAP_DUE        lowers the ``due_ms`` of heads; matches no other rows
 #
 # A lane without a head is never polled; a second head would be sent out of order.
 INSERT = statement(
