@@ -61,7 +61,7 @@ def differences(log: Committed, lines: list[Line]) -> list[str]:
         lost = [sid for sid in sids if sid not in set(got)]
         found += [f"lost: {sid} of {name} was never received" for sid in lost]
         if [sid for sid in sids if sid not in set(lost)] != [sid for sid in got if sid in known]:
-            found.append(f"disorder: {name} was not told in the order of commits")
+            found.append(f"disorder: {name} was not delivered in the order of commits")
     found += [f"made up: {sid} was received and never committed" for sid in tokens.keys() - known]
     found += [
         f"not recognisable: {sid} came under {len(each)} tokens"

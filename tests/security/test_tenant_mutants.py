@@ -115,9 +115,9 @@ def reason(mutant: Mutant, reasons: dict[str, str]) -> str | None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in memory where there is one: nothing here is about what survives."""
     if not MEMORY.is_dir():
-        yield tmp_path_factory.mktemp("teeth")
+        yield tmp_path_factory.mktemp("mutants")
         return
-    with tempfile.TemporaryDirectory(prefix="parlour-teeth-", dir=MEMORY) as made:
+    with tempfile.TemporaryDirectory(prefix="parlour-mutants-", dir=MEMORY) as made:
         yield Path(made)
 
 
@@ -170,7 +170,7 @@ def expected_red(matrix_run: MatrixRun) -> list[Mutant]:
     ]
 
 
-@pytest.mark.xdist_group("tenant teeth")
+@pytest.mark.xdist_group("tenant mutants")
 @pytest.mark.timeout(240)
 def test_the_matrix_misses_each_condition_of_a_sample(matrix_run: MatrixRun) -> None:
     found = expected_red(matrix_run)
@@ -182,7 +182,7 @@ def test_the_matrix_misses_each_condition_of_a_sample(matrix_run: MatrixRun) -> 
 
 
 @pytest.mark.gate
-@pytest.mark.xdist_group("tenant teeth")
+@pytest.mark.xdist_group("tenant mutants")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", range(SLICES))
 def test_removing_a_condition_without_a_sid_fails_the_matrix(
