@@ -84,7 +84,7 @@ class WriterState:
             found.pop(self.rng.randrange(len(found)))
 
     def forget(self, sid: str) -> None:
-        """Drop an object and everything below it: they are never touched again."""
+        """Drop an object and everything below it: no later task of the workload uses them."""
         for found in self.things.values():
             found[:] = [it for it in found if sid != it.sid and sid not in it.parents]
 

@@ -1,4 +1,4 @@
-"""Settings in force over `kill -9`: the log is read again, long after the settings changed."""
+"""Settings in force over `kill -9`: old events are polled again after the settings changed."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def respond_with(status: int, body: bytes | str = b"", *headers: str) -> Respond
 
 
 async def hang(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-    """Do not respond, for longer than any client waits."""
+    """Send no response until every client has timed out."""
     await asyncio.sleep(HANG_SECONDS)
 
 

@@ -26,7 +26,7 @@ CODE_REFUSED = 20503
 PUSH_BINDINGS = 8
 CHECK_SECONDS_MAX = 20.0
 ANSWER_SECONDS_MAX = 12.0
-"""A 503 takes at most this long: for a connection, for its opening, for its response."""
+"""Seconds until a 503: the timeouts to acquire, open and read a database connection."""
 
 
 class FaultRun:

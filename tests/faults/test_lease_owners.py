@@ -34,7 +34,7 @@ ANSWER_MS = 60
 """Long enough that requests are in flight at every disturbance of their owner."""
 FLOW_SECONDS = 0.7
 PAUSED_TAKEOVER_SECONDS_MAX = 10.0
-"""After five seconds its database ends a transaction in which it was paused."""
+"""After a timeout of five seconds the database rolls back the transaction of a paused node."""
 SHORT_PAUSE_SECONDS_MAX = 2.5
 REFUSALS = (429, 503)
 """The response of a paused node to requests that waited too long."""

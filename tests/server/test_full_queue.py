@@ -1,4 +1,4 @@
-"""An overloaded store, or a failing disk, is answered with 503, and nothing is changed."""
+"""A full write queue, or a failing disk, is rejected with 503, and nothing is changed."""
 
 from __future__ import annotations
 

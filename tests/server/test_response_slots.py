@@ -1,4 +1,4 @@
-"""A request keeps its slot until the last byte of its response is with the kernel."""
+"""A request releases its slot once the last byte of its response is in the kernel's buffer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Closing TLS connections: a client that does not answer close_notify delays nothing."""
+"""Shutdown of TLS connections: a client without a close_notify response delays nothing."""
 
 from __future__ import annotations
 

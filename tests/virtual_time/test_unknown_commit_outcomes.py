@@ -1,4 +1,4 @@
-"""Commits with an unknown outcome, in virtual time: no event waits indefinitely."""
+"""Commits with an unknown outcome, in virtual time: each is retried, and no event is orphaned."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
 async def take_with_unknown_outcome(
     world: WebhookWorld, store: UnknownOutcomes, count: int
 ) -> None:
-    """Commit new deliveries with an unknown outcome, and pass their batch again."""
+    """Commit new deliveries with an unknown outcome, and retry their batch."""
     before = await world.store.read(event_log.visible_through)
     store.unknown_left = 1
     with pytest.raises(Unavailable):

@@ -54,7 +54,7 @@ def send(lanes: Lanes) -> tuple[Lane, int, int]:
 
 
 def finish(lanes: Lanes, lane: Lane, *, timed_out: bool = False) -> None:
-    """Its request was taken, or had no answer in time; and that is on disk."""
+    """Its request was accepted or timed out, and the result is committed."""
     lanes.finish_attempt(lane, is_done=not timed_out, timed_out=timed_out)
     lanes.recorded(lane, NOW + 5000 if timed_out else None, is_promoted=False)
 

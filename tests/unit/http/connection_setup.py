@@ -81,7 +81,7 @@ class Collecting(Handled):
 
 
 class Refusing(Handled):
-    """A server that answers each request with ``status`` and the prepared refusal for it."""
+    """A server that rejects each request with ``status`` and the prepared response for it."""
 
     status = 503
     refusal_parts = staticmethod(HttpServer.refusal_parts)
@@ -112,7 +112,7 @@ class Refusing(Handled):
 
 
 class Kernel(asyncio.Transport):
-    """A transport whose kernel takes everything, and that knows whether it is read."""
+    """A transport without backpressure, which records whether it is being read."""
 
     def __init__(self) -> None:
         super().__init__()

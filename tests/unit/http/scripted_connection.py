@@ -166,7 +166,7 @@ class SlowKernel(Kernel):
                 self.protocol.pause_writing()
 
     def take(self, size: int) -> None:
-        """Let the kernel take so many bytes of what waits."""
+        """Flush so many buffered bytes to the kernel."""
         if self.is_lost or not self.unsent:
             return
         self.unsent = max(0, self.unsent - size)

@@ -21,7 +21,7 @@ CLIENTS = 4 * limits.ACCEPTED_PER_TURN
 
 
 async def turns_until_all_are_in() -> int:
-    """Turns of the loop that many clients have to wait for, who came at the same time."""
+    """Latency, in turns of the event loop, of many concurrent connections."""
     server: Any = None  # No request comes.
     caps = ConnectionCaps(2 * CLIENTS, 2 * CLIENTS, 2 * CLIENTS, lambda _: True)
     buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)
@@ -52,7 +52,7 @@ def test_many_simultaneous_clients_wait_for_few_turns_of_the_loop() -> None:
 
 
 async def unsent_bounds(*, shares: bool) -> list[int]:
-    """What the kernel takes unsent of accepted connections, for each of several."""
+    """The bound of the kernel's send buffer of accepted connections, for each of several."""
     server: Any = None  # No request comes.
     caps = ConnectionCaps(CLIENTS, CLIENTS, CLIENTS, lambda _: True)
     buffers = BufferPool(limits.BUFFER_BYTES_MIN, limits.BUFFER_BYTES_MIN // 2)

@@ -1,4 +1,4 @@
-"""Work that starts eagerly, and continues in a task if it has to wait."""
+"""Handlers that start eagerly, and continue in a task if they have to wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests while the buffers of the process are full: a wait, and then 503."""
+"""Requests while the buffers of the process are full: they are queued, then rejected with 503."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Refusals:
 
 
 async def answer_much(request: Request) -> None:
-    """Find room for a large answer, as the server does for an account's request."""
+    """Reserve buffer space for a large response, as the server does for an account's request."""
     request.exchange.assign_account(ACCOUNT, "")
     await request.exchange.reserve_buffer(1_000_000)
 

@@ -63,7 +63,7 @@ def test_requests_of_users_begin_round_robin_by_account_and_user() -> None:
 
 
 class BusyConnection(StartingConnection):
-    """A connection whose request runs at once, and takes so long."""
+    """A connection whose handler starts without being queued, and runs so long."""
 
     def __init__(self, name: str, started: list[str], clock: FakeClock, ms: int) -> None:
         super().__init__(name, started)
@@ -76,7 +76,7 @@ class BusyConnection(StartingConnection):
 
 
 async def started_at_once(ms: int, body_bytes: int = 0) -> tuple[int, int]:
-    """How many of many requests that take so long begin in the first turn, and in all."""
+    """How many queued requests of this duration start in the first turn, and in all."""
     started: list[str] = []
     clock = FakeClock()
     turns = RequestScheduler(asyncio.get_running_loop(), clock)
@@ -102,7 +102,7 @@ def test_a_long_body_counts_as_several_requests() -> None:
 
 
 async def turns_between(ms: int) -> int:
-    """In how many turns of the loop nothing begins after a first request that takes so long."""
+    """How many turns of the loop start no queued request after a first one of this duration."""
     started: list[str] = []
     clock = FakeClock()
     turns = RequestScheduler(asyncio.get_running_loop(), clock)

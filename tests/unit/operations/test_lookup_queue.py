@@ -56,7 +56,7 @@ def test_a_full_queue_accepts_names_of_an_address_below_its_share() -> None:
 
 
 def reads_until(queue: LookupQueue, name: str, peers: list[str]) -> int:
-    """How many reads a name waits, while attackers fill the queue again before each one."""
+    """The latency of a lookup in reads, while attackers fill the queue before each one."""
     reads = 0
     while True:
         for number in range(2 * limits.LOGIN_LOOKUPS_WAITING_MAX):

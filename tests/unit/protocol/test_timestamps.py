@@ -1,4 +1,4 @@
-"""Dates as parameters and as answers show them."""
+"""Timestamps in parameters and in responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of commands: members that count are read, and nothing is made of all others."""
+"""Bodies of commands: known members are validated, and all others are ignored."""
 
 from __future__ import annotations
 

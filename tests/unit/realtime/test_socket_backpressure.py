@@ -1,4 +1,4 @@
-"""A socket reads no more than it may take in a turn, and what waits for its turn is reserved."""
+"""Backpressure of a socket: it reads its share in a turn, and reserves buffers for the rest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PART_BYTES = limits.SOCKET_TURN_BYTES // 4
 
 
 class Wire:
-    """A transport that keeps nothing."""
+    """A transport without a buffer."""
 
     is_reading = True
 

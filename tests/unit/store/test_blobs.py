@@ -1,4 +1,4 @@
-"""Blobs on the local disk: whole or not there, and never a path that a client chose."""
+"""Blobs on the local disk: written atomically, and never to a path that a client chose."""
 
 from __future__ import annotations
 

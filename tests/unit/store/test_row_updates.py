@@ -37,7 +37,7 @@ _ASSIGNED = re.compile(r"(\w+) = \$(\d+)")
 
 
 class Recorded:
-    """A transaction that keeps what it is asked to run."""
+    """A transaction that records the last statement and its arguments."""
 
     def __init__(self) -> None:
         self.sql = ""
