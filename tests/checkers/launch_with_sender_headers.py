@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 END_OF_HEAD = b"\r\n\r\n"
 
 make = WebhookClient.attempt
-ask = OutboundConnection.ask
+exchange = OutboundConnection.exchange
 fence: ContextVar[int] = ContextVar("fence")
 
 
@@ -41,7 +41,7 @@ async def send_signed(self: OutboundConnection, written: bytes, read_bytes_max: 
     """Send a request with the headers of its sender."""
     head, _, body = written.partition(END_OF_HEAD)
     signs = f"\r\nx-node: {os.environ['NODE']}\r\nx-fence: {fence.get()}\r\nx-at: {time.time()}"
-    await ask(self, head + signs.encode() + END_OF_HEAD + body, read_bytes_max)
+    await exchange(self, head + signs.encode() + END_OF_HEAD + body, read_bytes_max)
 
 
 async def check_nothing(_self: FencedLeaseTerm, _tx: Transaction) -> None:
@@ -49,7 +49,7 @@ async def check_nothing(_self: FencedLeaseTerm, _tx: Transaction) -> None:
 
 
 WebhookClient.attempt = attempt_in_term  # type: ignore[method-assign]
-OutboundConnection.ask = send_signed  # type: ignore[method-assign]
+OutboundConnection.exchange = send_signed  # type: ignore[method-assign]
 if os.environ.get("PLANTED") == "unfenced":
     FencedLeaseTerm.is_current = lambda _self: True  # type: ignore[method-assign]
     FencedLeaseTerm.check = check_nothing  # type: ignore[method-assign]

@@ -257,7 +257,8 @@ def test_the_error_of_matching_is_logged_as_text_that_can_be_stored(tmp_path: Pa
         event, another = await added(database), await added(database)
         made = await enqueue(database, Matched(event, [], "a\0b"), Matched(another, [], "x" * 5000))
         assert (made.queued, made.unreadable) == ([], 2)
-        long, short = await attempts(database)
+        found = await attempts(database)
+        short, long = sorted(found, key=lambda each: each.event_sequence)
         assert long.error is not None
         assert len(long.error) == limits.RESPONSE_BYTES_LOGGED_MAX
         assert short == webhook_attempt_store.WebhookAttempt(
