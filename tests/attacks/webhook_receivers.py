@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import parse_qs
@@ -43,7 +44,7 @@ async def challenge(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         await reader.readuntil(b"\r\n\r\n")
 
 
-class _Loop:
+class _Loop(ABC):
     """An event loop in a separate thread."""
 
     def __init__(self) -> None:
@@ -51,8 +52,9 @@ class _Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._servers: list[asyncio.Server] = []
 
+    @abstractmethod
     async def _open(self) -> None:
-        raise NotImplementedError
+        """Start the servers."""
 
     def __enter__(self) -> Self:
         self._thread.start()
