@@ -38,11 +38,8 @@ class ProxiedDatabase:
 
 
 @contextmanager
-def scenario(postgres: Postgres, folder: Path, disturbances: int = 1) -> Iterator[ProxiedDatabase]:
-    """Run the scenario; at the end nothing is lost, partial, undelivered or invented.
-
-    Each of the ``disturbances`` may end the lease, after which the requests in flight are repeated.
-    """
+def scenario(postgres: Postgres, folder: Path) -> Iterator[ProxiedDatabase]:
+    """Run the scenario; at the end nothing is lost, partial, undelivered or invented."""
     url = postgres.make_database()
     with TcpProxy(postgres.port) as wire:
         env = {"PARLOUR_DATABASE": wire.in_front_of(url), "PARLOUR_REQUEST_LOG": "none"}
@@ -50,7 +47,7 @@ def scenario(postgres: Postgres, folder: Path, disturbances: int = 1) -> Iterato
         server.database = url  # The test itself bypasses the proxy.
         with (
             server,
-            wait_for_all_webhooks(server, folder, disturbances),
+            wait_for_all_webhooks(server, folder, 1),
             run_with_fault(server, folder) as at_work,
         ):
             at_work.work(0.5)
@@ -92,7 +89,7 @@ def stall(here: ProxiedDatabase, seconds: float) -> None:
 def test_repeatedly_cut_and_then_slow_connection_loses_nothing(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    with scenario(postgres, tmp_path, len(CUTS) + 1 + len(SLOW)) as here:
+    with scenario(postgres, tmp_path) as here:
         for fault, chance in CUTS.items():
             inject_fault(here, fault, chance, SECONDS)
         here.wire.heal()
