@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from _pytest.nodeid import coerce_node_id
 from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, settings
@@ -94,6 +95,14 @@ def _only_loopback() -> Iterator[None]:
     yield
     attempts = network_guard.take_attempts()
     assert not attempts, network_guard.describe(attempts)
+
+
+@pytest.fixture(autouse=True)
+def _process_settings_unchanged() -> Iterator[None]:
+    """A server that a test runs in this process would change how later tests log, for example."""
+    before = structlog.get_config(), gc.isenabled()
+    yield
+    assert (structlog.get_config(), gc.isenabled()) == before, "start a process of its own for this"
 
 
 @pytest.fixture(scope="session")

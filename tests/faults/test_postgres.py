@@ -10,17 +10,17 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
 
-from parlour.cli.main import main
 from tests.faults.test_nodes import api_of
 from tests.support.background_threads import BackgroundThreads
 from tests.support.polling import eventually
 from tests.support.postgres_server import Postgres, shared
+from tests.support.preloaded_servers import template
 from tests.support.server import Server, ServerError
 from tests.support.server_database import connect
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -181,19 +181,22 @@ def test_start_without_a_database_reports_it(tmp_path: Path) -> None:
     ids=lambda command: str(command[0]),
 )
 def test_start_with_a_role_without_schema_rights_reports_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+    tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     """Since PostgreSQL 15, only the owner of a database may create tables in its public schema."""
-    monkeypatch.chdir(tmp_path)
-    runner = CliRunner(env={"PARLOUR_DATA": str(tmp_path)})
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = Server(tmp_path, {"PARLOUR_DATA": str(tmp_path)}).environment()
+        return template().run(arguments, environment, tmp_path, seconds_max=30)
+
     if command[0] == "migrate-store":
-        assert runner.invoke(main, ["account", "create"]).exit_code == 0
+        assert run("account", "create").returncode == 0
     url = shared().make_database()
     name = url.rpartition("/")[2]
     shared().sql(f"ALTER DATABASE {name} OWNER TO parlour")
-    done = runner.invoke(main, [*command, url])
-    assert done.exit_code == 1, done.output
-    assert isinstance(done.exception, SystemExit), done.exception
+    done = run(*command, url)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
     assert "permission denied for schema public" in done.stderr
     assert "the role of the URL has to own the database" in done.stderr
 

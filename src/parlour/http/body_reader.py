@@ -310,7 +310,7 @@ class BodyReader(FlowControl):
         request, self._request = self._request, None
         if request is None:
             return
-        request.discard_body()  # The parsed form belongs to the running call.
+        request.discard()
         if self._login_lookup is not None:
             # A throttled login may wait for seconds, and would keep the request.
             self._login_lookup.cancel()

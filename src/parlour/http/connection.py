@@ -190,10 +190,12 @@ class HttpConnection(LingeringClose):
             return False
         loop, server = self._shared.loop, self._shared.server
         if server.can_run_eagerly(request):
+            request.is_running = True
             self._task = run_eagerly(loop, server.serve(request))
         elif server.needs_login_lookup(request):
             self._login_lookup = loop.create_task(self._look_up_login(request))
         else:
+            request.is_running = True
             self._task = loop.create_task(server.serve(request))
         return True
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import msgspec
 
 from parlour.http import endpoint_routes
+from parlour.protocol.header_block import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -98,6 +99,7 @@ class Request:
         "exchange",
         "has_body",
         "has_unread_body",
+        "is_running",
         "login_error",
         "method",
         "operation_id",
@@ -137,11 +139,18 @@ class Request:
         """The error of the lookup of its login."""
         self.operation_id = ""
         self.work: WorkSlot | None = None
+        self.is_running = False
+        """Whether it has started; before that it may be queued."""
 
-    def discard_body(self) -> None:
-        """Discard the body of a disconnected client: reading it raises from now on."""
+    def discard(self) -> None:
+        """Discard what a disconnected client sent, as nothing of it counts as buffered any more.
+
+        Reading the body raises from now on. The head of a running request belongs to its call.
+        """
         self.body = b""
         self.has_body = False
+        if not self.is_running:
+            self.path, self.query, self.block, self._fields = "", b"", NO_HEADERS, NO_HEADERS.fields
 
     def header(self, name: bytes) -> str | None:
         """Return a header by its lower-case name."""

@@ -6,7 +6,7 @@ of the body. To parse the headers of an SDK's GET takes longer than a lookup in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parlour.vocabulary import limits
 
@@ -49,6 +49,9 @@ class HeaderBlock:
         self.expects_continue = expects_continue
         self.login_digest = ""
         """The digest of its login, once it was computed (http/authentication.py)."""
+
+
+NO_HEADERS: Final = HeaderBlock({})
 
 
 class HeaderBlockCache:

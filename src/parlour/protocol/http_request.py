@@ -34,7 +34,7 @@ from typing import Final
 import httptools
 
 from parlour.protocol.chunked_body import ChunkedBody, ChunkError
-from parlour.protocol.header_block import HeaderBlock, HeaderBlockCache
+from parlour.protocol.header_block import NO_HEADERS, HeaderBlock, HeaderBlockCache
 from parlour.protocol.request_head import (
     CHUNKED,
     URL_BYTES_MAX,
@@ -52,8 +52,6 @@ _PLAIN_LINE: Final = re.compile(
     rb'(GET|POST|DELETE) (/[!-"$->@-~]*)(?:\?([!-"$-~]*))? HTTP/1\.1',
 )
 _LAST_BLANK: Final = 0x20
-
-_NO_BLOCK: Final = HeaderBlock({})
 
 
 class RequestReader:
@@ -98,7 +96,7 @@ class RequestReader:
         self.trailing_data = b""
         """Bytes that were received after the head, the body, or the request."""
         self.head = b""
-        self.block = _NO_BLOCK
+        self.block = NO_HEADERS
         self.headers: dict[bytes, bytes] = {}
         self.method = b""
         self.path = ""
@@ -323,8 +321,8 @@ class RequestReader:
         self._buffer = None
         self.head = self.query = self.trailing_data = b""
         self.path = ""
-        self.block = _NO_BLOCK
-        self.headers = _NO_BLOCK.fields
+        self.block = NO_HEADERS
+        self.headers = NO_HEADERS.fields
 
     def start_next(self) -> bytes:
         """Start the next request, and return its received bytes, for ``receive``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import uvloop
 
 from parlour.http.messages import ClientDisconnectedError
 from parlour.http.streams import read_body, stream_body
+from parlour.vocabulary import limits
 from tests.unit.http.connection_setup import POST, ConnectionSetup, Handled
 
 if TYPE_CHECKING:
@@ -69,6 +71,77 @@ def test_a_lookup_ends_with_its_client_and_its_request_is_discarded_once(has_beg
             await asyncio.sleep(0)
         [request] = server.forgotten
         assert request.body == b""
+
+    uvloop.run(run())
+
+
+HEAD = b"GET /x?q HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n" % (b"y" * 20_000)
+
+
+class Admitting(Handled):
+    """A server that records each request that is scheduled, and each that is released."""
+
+    def __init__(self, handler: Any) -> None:
+        super().__init__(handler)
+        self.admitted: list[Request] = []
+        self.released: list[Request] = []
+
+    def admit(self, request: Request) -> None:
+        self.admitted.append(request)
+
+    def release(self, request: Request) -> None:
+        self.released.append(request)
+
+
+class IdleConnection:
+    """A connection whose requests do nothing."""
+
+    def run_request(self, request: Any) -> bool:
+        return request is not None
+
+
+def test_a_queued_request_keeps_no_head_of_a_disconnected_client() -> None:
+    """Its reservation is closed: the heads of a flood would take memory that nobody counts."""
+
+    async def run() -> None:
+        async def never(_: Request) -> None:
+            raise AssertionError("its client has disconnected")
+
+        setup = ConnectionSetup(never, Admitting)
+        server: Any = setup.connections.server
+        other: Any = IdleConnection(), SimpleNamespace(body=b"")
+        for _ in range(limits.STARTED_PER_TURN_MAX + 1):
+            setup.connections.scheduler.start(*other, "A")
+        setup.receive(HEAD)
+        [request] = server.admitted
+        assert request.header(b"x") == "y" * 20_000
+        await setup.end()
+        assert not server.released
+        assert (request.header(b"x"), request.query, request.block.fields) == (None, b"", {})
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert server.released == [request]
+
+    uvloop.run(run())
+
+
+def test_a_running_request_keeps_its_head_after_a_disconnect() -> None:
+    async def run() -> None:
+        started, disconnected, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def serve(request: Request) -> None:
+            started.set()
+            await disconnected.wait()
+            assert (request.header(b"x"), request.query) == ("y" * 20_000, b"q")
+            request.exchange.finish()
+            ended.set()
+
+        setup = ConnectionSetup(serve)
+        setup.receive(HEAD)
+        await asyncio.wait_for(started.wait(), 10)
+        await setup.end()
+        disconnected.set()
+        await asyncio.wait_for(ended.wait(), 10)
 
     uvloop.run(run())
 
