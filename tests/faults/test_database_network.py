@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.fault_run import FaultRun, run_with_fault
-from tests.faults.webhook_completeness import wait_for_all_webhooks
+from tests.faults.webhook_completeness import repeated_by_terms_max, wait_for_all_webhooks
 from tests.support.server import Server
 from tests.support.tcp_proxy import TcpProxy
 
@@ -47,7 +47,7 @@ def scenario(postgres: Postgres, folder: Path) -> Iterator[ProxiedDatabase]:
         server.database = url  # The test itself bypasses the proxy.
         with (
             server,
-            wait_for_all_webhooks(server, folder, 1),
+            wait_for_all_webhooks(server, folder, lambda: repeated_by_terms_max(server)),
             run_with_fault(server, folder) as at_work,
         ):
             at_work.work(0.5)

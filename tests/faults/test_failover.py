@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.fault_run import ANSWER_SECONDS_MAX, run_with_fault
 from tests.faults.test_nodes import api_of
-from tests.faults.webhook_completeness import wait_for_all_webhooks
+from tests.faults.webhook_completeness import IN_FLIGHT_MAX, wait_for_all_webhooks
 from tests.support.postgres_server import Postgres
 from tests.support.server import Server
 from tests.support.tcp_proxy import TcpProxy
@@ -106,7 +106,7 @@ def test_killed_primary_costs_seconds_and_no_acknowledged_change(
     server = server_on(pair.url(), tmp_path)
     with (
         server,
-        wait_for_all_webhooks(server, tmp_path, 1),
+        wait_for_all_webhooks(server, tmp_path, lambda: IN_FLIGHT_MAX),
         run_with_fault(server, tmp_path) as at_work,
     ):
         at_work.work(1)
@@ -170,7 +170,7 @@ def test_repeated_failovers_lose_nothing(pair: PrimaryAndStandby, tmp_path: Path
     server = server_on(pair.url(), tmp_path)
     with (
         server,
-        wait_for_all_webhooks(server, tmp_path, FAILOVERS),
+        wait_for_all_webhooks(server, tmp_path, lambda: FAILOVERS * IN_FLIGHT_MAX),
         run_with_fault(server, tmp_path) as at_work,
     ):
         for number in range(FAILOVERS):

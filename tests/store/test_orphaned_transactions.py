@@ -10,6 +10,7 @@ import pytest
 
 from parlour.store.postgres.connections import SESSION, UNLIMITED
 from parlour.store.postgres.engine import PostgresStore
+from parlour.store.postgres.orphaned_transactions import OrphanedTransactions
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from tests.store.test_event_gaps import ConcurrentTransaction, emit, names_after, soon
@@ -72,6 +73,25 @@ def test_sessions_of_other_names_are_not_terminated(session: dict[str, str]) -> 
         assert await store._orphaned_transactions.terminate() == 0
         await other.end("COMMIT")
         await soon(lambda: names_after(store, 0), ["beside", "ours"])
+
+    run_scenario(scenario)
+
+
+def test_an_unexpected_error_does_not_end_the_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    polls: list[str] = []
+
+    async def fail(_: OrphanedTransactions) -> int:
+        polls.append("poll")
+        raise KeyError(polls)
+
+    monkeypatch.setattr(limits, "ORPHANED_TRANSACTIONS_POLL_MS", 1)
+    monkeypatch.setattr(OrphanedTransactions, "terminate", fail)
+
+    async def scenario(_store: PostgresStore, _url: str, _wire: TcpProxy) -> None:
+        async def polls_again() -> bool:
+            return len(polls) > 1
+
+        await soon(polls_again, wanted=True)
 
     run_scenario(scenario)
 

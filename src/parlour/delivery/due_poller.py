@@ -21,6 +21,7 @@ from parlour.delivery.term import Tasks, wait_for
 from parlour.store import webhook_queue
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
+from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable, Iterable
@@ -76,7 +77,15 @@ class DuePoller:
 
     def search(self, account_sids: Iterable[str]) -> None:
         """Find the endpoints of some accounts in the background."""
-        self.searches.start(self._search(list(account_sids)))
+        self.searches.start(self._search_until_done(list(account_sids)))
+
+    async def _search_until_done(self, account_sids: list[str]) -> None:
+        """Search; start again after an unexpected error, as nothing else would find these."""
+        while not self._term.is_stopping:
+            with failures_logged("webhook_search_failed"):
+                await self._search(account_sids)
+                return
+            await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
 
     async def _search(self, account_sids: list[str], pause_ms: int = 0) -> None:
         """Schedule a poll of every URL with pending deliveries, some of each account in turn.

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from parlour.delivery.due_poller import DuePoller
 from parlour.store import webhook_queue
@@ -143,14 +144,31 @@ def test_a_search_takes_accounts_in_turn_and_retries_failures(
         for number in range(2):
             rows.add(delivery(number, number, url=f"http://h{number}.test/"))
         rows.add(delivery(7, 7, account="AC2"))
-        setup.store.read_failures += [Busy("locked"), Unavailable("gone")]
+        setup.store.read_failures += [KeyError("a bug"), Busy("locked"), Unavailable("gone")]
         poller = poller_of(setup)
-        poller.search([ACCOUNT, "AC2"])
-        await until(lambda: not len(poller.searches))
+        with capture_logs() as logs:
+            poller.search([ACCOUNT, "AC2"])
+            await until(lambda: not len(poller.searches))
+        assert [each["event"] for each in logs] == ["webhook_search_failed"]
         accounts = [account for account, _ in rows.searches]
         assert accounts == ["AC1", "AC2", "AC1", "AC2", "AC1"]
         await poller.load_due()
         assert loaded(setup) == [0, 1, 7]
+
+    run(scenario)
+
+
+def test_a_search_that_fails_at_the_end_of_the_term_is_not_repeated(rows: PendingRows) -> None:
+    async def scenario(setup: Setup) -> None:
+        rows.add(delivery(1, 1))
+        setup.store.read_failures.append(KeyError("a bug"))
+        poller = poller_of(setup)
+        with capture_logs() as logs:
+            poller.search([ACCOUNT])
+            await until(lambda: bool(logs))
+            setup.term.stop()
+            await until(lambda: not len(poller.searches))
+        assert rows.searches == []
 
     run(scenario)
 
@@ -178,7 +196,7 @@ def test_the_accounts_of_evicted_endpoints_are_searched_when_they_are_due(
     run(scenario)
 
 
-def test_a_search_of_evicted_endpoints_that_is_cancelled_is_scheduled_again(
+def test_a_search_of_evicted_endpoints_that_fails_is_scheduled_again(
     rows: PendingRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(setup: Setup) -> None:

@@ -18,6 +18,7 @@ import structlog
 from parlour.store.postgres.connections import FAILED, SESSION
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
+from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
     from parlour.store.postgres.connections import ConnectionPool
@@ -51,13 +52,10 @@ class OrphanedTransactions:
     async def _poll(self) -> None:
         while True:  # Ends when it is cancelled.
             await asyncio.sleep(limits.ORPHANED_TRANSACTIONS_POLL_MS / 1000)
-            try:
+            with failures_logged("orphaned_transaction_poll_failed", Busy, Unavailable, *FAILED):
                 count = await self.terminate()
-            except (Busy, Unavailable, *FAILED):
-                log.warning("orphaned_transaction_poll_failed", exc_info=True)
-                continue
-            if count:
-                log.warning("orphaned_transactions_terminated", count=count)
+                if count:
+                    log.warning("orphaned_transactions_terminated", count=count)
 
     async def terminate(self) -> int:
         """Terminate the sessions whose transactions are too old; return how many."""
