@@ -143,7 +143,7 @@ class Request:
         """Whether it has started; before that it may be queued."""
 
     def discard(self) -> None:
-        """Discard what a disconnected client sent, as nothing of it counts as buffered any more.
+        """Discard the bytes of a disconnected client: its reservation in the buffer pool is closed.
 
         Reading the body raises from now on. The head of a running request belongs to its call.
         """

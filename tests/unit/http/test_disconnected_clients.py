@@ -101,7 +101,7 @@ class IdleConnection:
 
 
 def test_a_queued_request_keeps_no_head_of_a_disconnected_client() -> None:
-    """Its reservation is closed: the heads of a flood would take memory that nobody counts."""
+    """Its reservation is closed: the heads of a flood would take memory that is not counted."""
 
     async def run() -> None:
         async def never(_: Request) -> None:
