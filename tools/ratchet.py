@@ -92,11 +92,15 @@ def lowered(allowed: Allowed, counts: Mapping[str, int]) -> list[CountChange]:
 
 
 def tightened(allowed: Allowed, counts: Mapping[str, int], *, stay_open: bool) -> Allowed:
-    """Return the list of the present numbers. Raises ValueError if their sum has risen."""
-    before, now = sum(allowed.counts.values()), sum(counts.values())
-    if now > before:
-        message = f"{now} avoided words, {before} allowed: python -m tools.measure --words FILE"
-        raise ValueError(message)
+    """Return the list of the present numbers.
+
+    Raises ValueError if one of a closed list has risen, or the sum of an open one: so words move
+    to another file only after ``--open``.
+    """
+    changes = raised(allowed._replace(is_open=allowed.is_open or stay_open), counts)
+    if changes:
+        found = ", ".join(f"{each.path}: {each.found} ({each.allowed} allowed)" for each in changes)
+        raise ValueError(f"avoided words in {found}; see python -m tools.measure --words FILE")
     return Allowed(stay_open, counts)
 
 

@@ -114,12 +114,16 @@ def test_a_closed_list_demands_a_lower_number_and_an_open_one_does_not() -> None
     assert ratchet.lowered(OPEN, {"a.py": 3}) == []
 
 
-def test_the_command_closes_the_list_and_refuses_a_higher_sum() -> None:
+def test_the_command_closes_the_list_and_refuses_higher_numbers() -> None:
     now = {"moved.py": 3, "b.py": 1}
 
     assert ratchet.tightened(OPEN, now, stay_open=False) == Allowed(is_open=False, counts=now)
-    with pytest.raises(ValueError, match="6 avoided words, 5 allowed"):
-        ratchet.tightened(CLOSED, {"a.py": 6}, stay_open=False)
+    assert ratchet.tightened(CLOSED, now, stay_open=True) == Allowed(is_open=True, counts=now)
+    for before, stay_open in ((OPEN, False), (CLOSED, False), (CLOSED, True)):
+        with pytest.raises(ValueError, match=r"a.py: 6 \(\d allowed\)"):
+            ratchet.tightened(before, {"a.py": 6}, stay_open=stay_open)
+    with pytest.raises(ValueError, match=r"moved.py: 3 \(0 allowed\)"):
+        ratchet.tightened(CLOSED, now, stay_open=False)
 
 
 def test_a_written_list_is_read_back_and_sorted_without_zeros() -> None:

@@ -76,6 +76,7 @@ class _BoundedReads:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        # tidy: standard-names - the methods of a file
         self.seek, self.tell, self.close = file.seek, file.tell, file.close
 
     def read(self, size: int) -> bytes:

@@ -216,15 +216,18 @@ class WebhookClient:
     ) -> AttemptResult:
         """Make the next attempt of a delivery.
 
-        Failures of the request are part of the result, unexpected ones too. Raises Busy and
-        Unavailable of the store.
+        Failures of the request are part of the result. After an unexpected one the delivery is
+        retried on the durable schedule, not on its own: the receiver has not failed. Raises
+        Busy and Unavailable of the store.
         """
         started_ms = self._clock.monotonic_ms()
-        overrides = self._overrides(delivery.url)
-        signing = await self._signer.get(delivery.account_sid)
         response: OutboundResponse | None = None
         error = None
+        schedule = retries.DURABLE
         try:
+            overrides = self._overrides(delivery.url)
+            signing = await self._signer.get(delivery.account_sid)
+            schedule = _schedule(delivery, signing, overrides)
             auth_token = await self._signer.auth_token_of(delivery.account_sid)
             request = prepare(delivery, auth_token, overrides)
             response = await self._send(replace(request, may_send=may_send))
@@ -249,7 +252,7 @@ class WebhookClient:
             log.exception("webhook_attempt_failed", account_sid=delivery.account_sid)
             error = f"internal error: {type(fault).__name__}"
             outcome = AttemptOutcome(failure="internal error", failure_code=CODE_NOT_SENT)
-        schedule = _schedule(delivery, signing, overrides)
+            schedule = retries.DURABLE
         decision = self._decide(delivery, outcome, schedule)
         elapsed_ms = int(self._clock.monotonic_ms() - started_ms)
         return self._result(delivery, outcome, decision, error, response, elapsed_ms)

@@ -95,8 +95,8 @@ class Endpoint:
     #   any        evicted                        absent     4 when it is created again
     #                                                        (``endpoint_cache.py``)
     #
-    # A delivery ends with a 2xx, a 410, or a failure without a further retry. In time, each of them
-    # shows that the endpoint answers.
+    # A delivery ends with a 2xx, a 410, or a failure without a further retry. Unless it timed out,
+    # the endpoint counts as answering, also where no request was made, as for an invalid URL.
 
     __slots__ = (
         "_host",

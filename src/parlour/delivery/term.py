@@ -57,7 +57,8 @@ class DeliveryTerm:
     #
     # Invariants while ``sync`` is SYNCED:
     #   - ``pending`` is the number of pending rows of each account; replayed deliveries are in it
-    #     once the intake has handled their event, or earlier (``PendingCounts``).
+    #     once the intake has handled their event, or earlier (``PendingCounts``). Accounts in
+    #     ``recounts`` are the exception, until the result writer has counted them.
     #   - The lanes agree with the rows (see ``Lanes``).
     # In any other state both may differ from the rows until the next resync.
 

@@ -235,11 +235,25 @@ def test_a_failed_request_is_retried_with_its_error(
     assert (result.timed_out, result.was_sent) == (timed_out, True)
 
 
-def test_an_unexpected_error_is_logged_and_the_delivery_is_retried() -> None:
+@pytest.mark.parametrize("schedule", [webhook_retries_store.DURABLE, webhook_retries_store.HOSTED])
+def test_an_unexpected_error_is_logged_and_the_delivery_is_retried(schedule: str) -> None:
     with capture_logs() as logs:
-        result = attempt(FakeReceiver(AssertionError("a header")), queued())
+        result = attempt(FakeReceiver(AssertionError("a header")), queued(), schedule=schedule)
     assert (result.outcome, result.error) == ("retrying", "internal error: AssertionError")
     assert [each["event"] for each in logs] == ["webhook_attempt_failed"]
+
+
+def test_a_delivery_whose_signing_settings_cannot_be_read_is_retried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def damaged(*_: object) -> None:
+        raise ValueError("a sealed secret")
+
+    monkeypatch.setattr(Signer, "get", damaged)
+    receiver = FakeReceiver(response(200))
+    result = attempt(receiver, queued())
+    assert receiver.requests == []
+    assert (result.outcome, result.error) == ("retrying", "internal error: ValueError")
 
 
 @pytest.mark.parametrize("failure", [Busy(), Unavailable("gone")])
