@@ -3,10 +3,11 @@
 A *delivery* is one event for one webhook: a row, whose state is a column. A *lane* is one URL and
 one conversation: its deliveries are sent one at a time, in order. An *endpoint* is one URL of one
 account. Lanes and endpoints are in memory only, in one lease term; *sync* is whether that memory
-agrees with the rows. Each table below is checked against the running code: lanes and endpoints by
-``tests/unit/delivery/test_states.py``, deliveries and sync by ``test_delivery_states.py`` next to
-it. A transition that is not listed fails the test, and so does one that is listed and never
-happens. Transitions of a delivery's state to itself are not checked.
+agrees with the rows. The states and causes below are checked against the running code: lanes and
+endpoints by ``tests/unit/delivery/test_states.py``, deliveries and sync by
+``test_delivery_states.py`` next to it. A transition that is not listed fails the test, and so does
+one that is listed and never happens. Transitions of a delivery's state to itself are not checked.
+The column "by" is checked against the caller for sync, and otherwise against the model of the tests.
 
 Delivery (``DeliveryState``, column ``state``; only a pending one is ever sent):
 
