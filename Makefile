@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+# One more than the cores of a small machine: many tests wait for processes and timers.
+JOBS ?= 3
 # Tests of the API, its webhooks and realtime, which also run on PostgreSQL; the gate has
 # the time for more of it.
 ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_operation.py \

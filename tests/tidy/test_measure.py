@@ -1,8 +1,11 @@
-"""The counts of ``tools/measure.py`` on small trees."""
+"""The counts of ``tools/measure.py`` on small trees, and the targets of this repository."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tools import measure, structure
 
@@ -27,6 +30,11 @@ async def used(tx, role):
     rows = await tx.all(LIST, role.sid)
     return await count_of(tx, rows)
 '''
+
+
+@cache
+def own_modules() -> list[structure.Module]:
+    return structure.modules_below(measure.REPOSITORY)
 
 
 def tree(folder: Path, files: dict[str, str]) -> list[structure.Module]:
@@ -112,3 +120,18 @@ def test_the_report_has_a_column_for_each_tree() -> None:
         ["files", "2", "3"],
         ["lines", "-", "9"],
     ]
+
+
+@pytest.mark.parametrize("package", ["delivery", "store", "realtime", "http"])
+def test_packages_with_state_have_comments(package: str) -> None:
+    row = measure.of_sizes(own_modules())[f"comment / docstring lines per 100: {package}"]
+
+    assert 4 <= float(row.partition(" / ")[0]) <= 9, row
+
+
+@pytest.mark.parametrize("area", measure.AREAS)
+def test_the_prose_uses_the_terms_of_the_field(area: str) -> None:
+    language = measure.language_of(measure.files_of(measure.REPOSITORY, measure.AREAS[area]))
+
+    assert language.per_10_000(language.avoided) <= 60
+    assert language.per_10_000(language.standard) >= 200
