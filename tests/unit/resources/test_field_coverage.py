@@ -22,8 +22,10 @@ from parlour.resources.conversation_with_participants import (
     parameters as conversation_with_participants_parameters,
 )
 from parlour.resources.conversations import representation as conversation_representation
+from parlour.resources.conversations.parameters import UpdateConversation
 from parlour.resources.conversations.store import Conversation
 from parlour.resources.messages import representation as message_representation
+from parlour.resources.messages.parameters import SendMessage, UpdateMessage
 from parlour.resources.messages.store import Message
 from parlour.resources.participants import representation as participant_representation
 from parlour.resources.participants.parameters import (
@@ -32,7 +34,9 @@ from parlour.resources.participants.parameters import (
     UpdateParticipant,
 )
 from parlour.resources.participants.store import Participant
+from parlour.resources.user_conversations.parameters import UpdateUserConversation
 from parlour.resources.users import representation as user_representation
+from parlour.resources.users.parameters import UpdateUser
 from parlour.resources.users.store import User
 
 if TYPE_CHECKING:
@@ -70,6 +74,7 @@ IN_REQUEST: Final = "each webhook request has it, from the event"
 NO_PARAMETER: Final = "the hosted service's webhooks have no such parameter"
 # Reasons for a parameter that a command does not accept.
 NOT_SENT: Final = "client SDKs do not send it"
+TOKEN_IDENTITY: Final = "the identity of the access token"
 
 
 class RecordView(NamedTuple):
@@ -296,11 +301,67 @@ COMMANDS: Final = {
             "RoleSid": NOT_SENT,
         },
     ),
+    "own participant": CommandBody(
+        command_table._OWN_PARTICIPANT,
+        {"notification_level": "muted", "last_read_message_index": 1},
+        UpdateUserConversation,
+        {"LastReadTimestamp": NOT_SENT},
+    ),
+    "conversation": CommandBody(
+        command_table._CONVERSATION,
+        {"friendly_name": "A", "unique_name": "a", "attributes": {}},
+        UpdateConversation,
+        {
+            "Bindings.Email.Address": NOT_SENT,
+            "Bindings.Email.Name": NOT_SENT,
+            "DateCreated": NOT_SENT,
+            "DateUpdated": NOT_SENT,
+            "MessagingServiceSid": NOT_SENT,
+            "State": NOT_SENT,
+            "Timers.Closed": NOT_SENT,
+            "Timers.Inactive": NOT_SENT,
+        },
+    ),
+    "new message": CommandBody(
+        command_table._NEW_MESSAGE,
+        {
+            "body": "hello",
+            "subject": "A",
+            "attributes": {},
+            "media_sids": ["ME1"],
+            "content_sid": "HX1",
+            "content_variables": {},
+        },
+        SendMessage,
+        {
+            "Author": TOKEN_IDENTITY,
+            "DateCreated": NOT_SENT,
+            "DateUpdated": NOT_SENT,
+            "MediaSid": "a message may have several media: MediaSids",
+        },
+    ),
+    "message": CommandBody(
+        command_table._MESSAGE,
+        {"body": "hello", "attributes": {}},
+        UpdateMessage,
+        {
+            "Author": NOT_SENT,
+            "DateCreated": NOT_SENT,
+            "DateUpdated": NOT_SENT,
+            "Subject": NOT_SENT,
+        },
+    ),
+    "user": CommandBody(
+        command_table._USER,
+        {"friendly_name": "Ann", "attributes": {}},
+        UpdateUser,
+        {"RoleSid": NOT_SENT},
+    ),
 }
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_accepts_each_parameter_of_a_participant_or_excludes_it_with_a_reason(
+def test_a_command_accepts_each_parameter_or_excludes_it_with_a_reason(
     name: str,
 ) -> None:
     command = COMMANDS[name]
