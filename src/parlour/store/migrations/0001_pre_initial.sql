@@ -1,8 +1,8 @@
--- The first schema. One text for both engines; what differs is written in braces
+-- The first schema, one text for both engines; placeholders in braces are replaced for each engine
 -- (store/dialect.py): {identity} numbers rows in order of insertion.
 -- Dates are milliseconds since 1970-01-01 UTC. `sequence` is the order of creation.
 -- `created_order` is microseconds: date_created, refined by the order of creation.
--- Every table of a tenant begins its key with account_sid.
+-- The key of every table of a tenant begins with account_sid.
 
 CREATE TABLE account (
     sid TEXT NOT NULL PRIMARY KEY,
@@ -12,7 +12,8 @@ CREATE TABLE account (
     date_updated BIGINT NOT NULL
 );
 
--- No account in front: the row is found by what a request shows, before its account is known.
+-- The key does not begin with the account: a login is read by the name in a request, before the
+-- account is known.
 CREATE TABLE login (
     name TEXT NOT NULL,
     ordinal INTEGER NOT NULL,
@@ -185,7 +186,7 @@ CREATE UNIQUE INDEX conversation_unique_name
 CREATE INDEX conversation_activity ON conversation (account_sid, service_sid, last_activity, sid);
 CREATE INDEX conversation_created ON conversation (account_sid, service_sid, created_order, sid);
 CREATE INDEX conversation_state ON conversation (account_sid, service_sid, state, created_order, sid);
--- The scheduler looks for what is due over all accounts, so these do not begin with the account.
+-- The scheduler reads due rows of all accounts, so these indexes do not begin with the account.
 CREATE INDEX conversation_due_inactive ON conversation (date_inactive) WHERE date_inactive IS NOT NULL;
 CREATE INDEX conversation_due_closed ON conversation (date_closed) WHERE date_closed IS NOT NULL;
 CREATE INDEX conversation_pending ON conversation (sequence) WHERE pending_participants IS NOT NULL;
@@ -233,12 +234,12 @@ CREATE INDEX participant_conversations_of_address
 CREATE INDEX participant_proxy ON participant (account_sid, proxy_address) WHERE proxy_address IS NOT NULL;
 CREATE INDEX participant_projected
     ON participant (account_sid, projected_address) WHERE projected_address IS NOT NULL;
--- Whom a new message has to reach through a channel; few of up to 1,000 participants.
+-- Recipients of a new message outside the chat: few of up to 1,000 participants.
 CREATE INDEX participant_bound
     ON participant (account_sid, conversation_sid, sequence, sid) WHERE binding_type IS NOT NULL;
 CREATE INDEX participant_role ON participant (account_sid, role_sid) WHERE role_sid IS NOT NULL;
 
--- Pairs of addresses of participants that are still to be added to a new conversation.
+-- Reserved pairs of addresses: their participants are still to be added to a new conversation.
 CREATE TABLE pending_pair (
     account_sid TEXT NOT NULL,
     service_sid TEXT NOT NULL,
@@ -358,7 +359,7 @@ CREATE TABLE push_binding (
 CREATE INDEX push_binding_order ON push_binding (account_sid, service_sid, sequence, sid);
 CREATE INDEX push_binding_identity ON push_binding (account_sid, service_sid, identity);
 
--- The event log: one row for each committed change, written in the change's own transaction.
+-- The event log: one row for each committed change, inserted in the transaction of the change.
 CREATE TABLE event (
     sequence {identity},
     account_sid TEXT NOT NULL,
@@ -373,13 +374,13 @@ CREATE TABLE event (
     payload TEXT NOT NULL
 );
 
--- How far each sink has read the event log.
+-- The position of each sink in the event log.
 CREATE TABLE sink_position (
     sink TEXT NOT NULL PRIMARY KEY,
     sequence BIGINT NOT NULL
 );
 
--- What remains to be removed in the background, after its owner has gone.
+-- The purge queue: deleted owners whose rows are deleted in the background.
 CREATE TABLE purge (
     account_sid TEXT NOT NULL,
     owner_sid TEXT NOT NULL,
@@ -389,7 +390,7 @@ CREATE TABLE purge (
 );
 CREATE INDEX purge_order ON purge (sequence);
 
--- Users that are gone and still have to leave conversations, in the background.
+-- Deleted users whose remaining memberships are removed in the background.
 CREATE TABLE departure (
     account_sid TEXT NOT NULL,
     service_sid TEXT NOT NULL,

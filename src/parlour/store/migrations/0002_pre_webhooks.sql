@@ -1,11 +1,11 @@
--- Post-action webhooks: what is still to be told to whom, and what every attempt came to.
--- Indexes whose condition names a state hold only what is still to be done, so that a long
--- history costs nothing while there is little to do.
+-- Webhook deliveries, and the log of attempts. Indexes whose condition names a state contain only
+-- pending work, so that a long history costs nothing while there is little work.
 
--- One event for one webhook. It stays after its end, as the record of the request, until the
--- retention time is over. `event_sequence` is 0 for a pre-action webhook: nothing was committed
--- when it was asked. A lane is one URL and one conversation: its deliveries go one at a time, in
--- the order of `lane_order`. Only the first pending one of a lane has a `due_ms`.
+-- A delivery: one event for one webhook. After its end it is retained as the record of the request,
+-- until the retention time is over. `event_sequence` is 0 for a pre-action webhook: no event was
+-- committed when the request was made. A lane is one URL and one conversation: its deliveries are
+-- sent one at a time, in the order of `lane_order`. Only the first pending one of a lane has a
+-- `due_ms`.
 CREATE TABLE webhook_delivery (
     account_sid TEXT NOT NULL,
     event_sequence BIGINT NOT NULL,
@@ -35,10 +35,10 @@ CREATE INDEX webhook_delivery_due
     ON webhook_delivery (account_sid, url, due_ms, lane) WHERE due_ms IS NOT NULL;
 CREATE INDEX webhook_delivery_pending
     ON webhook_delivery (account_sid, event_sequence) WHERE state = 'pending';
--- Over all accounts: only what removes old rows asks.
+-- Over all accounts: only the retention job reads by this index.
 CREATE INDEX webhook_delivery_age ON webhook_delivery (date_updated) WHERE state <> 'pending';
 
--- One request. Sids grow with time, so the key is also the order of the list.
+-- One attempt of a delivery. SIDs ascend with time, so the key is also the order of the list.
 CREATE TABLE webhook_attempt (
     account_sid TEXT NOT NULL,
     sid TEXT NOT NULL,
@@ -63,7 +63,7 @@ CREATE INDEX webhook_attempt_outcome
     ON webhook_attempt (account_sid, outcome, sid) WHERE outcome <> 'delivered';
 CREATE INDEX webhook_attempt_age ON webhook_attempt (date_created);
 
--- How failed attempts are followed by others, where an account chose: durable or hosted.
+-- Retry schedule of an account that chose one: durable or hosted.
 CREATE TABLE webhook_schedule (
     account_sid TEXT NOT NULL PRIMARY KEY,
     schedule TEXT NOT NULL

@@ -1,5 +1,5 @@
--- Who does what only one process may do at a time, and until when unless it says so again. The
--- fence grows with every new owner. No account in front: it is the work of all accounts.
+-- Leases of exclusive background work: owner, expiry unless it is renewed, and a fence that grows
+-- with each owner. The key does not begin with the account: the work is for all accounts.
 CREATE TABLE lease (
     name TEXT NOT NULL PRIMARY KEY,
     owner TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- Which node holds connections of which user, where it is shown who is online.
+-- The nodes that have connections of each user, in services that show whether users are online.
 CREATE TABLE presence (
     account_sid TEXT NOT NULL,
     service_sid TEXT NOT NULL,
@@ -6,11 +6,11 @@ CREATE TABLE presence (
     node TEXT NOT NULL,
     PRIMARY KEY (account_sid, service_sid, identity, node)
 );
--- Over all accounts: a node that is gone takes all of its users along.
+-- Over all accounts: the users of an expired node go offline.
 CREATE INDEX presence_node ON presence (node);
 
--- The nodes that hold connections, and until when unless they say so again. No account in front:
--- a node is everybody's.
+-- Expiry of each node's registration, unless it is renewed. The key does not begin with the
+-- account: nodes serve all accounts.
 CREATE TABLE node (
     name TEXT NOT NULL PRIMARY KEY,
     expires_ms BIGINT NOT NULL

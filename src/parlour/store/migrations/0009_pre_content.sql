@@ -1,2 +1,2 @@
--- The bytes of a medium that the server made itself, as JSON; others are files.
+-- Content of a medium that the server generated, as JSON; other media are files.
 ALTER TABLE media ADD COLUMN content TEXT;

@@ -1,5 +1,5 @@
--- Whose secrets these are: the fingerprint of the key file that seals and digests them. One row at
--- most. No account in front: the key is that of all accounts.
+-- Fingerprint of the key file that seals and digests the secrets: at most one row. The key does not
+-- begin with the account: one key file serves all accounts.
 CREATE TABLE master_key (
     name TEXT NOT NULL PRIMARY KEY,
     fingerprint TEXT NOT NULL

@@ -1,6 +1,6 @@
--- What a removed service has to free or leave at once, found without a look at the whole account.
+-- Indexes for cleanup below a removed service, without a scan of the account.
 CREATE INDEX participant_pair_of_service ON participant (account_sid, service_sid) WHERE holds_pair = 1;
 CREATE INDEX pending_pair_of_service ON pending_pair (account_sid, service_sid);
 CREATE INDEX departure_of_service ON departure (account_sid, service_sid);
--- The nodes, by the time at which they are taken for gone.
+-- The nodes, by the time from which they are considered expired.
 CREATE INDEX node_expiry ON node (expires_ms, name);
