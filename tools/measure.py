@@ -45,7 +45,7 @@ class Language(NamedTuple):
 
 
 def files_of(root: Path, area: tuple[str, ...]) -> list[Path]:
-    """Return the Python and Markdown files of an area."""
+    """Return the Python, SQL and Markdown files of an area."""
     found: list[Path] = []
     for name in area:
         top = root / name
@@ -53,7 +53,7 @@ def files_of(root: Path, area: tuple[str, ...]) -> list[Path]:
         found += [
             each
             for each in below
-            if each.suffix in {".py", ".md"} and "node_modules" not in each.parts
+            if each.suffix in {".py", ".sql", ".md"} and "node_modules" not in each.parts
         ]
     return found
 
@@ -149,7 +149,7 @@ def of_language(root: Path) -> dict[str, str]:
     return found
 
 
-def figures(root: Path) -> dict[str, str]:
+def metrics(root: Path) -> dict[str, str]:
     """Return every metric of a tree, in the order of the report."""
     modules = structure.modules_below(root)
     return of_sizes(modules) | of_structure(modules) | of_language(root)
@@ -233,8 +233,8 @@ def main(arguments: list[str]) -> int:
         return 0
     columns = {}
     if chosen.against:
-        columns[chosen.against[:16]] = at_revision(chosen.against, figures)
-    columns["now"] = figures(REPOSITORY)
+        columns[chosen.against[:16]] = at_revision(chosen.against, metrics)
+    columns["now"] = metrics(REPOSITORY)
     print(report(columns))
     if chosen.details:
         print(details(REPOSITORY))

@@ -1,4 +1,4 @@
-"""The prose of the project: comments and docstrings of Python files, and the text of pages."""
+"""The prose of the project: comments of Python and SQL files, docstrings, the text of pages."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _FENCE = re.compile(r"(?ms)^ *(```|~~~).*?^ *\1[^\n]*$")
 _LINK = re.compile(r"\]\([^)]*\)|<[^>\n]+>|https?://\S+")
 _DIRECTIVE = re.compile(r"#\s*(?:noqa|type:|tidy:|pragma|fmt:|ruff:|mypy:)(?P<rest>.*)")
 _RULER = re.compile(r"[-=|+]{3,}")
+# A literal or a quoted name may contain the two dashes of a comment.
+_SQL_COMMENT = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|--(?P<comment>[^\n]*)""")
 _OWNERS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _BODIES = (ast.stmt, ast.excepthandler, ast.match_case)
 
@@ -75,10 +77,25 @@ def of_python(text: str, tree: ast.Module | None = None) -> list[Passage]:
     return [Passage(each.line, plain(each.text)) for each in sorted(found)]
 
 
+def of_sql(text: str) -> list[Passage]:
+    """Return the comments of an SQL file, in order, with code blanked out."""
+    return [
+        Passage(text.count("\n", 0, found.start()) + 1, plain(found["comment"].strip()))
+        for found in _SQL_COMMENT.finditer(text)
+        if found["comment"] is not None
+    ]
+
+
 def passages(path: Path) -> list[Passage]:
-    """Return the prose of a Python or Markdown file, in order, with code blanked out."""
+    """Return the prose of a Python, SQL or Markdown file, in order, with code blanked out."""
     text = path.read_text()
-    return [Passage(1, plain(text))] if path.suffix == ".md" else of_python(text)
+    match path.suffix:
+        case ".md":
+            return [Passage(1, plain(text))]
+        case ".sql":
+            return of_sql(text)
+        case _:
+            return of_python(text)
 
 
 def joined(path: Path) -> str:

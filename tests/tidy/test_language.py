@@ -15,6 +15,7 @@ from tools.ratchet import Allowed, CountChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 pytestmark = pytest.mark.xdist_group("tidy")  # The files are parsed once.
 
@@ -76,6 +77,33 @@ def test_a_finding_names_the_line_of_the_word() -> None:
     sample = {"a.py": 'x = 1\n"""First.\n\nThen nobody.\n"""\n'}
 
     assert [each.line for each in judge(RULE, Sources.of(sample)).findings] == [4]
+
+
+SQL = """\
+-- Whoever is told.
+CREATE TABLE said (
+    name TEXT DEFAULT '-- nobody''s', -- Is `news` kept?
+    "--people" TEXT
+);
+"""
+
+
+def test_the_prose_of_an_sql_file_is_its_comments(tmp_path: Path) -> None:
+    path = tmp_path / "0001_pre_initial.sql"
+    path.write_text(SQL)
+
+    passages = prose.passages(path)
+
+    assert [each.line for each in passages] == [1, 3]
+    assert [each.text for each in passages] == ["Whoever is told.", f"Is {'':6} kept?"]
+    assert ratchet.count_of(passages) == 3
+
+
+def test_migrations_are_counted_and_have_no_avoided_word() -> None:
+    found = {name: count for name, count in counts().items() if name.endswith(".sql")}
+
+    assert len(found) >= 12
+    assert set(found.values()) == {0}
 
 
 BEFORE = {"a.py": 3, "b.py": 2}
