@@ -213,9 +213,10 @@ def _joined(patterns: list[str]) -> re.Pattern[str]:
 
 AVOIDED_IN_NAMES = frozenset(
     """
-    anew crowd deed deeds doubt doubts everybody heard hears house looker manifold meanwhile news
-    nobody noted people rehearsal rehearse said say says somebody straggler stragglers talk talks
-    teeth tell tells told whoever
+    afresh anew anybody crowd deed deeds doubt doubts everybody forgets forgetting forgot hear heard
+    hearing hears house looker manifold meanwhile news nobody noted people rehearsal rehearse
+    remember remembered remembering remembers said say says somebody straggler stragglers talk talks
+    teeth tell tells told whatever whoever
     """.split()
 )
 """Words that no name contains: each of them has a term of the field."""

@@ -23,9 +23,9 @@ from parlour.http.media import MediaCallers, MediaEndpoint
 from parlour.http.metrics import (
     Metrics,
     MetricsPage,
-    buffer_figures,
-    connection_figures,
-    work_figures,
+    buffer_metrics,
+    connection_metrics,
+    work_metrics,
 )
 from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
@@ -130,7 +130,7 @@ class App:
             settings.buffer_bytes_max,
             settings.buffer_bytes_max // limits.BUFFER_UNAUTHENTICATED_PART,
         )
-        self.metrics.sources.append(partial(buffer_figures, self.buffers))
+        self.metrics.sources.append(partial(buffer_metrics, self.buffers))
         self.authentication = self._make_authentication()
         self.client_addresses = ClientAddresses(settings.trusted_proxies)
         self.egress = make_egress(settings)
@@ -149,7 +149,7 @@ class App:
         self.pipeline = Pipeline(
             self.store,
             self.vault,
-            on_login_revoked=self.authentication.forget,
+            on_login_revoked=self.authentication.evict,
             pre_action_hook=pre_action_hook,
             action_rates=ActionRates(self.clock, rate) if rate else None,
         )
@@ -165,11 +165,11 @@ class App:
         self.store.on_commit(self.scheduler.wake)
         self.server = self._make_server()
         self.metrics.sources.append(
-            partial(work_figures, self.server.work, self.server.held_refusals)
+            partial(work_metrics, self.server.work, self.server.held_refusals)
         )
         self.realtime = self._make_realtime()
         self.hints = self._make_hints()
-        self.metrics.sources.append(self.realtime.figures)
+        self.metrics.sources.append(self.realtime.metrics)
         self.store.on_commit(self.realtime.wake)
 
     def _make_server(self) -> HttpServer:
@@ -200,13 +200,13 @@ class App:
             self.clock,
             connection_caps(self.settings, self.client_addresses.is_trusted),
         )
-        self.metrics.sources.append(partial(connection_figures, made))
+        self.metrics.sources.append(partial(connection_metrics, made))
         return made
 
     def _make_authentication(self) -> Authentication:
         salt = self.vault.digest(self.random.token(16).hex()).encode()
         self.login_gate = LoginGate(self.store, self.clock, salt)
-        self.metrics.sources.append(self.login_gate.figures)
+        self.metrics.sources.append(self.login_gate.metrics)
         self.access_tokens = AccessTokenVerifier(
             self.store, self.vault, self.clock, self.login_gate
         )

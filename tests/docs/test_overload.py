@@ -83,7 +83,7 @@ NOT_ON_THE_PAGE: Final = {
         "LATE_ATTEMPTS_MIN",
         "RETENTION_SLACK_MS",
         "RETRY_JITTER_PERCENT",
-        "WEBHOOK_FIGURES_MS",
+        "WEBHOOK_METRICS_MS",
         "WEBHOOK_POLL_MS_MAX",
         "WEBHOOK_RETENTION_HOURS_MAX",
     },

@@ -128,7 +128,7 @@ class PresenceScenario:
 
     def open_sockets(self) -> float:
         """Return the value of the metric."""
-        (metric,) = self.instance.app.realtime.figures()
+        (metric,) = self.instance.app.realtime.metrics()
         return metric.samples[0].value
 
 

@@ -113,7 +113,7 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_secret(tmp_path: Path) -> None
 
 def _time(place: LocalTarget, login: CallerCredentials) -> int:
     """Return the processor time of a rejection when the name is not cached."""
-    place.app.authentication.forget(login.name)
+    place.app.authentication.evict(login.name)
     # From a separate address: one that fails too often is throttled.
     place.peer = f"10.0.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
     request = CallerRequest("GET", "/v1/Conversations", {}, login.header)

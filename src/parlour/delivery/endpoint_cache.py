@@ -72,7 +72,7 @@ class EndpointCache:
             self._of_account[key[0]] += 1
         return endpoint
 
-    def forget(self, endpoint: Endpoint) -> None:
+    def remove(self, endpoint: Endpoint) -> None:
         """Remove an endpoint that has no deliveries, or is evicted."""
         if endpoint.key in self._endpoints:
             found = self._endpoints.pop(endpoint.key)
@@ -134,5 +134,5 @@ class EndpointCache:
         for endpoint in chosen:
             if endpoint.poll_ms is not None:
                 self.schedule_search(endpoint.key[0], endpoint.poll_ms)
-            self.forget(endpoint)
+            self.remove(endpoint)
         return len(chosen)

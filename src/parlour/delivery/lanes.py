@@ -152,7 +152,7 @@ class Lanes:
             # The head of its lane is on disk only, so this one must not be sent before it.
             if endpoint.is_loading:
                 endpoint.missed.add(delivery.lane)
-            self._forget_idle(endpoint)
+            self._remove_idle(endpoint)
         elif endpoint.room <= 0 or endpoint.poll_ms == 0:
             self.schedule_poll(endpoint.key, 0)
         else:
@@ -284,15 +284,15 @@ class Lanes:
         endpoint.update_wants()
         if lane.state is not LaneState.ABSENT:
             lane.enter(LaneState.ABSENT)
-        self._forget_idle(endpoint)
+        self._remove_idle(endpoint)
 
-    def _forget_idle(self, endpoint: Endpoint) -> None:
+    def _remove_idle(self, endpoint: Endpoint) -> None:
         """Remove an endpoint without lanes, requests and polls."""
         # Not while it is being loaded: a second one would be created for the same key, both would
         # occupy slots, and a lane of the one that is not cached would never be sent.
         is_known = endpoint.lanes or endpoint.sending or endpoint.poll_ms is not None
         if not is_known and not endpoint.is_loading:
-            self.endpoints.forget(endpoint)
+            self.endpoints.remove(endpoint)
 
     # --- After a change on disk ---------------------------------------------------------------
 
@@ -426,4 +426,4 @@ class Lanes:
             raise
         finally:
             endpoint.end_loading()
-            self._forget_idle(endpoint)
+            self._remove_idle(endpoint)

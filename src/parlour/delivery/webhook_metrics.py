@@ -31,12 +31,12 @@ class WebhookMetrics:
         self.outcomes: Counter[str] = Counter()
         self._clock = clock
         self._oldest_ms: int | None = None
-        self._measured_at_ms = -float(limits.WEBHOOK_FIGURES_MS)
+        self._measured_at_ms = -float(limits.WEBHOOK_METRICS_MS)
 
     async def measure(self, store: Store, pending: Counter[str]) -> None:
         """Read the date of the oldest pending delivery, if the interval has elapsed."""
         now_ms = self._clock.monotonic_ms()
-        if now_ms - self._measured_at_ms < limits.WEBHOOK_FIGURES_MS:
+        if now_ms - self._measured_at_ms < limits.WEBHOOK_METRICS_MS:
             return
         self._measured_at_ms = now_ms
         self._oldest_ms = None

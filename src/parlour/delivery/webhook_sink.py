@@ -142,7 +142,7 @@ class WebhookSink:
         for tasks in self._background():
             await tasks.cancel()
         await self.writer.cancel()
-        self._forget_term()
+        self._discard_term()
         if self.writer.has_work:
             self.writer.ensure_running()
 
@@ -153,7 +153,7 @@ class WebhookSink:
             self.term.stop()
         await asyncio.gather(*(each.drain(limits.DRAIN_SECONDS_MAX) for each in self._background()))
         await asyncio.gather(self.writer.stop(), self._loops.drain(limits.DRAIN_SECONDS_MAX))
-        self._forget_term()
+        self._discard_term()
 
     def _background(self) -> list[Tasks]:
         """Return the requests of the sender and the searches of the poller, if there is a term."""
@@ -161,5 +161,5 @@ class WebhookSink:
             return []
         return [self._sender.requests, self._poller.searches]
 
-    def _forget_term(self) -> None:
+    def _discard_term(self) -> None:
         self.term = self._intake = self._sender = self._poller = None

@@ -201,7 +201,7 @@ class Egress:
                 slots.release(slot)
         finally:
             target.users -= 1
-            self._forget_unused(key, target)
+            self._remove_unused(key, target)
 
     def _authenticated(
         self, request: OutboundRequest, response: OutboundResponse
@@ -319,7 +319,7 @@ class Egress:
         )
         self._leave_idle(target, connection)
         connection.abort()
-        self._forget_unused(key, target)
+        self._remove_unused(key, target)
         return True
 
     def _leave_idle(self, target: _ConnectionPool, connection: OutboundConnection) -> None:
@@ -340,12 +340,12 @@ class Egress:
                 if not connection.is_usable or connection.idle_since <= oldest:
                     self._leave_idle(target, connection)
                     connection.abort()
-            self._forget_unused(key, target)
+            self._remove_unused(key, target)
         self._sweeper = None
         if self._idle_count:
             self._sweep_later()
 
-    def _forget_unused(self, key: tuple[str, str, int], target: _ConnectionPool) -> None:
+    def _remove_unused(self, key: tuple[str, str, int], target: _ConnectionPool) -> None:
         if not target.users and not target.idle:
             self._targets.pop(key, None)
 

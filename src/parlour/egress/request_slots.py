@@ -73,15 +73,15 @@ class RequestSlots:
             if not granted.done():
                 leaf.occupy()
                 granted.set_result(None)
-            self._forget_empty(leaf)
+            self._remove_empty(leaf)
 
     def _give_up(self, share: Share, granted: asyncio.Future[None]) -> None:
         queue = self._waiting.get(share)
         if queue is not None and granted in queue:
             queue.remove(granted)
-            self._forget_empty(share)
+            self._remove_empty(share)
 
-    def _forget_empty(self, share: Share) -> None:
+    def _remove_empty(self, share: Share) -> None:
         """Remove a target without waiters."""
         if not self._waiting[share]:
             del self._waiting[share]

@@ -45,11 +45,11 @@ class SystemResolver:
         if running is None:
             running = asyncio.ensure_future(self._look_up(name, account_sid))
             self._running[key] = running
-            running.add_done_callback(functools.partial(self._forget, key))
+            running.add_done_callback(functools.partial(self._remove_running, key))
         # Shielded: one waiter may time out while others still need the result.
         return await asyncio.shield(running)
 
-    def _forget(self, key: tuple[str, str], done: asyncio.Future[tuple[str, ...]]) -> None:
+    def _remove_running(self, key: tuple[str, str], done: asyncio.Future[tuple[str, ...]]) -> None:
         del self._running[key]
         if not done.cancelled():
             # Mark the error as retrieved: all waiters may have timed out.

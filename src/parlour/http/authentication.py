@@ -73,9 +73,9 @@ class Authentication:
         # The digest of a random secret, compared if a name is unknown.
         self._no_secret = vault.digest(clock.monotonic_ms().hex())
 
-    def forget(self, name: str) -> None:
+    def evict(self, name: str) -> None:
         """Evict a name from the caches: its login was created or revoked."""
-        self._lookups.forget(name)
+        self._lookups.evict(name)
         for proof in [key for key, each in self._proven.items() if each.caller.login == name]:
             del self._proven[proof]
         for proof in [key for key, each in self._wrong.items() if each.name == name]:
@@ -141,7 +141,7 @@ class Authentication:
         if known.status != "active":
             raise ApiError(20005)
         caller = Caller(known.account_sid, name)
-        self._remember(proof, logins.until_ms, caller)
+        self._cache_proven(proof, logins.until_ms, caller)
         return caller
 
     def _is_recent(self, proof: str) -> bool:
@@ -170,7 +170,7 @@ class Authentication:
         if len(self._wrong) > limits.WRONG_LOGINS_CACHED_MAX:
             self._wrong.popitem(last=False)
 
-    def _remember(self, proof: str, until_ms: float, caller: Caller) -> None:
+    def _cache_proven(self, proof: str, until_ms: float, caller: Caller) -> None:
         recent = self._clock.monotonic_ms() + limits.LOGIN_PROVEN_MS
         self._proven[proof] = _CachedLogin(until_ms, recent, caller)
         self._proven.move_to_end(proof)

@@ -107,7 +107,7 @@ class Metrics(Collector):
         return generate_latest(self.registry)
 
 
-def buffer_figures(pool: BufferPool) -> Iterator[Metric]:
+def buffer_metrics(pool: BufferPool) -> Iterator[Metric]:
     """Yield the samples of the buffer pool, by part."""
     rooms = (("authenticated", pool.authenticated), ("unauthenticated", pool.unauthenticated))
     used = GaugeMetricFamily(
@@ -136,7 +136,7 @@ def buffer_figures(pool: BufferPool) -> Iterator[Metric]:
     yield from (used, capacity, waits, refusals, cuts)
 
 
-def work_figures(work: WorkLimit, held: Sized) -> Iterator[Metric]:
+def work_metrics(work: WorkLimit, held: Sized) -> Iterator[Metric]:
     """Yield the samples of active requests."""
     in_work = "Requests that are processed, without those that wait for a webhook."
     yield GaugeMetricFamily("parlour_requests_in_work", in_work, value=work.in_work)
@@ -146,7 +146,7 @@ def work_figures(work: WorkLimit, held: Sized) -> Iterator[Metric]:
     yield GaugeMetricFamily("parlour_refusals_held", refused, value=len(held))
 
 
-def connection_figures(connections: HttpConnections) -> Iterator[Metric]:
+def connection_metrics(connections: HttpConnections) -> Iterator[Metric]:
     """Yield the samples of open client connections, WebSockets before `init` included."""
     found = GaugeMetricFamily(
         "parlour_open_connections", "Connections of clients that are open.", labels=("kind",)

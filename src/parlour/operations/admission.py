@@ -62,14 +62,14 @@ class _Contenders(Generic[N]):
         self._limit_hits.pop(name, None)
         self._limit_hits[name] = now_ms
         if len(self._limit_hits) > limits.CONTENDERS_MAX:
-            self._forget(next(iter(self._limit_hits)))
+            self._remove_limit_hit(next(iter(self._limit_hits)))
         while True:  # Ends at the latest with the entry added above.
             oldest, met_ms = next(iter(self._limit_hits.items()))
             if met_ms > now_ms - limits.CONTENTION_MS:
                 return
-            self._forget(oldest)
+            self._remove_limit_hit(oldest)
 
-    def _forget(self, name: str | None) -> None:
+    def _remove_limit_hit(self, name: str | None) -> None:
         del self._limit_hits[name]
         if not self.found[name].running:
             del self.found[name]

@@ -156,7 +156,7 @@ def decide(
         return Decision(Verdict.RETRY, delay_ms, retry_count)
     if outcome.status == 410:
         return Decision(Verdict.STOPPED)
-    if retry_count >= len(schedule.delays_ms) or not _is_worth_another(outcome, schedule):
+    if retry_count >= len(schedule.delays_ms) or not _is_retryable(outcome, schedule):
         return Decision(Verdict.FAILED)
     delay_ms = schedule.delays_ms[retry_count]
     if schedule.honours_retry_after and outcome.retry_after is not None:
@@ -166,7 +166,7 @@ def decide(
     return Decision(Verdict.RETRY, delay_ms, retry_count + 1)
 
 
-def _is_worth_another(outcome: AttemptOutcome, schedule: Schedule) -> bool:
+def _is_retryable(outcome: AttemptOutcome, schedule: Schedule) -> bool:
     if outcome.is_final:
         return False
     if schedule.statuses is None:

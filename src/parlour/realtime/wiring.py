@@ -105,7 +105,7 @@ class Realtime:
 
         return websocket.WebSocket(registry, self.connections.accept, self._buffers, self._inputs)
 
-    def figures(self) -> Iterator[Metric]:
+    def metrics(self) -> Iterator[Metric]:
         """Return the metrics; none of them has a label of a tenant."""
         description = "Client SDKs that are connected: WebSockets after `init`."
         yield GaugeMetricFamily("parlour_connections", description, value=len(self.hub))

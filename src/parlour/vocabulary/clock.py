@@ -61,9 +61,9 @@ class SystemRandom:
     def __init__(self) -> None:
         self._block = ""
         self._taken = 0
-        os.register_at_fork(after_in_child=self._forget)
+        os.register_at_fork(after_in_child=self._discard_block)
 
-    def _forget(self) -> None:
+    def _discard_block(self) -> None:
         self._block = ""
         self._taken = 0
 

@@ -81,7 +81,7 @@ async def _read_mail(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
 async def _read_account(tx: Transaction, scope: Scope, world: AccountObjects) -> None:
     medium_sid = world.default.chain["Media"]
     message_sid = world.default.chain["Messages"]
-    assert await tx.one(media_garbage_collection.IS_KEPT, scope.account_sid, medium_sid)
+    assert await tx.one(media_garbage_collection.EXISTS, scope.account_sid, medium_sid)
     assert await media_store.find_conversation_sid_of_message(tx, scope, message_sid)
     assert (await media_store.count_unattached_media(tx, scope, ALICE))[0]
     assert await content_template_store.list_content_templates(tx, scope, PageRequest(0, 10, None))

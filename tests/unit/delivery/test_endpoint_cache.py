@@ -73,7 +73,7 @@ def test_without_room_a_search_waits() -> None:
     assert lanes.endpoints.take_due_searches(NOW) == []
     assert lanes.endpoints.next_search_ms() == NOW + limits.ENDPOINTS_FULL_MS
     for each in list(lanes.endpoints)[:1]:
-        lanes.endpoints.forget(each)
+        lanes.endpoints.remove(each)
     assert lanes.endpoints.take_due_searches(NOW) == [SMALL]
 
 
@@ -99,7 +99,7 @@ def test_an_endpoint_is_cached_once_and_evicted_once() -> None:
     lanes.finish_attempt(lane, is_done=True, timed_out=False)
     lanes.recorded(lane, None, is_promoted=False)
     assert len(endpoints) == 0
-    endpoints.forget(endpoint)
+    endpoints.remove(endpoint)
     assert list(endpoints) == []
 
 

@@ -81,7 +81,7 @@ def test_the_dates_are_read_once_per_interval(figures: Figures) -> None:
     figures.dates = {"AC1": NOW - 1000}
     figures.pending = Counter(AC1=1)
     figures.measure()
-    figures.clock.advance(limits.WEBHOOK_FIGURES_MS - 1)
+    figures.clock.advance(limits.WEBHOOK_METRICS_MS - 1)
     figures.measure()
     assert figures.read == ["AC1"]
     figures.dates = {}

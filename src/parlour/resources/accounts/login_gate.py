@@ -75,7 +75,7 @@ class LoginGate:
         finally:
             self._throttle.release(peer, name)
 
-    def figures(self) -> Iterable[Metric]:
+    def metrics(self) -> Iterable[Metric]:
         """Yield the metrics of logins."""
         yield CounterMetricFamily(
             "parlour_logins_refused", "Wrong logins and access tokens.", value=self._failures

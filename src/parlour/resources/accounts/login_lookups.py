@@ -57,7 +57,7 @@ class LoginLookups:
         self._changes = 0
         self.reads = 0
 
-    def forget(self, name: str) -> None:
+    def evict(self, name: str) -> None:
         """Evict a name whose login was created or revoked."""
         self._known.pop(name, None)
         self._unknown.pop(name, None)

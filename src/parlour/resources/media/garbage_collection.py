@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # tidy: account-in-sql - removed media are deleted for all accounts
 REMOVED = "SELECT account_sid, sid FROM media WHERE is_removed = 1 LIMIT $1"
-FORGET = "DELETE FROM media WHERE account_sid = $1 AND sid = $2 AND is_removed = 1"
+DELETE_REMOVED = "DELETE FROM media WHERE account_sid = $1 AND sid = $2 AND is_removed = 1"
 # tidy: account-in-sql - as above
 OLDEST_UNATTACHED = """
 SELECT date_created FROM media WHERE message_sid IS NULL AND is_removed = 0
@@ -35,7 +35,7 @@ UPDATE media SET is_removed = 1 WHERE message_sid IS NULL AND is_removed = 0
      WHERE message_sid IS NULL AND is_removed = 0 AND date_created <= $1
      ORDER BY date_created LIMIT $2)
 """
-IS_KEPT = "SELECT 1 FROM media WHERE account_sid = $1 AND sid = $2"
+EXISTS = "SELECT 1 FROM media WHERE account_sid = $1 AND sid = $2"
 
 # A medium from upload to deletion, with the file and the row in each state:
 #
@@ -79,11 +79,11 @@ class MediaGarbageCollector:
             await self._blobs.remove(name)
             crash_point(FILE_REMOVED)
 
-        async def forget(tx: Transaction) -> None:
+        async def delete_rows(tx: Transaction) -> None:
             for name in marked:
-                await tx.run(FORGET, *name)
+                await tx.run(DELETE_REMOVED, *name)
 
-        await store.write(forget)
+        await store.write(delete_rows)
 
     async def _next_sweep_due_ms(self, tx: Transaction) -> int:
         return tx.now + max(0, int(self._next_sweep_ms - self._clock.monotonic_ms()))
@@ -93,7 +93,7 @@ class MediaGarbageCollector:
         old = await self._blobs.uncommitted(self._clock.now_ms() - limits.MEDIA_UNATTACHED_MS)
 
         async def read_existing_keys(tx: Transaction) -> set[BlobKey]:
-            return {name for name in old if await tx.one(IS_KEPT, *name) is not None}
+            return {name for name in old if await tx.one(EXISTS, *name) is not None}
 
         with_row = await store.read(read_existing_keys)
         for name in old:

@@ -27,7 +27,7 @@ OLDEST_ATTEMPT = "SELECT date_created FROM webhook_attempt ORDER BY date_created
 def retention_job(hours: int) -> Job:
     """Return the job that deletes log entries after a retention time in hours."""
     if not 0 <= hours <= limits.WEBHOOK_RETENTION_HOURS_MAX:
-        raise ValueError(f"the webhook log cannot be kept for {hours} hours")
+        raise ValueError(f"the webhook log cannot be retained for {hours} hours")
     retention_ms = hours * _HOUR_MS
 
     async def next_due_ms(tx: Transaction) -> int | None:

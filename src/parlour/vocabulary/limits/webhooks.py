@@ -85,7 +85,7 @@ WEBHOOKS_STARTED_PER_LOOP_TURN = 8
 # Longest interval between two polls for due deliveries.
 WEBHOOK_POLL_MS_MAX = 300_000
 # Interval at which the age of the oldest delivery is measured.
-WEBHOOK_FIGURES_MS = 5_000
+WEBHOOK_METRICS_MS = 5_000
 # Endpoints read in one transaction at startup.
 ENDPOINTS_PER_STEP_MAX = 100
 # Endpoints (URLs of accounts) in memory, about 1 KiB each; others wait on disk. Endpoints in use
