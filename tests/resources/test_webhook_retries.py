@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from parlour.resources.webhook_retries.store import HOSTED, WebhookRetries
 from tests.resources.settings_setup import changes, new_account_api, refuses
 
 if TYPE_CHECKING:
@@ -45,6 +47,11 @@ def test_another_account_has_its_own(own: Api, foreign_api: Api) -> None:
     own.post(PATH, Retries="hosted").expect(200)
     own.post(PATH, Retries="").expect(200)
     assert foreign_api.get(PATH).body == before
+
+
+def test_the_event_log_calls_the_schedule_as_the_api_does() -> None:
+    encoded = msgspec.json.encode(WebhookRetries("AC1", HOSTED))
+    assert json.loads(encoded) == {"account_sid": "AC1", "retries": "hosted"}
 
 
 def test_the_command_line_chooses_the_same(server: Server, own: Api) -> None:

@@ -97,7 +97,7 @@ UNSEEN_OVER_REST = {
     r"store\.event_log\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.FETCH_ANY\[": (
         "says whether it is worth looking; what is found is read under the account"
     ),
-    r"resources\.webhook_retries\.store\.DELETE\[": (
+    r"resources\.webhook_retries\.store\.TABLE\.(update|delete)\[": (
         "shows only where the other account has chosen retries before"
     ),
     r"store\.webhook_queue\.(?!FIND\[|REOPEN\[)|resources\.scoped_webhooks\.store\.DETACHED\[": (

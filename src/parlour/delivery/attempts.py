@@ -156,7 +156,7 @@ class SigningCache:
 
         async def read(tx: Transaction) -> SigningSettings:
             login = await account_store.find_login(tx, scope, account_sid)
-            chosen = (await webhook_retries_store.get_webhook_retries(tx, scope)).retries
+            chosen = (await webhook_retries_store.get_webhook_retries(tx, scope)).schedule
             sealed = None if login is None else login.secret_sealed
             token = None if sealed is None else self._vault.unseal(sealed, account_sid)
             return SigningSettings(token, chosen or self._schedule, now_ms)

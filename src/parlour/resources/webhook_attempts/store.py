@@ -13,6 +13,7 @@ import msgspec
 
 from parlour.store import webhook_queue
 from parlour.store.statements import statement, values_of, window
+from parlour.store.table import Table
 from parlour.store.windows import read_window
 from parlour.vocabulary import sids
 
@@ -94,12 +95,13 @@ class LoggedAttempt(msgspec.Struct, frozen=True):
         return self.attempt.sid
 
 
+TABLE = Table("webhook_attempt", WebhookAttempt, key=("account_sid", "sid"))
+_find = TABLE.finder()
+
+# Not derived from the table: a result whose commit outcome is unknown is written again.
 INSERT_ATTEMPT = statement(
     "INSERT INTO webhook_attempt ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING",
     WebhookAttempt,
-)
-FETCH = statement(
-    "SELECT {columns} FROM webhook_attempt WHERE account_sid = $1 AND sid = $2", WebhookAttempt
 )
 # One statement for each index: the conversation is most selective, then the outcome.
 LIST_OF_CONVERSATION = window(
@@ -190,8 +192,8 @@ async def insert_attempt(tx: Transaction, attempt: WebhookAttempt) -> None:
 
 async def find_attempt(tx: Transaction, scope: Scope, sid: str) -> LoggedAttempt | None:
     """Return the attempt with this SID, with its delivery."""
-    row = await tx.one(FETCH, scope.account_sid, sid)
-    return await _logged(tx, scope, WebhookAttempt(*row)) if row else None
+    attempt = await _find(tx, scope, sid)
+    return await _logged(tx, scope, attempt) if attempt else None
 
 
 async def _logged(tx: Transaction, scope: Scope, attempt: WebhookAttempt) -> LoggedAttempt:

@@ -17,6 +17,6 @@ if TYPE_CHECKING:
 class UpdateWebhookRetries(Parameters):
     """A retry schedule; an empty text restores the server's default."""
 
-    retries: str | Unset | None = form_field(
+    schedule: str | Unset | None = form_field(
         "Retries", parsers.clearable(parsers.enum(*SCHEDULES), None)
     )

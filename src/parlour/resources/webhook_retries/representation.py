@@ -17,4 +17,4 @@ def resource(chosen: WebhookRetries, view: View) -> dict[str, Any]:
 
 def row(chosen: WebhookRetries) -> dict[str, Any]:
     """Return the schedule without its URL, for the command line."""
-    return {"account_sid": chosen.account_sid, "retries": chosen.retries}
+    return {"account_sid": chosen.account_sid, "retries": chosen.schedule}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.store.statements import values_of
+from parlour.store.table import SettingsTable
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -23,28 +23,21 @@ class WebhookRetries(msgspec.Struct, frozen=True):
     """The retry schedule of an account; None for the server's default."""
 
     account_sid: str
-    retries: str | None
+    # The column; in the event log it is called as in the API.
+    schedule: str | None = msgspec.field(default=None, name="retries")
 
 
-FETCH = "SELECT schedule FROM webhook_schedule WHERE account_sid = $1"
-UPSERT = """
-INSERT INTO webhook_schedule (account_sid, schedule) VALUES ($1, $2)
-ON CONFLICT (account_sid) DO UPDATE SET schedule = excluded.schedule
-"""
-DELETE = "DELETE FROM webhook_schedule WHERE account_sid = $1"
-
-
-async def get_webhook_retries(tx: Transaction, scope: Scope) -> WebhookRetries:
-    """Return the account's retry schedule."""
-    row = await tx.one(FETCH, scope.account_sid)
-    return WebhookRetries(scope.account_sid, row[0] if row else None)
+TABLE = SettingsTable("webhook_schedule", WebhookRetries, key=("account_sid",))
+get_webhook_retries = TABLE.getter()
+_save = TABLE.saver()
+_delete = TABLE.deleter()
 
 
 async def save_webhook_retries(tx: Transaction, scope: Scope, chosen: WebhookRetries) -> None:
     """Write the retry schedule, or delete its row for the server's default."""
     assert chosen.account_sid == scope.account_sid
-    if chosen.retries is None:
-        await tx.run(DELETE, scope.account_sid)
+    if chosen.schedule is None:
+        await _delete(tx, scope)
         return
-    assert chosen.retries in SCHEDULES
-    await tx.run(UPSERT, *values_of(chosen))
+    assert chosen.schedule in SCHEDULES
+    await _save(tx, scope, chosen)
