@@ -168,8 +168,8 @@ def _responses(spec: OperationSpec) -> dict[str, Any]:
     return found | {"4XX": failure, "5XX": failure}
 
 
-def _answer(sentence: str, schema: Schema) -> dict[str, Any]:
-    return {"description": sentence, "content": {"application/json": {"schema": schema}}}
+def _answer(description: str, schema: Schema) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def _result(spec: OperationSpec) -> Schema:

@@ -76,16 +76,16 @@ def _locked(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _file_errors(sentence: str) -> Iterator[None]:
+def _file_errors(message: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
         if isinstance(error, FileExistsError):
             reason = f"{error.filename} is a file"
-        elif error.filename and str(error.filename) not in sentence:
+        elif error.filename and str(error.filename) not in message:
             reason = f"{reason}: {error.filename}"
-        raise click.ClickException(f"{sentence}: {reason}") from error
+        raise click.ClickException(f"{message}: {reason}") from error
 
 
 def _bound(settings: Settings) -> list[socket.socket]:

@@ -45,10 +45,10 @@ class Workers:
         failed = False
         while self._started:
             pid, status = os.waitpid(-1, 0)
-            number, begun = self._started.pop(pid)
+            number, started_ms = self._started.pop(pid)
             if self._is_stopping:
                 continue
-            if self._clock.monotonic_ms() - begun < _START_MS:
+            if self._clock.monotonic_ms() - started_ms < _START_MS:
                 failed = True
                 self._stop()
                 continue

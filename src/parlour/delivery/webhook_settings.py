@@ -91,7 +91,7 @@ def names_of(listed: str | None) -> frozenset[str]:
 
 
 @lru_cache(maxsize=limits.FILTER_LISTS_CACHED_MAX)
-def _warn_flex_is_silent(account_sid: str) -> None:
+def _warn_flex_target_ignored(account_sid: str) -> None:
     """Log a warning once for each account, not for each event."""
     log.warning("flex_webhook_target_ignored", account_sid=account_sid)
 
@@ -116,7 +116,7 @@ def effective_configuration(
     if shared.pre_webhook_url is None and shared.post_webhook_url is None:
         return None
     if shared.target == _FLEX:
-        _warn_flex_is_silent(shared.account_sid)
+        _warn_flex_target_ignored(shared.account_sid)
         return None
     return EffectiveConfiguration(
         key=shared.account_sid,

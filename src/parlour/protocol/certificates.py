@@ -136,9 +136,9 @@ def is_valid_for(
         pair.certificate.verify_directly_issued_by(authority.certificate)
     except (InvalidSignature, ValueError):
         return False
-    stands = pair.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    found = pair.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     renewal = pair.expires - timedelta(days=limits.CERTIFICATE_RENEWED_DAYS)
-    return list(stands.value) == [_name(each) for each in names] and _moment(now_ms) < renewal
+    return list(found.value) == [_name(each) for each in names] and _moment(now_ms) < renewal
 
 
 def is_expiring(pair: CertificatePair, now_ms: int) -> bool:

@@ -136,16 +136,16 @@ class TrustedProxies:
 
     def _walk(self, peer: str, hops: list[_Hop]) -> _Hop:
         """Return the last trusted hop; its scheme is empty if none was trusted."""
-        believed = _Hop(peer)
+        trusted = _Hop(peer)
         for hop in reversed(hops):
             address = parse_address(hop.node)
             if address is None:
                 # The proxy hides the address of its peer, but has the scheme.
-                return believed if believed.scheme else _Hop(believed.node, hop.scheme)
-            believed = _Hop(str(address), hop.scheme)
+                return trusted if trusted.scheme else _Hop(trusted.node, hop.scheme)
+            trusted = _Hop(str(address), hop.scheme)
             if not self._has(address):
                 break
-        return believed
+        return trusted
 
     def _has(self, address: IpAddress) -> bool:
         return any(address in network for network in self._networks)

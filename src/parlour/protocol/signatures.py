@@ -51,7 +51,7 @@ _NOT_IN_AUTHORITY: Final = re.compile(r"[\s\\]")
 _UNQUOTED: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 _FORM_QUOTES: Final = tuple(quote_plus(bytes([byte])) for byte in range(256))
 # Characters allowed on the request line stay as they are, a stray percent sign included.
-_KEPT: Final = "".join(map(chr, range(0x21, 0x7F)))
+_UNESCAPED: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +110,13 @@ def _prepare(configured_url: str) -> PreparedUrl:
     port = int(parts["port"] or _PORTS[scheme])
     if not 0 < port <= limits.PORT_MAX:
         raise EgressRefused("The URL's port does not exist.", CODE_BAD_URL)
-    query = quote(match["query"] or "", safe=_KEPT)
+    query = quote(match["query"] or "", safe=_UNESCAPED)
     return PreparedUrl(
         scheme=scheme,
         host=host,
         port=port,
         host_header=f"{host.text}:{parts['port']}" if parts["port"] else host.text,
-        target=quote(match["path"] or "/", safe=_KEPT) + ("?" + query if query else ""),
+        target=quote(match["path"] or "/", safe=_UNESCAPED) + ("?" + query if query else ""),
         credentials=_read_credentials(user_info) if at and user_info else None,
         fragment=match["fragment"],
     )

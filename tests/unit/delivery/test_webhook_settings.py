@@ -98,7 +98,7 @@ def test_an_account_without_a_url_has_no_webhook(cleared: list[str], *, has_any:
 
 
 def test_an_account_with_target_flex_has_no_webhook_and_one_warning() -> None:
-    webhook_settings._warn_flex_is_silent.cache_clear()
+    webhook_settings._warn_flex_target_ignored.cache_clear()
     shared = account_webhooks(target="flex")
     with capture_logs() as logs:
         assert effective_configuration(NO_SERVICE, shared) is None
