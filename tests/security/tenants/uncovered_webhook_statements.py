@@ -61,8 +61,9 @@ async def send_request(tx: Transaction, world: AccountObjects) -> None:
     assert await webhook_queue.cap_due(tx, world.sid) == 1
     assert len(await give_up.stop_removed(tx, world.sid, LANE, WEBHOOK_SID)) == 2
     await _read(tx, scope, world)
-    for retries in (webhook_retries_store.HOSTED, None, webhook_retries_store.DURABLE):
-        chosen = webhook_retries_store.WebhookRetries(world.sid, retries)
+    hosted, durable = webhook_retries_store.HOSTED, webhook_retries_store.DURABLE
+    for schedule in (hosted, None, durable, hosted):
+        chosen = webhook_retries_store.WebhookRetries(world.sid, schedule)
         await webhook_retries_store.save_webhook_retries(tx, scope, chosen)
         assert await webhook_retries_store.get_webhook_retries(tx, scope) == chosen
 
