@@ -7,7 +7,7 @@ agrees with the rows. The states and causes below are checked against the runnin
 endpoints by ``tests/unit/delivery/test_states.py``, deliveries and sync by
 ``test_delivery_states.py`` next to it. A transition that is not listed fails the test, and so does
 one that is listed and never happens. Transitions of a delivery's state to itself are not checked.
-The column "by" is checked against the caller for sync, and otherwise against the model of the tests.
+The column "by" is checked against the caller for sync, otherwise against the model of the tests.
 
 Delivery (``DeliveryState``, column ``state``; only a pending one is ever sent):
 
