@@ -15,16 +15,24 @@ if TYPE_CHECKING:
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = REPOSITORY / "docs/contributing/attacks.md"
 FOLDER: Final = REPOSITORY / "tests/attacks"
+# The rule that prevents each kind of fault: a heading of the page.
 KINDS: Final = {
-    "bytes": "What is bounded is bytes and work, and not objects, rows, frames or headers",
-    "turns": "One chunk that is read is no more than its share of a turn of the event loop",
-    "admission": "Admission covers the body before the action, and the answer after it",
-    "shares": "Shares are fair by account and by user, and two accounts do not fill the total",
-    "outlived": "Work ends with its requester",
-    "refusals": "A refusal costs far less than the work",
+    "bytes": "Limits are in bytes and work, not in objects, rows, frames or headers",
+    "turns": "A chunk of input takes no more than its share of an event loop iteration",
+    "admission": "Admission covers the body before the action and the response after it",
+    "shares": "Shares are fair by account and by user, and two accounts cannot use up the total",
+    "outlived": "Work ends when its client disconnects",
+    "refusals": "A rejection costs far less than the work",
 }
-ATTACKERS: Final = ("anybody", "a user", "many users", "an account", "two accounts")
-# They attack nothing: they test the harness.
+# The names of attackers in the marks, and on the page.
+ATTACKERS: Final = {
+    "anybody": "any client",
+    "a user": "a user",
+    "many users": "many users",
+    "an account": "an account",
+    "two accounts": "two accounts",
+}
+# Tests of the harness, without attacks.
 NO_ATTACKS: Final = frozenset({"test_harness.py"})
 
 
@@ -69,7 +77,7 @@ def page(text: str) -> str:
         for each in known:
             if kind in each.kinds:
                 runs = "`make gate`" if each.is_long else "`make test`"
-                lines.append(f"| `{each.test}` | {each.by} | {runs} |")
+                lines.append(f"| `{each.test}` | {ATTACKERS[each.by]} | {runs} |")
     return "\n".join(lines) + "\n"
 
 
