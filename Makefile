@@ -1,21 +1,21 @@
-# One door: everything a person or CI runs. `make help` lists it.
+# All commands, for developers and CI; `make help` lists them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # One more than the cores of a small machine: many tests wait for processes and timers.
 JOBS ?= 3
-# Tests of the API, its webhooks and realtime, which also run on PostgreSQL; the gate has
-# the time for more of it.
+# Tests of the API, its webhooks and realtime, which also run on PostgreSQL; the gate runs
+# more of them there.
 ON_BOTH_ENGINES := tests/resources tests/realtime tests/contract/test_every_operation.py \
   tests/events/test_participant_updated.py tests/events/test_pre_action.py \
   $(wildcard tests/events/test_webhook_*.py)
 IN_THE_GATE := $(filter-out $(ON_BOTH_ENGINES),$(wildcard tests/events/test_*.py)) \
   tests/contract/test_webhook_checklist.py
-# The gate's length of the runs that `make test` shortens; docs/contributing/tests.md lists them.
+# The length in the gate of runs that `make test` shortens; docs/contributing/tests.md lists them.
 LONG_RUNS := PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 PARLOUR_SEEDS=60 \
   PARLOUR_INPUTS=26 PARLOUR_CUT_STEPS=25 PARLOUR_SURVIVALS=5
 
-# Servers of the tests start from compiled code: in half the time.
+# Test servers start from compiled code, in half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help serve quick check test gate own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload docs lock clean
@@ -45,21 +45,21 @@ check: $(VENV)/dev.stamp ## Lint, layers, types, tidy rules: .pre-commit-config.
 	$(BIN)/python -m pytest -n 0 tests/tidy; tidy=$$?; \
 	wait $$types && test $$tidy = 0
 
-quick: $(VENV)/dev.stamp ## The tests for between two edits: a minute, on SQLite.
+quick: $(VENV)/dev.stamp ## The fast tests, on SQLite: a minute.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not gate and not slow" tests/unit tests/tidy tests/resources
 
 # The tidy rules have passed in `check`.
-test: $(VENV)/dev.stamp check ## Set up and pass every test.
+test: $(VENV)/dev.stamp check ## Set up and run the tests.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not gate" --ignore tests/tidy
 	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not gate" $(ON_BOTH_ENGINES)
 
-# Attacks come last and alone: what others take of the machine would hide what an attack takes.
-gate: $(VENV)/dev.stamp check own-coverage ## The tests, the long reliability runs, and attacks.
+# Attacks run last and alone: other load would distort the measurements.
+gate: $(VENV)/dev.stamp check own-coverage ## Run the tests, the long reliability runs, and the attacks.
 	$(LONG_RUNS) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 --ignore tests/attacks
 	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 $(ON_BOTH_ENGINES) $(IN_THE_GATE)
 	$(BIN)/python -m pytest --durations 20 tests/attacks
 
-own-coverage: $(VENV)/dev.stamp ## Each own test file covers every branch of its module (ARGS="lanes").
+own-coverage: $(VENV)/dev.stamp ## Check that each own test file covers every branch of its module (ARGS="lanes").
 	$(BIN)/python -m tools.own_coverage $(ARGS)
 
 attacks: $(VENV)/dev.stamp ## Attack a server, with nothing else running.
@@ -86,14 +86,14 @@ bench-migration: $(VENV)/dev.stamp ## Move a million messages into PostgreSQL, a
 bench-scale: $(VENV)/dev.stamp ## Measure what a request costs Parlour and PostgreSQL.
 	$(BIN)/python -m bench.scale $(ARGS)
 
-bench-overload: $(VENV)/dev.stamp ## Offer up to ten times the capacity, and measure the remaining throughput.
+bench-overload: $(VENV)/dev.stamp ## Measure goodput at up to ten times the capacity.
 	$(BIN)/python -m bench.overload $(ARGS)
 
 docs: $(VENV)/dev.stamp ## Write the generated pages.
 	$(BIN)/python -m parlour docs docs/reference
 	$(BIN)/python -m tests.docs.attacks
 
-lock: ## Write the lock files again: hashes, and no addresses.
+lock: ## Regenerate the lock files, with hashes and without URLs.
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet pip-tools
 	for name in requirements requirements-dev; do \
 	  $(VENV)/lock/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \

@@ -25,11 +25,12 @@ FIRST = {
 # Made by a benchmark.
 GENERATED = {"bench/build/"}
 DECISION_WORDS_MAX = 350
-PARTS = ["Context", "Decision", "Consequences"]
+PARTS = ("Context", "Decision", "Consequences")
 
 _SPAN = re.compile(r"`([^`\n]+)`")
 _FILE = re.compile(r"(?P<path>[\w.-]+(?:/[\w.*<>{},-]+)*(?:/|/[\w.*-]+|\.py|\.md|\.toml))\Z")
-_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+# Images too.
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 each_page = pytest.mark.parametrize(
@@ -107,9 +108,7 @@ def test_a_decision_record_is_one_page_of_the_known_parts(page: Path) -> None:
     number = int(page.name[:4])
 
     assert text.startswith(f"# {number}. ")
-    assert [
-        part for part in ("**Context.**", "**Decision.**", "**Consequences.**") if part not in text
-    ] == []
+    assert [part for part in PARTS if f"**{part}.**" not in text] == []
     assert len(text.split()) <= DECISION_WORDS_MAX
 
 
@@ -130,8 +129,9 @@ def test_a_missing_file_and_a_missing_anchor_are_reported(tmp_path: Path) -> Non
     page = tmp_path / "page.md"
     page.write_text(
         "# A first part\n[a](#a-first-part) [b](#b) [c](no.md) [d](https://example.com)\n"
+        "![e](page.md) ![f in\ntwo lines](no.svg)\n"
     )
 
-    assert broken_links(page) == ["#b", "no.md"]
+    assert broken_links(page) == ["#b", "no.md", "no.svg"]
     assert not exists("store/no_such_file.py")
     assert not exists("no_such_module.py")
