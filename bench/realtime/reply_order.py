@@ -43,7 +43,6 @@ class _Client:
     """A connection that acknowledges notifications on arrival."""
 
     def __init__(self, conversation: ListenerConversation, number: int, *, listens: bool) -> None:
-        self._room = conversation
         url = f"ws://127.0.0.1:{conversation.process.port}/v3/wsconnect"
         self._socket: ClientConnection = connect(url, compression=None, max_size=None)
         self._ids = itertools.count(1000)

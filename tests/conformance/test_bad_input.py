@@ -45,7 +45,7 @@ class BadInputRun:
         self.reached: set[str] = set()
         self.found: list[str] = []
 
-    def request_about(self, operation: DescribedOperation) -> None:
+    def send_requests(self, operation: DescribedOperation) -> None:
         """Send the configured number of requests for an operation, and check each."""
 
         @seed(f"{self.number} {operation.operation_id} {self.way}")
@@ -110,7 +110,7 @@ def test_any_input_of_every_operation_gives_a_valid_response(way: str) -> None:
     with Server() as server:
         run = BadInputRun(SampleResources(server), way, number)
         for operation in deletions_last(OPERATIONS):
-            run.request_about(operation)
+            run.send_requests(operation)
         run.sample.api.close()
         assert server.stop() == 0
         half_written = inconsistencies(server.data_dir)

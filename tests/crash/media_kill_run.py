@@ -78,7 +78,7 @@ def differences(server: Server, acknowledged: Mapping[str, str]) -> list[str]:
         if sid in files and hashlib.sha256(files[sid].read_bytes()).hexdigest() != digest:
             found.append(f"{sid}: not the bytes that were sent")
     unreferenced = set(files) - set(rows) - unsettled
-    found += [f"{sid}: a file that nobody remembers" for sid in unreferenced]
+    found += [f"{sid}: an unreferenced file" for sid in unreferenced]
     return found
 
 

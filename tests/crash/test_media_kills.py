@@ -78,8 +78,8 @@ def test_file_with_a_committed_row_is_retained(run: MediaKillRun) -> None:
     media_client = media_client_of(run.server)
     assert media_client.content(sid).body == b"cut off"
     with closing(Api(run.server.base_url, run.server.account_sid, run.server.auth_token)) as api:
-        conversation = api.post("/Conversations").expect(201)["sid"]
-        api.post(f"/Conversations/{conversation}/Messages", MediaSid=sid).expect(201)
+        conversation_sid = api.post("/Conversations").expect(201)["sid"]
+        api.post(f"/Conversations/{conversation_sid}/Messages", MediaSid=sid).expect(201)
     run.server.kill()
     run.server._env["LIMITS"] = SOON
     run.server.start()
@@ -93,8 +93,8 @@ def test_row_of_a_removed_file_is_removed(run: MediaKillRun) -> None:
         with closing(
             Api(run.server.base_url, run.server.account_sid, run.server.auth_token)
         ) as api:
-            conversation = api.post("/Conversations").expect(201)["sid"]
-            path = f"/Conversations/{conversation}/Messages"
+            conversation_sid = api.post("/Conversations").expect(201)["sid"]
+            path = f"/Conversations/{conversation_sid}/Messages"
             message = api.post(path, MediaSid=sid).expect(201)["sid"]
             api.delete(f"{path}/{message}").expect(204)
 

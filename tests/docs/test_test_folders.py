@@ -26,8 +26,8 @@ def test_each_folder_is_in_the_map_with_its_docstring() -> None:
 
 def test_each_folder_of_unit_tests_is_named_after_a_package() -> None:
     packages = {path.parent.name for path in (ROOT / "src/parlour").glob("*/__init__.py")}
-    conversations = {path.parent.name for path in (ROOT / "tests/unit").glob("*/__init__.py")}
-    assert conversations <= packages
+    folders = {path.parent.name for path in (ROOT / "tests/unit").glob("*/__init__.py")}
+    assert folders <= packages
 
 
 def test_each_make_target_that_runs_tests_is_on_the_page() -> None:

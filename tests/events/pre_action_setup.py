@@ -86,10 +86,10 @@ def scenario_runner(data: Path) -> ScenarioRunner:
 
     def run_scenario(scenario: Scenario) -> None:
         async def furnish(instance: InProcessServer, backend: WebhookBackend) -> None:
-            conversation = PreActionSetup(instance, backend)
-            conversation.sid = (await instance.do("CreateConversation", {"FriendlyName": "n"})).sid
-            await conversation.listen()
-            await scenario(conversation)
+            setup = PreActionSetup(instance, backend)
+            setup.sid = (await instance.do("CreateConversation", {"FriendlyName": "n"})).sid
+            await setup.listen()
+            await scenario(setup)
 
         server_scenario_runner(data)(furnish)
 

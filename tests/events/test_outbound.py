@@ -56,7 +56,7 @@ async def _make_conversation(tx: Transaction) -> None:
     )
 
 
-async def send_message(log: EventLogSetup, index: int, *addresses: str) -> tuple[str, list[str]]:
+async def write_message(log: EventLogSetup, index: int, *addresses: str) -> tuple[str, list[str]]:
     """Write a message to some addresses, as its action does; return its sid and its receipts'."""
 
     async def work(tx: Transaction) -> tuple[str, list[str]]:
@@ -201,7 +201,7 @@ def test_a_receipt_moves_and_its_message_counts_it(
     run_scenario: ScenarioRunner, steps: str, status: str, shown: str
 ) -> None:
     async def scenario(log: EventLogSetup) -> None:
-        message_sid, (sid, _) = await send_message(log, 0, "+1", "+2")
+        message_sid, (sid, _) = await write_message(log, 0, "+1", "+2")
         reports = [StatusReport(each) for each in steps.split()]
         assert await record(log, sid, *reports) == [True] * len(reports)
         assert (await receipt(log, sid)).status == status
@@ -216,7 +216,7 @@ def test_a_late_or_repeated_report_changes_nothing(
     run_scenario: ScenarioRunner, steps: str, late: str
 ) -> None:
     async def scenario(log: EventLogSetup) -> None:
-        message_sid, (sid,) = await send_message(log, 0, "+1")
+        message_sid, (sid,) = await write_message(log, 0, "+1")
         await record(log, sid, *(StatusReport(each) for each in steps.split()))
         before = (
             await receipt(log, sid),
@@ -237,7 +237,7 @@ def test_a_late_or_repeated_report_changes_nothing(
 
 def test_delivery_summaries_distinguish_none_some_and_all(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
-        message_sid, sids = await send_message(log, 0, "+1", "+2", "+3")
+        message_sid, sids = await write_message(log, 0, "+1", "+2", "+3")
         assert await summary(log, message_sid) == ""
         for sid in sids[:2]:
             await record(log, sid, StatusReport("sent"))
@@ -253,7 +253,7 @@ def test_delivery_summaries_distinguish_none_some_and_all(run_scenario: Scenario
 
 def test_an_error_is_stored_until_it_is_cleared(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
-        _, (sid,) = await send_message(log, 0, "+1")
+        _, (sid,) = await write_message(log, 0, "+1")
         await record(log, sid, StatusReport("sent", channel_message_sid="SM1"))
         log.clock.advance(1000)
         await record(log, sid, StatusReport("undelivered", error_code=30003))
@@ -269,7 +269,7 @@ def test_an_error_is_stored_until_it_is_cleared(run_scenario: ScenarioRunner) ->
 
 def test_a_report_of_a_deleted_message_changes_nothing(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
-        _, (sid,) = await send_message(log, 0, "+1")
+        _, (sid,) = await write_message(log, 0, "+1")
         assert await record(log, "DY" + "0" * 32, StatusReport("sent")) == [False]
         await log.store.write(
             lambda tx: conversation_store.delete_conversation_row(tx, SCOPE, CONVERSATION_SID)
@@ -286,8 +286,8 @@ def test_a_report_of_a_deleted_message_changes_nothing(run_scenario: ScenarioRun
 def test_every_recipient_is_sent_to_the_address_in_the_event(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         carrier = Scripted()
-        message_sid, sids = await send_message(log, 0, "+1", "+2")
-        await send_message(log, 1)
+        message_sid, sids = await write_message(log, 0, "+1", "+2")
+        await write_message(log, 1)
         await log.write("onParticipantAdded")
         async with running(log.dispatcher(OutboundSink(log.store, carrier))):
             await poll_until(lambda: len(carrier.given) == 2)
@@ -308,7 +308,7 @@ def test_messages_of_one_binding_keep_their_order_and_wait_for_each_other(
         carrier = Scripted()
         carrier.gates["+1"] = asyncio.Event()
         for index in range(3):
-            await send_message(log, index, "+1", "+2")
+            await write_message(log, index, "+1", "+2")
         async with running(log.dispatcher(OutboundSink(log.store, carrier))):
             await poll_until(lambda: len(carrier.bodies("+2")) == 3)
             assert carrier.bodies("+1") == ["message 0"]
@@ -326,7 +326,7 @@ def test_messages_are_retried_while_the_carrier_is_unreachable(
     async def scenario(log: EventLogSetup) -> None:
         carrier = Scripted()
         carrier.unreachable = {"+1"}
-        message_sid, sids = await send_message(log, 0, "+1", "+2")
+        message_sid, sids = await write_message(log, 0, "+1", "+2")
         async with running(log.dispatcher(OutboundSink(log.store, carrier))):
             await poll_until(lambda: len(carrier.bodies("+1")) >= 2)
             assert await summary(log, message_sid) == "sent:some"
@@ -346,7 +346,7 @@ def test_a_crash_in_the_hand_over_repeats_it_under_the_same_reference(
     async def scenario(log: EventLogSetup) -> None:
         first, second = Scripted(), Scripted(StatusReport("sent"), StatusReport("delivered"))
         first.gates["+1"] = asyncio.Event()
-        message_sid, sids = await send_message(log, 0, "+1", "+2")
+        message_sid, sids = await write_message(log, 0, "+1", "+2")
         made = log.dispatcher(OutboundSink(log.store, first))
         await made.start()
         while await summary(log, message_sid) != "sent:some":  # noqa: ASYNC110

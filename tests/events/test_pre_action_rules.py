@@ -34,16 +34,16 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 
 
 def test_an_invalid_request_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
-        assert (await refusal(conversation.send_message(Author="x" * 257)))[1] == 50310
+    async def scenario(setup: PreActionSetup) -> None:
+        assert (await refusal(setup.send_message(Author="x" * 257)))[1] == 50310
         assert (
-            await refusal(conversation.instance.send_message("CH" + "0" * 32, "x", WITH_HEADER))
+            await refusal(setup.instance.send_message("CH" + "0" * 32, "x", WITH_HEADER))
         )[1] == 20404
-        await conversation.instance.do(
-            "UpdateConversation", {"State": "closed"}, Sid=conversation.sid
+        await setup.instance.do(
+            "UpdateConversation", {"State": "closed"}, Sid=setup.sid
         )
-        assert (await refusal(conversation.send_message()))[1] == 50377
-        assert conversation.pre_action_events == []
+        assert (await refusal(setup.send_message()))[1] == 50377
+        assert setup.pre_action_events == []
 
     run_scenario(scenario)
 
@@ -61,43 +61,43 @@ def test_an_invalid_request_calls_no_pre_action_webhook(run_scenario: ScenarioRu
 def test_an_unsubscribed_pre_action_webhook_is_not_called(
     run_scenario: ScenarioRunner, changes: dict[str, str]
 ) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
-        await conversation.listen()
-        instance = conversation.instance
+    async def scenario(setup: PreActionSetup) -> None:
+        await setup.listen()
+        instance = setup.instance
         await instance.do("UpdateConfigurationWebhook", changes)  # type: ignore[arg-type]
-        assert (await conversation.send_message()).body == "said"
-        assert conversation.pre_action_events == []
+        assert (await setup.send_message()).body == "said"
+        assert setup.pre_action_events == []
 
     run_scenario(scenario)
 
 
 def test_without_the_header_no_pre_action_webhook_is_called(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
-        conversation.answers(respond_with(403))
-        assert (await conversation.instance.send_message(conversation.sid, "said")).body == "said"
-        assert conversation.backend.requests == []
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(respond_with(403))
+        assert (await setup.instance.send_message(setup.sid, "said")).body == "said"
+        assert setup.backend.requests == []
 
     run_scenario(scenario)
 
 
 def test_a_missing_service_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         elsewhere = {"ChatServiceSid": "IS" + "0" * 32}
-        doing = conversation.instance.do(
+        doing = setup.instance.do(
             "CreateServiceConversation", origin=WITH_HEADER, **elsewhere
         )
         assert (await refusal(doing))[0] == 404
-        assert conversation.pre_action_events == []
+        assert setup.pre_action_events == []
 
     run_scenario(scenario)
 
 
 def test_creating_a_user_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
-        conversation.answers(respond_with(403))
-        await conversation.instance.do("CreateUser", {"Identity": "new"}, origin=WITH_HEADER)
-        await conversation.instance.wait_until_idle()
-        assert [hook.event for hook in conversation.backend.requests] == ["onUserAdded"]
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(respond_with(403))
+        await setup.instance.do("CreateUser", {"Identity": "new"}, origin=WITH_HEADER)
+        await setup.instance.wait_until_idle()
+        assert [hook.event for hook in setup.backend.requests] == ["onUserAdded"]
 
     run_scenario(scenario)
 
@@ -105,39 +105,39 @@ def test_creating_a_user_calls_no_pre_action_webhook(run_scenario: ScenarioRunne
 def test_a_conversation_closed_during_the_pre_action_webhook_is_closed(
     run_scenario: ScenarioRunner,
 ) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         async def close(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            await conversation.instance.do(
-                "UpdateConversation", {"State": "closed"}, Sid=conversation.sid
+            await setup.instance.do(
+                "UpdateConversation", {"State": "closed"}, Sid=setup.sid
             )
             writer.write(OK)
 
-        conversation.answers(close)
-        assert (await refusal(conversation.send_message()))[1] == 50377
+        setup.answers(close)
+        assert (await refusal(setup.send_message()))[1] == 50377
 
     run_scenario(scenario)
 
 
 def test_an_index_is_assigned_when_the_message_is_stored(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         async def overtake(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            await conversation.instance.send_message(conversation.sid, "quicker")
+            await setup.instance.send_message(setup.sid, "quicker")
             writer.write(OK)
 
-        conversation.answers(overtake)
-        assert (await conversation.send_message()).message_index == 1
+        setup.answers(overtake)
+        assert (await setup.send_message()).message_index == 1
 
     run_scenario(scenario)
 
 
 def test_the_request_is_signed_in_both_methods(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
-        await conversation.listen(conversation.backend.url("/pre?tenant=7"))
-        await conversation.send_message("Grüße & 50% off")
-        await conversation.listen(conversation.backend.url("/pre?tenant=7"), Method="GET")
-        await conversation.send_message("Grüße & 50% off")
-        posted, got = conversation.backend.requests_to("/pre")
-        url = f"http://127.0.0.1:{conversation.backend.port}"
+    async def scenario(setup: PreActionSetup) -> None:
+        await setup.listen(setup.backend.url("/pre?tenant=7"))
+        await setup.send_message("Grüße & 50% off")
+        await setup.listen(setup.backend.url("/pre?tenant=7"), Method="GET")
+        await setup.send_message("Grüße & 50% off")
+        posted, got = setup.backend.requests_to("/pre")
+        url = f"http://127.0.0.1:{setup.backend.port}"
         for hook, pairs in ((posted, posted.pairs), (got, [])):
             header = hook.headers["x-twilio-signature"]
             assert signatures.is_signed(AUTH_TOKEN, url + hook.target, header, pairs)
@@ -155,39 +155,39 @@ def test_the_request_is_signed_in_both_methods(run_scenario: ScenarioRunner) -> 
 def test_a_repeated_request_is_answered_without_a_pre_action_webhook(
     run_scenario: ScenarioRunner,
 ) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         async def send_message(body: str) -> Any:
-            return await conversation.instance.run(
+            return await setup.instance.run(
                 "CreateConversationMessage",
                 {"Body": body},
                 origin=WITH_HEADER,
                 idempotency_key="k",
-                ConversationSid=conversation.sid,
+                ConversationSid=setup.sid,
             )
 
-        conversation.answers(respond_with(200, '{"body":"amended"}'))
+        setup.answers(respond_with(200, '{"body":"amended"}'))
         first = await send_message("said")
-        conversation.answers(respond_with(403))
+        setup.answers(respond_with(403))
         again = await send_message("said")
         assert (first.result.body, first.replayed) == ("amended", None)
         assert again.replayed is not None
         assert first.result.sid in again.replayed.decode()
         assert (await refusal(send_message("other")))[0] == 422
-        assert conversation.pre_action_events == ["onMessageAdd"]
-        assert len((await conversation.rows())["messages"]) == 1
+        assert setup.pre_action_events == ["onMessageAdd"]
+        assert len((await setup.rows())["messages"]) == 1
 
     run_scenario(scenario)
 
 
 def test_a_key_is_reserved_during_its_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         async def send_message() -> Any:
-            return await conversation.instance.run(
+            return await setup.instance.run(
                 "CreateConversationMessage",
                 {"Body": "said"},
                 origin=WITH_HEADER,
                 idempotency_key="k",
-                ConversationSid=conversation.sid,
+                ConversationSid=setup.sid,
             )
 
         refused: list[tuple[int, int]] = []
@@ -196,7 +196,7 @@ def test_a_key_is_reserved_during_its_pre_action_webhook(run_scenario: ScenarioR
             refused.append(await refusal(send_message()))
             writer.write(OK)
 
-        conversation.answers(think)
+        setup.answers(think)
         await send_message()
         assert refused == [(409, 20409)]
 
@@ -208,20 +208,20 @@ def test_a_key_is_reserved_during_its_pre_action_webhook(run_scenario: ScenarioR
 
 @pytest.mark.embedded
 def test_while_the_backend_thinks_no_transaction_is_open(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         during: dict[str, Any] = {}
 
         async def look(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            during["open"] = conversation.instance.store._writer.in_transaction
-            during["rows"] = await conversation.rows()
-            during["other"] = await conversation.instance.send_message(
-                conversation.sid, "not held up"
+            during["open"] = setup.instance.store._writer.in_transaction
+            during["rows"] = await setup.rows()
+            during["other"] = await setup.instance.send_message(
+                setup.sid, "not held up"
             )
             writer.write(OK)
 
-        conversation.answers(look)
-        before = await conversation.rows()
-        message = await conversation.send_message()
+        setup.answers(look)
+        before = await setup.rows()
+        message = await setup.send_message()
         assert during["open"] is False
         assert during["rows"] == before
         assert (during["other"].message_index, message.message_index) == (0, 1)
@@ -230,9 +230,9 @@ def test_while_the_backend_thinks_no_transaction_is_open(run_scenario: ScenarioR
 
 
 def test_the_engine_refuses_a_network_inside_an_action(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
-        egress = conversation.instance.app.egress
-        url = signatures.prepare_url(conversation.backend.url("/pre"))
+    async def scenario(setup: PreActionSetup) -> None:
+        egress = setup.instance.app.egress
+        url = signatures.prepare_url(setup.backend.url("/pre"))
         request = OutboundRequest("POST", url, {}, b"")
 
         async def within(tx: Transaction) -> None:
@@ -242,13 +242,13 @@ def test_the_engine_refuses_a_network_inside_an_action(run_scenario: ScenarioRun
             return asyncio.get_running_loop().create_task(egress.send(request))
 
         with pytest.raises(AssertionError, match="inside a transaction"):
-            await conversation.instance.store.write(within)
+            await setup.instance.store.write(within)
         with pytest.raises(AssertionError, match="inside a transaction"):
-            await (await conversation.instance.store.write(started))
+            await (await setup.instance.store.write(started))
         with pytest.raises(AssertionError, match="inside a transaction"):
-            await conversation.instance.store.read(within)
+            await setup.instance.store.read(within)
         assert (await egress.send(request)).status == 200
-        assert len(conversation.backend.requests) == 1
+        assert len(setup.backend.requests) == 1
 
     run_scenario(scenario)
 
@@ -258,13 +258,13 @@ def test_the_engine_refuses_a_network_inside_an_action(run_scenario: ScenarioRun
 TWO = ['{"identity":"ann"}', '{"identity":"ben"}']
 
 
-async def state_of(conversation: PreActionSetup, sid: str, *, is_done: bool = True) -> Any:
+async def state_of(setup: PreActionSetup, sid: str, *, is_done: bool = True) -> Any:
     """Return the conversation once its completion has ended."""
     async with asyncio.timeout(10):
         while True:  # Ends with the timeout.
-            found = await conversation.instance.store.read(
+            found = await setup.instance.store.read(
                 lambda tx: conversation_store.find_conversation(
-                    tx, conversation.instance.scope, sid
+                    tx, setup.instance.scope, sid
                 )
             )
             assert found is not None
@@ -276,17 +276,17 @@ async def state_of(conversation: PreActionSetup, sid: str, *, is_done: bool = Tr
 def test_pre_action_webhooks_of_all_participants_precede_their_creation(
     run_scenario: ScenarioRunner,
 ) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         form: Any = {"Participant": TWO}
-        created = await conversation.instance.do(
+        created = await setup.instance.do(
             "CreateConversationWithParticipants", form, origin=WITH_HEADER
         )
-        made = await state_of(conversation, created.sid)
+        made = await state_of(setup, created.sid)
         assert made.state == "active"
-        await conversation.instance.wait_until_idle()
-        names = [hook.event for hook in conversation.backend.requests]
+        await setup.instance.wait_until_idle()
+        names = [hook.event for hook in setup.backend.requests]
         assert names[0] == "onConversationAdd"
-        pre_action_events = conversation.backend.requests_to("/pre", "onParticipantAdd")
+        pre_action_events = setup.backend.requests_to("/pre", "onParticipantAdd")
         assert sorted(hook.values["Identity"] for hook in pre_action_events) == ["ann", "ben"]
         assert "ParticipantSid" not in pre_action_events[0].values
         last_asked = max(place for place, name in enumerate(names) if name == "onParticipantAdd")
@@ -296,55 +296,55 @@ def test_pre_action_webhooks_of_all_participants_precede_their_creation(
 
 
 def test_one_rejected_participant_ends_the_completion(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         async def not_ben(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             status = 403 if hook.values.get("Identity") == "ben" else 200
             await respond_with(status, '{"identity":"x"}')(hook, writer)
 
-        conversation.answers(not_ben)
+        setup.answers(not_ben)
         form: Any = {"Participant": TWO}
-        created = await conversation.instance.do(
+        created = await setup.instance.do(
             "CreateConversationWithParticipants", form, origin=WITH_HEADER
         )
-        assert (await state_of(conversation, created.sid)).state == "closed"
-        await conversation.instance.wait_until_idle()
-        assert conversation.backend.requests_to("/post", "onParticipantAdded") == []
-        outcomes = {(row[0], row[1]) for row in await conversation.log()}
+        assert (await state_of(setup, created.sid)).state == "closed"
+        await setup.instance.wait_until_idle()
+        assert setup.backend.requests_to("/post", "onParticipantAdded") == []
+        outcomes = {(row[0], row[1]) for row in await setup.log()}
         assert ("onParticipantAdd", "rejected") in outcomes
 
     run_scenario(scenario)
 
 
 def test_a_rejected_conversation_is_not_created(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
-        conversation.answers(respond_with(403))
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(respond_with(403))
         form: Any = {"Participant": TWO, "UniqueName": "u"}
-        doing = conversation.instance.do(
+        doing = setup.instance.do(
             "CreateConversationWithParticipants", form, origin=WITH_HEADER
         )
         assert await refusal(doing) == (403, 50056)
-        assert conversation.pre_action_events == ["onConversationAdd"]
-        assert (await refusal(conversation.instance.do("FetchConversation", Sid="u")))[0] == 404
+        assert setup.pre_action_events == ["onConversationAdd"]
+        assert (await refusal(setup.instance.do("FetchConversation", Sid="u")))[0] == 404
 
     run_scenario(scenario)
 
 
 def test_a_hanging_backend_blocks_no_other_conversation(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         async def only_participants(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             await (hang if hook.event == "onParticipantAdd" else respond_with(200))(hook, writer)
 
-        conversation.answers(only_participants)
+        setup.answers(only_participants)
         form: Any = {"Participant": TWO}
         create = "CreateConversationWithParticipants"
-        hanging = await conversation.instance.do(create, form, origin=WITH_HEADER)
-        await poll_until(lambda: "onParticipantAdd" in conversation.pre_action_events)
+        hanging = await setup.instance.do(create, form, origin=WITH_HEADER)
+        await poll_until(lambda: "onParticipantAdd" in setup.pre_action_events)
         watch = Stopwatch()
-        quick = await conversation.instance.do(create, form)
-        assert (await state_of(conversation, quick.sid)).state == "active"
+        quick = await setup.instance.do(create, form)
+        assert (await state_of(setup, quick.sid)).state == "active"
         assert watch.seconds_at_least < 3
-        assert (await state_of(conversation, hanging.sid, is_done=False)).state == "initializing"
-        assert conversation.pre_action_events.count("onParticipantAdd") == 2
+        assert (await state_of(setup, hanging.sid, is_done=False)).state == "initializing"
+        assert setup.pre_action_events.count("onParticipantAdd") == 2
 
     run_scenario(scenario)
 
@@ -352,33 +352,33 @@ def test_a_hanging_backend_blocks_no_other_conversation(run_scenario: ScenarioRu
 def test_calls_to_a_hanging_backend_hold_the_slots_of_one_host_only(
     run_scenario: ScenarioRunner,
 ) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
+    async def scenario(setup: PreActionSetup) -> None:
         goes_on = asyncio.Event()
 
         async def answer_late(_notified: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             await goes_on.wait()
             writer.write(OK)
 
-        conversation.answers(answer_late)
+        setup.answers(answer_late)
         per_host = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
-        waiting = conversation.instance.app.egress._awaited_slots._waiting
+        waiting = setup.instance.app.egress._awaited_slots._waiting
         async with WebhookBackend() as other, asyncio.TaskGroup() as tasks:
             held = [
-                tasks.create_task(conversation.send_message("late")) for _ in range(3 * per_host)
+                tasks.create_task(setup.send_message("late")) for _ in range(3 * per_host)
             ]
             await poll_until(
                 lambda: (
-                    len(conversation.pre_action_events) + sum(map(len, waiting.values()))
+                    len(setup.pre_action_events) + sum(map(len, waiting.values()))
                     == len(held)
                 )
             )
-            assert len(conversation.pre_action_events) == per_host
+            assert len(setup.pre_action_events) == per_host
             # Another host of the same account is called at once.
-            await conversation.listen(other.url("/pre"))
-            await conversation.send_message("at once")
+            await setup.listen(other.url("/pre"))
+            await setup.send_message("at once")
             assert other.events_sent_to("/pre") == ["onMessageAdd"]
             assert not any(each.done() for each in held)
-            assert len(conversation.pre_action_events) == per_host
+            assert len(setup.pre_action_events) == per_host
             goes_on.set()
         assert sorted(each.result().message_index for each in held) == list(range(1, 1 + len(held)))
 
@@ -389,13 +389,13 @@ def test_a_stop_while_the_backend_thinks_loses_no_conversation(tmp_path: Path) -
     async def scenario() -> None:
         async with WebhookBackend() as backend:
             async with InProcessServer(tmp_path / "data") as instance:
-                conversation = PreActionSetup(instance, backend)
-                await conversation.listen(Filters=["onParticipantAdd"])
-                conversation.answers(hang)
+                setup = PreActionSetup(instance, backend)
+                await setup.listen(Filters=["onParticipantAdd"])
+                setup.answers(hang)
                 form: Any = {"Participant": TWO}
                 create = "CreateConversationWithParticipants"
                 created = await instance.do(create, form, origin=WITH_HEADER)
-                await poll_until(lambda: len(conversation.pre_action_events) == 2)
+                await poll_until(lambda: len(setup.pre_action_events) == 2)
             del backend.responders["/pre"]
             async with InProcessServer(tmp_path / "data") as instance:
                 again = PreActionSetup(instance, backend)
@@ -405,17 +405,17 @@ def test_a_stop_while_the_backend_thinks_loses_no_conversation(tmp_path: Path) -
 
 
 def test_a_pre_action_attempt_is_stored(run_scenario: ScenarioRunner) -> None:
-    async def scenario(conversation: PreActionSetup) -> None:
-        conversation.answers(respond_with(403, "no"))
-        await refusal(conversation.send_message())
-        await conversation.log()
+    async def scenario(setup: PreActionSetup) -> None:
+        setup.answers(respond_with(403, "no"))
+        await refusal(setup.send_message())
+        await setup.log()
         sql = "SELECT url, state, parameters, scope FROM webhook_delivery LIMIT 10"
-        ((url, state, parameters, scope),) = await conversation.instance.store.read(
+        ((url, state, parameters, scope),) = await setup.instance.store.read(
             lambda tx: tx.all(sql)
         )
-        assert (url, state, scope) == (conversation.backend.url("/pre"), "asked", "account")
+        assert (url, state, scope) == (setup.backend.url("/pre"), "asked", "account")
         assert msgspec.json.decode(parameters)["Body"] == "said"
-        ((*_, text),) = await conversation.log()
+        ((*_, text),) = await setup.log()
         assert text == "no"
 
     run_scenario(scenario)

@@ -47,7 +47,7 @@ def listen(api: Api, url: str, method: str = "POST") -> str:
     return sid
 
 
-def send_message(api: Api, conversation_sid: str, *bodies: str) -> None:
+def send_messages(api: Api, conversation_sid: str, *bodies: str) -> None:
     for body in bodies:
         path = f"/Conversations/{conversation_sid}/Messages"
         api.post(path, Body=body, headers=ENABLED).expect(201)
@@ -77,7 +77,7 @@ def test_a_request_is_signed_named_and_complete(
 ) -> None:
     path = f"/ok/request-{method}"
     url = receiver.url(path) + "?tenant=7"
-    send_message(own, listen(own, url, method), "Grüße & 50% off")
+    send_messages(own, listen(own, url, method), "Grüße & 50% off")
     (line,) = arrived(receiver, path, 1)
     assert line.method == method
     assert line.headers["accept"] == "*/*"
@@ -98,7 +98,7 @@ def test_credentials_of_a_url_are_sent_and_shown_nowhere(
     own: Api, receiver: WebhookReceiver, server: Server
 ) -> None:
     url = receiver.url("/ok/credentials").replace("http://", "http://user:hidden-word@")
-    send_message(own, listen(own, url), "hello")
+    send_messages(own, listen(own, url), "hello")
     (line,) = arrived(receiver, "/ok/credentials", 1)
     assert line.headers["authorization"].startswith("Basic ")
     (attempt,) = eventually(lambda: log_of(own), bool)
@@ -112,7 +112,7 @@ def test_credentials_of_a_url_are_sent_and_shown_nowhere(
 def test_a_request_without_the_header_calls_no_webhook(own: Api, receiver: WebhookReceiver) -> None:
     conversation_sid = listen(own, receiver.url("/ok/silent"))
     own.post(f"/Conversations/{conversation_sid}/Messages", Body="quiet").expect(201)
-    send_message(own, conversation_sid, "loud")
+    send_messages(own, conversation_sid, "loud")
     assert bodies(arrived(receiver, "/ok/silent", 1)) == ["loud"]
 
 
@@ -123,7 +123,7 @@ def test_a_failed_attempt_is_made_again_under_the_same_token(
     own: Api, receiver: WebhookReceiver
 ) -> None:
     path = "/fail/2/500/retried"
-    send_message(own, listen(own, receiver.url(path)), "once")
+    send_messages(own, listen(own, receiver.url(path)), "once")
     lines = arrived(receiver, path, 3)
     assert [line.retry_count for line in lines] == [0, 1, 2]
     assert len({line.token for line in lines}) == 1
@@ -145,16 +145,16 @@ def test_later_messages_wait_for_an_earlier_one_and_other_conversations_do_not(
     first = listen(own, receiver.url(path))
     own.post("/Configuration/Webhooks", PostWebhookUrl=receiver.url("/ok/free")).expect(200)
     second = own.post("/Conversations").expect(201)["sid"]
-    send_message(own, second, "not held")
+    send_messages(own, second, "not held")
     assert bodies(arrived(receiver, "/ok/free", 1)) == ["not held"]
     own.post("/Configuration/Webhooks", PostWebhookUrl=receiver.url(path)).expect(200)
-    send_message(own, first, "a", "b", "c")
+    send_messages(own, first, "a", "b", "c")
     lines = arrived(receiver, path, 6)
     assert bodies(lines) == ["a", "a", "b", "b", "c", "c"]
 
 
 def test_a_410_stops_a_delivery_at_once(own: Api, receiver: WebhookReceiver) -> None:
-    send_message(own, listen(own, receiver.url("/status/410")), "gone")
+    send_messages(own, listen(own, receiver.url("/status/410")), "gone")
     (attempt,) = eventually(lambda: log_of(own), bool)
     assert (attempt["outcome"], attempt["delivery_state"]) == ("stopped", "stopped")
 
@@ -162,7 +162,7 @@ def test_a_410_stops_a_delivery_at_once(own: Api, receiver: WebhookReceiver) -> 
 def test_a_refusing_receiver_is_logged_and_retried_until_it_is_back(
     own: Api, refusing_port: ReservedPort
 ) -> None:
-    send_message(own, listen(own, f"{refusing_port.url}/nobody"), "to nobody")
+    send_messages(own, listen(own, f"{refusing_port.url}/nobody"), "to nobody")
     attempt = eventually(lambda: log_of(own, Outcome="retrying"), bool)[-1]
     assert (attempt["error_code"], attempt["response"]) == (11205, None)
     assert attempt["error"].startswith("connect")
@@ -175,7 +175,7 @@ def test_a_refusing_receiver_is_logged_and_retried_until_it_is_back(
 
 def test_the_hosted_schedule_makes_one_attempt(own: Api, receiver: WebhookReceiver) -> None:
     own.post("/parlour/v1/WebhookRetries", Retries="hosted").expect(200)
-    send_message(own, listen(own, receiver.url("/status/503/hosted")), "once only")
+    send_messages(own, listen(own, receiver.url("/status/503/hosted")), "once only")
     (attempt,) = eventually(lambda: log_of(own), bool)
     assert (attempt["outcome"], attempt["delivery_state"]) == ("failed", "failed")
     time.sleep(1.2)
@@ -193,7 +193,7 @@ def test_a_detached_webhook_receives_no_more_events(own: Api, receiver: WebhookR
             "Configuration.Filters": ["onMessageAdded"],
         },
     ).expect(201)
-    send_message(own, conversation_sid, "first", "second")
+    send_messages(own, conversation_sid, "first", "second")
     eventually(lambda: log_of(own, Outcome="retrying"), bool)
     own.delete(f"/Conversations/{conversation_sid}/Webhooks/{webhook['sid']}").expect(204)
     stopped = eventually(lambda: log_of(own, Outcome="stopped"), lambda each: len(each) == 2)
@@ -212,8 +212,8 @@ def test_the_log_is_filtered_and_paged(own: Api, receiver: WebhookReceiver) -> N
     filters = ["onMessageAdded", "onConversationAdded"]
     own.post("/Configuration/Webhooks", Filters=filters).expect(200)
     second = own.post("/Conversations", headers=ENABLED).expect(201)["sid"]
-    send_message(own, first, "1", "2", "3")
-    send_message(own, second, "4")
+    send_messages(own, first, "1", "2", "3")
+    send_messages(own, second, "4")
     eventually(lambda: log_of(own), lambda found: len(found) == 5)
     assert len(log_of(own, ConversationSid=first)) == 3
     assert len(log_of(own, ConversationSid=second)) == 2
@@ -249,7 +249,7 @@ def test_a_filter_that_means_nothing_is_refused(own: Api, filters: dict[str, str
 def test_another_account_cannot_see_it(
     own: Api, receiver: WebhookReceiver, foreign_api: Api
 ) -> None:
-    send_message(own, listen(own, receiver.url("/ok/mine")), "mine")
+    send_messages(own, listen(own, receiver.url("/ok/mine")), "mine")
     (attempt,) = eventually(lambda: log_of(own), bool)
     foreign_api.get(f"{LOG}/{attempt['sid']}").refuses(404, 20404)
     foreign_api.post(f"{LOG}/{attempt['sid']}/Replay").refuses(404, 20404)
@@ -262,7 +262,7 @@ def test_another_account_cannot_see_it(
 def test_a_replay_makes_the_delivery_again_under_its_token(
     own: Api, receiver: WebhookReceiver
 ) -> None:
-    send_message(own, listen(own, receiver.url("/ok/replayed")), "again")
+    send_messages(own, listen(own, receiver.url("/ok/replayed")), "again")
     (attempt,) = eventually(lambda: log_of(own), bool)
     shown = own.post(f"{LOG}/{attempt['sid']}/Replay").expect(202)
     assert shown["sid"] == attempt["sid"]
@@ -274,7 +274,7 @@ def test_a_replay_makes_the_delivery_again_under_its_token(
 
 def test_a_range_is_replayed_in_order(own: Api, receiver: WebhookReceiver, server: Server) -> None:
     conversation_sid = listen(own, receiver.url("/ok/range"))
-    send_message(own, conversation_sid, *"abcde")
+    send_messages(own, conversation_sid, *"abcde")
     eventually(lambda: log_of(own), lambda found: len(found) == 5)
     own.post(f"{LOG}/Replay").refuses(400, 20001)
     made = own.post(f"{LOG}/Replay", Since="2020-01-01", Outcome="delivered").expect(202)
@@ -293,7 +293,7 @@ def test_dropped_deliveries_are_delivered_by_a_replay(
 ) -> None:
     server.command("webhooks", "retries", str(own.sid), "hosted")
     late = WebhookReceiver(tmp_path)
-    send_message(own, listen(own, late.url("/ok/late")), "late")
+    send_messages(own, listen(own, late.url("/ok/late")), "late")
     (attempt,) = eventually(lambda: log_of(own, Outcome="failed"), bool)
     with late:
         own.post(f"{LOG}/{attempt['sid']}/Replay").expect(202)
@@ -309,7 +309,7 @@ def test_pending_deliveries_resume_after_a_kill(tmp_path: Any) -> None:
         api = Api(server.base_url, server.account_sid, server.auth_token)
         conversation_sid = listen(api, receiver.url("/ok"))
         receiver.kill()
-        send_message(api, conversation_sid, *"abc")
+        send_messages(api, conversation_sid, *"abc")
         eventually(lambda: log_of(api), bool)
         server.kill()
         receiver.start()
@@ -327,9 +327,9 @@ def test_old_attempts_are_removed_and_pending_ones_stay(tmp_path: Any) -> None:
         WebhookReceiver(tmp_path) as receiver,
     ):
         api = Api(server.base_url, server.account_sid, server.auth_token)
-        send_message(api, listen(api, receiver.url("/ok")), "kept shortly")
+        send_messages(api, listen(api, receiver.url("/ok")), "kept shortly")
         arrived(receiver, "/ok", 1)
-        send_message(api, listen(api, receiver.url("/status/500")), "pending")
+        send_messages(api, listen(api, receiver.url("/status/500")), "pending")
         eventually(lambda: log_of(api, Outcome="delivered"), lambda each: not each, seconds=20)
         count = len(receiver.lines("/status/500"))
         arrived(receiver, "/status/500", count + 1, seconds=20)

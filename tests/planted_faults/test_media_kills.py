@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
     ("launcher", "point", "expected"),
     [
         ("launch_media_row_before_file.py", MEDIA_COMMITTED, "a row without a file"),
-        ("launch_blob_settled_before_commit.py", BLOB_STORED, "a file that nobody remembers"),
+        ("launch_blob_settled_before_commit.py", BLOB_STORED, "an unreferenced file"),
     ],
 )
 def test_planted_fault_is_reported(

@@ -78,7 +78,7 @@ class Case:
         self.add_created("participant", MEMBER_BODY, {"attributes": "{1}"}, parents, form)
         self.observed.objects["user", USER] = USER_BODY
 
-    def send_request(self, step: Step) -> int:
+    def record_request(self, step: Step) -> int:
         number = len(self.lines) + 1
         self.lines.append(RequestRecord(number, 0, AT_MS, step))
         return number
@@ -93,13 +93,13 @@ class Case:
     ) -> None:
         """Add an acknowledged and stored create."""
         step = Step(f"create_{kind}", kind, "create", "", form, "", parents, changes, CREATED)
-        self.lines.append(ResponseRecord(self.send_request(step), AT_MS, 201, body))
+        self.lines.append(ResponseRecord(self.record_request(step), AT_MS, 201, body))
         self.observed.objects[kind, body["sid"]] = dict(body)
 
     def update(self, changes: dict[str, Any], *, answered: bool) -> None:
         """Log an update of the conversation; the stored state is unchanged."""
         step = Step("update", "conversation", "update", "", (), CONVERSATION, (), changes, UPDATED)
-        number = self.send_request(step)
+        number = self.record_request(step)
         if answered:
             body = conversation(CONVERSATION, "first") | changes
             self.lines.append(ResponseRecord(number, AT_MS, 200, body))
@@ -107,7 +107,7 @@ class Case:
     def delete(self, kind: str, sid: str, *, answered: bool) -> None:
         """Log a deletion; the stored state is unchanged."""
         step = Step("delete", kind, "delete", "", (), sid, (), {}, DELETED)
-        number = self.send_request(step)
+        number = self.record_request(step)
         if answered:
             self.lines.append(ResponseRecord(number, AT_MS, 204, None))
 
@@ -192,7 +192,7 @@ def test_object_without_a_request_is_reported(case: Case) -> None:
 
 def test_create_without_a_response_may_be_applied_or_not(case: Case) -> None:
     changes = {"friendly_name": "second", "attributes": "{2}"}
-    case.send_request(
+    case.record_request(
         Step("create", "conversation", "create", "", (), "", (SERVICE,), changes, CREATED)
     )
     assert case.found() == []
@@ -226,14 +226,14 @@ def test_a_sid_given_twice_is_reported(case: Case) -> None:
 
 def test_invalid_response_is_reported(case: Case) -> None:
     step = Step("update", "conversation", "update", "", (), CONVERSATION, (), {}, UPDATED)
-    case.lines.append(ResponseRecord(case.send_request(step), AT_MS, 404, {"code": 20404}))
+    case.lines.append(ResponseRecord(case.record_request(step), AT_MS, 404, {"code": 20404}))
 
     assert "update was answered 404" in case.found()[0]
 
 
 def test_rejection_at_a_limit_is_valid(case: Case) -> None:
     step = Step("update", "conversation", "update", "", (), CONVERSATION, (), {}, UPDATED)
-    case.lines.append(ResponseRecord(case.send_request(step), AT_MS, 503, {"code": 20503}))
+    case.lines.append(ResponseRecord(case.record_request(step), AT_MS, 503, {"code": 20503}))
 
     assert case.found() == []
 
@@ -249,7 +249,7 @@ def test_unique_name_given_twice_is_reported(case: Case) -> None:
         changes = {"friendly_name": sid, "unique_name": "claim"}
         step = Step("claim_unique_name", "conversation", "create", "", (), "", (), changes, CREATED)
         body = conversation(sid, sid) | {"unique_name": "claim"}
-        case.lines.append(ResponseRecord(case.send_request(step), AT_MS, 201, body))
+        case.lines.append(ResponseRecord(case.record_request(step), AT_MS, 201, body))
         case.observed.objects["conversation", sid] = body
 
     assert case.found() == ["2 got the unique name claim"]

@@ -264,7 +264,7 @@ class Machine(RuleBasedStateMachine):
         lambda self: any(conversation.messages for conversation in self.model.conversations)
     )
     @rule(number=some)
-    def unsay(self, number: int) -> None:
+    def delete_message(self, number: int) -> None:
         there = [
             (conversation, message)
             for conversation in self.model.conversations

@@ -137,7 +137,7 @@ def test_an_unknown_method_is_ignored(server: Server) -> None:
         assert socket.reply_to(frame_id).header["status"]["code"] == 200
 
 
-def test_a_good_bye_is_answered_by_closing(server: Server) -> None:
+def test_a_close_frame_is_answered_by_closing(server: Server) -> None:
     with connected(server) as socket:
         socket.send({"method": "close"})
         assert socket.is_closed()

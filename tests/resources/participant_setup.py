@@ -92,7 +92,7 @@ class ConversationClient:
         sid: str = service.get("/Configuration").expect(200)["default_conversation_role_sid"]
         return sid
 
-    def send_message(self, count: int) -> None:
+    def send_messages(self, count: int) -> None:
         """Create this many messages."""
         for number in range(count):
             body = str(number)

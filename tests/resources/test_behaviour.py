@@ -59,7 +59,7 @@ def test_a_closed_conversation_rejects_all_but_its_removal(
     conversation: ConversationClient,
 ) -> None:
     member = conversation.chat()
-    conversation.send_message(1)
+    conversation.send_messages(1)
     path = f"/Conversations/{conversation.sid}"
     messages = conversation.api.get(f"{path}/Messages").expect(200)["messages"]
     move(conversation, "closed").expect(200)
@@ -87,13 +87,13 @@ def test_a_closed_conversation_rejects_all_but_its_removal(
 def test_a_message_wakes_an_inactive_conversation(conversation: ConversationClient) -> None:
     move(conversation, "inactive").expect(200)
     begun = len(conversation.events())
-    conversation.send_message(1)
+    conversation.send_messages(1)
     assert state_of(conversation) == "active"
     assert conversation.events()[begun:] == [
         ("onMessageAdded", False),
         ("onConversationStateUpdated", False),
     ]
-    conversation.send_message(1)
+    conversation.send_messages(1)
     assert conversation.events()[begun + 2 :] == [("onMessageAdded", False)]
 
 
@@ -110,7 +110,7 @@ def test_a_message_starts_the_timers_again(conversation: ConversationClient) -> 
     assert set(far.values()) == {"2096-10-02T07:06:40Z"}
     conversation.api.post(path, FriendlyName="no reason").expect(200)
     assert conversation.api.get(path).expect(200)["timers"] == far
-    conversation.send_message(1)
+    conversation.send_messages(1)
     near = conversation.api.get(path).expect(200)["timers"]
     assert near["date_inactive"] < near["date_closed"] < "2096"
 
@@ -271,7 +271,7 @@ def test_a_refused_participant_leaves_no_user_behind(conversation: ConversationC
 
 def test_the_read_horizon_is_one_for_participant_and_user(conversation: ConversationClient) -> None:
     member = conversation.chat()
-    conversation.send_message(3)
+    conversation.send_messages(3)
     mine = f"/Users/alice/Conversations/{conversation.sid}"
     assert conversation.api.get(mine).expect(200)["unread_messages_count"] is None
     conversation.update(member, {"LastReadMessageIndex": "1"}).expect(200)
@@ -304,7 +304,7 @@ def furnished(server: Server, api: Api) -> ConversationClient:
     conversation = ConversationClient.make(server, api)
     conversation.chat()
     conversation.phone()
-    conversation.send_message(3)
+    conversation.send_messages(3)
     hook = {"Target": "webhook", "Configuration.Url": "http://127.0.0.1:9/hook"}
     hook["Configuration.Filters"] = "onMessageAdded"
     api.post(f"/Conversations/{conversation.sid}/Webhooks", hook).expect(201)

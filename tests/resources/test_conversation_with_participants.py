@@ -82,7 +82,7 @@ def test_with_participants_it_is_accepted_and_completed_soon(form_api: Api) -> N
     assert form_api.get(f"/Users/{identity}").expect(200)["identity"] == identity
 
 
-def test_the_wanted_state_comes_after_it(form_api: Api) -> None:
+def test_the_state_parameter_is_applied_on_completion(form_api: Api) -> None:
     started = send(form_api, chat(), State="inactive").expect(202)
     assert started["state"] == "initializing"
     assert completed(form_api, started)[0]["state"] == "inactive"

@@ -345,7 +345,7 @@ def test_a_url_ends(media_conversation: MediaConversation, urls: MediaUrls) -> N
     assert expired_of_nothing.body == send_request(-400).body
 
 
-def test_a_signature_of_another_key_is_worth_nothing(media_conversation: MediaConversation) -> None:
+def test_a_signature_of_another_key_is_rejected(media_conversation: MediaConversation) -> None:
     medium = media_conversation.media_client("alice").add()
     url_query = dict(parse_qsl(urlsplit(direct_url(medium)).query))
     scope = Scope(medium["account_sid"], medium["service_sid"])

@@ -75,7 +75,7 @@ def test_updates_by_sid_and_by_such_an_identity_lose_nothing(
     """Updates of one participant under two names never share a transaction as if of two."""
     identity = like_sid("MB")
     made = conversation.chat(identity)
-    conversation.send_message(1)
+    conversation.send_messages(1)
 
     def change(number: int) -> ApiResponse:
         name = made["sid"] if number % 2 else identity

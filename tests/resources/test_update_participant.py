@@ -197,7 +197,7 @@ def test_the_read_horizon_moves_forward_and_back(
     conversation: ConversationClient, kind: str
 ) -> None:
     member = conversation.of_kind(kind)
-    conversation.send_message(3)
+    conversation.send_messages(3)
     for text, index in (("1", 1), ("2", 2), ("0", 0), ("+1", 1), ("0002", 2)):
         after = conversation.accepts(
             member,
@@ -215,7 +215,7 @@ def test_an_index_above_the_newest_becomes_the_newest(conversation: Conversation
     conversation.accepts(
         member, form, {"last_read_message_index": None}, but={"last_read_timestamp"}
     )
-    conversation.send_message(3)
+    conversation.send_messages(3)
     for text in ("3", "5", "1000000000"):
         form = {"LastReadMessageIndex": text}
         conversation.accepts(
@@ -229,14 +229,14 @@ def test_an_index_that_is_not_a_count_is_refused(
     conversation: ConversationClient, kind: str, text: str
 ) -> None:
     member = conversation.of_kind(kind)
-    conversation.send_message(1)
+    conversation.send_messages(1)
     conversation.refuses(member, {"LastReadMessageIndex": text}, 50421)
 
 
 @pytest.mark.parametrize("text", ["", "null"])
 def test_the_read_horizon_can_be_cleared(conversation: ConversationClient, text: str) -> None:
     member = conversation.chat()
-    conversation.send_message(2)
+    conversation.send_messages(2)
     conversation.update(member, {"LastReadMessageIndex": "1"}).expect(200)
     cleared = {"last_read_message_index": None, "last_read_timestamp": None}
     conversation.accepts(member, {"LastReadMessageIndex": text}, cleared)
@@ -249,7 +249,7 @@ def test_the_timestamp_may_be_given_alone_or_with_the_index(
     conversation: ConversationClient, kind: str
 ) -> None:
     member = conversation.of_kind(kind)
-    conversation.send_message(2)
+    conversation.send_messages(2)
     for text, shown in DATES.items():
         conversation.accepts(member, {"LastReadTimestamp": text}, {"last_read_timestamp": shown})
         both = {"LastReadMessageIndex": "1", "LastReadTimestamp": text}
@@ -262,7 +262,7 @@ def test_a_timestamp_that_is_not_a_date_is_refused(
     conversation: ConversationClient, text: str
 ) -> None:
     member = conversation.chat()
-    conversation.send_message(1)
+    conversation.send_messages(1)
     conversation.refuses(member, {"LastReadTimestamp": text}, 50405)
     conversation.refuses(member, {"LastReadTimestamp": text, "LastReadMessageIndex": "0"}, 50405)
 
@@ -271,7 +271,7 @@ def test_the_user_sees_the_read_horizon_of_its_participant(
     conversation: ConversationClient,
 ) -> None:
     member = conversation.chat()
-    conversation.send_message(3)
+    conversation.send_messages(3)
     conversation.update(member, {"LastReadMessageIndex": "0"}).expect(200)
     user = conversation.api.get(f"/Users/alice/Conversations/{conversation.sid}").expect(200)
     assert (user["unread_messages_count"], user["last_read_message_index"]) == (2, 0)
@@ -335,7 +335,7 @@ def test_any_two_parameters_are_accepted_together(
     conversation: ConversationClient, kind: str, names: tuple[str, ...]
 ) -> None:
     member = conversation.of_kind(kind)
-    conversation.send_message(2)
+    conversation.send_messages(2)
     form, expected = combined(conversation, member, names)
     conversation.accepts(member, form, expected, but=loose(names))
 
@@ -343,7 +343,7 @@ def test_any_two_parameters_are_accepted_together(
 @pytest.mark.parametrize("kind", MORE)
 def test_all_parameters_are_accepted_together(conversation: ConversationClient, kind: str) -> None:
     member = conversation.of_kind(kind)
-    conversation.send_message(2)
+    conversation.send_messages(2)
     form, expected = combined(conversation, member, (*EVERY, *MORE[kind]))
     conversation.accepts(member, form, expected)
 
@@ -367,7 +367,7 @@ def test_one_bad_parameter_keeps_the_others_from_changing_anything(
 ) -> None:
     kind = {"Identity": "bare", PROXY_ADDRESS: "phone"}.get(name, "chat")
     member = conversation.of_kind(kind)
-    conversation.send_message(2)
+    conversation.send_messages(2)
     form, _ = combined(conversation, member, (*EVERY, *MORE[kind]))
     conversation.refuses(member, {**form, name: text}, code)
 

@@ -277,7 +277,7 @@ def test_a_participant_of_a_closed_conversation_cannot_change(
     conversation: ConversationClient,
 ) -> None:
     chat, phone = conversation.chat(), conversation.phone()
-    conversation.send_message(1)
+    conversation.send_messages(1)
     conversation.api.post(f"/Conversations/{conversation.sid}", State="closed").expect(200)
     for member in (chat, phone):
         for form in (

@@ -124,13 +124,13 @@ def test_a_non_participant_gets_404(seat: Seat, foreign_api: Api) -> None:
 
 
 def test_nothing_is_unread_until_something_was_read(seat: Seat) -> None:
-    seat.conversation.send_message(3)
+    seat.conversation.send_messages(3)
     assert seat.unread() is None
     for index, unread in ((0, 2), (1, 1), (2, 0), (0, 2)):
         changed = seat.update(LastReadMessageIndex=str(index))
         assert changed["last_read_message_index"] == index
         assert changed["unread_messages_count"] == unread
-    seat.conversation.send_message(1)
+    seat.conversation.send_messages(1)
     assert seat.unread() == 3
     for text in ("", "null"):
         seat.update(LastReadMessageIndex="1")
@@ -142,7 +142,7 @@ def test_nothing_is_unread_until_something_was_read(seat: Seat) -> None:
 
 
 def test_removed_messages_are_not_unread(seat: Seat) -> None:
-    seat.conversation.send_message(5)
+    seat.conversation.send_messages(5)
     seat.update(LastReadMessageIndex="1")
     messages = f"/Conversations/{seat.conversation.sid}/Messages"
     sids = [each["sid"] for each in seat.api.get(messages).expect(200)["messages"]]
@@ -150,7 +150,7 @@ def test_removed_messages_are_not_unread(seat: Seat) -> None:
     for removed, unread in ((0, 3), (3, 2), (1, 2), (4, 1), (2, 0)):
         seat.api.delete(f"{messages}/{sids[removed]}").expect(204)
         assert seat.unread() == unread
-    seat.conversation.send_message(2)
+    seat.conversation.send_messages(2)
     assert seat.unread() == 2
 
 
@@ -164,7 +164,7 @@ def test_own_messages_count_as_well(seat: Seat) -> None:
 
 def test_unread_messages_are_counted_up_to_a_thousand(server: Server, form_api: Api) -> None:
     seat = Seat(server, form_api)
-    seat.conversation.send_message(1)
+    seat.conversation.send_messages(1)
     seat.update(LastReadMessageIndex="0")
     for total, removed, unread in ((999, 0, 999), (1000, 0, 1000), (2000, 0, 1000)):
         copy_messages(seat, total, removed)
@@ -200,7 +200,7 @@ def copy_messages(seat: Seat, total: int, removed: int) -> None:
 
 
 def test_the_read_horizon_is_the_participants(seat: Seat) -> None:
-    seat.conversation.send_message(2)
+    seat.conversation.send_messages(2)
     moment = "2025-05-04T09:42:00Z"
     changed = seat.update(LastReadMessageIndex="1", LastReadTimestamp="2025-05-04T09:42:00+00:00")
     assert changed["last_read_message_index"] == 1
@@ -215,7 +215,7 @@ def test_the_read_horizon_is_the_participants(seat: Seat) -> None:
 
 def test_an_index_above_the_newest_message_means_the_newest(seat: Seat) -> None:
     assert seat.update(LastReadMessageIndex="7")["last_read_message_index"] is None
-    seat.conversation.send_message(2)
+    seat.conversation.send_messages(2)
     changed = seat.update(LastReadMessageIndex="7")
     assert (changed["last_read_message_index"], changed["unread_messages_count"]) == (1, 0)
 
@@ -256,7 +256,7 @@ def test_a_bad_change_is_refused_and_changes_nothing(
 
 def test_these_changes_call_no_webhook(seat: Seat) -> None:
     header = {"X-Twilio-Webhook-Enabled": "true"}
-    seat.conversation.send_message(1)
+    seat.conversation.send_messages(1)
     begun = len(seat.conversation.events())
     seat.api.post(seat.path, NotificationLevel="muted", headers=header).expect(200)
     seat.api.post(seat.path, LastReadMessageIndex="0", headers=header).expect(200)
@@ -296,7 +296,7 @@ def test_a_closed_conversation_is_readable_but_rejects_changes(seat: Seat) -> No
 
 
 def test_removing_it_removes_the_participant(seat: Seat) -> None:
-    seat.conversation.send_message(1)
+    seat.conversation.send_messages(1)
     seat.update(LastReadMessageIndex="0", NotificationLevel="muted")
     answer = seat.api.delete(seat.path)
     assert (answer.status, answer.body) == (204, b"")

@@ -38,11 +38,11 @@ def test_a_change_behind_a_full_queue_is_refused_and_changes_nothing() -> None:
     with Server(env={"LIMITS": "QUEUE_ACTIONS_MAX=1"}, program=(LAUNCH,)) as server:
         met: list[int] = []
 
-        def send_request() -> list[int]:
+        def send_concurrently() -> list[int]:
             met.extend(statuses_at_once(server))
             return met
 
-        eventually(send_request, lambda statuses: 503 in statuses)
+        eventually(send_concurrently, lambda statuses: 503 in statuses)
         assert set(met) == {201, 503}
         with closing(Api(server.base_url, server.account_sid, server.auth_token)) as api:
             found, page = 0, api.get("/Conversations", PageSize=limits.PAGE_SIZE_MAX)

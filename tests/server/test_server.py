@@ -119,14 +119,14 @@ def test_requests_beyond_the_capacity_are_rejected_with_a_retry_after() -> None:
     with Server(env={"PARLOUR_CONCURRENT_REQUESTS_PER_ACCOUNT_MAX": "1"}) as server:
         refused = []
 
-        def send_request() -> None:
+        def send_requests() -> None:
             api = _api(server)
             for _ in range(150):
                 answer = api.post("/Conversations")
                 if answer.status != 201:
                     refused.append(answer)
 
-        threads = [threading.Thread(target=send_request) for _ in range(6)]
+        threads = [threading.Thread(target=send_requests) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:

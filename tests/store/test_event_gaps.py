@@ -195,7 +195,7 @@ def test_listeners_are_called_after_a_requested_refresh() -> None:
     on_a_store(scenario)
 
 
-def test_reader_beside_many_writers_misses_no_event() -> None:
+def test_reader_next_to_many_writers_misses_no_event() -> None:
     async def scenario(store: PostgresStore, _url: str) -> None:
         count, position = 400, 0
         seen: list[int] = []

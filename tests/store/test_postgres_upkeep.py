@@ -35,7 +35,7 @@ async def _options() -> dict[str, list[str] | None]:
     return found
 
 
-def test_autovacuum_is_tuned_and_an_operators_options_are_kept() -> None:
+def test_autovacuum_is_tuned_and_an_operators_options_are_preserved() -> None:
     options = asyncio.run(_options())
     assert len(options) > 20
     assert SET_BY_OPERATOR in (options["receipt"] or [])

@@ -124,13 +124,13 @@ def _more(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Itera
     """
     service = world.second if form is UrlForm.SERVICE else world.default
     base = f"/v1/Services/{service.sid}" if form is UrlForm.SERVICE else "/v1"
-    conversation = f"{base}/Conversations/{service.chain['Conversations']}"
+    conversation_path = f"{base}/Conversations/{service.chain['Conversations']}"
     only_here = f"{base}/Conversations/{service.only['Conversations']}"
     header = world.login.header
-    phone = f"{conversation}/Participants/{service.chain['Phones']}"
+    phone = f"{conversation_path}/Participants/{service.chain['Phones']}"
     for request in (
         CallerRequest(
-            "POST", f"{conversation}/Messages", {"MediaSid": service.chain["Media"]}, header
+            "POST", f"{conversation_path}/Messages", {"MediaSid": service.chain["Media"]}, header
         ),
         CallerRequest("POST", phone, {"MessagingBinding.ProxyAddress": fresh_number()}, header),
         CallerRequest("POST", only_here, {"State": "closed"}, header),
@@ -164,7 +164,7 @@ def sending(neighbour: CallerCredentials, hidden: frozenset[str]) -> Iterator[An
 
 def taking(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Answered]:
     """Use names, pairs and numbers of the twin or the other service: they are free here."""
-    conversation = f"/v1/Conversations/{world.default.chain['Conversations']}/Participants"
+    participants_path = f"/v1/Conversations/{world.default.chain['Conversations']}/Participants"
     second = f"/v1/Services/{world.second.sid}"
     lobby_sid = world.second.chain["Conversations"]
     forms: list[tuple[str, dict[str, str]]] = [
@@ -174,15 +174,15 @@ def taking(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Answered]:
         ("/v1/Users", {"Identity": "carol"}),
         ("/v1/Users", {"Identity": "loft"}),
         (f"{second}/Users", {"Identity": "den"}),
-        (conversation, {"Identity": "carol"}),
+        (participants_path, {"Identity": "carol"}),
         (f"{second}/Conversations/{lobby_sid}/Participants", {"Identity": "den"}),
         ("/v1/Configuration/Addresses", {"Type": "sms", "Address": ONLY_CONFIGURED}),
         *(
-            (conversation, _phone(address, PROXY))
+            (participants_path, _phone(address, PROXY))
             for address in (ONLY_LISTED, ONLY_PROXY, GROUP[0])
         ),
-        (conversation, _phone(ONLY_PENDING, PROXY)),
-        (conversation, _phone(ONLY_ADDRESS, ONLY_PROXY)),
+        (participants_path, _phone(ONLY_PENDING, PROXY)),
+        (participants_path, _phone(ONLY_ADDRESS, ONLY_PROXY)),
     ]
     for path, form in forms:
         request = CallerRequest("POST", path, form, world.login.header)
@@ -197,11 +197,11 @@ def _taking_group(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Ans
     """Create a group of the same numbers as a group of the twin's."""
     named = CallerRequest("POST", "/v1/Conversations", {"UniqueName": "group"}, world.login.header)
     yield Answered("a group", named, hidden, statuses=(201,))
-    conversation = "/v1/Conversations/group/Participants"
+    participants_path = "/v1/Conversations/group/Participants"
     members = [{"Identity": "alice", "MessagingBinding.ProjectedAddress": GROUP[0]}]
     members += [{"MessagingBinding.Address": address} for address in GROUP[1:]]
     for form in members:
-        request = CallerRequest("POST", conversation, form, world.login.header)
+        request = CallerRequest("POST", participants_path, form, world.login.header)
         yield Answered("the twin's group", request, hidden, statuses=(201,))
 
 

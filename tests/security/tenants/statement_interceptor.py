@@ -95,12 +95,12 @@ class Probe:
         probe = self
 
         async def checked(tx: Any, sql: str, *arguments: object) -> Any:
-            probe.send_request(tx._connection, sql, arguments)
+            probe.run_mutants(tx._connection, sql, arguments)
             return await original(tx, sql, *arguments)
 
         return checked
 
-    def send_request(
+    def run_mutants(
         self, connection: apsw.Connection, sql: str, arguments: tuple[object, ...]
     ) -> None:
         """Run the statement for an account without rows, unchanged and mutated."""

@@ -113,7 +113,7 @@ class MatrixTarget(Protocol):
         """Write a row that no operation can create."""
         ...
 
-    def send_request(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
         ...
 
@@ -125,17 +125,17 @@ class MatrixTarget(Protocol):
 def rows_of(target: MatrixTarget, account_sid: str) -> Rows:
     """Return every row of an account."""
     found: Rows = {}
-    for (table,) in target.send_request(TABLES):
-        rows = target.send_request(f"SELECT * FROM {table} WHERE account_sid = ?1", account_sid)
+    for (table,) in target.query(TABLES):
+        rows = target.query(f"SELECT * FROM {table} WHERE account_sid = ?1", account_sid)
         found[table] = set(rows)
-    found["account"] = set(target.send_request("SELECT * FROM account WHERE sid = ?1", account_sid))
+    found["account"] = set(target.query("SELECT * FROM account WHERE sid = ?1", account_sid))
     return found
 
 
 def settle(target: MatrixTarget) -> None:
     """Wait until no background work is in progress."""
     deadline = time.monotonic() + SETTLE_SECONDS_MAX
-    while target.send_request(GOING_ON)[0][0]:
+    while target.query(GOING_ON)[0][0]:
         assert time.monotonic() < deadline, "The background work does not come to rest."
         target.pause()
 
@@ -188,7 +188,7 @@ class ServerTarget:
         with closing(connect(self._server)) as connection, connection:
             connection.execute(_insert(table, row), tuple(row.values()))
 
-    def send_request(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
         if sql == TABLES and self._server.database:
             sql = TABLES_OF_POSTGRES
@@ -282,7 +282,7 @@ class LocalTarget:
         """Write a row that no operation can create."""
         self.write(lambda tx: tx.run(_insert(table, row), *row.values()))
 
-    def send_request(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
         found: list[tuple[Any, ...]] = self._runner.run(
             self.app.store.read(lambda tx: tx.all(sql, *arguments))

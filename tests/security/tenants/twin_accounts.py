@@ -198,30 +198,31 @@ def _fill_conversation(
 ) -> dict[str, str]:
     """Create a conversation with participants, messages, receipts and webhooks."""
     made = account.post(f"{base}/Conversations", UniqueName=name, FriendlyName=name.title())
-    conversation = f"{base}/Conversations/{made['sid']}"
-    alice = account.post(f"{conversation}/Participants", Identity=ALICE, RoleSid=role_sid)
+    conversation_path = f"{base}/Conversations/{made['sid']}"
+    alice = account.post(f"{conversation_path}/Participants", Identity=ALICE, RoleSid=role_sid)
     phones = [
         account.post(
-            f"{conversation}/Participants",
+            f"{conversation_path}/Participants",
             MessagingBinding__Address=address,
             MessagingBinding__ProxyAddress=proxy_address,
         )
         for address in PHONES
     ]
     messages = [
-        account.post(f"{conversation}/Messages", Body=text, Author=ALICE) for text in ("one", "two")
+        account.post(f"{conversation_path}/Messages", Body=text, Author=ALICE)
+        for text in ("one", "two")
     ]
-    account.post(f"{conversation}/Participants/{ALICE}", LastReadMessageIndex="0")
+    account.post(f"{conversation_path}/Participants/{ALICE}", LastReadMessageIndex="0")
     webhooks = [
         account.post(
-            f"{conversation}/Webhooks",
+            f"{conversation_path}/Webhooks",
             Target="webhook",
             Configuration__Url=URL,
             Configuration__Filters=["onMessageAdded"],
         )
         for _ in range(2)
     ]
-    path = f"{conversation}/Messages/{messages[0]['sid']}/Receipts"
+    path = f"{conversation_path}/Messages/{messages[0]['sid']}/Receipts"
     receipts = eventually(lambda: account.get(path)["delivery_receipts"], bool)
     return {
         "Conversations": made["sid"],
@@ -350,10 +351,10 @@ def add_only(target: MatrixTarget, world: AccountObjects) -> None:
     """Add the objects that the twin lacks: names, a pair, a group, a list of numbers."""
     account = AccountClient(target, world.login)
     made = account.post("/v1/Conversations", UniqueName="cellar")
-    conversation = f"/v1/Conversations/{made['sid']}"
-    account.post(f"{conversation}/Participants", Identity="carol")
+    conversation_path = f"/v1/Conversations/{made['sid']}"
+    account.post(f"{conversation_path}/Participants", Identity="carol")
     account.post(
-        f"{conversation}/Participants",
+        f"{conversation_path}/Participants",
         MessagingBinding__Address=ONLY_ADDRESS,
         MessagingBinding__ProxyAddress=ONLY_PROXY,
     )
@@ -388,10 +389,10 @@ def add_only(target: MatrixTarget, world: AccountObjects) -> None:
 def make_group(account: AccountClient) -> None:
     """Create a group of three numbers, the first of which belongs to a chat user."""
     made = account.post("/v1/Conversations", FriendlyName="Group")
-    conversation = f"/v1/Conversations/{made['sid']}/Participants"
-    account.post(conversation, Identity=ALICE, MessagingBinding__ProjectedAddress=GROUP[0])
+    participants_path = f"/v1/Conversations/{made['sid']}/Participants"
+    account.post(participants_path, Identity=ALICE, MessagingBinding__ProjectedAddress=GROUP[0])
     for address in GROUP[1:]:
-        account.post(conversation, MessagingBinding__Address=address)
+        account.post(participants_path, MessagingBinding__Address=address)
 
 
 def sids_of(target: MatrixTarget, world: AccountObjects) -> set[str]:

@@ -29,7 +29,7 @@ A_NODE = "a node"
 AN_EVENT = "SELECT MAX(sequence) FROM event WHERE account_sid = $1"
 
 
-async def send_request(tx: Transaction, world: AccountObjects) -> None:
+async def run_statements(tx: Transaction, world: AccountObjects) -> None:
     """Read a user's conversations and roles, and the objects that a socket reads."""
     scope = Scope(world.sid, world.default.sid)
     lobby_sid = world.default.chain["Conversations"]
@@ -50,19 +50,19 @@ async def send_request(tx: Transaction, world: AccountObjects) -> None:
     await user_store.update_user_notifiable(tx, scope, user_sid, 1)
     (binding, *_) = await push_binding_store.list_push_bindings_of_identity(tx, scope, ALICE)
     await push_binding_store.update_push_binding_row(tx, scope, binding)
-    await _read_roles(tx, scope, lobby_sid)
-    await _read_mail(tx, scope, lobby_sid)
-    await _read_account(tx, scope, world)
+    await _run_role_statements(tx, scope, lobby_sid)
+    await _run_email_statements(tx, scope, lobby_sid)
+    await _run_account_statements(tx, scope, world)
 
 
-async def _read_roles(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
+async def _run_role_statements(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
     tenant = (scope.account_sid, scope.service_sid)
     assert await tx.one(access.MEMBERSHIP, *tenant, lobby_sid, ALICE)
     assert await tx.one(access.SERVICE_ROLE, *tenant, ALICE)
     assert await tx.all(access.SHARED_CONVERSATION_ROLES, *tenant, ALICE, ALICE)
 
 
-async def _read_mail(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
+async def _run_email_statements(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
     """Give two participants of a message an e-mail address for the time of a request."""
     mailed = (
         "UPDATE participant SET binding_type = $3 WHERE account_sid = $1 AND conversation_sid = $2"
@@ -78,7 +78,7 @@ async def _read_mail(tx: Transaction, scope: Scope, lobby_sid: str) -> None:
         await tx.run(back, scope.account_sid, sid, kind)
 
 
-async def _read_account(tx: Transaction, scope: Scope, world: AccountObjects) -> None:
+async def _run_account_statements(tx: Transaction, scope: Scope, world: AccountObjects) -> None:
     medium_sid = world.default.chain["Media"]
     message_sid = world.default.chain["Messages"]
     assert await tx.one(media_garbage_collection.EXISTS, scope.account_sid, medium_sid)

@@ -44,20 +44,20 @@ def do_all(target: LocalTarget, world: AccountObjects) -> None:
     """Run all of them, in an account that is not used afterwards."""
     account = AccountClient(target, world.login)
     lobby = f"/v1/Conversations/{world.default.chain['Conversations']}"
-    target.write(lambda tx: uncovered_realtime_statements.send_request(tx, world))
+    target.write(lambda tx: uncovered_realtime_statements.run_statements(tx, world))
     _media(account, world)
     _addresses(account, world)
     make_group(account)
     account.post("/parlour/v1/Tokens", Identity=ALICE)
-    target.write(lambda tx: _read_stores(tx, world))
-    target.write(lambda tx: uncovered_webhook_statements.send_request(tx, world))
+    target.write(lambda tx: _run_store_statements(tx, world))
+    target.write(lambda tx: uncovered_webhook_statements.run_statements(tx, world))
     _unread(account, world)
     for kind in ("Roles", "ServiceRoles"):
         _delete(account, f"/v1/Roles/{world.default.chain[kind]}")
     target.write(lambda tx: _hold_pair(tx, world.default, world.sid))
     account.post(lobby, State="closed")
     _delete(account, lobby)
-    target.write(lambda tx: uncovered_webhook_statements.read_later(tx, world))
+    target.write(lambda tx: uncovered_webhook_statements.run_statements_of_deleted(tx, world))
     seed_media(target, world, world.second)  # It is removed with its service.
     target.write(lambda tx: _remove_service(tx, world))
     settle(target)
@@ -81,11 +81,11 @@ def _media(account: AccountClient, world: AccountObjects) -> None:
 
 def _unread(account: AccountClient, world: AccountObjects) -> None:
     """Create messages that have to be counted, since one above the read horizon was removed."""
-    conversation = f"/v1/Conversations/{world.default.chain['Conversations']}"
+    conversation_path = f"/v1/Conversations/{world.default.chain['Conversations']}"
     for _ in range(2):
-        made = account.post(f"{conversation}/Messages", Body="unread")
-    account.post(f"{conversation}/Messages", Body="unread")
-    _delete(account, f"{conversation}/Messages/{made['sid']}")
+        made = account.post(f"{conversation_path}/Messages", Body="unread")
+    account.post(f"{conversation_path}/Messages", Body="unread")
+    _delete(account, f"{conversation_path}/Messages/{made['sid']}")
     of_user = f"/v1/Users/{ALICE}/Conversations"
     assert account.get(f"{of_user}/lobby")["unread_messages_count"] == 3
     following = page_url(account.get(f"{of_user}?PageSize=1"), "next")
@@ -122,7 +122,7 @@ def _addresses(account: AccountClient, world: AccountObjects) -> None:
     )
 
 
-async def _read_stores(tx: Transaction, world: AccountObjects) -> None:
+async def _run_store_statements(tx: Transaction, world: AccountObjects) -> None:
     """Run queries of carriers, sockets and background jobs."""
     scope = Scope(world.sid, world.default.sid)
     lobby_sid = world.default.chain["Conversations"]

@@ -28,8 +28,8 @@ WEBHOOK_SID = "WH" + "0" * 32
 LAST_SID = "NO" + "f" * 32
 
 
-async def send_request(tx: Transaction, world: AccountObjects) -> None:
-    """Queue a few deliveries, make one of them, replay it, and drop all of them."""
+async def run_statements(tx: Transaction, world: AccountObjects) -> None:
+    """Queue a few deliveries, deliver one, replay it, and drop all."""
     scope = Scope(world.sid, world.default.sid)
     queued = [_delivery(tx, world, number) for number in (101, 102, 103, 104)]
     assert [(await webhook_queue.add(tx, each))[1] for each in queued] == [tx.now, *[None] * 3]
@@ -89,8 +89,8 @@ async def _read(tx: Transaction, scope: Scope, world: AccountObjects) -> None:
     assert await message_store.list_messages_between(tx, scope, lobby_sid, 0, 10, 10)
 
 
-async def read_later(tx: Transaction, world: AccountObjects) -> None:
-    """Call the pre-action webhooks of a deleted conversation."""
+async def run_statements_of_deleted(tx: Transaction, world: AccountObjects) -> None:
+    """Find the pending webhook changes of a deleted conversation."""
     scope = Scope(world.sid, world.default.sid)
     assert await event_log.has_webhook_changes(tx, scope, 1)
     lobby_sid = world.default.chain["Conversations"]

@@ -68,7 +68,7 @@ class DeliveryRows:
     async def change(self, tx: Transaction) -> Part:
         """Have one part do something; return which."""
         rows = await self.all(tx)
-        steps = [self.queue, self.queue, self.send_request]
+        steps = [self.queue, self.queue, self.log_pre_action]
         if rows:
             steps += [
                 self.record,
@@ -91,7 +91,7 @@ class DeliveryRows:
         await webhook_queue.add(tx, made)
         return Part.INTAKE
 
-    async def send_request(self, tx: Transaction, _rows: object) -> Part:
+    async def log_pre_action(self, tx: Transaction, _rows: object) -> Part:
         self.number += 1
         made = delivery(0, self.number, due_ms=None)
         pre_action = msgspec.structs.replace(made, state=DeliveryState.ASKED)

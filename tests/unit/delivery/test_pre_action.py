@@ -66,7 +66,7 @@ class MessageForm(Parameters):
     friendly_name: Any = form_field("FriendlyName", _name)
 
 
-class Room:
+class PreActionHarness:
     """Pre-action webhooks of an account with a service, and the receiver of their requests."""
 
     def __init__(self, database: Database) -> None:
@@ -157,12 +157,14 @@ def call(
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Callable[[Callable[[Room], Coroutine[Any, Any, None]]], None]:
-    """Run a scenario on a new room."""
+def play(
+    tmp_path: Path,
+) -> Callable[[Callable[[PreActionHarness], Coroutine[Any, Any, None]]], None]:
+    """Run a scenario on a new harness."""
 
-    def run(scenario: Callable[[Room], Coroutine[Any, Any, None]]) -> None:
+    def run(scenario: Callable[[PreActionHarness], Coroutine[Any, Any, None]]) -> None:
         async def on(database: Database) -> None:
-            await scenario(Room(database))
+            await scenario(PreActionHarness(database))
 
         run_on_database(tmp_path, on)
 
@@ -173,15 +175,15 @@ def play(tmp_path: Path) -> Callable[[Callable[[Room], Coroutine[Any, Any, None]
 
 
 def test_a_call_wants_the_webhook_of_its_service_and_event(play: Any) -> None:
-    async def scenario(conversation: Room) -> None:
+    async def scenario(harness: PreActionHarness) -> None:
         async def wants(made: Call[Any]) -> bool:
-            found: bool = await conversation.database.store.read(
-                lambda tx: conversation.webhooks.wants(tx, made)
+            found: bool = await harness.database.store.read(
+                lambda tx: harness.webhooks.wants(tx, made)
             )
             return found
 
         assert not await wants(call({}))  # The service does not exist: the action fails.
-        await conversation.subscribe()
+        await harness.subscribe()
         assert await wants(call({}))
         assert not await wants(call({}, "onMessageUpdate"))
         assert not await wants(call({}, service_sid="not a sid"))
@@ -192,44 +194,44 @@ def test_a_call_wants_the_webhook_of_its_service_and_event(play: Any) -> None:
 
 
 def test_a_subscription_is_that_of_the_scope_and_the_event(play: Any) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        assert await conversation.webhooks.is_subscribed(SCOPE, "onMessageAdd")
-        assert not await conversation.webhooks.is_subscribed(SCOPE, "onMessageUpdate")
-        assert not await conversation.webhooks.is_subscribed(Scope("AC1", "IS1"), "onMessageAdd")
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        assert await harness.webhooks.is_subscribed(SCOPE, "onMessageAdd")
+        assert not await harness.webhooks.is_subscribed(SCOPE, "onMessageUpdate")
+        assert not await harness.webhooks.is_subscribed(Scope("AC1", "IS1"), "onMessageAdd")
 
     play(scenario)
 
 
 def test_without_a_webhook_the_action_continues_and_nothing_is_sent(play: Any) -> None:
-    async def scenario(conversation: Room) -> None:
-        made = await conversation.amend({"Body": "b"})
-        await conversation.webhooks.check("onMessageAdd", emitted())
+    async def scenario(harness: PreActionHarness) -> None:
+        made = await harness.amend({"Body": "b"})
+        await harness.webhooks.check("onMessageAdd", emitted())
         assert made == MessageForm(body="b")
-        assert (conversation.requests, conversation.attempts) == ([], [])
+        assert (harness.requests, harness.attempts) == ([], [])
 
     play(scenario)
 
 
 def test_an_action_without_its_event_calls_no_webhook(play: Any) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
         made = call({"Body": "b"})
         dry_run = DryRun(None, (emitted("onMessageUpdated"),))
-        assert await conversation.webhooks.amend(made, dry_run) is made.parameters
-        assert conversation.requests == []
+        assert await harness.webhooks.amend(made, dry_run) is made.parameters
+        assert harness.requests == []
 
     play(scenario)
 
 
 def test_a_webhook_inside_a_transaction_is_a_bug(play: Any) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
         token = in_transaction.set(True)
         with pytest.raises(AssertionError):
-            await conversation.webhooks.check("onMessageAdd", emitted())
+            await harness.webhooks.check("onMessageAdd", emitted())
         in_transaction.reset(token)
-        assert conversation.requests == []
+        assert harness.requests == []
 
     play(scenario)
 
@@ -239,16 +241,16 @@ def test_a_webhook_inside_a_transaction_is_a_bug(play: Any) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_request_is_signed_and_bounded_for_a_waiting_caller(play: Any, method: str) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe(method=method)
-        await conversation.amend({"Body": "b"})
-        (request,) = conversation.requests
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe(method=method)
+        await harness.amend({"Body": "b"})
+        (request,) = harness.requests
         assert (request.method, request.account_sid) == (method, "AC1")
         assert request.headers["I-Twilio-Idempotency-Token"] == UUID_OF_ZEROS
         assert request.is_caller_waiting
         assert request.read_bytes_max == limits.PRE_ACTION_RESPONSE_BYTES_READ_MAX
         assert request.slot_wait_ms_max == limits.WEBHOOK_SECONDS_MAX * 1000
-        (attempt,) = conversation.attempts
+        (attempt,) = harness.attempts
         values = attempt.parameters | {"RetryCount": "0"}
         url = PRE if method == "POST" else f"http://h.test{request.url.target}"
         signed = values if method == "POST" else {}
@@ -261,15 +263,15 @@ def test_the_request_is_signed_and_bounded_for_a_waiting_caller(play: Any, metho
 def test_a_slow_receiver_ends_with_a_timeout(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "WEBHOOK_SECONDS_MAX", 0.01)
 
-    async def scenario(conversation: Room) -> None:
+    async def scenario(harness: PreActionHarness) -> None:
         async def hang(_request: OutboundRequest) -> OutboundResponse:
             await asyncio.sleep(60)
             raise AssertionError
 
-        monkeypatch.setattr(conversation, "send", hang)
-        await conversation.subscribe()
-        assert await conversation.amend({"Body": "b"}) == MessageForm(body="b")
-        (attempt,) = conversation.attempts
+        monkeypatch.setattr(harness, "send", hang)
+        await harness.subscribe()
+        assert await harness.amend({"Body": "b"}) == MessageForm(body="b")
+        (attempt,) = harness.attempts
         assert (attempt.outcome, attempt.error_code) == ("failed", 50076)
         assert attempt.error == "timeout "
 
@@ -280,14 +282,14 @@ def test_a_slow_receiver_ends_with_a_timeout(play: Any, monkeypatch: pytest.Monk
 
 
 def test_members_of_the_response_replace_parameters(play: Any) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        conversation.response = response(
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        harness.response = response(
             b'\xef\xbb\xbf {"body":"new","author":null,"attributes":{"a": 1},"other":2} '
         )
-        made = await conversation.amend({"Body": "b", "Author": "bob"})
+        made = await harness.amend({"Body": "b", "Author": "bob"})
         assert made == MessageForm(body="new", author="bob", attributes='{"a": 1}')
-        (attempt,) = conversation.attempts
+        (attempt,) = harness.attempts
         assert attempt == PreActionAttempt(
             scope=SCOPE,
             conversation_sid="CH1",
@@ -307,8 +309,8 @@ def test_members_of_the_response_replace_parameters(play: Any) -> None:
             error_code=None,
             error=None,
             elapsed_ms=7,
-            answer=conversation.response.body_start,
-            date_ms=conversation.database.clock.now_ms() - 7,
+            answer=harness.response.body_start,
+            date_ms=harness.database.clock.now_ms() - 7,
         )
         assert attempt.outcome == "delivered"
 
@@ -316,33 +318,33 @@ def test_members_of_the_response_replace_parameters(play: Any) -> None:
 
 
 def test_an_amended_value_that_counts_as_unset_keeps_the_sent_one(play: Any) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        conversation.response = response(b'{"friendly_name":"","attributes":"{}"}')
-        made = await conversation.amend({"FriendlyName": "n"}, "onConversationUpdate")
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        harness.response = response(b'{"friendly_name":"","attributes":"{}"}')
+        made = await harness.amend({"FriendlyName": "n"}, "onConversationUpdate")
         assert made == MessageForm(friendly_name="n", attributes="{}")
 
     play(scenario)
 
 
 def test_members_of_another_event_change_nothing(play: Any) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        conversation.response = response(b'{"body":"new","friendly_name":"new"}')
-        assert await conversation.amend({"Body": "b"}, "onMessageRemove") == MessageForm(body="b")
-        conversation.response = response(b'{"friendly_name":"new"}')
-        assert await conversation.amend({"Body": "b"}) == MessageForm(body="b")
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        harness.response = response(b'{"body":"new","friendly_name":"new"}')
+        assert await harness.amend({"Body": "b"}, "onMessageRemove") == MessageForm(body="b")
+        harness.response = response(b'{"friendly_name":"new"}')
+        assert await harness.amend({"Body": "b"}) == MessageForm(body="b")
 
     play(scenario)
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b"{}", b"\xef\xbb\xbf"])
 def test_an_empty_response_changes_nothing(play: Any, body: bytes) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        conversation.response = response(body)
-        assert await conversation.amend({"Body": "b"}) == MessageForm(body="b")
-        (attempt,) = conversation.attempts
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        harness.response = response(body)
+        assert await harness.amend({"Body": "b"}) == MessageForm(body="b")
+        (attempt,) = harness.attempts
         assert (attempt.outcome, attempt.error) == ("delivered", None)
 
     play(scenario)
@@ -360,12 +362,12 @@ def test_an_empty_response_changes_nothing(play: Any, body: bytes) -> None:
 def test_another_body_changes_nothing_and_is_logged(
     play: Any, given: OutboundResponse, error: str
 ) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        conversation.response = given
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        harness.response = given
         with capture_logs() as logs:
-            assert await conversation.amend({"Body": "b"}) == MessageForm(body="b")
-        (attempt,) = conversation.attempts
+            assert await harness.amend({"Body": "b"}) == MessageForm(body="b")
+        (attempt,) = harness.attempts
         assert (attempt.outcome, attempt.error, attempt.status) == ("delivered", error, 200)
         assert [(each["event"], each["error"], each["status"]) for each in logs] == [
             ("pre_action_webhook_failed", error, 200)
@@ -387,36 +389,36 @@ def test_another_body_changes_nothing_and_is_logged(
 def test_an_invalid_amended_value_fails_the_action(
     play: Any, body: bytes, form: dict[str, str], code: int, message: str | None
 ) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        conversation.response = response(body)
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        harness.response = response(body)
         with pytest.raises(ApiError) as caught:
-            await conversation.amend(form)
+            await harness.amend(form)
         assert caught.value.code == code
         assert message in {None, caught.value.message}
-        assert [attempt.outcome for attempt in conversation.attempts] == ["delivered"]
+        assert [attempt.outcome for attempt in harness.attempts] == ["delivered"]
 
     play(scenario)
 
 
 def test_attributes_may_be_an_array(play: Any) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        conversation.response = response(b'{"attributes": [1, 2] }')
-        assert await conversation.amend({"Body": "b"}) == MessageForm(body="b", attributes="[1, 2]")
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        harness.response = response(b'{"attributes": [1, 2] }')
+        assert await harness.amend({"Body": "b"}) == MessageForm(body="b", attributes="[1, 2]")
 
     play(scenario)
 
 
 @pytest.mark.parametrize(("status", "code"), [(199, 50056), (302, 11216), (403, 50056)])
 def test_any_other_status_rejects_the_action(play: Any, status: int, code: int) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        conversation.response = response(b"no", status)
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        harness.response = response(b"no", status)
         with pytest.raises(ApiError) as caught, capture_logs() as logs:
-            await conversation.webhooks.check("onMessageAdd", emitted())
+            await harness.webhooks.check("onMessageAdd", emitted())
         assert (caught.value.code, caught.value.status) == (50056, 403)
-        (attempt,) = conversation.attempts
+        (attempt,) = harness.attempts
         assert (attempt.outcome, attempt.status) == ("rejected", status)
         assert (attempt.error_code, attempt.answer) == (code, b"no")
         assert [(each["code"], each["event_type"]) for each in logs] == [(code, "onMessageAdd")]
@@ -432,12 +434,12 @@ def test_any_other_status_rejects_the_action(play: Any, status: int, code: int) 
     ],
 )
 def test_a_failed_request_changes_nothing(play: Any, failure: Any, error: str) -> None:
-    async def scenario(conversation: Room) -> None:
-        await conversation.subscribe()
-        conversation.response = failure
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        harness.response = failure
         with capture_logs() as logs:
-            assert await conversation.amend({"Body": "b"}) == MessageForm(body="b")
-        (attempt,) = conversation.attempts
+            assert await harness.amend({"Body": "b"}) == MessageForm(body="b")
+        (attempt,) = harness.attempts
         assert (attempt.outcome, attempt.error) == ("failed", error)
         assert (attempt.status, attempt.answer) == (None, b"")
         assert attempt.error_code == failure.code

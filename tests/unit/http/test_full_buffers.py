@@ -35,13 +35,13 @@ def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 class Refusals:
     """The errors of the requests."""
 
-    def __init__(self, send_request: Callable[[Request], Awaitable[object]]) -> None:
-        self._start_reading_body = send_request
+    def __init__(self, start_reading: Callable[[Request], Awaitable[object]]) -> None:
+        self._start_reading = start_reading
         self.met: list[ApiError | None] = []
 
     async def __call__(self, request: Request) -> None:
         try:
-            await self._start_reading_body(request)
+            await self._start_reading(request)
             self.met.append(None)
         except ApiError as error:
             self.met.append(error)

@@ -92,7 +92,7 @@ class Pool(RuleBasedStateMachine):
         exchange.held = 0
         exchange.is_open = False
 
-    def send_request(
+    def reserve(
         self,
         exchange: ModelReservation,
         owner: tuple[str, str],
@@ -140,7 +140,7 @@ class Pool(RuleBasedStateMachine):
         exchange = self.pick(number)
         owner = exchange.owner
         is_due = bool(owner[0]) and self.is_within_share(owner, size)
-        if self.send_request(exchange, owner, size, lambda: exchange.reservation.grow(size)):
+        if self.reserve(exchange, owner, size, lambda: exchange.reservation.grow(size)):
             exchange.held += size
         else:
             assert not is_due
@@ -157,13 +157,13 @@ class Pool(RuleBasedStateMachine):
             return is_granted
 
         exchange.waiting = self.runner.get_loop().create_task(wait())
-        self.send_request(exchange, exchange.owner, size, lambda: self.settle() is None)
+        self.reserve(exchange, exchange.owner, size, lambda: self.settle() is None)
 
     @rule(number=st.integers(0, 50), size=SIZES)
     def resize(self, number: int, size: int) -> None:
         exchange = self.pick(number)
         more = max(size - exchange.held, 0)
-        if self.send_request(
+        if self.reserve(
             exchange, exchange.owner, more, lambda: exchange.reservation.resize(size)
         ):
             exchange.held = size
@@ -173,7 +173,7 @@ class Pool(RuleBasedStateMachine):
         exchange = self.pick(number)
         is_due = bool(exchange.owner[0]) or self.is_within_share(owner, exchange.held)
         work = lambda: exchange.reservation.assign(*owner)  # noqa: E731
-        if self.send_request(exchange, owner, exchange.held, work):
+        if self.reserve(exchange, owner, exchange.held, work):
             exchange.owner = owner
         else:
             assert not is_due
