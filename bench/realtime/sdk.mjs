@@ -3,10 +3,10 @@
 //
 // start: a client whose user is in many conversations, until it is ready and has joined all.
 // exchange: one client sends at a fixed rate, and the others listen. All of them share this process,
-// so the processor time that they take for each message is told as well.
+// so the result includes their processor time for each message.
 
 import { createRequire } from "node:module";
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const { SDK_FOLDER, SOCKET_URL, TOKENS, CONVERSATION_SID, COUNT, PER_SECOND } = process.env;
 const { Client } = createRequire(`${SDK_FOLDER}/`)("conversations-3.0");
@@ -43,15 +43,15 @@ async function exchange() {
   await Promise.all(
     clients.map((client) => new Promise((resolve) => client.on("initialized", resolve))),
   );
-  const rooms = await Promise.all(
+  const conversations = await Promise.all(
     clients.map((client) => client.getConversationBySid(CONVERSATION_SID)),
   );
-  await Promise.all(rooms.map((room) => room.getParticipants()));
-  const [sender, ...listeners] = rooms;
+  await Promise.all(conversations.map((each) => each.getParticipants()));
+  const [sender, ...listeners] = conversations;
   const sent = [];
   const latencies = [];
-  for (const room of listeners) {
-    room.on("messageAdded", (message) => {
+  for (const conversation of listeners) {
+    conversation.on("messageAdded", (message) => {
       const begin = sent[Number(message.body.split(" ")[0])];
       if (begin !== undefined) latencies.push(performance.now() - begin);
     });
@@ -59,18 +59,18 @@ async function exchange() {
   const from = performance.now();
   const before = process.cpuUsage();
   for (let number = 0; number < count; number += 1) {
-    await pause(Math.max(0, from + (number * 1000) / Number(PER_SECOND) - performance.now()));
+    await sleep(Math.max(0, from + (number * 1000) / Number(PER_SECOND) - performance.now()));
     sent[number] = performance.now();
     sender.sendMessage(`${number} of the messages that are timed`);
   }
-  const wanted = count * listeners.length;
-  for (let waited = 0; latencies.length < wanted && waited < 100; waited += 1) await pause(50);
+  const expected = count * listeners.length;
+  for (let waited = 0; latencies.length < expected && waited < 100; waited += 1) await sleep(50);
   const used = process.cpuUsage(before);
   await Promise.all(clients.map((client) => client.shutdown()));
   latencies.sort((a, b) => a - b);
   const at = (share) => latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))];
   const cpuMs = (used.user + used.system) / 1000 / count;
-  return { received: latencies.length, wanted, p50Ms: at(0.5), p99Ms: at(0.99), cpuMs };
+  return { received: latencies.length, expected, p50Ms: at(0.5), p99Ms: at(0.99), cpuMs };
 }
 
 console.log(JSON.stringify(await { start, exchange }[process.argv[2]]()));

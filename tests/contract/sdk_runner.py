@@ -89,8 +89,8 @@ class ProgramRun:
         for text in process.stdout:
             line = json.loads(text)
             self.lines.append(line)
-            if line["kind"] == "ask":
-                self._does[line["for"]]()
+            if line["kind"] == "action":
+                self._does[line["name"]]()
                 process.stdin.write("done\n")
                 process.stdin.flush()
 

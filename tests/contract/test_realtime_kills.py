@@ -39,7 +39,7 @@ def run_with_kills(
     (world,) = run.of("world")
     print(world, file=sys.stderr)
     assert run.failed("ledger") == [], world
-    assert len(run.of("ask")) == kills
+    assert len(run.of("action")) == kills
     # Otherwise the run proves little.
     assert world["succeeded"] >= 5 * seconds, world
     return world

@@ -1,4 +1,4 @@
-// What a program does with the resources of an account and of a service, by the npm client.
+// Operations on the resources of an account and of a service, by the npm client.
 
 import { sids } from "./checks.mjs";
 
@@ -55,7 +55,7 @@ async function addressConfigurations(place, checks) {
   checks.equal("flow dropped", changed.autoCreation.studio_flow_sid, null);
   checks.equal("enabled", changed.autoCreation.enabled, true);
   checks.true("removed", await addresses(made.sid).remove());
-  checks.equal("gone", await addresses.list(), []);
+  checks.equal("deleted", await addresses.list(), []);
 }
 
 async function credentials(place, checks) {
@@ -73,7 +73,7 @@ async function credentials(place, checks) {
   checks.equal("changed", [changed.friendlyName, changed.sandbox], ["Tablets", "False"]);
   checks.equal("list", sids(await keys.list()), [made.sid]);
   checks.true("removed", await keys(made.sid).remove());
-  checks.equal("gone", await keys.list(), []);
+  checks.equal("deleted", await keys.list(), []);
 }
 
 async function services(place, checks) {
@@ -84,7 +84,7 @@ async function services(place, checks) {
   checks.equal("fetched", (await place.v1.services(made.sid).fetch()).url, made.url);
   checks.equal("list", sids(await place.v1.services.list()), [...known, made.sid]);
   checks.true("removed", await place.v1.services(made.sid).remove());
-  checks.equal("gone", sids(await place.v1.services.list()), known);
+  checks.equal("deleted", sids(await place.v1.services.list()), known);
 }
 
 async function serviceConfiguration(place, checks) {
@@ -97,7 +97,7 @@ async function serviceConfiguration(place, checks) {
   checks.equal("creator role", before.defaultConversationCreatorRoleSid, admin.sid);
   const changed = await service.configuration().update({ reachabilityEnabled: true });
   checks.equal("changed", changed.reachabilityEnabled, true);
-  checks.equal("kept", changed.defaultConversationRoleSid, before.defaultConversationRoleSid);
+  checks.equal("unchanged", changed.defaultConversationRoleSid, before.defaultConversationRoleSid);
   await service.configuration().update({ reachabilityEnabled: false });
 }
 
@@ -136,7 +136,7 @@ async function serviceBindings(place, checks) {
   checks.equal("list", sids(await bindings.list()).sort(), [alice, bob].sort());
   checks.equal("filter", sids(await bindings.list({ identity: ["bob", "eve"] })), [bob]);
   checks.true("removed", await bindings(alice).remove());
-  checks.equal("gone", sids(await bindings.list()), [bob]);
+  checks.equal("deleted", sids(await bindings.list()), [bob]);
 }
 
 export const ACCOUNT_SCENARIOS = {

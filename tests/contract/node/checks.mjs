@@ -1,4 +1,4 @@
-// Prints what was checked and what was sent, one JSON object a line, for the test that runs this.
+// Prints checks and requests, one JSON object a line, for the test that runs this.
 
 import { isDeepStrictEqual } from "node:util";
 
@@ -41,10 +41,10 @@ export function printRequest(response) {
   print({ kind: "request", method: method.toUpperCase(), path, status: response.status });
 }
 
-export async function eventually(look, accept, seconds = 5) {
+export async function eventually(read, accept, seconds = 5) {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
-    const seen = await look();
+    const seen = await read();
     if (accept(seen) || Date.now() > deadline) return seen;
     await new Promise((resume) => setTimeout(resume, 20));
   }

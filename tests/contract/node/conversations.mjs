@@ -1,4 +1,4 @@
-// What a program does with conversations, users and roles, by the npm client, in both forms.
+// Operations on conversations, users and roles, by the npm client, in both forms of URLs.
 
 import { eventually, sids } from "./checks.mjs";
 
@@ -27,7 +27,7 @@ async function conversations(place, checks) {
   const old = await collection.list({ startDate: "2023-05-04", endDate: "2023-05-05" });
   checks.equal("list by date", sids(old), [made.sid]);
   checks.true("removed", await collection(made.sid).remove());
-  checks.true("gone", !sids(await collection.list()).includes(made.sid));
+  checks.true("deleted", !sids(await collection.list()).includes(made.sid));
 }
 
 async function messages(place, checks) {
@@ -72,20 +72,20 @@ async function receipts(place, checks) {
 
 async function participants(place, checks) {
   const conversation = await place.newConversation();
-  const people = conversation.participants;
-  const alice = await people.create({ identity: "alice@example.com" });
+  const members = conversation.participants;
+  const alice = await members.create({ identity: "alice@example.com" });
   checks.equal("identity", [alice.identity, alice.messagingBinding], ["alice@example.com", null]);
   checks.equal("service shown", alice.chatServiceSid, place.shownServiceSid);
-  const phone = await people.create({
+  const phone = await members.create({
     "messagingBinding.address": place.number(2),
     "messagingBinding.proxyAddress": PROXY,
   });
   const binding = { type: "sms", address: place.number(2), proxy_address: PROXY };
   checks.equal("binding", phone.messagingBinding, binding);
-  checks.equal("list", sids(await people.list()), [alice.sid, phone.sid]);
-  checks.equal("by identity", (await people("alice@example.com").fetch()).sid, alice.sid);
+  checks.equal("list", sids(await members.list()), [alice.sid, phone.sid]);
+  checks.equal("by identity", (await members("alice@example.com").fetch()).sid, alice.sid);
   await conversation.messages.create({ body: "one" });
-  const changed = await people("alice@example.com").update({
+  const changed = await members("alice@example.com").update({
     attributes: '{"seat":"2A"}',
     dateCreated: MOMENT,
     dateUpdated: MOMENT,
@@ -97,10 +97,10 @@ async function participants(place, checks) {
   checks.equal("dates", [changed.dateCreated, changed.dateUpdated], [MOMENT, MOMENT]);
   checks.equal("horizon", changed.lastReadMessageIndex, 0);
   checks.equal("read at", changed.lastReadTimestamp, "2023-05-04T09:42:00Z");
-  const moved = await people(phone.sid).update({ "messagingBinding.proxyAddress": "+15017122662" });
+  const moved = await members(phone.sid).update({ "messagingBinding.proxyAddress": "+15017122662" });
   checks.equal("proxy", moved.messagingBinding.proxy_address, "+15017122662");
-  checks.true("removed", await people(phone.sid).remove());
-  checks.equal("left", sids(await people.list()), [alice.sid]);
+  checks.true("removed", await members(phone.sid).remove());
+  checks.equal("left", sids(await members.list()), [alice.sid]);
 }
 
 async function scopedWebhooks(place, checks) {
@@ -121,7 +121,7 @@ async function scopedWebhooks(place, checks) {
   checks.equal("fetched", (await hooks(made.sid).fetch()).configuration.filters, filters);
   checks.equal("list", sids(await hooks.list()), [made.sid]);
   checks.true("removed", await hooks(made.sid).remove());
-  checks.equal("gone", await hooks.list(), []);
+  checks.equal("deleted", await hooks.list(), []);
 }
 
 async function conversationWithParticipants(place, checks) {
@@ -167,7 +167,7 @@ async function users(place, checks) {
   checks.equal("changed", [changed.friendlyName, changed.attributes], ["E.", "[1]"]);
   checks.true("listed", sids(await collection.list()).includes(made.sid));
   checks.true("removed", await collection(made.sid).remove());
-  checks.true("gone", !sids(await collection.list()).includes(made.sid));
+  checks.true("deleted", !sids(await collection.list()).includes(made.sid));
 }
 
 async function userConversations(place, checks) {
@@ -189,7 +189,7 @@ async function userConversations(place, checks) {
   const listed = await mine.list();
   checks.equal("list", listed.map((each) => each.conversationSid), [conversation.sid]);
   checks.true("removed", await mine(conversation.sid).remove());
-  checks.equal("gone", await mine.list(), []);
+  checks.equal("deleted", await mine.list(), []);
 }
 
 async function roles(place, checks) {
@@ -202,7 +202,7 @@ async function roles(place, checks) {
   checks.equal("fetched", (await collection(made.sid).fetch()).permissions, ["sendMessage"]);
   checks.true("listed", sids(await collection.list()).includes(made.sid));
   checks.true("removed", await collection(made.sid).remove());
-  checks.true("gone", !sids(await collection.list()).includes(made.sid));
+  checks.true("deleted", !sids(await collection.list()).includes(made.sid));
 }
 
 async function everyPage(place, checks) {

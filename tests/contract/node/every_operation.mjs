@@ -9,7 +9,7 @@ import { CONVERSATION_SCENARIOS } from "./conversations.mjs";
 
 const { BASE_URL, ACCOUNT_SID, AUTH_TOKEN, SERVICE_SID, BINDING_SIDS } = process.env;
 
-// The HTTP client is the package's own; an interceptor of its axios notes each answer.
+// The HTTP client is the package's own; an interceptor of its axios records each response.
 const httpClient = new twilio.RequestClient();
 httpClient.axios.interceptors.response.use((response) => {
   printRequest(response);
@@ -30,8 +30,8 @@ function makePlace(form, defaultServiceSid) {
     shownServiceSid: inService ? SERVICE_SID : undefined,
     bindingSids: BINDING_SIDS.split(","),
     resources,
-    // What this client's create gives does not know its own sid: what is below it is
-    // reached by asking for the sid again.
+    // The object that this client's create returns has no sid in its context: its
+    // subresources are reached through the sid of the result.
     newConversation: async (parameters) => {
       const { sid } = await resources.conversations.create(parameters);
       const { participants, messages, webhooks } = resources.conversations(sid);

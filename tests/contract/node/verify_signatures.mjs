@@ -1,4 +1,4 @@
-// Reads requests as JSON lines, as a receiver got them; prints what the npm client says of each.
+// Reads received requests as JSON lines; prints whether the npm client validates each signature.
 
 import { createInterface } from "node:readline";
 import twilio from "twilio";

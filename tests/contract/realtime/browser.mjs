@@ -31,10 +31,10 @@ class Tab {
     this.page = page;
   }
 
-  // An event in the page, once it has come.
-  async wait(name, wanted = {}) {
+  // An event in the page, once it is emitted.
+  async wait(name, expected = {}) {
     const fits = (each) =>
-      each.name === name && Object.entries(wanted).every(([key, value]) => each[key] === value);
+      each.name === name && Object.entries(expected).every(([key, value]) => each[key] === value);
     const seen = await eventually(
       () => this.page.evaluate(() => window.seen),
       (all) => all.some(fits),
@@ -57,7 +57,7 @@ async function start(place, checks, tab, uri) {
   checks.true("started", (await tab.begin(await place.token("alice"), uri)) !== undefined);
   const { page } = tab;
   checks.equal("version", await page.evaluate(() => window.client.version), VERSION);
-  checks.equal("who", await page.evaluate(() => window.client.user.identity), "alice");
+  checks.equal("identity", await page.evaluate(() => window.client.user.identity), "alice");
   const made = page.evaluate(async () => {
     const conversation = await window.client.createConversation({ friendlyName: "From a page" });
     await conversation.join();
@@ -65,14 +65,14 @@ async function start(place, checks, tab, uri) {
   });
   const sid = await checks.works("makes and joins", made);
   checks.true("event: joined", (await tab.wait("conversationJoined", { sid })) !== undefined);
-  // The SDK subscribes what it opened a moment later.
+  // The SDK subscribes to opened objects with a delay.
   await sleep(300);
   await checks.works("adds", page.evaluate(async () => (await window.only()).add("bob")));
   checks.true("event: participant", (await tab.wait("participantJoined", { identity: "bob" })) !== undefined);
   return sid;
 }
 
-async function talk(place, checks, { page, ...tab }, bob, sid) {
+async function exchangeMessages(place, checks, { page, ...tab }, bob, sid) {
   const self = Object.assign(new Tab(page), tab);
   await checks.works("sends", page.evaluate(async () => (await window.only()).sendMessage("from a page")));
   const inNode = await checks.event("received in Node", bob.watch, "messageAdded", (each) => each.body === "from a page");
@@ -80,7 +80,7 @@ async function talk(place, checks, { page, ...tab }, bob, sid) {
   checks.true("received in the page", (await self.wait("messageAdded", { body: "from a page" })) !== undefined);
   await bob.conversation.sendMessage("from Node");
   checks.equal("from Node", (await self.wait("messageAdded", { body: "from Node" }))?.author, "bob");
-  await place.say(sid, "from REST");
+  await place.sendMessage(sid, "from REST");
   checks.equal("from REST", (await self.wait("messageAdded", { body: "from REST" }))?.author, "system");
   await page.evaluate(async () => {
     const { items } = await (await window.only()).getMessages();
@@ -130,19 +130,19 @@ async function media(place, checks, { page }, bob) {
     const headers = { "X-Twilio-Token": window.client.token };
     return (await fetch(url, { headers })).status;
   }, missing);
-  checks.equal("an error can be read from another origin", await checks.works("asked", refused), 404);
+  checks.equal("an error can be read from another origin", await checks.works("fetched", refused), 404);
 }
 
 async function reload(place, checks, tab, uri, sid) {
   const before = (await place.list(`/Conversations/${sid}/Messages`)).map((each) => each.body || null);
-  await place.say(sid, "while the page reloads");
+  await place.sendMessage(sid, "while the page reloads");
   await tab.page.reload();
   checks.true("started again", (await tab.begin(await place.token("alice"), uri)) !== undefined);
   await tab.wait("conversationJoined", { sid });
   const bodies = () => tab.page.evaluate(async () => (await window.bodies()).map((each) => each || null));
   await checks.becomes("everything is there", bodies, [...before, "while the page reloads"]);
-  await place.say(sid, "after the reload");
-  checks.true("and it goes on", (await tab.wait("messageAdded", { body: "after the reload" })) !== undefined);
+  await place.sendMessage(sid, "after the reload");
+  checks.true("and continues", (await tab.wait("messageAdded", { body: "after the reload" })) !== undefined);
 }
 
 async function lose(place, checks, tab, proxy, sid) {
@@ -150,14 +150,14 @@ async function lose(place, checks, tab, proxy, sid) {
   await tab.page.evaluate(() => window.seen.splice(0));
   proxy.cut();
   await checks.becomes("noticed", async () => (await state()) === "connected", false);
-  for (const body of ["1", "2", "3"]) await place.say(sid, body);
+  for (const body of ["1", "2", "3"]) await place.sendMessage(sid, body);
   proxy.open();
   await checks.becomes("connected", state, "connected", 20);
   await checks.becomes("nothing is missed", () => tab.receivedBodies(), ["1", "2", "3"]);
   const context = tab.page.context();
   await context.setOffline(true);
   await sleep(200);
-  await place.say(sid, "4");
+  await place.sendMessage(sid, "4");
   await context.setOffline(false);
   await checks.becomes("nor offline", () => tab.receivedBodies(), ["1", "2", "3", "4"], 20);
 }
@@ -186,7 +186,7 @@ async function run(checks) {
     const sid = await start(place, checks, tab, proxy.uri);
     const bob = await place.open("bob");
     bob.conversation = await joined(bob.watch, sid);
-    await talk(place, checks, tab, bob, sid);
+    await exchangeMessages(place, checks, tab, bob, sid);
     await media(place, checks, tab, bob);
     await reload(place, checks, tab, proxy.uri, sid);
     await lose(place, checks, tab, proxy, sid);

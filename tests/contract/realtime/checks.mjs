@@ -1,9 +1,9 @@
-// Prints what was checked, one JSON object a line, for the test that runs this.
+// Prints the checks, one JSON object a line, for the test that runs this.
 
 import { isDeepStrictEqual } from "node:util";
 
 export const SECONDS_MAX = 10;
-const LOOK_EVERY_MS = 10;
+const POLL_MS = 10;
 
 export function print(line) {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -36,7 +36,7 @@ export class Checks {
     this.#line(check, claim === true, claim === true ? null : `${shown(claim)}, not true`);
   }
 
-  // The call resolves; what it resolves with is given back.
+  // The call resolves; returns its result.
   async works(check, promise) {
     try {
       const result = await promise;
@@ -48,7 +48,7 @@ export class Checks {
     }
   }
 
-  // The call is refused by the server, with this status and code.
+  // The server rejects the call with this status and code.
   async refused(check, promise, status, code) {
     try {
       await promise;
@@ -71,16 +71,16 @@ export class Checks {
     return error;
   }
 
-  // The event comes, or has come since the watch was cleared; its argument is given back.
+  // The event is emitted, or was since the watch was cleared; returns its argument.
   async event(check, watch, name, accept = () => true, seconds = SECONDS_MAX) {
     const found = await watch.wait(name, accept, seconds);
     this.#line(check, found !== undefined, found === undefined ? watch.missing(name) : null);
     return found?.argument;
   }
 
-  // What is looked at becomes what is expected within some seconds.
-  async becomes(check, look, expected, seconds = SECONDS_MAX) {
-    this.equal(check, await eventually(look, (seen) => isDeepStrictEqual(seen, expected), seconds), expected);
+  // The value becomes the expected one within some seconds.
+  async becomes(check, read, expected, seconds = SECONDS_MAX) {
+    this.equal(check, await eventually(read, (seen) => isDeepStrictEqual(seen, expected), seconds), expected);
   }
 
   failed(error) {
@@ -105,16 +105,16 @@ function described(error) {
   return `${error?.status ?? ""} ${error?.stack ?? error}${body}`.trim().slice(0, 1500);
 }
 
-export async function eventually(look, accept, seconds = SECONDS_MAX) {
+export async function eventually(read, accept, seconds = SECONDS_MAX) {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
-    const seen = await look();
+    const seen = await read();
     if (accept(seen) || Date.now() > deadline) return seen;
-    await sleep(LOOK_EVERY_MS);
+    await sleep(POLL_MS);
   }
 }
 
-// Everything an object of the SDK emits, in order, from the moment it is watched.
+// All events of an object of the SDK, in order, from the start of the watch.
 export class Watch {
   constructor(emitter, names) {
     this.seen = [];
@@ -128,10 +128,10 @@ export class Watch {
   #take(name, argument) {
     const each = { name, argument };
     this.seen.push(each);
-    for (const look of this.waiting) look(each);
+    for (const listener of this.waiting) listener(each);
   }
 
-  // From now on only what comes later counts.
+  // Ignore all events so far.
   clear() {
     this.from = this.seen.length;
     return this;
@@ -160,23 +160,23 @@ export class Watch {
   }
 
   wait(name, accept, seconds) {
-    const wanted = (each) => each.name === name && accept(each.argument);
-    const found = this.since().find(wanted);
+    const matches = (each) => each.name === name && accept(each.argument);
+    const found = this.since().find(matches);
     if (found) return Promise.resolve(found);
     return new Promise((resolve) => {
       const end = (result) => {
         clearTimeout(timer);
-        this.waiting.delete(look);
+        this.waiting.delete(listener);
         resolve(result);
       };
-      const look = (each) => wanted(each) && end(each);
+      const listener = (each) => matches(each) && end(each);
       const timer = setTimeout(() => end(undefined), seconds * 1000);
-      this.waiting.add(look);
+      this.waiting.add(listener);
     });
   }
 }
 
-// An `…Updated` event that gives this among its reasons, about the thing with this sid.
+// An `…Updated` event with this among its reasons, about the object with this sid.
 export function because(reason, sid) {
   return (argument) => {
     const about = argument.conversation ?? argument.participant ?? argument.message ?? argument.user;

@@ -11,14 +11,14 @@ const UNPACKED = join(HERE, "node_modules", ".chromium");
 
 const UNPACK = 'import chromium from "@sparticuz/chromium"; await chromium.executablePath();';
 
-// The package unpacks into the folder for temporary files; its process gets one that is kept.
+// The package unpacks into the folder for temporary files; its process gets a permanent one.
 export function unpacked() {
   if (!existsSync(UNPACKED)) {
     const under = `${UNPACKED}-${process.pid}`;
     mkdirSync(under, { recursive: true });
     execFileSync(process.execPath, ["--input-type=module", "-e", UNPACK], {
       cwd: HERE,
-      // As if on a machine without the libraries that Chromium needs: they come along.
+      // Simulates a machine without Chromium's libraries, so that they are unpacked too.
       env: { ...process.env, TMPDIR: under, AWS_EXECUTION_ENV: "AWS_Lambda_nodejs20.x" },
     });
     renameSync(under, UNPACKED);
@@ -31,7 +31,7 @@ export async function launch() {
   const libraries = join(folder, "al2023", "lib");
   return chromium.launch({
     executablePath: join(folder, "chromium"),
-    // Only what a container asks for: what a page may do stays as in anybody's browser.
+    // Required in a container; a page's permissions stay as in any browser.
     args: ["--no-sandbox"],
     env: {
       ...process.env,

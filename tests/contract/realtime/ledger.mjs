@@ -2,8 +2,8 @@
 // that is killed. In the end every client shows exactly what REST shows, and each has received the
 // messages of a conversation in order, none missing and none twice.
 
-import { ask } from "./asking.mjs";
 import { Checks, eventually, print, sleep } from "./checks.mjs";
+import { requestAction } from "./parent.mjs";
 import { Place } from "./place.mjs";
 import { Proxy } from "./proxy.mjs";
 
@@ -116,8 +116,8 @@ class World {
     const participant = pick(participants);
     const message = pick(messages);
     const ways = [
-      () => place.say(sid, `rest ${next()}`, { Author: participant?.identity ?? "system" }),
-      () => place.say(sid, `rest ${next()}`, { Attributes: `{"n":${next()}}` }),
+      () => place.sendMessage(sid, `rest ${next()}`, { Author: participant?.identity ?? "system" }),
+      () => place.sendMessage(sid, `rest ${next()}`, { Attributes: `{"n":${next()}}` }),
       () => place.post(path, { FriendlyName: `name ${next()}` }),
       () => place.post(path, { Attributes: `{"n":${next()}}` }),
       () => participant && place.post(`${path}/Participants/${participant.sid}`, { Attributes: `{"n":${next()}}` }),
@@ -138,7 +138,7 @@ class World {
     while (Date.now() < until) {
       this.tried += 1;
       const change = random() < 0.5 ? this.bySdk() : this.byRest();
-      // A call whose connection was lost is not waited for: the SDK does so for half a minute.
+      // Do not wait for a call whose connection was lost: the SDK retries for half a minute.
       const late = sleep(800);
       await Promise.race([Promise.resolve(change).then(() => (this.succeeded += 1), () => null), late]);
       await sleep(random() * 40);
@@ -153,14 +153,14 @@ class World {
   }
 
   async killServer(until) {
-    const pause = (until - Date.now()) / (KILLS + 1);
+    const intervalMs = (until - Date.now()) / (KILLS + 1);
     for (let kill = 0; kill < KILLS; kill += 1) {
-      await sleep(pause);
-      await ask("kill");
+      await sleep(intervalMs);
+      await requestAction("kill");
     }
   }
 
-  // --- What REST shows to one user, and what a client shows
+  // --- The state by REST for one user, and the state of a client
 
   async ofRest(sid, identity) {
     const path = `/Conversations/${sid}`;
@@ -274,13 +274,13 @@ async function main() {
       await found.argument.getParticipants();
     }
   }
-  // The SDK subscribes what it opened a moment later.
+  // The SDK subscribes to opened objects with a delay.
   await sleep(500);
   const until = Date.now() + SECONDS * 1000;
   const workers = Array.from({ length: 8 }, () => world.work(until));
   await Promise.all([...workers, world.loseConnections(until), world.killServer(until)]);
   const connected = () => members.filter(({ client }) => client.connectionState === "connected").length;
-  await checks.becomes("all come back", connected, CLIENTS, SETTLE_SECONDS_MAX);
+  await checks.becomes("all reconnect", connected, CLIENTS, SETTLE_SECONDS_MAX);
   await sleep(1500);
   for (const member of members) await compare(world, checks, member);
   const written = (await place.list(`/Conversations/${world.steady[0]}/Messages?PageSize=100`)).length;

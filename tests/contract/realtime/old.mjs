@@ -1,4 +1,4 @@
-// What a program with an SDK of another protocol is shown: `node old.mjs`; VERSIONS names packages.
+// Prints the error that SDKs of another protocol show: `node old.mjs`; VERSIONS lists packages.
 
 import { createRequire } from "node:module";
 import { print, sleep } from "./checks.mjs";
@@ -7,17 +7,17 @@ import { Place, baseUrl } from "./place.mjs";
 const require = createRequire(import.meta.url);
 const SECONDS_MAX = 15;
 
-// What `Client.create()` rejects with, as these versions are made, or `connectionError` says.
+// The message of the error that `Client.create()` rejects with or `connectionError` emits.
 async function shown(name, token) {
   const { Client } = require(name);
   const uri = `${baseUrl.replace("http", "ws")}/v3/wsconnect`;
   const created = Client.create(token, { logLevel: "silent", Twilsock: { uri }, twilsock: { uri } });
-  const said = created.then(
+  const failed = created.then(
     (client) => new Promise((resolve) => client.on("connectionError", resolve)),
     (error) => error,
   );
   const late = sleep(SECONDS_MAX * 1000).then(() => ({ message: "nothing" }));
-  return (await Promise.race([said, late])).message;
+  return (await Promise.race([failed, late])).message;
 }
 
 process.on("unhandledRejection", () => {});

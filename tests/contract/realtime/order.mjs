@@ -1,6 +1,6 @@
 // Sends and reads at once with several versions of the SDK: `node order.mjs node|browser`.
 //
-// VERSIONS names the packages, COUNT says how often, FIRSTS in how many new conversations.
+// VERSIONS lists the packages; COUNT is the number of attempts, FIRSTS that of new conversations.
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -14,7 +14,7 @@ const require = createRequire(import.meta.url);
 const { VERSIONS, COUNT, FIRSTS } = process.env;
 const [count, firsts] = [Number(COUNT), Number(FIRSTS)];
 const uri = `${baseUrl.replace("http", "ws")}/v3/wsconnect`;
-// The SDK subscribes to what it has opened a moment later.
+// The SDK subscribes to opened objects with a delay.
 const SUBSCRIBED_MS = 400;
 
 async function inNode(name, token, sids) {

@@ -1,4 +1,4 @@
-// Runs in the page, beside the SDK's own bundle: starts a client, and keeps what it emits.
+// Runs in the page, next to the SDK's bundle: starts a client, and records its events.
 
 /* global Twilio */
 

@@ -130,7 +130,7 @@ export class Place {
     return made;
   }
 
-  say(conversationSid, Body, fields = {}) {
+  sendMessage(conversationSid, Body, fields = {}) {
     return this.post(`/Conversations/${conversationSid}/Messages`, { Body, ...fields });
   }
 
@@ -170,7 +170,7 @@ export class Place {
 
   // --- Clients
 
-  // A client that is not waited for, and everything it emits.
+  // A client that is not yet initialized, and a watch of its events.
   start(token, options = {}) {
     const uri = options.uri ?? `${BASE_URL.replace("http", "ws")}/v3/wsconnect`;
     const { uri: _, ...others } = options;
@@ -180,7 +180,7 @@ export class Place {
     return { client, watch };
   }
 
-  // A client that has started, and everything it emits.
+  // An initialized client, and a watch of its events.
   async open(identity, options = {}) {
     const started = this.start(await this.token(identity), options);
     if ((await started.watch.wait("initialized", () => true, 10)) === undefined) {
@@ -214,15 +214,15 @@ export async function opened(watch, sid) {
   return found.argument;
 }
 
-// The same, once the SDK has also subscribed what it opened, which it does a moment later. Before
-// that it may fetch an object without a notification, and then fires no event for it.
+// The same, once the SDK has also subscribed to the opened objects, which it does with a delay.
+// Before that it may fetch an object without a notification, and then emits no event for it.
 export async function joined(watch, sid) {
   const conversation = await opened(watch, sid);
   await sleep(SUBSCRIBED_MS);
   return conversation;
 }
 
-// The message with this index, once the client was notified of it: the SDK fires no event for one
+// The message with this index, once the client was notified of it: the SDK emits no event for one
 // that it has fetched before.
 export async function messageAt(conversation, index) {
   await eventually(() => conversation.lastMessage?.index, (last) => last >= index, 5);

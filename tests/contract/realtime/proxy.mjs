@@ -1,4 +1,4 @@
-// A TCP proxy before the server, to lose connections in: by accident, or for a while.
+// A TCP proxy before the server, that drops connections once, or refuses them until `open`.
 
 import { createConnection, createServer } from "node:net";
 import { baseUrl } from "./place.mjs";
@@ -52,7 +52,7 @@ export class Proxy {
     }
   }
 
-  // Nothing comes through until `open`.
+  // Drop all connections and refuse new ones until `open`.
   cut() {
     this.refuses = true;
     this.drop();

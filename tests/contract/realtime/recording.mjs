@@ -1,6 +1,6 @@
-// Notes which public methods were called and which events came, by the name of their class.
+// Records the public methods called and the events emitted, by class name.
 //
-// The package stays as it is: each method is still its own, called with what it was called with.
+// The package is unchanged: each method is wrapped and called with the same arguments.
 
 import { print } from "./checks.mjs";
 
@@ -29,7 +29,7 @@ function recordMethods(owner, prefix, called) {
   }
 }
 
-// What an emitter of this class emitted while somebody listened.
+// The events that emitters of these classes emitted to at least one listener.
 export function recordEvents(sdk, names) {
   const emitted = new Set();
   for (const name of names) {

@@ -1,10 +1,10 @@
-// Runs scenes against a server: `node run.mjs TOPIC …`; without topics all that need no help.
+// Runs scenes against a server: `node run.mjs TOPIC …`; TOPIC is a file of topics/.
 
 import { Checks, print } from "./checks.mjs";
 import { Place, SDK_NAME, VERSION, sdk } from "./place.mjs";
 import { printUse, recordEvents, recordUse } from "./recording.mjs";
 
-// Enough at once to overlap their waits, few enough that none waits for a processor.
+// High enough to overlap waits, low enough to leave processor time for each.
 const SCENES_AT_ONCE = 6;
 const SCENE_SECONDS_MAX = 60;
 const CLASSES =

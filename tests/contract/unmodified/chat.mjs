@@ -1,5 +1,5 @@
 // A program of the client SDK as it is written for the hosted service: no address, only a token.
-// It joins, sends, and hears of its own message; what it saw is printed as JSON.
+// It joins, sends, and receives its own message; the result is printed as JSON.
 
 import { createRequire } from "node:module";
 
@@ -14,14 +14,14 @@ await new Promise((resolve, reject) => {
 const conversation = await client.createConversation({ friendlyName: "By name" });
 await conversation.join();
 await conversation.getParticipants();
-const heard = new Promise((resolve) => conversation.on("messageAdded", resolve));
+const received = new Promise((resolve) => conversation.on("messageAdded", resolve));
 await conversation
   .prepareMessage()
   .setBody("hello")
   .addMedia({ contentType: "text/plain", filename: "a.txt", media: Buffer.from("a medium") })
   .build()
   .send();
-const message = await heard;
+const message = await received;
 const media = message.attachedMedia[0];
 const mediaUrl = await media.getContentTemporaryUrl();
 const content = await (await fetch(mediaUrl)).text();

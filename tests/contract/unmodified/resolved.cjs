@@ -10,7 +10,7 @@ dns.lookup = (name, ...rest) => lookup(hosted.test(name) ? "127.0.0.1" : name, .
 
 const { connect } = net.Socket.prototype;
 net.Socket.prototype.connect = function (...args) {
-  // Node's own callers hand over an array whose first item is the options.
+  // Node's own callers pass an array whose first item is the options.
   const options = Array.isArray(args[0]) ? args[0][0] : args[0];
   if (hosted.test(options.host ?? "") && Number(options.port) === 443) {
     options.port = Number(process.env.PORT);

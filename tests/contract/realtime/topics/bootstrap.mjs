@@ -1,4 +1,4 @@
-// How a client starts and ends, and what it then knows.
+// Start and shutdown of a client, and its state after the start.
 
 import { sleep } from "../checks.mjs";
 import { VERSION, baseUrl, joined, opened, sdk } from "../place.mjs";
@@ -20,7 +20,7 @@ async function aClientStarts(place, checks) {
   checks.equal("attributes of a new user", client.user.attributes, {});
   checks.true("own user subscribed", client.user.isSubscribed);
   checks.equal("reachability is off", client.reachabilityEnabled, false);
-  checks.equal("token kept", client.token, token);
+  checks.equal("token unchanged", client.token, token);
   checks.equal("version", [client.version, sdk.Client.version], [VERSION, VERSION]);
   const user = await place.get("/Users/alice");
   const roles = await place.get("/Configuration");
@@ -45,7 +45,7 @@ async function conversationsFollow(place, checks) {
   checks.equal("all of them", page.items.map((each) => each.sid).sort(), expected);
   checks.equal("no other pages", [page.hasNextPage, page.hasPrevPage], [false, false]);
   checks.true("all joined", page.items.every((each) => each.status === "joined"));
-  checks.equal("only the own ones were told of", watch.all("conversationAdded").length, 3);
+  checks.equal("emitted for the own ones only", watch.all("conversationAdded").length, 3);
 }
 
 async function theDeprecatedWayToStart(place, checks) {
@@ -62,7 +62,7 @@ async function shutdown(place, checks) {
   watch.clear();
   await checks.works("shut down", client.shutdown());
   await checks.event("ends", watch, "connectionStateChanged", (state) => state === "disconnected");
-  checks.equal("by this way", watch.all("connectionStateChanged"), [
+  checks.equal("states", watch.all("connectionStateChanged"), [
     "disconnecting",
     "disconnected",
   ]);
@@ -86,8 +86,8 @@ async function reachability(place, checks) {
   checks.equal("I am not notifiable", alice.client.user.isNotifiable, false);
   const seen = await alice.client.getUser("bob");
   await checks.becomes("the other is online", () => seen.isOnline, true);
-  checks.true("REST says so", (await place.get("/Users/bob")).is_online);
-  // The SDK subscribes what it opened a moment later.
+  checks.true("online in REST", (await place.get("/Users/bob")).is_online);
+  // The SDK subscribes to opened objects with a delay.
   await sleep(300);
   const second = await place.open("bob");
   alice.watch.clear();
@@ -96,16 +96,16 @@ async function reachability(place, checks) {
   checks.true("online with one of two connections", seen.isOnline);
   await second.client.shutdown();
   await checks.event(
-    "the last one's end is told",
+    "offline after the last connection",
     alice.watch,
     "userUpdated",
     ({ user, updateReasons }) => user === seen && updateReasons.includes("reachabilityOnline"),
   );
   checks.equal("offline", seen.isOnline, false);
-  checks.equal("REST says offline", (await place.get("/Users/bob")).is_online, false);
+  checks.equal("offline in REST", (await place.get("/Users/bob")).is_online, false);
   alice.watch.clear();
   await place.open("bob");
-  await checks.event("and a return", alice.watch, "userUpdated", ({ user }) => user.isOnline);
+  await checks.event("online again", alice.watch, "userUpdated", ({ user }) => user.isOnline);
 }
 
 async function twoDevicesOfOneUser(place, checks) {
@@ -115,7 +115,7 @@ async function twoDevicesOfOneUser(place, checks) {
   await joined(laptop.watch, sid);
   await checks.works("sent by one", onPhone.sendMessage("from the phone"));
   for (const device of [phone, laptop]) {
-    const message = await checks.event("heard by both", device.watch, "messageAdded");
+    const message = await checks.event("received by both", device.watch, "messageAdded");
     checks.equal("as it is", [message?.body, message?.author], ["from the phone", "alice"]);
   }
   await onPhone.advanceLastReadMessageIndex(0);
@@ -134,7 +134,7 @@ async function anIdentityOfAnyCharacters(place, checks) {
   checks.equal("identity", client.user.identity, identity);
   const conversation = await joined(watch, sid);
   await checks.works("sends", conversation.sendMessage("hello"));
-  const message = await checks.event("heard", watch, "messageAdded");
+  const message = await checks.event("received", watch, "messageAdded");
   checks.equal("author", message?.author, identity);
   checks.equal("found by identity", (await conversation.getParticipantByIdentity(identity))?.identity, identity);
   const user = await checks.works("the user is found", alice.client.getUser(identity));
@@ -144,16 +144,16 @@ async function anIdentityOfAnyCharacters(place, checks) {
   await checks.event("left", watch, "conversationLeft");
 }
 
-// Whatever is said after the client listens is heard, also while it still subscribes.
+// Every message after the client's first subscription is received, also while it still subscribes.
 async function nothingIsMissedAtTheStart(place, checks) {
   for (let round = 0; round < 5; round += 1) {
     const { sid } = await place.conversation(["alice"]);
     const { client, watch } = await place.open("alice");
     const conversation = await opened(watch, sid);
     await conversation.sendMessage("at once");
-    await place.say(sid, "and by REST");
-    const heard = () => watch.all("messageAdded").map((message) => message.body);
-    await checks.becomes("heard", heard, ["at once", "and by REST"], 3);
+    await place.sendMessage(sid, "and by REST");
+    const received = () => watch.all("messageAdded").map((message) => message.body);
+    await checks.becomes("received", received, ["at once", "and by REST"], 3);
     await client.shutdown();
   }
 }

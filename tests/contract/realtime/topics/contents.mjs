@@ -1,9 +1,9 @@
-// The content of messages made with a template, as `getContentData()` gives it.
+// The content of messages made with a template, as returned by `getContentData()`.
 
 import { because } from "../checks.mjs";
 import { Place, messageAt } from "../place.mjs";
 
-// A variant of each type with places for variables, and what the SDK makes of it.
+// A variant of each type with placeholders, and its representation in the SDK.
 const FILLED = 'Ann "A" \\ {{2}}';
 const VARIANTS = {
   "twilio/text": [{ body: "Hello {{1}}" }, { type: "text", body: `Hello ${FILLED}` }],
@@ -48,12 +48,12 @@ const VARIANTS = {
   ],
 };
 
-// What the SDK shows of content, without the JSON that it was made of.
+// The SDK's representation of content, without its source JSON.
 function withoutRaw(value) {
   if (Array.isArray(value)) return value.map(withoutRaw);
   if (value === null || typeof value !== "object") return value;
-  const kept = Object.entries(value).filter(([name]) => name !== "rawData");
-  return Object.fromEntries(kept.map(([name, each]) => [name, withoutRaw(each)]));
+  const shown = Object.entries(value).filter(([name]) => name !== "rawData");
+  return Object.fromEntries(shown.map(([name, each]) => [name, withoutRaw(each)]));
 }
 
 async function eachType(place, checks) {
@@ -64,7 +64,7 @@ async function eachType(place, checks) {
     const template = await Place.template({ "twilio/text": { body: "simpler" }, [type]: variant });
     const sent = await place.post(path, { ContentSid: template.sid, ContentVariables });
     checks.equal(`${type}: REST has no attachment`, sent.media, null);
-    const message = await checks.event(`${type}: heard`, bob.watch, "messageAdded", (each) => each.sid === sent.sid);
+    const message = await checks.event(`${type}: received`, bob.watch, "messageAdded", (each) => each.sid === sent.sid);
     const content = await checks.works(`${type}: content`, message.getContentData());
     checks.equal(`${type}: as it is`, withoutRaw(content), expected);
     const medias = message.getMediaByCategories(["body"]);
@@ -79,9 +79,9 @@ async function eachType(place, checks) {
   }
   const first = await messageAt(bob.conversation, 0);
   await checks.works("edited", place.post(`${path}/${first.sid}`, { Body: "edited" }));
-  await checks.event("told", bob.watch, "messageUpdated", because("body", first.sid));
+  await checks.event("emitted", bob.watch, "messageUpdated", because("body", first.sid));
   const reasons = bob.watch.all("messageUpdated").flatMap((each) => each.updateReasons);
-  checks.true("no change of media told", !reasons.includes("media"));
+  checks.true("no update of media emitted", !reasons.includes("media"));
   checks.equal("the content stays", (await first.getContentData())?.type, "text");
 }
 

@@ -1,4 +1,4 @@
-// The read horizon: how far each user has read, and how many messages are left.
+// The read horizon: the last read index of each user, and the number of unread messages.
 
 import { because } from "../checks.mjs";
 
@@ -9,10 +9,10 @@ async function moved(place, checks) {
   const { conversation } = alice;
   checks.equal("no horizon, no number", await conversation.getUnreadMessagesCount(), null);
   checks.equal("advanced", await checks.works("advances", conversation.advanceLastReadMessageIndex(1)), 2);
-  await checks.event("told to oneself", alice.watch, "conversationUpdated", because("lastReadMessageIndex", sid));
+  await checks.event("emitted to the own client", alice.watch, "conversationUpdated", because("lastReadMessageIndex", sid));
   checks.equal("shown", conversation.lastReadMessageIndex, 1);
   const own = await conversation.getParticipantByIdentity("alice");
-  await checks.event("told to the others", bob.watch, "participantUpdated", because("lastReadMessageIndex", own.sid));
+  await checks.event("emitted to the others", bob.watch, "participantUpdated", because("lastReadMessageIndex", own.sid));
   await checks.event("and when", bob.watch, "participantUpdated", because("lastReadTimestamp", own.sid));
   const seen = await bob.conversation.getParticipantByIdentity("alice");
   checks.equal("shown to them", seen.lastReadMessageIndex, 1);
@@ -42,19 +42,19 @@ async function allAtOnce(place, checks) {
 
 async function byRest(place, checks) {
   const { sid, alice, bob } = await place.together(["alice", "bob"]);
-  for (const text of ["0", "1", "2"]) await place.say(sid, text);
+  for (const text of ["0", "1", "2"]) await place.sendMessage(sid, text);
   await place.post(`/Conversations/${sid}/Participants/alice`, { LastReadMessageIndex: 1 });
-  await checks.event("told to oneself", alice.watch, "conversationUpdated", because("lastReadMessageIndex", sid));
+  await checks.event("emitted to the own client", alice.watch, "conversationUpdated", because("lastReadMessageIndex", sid));
   checks.equal("shown", alice.conversation.lastReadMessageIndex, 1);
-  await checks.event("told to the others", bob.watch, "participantUpdated", because("lastReadMessageIndex"));
+  await checks.event("emitted to the others", bob.watch, "participantUpdated", because("lastReadMessageIndex"));
   await place.post(`/Users/alice/Conversations/${sid}`, { LastReadMessageIndex: 2 });
   await checks.becomes("in the other way", () => alice.conversation.lastReadMessageIndex, 2);
   await checks.becomes("unread", () => alice.conversation.getUnreadMessagesCount(), 0);
-  await place.say(sid, "3");
+  await place.sendMessage(sid, "3");
   await checks.becomes("one more", () => alice.conversation.getUnreadMessagesCount(), 1);
 }
 
-async function keptForTheNextStart(place, checks) {
+async function persistedForTheNextStart(place, checks) {
   const { sid, alice } = await place.together(["alice"]);
   for (const text of ["0", "1"]) await alice.conversation.sendMessage(text);
   await alice.conversation.advanceLastReadMessageIndex(1);
@@ -63,4 +63,4 @@ async function keptForTheNextStart(place, checks) {
   checks.equal("horizon", found?.argument.lastReadMessageIndex, 1);
 }
 
-export const scenes = { moved, allAtOnce, byRest, keptForTheNextStart };
+export const scenes = { moved, allAtOnce, byRest, persistedForTheNextStart };

@@ -18,7 +18,7 @@ async function sendOne(place, checks) {
   const { sid, alice, bob } = await place.together(["alice", "bob"]);
   const options = { contentType: "image/png", filename: "pixel.png", media: PIXEL };
   checks.equal("index", await checks.works("sent", alice.conversation.sendMessage(options, { seen: 1 })), 0);
-  const message = await checks.event("heard", bob.watch, "messageAdded");
+  const message = await checks.event("received", bob.watch, "messageAdded");
   checks.equal("type", message.type, "media");
   checks.equal("attributes", message.attributes, { seen: 1 });
   checks.equal("one", message.attachedMedia.length, 1);
@@ -34,8 +34,8 @@ async function sendOne(place, checks) {
   const expected = { sid: medium.sid, size: PIXEL.length, filename: "pixel.png", content_type: "image/png" };
   const { category, ...media } = shown.media[0];
   checks.equal("REST", { ...media, size: Number(media.size) }, expected);
-  await checks.works("text beside it", own.updateBody("a pixel"));
-  const changed = await checks.event("told", bob.watch, "messageUpdated", ({ message: each }) => each.body === "a pixel");
+  await checks.works("text next to it", own.updateBody("a pixel"));
+  const changed = await checks.event("emitted", bob.watch, "messageUpdated", ({ message: each }) => each.body === "a pixel");
   checks.equal("media did not change", changed.updateReasons.includes("media"), false);
 }
 
@@ -44,13 +44,13 @@ async function text(place, checks) {
   const body = "Grüße, als Text: 😀";
   const options = { contentType: "text/plain", filename: "grüße & co.txt", media: body };
   await checks.works("sent", alice.conversation.sendMessage(options));
-  const message = await checks.event("heard", bob.watch, "messageAdded");
+  const message = await checks.event("received", bob.watch, "messageAdded");
   const [medium] = message.attachedMedia;
   checks.equal("facts", facts(medium), ["grüße & co.txt", "text/plain", Buffer.byteLength(body), "media"]);
   checks.equal("text", (await fetched(await medium.getContentTemporaryUrl())).toString(), body);
   const unnamed = { contentType: "application/octet-stream", media: Buffer.from([0, 255, 10, 13]) };
   await checks.works("without a name", alice.conversation.sendMessage(unnamed));
-  const second = await checks.event("heard", bob.watch, "messageAdded", (each) => each.index === 1);
+  const second = await checks.event("received", bob.watch, "messageAdded", (each) => each.index === 1);
   checks.equal("no name", second.attachedMedia[0].filename ?? null, null);
 }
 
@@ -66,7 +66,7 @@ async function several(place, checks) {
     .setEmailBody("text/html", part("text/html", "body.html", "<p>the body"))
     .setEmailHistory("text/plain", part("text/plain", "history.txt", "what was before"));
   checks.equal("index", await checks.works("sent", builder.buildAndSend()), 0);
-  const message = await checks.event("heard", bob.watch, "messageAdded");
+  const message = await checks.event("received", bob.watch, "messageAdded");
   checks.equal("body", message.body, "all of it");
   const names = (media) => media.map((each) => each.filename).sort();
   checks.equal("attached", names(message.attachedMedia), ["a.png", "b.png"]);
@@ -80,7 +80,7 @@ async function several(place, checks) {
   checks.equal("its text", (await fetched(await history.getContentTemporaryUrl())).toString(), "what was before");
   const sids = message.attachedMedia.map((each) => each.sid);
   const ways = {
-    "of what is attached": () => message.getTemporaryContentUrlsForAttachedMedia(),
+    "of attached media": () => message.getTemporaryContentUrlsForAttachedMedia(),
     "of media": () => message.getTemporaryContentUrlsForMedia(message.attachedMedia),
     "of sids": () => message.getTemporaryContentUrlsForMediaSids(sids),
     "of media, by the client": () => bob.client.getTemporaryContentUrlsForMedia(message.attachedMedia),
@@ -106,7 +106,7 @@ async function byRest(place, checks) {
   checks.equal("uploaded", upload.status, 201);
   const { sid: MediaSid } = await upload.json();
   await place.post(`/Conversations/${sid}/Messages`, { Author: "bob", MediaSid });
-  const message = await checks.event("heard", alice.watch, "messageAdded");
+  const message = await checks.event("received", alice.watch, "messageAdded");
   checks.equal("facts", facts(message.attachedMedia[0]), ["rest.png", "image/png", PIXEL.length, "media"]);
   checks.true("bytes", PIXEL.equals(await fetched(await message.attachedMedia[0].getContentTemporaryUrl())));
 }
@@ -116,7 +116,7 @@ async function large(place, checks) {
   const media = Buffer.alloc(3 * 1024 * 1024, "parlour ");
   const options = { contentType: "application/x-large", filename: "large.bin", media };
   await checks.works("sent", alice.conversation.sendMessage(options));
-  const message = await checks.event("heard", bob.watch, "messageAdded");
+  const message = await checks.event("received", bob.watch, "messageAdded");
   checks.equal("size", message.attachedMedia[0].size, media.length);
   checks.true("bytes", media.equals(await fetched(await message.attachedMedia[0].getContentTemporaryUrl())));
 }
@@ -127,7 +127,7 @@ async function limits(place, checks) {
   const builder = alice.conversation.prepareMessage();
   for (let each = 0; each < 11; each += 1) builder.addMedia(part);
   await checks.rejects("more than ten", Promise.resolve().then(() => builder.buildAndSend()));
-  await checks.rejects("a sid nobody has", alice.client.getTemporaryContentUrlsForMediaSids([`ME${"0".repeat(32)}`]));
+  await checks.rejects("an unknown sid", alice.client.getTemporaryContentUrlsForMediaSids([`ME${"0".repeat(32)}`]));
 }
 
 export const scenes = { sendOne, text, several, byRest, large, limits };

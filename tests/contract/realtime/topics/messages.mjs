@@ -1,4 +1,4 @@
-// Messages: sent, heard, changed and removed; what they carry, and their receipts.
+// Messages: sent, received, changed and removed; their attributes and receipts.
 
 import { Watch, because } from "../checks.mjs";
 import { PROXY_NUMBER, VERSION, messageAt, phoneNumber, sdk } from "../place.mjs";
@@ -10,7 +10,7 @@ async function send(place, checks) {
   checks.equal("index", await checks.works("sent", sending), 0);
   const seen = {};
   for (const [name, { watch }] of Object.entries({ alice, bob })) {
-    seen[name] = await checks.event(`heard by ${name}`, watch, "messageAdded");
+    seen[name] = await checks.event(`received by ${name}`, watch, "messageAdded");
   }
   await checks.event("on the conversation too", onConversation, "messageAdded");
   const message = seen.bob;
@@ -20,17 +20,17 @@ async function send(place, checks) {
   checks.equal("body, author, index", [message.body, message.author, message.index], ["hello", "alice", 0]);
   checks.equal("attributes", message.attributes, { mood: ["good"] });
   checks.equal("participant", message.participantSid, participant.sid);
-  checks.true("participant, asked for", (await message.getParticipant()) === participant);
+  checks.true("participant, fetched", (await message.getParticipant()) === participant);
   checks.equal("type", message.type, "text");
   checks.true("dates", message.dateCreated instanceof Date && message.dateUpdated instanceof Date);
-  checks.equal("not changed by anybody", message.lastUpdatedBy, null);
+  checks.equal("never changed", message.lastUpdatedBy, null);
   checks.equal("not set", [message.subject, message.contentSid, message.media], [null, null, null]);
   checks.equal("no media", message.attachedMedia ?? [], []);
   checks.equal("no receipts", message.aggregatedDeliveryReceipt, null);
   checks.equal("no detailed receipts", await message.getDetailedDeliveryReceipts(), []);
   checks.equal("no channel metadata", await message.getChannelMetadata(), null);
   checks.true("conversation", message.conversation === bob.conversation);
-  await checks.event("last message told", bob.watch, "conversationUpdated", because("lastMessage", sid));
+  await checks.event("last message emitted", bob.watch, "conversationUpdated", because("lastMessage", sid));
   checks.equal("last message", bob.conversation.lastMessage.index, 0);
   checks.equal("its date", bob.conversation.lastMessage.dateCreated, message.dateCreated);
   const shown = await place.get(`/Conversations/${sid}/Messages/${message.sid}`);
@@ -45,7 +45,7 @@ async function bodies(place, checks) {
   const texts = ["Grüße 😀 \u0001 \r\n\t\"quoted\" \\ </script>", "", "x".repeat(32_768), "ÿ".repeat(16_384)];
   for (const [index, text] of texts.entries()) {
     await checks.works(`sent ${index}`, alice.conversation.sendMessage(text));
-    const message = await checks.event(`heard ${index}`, bob.watch, "messageAdded", (each) => each.index === index);
+    const message = await checks.event(`received ${index}`, bob.watch, "messageAdded", (each) => each.index === index);
     checks.true(`as it was ${index}`, (message.body ?? "") === text);
   }
   checks.equal("REST", (await place.list(`/Conversations/${sid}/Messages`)).map((each) => (each.body ?? "").length), texts.map((text) => text.length));
@@ -72,18 +72,18 @@ async function change(place, checks) {
   const [own, seen] = [await messageAt(alice.conversation, index), await messageAt(bob.conversation, index)];
   const updates = new Watch(seen, ["updated"]);
   const onConversation = new Watch(bob.conversation, ["messageUpdated"]);
-  checks.true("the same object comes back", (await checks.works("body changed", own.updateBody("second"))) === own);
+  checks.true("the same object", (await checks.works("body changed", own.updateBody("second"))) === own);
   for (const { watch } of [alice, bob]) {
-    await checks.event("told", watch, "messageUpdated", because("body", own.sid));
+    await checks.event("emitted", watch, "messageUpdated", because("body", own.sid));
   }
   await checks.event("on the message too", updates, "updated", because("body"));
   await checks.event("on the conversation too", onConversation, "messageUpdated", because("body"));
   checks.equal("body", [own.body, seen.body], ["second", "second"]);
-  await checks.event("who changed it", bob.watch, "messageUpdated", because("lastUpdatedBy"));
+  await checks.event("lastUpdatedBy emitted", bob.watch, "messageUpdated", because("lastUpdatedBy"));
   checks.equal("by name", seen.lastUpdatedBy, "alice");
-  checks.true("date told", bob.watch.all("messageUpdated").some(because("dateUpdated")));
+  checks.true("date emitted", bob.watch.all("messageUpdated").some(because("dateUpdated")));
   await checks.works("attributes changed", own.updateAttributes({ edited: true }));
-  await checks.event("told", bob.watch, "messageUpdated", because("attributes", own.sid));
+  await checks.event("emitted", bob.watch, "messageUpdated", because("attributes", own.sid));
   checks.equal("attributes", [seen.attributes, seen.body], [{ edited: true }, "second"]);
   const shown = await place.get(`/Conversations/${sid}/Messages/${own.sid}`);
   checks.equal("REST", [shown.body, JSON.parse(shown.attributes)], ["second", { edited: true }]);
@@ -94,18 +94,18 @@ async function remove(place, checks) {
   for (const text of ["zero", "one", "two"]) await alice.conversation.sendMessage(text);
   await bob.watch.wait("messageAdded", (each) => each.index === 2, 5);
   const [middle, last] = [await messageAt(alice.conversation, 1), await messageAt(alice.conversation, 2)];
-  checks.true("the same object comes back", (await checks.works("removed", middle.remove())) === middle);
+  checks.true("the same object", (await checks.works("removed", middle.remove())) === middle);
   for (const { watch } of [alice, bob]) {
-    await checks.event("told", watch, "messageRemoved", (each) => each.sid === middle.sid);
+    await checks.event("emitted", watch, "messageRemoved", (each) => each.sid === middle.sid);
   }
   bob.watch.clear();
   await checks.works("the last removed", last.remove());
-  await checks.event("told", bob.watch, "messageRemoved", (each) => each.index === 2);
+  await checks.event("emitted", bob.watch, "messageRemoved", (each) => each.index === 2);
   await checks.becomes("last message", () => bob.conversation.lastMessage?.index, 0);
   checks.equal("left", (await bob.conversation.getMessages()).items.map((each) => each.body), ["zero"]);
   checks.equal("REST", await place.status(`/Conversations/${sid}/Messages/${middle.sid}`), 404);
   checks.equal("an index is not used twice", await alice.conversation.sendMessage("three"), 3);
-  await checks.refused("gone", middle.updateBody("late"), 404, 50500);
+  await checks.refused("deleted", middle.updateBody("late"), 404, 50500);
   await checks.refused("removed twice", middle.remove(), 404, 50500);
 }
 
@@ -115,13 +115,13 @@ async function builder(place, checks) {
   const unsent = prepared.build();
   checks.equal("not sent yet", [unsent.text, unsent.attributes], ["built", { a: 1 }]);
   checks.equal("index", await checks.works("sent", unsent.send()), 0);
-  const message = await checks.event("heard", bob.watch, "messageAdded");
+  const message = await checks.event("received", bob.watch, "messageAdded");
   checks.equal("as built", [message.body, message.subject, message.attributes], ["built", "About", { a: 1 }]);
   const second = alice.conversation.prepareMessage().setBody("at once").buildAndSend();
   checks.equal("index", await checks.works("built and sent", second), 1);
   const mail = alice.conversation.sendMessage("mail", {}, { subject: "By mail" });
   await checks.works("subject", mail);
-  await checks.event("told", bob.watch, "messageAdded", (each) => each.subject === "By mail");
+  await checks.event("emitted", bob.watch, "messageAdded", (each) => each.subject === "By mail");
 }
 
 async function richContent(place, checks) {
@@ -131,7 +131,7 @@ async function richContent(place, checks) {
   const variables = [new sdk.ContentTemplateVariable("1", "Alice")];
   const sending = alice.conversation.prepareMessage().setContentTemplate(contentSid, variables).buildAndSend();
   await checks.works("sent", sending);
-  const message = await checks.event("heard", bob.watch, "messageAdded");
+  const message = await checks.event("received", bob.watch, "messageAdded");
   checks.equal("content", [message?.contentSid, message?.body], [contentSid, "Hello Alice"]);
   const [shown] = await place.list(`/Conversations/${sid}/Messages`);
   checks.equal("REST", shown.content_sid, contentSid);
@@ -161,11 +161,11 @@ async function receipts(place, checks) {
   await checks.becomes("delivered", delivered, "all");
   const summary = message.aggregatedDeliveryReceipt;
   checks.equal("summary", [summary.total, summary.sent, summary.delivered, summary.read, summary.undelivered, summary.failed], [1, "all", "all", "none", "none", "none"]);
-  await checks.event("told", bob.watch, "messageUpdated", because("deliveryReceipt", message.sid));
+  await checks.event("emitted", bob.watch, "messageUpdated", because("deliveryReceipt", message.sid));
   const own = await messageAt(alice.conversation, index);
   const [receipt, ...others] = await checks.works("in detail", own.getDetailedDeliveryReceipts());
   checks.equal("one", others, []);
-  checks.equal("whose", [receipt.participantSid, receipt.messageSid], [phone.sid, message.sid]);
+  checks.equal("participant and message", [receipt.participantSid, receipt.messageSid], [phone.sid, message.sid]);
   checks.equal("conversation", receipt.conversationSid, sid);
   checks.equal("status", [receipt.status, receipt.errorCode], ["delivered", 0]);
   checks.true("sids", /^DY/.test(receipt.sid) && /^SM/.test(receipt.channelMessageSid));
@@ -173,14 +173,14 @@ async function receipts(place, checks) {
 
 async function recipients(place, checks) {
   const { alice } = await place.together(["alice", "bob"]);
-  await alice.conversation.sendMessage("to nobody's mailbox");
+  await alice.conversation.sendMessage("without mail recipients");
   const message = await messageAt(alice.conversation, 0);
   if (VERSION.startsWith("2.4")) {
-    checks.equal("this version cannot ask", message.getMessageRecipients, undefined);
+    checks.equal("not in this version", message.getMessageRecipients, undefined);
     return;
   }
-  checks.equal("of a message", await checks.works("asked", message.getMessageRecipients()), []);
-  const page = await checks.works("asked of all", alice.conversation.getMessageRecipients());
+  checks.equal("of a message", await checks.works("fetched", message.getMessageRecipients()), []);
+  const page = await checks.works("all fetched", alice.conversation.getMessageRecipients());
   checks.equal("of all", [page.items, page.hasNextPage, page.hasPrevPage], [[], false, false]);
 }
 
@@ -191,13 +191,13 @@ async function recipientsByMail(place, checks) {
   const index = await alice.conversation.sendMessage("by mail");
   const message = await messageAt(alice.conversation, index);
   if (VERSION.startsWith("2.4")) {
-    checks.equal("this version cannot ask", message.getMessageRecipients, undefined);
+    checks.equal("not in this version", message.getMessageRecipients, undefined);
     return;
   }
   const shown = (all) => all.map((each) => [each.type, each.messageSid, each.level, each.address]);
   const expected = [["email", message.sid, "to", "ann@mail.example"]];
-  checks.equal("of a message", shown(await checks.works("asked", message.getMessageRecipients())), expected);
-  const page = await checks.works("asked of all", alice.conversation.getMessageRecipients({ pageSize: 5 }));
+  checks.equal("of a message", shown(await checks.works("fetched", message.getMessageRecipients())), expected);
+  const page = await checks.works("all fetched", alice.conversation.getMessageRecipients({ pageSize: 5 }));
   checks.equal("of all", shown(page.items), expected);
 }
 
@@ -212,7 +212,7 @@ async function order(place, checks) {
   checks.equal("each index once", [...indices].sort((a, b) => a - b), [...indices.keys()]);
   const shown = (await place.list(`/Conversations/${sid}/Messages`)).map((each) => each.body);
   for (const { watch } of [alice, bob]) {
-    await checks.becomes("heard in order", () => watch.all("messageAdded").map((each) => each.index), [...indices.keys()]);
+    await checks.becomes("received in order", () => watch.all("messageAdded").map((each) => each.index), [...indices.keys()]);
     checks.equal("as REST shows", watch.all("messageAdded").map((each) => each.body), shown);
   }
 }

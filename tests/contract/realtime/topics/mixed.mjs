@@ -1,4 +1,4 @@
-// REST and SDK at once: what one does the other sees, and in the end both show the same.
+// Concurrent changes by REST and SDK: each receives the other's, and both converge.
 
 import { because, eventually } from "../checks.mjs";
 import { joined, messageAt } from "../place.mjs";
@@ -6,23 +6,23 @@ import { joined, messageAt } from "../place.mjs";
 async function messages(place, checks) {
   const { sid, alice, bob } = await place.together(["alice", "bob"]);
   const path = `/Conversations/${sid}/Messages`;
-  const bySystem = await place.say(sid, "by REST");
-  const heard = await checks.event("heard", alice.watch, "messageAdded", (each) => each.sid === bySystem.sid);
-  checks.equal("by the system", [heard.author, heard.participantSid], ["system", null]);
-  const byBob = await place.say(sid, "for bob", { Author: "bob", Attributes: '{"n":1}', Subject: "S" });
-  const second = await checks.event("heard", alice.watch, "messageAdded", (each) => each.sid === byBob.sid);
+  const bySystem = await place.sendMessage(sid, "by REST");
+  const received = await checks.event("received", alice.watch, "messageAdded", (each) => each.sid === bySystem.sid);
+  checks.equal("by the system", [received.author, received.participantSid], ["system", null]);
+  const byBob = await place.sendMessage(sid, "for bob", { Author: "bob", Attributes: '{"n":1}', Subject: "S" });
+  const second = await checks.event("received", alice.watch, "messageAdded", (each) => each.sid === byBob.sid);
   checks.equal("by bob", [second.author, second.participantSid], ["bob", byBob.participant_sid]);
-  checks.equal("with what it carries", [second.attributes, second.subject], [{ n: 1 }, "S"]);
+  checks.equal("its attributes and subject", [second.attributes, second.subject], [{ n: 1 }, "S"]);
   const index = await bob.conversation.sendMessage("by bob himself");
   const own = await messageAt(alice.conversation, index);
   await place.post(`${path}/${own.sid}`, { Body: "changed by REST" });
-  await checks.event("change told", alice.watch, "messageUpdated", because("body", own.sid));
+  await checks.event("change emitted", alice.watch, "messageUpdated", because("body", own.sid));
   checks.equal("changed", own.body, "changed by REST");
   await place.post(`${path}/${own.sid}`, { Attributes: '{"by":"REST"}', Author: "carol" });
-  await checks.event("author told", alice.watch, "messageUpdated", because("author", own.sid));
+  await checks.event("author emitted", alice.watch, "messageUpdated", because("author", own.sid));
   checks.equal("author and attributes", [own.author, own.attributes], ["carol", { by: "REST" }]);
   await place.delete(`${path}/${bySystem.sid}`);
-  await checks.event("removal told", alice.watch, "messageRemoved", (each) => each.sid === bySystem.sid);
+  await checks.event("removal emitted", alice.watch, "messageRemoved", (each) => each.sid === bySystem.sid);
   const mine = await messageAt(bob.conversation, 1);
   await checks.works("REST's message, changed by an SDK", mine.updateBody("bob's own words"));
   await checks.becomes("REST shows it", async () => (await place.get(`${path}/${mine.sid}`)).body, "bob's own words");
@@ -36,23 +36,23 @@ async function conversationsByRest(place, checks) {
   const conversation = await joined(watch, made.sid);
   checks.equal("name", conversation.friendlyName, "By REST");
   await place.post(path, { FriendlyName: "Again", UniqueName: "again", Attributes: '{"a":1}' });
-  await checks.event("change told", watch, "conversationUpdated", because("friendlyName", made.sid));
+  await checks.event("change emitted", watch, "conversationUpdated", because("friendlyName", made.sid));
   checks.equal("changed", [conversation.friendlyName, conversation.uniqueName, conversation.attributes], ["Again", "again", { a: 1 }]);
   await place.post(`${path}/Participants`, { Identity: "bob", Attributes: '{"b":2}' });
-  const bob = await checks.event("addition told", watch, "participantJoined", (each) => each.identity === "bob");
+  const bob = await checks.event("addition emitted", watch, "participantJoined", (each) => each.identity === "bob");
   checks.equal("as it is", bob.attributes, { b: 2 });
   await place.post(`${path}/Participants/bob`, { Attributes: '{"b":3}' });
-  await checks.event("change told", watch, "participantUpdated", because("attributes", bob.sid));
+  await checks.event("change emitted", watch, "participantUpdated", because("attributes", bob.sid));
   await place.delete(`${path}/Participants/bob`);
-  await checks.event("removal told", watch, "participantLeft", (each) => each.identity === "bob");
+  await checks.event("removal emitted", watch, "participantLeft", (each) => each.identity === "bob");
   await place.delete(`${path}/Participants/alice`);
-  await checks.event("own removal told", watch, "conversationRemoved", (each) => each.sid === made.sid);
+  await checks.event("own removal emitted", watch, "conversationRemoved", (each) => each.sid === made.sid);
   watch.clear();
   await place.post(`${path}/Participants`, { Identity: "alice" });
   await joined(watch, made.sid);
   await place.delete(path);
-  await checks.event("deletion told: left", watch, "conversationLeft", (each) => each.sid === made.sid);
-  await checks.event("deletion told: removed", watch, "conversationRemoved", (each) => each.sid === made.sid);
+  await checks.event("deletion emitted: left", watch, "conversationLeft", (each) => each.sid === made.sid);
+  await checks.event("deletion emitted: removed", watch, "conversationRemoved", (each) => each.sid === made.sid);
 }
 
 async function madeWithParticipants(place, checks) {
@@ -87,7 +87,7 @@ async function theSameInTheEnd(place, checks) {
   for (let round = 0; round < 12; round += 1) {
     const { conversation } = all[round % 3];
     work.push(conversation.sendMessage(`sdk ${round}`));
-    work.push(place.say(sid, `rest ${round}`));
+    work.push(place.sendMessage(sid, `rest ${round}`));
     work.push(conversation.updateAttributes({ round }));
     work.push(place.post(path, { FriendlyName: `round ${round}` }));
   }
@@ -113,7 +113,7 @@ async function theSameInTheEnd(place, checks) {
       return items.map((each) => [each.index, each.sid, each.body, each.author, each.attributes]);
     };
     await checks.becomes(`messages of ${name}`, seen, expected);
-    checks.equal(`heard by ${name}, in order`, watch.all("messageAdded").map((each) => each.index), [...Array(24).keys()]);
+    checks.equal(`received by ${name}, in order`, watch.all("messageAdded").map((each) => each.index), [...Array(24).keys()]);
     await checks.becomes(`conversation of ${name}`, () => [conversation.friendlyName, conversation.attributes], [shown.friendly_name, JSON.parse(shown.attributes)]);
   }
 }

@@ -7,7 +7,7 @@ const range = (from, to) => Array.from({ length: to - from }, (_, each) => from 
 
 async function filled(place, count) {
   const made = await place.conversation(["alice"]);
-  for (const index of range(0, count)) await place.say(made.sid, `m${index}`);
+  for (const index of range(0, count)) await place.sendMessage(made.sid, `m${index}`);
   const { client, watch } = await place.open("alice");
   const found = await watch.wait("conversationJoined", (each) => each.sid === made.sid, 10);
   return { sid: made.sid, client, watch, conversation: found.argument };
@@ -54,7 +54,7 @@ async function withGaps(place, checks) {
   for (const each of messages.filter(({ index }) => removed.has(index))) {
     await place.delete(`/Conversations/${sid}/Messages/${each.sid}`);
   }
-  // Removals of what the client has not fetched are no events, yet it knows the new last message.
+  // Removals of messages that were not fetched emit no event, but update the last message.
   await eventually(() => conversation.lastMessage.index, (index) => index === 38);
   const left = range(0, 40).filter((index) => !removed.has(index));
   const seen = [];
@@ -66,7 +66,7 @@ async function withGaps(place, checks) {
   }
   checks.equal("all that are left", seen, left);
   page = await conversation.getMessages(5, 17, "forward");
-  checks.equal("from one that is gone", indices(page), [21, 22, 23, 24, 25]);
+  checks.equal("from a deleted one", indices(page), [21, 22, 23, 24, 25]);
 }
 
 async function freshWithGaps(place, checks) {

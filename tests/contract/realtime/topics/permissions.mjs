@@ -36,7 +36,7 @@ const others = async ({ conversation }) => messageAt(conversation, 1);
 const participant = ({ conversation }, identity) => conversation.getParticipantByIdentity(identity);
 const PICTURE = { contentType: "image/png", filename: "a.png", media: Buffer.from("a") };
 
-// What each permission lets a user do.
+// A call that each permission allows.
 const ACTS = {
   createConversation: ({ client }) => client.createConversation({ friendlyName: "New" }),
   joinConversation: async ({ client }) => (await client.createConversation({})).join(),
@@ -65,7 +65,7 @@ const ACTS = {
   editNotificationLevel: ({ conversation }) => conversation.setUserNotificationLevel("muted"),
 };
 
-// What would let it through as well.
+// Other permissions that also allow it.
 const ALSO = {
   editOwnMessage: ["editAnyMessage"],
   editOwnMessageAttributes: ["editAnyMessageAttributes"],
@@ -91,11 +91,11 @@ class Bound {
     await this.place.post(`/Roles/${this.conversation.sid}`, { Permission: conversation });
   }
 
-  // A new conversation in which alice and bob have written something.
+  // A new conversation with a message of alice and one of bob.
   async at() {
     const { sid } = await this.place.conversation(["alice", "bob"]);
     await this.place.post(`/Conversations/${sid}/Participants/alice`, { RoleSid: this.conversation.sid });
-    for (const Author of ["alice", "bob"]) await this.place.say(sid, "said", { Author });
+    for (const Author of ["alice", "bob"]) await this.place.sendMessage(sid, "sent", { Author });
     const conversation = await joined(this.watch, sid);
     return { client: this.client, conversation };
   }
@@ -107,7 +107,7 @@ async function each(place, checks, names) {
     const left = (all) => all.filter((other) => other !== name && !(ALSO[name] ?? []).includes(other));
     await bound.grant(left(SERVICE), left(CONVERSATION));
     await checks.refused(`without ${name}`, ACTS[name](await bound.at()), 403, 50107);
-    // A role must grant something: this has nothing to do with what is tried.
+    // A role must have a permission: this one is unrelated to the call.
     const neutral = name === "editNotificationLevel" ? "leaveConversation" : "editNotificationLevel";
     if (CONVERSATION.includes(name)) {
       await bound.grant(["createConversation"], [name]);
@@ -149,11 +149,11 @@ async function theDefaultRoles(place, checks) {
   await made.sendMessage("by alice");
   await checks.works("a member sends", seen.sendMessage("by bob"));
   const [hers, his] = [await messageAt(seen, 0), await messageAt(seen, 1)];
-  await checks.works("edits what is its own", his.updateBody("edited"));
-  await checks.refused("not what is another's", hers.updateBody("edited"), 403, 50107);
-  await checks.refused("adds nobody", seen.add("carol"), 403, 50107);
-  await checks.refused("renames nothing", seen.updateFriendlyName("Bob's"), 403, 50107);
-  await checks.refused("deletes nothing", seen.delete(), 403, 50107);
+  await checks.works("edits an own message", his.updateBody("edited"));
+  await checks.refused("not another's message", hers.updateBody("edited"), 403, 50107);
+  await checks.refused("cannot add", seen.add("carol"), 403, 50107);
+  await checks.refused("cannot rename", seen.updateFriendlyName("Bob's"), 403, 50107);
+  await checks.refused("cannot delete", seen.delete(), 403, 50107);
   const asCreator = await messageAt(made, 1);
   await checks.works("a creator edits any", asCreator.updateBody("edited by alice"));
   await checks.works("and removes any", asCreator.remove());

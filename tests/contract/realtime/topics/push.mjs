@@ -1,4 +1,4 @@
-// Push: registrations of devices, and notifications as a program hands them to its client.
+// Push: registrations of devices, and notifications that a program passes to its client.
 
 import { sdk } from "../place.mjs";
 
@@ -25,7 +25,7 @@ async function registrations(place, checks) {
   await checks.becomes("still one", bindings, [["alice", "fcm", credential.sid]]);
   await checks.works("unregistered", client.unsetPushRegistrationId("fcm"));
   await checks.becomes("no binding", bindings, []);
-  await checks.works("registered anew", client.setPushRegistrationId("fcm", "device-token-2"));
+  await checks.works("registered with another token", client.setPushRegistrationId("fcm", "device-token-2"));
   await checks.becomes("a binding", bindings, [["alice", "fcm", credential.sid]]);
   await checks.works("removed", client.removePushRegistrations("fcm", "device-token-2"));
   await checks.becomes("no binding", bindings, []);
@@ -53,11 +53,11 @@ async function notifications(place, checks) {
   const parsed = sdk.Client.parsePushNotification(FCM);
   checks.equal("type", parsed.type, "twilio.conversations.new_message");
   checks.equal("texts", [parsed.title, parsed.body, parsed.sound], ["title", "support;bob: hi", "default"]);
-  checks.equal("what it is about", [parsed.data.conversationSid, parsed.data.messageSid], ["CH1", "IM1"]);
+  checks.equal("conversation and message", [parsed.data.conversationSid, parsed.data.messageSid], ["CH1", "IM1"]);
   checks.equal("by the client", client.parsePushNotification(FCM).body, parsed.body);
   await checks.works("handled", client.handlePushNotification(FCM));
-  const told = await checks.event("told", watch, "pushNotification");
-  checks.equal("as it was", told?.body, parsed.body);
+  const notification = await checks.event("emitted", watch, "pushNotification");
+  checks.equal("as it was", notification?.body, parsed.body);
 }
 
 export const scenes = { registrations, notifications };

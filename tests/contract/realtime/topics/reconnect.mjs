@@ -1,4 +1,4 @@
-// Connections that are lost: nothing is missed, nothing comes twice, and nothing has to be done.
+// Lost connections: the client reconnects, and emits each missed event exactly once.
 
 import { because, eventually, sleep } from "../checks.mjs";
 import { joined, messageAt } from "../place.mjs";
@@ -22,27 +22,27 @@ async function through(place, identities, work) {
 
 const connected = (client) => () => client.connectionState;
 
-const messagesMeanwhile = (place, checks) => through(place, ["alice"], async ({ proxy, sid, alice }) => {
-  await place.say(sid, "0");
+const messagesWhileAway = (place, checks) => through(place, ["alice"], async ({ proxy, sid, alice }) => {
+  await place.sendMessage(sid, "0");
   await checks.event("before", alice.watch, "messageAdded");
   proxy.cut();
   await checks.event("noticed", alice.watch, "connectionStateChanged", (state) => state !== "connected");
-  for (const body of ["1", "2", "3"]) await place.say(sid, body);
+  for (const body of ["1", "2", "3"]) await place.sendMessage(sid, body);
   const [first] = await place.list(`/Conversations/${sid}/Messages`);
   await place.post(`/Conversations/${sid}/Messages/${first.sid}`, { Body: "0, edited" });
   proxy.open();
   await checks.becomes("connected", connected(alice.client), "connected", 20);
   await checks.becomes("all of them, in order, once", () => alice.watch.all("messageAdded").map((each) => each.body), ["0, edited", "1", "2", "3"]);
-  await checks.event("edit told", alice.watch, "messageUpdated", because("body", first.sid));
-  await place.say(sid, "4");
-  await checks.event("and it goes on", alice.watch, "messageAdded", (each) => each.body === "4");
+  await checks.event("edit emitted", alice.watch, "messageUpdated", because("body", first.sid));
+  await place.sendMessage(sid, "4");
+  await checks.event("and continues", alice.watch, "messageAdded", (each) => each.body === "4");
   checks.equal("still once each", alice.watch.all("messageAdded").map((each) => each.index), [0, 1, 2, 3, 4]);
   checks.equal("no error", alice.watch.all("connectionError").filter((each) => each.terminal), []);
 });
 
-const changesMeanwhile = (place, checks) => through(place, ["alice", "bob", "carol"], async ({ proxy, sid, alice, bob, carol }) => {
+const changesWhileAway = (place, checks) => through(place, ["alice", "bob", "carol"], async ({ proxy, sid, alice, bob, carol }) => {
   const path = `/Conversations/${sid}`;
-  for (const body of ["0", "1", "2"]) await place.say(sid, body);
+  for (const body of ["0", "1", "2"]) await place.sendMessage(sid, body);
   await eventually(() => alice.watch.all("messageAdded").length, (count) => count === 3);
   const messages = await place.list(`${path}/Messages`);
   const other = await place.conversation(["alice"]);
@@ -53,7 +53,7 @@ const changesMeanwhile = (place, checks) => through(place, ["alice", "bob", "car
   alice.watch.clear();
   await place.delete(`${path}/Messages/${messages[1].sid}`);
   await place.post(`${path}/Messages/${messages[2].sid}`, { Attributes: '{"late":true}' });
-  await place.post(path, { FriendlyName: "Meanwhile", Attributes: '{"m":1}' });
+  await place.post(path, { FriendlyName: "While away", Attributes: '{"m":1}' });
   await place.post(`${path}/Participants`, { Identity: "dave" });
   await place.post(`${path}/Participants/bob`, { Attributes: '{"b":1}', LastReadMessageIndex: 1 });
   await place.delete(`${path}/Participants/carol`);
@@ -67,7 +67,7 @@ const changesMeanwhile = (place, checks) => through(place, ["alice", "bob", "car
   await checks.event("message removed", watch, "messageRemoved", (each) => each.index === 1);
   await checks.event("message changed", watch, "messageUpdated", because("attributes", messages[2].sid));
   await checks.event("conversation changed", watch, "conversationUpdated", because("friendlyName", sid));
-  checks.equal("as it is", [alice.conversation.friendlyName, alice.conversation.attributes], ["Meanwhile", { m: 1 }]);
+  checks.equal("as it is", [alice.conversation.friendlyName, alice.conversation.attributes], ["While away", { m: 1 }]);
   await checks.event("participant joined", watch, "participantJoined", (each) => each.identity === "dave");
   await checks.event("participant changed", watch, "participantUpdated", ({ participant }) => participant.identity === "bob" && participant.attributes.b === 1);
   await checks.event("participant left", watch, "participantLeft", (each) => each.identity === "carol");
@@ -75,9 +75,9 @@ const changesMeanwhile = (place, checks) => through(place, ["alice", "bob", "car
   await checks.event("own user changed", watch, "userUpdated", because("friendlyName"));
   await checks.event("conversation removed", watch, "conversationRemoved", (each) => each === lost);
   await checks.event("conversation added", watch, "conversationJoined", (each) => each.sid === added.sid);
-  await checks.event("the removed one knows", carol.watch, "conversationRemoved", (each) => each.sid === sid, 20);
+  await checks.event("emitted to the removed one", carol.watch, "conversationRemoved", (each) => each.sid === sid, 20);
   const identities = async () => (await bob.conversation.getParticipants()).map((each) => each.identity).sort();
-  await checks.becomes("who is there", identities, ["alice", "bob", "dave"]);
+  await checks.becomes("participants", identities, ["alice", "bob", "dave"]);
 });
 
 const sentWhileAway = (place, checks) => through(place, ["alice", "bob"], async ({ proxy, sid, alice, bob }) => {
@@ -88,16 +88,16 @@ const sentWhileAway = (place, checks) => through(place, ["alice", "bob"], async 
   proxy.open();
   const indices = await checks.works("sent after all", Promise.all(sending));
   checks.equal("once each", [...indices].sort(), [0, 1]);
-  await checks.becomes("heard", () => bob.watch.all("messageAdded").map((each) => each.index), [0, 1], 20);
+  await checks.becomes("received", () => bob.watch.all("messageAdded").map((each) => each.index), [0, 1], 20);
   const bodies = (await place.list(`/Conversations/${sid}/Messages`)).map((each) => each.body).sort();
   checks.equal("REST", bodies, ["queued 1", "queued 2"]);
 });
 
-// Connections are lost while messages come in: fifty of them, through five losses.
+// Connections are lost during fifty messages, three times.
 const inTheMiddle = (place, checks) => through(place, ["alice", "bob"], async ({ proxy, sid, alice, bob }) => {
   const sending = (async () => {
     for (let each = 0; each < 50; each += 1) {
-      await place.say(sid, `m${each}`);
+      await place.sendMessage(sid, `m${each}`);
       await sleep(60);
     }
   })();
@@ -122,7 +122,7 @@ async function aCallInFlight(place, checks) {
       await eventually(connected(alice.client), (state) => state === "connected");
       await eventually(() => alice.client.connectionState, (state) => state === "connected");
     }
-    await checks.works("goes on", eventually(async () => {
+    await checks.works("continues", eventually(async () => {
       try {
         return await alice.conversation.sendMessage("certainly");
       } catch {
@@ -130,10 +130,10 @@ async function aCallInFlight(place, checks) {
       }
     }, (index) => index !== null, 20));
     const shown = (await place.list(`/Conversations/${sid}/Messages`)).map((each) => each.sid);
-    await checks.becomes("what was written was heard, once each", () => alice.watch.all("messageAdded").map((each) => each.sid), shown, 20);
+    await checks.becomes("each stored message received once", () => alice.watch.all("messageAdded").map((each) => each.sid), shown, 20);
     const last = await messageAt(alice.conversation, shown.length - 1);
     checks.equal("the last", last.body, "certainly");
   });
 }
 
-export const scenes = { messagesMeanwhile, changesMeanwhile, sentWhileAway, inTheMiddle, aCallInFlight };
+export const scenes = { messagesWhileAway, changesWhileAway, sentWhileAway, inTheMiddle, aCallInFlight };

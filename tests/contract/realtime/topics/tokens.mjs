@@ -1,4 +1,4 @@
-// Tokens: about to expire, expired, refused, renewed, and of every kind that is let in.
+// Tokens: about to expire, expired, rejected, renewed, and of every accepted kind.
 
 import { eventually, sleep } from "../checks.mjs";
 import { Place, joined } from "../place.mjs";
@@ -8,15 +8,15 @@ async function aboutToExpire(place, checks) {
   const { client, watch } = place.start(await place.token("alice", 6));
   await checks.event("started", watch, "initialized");
   await joined(watch, sid);
-  await checks.event("told", watch, "tokenAboutToExpire");
+  await checks.event("emitted", watch, "tokenAboutToExpire");
   const renewed = await place.token("alice");
   checks.true("renewed", (await checks.works("renewing", client.updateToken(renewed))) === client);
-  checks.equal("token kept", client.token, renewed);
+  checks.equal("token unchanged", client.token, renewed);
   await sleep(6500);
   checks.equal("does not expire", [watch.all("tokenExpired"), client.connectionState], [[], "connected"]);
-  checks.equal("told once", watch.all("tokenAboutToExpire").length, 1);
-  await place.say(sid, "still here");
-  await checks.event("goes on", watch, "messageAdded");
+  checks.equal("emitted once", watch.all("tokenAboutToExpire").length, 1);
+  await place.sendMessage(sid, "still here");
+  await checks.event("continues", watch, "messageAdded");
 }
 
 async function expired(place, checks) {
@@ -26,14 +26,14 @@ async function expired(place, checks) {
   await joined(watch, sid);
   await checks.event("expired", watch, "tokenExpired");
   await checks.becomes("disconnected", () => client.connectionState, "disconnected");
-  await place.say(sid, "meanwhile");
+  await place.sendMessage(sid, "while away");
   await sleep(300);
-  checks.equal("nothing is heard", watch.all("messageAdded"), []);
+  checks.equal("nothing is received", watch.all("messageAdded"), []);
   await checks.works("renewed", client.updateToken(await place.token("alice")));
   await checks.becomes("connected", () => client.connectionState, "connected");
-  await checks.event("what was missed", watch, "messageAdded", (each) => each.body === "meanwhile");
-  await place.say(sid, "and on");
-  await checks.event("goes on", watch, "messageAdded", (each) => each.body === "and on");
+  await checks.event("missed message", watch, "messageAdded", (each) => each.body === "while away");
+  await place.sendMessage(sid, "later");
+  await checks.event("continues", watch, "messageAdded", (each) => each.body === "later");
 }
 
 async function refused(place, checks) {
@@ -50,7 +50,7 @@ async function refused(place, checks) {
   };
   for (const [name, [token, code]] of Object.entries(refusals)) {
     const { client, watch } = place.start(token);
-    const error = await checks.event(`${name}: told`, watch, "connectionError");
+    const error = await checks.event(`${name}: emitted`, watch, "connectionError");
     checks.equal(`${name}: how`, [error?.terminal, error?.httpStatusCode, error?.errorCode], [true, 401, code]);
     await checks.event(`${name}: failed`, watch, "initFailed");
     await checks.event(`${name}: state`, watch, "stateChanged", (state) => state === "failed");
@@ -58,24 +58,24 @@ async function refused(place, checks) {
   }
   const elsewhere = { grants: { chat: { service_sid: `IS${"0".repeat(32)}` } } };
   const { watch } = place.start(place.signed("alice", elsewhere));
-  const error = await checks.event("an unknown service: told", watch, "connectionError");
-  checks.equal("an unknown service: for good", error?.terminal, true);
+  const error = await checks.event("an unknown service: emitted", watch, "connectionError");
+  checks.equal("an unknown service: terminal", error?.terminal, true);
   await other.close();
 }
 
-async function refusedAndThenLetIn(place, checks) {
+async function refusedAndThenAccepted(place, checks) {
   const { sid } = await place.conversation(["alice"]);
   const old = place.signed("alice", { ttl: -3000, claims: { nbf: 0, iat: Math.floor(Date.now() / 1000) - 6000 } });
   const { client, watch } = place.start(old);
   const error = await checks.event("refused", watch, "connectionError");
   checks.equal("as expired", [error?.httpStatusCode, error?.errorCode], [401, 20104]);
-  await checks.event("told so", watch, "tokenExpired");
-  // This promise is rejected, by a fault of the SDK, though the token is taken.
+  await checks.event("emitted", watch, "tokenExpired");
+  // This promise is rejected, by a bug of the SDK, though the token is accepted.
   await client.updateToken(await place.token("alice")).catch(() => null);
   await checks.event("started after all", watch, "initialized");
   await joined(watch, sid);
-  await place.say(sid, "hello");
-  await checks.event("hears", watch, "messageAdded");
+  await place.sendMessage(sid, "hello");
+  await checks.event("receives", watch, "messageAdded");
 }
 
 async function renewedWrongly(place, checks) {
@@ -84,11 +84,11 @@ async function renewedWrongly(place, checks) {
   await joined(watch, sid);
   await checks.rejects("rejected", client.updateToken(place.signed("alice", { secret: "y".repeat(32) })));
   await checks.becomes("denied", () => client.connectionState, "denied");
-  // Another lifetime makes it another token: the SDK does nothing with the one it had.
+  // Another lifetime makes it another token: the SDK ignores an unchanged one.
   await checks.works("renewed rightly", client.updateToken(await place.token("alice", 3000)));
   await checks.becomes("connected", () => client.connectionState, "connected");
-  await place.say(sid, "hello");
-  await checks.event("hears", watch, "messageAdded");
+  await place.sendMessage(sid, "hello");
+  await checks.event("receives", watch, "messageAdded");
 }
 
 async function anotherIdentity(place, checks) {
@@ -97,10 +97,10 @@ async function anotherIdentity(place, checks) {
   const mallory = await place.token("mallory");
   await client.updateToken(mallory).catch(() => null);
   await sleep(500);
-  await place.say(sid, "for mallory");
+  await place.sendMessage(sid, "for mallory");
   await sleep(500);
-  checks.equal("hears nothing of the other", watch.all("messageAdded"), []);
-  checks.equal("stays who it was", client.user.identity, "alice");
+  checks.equal("receives nothing of the other", watch.all("messageAdded"), []);
+  checks.equal("identity unchanged", client.user.identity, "alice");
 }
 
 async function everyKind(place, checks) {
@@ -117,7 +117,7 @@ async function everyKind(place, checks) {
   for (const [name, token] of Object.entries(kinds)) {
     const { client, watch } = place.start(token);
     await checks.event(name, watch, "initialized");
-    checks.equal(`${name}: who`, client.user?.identity, "alice");
+    checks.equal(`${name}: identity`, client.user?.identity, "alice");
   }
 }
 
@@ -125,10 +125,10 @@ async function ofTheOfficialHelper(place, checks) {
   const given = new Place(process.env.HELPER_SERVICE_SID);
   const { client, watch } = given.start(process.env.HELPER_TOKEN);
   await checks.event("started", watch, "initialized");
-  checks.equal("who", client.user?.identity, "helped");
+  checks.equal("identity", client.user?.identity, "helped");
   const commanded = given.start(process.env.COMMAND_TOKEN);
   await checks.event("of the command line too", commanded.watch, "initialized");
-  checks.equal("who", commanded.client.user?.identity, "commanded");
+  checks.equal("identity", commanded.client.user?.identity, "commanded");
   await given.close();
 }
 
@@ -137,7 +137,7 @@ async function renewedOften(place, checks) {
   const { client, watch } = await place.open("alice");
   await joined(watch, sid);
   for (let each = 0; each < 5; each += 1) {
-    await place.say(sid, `m${each}`);
+    await place.sendMessage(sid, `m${each}`);
     await checks.works(`renewal ${each}`, client.updateToken(await place.token("alice", 3000 + each)));
   }
   await eventually(() => watch.all("messageAdded").length, (count) => count === 5);
@@ -149,7 +149,7 @@ export const scenes = {
   aboutToExpire,
   expired,
   refused,
-  refusedAndThenLetIn,
+  refusedAndThenAccepted,
   renewedWrongly,
   anotherIdentity,
   everyKind,

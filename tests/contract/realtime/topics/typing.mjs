@@ -1,4 +1,4 @@
-// Typing: who is told that somebody writes, and when it ends.
+// Typing: which clients receive the events, and when it ends.
 
 import { Watch, sleep } from "../checks.mjs";
 import { CONVERSATION_EVENTS } from "../place.mjs";
@@ -20,7 +20,7 @@ async function endsWithAMessage(place, checks) {
   await checks.event("on the conversation too", onConversation, "typingEnded", about, 3);
   await checks.event("on the participant too", onParticipant, "typingEnded", about, 3);
   checks.equal("is not typing", seen.isTyping, false);
-  checks.equal("not told to oneself", alice.watch.all("typingStarted"), []);
+  checks.equal("not emitted to the own client", alice.watch.all("typingStarted"), []);
   checks.equal("nor to strangers", stranger.watch.all("typingStarted"), []);
 }
 
@@ -36,7 +36,7 @@ async function ofARemovedOne(place, checks) {
   await place.delete(`/Conversations/${sid}/Participants/alice`);
   await checks.refused("no member", alice.conversation.typing(), 404, 50350);
   await sleep(200);
-  checks.equal("nobody is told", bob.watch.all("typingStarted"), []);
+  checks.equal("no event emitted", bob.watch.all("typingStarted"), []);
 }
 
 export const scenes = { endsWithAMessage, endsByItself, ofARemovedOne };

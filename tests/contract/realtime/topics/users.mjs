@@ -1,4 +1,4 @@
-// Users: looked up, watched, changed and let go.
+// Users: fetched, subscribed, changed and unsubscribed.
 
 import { Watch, because, sleep } from "../checks.mjs";
 
@@ -9,34 +9,34 @@ async function others(place, checks) {
   const seen = await checks.works("found", alice.client.getUser("bob"));
   checks.equal("as it is", [seen.identity, seen.friendlyName, seen.attributes], ["bob", null, {}]);
   checks.true("subscribed", seen.isSubscribed);
-  await checks.event("told", alice.watch, "userSubscribed", (user) => user === seen);
+  await checks.event("emitted", alice.watch, "userSubscribed", (user) => user === seen);
   checks.true("the same again", (await alice.client.getUser("bob")) === seen);
   const subscribed = await alice.client.getSubscribedUsers();
   checks.true("among the subscribed", subscribed.includes(seen));
-  // The SDK subscribes what it opened a moment later.
+  // The SDK subscribes to opened objects with a delay.
   await sleep(300);
   const updates = new Watch(seen, USER_EVENTS);
   await checks.works("name", bob.client.user.updateFriendlyName("Bob B."));
-  await checks.event("told", alice.watch, "userUpdated", ({ user, updateReasons }) => user === seen && updateReasons.includes("friendlyName"));
+  await checks.event("emitted", alice.watch, "userUpdated", ({ user, updateReasons }) => user === seen && updateReasons.includes("friendlyName"));
   await checks.event("on the user too", updates, "updated", because("friendlyName"));
   await checks.works("attributes", bob.client.user.updateAttributes({ avatar: "b.png" }));
-  await checks.event("told", alice.watch, "userUpdated", ({ user, updateReasons }) => user === seen && updateReasons.includes("attributes"));
+  await checks.event("emitted", alice.watch, "userUpdated", ({ user, updateReasons }) => user === seen && updateReasons.includes("attributes"));
   checks.equal("shown", [seen.friendlyName, seen.attributes], ["Bob B.", { avatar: "b.png" }]);
-  await checks.event("told to oneself", bob.watch, "userUpdated", because("friendlyName"));
+  await checks.event("emitted to the own client", bob.watch, "userUpdated", because("friendlyName"));
   checks.equal("shown to oneself", bob.client.user.friendlyName, "Bob B.");
   const shown = await place.get("/Users/bob");
   checks.equal("REST", [shown.friendly_name, JSON.parse(shown.attributes)], ["Bob B.", { avatar: "b.png" }]);
   await place.post("/Users/bob", { FriendlyName: "Robert" });
   await checks.becomes("by REST", () => seen.friendlyName, "Robert");
-  await checks.works("let go", seen.unsubscribe());
-  await checks.event("told", alice.watch, "userUnsubscribed", (user) => user.identity === "bob");
+  await checks.works("unsubscribed", seen.unsubscribe());
+  await checks.event("emitted", alice.watch, "userUnsubscribed", (user) => user.identity === "bob");
   await checks.event("on the user too", updates, "userUnsubscribed");
   checks.equal("not subscribed", seen.isSubscribed, false);
 }
 
 async function unknown(place, checks) {
   const { client } = await place.open("alice");
-  await checks.rejects("nobody", client.getUser("nobody"));
+  await checks.rejects("unknown user", client.getUser("unknown"));
   await checks.rejects("a user of REST's other service", (async () => {
     const other = await place.constructor.make();
     await other.post("/Users", { Identity: "only-there" });

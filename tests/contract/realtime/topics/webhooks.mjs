@@ -1,10 +1,10 @@
-// Webhooks: asked before what an SDK does, told after it, and what they amend reaches clients.
+// Webhooks of changes by an SDK: pre-action, whose amendments reach clients, and post-action.
 
 import { createServer } from "node:http";
 import { because, eventually, sleep } from "../checks.mjs";
 import { messageAt } from "../place.mjs";
 
-// A program's own web server, which answers as it is told to.
+// The web server of a program, with a response for each event.
 class Receiver {
   static async make() {
     const receiver = new Receiver();
@@ -14,13 +14,13 @@ class Receiver {
 
   constructor() {
     this.got = [];
-    this.answers = {};
+    this.responses = {};
     this.server = createServer(async (request, response) => {
       const parts = [];
       for await (const part of request) parts.push(part);
       const parameters = Object.fromEntries(new URLSearchParams(Buffer.concat(parts).toString()));
       this.got.push(parameters);
-      const { status = 200, json = {} } = this.answers[parameters.EventType] ?? {};
+      const { status = 200, json = {} } = this.responses[parameters.EventType] ?? {};
       response.writeHead(status, { "content-type": "application/json" });
       response.end(JSON.stringify(json));
     });
@@ -60,31 +60,31 @@ async function hooked(place, work) {
 
 const amends = (place, checks) => hooked(place, async (receiver) => {
   const { sid, alice, bob } = await place.together(["alice", "bob"]);
-  receiver.answers.onMessageAdd = { json: { body: "b*****", attributes: '{"checked":true}' } };
+  receiver.responses.onMessageAdd = { json: { body: "b*****", attributes: '{"checked":true}' } };
   await checks.works("sent", alice.conversation.sendMessage("blimey"));
   for (const { watch } of [alice, bob]) {
-    const message = await checks.event("heard", watch, "messageAdded");
+    const message = await checks.event("received", watch, "messageAdded");
     checks.equal("as amended", [message.body, message.attributes], ["b*****", { checked: true }]);
   }
-  const asked = await receiver.one("onMessageAdd");
-  checks.equal("who was asked about", [asked.Body, asked.Author, asked.Source, asked.ClientIdentity], ["blimey", "alice", "SDK", "alice"]);
-  checks.equal("where", [asked.ConversationSid, asked.AccountSid], [sid, process.env.ACCOUNT_SID]);
-  const told = await receiver.one("onMessageAdded");
-  checks.equal("told as it became", [told.Body, told.Source, told.ClientIdentity], ["b*****", "SDK", "alice"]);
-  receiver.answers.onMessageUpdate = { json: { body: "amended again" } };
+  const preAction = await receiver.one("onMessageAdd");
+  checks.equal("pre-action parameters", [preAction.Body, preAction.Author, preAction.Source, preAction.ClientIdentity], ["blimey", "alice", "SDK", "alice"]);
+  checks.equal("conversation and account", [preAction.ConversationSid, preAction.AccountSid], [sid, process.env.ACCOUNT_SID]);
+  const postAction = await receiver.one("onMessageAdded");
+  checks.equal("sent as amended", [postAction.Body, postAction.Source, postAction.ClientIdentity], ["b*****", "SDK", "alice"]);
+  receiver.responses.onMessageUpdate = { json: { body: "amended again" } };
   const message = await messageAt(alice.conversation, 0);
   await checks.works("changed", message.updateBody("words"));
-  await checks.event("told", bob.watch, "messageUpdated", because("body", message.sid));
+  await checks.event("emitted", bob.watch, "messageUpdated", because("body", message.sid));
   await checks.becomes("as amended", () => message.body, "amended again");
 });
 
 const amendsConversations = (place, checks) => hooked(place, async (receiver) => {
   const { client } = await place.open("alice");
-  receiver.answers.onConversationAdd = { json: { friendly_name: "Amended" } };
+  receiver.responses.onConversationAdd = { json: { friendly_name: "Amended" } };
   const made = await checks.works("made", client.createConversation({ friendlyName: "Mine" }));
   checks.equal("as amended", made.friendlyName, "Amended");
-  checks.equal("asked", (await receiver.one("onConversationAdd")).FriendlyName, "Mine");
-  checks.equal("told", (await receiver.one("onConversationAdded")).ClientIdentity, "alice");
+  checks.equal("pre-action", (await receiver.one("onConversationAdd")).FriendlyName, "Mine");
+  checks.equal("post-action", (await receiver.one("onConversationAdded")).ClientIdentity, "alice");
 });
 
 const rejects = (place, checks) => hooked(place, async (receiver) => {
@@ -92,7 +92,7 @@ const rejects = (place, checks) => hooked(place, async (receiver) => {
   const index = await alice.conversation.sendMessage("before");
   const message = await messageAt(alice.conversation, index);
   const participant = await bob.conversation.getParticipantByIdentity("bob");
-  for (const name of PRE) receiver.answers[name] = { status: 403 };
+  for (const name of PRE) receiver.responses[name] = { status: 403 };
   await bob.watch.wait("messageAdded", () => true, 5);
   await bob.watch.wait("conversationUpdated", because("lastMessage"), 5);
   bob.watch.clear();
@@ -104,11 +104,11 @@ const rejects = (place, checks) => hooked(place, async (receiver) => {
   await checks.refused("a change of a participant", participant.updateAttributes({ no: 1 }), 403, 50056);
   await checks.refused("leaving", bob.conversation.leave(), 403, 50056);
   await sleep(200);
-  checks.equal("nobody heard of anything", bob.watch.names().filter((name) => /^(message|participant|conversation)/.test(name)), []);
+  checks.equal("no event emitted", bob.watch.names().filter((name) => /^(message|participant|conversation)/.test(name)), []);
   checks.equal("REST", (await place.list(`/Conversations/${sid}/Messages`)).map((each) => each.body), ["before"]);
 });
 
-const tells = (place, checks) => hooked(place, async (receiver) => {
+const notifies = (place, checks) => hooked(place, async (receiver) => {
   const role = await place.role("conversation", ["addParticipant", "removeParticipant", "sendMessage", "deleteConversation", "editConversationName", "editOwnMessage", "deleteOwnMessage", "editAnyParticipantAttributes"]);
   await place.post("/Configuration", { DefaultConversationCreatorRoleSid: role.sid });
   const { client } = await place.open("alice");
@@ -128,10 +128,10 @@ const tells = (place, checks) => hooked(place, async (receiver) => {
   await client.user.updateFriendlyName("Alice A.");
   await made.delete();
   for (const name of POST) {
-    const told = await receiver.one(name);
-    checks.equal(`${name}`, [told?.Source, told?.ClientIdentity], ["SDK", "alice"]);
+    const request = await receiver.one(name);
+    checks.equal(`${name}`, [request?.Source, request?.ClientIdentity], ["SDK", "alice"]);
   }
-  for (const name of PRE) checks.true(`${name} was asked`, receiver.all(name).length > 0);
+  for (const name of PRE) checks.true(`${name} was called`, receiver.all(name).length > 0);
 });
 
-export const scenes = { amends, amendsConversations, rejects, tells };
+export const scenes = { amends, amendsConversations, rejects, notifies };

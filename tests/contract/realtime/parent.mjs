@@ -1,4 +1,4 @@
-// Asks the process that runs this one for what only it can do, and waits until it is done.
+// Requests actions of the parent process, such as a kill of the server.
 
 import { createInterface } from "node:readline";
 import { print } from "./checks.mjs";
@@ -7,9 +7,10 @@ const waiting = [];
 
 createInterface({ input: process.stdin }).on("line", () => waiting.shift()?.());
 
-export function ask(what) {
+// Resolves when the parent process has completed the action.
+export function requestAction(name) {
   return new Promise((resume) => {
     waiting.push(resume);
-    print({ kind: "ask", for: what });
+    print({ kind: "action", name });
   });
 }
