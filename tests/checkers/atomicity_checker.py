@@ -293,7 +293,7 @@ def _phantoms(tables: Tables, history: ExpectedState) -> Iterator[str]:
             and known.sid in removed
             and not _has_deleted_owner(history, known.sid)
         ):
-            yield f"{known.kind} {known.sid} was told as removed, and nobody asked for it"
+            yield f"{known.kind} {known.sid} has a removal event without a request"
 
 
 def _has_deleted_owner(history: ExpectedState, sid: str) -> bool:

@@ -41,7 +41,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
         return "DELETE" if self.verb == "delete" else "POST"
 
 
-class RequestRecord(msgspec.Struct, frozen=True, tag="asked"):
+class RequestRecord(msgspec.Struct, frozen=True, tag="request"):
     """A request that is about to be sent."""
 
     number: int
@@ -50,7 +50,7 @@ class RequestRecord(msgspec.Struct, frozen=True, tag="asked"):
     step: Step
 
 
-class ResponseRecord(msgspec.Struct, frozen=True, tag="told"):
+class ResponseRecord(msgspec.Struct, frozen=True, tag="response"):
     """The response to the request of the same number, read completely."""
 
     number: int

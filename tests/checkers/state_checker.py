@@ -125,7 +125,7 @@ def _value(known: ExpectedObject, found: Body) -> str | None:
     done = first_difference(
         visible(known.kind, required, without=loose), visible(known.kind, found, without=loose)
     )
-    return done and f"neither as told last ({outdated}) nor as asked last ({done})"
+    return done and f"neither as in the last response ({outdated}) nor as requested last ({done})"
 
 
 def _invented(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
@@ -141,7 +141,7 @@ def _invented(expected: ExpectedState, observed: ObservedState) -> Iterator[Diff
             continue
         mark = look_up(body, MARK[kind])
         if marks[kind][mark] == 0:
-            yield Difference(f"nobody asked for {kind} {sid}: {json.dumps(body)}")
+            yield Difference(f"no request for {kind} {sid}: {json.dumps(body)}")
         elif wrong := _mismatch(expected, kind, mark, body):
             yield Difference(f"{kind} {sid} was made by half: {wrong}")
         marks[kind][mark] -= 1
@@ -250,7 +250,7 @@ def _claims(expected: ExpectedState) -> Iterator[Difference]:
         if len(winners) > 1:
             yield Difference(f"{len(winners)} got the unique name {name}", story)
         if not winners and not unanswered[name]:
-            yield Difference(f"nobody got the unique name {name}", story)
+            yield Difference(f"no request got the unique name {name}", story)
 
 
 def _deliveries(expected: ExpectedState, observed: ObservedState) -> Iterator[Difference]:
@@ -285,9 +285,9 @@ def _line(line: Line) -> str:
         case RequestRecord():
             form = "&".join(f"{name}={value}" for name, value in line.step.form)
             request = f"{line.step.method} {line.step.path} {form}"
-            return f"{at} writer {line.writer} asked (no. {line.number}) {request}"
+            return f"{at} writer {line.writer} sent (no. {line.number}) {request}"
         case ResponseRecord():
             body = json.dumps(line.body)[:BODY_CHARS_MAX]
-            return f"{at} and was told (no. {line.number}) {line.status} {body}"
+            return f"{at} and received (no. {line.number}) {line.status} {body}"
         case ServerNote():
             return f"{at} ** {line.text}"

@@ -51,11 +51,11 @@ RULES = {
         SELECT row.sid FROM participant AS row JOIN conversation
             ON conversation.sid = row.conversation_sid
          WHERE row.is_open <> (conversation.state <> 'closed')""",
-    "a pair that is held by nobody open, or not held": """
+    "a pair held by no open participant, or not held": """
         SELECT sid FROM participant
          WHERE holds_pair <> (is_open AND address IS NOT NULL AND proxy_address IS NOT NULL)
            AND NOT EXISTS (SELECT 1 FROM purge WHERE owner_sid = participant.service_sid)""",
-    "a participant that is nobody": """
+    "a participant without identity and addresses": """
         SELECT sid FROM participant
          WHERE identity IS NULL AND address IS NULL AND projected_address IS NULL""",
     "a participant with an identity and an address": """

@@ -153,7 +153,7 @@ def test_partial_rows_are_reported(tmp_path: Path) -> None:
         "a message number that would be given again": (
             "UPDATE conversation SET next_message_index = 0"
         ),
-        "a pair that is held by nobody open, or not held": "UPDATE participant SET holds_pair = 0",
+        "a pair held by no open participant, or not held": "UPDATE participant SET holds_pair = 0",
         "a receipt without its message": "DELETE FROM message",
         "an account whose default service is not there": "DELETE FROM service",
     }

@@ -191,11 +191,11 @@ class ModelRun:
         assert got == sorted(self.model.sent)
 
     @property
-    def operations(self) -> dict[str, Callable[[Any], Any]]:
-        """Run a step of each kind."""
+    def steps(self) -> dict[str, Callable[[Any], Any]]:
+        """Return the methods of all kinds of steps, by kind."""
         names = ("message", "update", "remove", "account", "service", "attach", "change", "detach")
-        operations: dict[str, Callable[[Any], Any]] = {name: getattr(self, name) for name in names}
-        return operations | {"pass": self.let_pass, "restart": self.restart}
+        steps: dict[str, Callable[[Any], Any]] = {name: getattr(self, name) for name in names}
+        return steps | {"pass": self.let_pass, "restart": self.restart}
 
 
 def received(request: WebhookRequest) -> Sent:
@@ -219,7 +219,7 @@ def test_webhooks_follow_the_settings_at_commit(tmp_path: Path) -> None:
                 run = ModelRun(held_server)
                 await run.start_term()
                 for name, argument in chosen:
-                    await run.operations[name](argument)
+                    await run.steps[name](argument)
                 await run.compare()
 
             runner.run(act())

@@ -164,7 +164,7 @@ def test_update_without_a_response_may_not_be_partial(case: Case) -> None:
     case.update({"friendly_name": "second", "attributes": "{2}"}, answered=False)
     case.of("conversation", CONVERSATION).update(friendly_name="second")
 
-    assert "neither as told last" in case.found()[0]
+    assert "neither as in the last response" in case.found()[0]
 
 
 def test_deleted_object_that_exists_again_is_reported(case: Case) -> None:
@@ -187,7 +187,7 @@ def test_deletion_without_a_response_removes_all_children_or_none(case: Case) ->
 def test_object_without_a_request_is_reported(case: Case) -> None:
     case.observed.objects["conversation", OTHER] = conversation(OTHER, "nobody's")
 
-    assert case.found()[0].startswith(f"nobody asked for conversation {OTHER}")
+    assert case.found()[0].startswith(f"no request for conversation {OTHER}")
 
 
 def test_create_without_a_response_may_be_applied_or_not(case: Case) -> None:
@@ -269,7 +269,7 @@ def test_history_has_requests_responses_and_kills(case: Case) -> None:
     story = describe(next(differences(ExpectedState(case.lines), case.observed)), case.lines)
 
     assert [line.strip().split(" ", 1)[-1][:24] for line in story.splitlines()[1:]] == [
-        "writer 0 asked (no. 5) P",
-        "and was told (no. 5) 201",
+        "writer 0 sent (no. 5) P",
+        "and received (no. 5) 201",
         "** kill 7",
     ]

@@ -31,8 +31,8 @@ async def received_events(clients: RealtimeClients) -> list[str]:
     return names
 
 
-async def own_conversation(clients: RealtimeClients) -> str:
-    """Return a conversation that alice created and joined."""
+async def own_conversation_path(clients: RealtimeClients) -> str:
+    """Create and join a conversation as alice; return its path."""
     made = await clients.post("alice", "Conversations", {})
     path = f"Conversations/{made.body['sid']}"
     await clients.post("alice", f"{path}/Participants", {"identity": "alice"})
@@ -84,7 +84,7 @@ def test_every_change_of_a_client_calls_both_webhooks(run_scenario: ScenarioRunn
 
 def test_the_read_horizon_calls_the_webhook(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients)
+        path = await own_conversation_path(clients)
         await clients.instance.send_message(path.partition("/")[2], "hello")
         await listen(clients)
         await clients.post("alice", f"My{path}", {"last_read_message_index": 0})
@@ -100,7 +100,7 @@ def test_the_read_horizon_calls_the_webhook(run_scenario: ScenarioRunner) -> Non
 
 def test_an_account_moves_the_read_horizon_in_silence(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients)
+        path = await own_conversation_path(clients)
         await clients.instance.send_message(path.partition("/")[2], "hello")
         await listen(clients)
         await clients.instance.do(
@@ -117,7 +117,7 @@ def test_an_account_moves_the_read_horizon_in_silence(run_scenario: ScenarioRunn
 
 def test_a_backend_rejects_and_amends(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients)
+        path = await own_conversation_path(clients)
         await listen(clients)
         clients.backend.responders["/pre"] = respond_with(400)
         refused = await clients.post("alice", f"{path}/Messages", {"body": "bad word"})

@@ -15,8 +15,8 @@ COMMANDS = "https://aim.us1.twilio.com/Client/v2"
 ROBERT, OWN = "+15558675310", "+15017122661"
 
 
-async def own_conversation(clients: RealtimeClients, *more: str) -> str:
-    """Create a conversation of alice with others whom she added; return its sid."""
+async def own_conversation_path(clients: RealtimeClients, *more: str) -> str:
+    """Create a conversation of alice with others whom she added; return its path."""
     made = await clients.post("alice", "Conversations", {})
     path = f"Conversations/{made.body['sid']}"
     for identity in ("alice", *more):
@@ -43,7 +43,7 @@ async def may_add_participants(clients: RealtimeClients, path: str) -> None:
 
 def test_adding_a_participant(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients)
+        path = await own_conversation_path(clients)
         sid = path.partition("/")[2]
         body = {"identity": "bob", "attributes": '{"seat":7}'}
         added = await clients.post("alice", f"{path}/Participants", body)
@@ -106,7 +106,7 @@ def test_adding_is_refused(
     run_scenario: ScenarioRunner, body: Any, refused: tuple[int, int]
 ) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients)
+        path = await own_conversation_path(clients)
         await may_add_participants(clients, path)
         assert (await clients.post("alice", f"{path}/Participants", body)).refusal == refused
 
@@ -115,7 +115,7 @@ def test_adding_is_refused(
 
 def test_adding_a_telephone(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients)
+        path = await own_conversation_path(clients)
         binding = {"address": ROBERT, "proxy_address": OWN, "name": None}
         body = {"attributes": "{}", "messaging_binding": binding}
         refused = await clients.post("alice", f"{path}/Participants", body)
@@ -145,7 +145,7 @@ def test_adding_a_telephone(run_scenario: ScenarioRunner) -> None:
 )
 def test_adding_an_email_address(run_scenario: ScenarioRunner, details: Any, shown: Any) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients)
+        path = await own_conversation_path(clients)
         await may_add_participants(clients, path)
         # A proxy is required from clients; e-mail has none.
         binding = {"address": "ann@mail.example", "proxy_address": "desk@mail.example"}
@@ -177,7 +177,7 @@ def test_joining_is_for_creators(run_scenario: ScenarioRunner) -> None:
 @pytest.mark.parametrize("name", ["sid", "identity"])
 def test_attributes_of_others(run_scenario: ScenarioRunner, name: str) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients, "b/o b+?ü")
+        path = await own_conversation_path(clients, "b/o b+?ü")
         sid = path.partition("/")[2]
         participants = await clients.instance.do(
             "FetchConversationParticipant", ConversationSid=sid, Sid="b/o b+?ü"
@@ -197,7 +197,7 @@ def test_attributes_of_others(run_scenario: ScenarioRunner, name: str) -> None:
 
 def test_attributes_of_oneself(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients, "bob")
+        path = await own_conversation_path(clients, "bob")
         own = await clients.post("bob", f"{path}/Participants/bob", {"attributes": "[1]"})
         assert (own.status, own.body["attributes"]) == (200, "[1]")
         other = await clients.post("bob", f"{path}/Participants/alice", {"attributes": "[1]"})
@@ -212,7 +212,7 @@ def test_attributes_of_oneself(run_scenario: ScenarioRunner) -> None:
 
 def test_leaving(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        path = await own_conversation(clients, "bob")
+        path = await own_conversation_path(clients, "bob")
         assert (await clients.delete("bob", f"{path}/Participants/alice")).refusal == NOT_PERMITTED
         assert await clients.delete("bob", f"{path}/Participants/bob") == (204, None)
         assert (await clients.get("bob", path)).refusal == NO_CONVERSATION

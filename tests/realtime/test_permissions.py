@@ -211,7 +211,9 @@ def test_a_permission_for_any_object_includes_ones_own(
 
 
 @pytest.mark.parametrize("own", list(ANY_OF_OWN))
-def test_its_own_is_not_anybodys(run_scenario: ScenarioRunner, own: Permission) -> None:
+def test_a_permission_for_ones_own_excludes_other_objects(
+    run_scenario: ScenarioRunner, own: Permission
+) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         conversation = await SharedConversation(clients).made()
         await conversation.grant({Permission.CREATE_CONVERSATION}, {own})

@@ -38,10 +38,10 @@ def conversations(form_api: Api) -> dict[str, list[dict[str, Any]]]:
     return made
 
 
-def at_once(asks: list[Callable[[], ApiResponse]]) -> list[ApiResponse]:
+def at_once(requests: list[Callable[[], ApiResponse]]) -> list[ApiResponse]:
     """Return the responses in the order of the requests."""
     with ThreadPoolExecutor(THREADS) as threads:
-        return [each.result() for each in [threads.submit(send_request) for send_request in asks]]
+        return [each.result() for each in [threads.submit(each) for each in requests]]
 
 
 def published(server: Server, sid: str, name: str) -> list[dict[str, Any]]:
@@ -112,18 +112,18 @@ def test_requests_for_missing_objects_do_not_affect_others(
 ) -> None:
     missing_sid = f"MB{'0' * 32}"
 
-    def send_request(sid: str, participant_sid: str, number: int) -> ApiResponse:
+    def update(sid: str, participant_sid: str, number: int) -> ApiResponse:
         path = f"/Conversations/{sid}/Participants/{participant_sid}"
         return form_api.post(path, Attributes=json.dumps({"round": number}))
 
-    asks: list[Callable[[], ApiResponse]] = []
+    requests: list[Callable[[], ApiResponse]] = []
     for number in range(ROUNDS):
         for sid, participants in conversations.items():
             wanted = [one["sid"] for one in participants] + [missing_sid]
-            asks += [
-                partial(send_request, sid, participant_sid, number) for participant_sid in wanted
+            requests += [
+                partial(update, sid, participant_sid, number) for participant_sid in wanted
             ]
-    statuses = Counter(answer.status for answer in at_once(asks))
+    statuses = Counter(answer.status for answer in at_once(requests))
     assert statuses == {
         200: ROUNDS * CONVERSATIONS * PARTICIPANTS_EACH,
         404: ROUNDS * CONVERSATIONS,
@@ -137,7 +137,7 @@ def test_requests_for_missing_objects_do_not_affect_others(
 def test_messages_and_read_horizons_meet(
     form_api: Api, conversations: dict[str, list[dict[str, Any]]]
 ) -> None:
-    asks: list[Callable[[], ApiResponse]] = []
+    requests: list[Callable[[], ApiResponse]] = []
     for number in range(ROUNDS):
         for sid, participants in conversations.items():
             path = f"/Conversations/{sid}"
@@ -147,7 +147,7 @@ def test_messages_and_read_horizons_meet(
                 asks.append(
                     lambda own=own, number=number: form_api.post(own, LastReadMessageIndex=number)
                 )
-    assert {answer.status for answer in at_once(asks)} == {200, 201}
+    assert {answer.status for answer in at_once(requests)} == {200, 201}
     for sid, participants in conversations.items():
         listed = form_api.get(f"/Conversations/{sid}/Messages").expect(200)["messages"]
         assert [each["index"] for each in listed] == list(range(ROUNDS))

@@ -71,8 +71,8 @@ def test_templates_are_listed_and_removed(own: Api, server: Server) -> None:
 def test_a_message_is_made_with_a_template(own: Api) -> None:
     template = add(own)
     api = own.under("/v1")
-    conversation = api.post("/Conversations").expect(201)["sid"]
-    path = f"/Conversations/{conversation}/Messages"
+    conversation_sid = api.post("/Conversations").expect(201)["sid"]
+    path = f"/Conversations/{conversation_sid}/Messages"
     variables = {"1": "Ada", "place": "the machine", "unused": "x"}
     form = {"ContentSid": template["sid"], "ContentVariables": json.dumps(variables)}
     made = api.post(path, {**form, "Body": "ignored"}).expect(201)
@@ -113,18 +113,18 @@ def test_a_template_has_forms_by_type_and_samples(own: Api) -> None:
 def test_a_message_has_the_text_variant(own: Api, types: dict[str, Any], text: str) -> None:
     template = own.post(PATH, FriendlyName="rich", Types=json.dumps(types)).expect(201)
     api = own.under("/v1")
-    conversation = api.post("/Conversations").expect(201)["sid"]
+    conversation_sid = api.post("/Conversations").expect(201)["sid"]
     form = {"ContentSid": template["sid"], "ContentVariables": '{"1":"Ada"}'}
-    made = api.post(f"/Conversations/{conversation}/Messages", form).expect(201)
+    made = api.post(f"/Conversations/{conversation_sid}/Messages", form).expect(201)
     assert made["body"] == text
 
 
 def test_variables_are_stored_unchanged(own: Api, server: Server) -> None:
     template = add(own)
     api = own.under("/v1")
-    conversation = api.post("/Conversations").expect(201)["sid"]
+    conversation_sid = api.post("/Conversations").expect(201)["sid"]
     form = {"ContentSid": template["sid"], "ContentVariables": ' { "1" : "Ada" } '}
-    made = api.post(f"/Conversations/{conversation}/Messages", form).expect(201)
+    made = api.post(f"/Conversations/{conversation_sid}/Messages", form).expect(201)
     sql = "SELECT content_variables FROM message WHERE sid = ?"
     assert rows(server, sql, made["sid"]) == [(' { "1" : "Ada" } ',)]
 
@@ -178,15 +178,15 @@ def test_an_account_has_a_bounded_number(own: Api, server: Server) -> None:
 def test_another_accounts_template_is_not_found(own: Api, server: Server) -> None:
     template = add(own)
     twin = new_account_api(server)
-    beside = twin.under("/parlour/v1")
+    twin_templates = twin.under("/parlour/v1")
     never = "HX" + "0" * 32
-    there = beside.get(f"{PATH}/{template['sid']}").refuses(404, 20404)
-    absent = beside.get(f"{PATH}/{never}").refuses(404, 20404)
+    there = twin_templates.get(f"{PATH}/{template['sid']}").refuses(404, 20404)
+    absent = twin_templates.get(f"{PATH}/{never}").refuses(404, 20404)
     assert there["message"].replace(template["sid"], never) == absent["message"]
-    beside.delete(f"{PATH}/{template['sid']}").refuses(404, 20404)
-    conversation = twin.post("/v1/Conversations").expect(201)["sid"]
-    path = f"/v1/Conversations/{conversation}/Messages"
+    twin_templates.delete(f"{PATH}/{template['sid']}").refuses(404, 20404)
+    conversation_sid = twin.post("/v1/Conversations").expect(201)["sid"]
+    path = f"/v1/Conversations/{conversation_sid}/Messages"
     twin.post(path, ContentSid=template["sid"]).refuses(400, 50526)
-    assert beside.get(PATH).expect(200)["content_templates"] == []
-    beside.get(f"{PATH}/{NOWHERE['SK']}").refuses(404, 20404)
+    assert twin_templates.get(PATH).expect(200)["content_templates"] == []
+    twin_templates.get(f"{PATH}/{NOWHERE['SK']}").refuses(404, 20404)
     twin.close()

@@ -73,7 +73,7 @@ def test_permitted_targets_by_settings(settings: dict[str, Any], reached: set[st
             True,
         ),
     ],
-    ids=["beside a developer", "not to private addresses", "but to listed ones"],
+    ids=["next to a developer", "not to private addresses", "but to listed ones"],
 )
 def test_a_server_calls_only_permitted_targets(
     tmp_path: Path, environment: dict[str, str], is_reached: bool

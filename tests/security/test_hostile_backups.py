@@ -194,7 +194,7 @@ CHANGES: dict[str, Callable[[Path, Path], None]] = {
     "the manifest is a link": _link_to("backup.json"),
     "the checksums are a link": _link_to("SHA256SUMS"),
     "a socket among the media": _socket_at(f"media/{ACCOUNT}/ab/MEac"),
-    "a log beside the database": _file_at("parlour.sqlite3-wal"),
+    "a log next to the database": _file_at("parlour.sqlite3-wal"),
     "a file of another name": _file_at("more"),
     "a file too deep": _file_at(f"media/{ACCOUNT}/ab/cd/MEab"),
     "a file too high": _file_at("media/MEab"),

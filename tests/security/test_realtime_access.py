@@ -121,7 +121,7 @@ def with_unassigned_sids(text: str, words: dict[str, str]) -> str:
     """Return the text with sids that were never assigned."""
     for value in words.values():
         is_sid = len(value) == 34
-        text = text.replace(value, value[:2] + NEVER if is_sid else "nobodys-talk")
+        text = text.replace(value, value[:2] + NEVER if is_sid else "unknown-name")
     return text
 
 

@@ -229,13 +229,13 @@ def test_a_server_is_refused_while_its_folder_is_restored(
     seen: list[str] = []
     copied = restore.check_database
 
-    def create_file_during_check(path: Path) -> Any:
+    def lock_during_check(path: Path) -> Any:
         with pytest.raises(FolderInUseError) as refusal, lock_folder(new):
             pass
         seen.append(str(refusal.value))
         return copied(path)
 
-    monkeypatch.setattr(restore, "check_database", create_file_during_check)
+    monkeypatch.setattr(restore, "check_database", lock_during_check)
     assert _command("restore", backup, "--data", str(new)).exit_code == 0
     assert len(seen) == 1
     with lock_folder(new):

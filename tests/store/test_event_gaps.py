@@ -62,7 +62,7 @@ class ConcurrentTransaction:
         settings = {"parlour.account": "*"} | session
         connection = await asyncpg.connect(url, server_settings=settings)
         await connection.execute(BEGIN_WRITING)
-        values = (*_columns("beside"), "API", None, 0, 1, "{}")
+        values = (*_columns("theirs"), "API", None, 0, 1, "{}")
         await connection.execute(APPEND_EVENT, *values)
         return cls(connection)
 
@@ -118,7 +118,7 @@ def on_a_store(scenario: Callable[[PostgresStore, str], Awaitable[None]]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("how", "names"), [("COMMIT", ["ours", "beside", "ours"]), ("ROLLBACK", ["ours", "ours"])]
+    ("how", "names"), [("COMMIT", ["ours", "theirs", "ours"]), ("ROLLBACK", ["ours", "ours"])]
 )
 def test_reader_stops_before_a_number_of_a_running_transaction(how: str, names: list[str]) -> None:
     async def scenario(store: PostgresStore, url: str) -> None:
@@ -151,7 +151,7 @@ def test_mark_raised_after_a_snapshot_does_not_apply_to_it() -> None:
 
         await store.read(old)
         assert seen == [[]]
-        assert await names_after(store, 0) == ["beside", "ours"]
+        assert await names_after(store, 0) == ["theirs", "ours"]
 
     on_a_store(scenario)
 
@@ -252,7 +252,7 @@ def test_mark_is_below_numbers_that_a_crash_assigns_again() -> None:
                 await asyncio.sleep(0.02)
             assert postgres.sql("SELECT last_value FROM event_sequence_seq", url) == f"{last + 2}\n"
             await other.end("COMMIT")
-            await soon(lambda: names_after(store, last), ["beside", "ours"])
+            await soon(lambda: names_after(store, last), ["theirs", "ours"])
             await store.close()
 
         asyncio.run(scenario())

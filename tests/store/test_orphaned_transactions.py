@@ -72,7 +72,7 @@ def test_sessions_of_other_names_are_not_terminated(session: dict[str, str]) -> 
         await asyncio.sleep(1.5 * PATIENCE_MS / 1000)
         assert await store._orphaned_transactions.terminate() == 0
         await other.end("COMMIT")
-        await soon(lambda: names_after(store, 0), ["beside", "ours"])
+        await soon(lambda: names_after(store, 0), ["theirs", "ours"])
 
     run_scenario(scenario)
 

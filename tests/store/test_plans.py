@@ -1,7 +1,7 @@
 """No statement reads the rows of a whole account, or service, to find a few of them.
 
 The plan of every statement is read, on both engines, in a store with one large account. SQLite
-is asked without statistics and with them, PostgreSQL after ANALYZE, with values and without.
+is planned without statistics and with them, PostgreSQL after ANALYZE, with values and without.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class PlanProblem(NamedTuple):
     problem: str
 
 
-def asked() -> Iterator[tuple[str, str]]:
+def common_statements() -> Iterator[tuple[str, str]]:
     """Each statement of the program that both engines have, and its place."""
     for text, place in statements().items():
         if not _POSTGRES_ONLY.search(text) and not place.startswith("parlour.store.postgres."):
@@ -92,7 +92,7 @@ def fill_sqlite(connection: apsw.Connection) -> set[str]:
 def sqlite_problems(connection: apsw.Connection, tables: set[str]) -> list[PlanProblem]:
     """The statements that read an account or a table."""
     found = []
-    for text, place in asked():
+    for text, place in common_statements():
         arguments = (None,) * len(set(re.findall(r"\$(\d+)", text)))
         rows = list(connection.execute("EXPLAIN QUERY PLAN " + for_sqlite(text), arguments))
         aliases = {alias: table for table, alias in _ALIAS.findall(text)}
@@ -173,7 +173,7 @@ async def postgres_problems(url: str) -> list[PlanProblem]:
     connection = await asyncpg.connect(url, statement_cache_size=0)
     await connection.execute("SET parlour.account = 'ACbig'")
     found = []
-    for text, place in asked():
+    for text, place in common_statements():
         plans = await _used_plans(connection, text)
         problems = (_postgres_problem(plan, tables) for plan in plans)
         found.extend(PlanProblem(place, problem) for problem in problems if problem)

@@ -71,8 +71,8 @@ class StoreWithTallies:
         """How many transactions have last written the tallies."""
         return len({row["xmin"] for row in await self.other_connection.fetch(ALL)})
 
-    async def notified(self, count: int) -> list[tuple[str, str]]:
-        """Which numbers of which tally were emitted, in the order of the log: so many."""
+    async def emitted(self, count: int) -> list[tuple[str, str]]:
+        """Return this many emitted events, as tally and number, in the order of the log."""
         for _ in range(500):  # A rollback leaves gaps, which readers settle.
             found = await self.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
             if len(found) == count:
@@ -111,7 +111,7 @@ def test_disjoint_actions_share_a_commit() -> None:
         assert counted == [1] * COUNT
         assert await bench.tallies() == dict.fromkeys(sids(), 1)
         assert await bench.transactions() == 1
-        assert await bench.notified(COUNT) == [(sid, "1") for sid in sids()]
+        assert await bench.emitted(COUNT) == [(sid, "1") for sid in sids()]
 
     on_a_bench(scenario)
 
@@ -120,7 +120,7 @@ def test_conflicting_actions_of_one_conversation_run_in_order() -> None:
     async def scenario(bench: StoreWithTallies) -> None:
         counted = await asyncio.gather(*(bench.count_up("CH00") for _ in range(COUNT)))
         assert counted == list(range(1, COUNT + 1))
-        assert await bench.notified(COUNT) == [("CH00", str(number)) for number in counted]
+        assert await bench.emitted(COUNT) == [("CH00", str(number)) for number in counted]
 
     on_a_bench(scenario)
 
@@ -163,8 +163,8 @@ def test_action_that_fails_after_a_write_leaves_the_others_committed(
         assert outcomes == [1] * (COUNT - 1)
         expected = dict.fromkeys(sids(), 1) | {"CH07": 0 if raised else 1}
         assert await bench.tallies() == expected
-        notified = await bench.notified(sum(expected.values()))
-        assert sorted(notified) == [(sid, "1") for sid in sids() if expected[sid]]
+        emitted = await bench.emitted(sum(expected.values()))
+        assert sorted(emitted) == [(sid, "1") for sid in sids() if expected[sid]]
 
     on_a_bench(scenario)
 
@@ -293,8 +293,8 @@ def test_concurrent_groups_of_two_nodes_lose_no_update() -> None:
         finally:
             await second.close()
         assert await bench.tallies() == dict.fromkeys(sids(), rounds * 2)
-        notified = await bench.notified(COUNT * rounds * 2)
-        numbers = [int(number) for sid, number in notified if sid == "CH00"]
+        emitted = await bench.emitted(COUNT * rounds * 2)
+        numbers = [int(number) for sid, number in emitted if sid == "CH00"]
         assert numbers == list(range(1, rounds * 2 + 1))
 
     on_a_bench(scenario)

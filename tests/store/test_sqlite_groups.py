@@ -89,8 +89,8 @@ async def rows_of(store: SqliteStore) -> list[int]:
         found = await event_log.read_after(tx, 0, 1000)
         return [row[1] for row in rows], [int(event.payload) for event in found]
 
-    rows, notified = await store.read(work)
-    assert sorted(notified) == rows
+    rows, emitted = await store.read(work)
+    assert sorted(emitted) == rows
     return rows
 
 

@@ -74,5 +74,5 @@ class OfflineWrites:
             except BaseException as error:
                 outcome.set_exception(error)
 
-        Thread(target=write, name="beside", daemon=True).start()
+        Thread(target=write, name="concurrent", daemon=True).start()
         outcome.result(WRITE_SECONDS_MAX)

@@ -163,10 +163,10 @@ def test_only_the_steps_of_a_coroutine_are_measured() -> None:
             place.clock.advance(4)
             return "done"
 
-        async def run_requests() -> None:
+        async def advance_clock() -> None:
             place.clock.advance(1000)
 
-        done, _ = await asyncio.gather(place.throttle.metered(work()), run_requests())
+        done, _ = await asyncio.gather(place.throttle.metered(work()), advance_clock())
         assert done == "done"
         assert used == [3, 4]
 
