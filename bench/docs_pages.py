@@ -41,10 +41,10 @@ def section(record: dict[str, Any]) -> str:
 
 
 def _row(row: dict[str, Any]) -> str:
-    beside = ", ".join(f"{value:.2f} of {name}" for name, value in row["ratios"].items())
+    ratios = ", ".join(f"{value:.2f} of {name}" for name, value in row["ratios"].items())
     return (
         f"| {row['target']} | {row['connections']} | {row['rate']:,.0f} | {row['p50_us']:,.0f} "
-        f"| {row['p99_us']:,.0f} | {row['cpu_us']:,.0f} | {beside} |"
+        f"| {row['p99_us']:,.0f} | {row['cpu_us']:,.0f} | {ratios} |"
     )
 
 

@@ -33,7 +33,7 @@ UPDATE = "update participant"
 MESSAGE = "create message"
 FETCH = "fetch by sid"
 TWO_WORKERS = "update, two workers"
-BESIDE = {UPDATE: (ONE_TRANSACTION,), TWO_WORKERS: (UPDATE,)}
+COMPARED_WITH = {UPDATE: (ONE_TRANSACTION,), TWO_WORKERS: (UPDATE,)}
 NAMES = (UPDATE, MESSAGE, FETCH, TWO_WORKERS, ONE_TRANSACTION)
 
 
@@ -56,7 +56,7 @@ def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[BenchTar
     one, names = parlour("one", 1)
     two, other_names = parlour("two", 2)
     # On a separate server: events of new messages are still published during the next target.
-    beside, names_beside = parlour("beside", 1)
+    separate, separate_names = parlour("separate", 1)
     baseline = start(
         servers.one_transaction_postgres(folder, credentials, postgres.make_database())
     )
@@ -64,8 +64,8 @@ def targets(folder: Path, postgres: Postgres, stack: ExitStack) -> list[BenchTar
         BenchTarget(UPDATE, one, workload.update_participant(credentials, names)),
         BenchTarget(ONE_TRANSACTION, baseline, workload.update_participant(credentials, names)),
         BenchTarget(TWO_WORKERS, two, workload.update_participant(credentials, other_names)),
-        BenchTarget(MESSAGE, beside, workload.create_message(credentials, names_beside)),
-        BenchTarget(FETCH, beside, workload.fetch_participant(credentials, names_beside)),
+        BenchTarget(MESSAGE, separate, workload.create_message(credentials, separate_names)),
+        BenchTarget(FETCH, separate, workload.fetch_participant(credentials, separate_names)),
     ]
 
 
@@ -101,7 +101,7 @@ def run(plan: MeasurementPlan, json_path: Path | None, *, writes_page: bool) -> 
         )
         described = machine.describe(folder)
     rows = [
-        report.ReportRow(measured, name, connections, beside=BESIDE.get(name, ()))
+        report.ReportRow(measured, name, connections, compared_with=COMPARED_WITH.get(name, ()))
         for name in NAMES
         for connections in CONNECTIONS
     ]

@@ -23,7 +23,7 @@ class ReportRow:
         name: str,
         connections: int,
         *,
-        beside: tuple[str, ...] = (),
+        compared_with: tuple[str, ...] = (),
     ) -> None:
         """Compute the medians, and the ratios of the rate to the compared targets."""
         self.name = name
@@ -34,7 +34,7 @@ class ReportRow:
         self.cpu_us = measured.median(name, connections, lambda s: s.cpu_us)
         self.answer_bytes = measured.median(name, connections, lambda s: s.answer_bytes)
         self.client_share = measured.median(name, connections, lambda s: s.client_share)
-        self.ratios = {other: measured.ratio((name, other), connections) for other in beside}
+        self.ratios = {other: measured.ratio((name, other), connections) for other in compared_with}
 
     def line(self) -> str:
         """Return the row as text."""

@@ -50,7 +50,7 @@ WITH_WEBHOOKS = "the same with webhooks"
 MESSAGE = "create message"
 FETCH = "fetch by sid"
 PAGE = "list of 50"
-BESIDE = {
+COMPARED_WITH = {
     UPDATE: (HANDLER, ONE_TRANSACTION),
     WITH_WEBHOOKS: (UPDATE,),
     MESSAGE: (HANDLER, ONE_TRANSACTION),
@@ -159,7 +159,7 @@ def rows_of(measured: InterleavedSamples) -> list[report.ReportRow]:
         ONE_TRANSACTION,
     ]
     return [
-        report.ReportRow(measured, name, connections, beside=BESIDE.get(name, ()))
+        report.ReportRow(measured, name, connections, compared_with=COMPARED_WITH.get(name, ()))
         for name in names
         for connections in CONNECTIONS
     ]
@@ -241,7 +241,9 @@ def run_pair(plan: MeasurementPlan, revision: str, json_path: Path | None) -> in
         )
         described = machine.describe(folder)
     ours = [
-        report.ReportRow(measured, name, connections, beside=(earlier_version.earlier(name),))
+        report.ReportRow(
+            measured, name, connections, compared_with=(earlier_version.earlier(name),)
+        )
         for name in earlier_version.RATES_MIN
         for connections in CONNECTIONS
     ]

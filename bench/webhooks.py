@@ -66,7 +66,7 @@ class Round:
     """
 
     healthy: list[float]
-    beside: list[float]
+    others: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +79,18 @@ class WebhookResults:
         """Return a percentile of all arrivals while every endpoint responds."""
         return statistics.median(percentile(each.healthy, share) for each in self.rounds)
 
-    def next_to_hanging_ms(self, share: float) -> float:
-        """Return a percentile of the arrivals at the others while one endpoint hangs."""
-        return statistics.median(percentile(each.beside, share) for each in self.rounds)
-
     @property
     def hanging_ratio(self) -> float:
         """Return the others' 99th percentile next to a hanging one, relative to that without it."""
         return statistics.median(
-            percentile(each.beside, 0.99) / percentile(each.healthy, 0.99) for each in self.rounds
+            percentile(each.others, 0.99) / percentile(each.healthy, 0.99) for each in self.rounds
         )
 
     @property
     def late(self) -> int:
         """Return the number of webhooks that did not arrive in time."""
         return sum(
-            math.isinf(time) for each in self.rounds for time in (*each.healthy, *each.beside)
+            math.isinf(time) for each in self.rounds for time in (*each.healthy, *each.others)
         )
 
 
@@ -188,9 +184,9 @@ class Measurement:
         for _ in range(self.span.rounds):
             healthy = self._arrivals(self.span.seconds)
             self.backends.send_request(f"/hang/{HANGING}")
-            beside = self._arrivals(self.span.seconds, without=HANGING)
+            others = self._arrivals(self.span.seconds, without=HANGING)
             self._free()
-            rounds.append(Round(healthy, beside))
+            rounds.append(Round(healthy, others))
         return WebhookResults(rounds)
 
     def _arrivals(self, seconds: float, without: int | None = None) -> list[float]:

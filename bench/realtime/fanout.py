@@ -113,12 +113,12 @@ class Stalled:
     """The latencies of healthy connections, with and without others that read nothing."""
 
     without: list[DeliveryTimes]
-    beside: list[DeliveryTimes]
+    with_stalled: list[DeliveryTimes]
 
     @property
     def ratio(self) -> float:
         """Return how much longer the slowest hundredth waits next to stalled connections."""
-        pairs = zip(self.beside, self.without, strict=True)
+        pairs = zip(self.with_stalled, self.without, strict=True)
         return statistics.median(one.p99_us / two.p99_us for one, two in pairs)
 
 
@@ -139,14 +139,14 @@ def measure_stalled(
             sockets.connect(healthy)
             found.without.append(sockets.rate(per_second, seconds))
 
-    def beside() -> None:
+    def with_stalled() -> None:
         with place.sockets() as sockets:
             sockets.connect(healthy + stalled, tight=stalled)
             sockets.stall(stalled)
-            found.beside.append(sockets.rate(per_second, seconds))
+            found.with_stalled.append(sockets.rate(per_second, seconds))
 
     for number in range(rounds):
-        for each in (without, beside) if number % 2 == 0 else (beside, without):
+        for each in (without, with_stalled) if number % 2 == 0 else (with_stalled, without):
             each()
             # The server notices the closed connections before the next ones come.
             time.sleep(SETTLE_SECONDS)

@@ -154,14 +154,14 @@ def goals_of(figures: RealtimeResults, plan: RealtimePlan) -> list[Goal]:
     ]
     last_ms = spread.median(PARLOUR, few, lambda seen: seen.last_p50_us) / 1000
     idle = spread.bytes_per_idle[max(plan.counts)] / 1024
-    beside, starts = figures.stalled.ratio, figures.starts
+    ratio, starts = figures.stalled.ratio, figures.starts
     spoken, exchanged = figures.conversation, figures.exchange
     p50, p99 = goals.DELIVERY_MS_P50_MAX, goals.DELIVERY_MS_P99_MAX
     return [
         *found,
         goals.at_most(f"last of {few}, p50, ms", last_ms, goals.LAST_LISTENER_MS_MAX),
         goals.at_most("memory per idle connection, KiB", idle, goals.IDLE_KIBIBYTES_MAX),
-        goals.at_most(f"p99 beside {plan.stalled} stalled / without", beside, goals.STALLED_MAX),
+        goals.at_most(f"p99 beside {plan.stalled} stalled / without", ratio, goals.STALLED_MAX),
         goals.at_most("one to ten, load client, p50, ms", spoken.p50_us / 1000, p50),
         goals.at_most("one to ten, load client, p99, ms", spoken.p99_us / 1000, p99),
         goals.at_most("one to ten, SDK, p50, ms", exchanged["p50Ms"], p50),
@@ -186,7 +186,8 @@ def lines_of(figures: RealtimeResults, plan: RealtimePlan) -> list[str]:
             lines.append(f"{count:>6} listeners, {name:<27}{text}, load client {busy:.0%} busy")
     for count, size in spread.bytes_per_idle.items():
         lines.append(f"{count:>6} idle connections: {size / 1024:.1f} KiB each")
-    for name, seen in (("without", figures.stalled.without), ("beside", figures.stalled.beside)):
+    stalled = figures.stalled
+    for name, seen in (("without", stalled.without), ("with", stalled.with_stalled)):
         p99s = ", ".join(f"{each.p99_us / 1000:.1f}" for each in seen)
         closed = [each.stalled_closed for each in seen]
         lines.append(f"{name} stalled connections: p99 {p99s} ms; stalled and closed {closed}")
