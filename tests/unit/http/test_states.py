@@ -184,7 +184,7 @@ class Life(RuleBasedStateMachine):
         self.connection.connection_made(self.kernel)
         self.to_send, self.stopped_at = b"", None
 
-    def _start_reading_body(self, data: bytes, sent: int) -> None:
+    def _queue_bytes(self, data: bytes, sent: int) -> None:
         """Give the client something to send behind the rest, and let it send ``sent`` bytes.
 
         A client whose connection is lost begins again with another one.
@@ -205,7 +205,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(path=PATHS, words=WORDS, headers=HEADERS, sent=PIECES)
     def get(self, path: str, words: list[str], headers: list[str], sent: int) -> None:
-        self._start_reading_body(head_of("GET", path, words, headers), sent)
+        self._queue_bytes(head_of("GET", path, words, headers), sent)
 
     @rule(
         path=PATHS,
@@ -220,7 +220,7 @@ class Life(RuleBasedStateMachine):
     ) -> None:
         headers = [*headers, f"Content-Length: {size}"]
         body = b"x" * int(size * share)
-        self._start_reading_body(head_of("POST", path, words, headers) + body, sent)
+        self._queue_bytes(head_of("POST", path, words, headers) + body, sent)
 
     @rule(
         path=PATHS,
@@ -235,11 +235,11 @@ class Life(RuleBasedStateMachine):
         data = head_of("POST", path, words, ["Transfer-Encoding: chunked"])
         for size in sizes:
             data += b"%x\r\n%s\r\n" % (size, b"x" * size)
-        self._start_reading_body(data + end, sent)
+        self._queue_bytes(data + end, sent)
 
     @rule(data=OTHER_BYTES, sent=PIECES)
     def something_else(self, data: bytes, sent: int) -> None:
-        self._start_reading_body(data, sent)
+        self._queue_bytes(data, sent)
 
     @precondition(lambda self: self.to_send and not self.kernel.is_lost)
     @rule(size=PIECES)
