@@ -36,12 +36,10 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 def test_an_invalid_request_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
     async def scenario(setup: PreActionSetup) -> None:
         assert (await refusal(setup.send_message(Author="x" * 257)))[1] == 50310
-        assert (
-            await refusal(setup.instance.send_message("CH" + "0" * 32, "x", WITH_HEADER))
-        )[1] == 20404
-        await setup.instance.do(
-            "UpdateConversation", {"State": "closed"}, Sid=setup.sid
-        )
+        assert (await refusal(setup.instance.send_message("CH" + "0" * 32, "x", WITH_HEADER)))[
+            1
+        ] == 20404
+        await setup.instance.do("UpdateConversation", {"State": "closed"}, Sid=setup.sid)
         assert (await refusal(setup.send_message()))[1] == 50377
         assert setup.pre_action_events == []
 
@@ -83,9 +81,7 @@ def test_without_the_header_no_pre_action_webhook_is_called(run_scenario: Scenar
 def test_a_missing_service_calls_no_pre_action_webhook(run_scenario: ScenarioRunner) -> None:
     async def scenario(setup: PreActionSetup) -> None:
         elsewhere = {"ChatServiceSid": "IS" + "0" * 32}
-        doing = setup.instance.do(
-            "CreateServiceConversation", origin=WITH_HEADER, **elsewhere
-        )
+        doing = setup.instance.do("CreateServiceConversation", origin=WITH_HEADER, **elsewhere)
         assert (await refusal(doing))[0] == 404
         assert setup.pre_action_events == []
 
@@ -107,9 +103,7 @@ def test_a_conversation_closed_during_the_pre_action_webhook_is_closed(
 ) -> None:
     async def scenario(setup: PreActionSetup) -> None:
         async def close(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-            await setup.instance.do(
-                "UpdateConversation", {"State": "closed"}, Sid=setup.sid
-            )
+            await setup.instance.do("UpdateConversation", {"State": "closed"}, Sid=setup.sid)
             writer.write(OK)
 
         setup.answers(close)
@@ -214,9 +208,7 @@ def test_while_the_backend_thinks_no_transaction_is_open(run_scenario: ScenarioR
         async def look(hook: WebhookRequest, writer: asyncio.StreamWriter) -> None:
             during["open"] = setup.instance.store._writer.in_transaction
             during["rows"] = await setup.rows()
-            during["other"] = await setup.instance.send_message(
-                setup.sid, "not held up"
-            )
+            during["other"] = await setup.instance.send_message(setup.sid, "not held up")
             writer.write(OK)
 
         setup.answers(look)
@@ -263,9 +255,7 @@ async def state_of(setup: PreActionSetup, sid: str, *, is_done: bool = True) -> 
     async with asyncio.timeout(10):
         while True:  # Ends with the timeout.
             found = await setup.instance.store.read(
-                lambda tx: conversation_store.find_conversation(
-                    tx, setup.instance.scope, sid
-                )
+                lambda tx: conversation_store.find_conversation(tx, setup.instance.scope, sid)
             )
             assert found is not None
             if not is_done or found.pending_participants is None:
@@ -319,9 +309,7 @@ def test_a_rejected_conversation_is_not_created(run_scenario: ScenarioRunner) ->
     async def scenario(setup: PreActionSetup) -> None:
         setup.answers(respond_with(403))
         form: Any = {"Participant": TWO, "UniqueName": "u"}
-        doing = setup.instance.do(
-            "CreateConversationWithParticipants", form, origin=WITH_HEADER
-        )
+        doing = setup.instance.do("CreateConversationWithParticipants", form, origin=WITH_HEADER)
         assert await refusal(doing) == (403, 50056)
         assert setup.pre_action_events == ["onConversationAdd"]
         assert (await refusal(setup.instance.do("FetchConversation", Sid="u")))[0] == 404
@@ -363,14 +351,9 @@ def test_calls_to_a_hanging_backend_hold_the_slots_of_one_host_only(
         per_host = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
         waiting = setup.instance.app.egress._awaited_slots._waiting
         async with WebhookBackend() as other, asyncio.TaskGroup() as tasks:
-            held = [
-                tasks.create_task(setup.send_message("late")) for _ in range(3 * per_host)
-            ]
+            held = [tasks.create_task(setup.send_message("late")) for _ in range(3 * per_host)]
             await poll_until(
-                lambda: (
-                    len(setup.pre_action_events) + sum(map(len, waiting.values()))
-                    == len(held)
-                )
+                lambda: len(setup.pre_action_events) + sum(map(len, waiting.values())) == len(held)
             )
             assert len(setup.pre_action_events) == per_host
             # Another host of the same account is called at once.
@@ -410,9 +393,7 @@ def test_a_pre_action_attempt_is_stored(run_scenario: ScenarioRunner) -> None:
         await refusal(setup.send_message())
         await setup.log()
         sql = "SELECT url, state, parameters, scope FROM webhook_delivery LIMIT 10"
-        ((url, state, parameters, scope),) = await setup.instance.store.read(
-            lambda tx: tx.all(sql)
-        )
+        ((url, state, parameters, scope),) = await setup.instance.store.read(lambda tx: tx.all(sql))
         assert (url, state, scope) == (setup.backend.url("/pre"), "asked", "account")
         assert msgspec.json.decode(parameters)["Body"] == "said"
         ((*_, text),) = await setup.log()

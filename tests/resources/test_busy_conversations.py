@@ -141,10 +141,10 @@ def test_messages_and_read_horizons_meet(
     for number in range(ROUNDS):
         for sid, participants in conversations.items():
             path = f"/Conversations/{sid}"
-            asks.append(lambda path=path: form_api.post(f"{path}/Messages", Body="hello"))
+            requests.append(lambda path=path: form_api.post(f"{path}/Messages", Body="hello"))
             for one in participants:
                 own = f"{path}/Participants/{one['sid']}"
-                asks.append(
+                requests.append(
                     lambda own=own, number=number: form_api.post(own, LastReadMessageIndex=number)
                 )
     assert {answer.status for answer in at_once(requests)} == {200, 201}

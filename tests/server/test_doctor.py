@@ -96,9 +96,7 @@ def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -
         ("postgresql://parlour@127.0.0.1/parlour", False),
     ],
 )
-def test_a_far_database_without_encryption_is_a_warning(
-    url: str, *, is_reported: bool
-) -> None:
+def test_a_far_database_without_encryption_is_a_warning(url: str, *, is_reported: bool) -> None:
     found = [each.what for each in doctor_checks.check_settings(Settings(database=url))]
     assert any("is encrypted" in each for each in found) == is_reported
     assert not any("parlour@" in each for each in found)

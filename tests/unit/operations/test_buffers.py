@@ -163,9 +163,7 @@ class Pool(RuleBasedStateMachine):
     def resize(self, number: int, size: int) -> None:
         exchange = self.pick(number)
         more = max(size - exchange.held, 0)
-        if self.reserve(
-            exchange, exchange.owner, more, lambda: exchange.reservation.resize(size)
-        ):
+        if self.reserve(exchange, exchange.owner, more, lambda: exchange.reservation.resize(size)):
             exchange.held = size
 
     @rule(number=st.integers(0, 50), owner=OWNERS)
