@@ -269,7 +269,7 @@ def test_history_has_requests_responses_and_kills(case: Case) -> None:
     story = describe(next(differences(ExpectedState(case.lines), case.observed)), case.lines)
 
     assert [line.strip().split(" ", 1)[-1][:24] for line in story.splitlines()[1:]] == [
-        "writer 0 sent (no. 5) P",
+        "writer 0 sent (no. 5) PO",
         "and received (no. 5) 201",
         "** kill 7",
     ]
