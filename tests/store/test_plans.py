@@ -250,7 +250,9 @@ DELETE FROM receipt WHERE account_sid = $1 AND sid IN (
 def test_a_statement_that_reads_an_account_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "asked", lambda: iter([(text, "planted")]))
+    monkeypatch.setattr(
+        sys.modules[__name__], "common_statements", lambda: iter([(text, "planted")])
+    )
     store = SqliteStore(tmp_path / "p.sqlite", SystemClock(), SystemRandom())
     found = sqlite_problems(store._writer, fill_sqlite(store._writer))
     asyncio.run(store.close())
