@@ -185,6 +185,7 @@ def test_a_long_wal_is_restarted_once_it_is_copied(bench: Bench) -> None:
 
     assert bench.run((RESTART_PAGES, RESTART_PAGES)) == [None]
     assert bench.connection.modes == [PASSIVE, PASSIVE, PASSIVE, RESTART]
+    assert bench.requests(CHECKPOINT_PAGES)  # Counted from the beginning of the WAL.
 
 
 def test_many_new_pages_are_copied_before_a_restart(bench: Bench) -> None:
