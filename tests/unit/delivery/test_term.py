@@ -6,7 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from parlour.delivery.states import SyncState
-from parlour.delivery.term import DeliveryTerm, PendingCounts, Tasks, count_pending, wait_for
+from parlour.delivery.term import (
+    DeliveryTerm,
+    PendingCounts,
+    Tasks,
+    count_pending,
+    count_pending_of,
+    wait_for,
+)
 from parlour.store import webhook_queue
 from parlour.store.leases import LocalLeaseTerm
 from tests.unit.delivery.database import Database, run_on_database
@@ -66,6 +73,26 @@ def test_a_replay_is_added_to_the_counts_unless_these_may_contain_it() -> None:
         assert (term.pending, term.counted_through, term.recounts) == ({"AC2": 1}, 9, set())
 
     play(scenario())
+
+
+def test_an_account_is_counted_again_through_a_later_event(tmp_path: Path) -> None:
+    async def scenario(database: Database) -> None:
+        term = DeliveryTerm(
+            LocalLeaseTerm(database.store), database.store, PendingCounts({"AC1": 2, "AC2": 4}, 0)
+        )
+        term.recounts |= {"AC1", "AC2"}
+        event = await database.emit("roleChanged", {})
+        await database.write(webhook_queue.add, delivery(1, 1))
+        counts = await database.read(count_pending_of, "AC1")
+        assert counts == PendingCounts({"AC1": 1}, event.sequence)
+        term.set_count("AC1", counts)
+        assert (term.pending, term.recounts) == ({"AC1": 1, "AC2": 4}, {"AC2"})
+        # The new count contains replays up to its event; the other account's does not.
+        for account_sid in ("AC1", "AC2"):
+            term.count_replay(account_sid, event.sequence, 5)
+        assert (term.pending, term.recounts) == ({"AC1": 1, "AC2": 9}, {"AC1", "AC2"})
+
+    run_on_database(tmp_path, scenario)
 
 
 def test_a_stop_wakes_the_sender_and_the_poller() -> None:
