@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[1]
 LIST = REPOSITORY / "tests" / "tidy" / "allowed_words.txt"
 PYTHON = ("src", "tests", "bench", "tools")
-MIGRATIONS = "src"
+SQL = "src"
 PAGES = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 # It quotes the avoided words as data.
 EXEMPT = {"tools/words.py"}
@@ -109,7 +109,7 @@ def files() -> Iterator[Path]:
     """Yield every file whose prose is counted."""
     for folder in PYTHON:
         yield from sorted((REPOSITORY / folder).rglob("*.py"))
-    yield from sorted((REPOSITORY / MIGRATIONS).rglob("*.sql"))
+    yield from sorted((REPOSITORY / SQL).rglob("*.sql"))
     for name in PAGES:
         top = REPOSITORY / name
         yield from [top] if top.is_file() else sorted(top.rglob("*.md"))

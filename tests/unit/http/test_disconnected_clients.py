@@ -16,6 +16,7 @@ from tests.unit.http.connection_setup import POST, ConnectionSetup, Handled
 
 if TYPE_CHECKING:
     from parlour.http.messages import Request
+    from tests.unit.http.connection_setup import Handler
 
 SENT = POST % 20_000 + b"x" * 20_000
 
@@ -125,25 +126,34 @@ def test_a_queued_request_keeps_no_head_of_a_disconnected_client() -> None:
     uvloop.run(run())
 
 
-def test_a_running_request_keeps_its_head_after_a_disconnect() -> None:
+def run_after_disconnect(sent: bytes, check: Handler) -> None:
+    """Serve a request whose client disconnects first; ``check`` gets it afterwards."""
+
     async def run() -> None:
         started, disconnected, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def serve(request: Request) -> None:
             started.set()
             await disconnected.wait()
-            assert (request.header(b"x"), request.query) == ("y" * 20_000, b"q")
+            await check(request)
             request.exchange.finish()
             ended.set()
 
         setup = ConnectionSetup(serve)
-        setup.receive(HEAD)
+        setup.receive(sent)
         await asyncio.wait_for(started.wait(), 10)
         await setup.end()
         disconnected.set()
         await asyncio.wait_for(ended.wait(), 10)
 
     uvloop.run(run())
+
+
+def test_a_running_request_keeps_its_head_after_a_disconnect() -> None:
+    async def check(request: Request) -> None:
+        assert (request.header(b"x"), request.query) == ("y" * 20_000, b"q")
+
+    run_after_disconnect(HEAD, check)
 
 
 async def read_pieces(request: Request) -> None:
@@ -156,26 +166,12 @@ READS: dict[str, Any] = {"whole": read_body, "pieces": read_pieces}
 
 @pytest.mark.parametrize("reads", READS)
 def test_an_unread_body_is_dropped_with_its_client(reads: str) -> None:
-    async def run() -> None:
-        started, disconnected, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    async def check(request: Request) -> None:
+        assert request.body == b""
+        with pytest.raises(ClientDisconnectedError):
+            await READS[reads](request)
 
-        async def serve(request: Request) -> None:
-            started.set()
-            await disconnected.wait()
-            assert request.body == b""
-            with pytest.raises(ClientDisconnectedError):
-                await READS[reads](request)
-            request.exchange.finish()
-            ended.set()
-
-        bench = ConnectionSetup(serve)
-        bench.receive(SENT)
-        await asyncio.wait_for(started.wait(), 10)
-        await bench.end()
-        disconnected.set()
-        await asyncio.wait_for(ended.wait(), 10)
-
-    uvloop.run(run())
+    run_after_disconnect(SENT, check)
 
 
 def test_a_body_read_in_chunks_is_not_retained() -> None:
