@@ -4,6 +4,9 @@ A statement that reads a row in order to change it ends in ``FOR UPDATE``: Postg
 until the transaction ends. One that refers to a row ends in ``FOR KEY SHARE``: the row cannot be
 deleted in the meantime, and any number of transactions may refer to it. Read transactions and
 SQLite, with its one writer, need no row locks, so they are removed from the text.
+
+``/* INDEXED BY name */`` after a table names the index for SQLite, whose statistics do not include
+which part of a conversation's rows a partial index has. To PostgreSQL it is a comment.
 """
 
 from __future__ import annotations
@@ -21,15 +24,16 @@ _TEXT = re.compile(r"\bTEXT\b(?! COLLATE)")
 _BYTEWISE: Final = 'TEXT COLLATE "C"'
 _PARAMETER = re.compile(r"\$(\d+)")
 _LOCKING = re.compile(" FOR (?:UPDATE|KEY SHARE)")
+_INDEX = re.compile(r"/\* (INDEXED BY \w+) \*/")
 
 
 @cache
 def for_sqlite(sql: str) -> str:
-    """Return the statement with SQLite's parameters and without row locks.
+    """Return the statement with SQLite's parameters and named indexes, and without row locks.
 
     The cache is bounded by the number of statements in the program: none is built at run time.
     """
-    return _PARAMETER.sub(r"?\1", for_reading(sql))
+    return _INDEX.sub(r"\1", _PARAMETER.sub(r"?\1", for_reading(sql)))
 
 
 @cache

@@ -195,7 +195,7 @@ DELETE FROM pending_pair WHERE account_sid = $1 AND conversation_sid = $2
 LIST_AUTHOR_AND_BOUND = statement(
     "SELECT {columns} FROM participant"
     " WHERE account_sid = $1 AND conversation_sid = $2 AND identity = $3"
-    " UNION ALL SELECT {columns} FROM participant"
+    " UNION ALL SELECT {columns} FROM participant /* INDEXED BY participant_bound */"
     " WHERE account_sid = $1 AND conversation_sid = $2 AND binding_type IS NOT NULL"
     " AND (identity IS NULL OR identity <> $3) LIMIT 1000",
     Participant,
