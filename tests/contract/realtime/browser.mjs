@@ -11,8 +11,9 @@ import { Proxy } from "./proxy.mjs";
 const require = createRequire(import.meta.url);
 const BUNDLE = require.resolve(`${SDK_NAME}/builds/twilio-conversations.min.js`);
 const FILES = {
-  "/": ["text/html", '<!doctype html><script src="/sdk.js"></script><script src="/page.js"></script>'],
+  "/": ["text/html", '<!doctype html><script src="/sdk.js"></script><script src="/subscriptions.js"></script><script src="/page.js"></script>'],
   "/sdk.js": ["text/javascript", readFileSync(BUNDLE)],
+  "/subscriptions.js": ["text/javascript", readFileSync(new URL("subscriptions.js", import.meta.url))],
   "/page.js": ["text/javascript", readFileSync(new URL("page.js", import.meta.url))],
 };
 
@@ -65,8 +66,7 @@ async function start(place, checks, tab, uri) {
   });
   const sid = await checks.works("makes and joins", made);
   checks.true("event: joined", (await tab.wait("conversationJoined", { sid })) !== undefined);
-  // The SDK subscribes to opened objects with a delay.
-  await sleep(300);
+  await page.evaluate((conversation) => subscribed(window.client, objectsOf(conversation)), sid);
   await checks.works("adds", page.evaluate(async () => (await window.only()).add("bob")));
   checks.true("event: participant", (await tab.wait("participantJoined", { identity: "bob" })) !== undefined);
   return sid;

@@ -6,16 +6,16 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import "./attempts.js";
-import { Checks, Watch, print, sleep } from "./checks.mjs";
+import { Checks, Watch, print } from "./checks.mjs";
 import { launch } from "./chromium.mjs";
 import { CLIENT_EVENTS, Place, baseUrl } from "./place.mjs";
+import "./subscriptions.js";
 
 const require = createRequire(import.meta.url);
 const { VERSIONS, COUNT, FIRSTS } = process.env;
 const [count, firsts] = [Number(COUNT), Number(FIRSTS)];
 const uri = `${baseUrl.replace("http", "ws")}/v3/wsconnect`;
-// The SDK subscribes to opened objects with a delay.
-const SUBSCRIBED_MS = 400;
+const SCRIPTS = ["subscriptions", "attempts"];
 
 async function inNode(name, token, sids) {
   const { Client } = require(name);
@@ -25,7 +25,7 @@ async function inNode(name, token, sids) {
     const joined = await watch.wait("conversationJoined", (each) => each.sid === sid, 20);
     await joined.argument.getParticipants();
   }
-  await sleep(SUBSCRIBED_MS);
+  await globalThis.subscribed(client, sids.flatMap(globalThis.objectsOf));
   const found = await globalThis.attempts.round(client, sids, count);
   await client.shutdown();
   return { version: client.version ?? Client.version, found };
@@ -36,13 +36,14 @@ function bundle(name) {
 }
 
 async function serve() {
-  const page = (name) => `<!doctype html><script src="/${name}.js"></script><script src="/attempts.js"></script>`;
+  const page = (name) =>
+    `<!doctype html>${[name, ...SCRIPTS].map((each) => `<script src="/${each}.js"></script>`).join("")}`;
   const server = createServer((request, response) => {
     const name = request.url.slice(1).replace(".js", "");
     const isScript = request.url.endsWith(".js");
     response.writeHead(200, { "content-type": isScript ? "text/javascript" : "text/html" });
     if (!isScript) response.end(page(name));
-    else if (name === "attempts") response.end(readFileSync(new URL("attempts.js", import.meta.url)));
+    else if (SCRIPTS.includes(name)) response.end(readFileSync(new URL(`${name}.js`, import.meta.url)));
     else response.end(readFileSync(bundle(name)));
   });
   await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
@@ -50,7 +51,7 @@ async function serve() {
 }
 
 // Runs in the page.
-async function inThePage([token, sids, url, times, subscribedMs]) {
+async function inThePage([token, sids, url, times]) {
   /* global Twilio */
   const options = { logLevel: "silent", Twilsock: { uri: url } };
   const client = new Twilio.Conversations.Client(token, options);
@@ -58,7 +59,7 @@ async function inThePage([token, sids, url, times, subscribedMs]) {
   client.on("conversationJoined", (each) => joined.set(each.sid, each));
   while (joined.size < sids.length) await new Promise((resume) => setTimeout(resume, 10));
   for (const each of joined.values()) await each.getParticipants();
-  await new Promise((resume) => setTimeout(resume, subscribedMs));
+  await globalThis.subscribed(client, sids.flatMap(globalThis.objectsOf));
   const found = await globalThis.attempts.round(client, sids, times);
   await client.shutdown();
   return { version: client.version ?? Twilio.Conversations.Client.version, found };
@@ -67,7 +68,7 @@ async function inThePage([token, sids, url, times, subscribedMs]) {
 async function inBrowser(browser, server, name, token, sids) {
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${server.address().port}/${name}`);
-  const result = await page.evaluate(inThePage, [token, sids, uri, count, SUBSCRIBED_MS]);
+  const result = await page.evaluate(inThePage, [token, sids, uri, count]);
   await page.close();
   return result;
 }

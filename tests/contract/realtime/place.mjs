@@ -2,7 +2,8 @@
 
 import { createHmac } from "node:crypto";
 import { createRequire } from "node:module";
-import { Watch, eventually, sleep } from "./checks.mjs";
+import { Watch, eventually } from "./checks.mjs";
+import "./subscriptions.js";
 
 const require = createRequire(import.meta.url);
 const { BASE_URL, ACCOUNT_SID, AUTH_TOKEN, KEY_SID, KEY_SECRET } = process.env;
@@ -24,8 +25,6 @@ export const CONVERSATION_EVENTS = (
   "participantJoined participantLeft participantUpdated messageAdded messageRemoved " +
   "messageUpdated typingStarted typingEnded updated removed"
 ).split(" ");
-
-const SUBSCRIBED_MS = 300;
 
 let numbers = 2_000_000;
 
@@ -206,7 +205,7 @@ export class Place {
   }
 }
 
-// The conversation, once the client is subscribed to its participants and messages.
+// The conversation, once the client has opened its participants and messages.
 export async function opened(watch, sid) {
   const found = await watch.wait("conversationJoined", (each) => each.sid === sid, 10);
   if (found === undefined) throw new Error(`not joined: ${watch.missing("conversationJoined")}`);
@@ -214,11 +213,11 @@ export async function opened(watch, sid) {
   return found.argument;
 }
 
-// The same, once the SDK has also subscribed to the opened objects, which it does with a delay.
-// Before that it may fetch an object without a notification, and then emits no event for it.
+// The same, once the SDK has also subscribed to the opened objects. Before that it may fetch an
+// object without a notification, and then emits no event for it.
 export async function joined(watch, sid) {
   const conversation = await opened(watch, sid);
-  await sleep(SUBSCRIBED_MS);
+  await globalThis.subscribed(conversation, globalThis.objectsOf(sid));
   return conversation;
 }
 

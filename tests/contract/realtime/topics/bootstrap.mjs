@@ -87,8 +87,7 @@ async function reachability(place, checks) {
   const seen = await alice.client.getUser("bob");
   await checks.becomes("the other is online", () => seen.isOnline, true);
   checks.true("online in REST", (await place.get("/Users/bob")).is_online);
-  // The SDK subscribes to opened objects with a delay.
-  await sleep(300);
+  await globalThis.subscribed(alice.client);
   const second = await place.open("bob");
   alice.watch.clear();
   await bob.client.shutdown();

@@ -1,6 +1,6 @@
 // Users: fetched, subscribed, changed and unsubscribed.
 
-import { Watch, because, sleep } from "../checks.mjs";
+import { Watch, because } from "../checks.mjs";
 
 const USER_EVENTS = ["updated", "userSubscribed", "userUnsubscribed"];
 
@@ -13,8 +13,7 @@ async function others(place, checks) {
   checks.true("the same again", (await alice.client.getUser("bob")) === seen);
   const subscribed = await alice.client.getSubscribedUsers();
   checks.true("among the subscribed", subscribed.includes(seen));
-  // The SDK subscribes to opened objects with a delay.
-  await sleep(300);
+  await globalThis.subscribed(alice.client);
   const updates = new Watch(seen, USER_EVENTS);
   await checks.works("name", bob.client.user.updateFriendlyName("Bob B."));
   await checks.event("emitted", alice.watch, "userUpdated", ({ user, updateReasons }) => user === seen && updateReasons.includes("friendlyName"));
