@@ -27,7 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _executed_servers() -> Iterator[None]:
-    """Start a new process for each server: its memory is measured and not shared."""
+    """Start a new process for each server: its memory is measured and not shared.
+
+    A commit of such a server waits for the disk, which other tests use at the same time.
+    """
     Server.is_forked = False
     yield
     Server.is_forked = True
@@ -35,8 +38,10 @@ def _executed_servers() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def control() -> Iterator[Server]:
-    """An idle server that is not attacked: its latency is the machine's noise."""
-    with Server() as running:
+    """An idle server that is not attacked: its latency is the machine's noise, the disk's too."""
+    server = Server()
+    server.is_forked = False  # `_executed_servers` starts later than a fixture of the session.
+    with server as running:
         yield running
 
 

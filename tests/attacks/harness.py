@@ -185,6 +185,7 @@ def others_unaffected(
 
     The default innocent client is `healthz`.
     """
+    assert server.waits_for_disk == control.waits_for_disk, "Their latencies are not comparable."
     monitor = AttackMonitor(server)
     chosen = innocents or (healthz,)
     with _Prober(server, control, chosen) as prober:

@@ -116,6 +116,7 @@ class Server:
         self._reserved = ReservedPort()
         self.port = self._reserved.number
         self.process: subprocess.Popen[bytes] | None = None
+        self.waits_for_disk = True
         self._guard: subprocess.Popen[bytes] | None = None
         self._env = dict(env or {})
         self.database = self._env.get("PARLOUR_DATABASE", "") or database_of(self.data_dir)
@@ -166,6 +167,7 @@ class Server:
         """Start the program without waiting for it; `preloaded` forks it from the template."""
         arguments = ["serve", "--port", str(self.port), "--data", str(self.data_dir), *self._args]
         environment, folder = self.environment(), self.data_dir.parent
+        self.waits_for_disk = self.is_durable or not preloaded
         with self.log_path.open("ab") as log:
             if preloaded:
                 self.process = template().start(
