@@ -24,7 +24,7 @@ from tests.store.test_statements import statements
 from tests.support.postgres_server import as_superuser, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import apsw
@@ -227,6 +227,39 @@ def test_no_statement_reads_a_whole_account_on_postgresql() -> None:
 
 def test_declared_exceptions_are_statements_of_the_program() -> None:
     assert DECLARED.keys() <= set(statements().values())
+
+
+def unnamed_indexes(connection: apsw.Connection, texts: Iterable[str]) -> list[str]:
+    """The statements that fit a partial index, and one of the same columns for all rows.
+
+    SQLite chooses by the average number of rows, and may read all of them: they name the index.
+    """
+    described = (
+        "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL"
+    )
+    indexes: dict[tuple[str, tuple[str, ...]], list[tuple[str, str]]] = {}
+    for name, table, created in connection.execute(described).fetchall():
+        columns = tuple(row[2] for row in connection.execute(f"PRAGMA index_info({name})"))
+        condition = str(created).partition(" WHERE ")[2]
+        indexes.setdefault((table, columns), []).append((name, condition))
+    twins = [each for each in indexes.values() if len(each) > 1 and "" in dict(each).values()]
+    return [
+        f"{name}: {text}"
+        for each in twins
+        for name, condition in each
+        for text in texts
+        if condition and condition in text and f"/* INDEXED BY {name} */" not in text
+    ]
+
+
+def test_a_statement_names_the_partial_one_of_two_indexes(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "p.sqlite", SystemClock(), SystemRandom())
+    texts = [text for text, _ in common_statements()]
+    planted = [re.sub(r"/\* INDEXED BY \w+ \*/", "", text) for text in texts]
+    found, found_if_planted = (unnamed_indexes(store._writer, each) for each in (texts, planted))
+    asyncio.run(store.close())
+    assert found == []
+    assert [each.partition(":")[0] for each in found_if_planted] == ["participant_bound"]
 
 
 # What deleted a conversation before: the receipts of the account, each compared with a message.
