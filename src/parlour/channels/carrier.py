@@ -1,39 +1,316 @@
-"""The interface of carriers: they take messages to phones, mailboxes and other networks."""
+"""The interface of carriers: they connect the server with phones, mailboxes and other networks.
+
+A carrier submits outbound messages, and passes inbound messages and delivery reports to its sink.
+It stores nothing and repeats nothing: the outbox retries rejected submissions under the same
+reference, and the sink recognises duplicates. Reasons:
+docs/decisions/0026-the-interface-of-carriers.md.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
 
 if TYPE_CHECKING:
-    from parlour.resources.receipts.statuses import StatusReport
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from parlour.egress.client import Egress
+    from parlour.vocabulary.clock import Clock, Random
+
+ReportedStatus = Literal["sent", "delivered", "read", "undelivered", "failed"]
+"""Statuses of a delivery receipt (`resources/receipts/statuses.py`)."""
+
+# --- Outbound -----------------------------------------------------------------------------
+
+
+class OutboundMedium(msgspec.Struct, frozen=True):
+    """One medium of an outbound message. ``size`` in bytes.
+
+    ``url`` is signed and valid for an hour; empty if the server has no public URL. ``category`` is
+    media, body or history, as in the resource of the message.
+    """
+
+    sid: str
+    content_type: str
+    size: int
+    filename: str | None
+    url: str
+    category: str = "media"
+
+
+class OutboundTemplate(msgspec.Struct, frozen=True):
+    """The content template of a message; ``body`` of the message is its text, already filled in.
+
+    ``types`` are its variants by type, not filled in; ``variables`` are the values by name.
+    """
+
+    content_sid: str
+    friendly_name: str
+    language: str
+    types: dict[str, Any]
+    variables: dict[str, str]
+
+
+class OutboundEmail(msgspec.Struct, frozen=True):
+    """The parts of an outbound message that only e-mail has.
+
+    ``cc`` are the recipients that get a copy; the others are in the header To. ``references``
+    are the identifiers of the conversation's last mails, oldest first.
+    """
+
+    subject: str
+    sender_name: str | None
+    names: dict[str, str]
+    cc: tuple[str, ...]
+    references: tuple[str, ...]
 
 
 class OutboundMessage(msgspec.Struct, frozen=True):
-    """One message for one recipient.
+    """One submission: a message for one recipient, for all members of a group, or one mail.
 
-    ``reference`` is the receipt's SID: the same after a crash, so that a carrier can detect a
-    duplicate. ``sender`` is None where the channel needs none; ``media`` is a JSON array.
+    ``reference`` is the channel message SID: the same in each repetition, so that a carrier can
+    recognise a duplicate, and a report can name it. ``sender`` is None where the channel needs
+    none. ``body`` is None without text.
     """
 
     reference: str
     account_sid: str
-    type: str
+    conversation_sid: str
+    message_sid: str
+    channel: str
     sender: str | None
-    recipient: str
+    recipients: tuple[str, ...]
+    is_group: bool
     body: str | None
-    media: str | None
-    is_in_group: bool
+    media: tuple[OutboundMedium, ...] = ()
+    template: OutboundTemplate | None = None
+    email: OutboundEmail | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The carrier accepted the submission.
+
+    ``provider_ids`` are the identifiers that its reports will name, one for each part; empty if
+    they name the reference.
+    """
+
+    provider_ids: tuple[str, ...] = ()
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """The carrier rejected the submission; nothing was sent.
+
+    ``code`` is the error code of the receipts, ``detail`` the carrier's reason for the log.
+    ``retry_after_seconds`` is set for a transient reason: the outbox retries after that time, or
+    later, and fails with the code once its own limit is reached.
+    """
+
+    code: int
+    detail: str
+    retry_after_seconds: float | None = None
+
+
+class CarrierUnavailable(Exception):  # noqa: N818 - named after the condition.
+    """The carrier cannot be reached, or the outcome of a submission is unknown: retried."""
+
+
+# --- Inbound ------------------------------------------------------------------------------
+
+
+class InboundMedium(msgspec.Struct, frozen=True):
+    """One medium of an inbound message: its bytes, or the place where the carrier keeps it."""
+
+    content_type: str
+    filename: str | None
+    content: bytes | None
+    location: str | None = None
+    """For `Carrier.read_medium`: a URL or an identifier of the carrier's."""
+    category: str = "media"
+
+
+class InboundMessage(msgspec.Struct, frozen=True):
+    """One message from outside the chat.
+
+    ``provider_id`` identifies it at its carrier: the same in each redelivery. ``sender`` and
+    ``receiver`` are addresses in the API's form (``whatsapp:+1555…``); ``group`` are the further
+    receivers of a group message, empty for others. ``body`` is None without text. ``metadata`` is
+    the ``data`` of the message's channel metadata, None if the channel has none. ``email`` has the
+    mail's own members (``subject``, ``message_id``, ``references``, ``recipients``).
+    """
+
+    provider_id: str
+    channel: str
+    sender: str
+    receiver: str
+    group: tuple[str, ...]
+    body: str | None
+    media: tuple[InboundMedium, ...] = ()
+    profile_name: str | None = None
+    metadata: dict[str, Any] | None = None
+    email: dict[str, Any] | None = None
+
+
+class DeliveryReport(msgspec.Struct, frozen=True):
+    """What a carrier reports about a submission after it accepted it.
+
+    Either ``reference`` or ``provider_id`` names the submission. ``recipient`` selects a member of
+    a group; None means each. ``error_code`` is 0 without an error; ``detail`` is for the log.
+    """
+
+    status: ReportedStatus
+    reference: str | None = None
+    provider_id: str | None = None
+    recipient: str | None = None
+    error_code: int = 0
+    detail: str = ""
+
+
+class InboundRefused(Exception):  # noqa: N818 - as above.
+    """The receiver is no number of this server: the message was logged and not stored."""
+
+
+class CarrierSink(Protocol):
+    """The server as a carrier sees it. Both calls return after the commit.
+
+    A carrier acknowledges to its network only after the call returned. Any exception but
+    `InboundRefused` means that nothing was stored: the network has to redeliver.
+    """
+
+    async def inbound(self, message: InboundMessage) -> None:
+        """Store an inbound message; a redelivery changes nothing. Raises InboundRefused."""
+        ...
+
+    async def report(self, report: DeliveryReport) -> None:
+        """Record a report. One of an unknown submission is logged and dropped."""
+        ...
+
+
+# --- Callbacks over HTTP ------------------------------------------------------------------
+
+
+class CallbackRequest(msgspec.Struct, frozen=True):
+    """A request below ``/parlour/v1/Carriers/{Name}``, read within the limit of bodies.
+
+    ``path`` is the part after the name, without a leading slash; ``url`` is the whole public URL
+    with its query, which signatures cover; header names are lower case.
+    """
+
+    method: str
+    path: str
+    url: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class CallbackResponse(msgspec.Struct, frozen=True):
+    """The response to a callback."""
+
+    status: int = 200
+    content_type: str = "text/plain"
+    body: bytes = b""
+
+
+class Callback(msgspec.Struct, frozen=True):
+    """The content of a verified callback, and the response once all of it is stored."""
+
+    inbound: tuple[InboundMessage, ...] = ()
+    reports: tuple[DeliveryReport, ...] = ()
+    response: CallbackResponse = CallbackResponse()
+
+
+class CallbackRefused(Exception):  # noqa: N818 - as above.
+    """The callback has a wrong signature (403), is malformed (400), or has no such path (404)."""
+
+    def __init__(self, status: Literal[400, 403, 404], reason: str) -> None:
+        super().__init__(reason)
+        self.status: Final = status
+        self.reason: Final = reason
+
+
+# --- The carrier --------------------------------------------------------------------------
+
+
+class LinkState(msgspec.Struct, frozen=True):
+    """The state of one connection of a carrier, for metrics and the doctor."""
+
+    name: str
+    is_up: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierContext:
+    """What the server gives to a carrier.
+
+    ``callback_url`` is the public URL of its callbacks, without a trailing slash; empty if the
+    server has no public URL. ``egress`` may connect to private addresses, because the operator
+    names them; a carrier must not send it to a URL that a user chose.
+    """
+
+    sink: CarrierSink
+    egress: Egress
+    clock: Clock
+    random: Random
+    callback_url: str
+    open_medium: Callable[[str, str], Awaitable[AsyncIterator[bytes]]]
+    """``open_medium(account_sid, media_sid)`` yields the bytes of an outbound medium."""
 
 
 class Carrier(Protocol):
-    """Sends messages to recipients outside the chat."""
+    """One configured carrier. Each node makes it; the owner of its lease starts it."""
 
-    async def send(self, outbound: OutboundMessage) -> list[StatusReport]:
-        """Send one message; return its reports so far, in order.
+    concurrency: int
+    """How many submissions may be in flight."""
 
-        The last report may arrive later, by callback. Raises if the carrier cannot be reached:
-        then the same message is sent again.
+    async def start(self) -> None:
+        """Open links and pollers. Returns without waiting for them; they reconnect alone."""
+        ...
+
+    async def stop(self) -> None:
+        """Close the links, within `limits.DRAIN_SECONDS_MAX`."""
+        ...
+
+    async def send(self, message: OutboundMessage) -> Accepted | Rejected:
+        """Submit a message, once. Raises CarrierUnavailable."""
+        ...
+
+    async def read_callback(self, request: CallbackRequest) -> Callback:
+        """Verify and parse a callback; without effects, also on a node that did not start it.
+
+        Raises CallbackRefused.
         """
+        ...
+
+    async def read_medium(self, location: str) -> bytes:
+        """Return the bytes of an inbound medium, at most `limits.INBOUND_MEDIA_BYTES_MAX`.
+
+        Raises CarrierUnavailable.
+        """
+        ...
+
+    def links(self) -> tuple[LinkState, ...]:
+        """Return the state of each link of this node."""
+        ...
+
+    async def check(self) -> tuple[LinkState, ...]:
+        """Connect as ``start`` would, and disconnect: for the doctor, in a separate process."""
+        ...
+
+
+class CarrierType(Protocol):
+    """A kind of carrier, as `type` in the carriers file names it.
+
+    Third parties register one under the entry-point group ``parlour.carriers``.
+    """
+
+    options: type[msgspec.Struct]
+    """The options of its section in the carriers file, decoded strictly; secrets are texts."""
+    channels: frozenset[str]
+    """The channels that it can carry."""
+
+    def make(self, name: str, options: Any, context: CarrierContext) -> Carrier:
+        """Return a carrier; no I/O. Raises ValueError for options that do not fit together."""
         ...

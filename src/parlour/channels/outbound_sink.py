@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.channels.carrier import OutboundMessage
+from parlour.channels.virtual_carrier import Submission
 from parlour.resources.media import attachments as media_attachments
 from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages.fan_out import ChannelRecipient  # noqa: TC001 - decoded here.
@@ -29,7 +29,7 @@ from parlour.vocabulary.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from parlour.channels.carrier import Carrier
+    from parlour.channels.virtual_carrier import VirtualCarrier
     from parlour.resources.receipts.statuses import StatusReport
     from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Store, Transaction
@@ -58,7 +58,7 @@ class _PendingMessage(msgspec.Struct, frozen=True):
     """One message for one recipient, and its scope."""
 
     scope: Scope
-    outbound: OutboundMessage
+    outbound: Submission
 
     @property
     def binding(self) -> tuple[str, str | None, str]:
@@ -76,7 +76,7 @@ class OutboundSink:
     # A receipt without a status is pending, regardless of the age of its event.
     reads_from_start: Final = True
 
-    def __init__(self, store: Store, carrier: Carrier) -> None:
+    def __init__(self, store: Store, carrier: VirtualCarrier) -> None:
         self._store = store
         self._carrier = carrier
         self._slots = asyncio.Semaphore(limits.OUTBOUND_LANES_MAX)
@@ -145,9 +145,8 @@ def _jobs(scope: Scope, event: Event) -> Iterator[_PendingMessage]:
     for recipient in payload.recipients:
         yield _PendingMessage(
             scope,
-            OutboundMessage(
+            Submission(
                 reference=recipient.receipt_sid,
-                account_sid=scope.account_sid,
                 type=recipient.type,
                 sender=recipient.sender,
                 recipient=recipient.address,

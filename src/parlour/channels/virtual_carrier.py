@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from parlour.protocol import addresses
 from parlour.resources.receipts.statuses import DELIVERED, SENT, StatusReport
 from parlour.vocabulary import sids
 
 if TYPE_CHECKING:
-    from parlour.channels.carrier import OutboundMessage
     from parlour.vocabulary.clock import Random
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """One message for one recipient.
+
+    ``reference`` is the receipt's SID. ``sender`` is None where the channel needs none; ``media``
+    is a JSON array.
+    """
+
+    reference: str
+    type: str
+    sender: str | None
+    recipient: str
+    body: str | None
+    media: str | None
+    is_in_group: bool
 
 
 class VirtualCarrier:
@@ -19,13 +36,13 @@ class VirtualCarrier:
     def __init__(self, random: Random) -> None:
         self._random = random
 
-    async def send(self, outbound: OutboundMessage) -> list[StatusReport]:
+    async def send(self, outbound: Submission) -> list[StatusReport]:
         """Report the message as sent, under a new SID of its channel, and as delivered."""
         sid = self._random.sid(_prefix(outbound))
         return [StatusReport(SENT, channel_message_sid=sid), StatusReport(DELIVERED)]
 
 
-def _prefix(outbound: OutboundMessage) -> str:
+def _prefix(outbound: Submission) -> str:
     """Return the SID prefix of a channel; group messages have the prefix of SMS."""
     if outbound.type == addresses.WHATSAPP:
         return sids.WHATSAPP_MESSAGE

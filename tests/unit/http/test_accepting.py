@@ -62,13 +62,13 @@ async def unsent_bounds(*, shares: bool) -> list[int]:
     accepted: list[asyncio.BaseTransport] = []
     all_are_in = asyncio.Event()
 
-    class Accepted(asyncio.Protocol):
+    class AcceptedSocket(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             accepted.append(transport)
             if len(accepted) == 4:
                 all_are_in.set()
 
-    connections.make_protocol = Accepted  # type: ignore[assignment,method-assign]
+    connections.make_protocol = AcceptedSocket  # type: ignore[assignment,method-assign]
     listeners = Listeners(connections, None)
     port = await listeners.accept(bind("127.0.0.1", 0, shares=shares))
     with ExitStack() as stack:

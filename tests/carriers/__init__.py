@@ -1,0 +1,1 @@
+"""Carriers against independent SMSCs, mail servers, contract mocks and client libraries."""
