@@ -57,7 +57,9 @@ class OutboundEmail(msgspec.Struct, frozen=True):
     """The parts of an outbound message that only e-mail has.
 
     ``cc`` are the recipients that get a copy; the others are in the header To. ``references``
-    are the identifiers of the conversation's last mails, oldest first.
+    are the Message-IDs of the conversation's last mails in and out, oldest first, with their angle
+    brackets; the last one becomes In-Reply-To. The carrier makes Message-ID and Reply-To itself
+    (`protocol/email_threading.py`), both with the domain of ``sender``.
     """
 
     subject: str
@@ -72,7 +74,9 @@ class OutboundMessage(msgspec.Struct, frozen=True):
 
     ``reference`` is the channel message SID: the same in each repetition, so that a carrier can
     recognise a duplicate, and a report can name it. ``sender`` is None where the channel needs
-    none. ``body`` is None without text.
+    none; for e-mail it is the conversation's projected address. ``body`` is None without text.
+    ``retries`` counts the earlier submissions of it that ended without a result or with a transient
+    one.
     """
 
     reference: str
@@ -87,16 +91,27 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     media: tuple[OutboundMedium, ...] = ()
     template: OutboundTemplate | None = None
     email: OutboundEmail | None = None
+    retries: int = 0
+
+
+class RefusedRecipient(msgspec.Struct, frozen=True):
+    """One recipient whom the carrier refused; ``code`` and ``detail`` as in `Rejected`."""
+
+    recipient: str
+    code: int
+    detail: str
 
 
 class Accepted(msgspec.Struct, frozen=True):
     """The carrier accepted the submission.
 
     ``provider_ids`` are the identifiers that its reports will name, one for each part; empty if
-    they name the reference.
+    they name the reference. ``refused`` are the recipients of a mail or group that will not get it:
+    their receipts become failed, and the other receipts sent.
     """
 
     provider_ids: tuple[str, ...] = ()
+    refused: tuple[RefusedRecipient, ...] = ()
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -130,14 +145,50 @@ class InboundMedium(msgspec.Struct, frozen=True):
     category: str = "media"
 
 
+class MailRecipient(msgspec.Struct, frozen=True):
+    """One address of the headers To and Cc of an inbound mail, or of its envelope.
+
+    ``address`` has no tag of a conversation; ``conversation_sid`` is the one of its tag, which
+    any sender can forge: it counts only in the account of the receiver.
+    """
+
+    address: str
+    level: Literal["to", "cc"]
+    name: str | None = None
+    conversation_sid: str | None = None
+
+
+class InboundEmail(msgspec.Struct, frozen=True):
+    """The parts of an inbound message that only e-mail has.
+
+    ``subject`` is decoded, at most `limits.SUBJECT_CHARS_MAX` characters, empty without one.
+    Message-IDs have their angle brackets; ``references`` are oldest first and end with the ones in
+    In-Reply-To, at most `limits.EMAIL_REFERENCES_MAX`. `email_threading.parse_message_id`
+    recognises ours. ``conversation_sid`` is the tag of the envelope's recipient, or else the first
+    tag among the recipients.
+    """
+
+    subject: str = ""
+    message_id: str | None = None
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()
+    sender_name: str | None = None
+    recipients: tuple[MailRecipient, ...] = ()
+    conversation_sid: str | None = None
+
+
 class InboundMessage(msgspec.Struct, frozen=True):
     """One message from outside the chat.
 
     ``provider_id`` identifies it at its carrier: the same in each redelivery. ``sender`` and
     ``receiver`` are addresses in the API's form (``whatsapp:+1555…``); ``group`` are the further
     receivers of a group message, empty for others. ``body`` is None without text. ``metadata`` is
-    the ``data`` of the message's channel metadata, None if the channel has none. ``email`` has the
-    mail's own members (``subject``, ``message_id``, ``references``, ``recipients``).
+    the ``data`` of the message's channel metadata, None if the channel has none.
+
+    A mail is passed once for each own address among its envelope's recipients, which is the
+    ``receiver``, without a tag. Its ``body`` is the new text without quotes. ``media`` has the
+    texts in the category ``body`` (text/plain without quotes, text/html as received), the text with
+    its quotes in the category ``history`` if it has any, and the attachments.
     """
 
     provider_id: str
@@ -149,7 +200,7 @@ class InboundMessage(msgspec.Struct, frozen=True):
     media: tuple[InboundMedium, ...] = ()
     profile_name: str | None = None
     metadata: dict[str, Any] | None = None
-    email: dict[str, Any] | None = None
+    email: InboundEmail | None = None
 
 
 class DeliveryReport(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ comment above a limit is its description in docs/reference/limits.md.
 from __future__ import annotations
 
 from parlour.vocabulary.limits.edge import *
+from parlour.vocabulary.limits.email import *
 from parlour.vocabulary.limits.fairness import *
 from parlour.vocabulary.limits.grouping import *
 from parlour.vocabulary.limits.logins import *
