@@ -20,6 +20,8 @@ EXCEPTIONS = {
     "node",
     "migration",
     "master_key",
+    "carrier_route",
+    "carriers_file",
 }
 
 

@@ -11,6 +11,7 @@ ONE_PER_ACCOUNT: Final = {"configuration", "webhook_configuration", "webhook_sch
 FEW_PER_ACCOUNT: Final = {
     "account_number",
     "address_configuration",
+    "carrier_number",
     "content_template",
     "credential",
     "login",
@@ -21,7 +22,15 @@ FEW_PER_ACCOUNT: Final = {
     "service_webhook_configuration",
 }
 # Tables with a few rows in all.
-FEW: Final = {"lease", "migration", "node", "sink_position", "sqlite_sequence"}
+FEW: Final = {
+    "carrier_route",
+    "carriers_file",
+    "lease",
+    "migration",
+    "node",
+    "sink_position",
+    "sqlite_sequence",
+}
 
 _BIG: Final = "CASE WHEN i % 10 = 0 THEN 'AC' || i % 30 ELSE 'ACbig' END"
 _VALUES: Final = {

@@ -105,7 +105,9 @@ LIST_NUMBERS = """
 SELECT address FROM account_number WHERE account_sid = $1 ORDER BY address LIMIT 10000
 """
 CHECK_NUMBER = """
-SELECT EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1),
+SELECT EXISTS (SELECT 1 FROM carriers_file WHERE number_count > 0),
+       EXISTS (SELECT 1 FROM carrier_number WHERE account_sid = $1 AND address = $2),
+       EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1),
        EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1 AND address = $2)
 """
 
@@ -178,8 +180,14 @@ async def list_account_numbers(tx: Transaction, scope: Scope) -> list[str]:
 
 
 async def may_send_from(tx: Transaction, scope: Scope, address: str) -> bool:
-    """Return whether the account may send from this number: it is listed, or no list exists."""
+    """Return whether the account may send from this number.
+
+    If the carriers file has numbers, only from its own ones there; else from the account's list,
+    and from any number without a list.
+    """
     row = await tx.one(CHECK_NUMBER, scope.account_sid, address)
     assert row is not None
-    has_list, is_listed = row
+    file_has_numbers, is_in_file, has_list, is_listed = row
+    if file_has_numbers:
+        return bool(is_in_file)
     return bool(is_listed) or not has_list

@@ -131,6 +131,7 @@ IS_OWN_NUMBER = """
 SELECT EXISTS (SELECT 1 FROM participant WHERE account_sid = $1 AND proxy_address = $2)
     OR EXISTS (SELECT 1 FROM participant WHERE account_sid = $1 AND projected_address = $2)
     OR EXISTS (SELECT 1 FROM account_number WHERE account_sid = $1 AND address = $2)
+    OR EXISTS (SELECT 1 FROM carrier_number WHERE account_sid = $1 AND address = $2)
 """
 COUNT = """
 SELECT COUNT(*), COUNT(address),

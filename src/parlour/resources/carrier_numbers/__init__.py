@@ -1,0 +1,1 @@
+"""Numbers and routes of the carriers file, copied to the database."""
