@@ -13,6 +13,7 @@ from parlour.vocabulary.limits.grouping import *
 from parlour.vocabulary.limits.logins import *
 from parlour.vocabulary.limits.overload import *
 from parlour.vocabulary.limits.realtime import *
+from parlour.vocabulary.limits.sms import *
 from parlour.vocabulary.limits.sockets import *
 from parlour.vocabulary.limits.units import *
 from parlour.vocabulary.limits.webhooks import *
