@@ -74,6 +74,10 @@ _OF_TABLE: Final = {
     ),
     ("conversation", "state"): "CASE WHEN i % 10 = 0 THEN 'closed' ELSE 'active' END",
     ("push_binding", "binding_type"): "'fcm'",
+    ("inbox", "state"): "CASE WHEN i % 50 = 0 THEN 'pending' ELSE 'done' END",
+    ("inbox", "due_ms"): "CASE WHEN i % 50 = 0 THEN i ELSE NULL END",
+    ("inbox", "fold_key"): "CASE WHEN i % 50 = 0 THEN 'fold' || i ELSE NULL END",
+    ("channel_metadata", "mail_id"): "CASE WHEN i % 50 = 0 THEN 'mail' || i ELSE NULL END",
 }
 
 

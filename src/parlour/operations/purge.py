@@ -54,6 +54,11 @@ _BELOW_CONVERSATION: Final = (
            AND media.is_removed = 0 LIMIT $3)
     """,
     """
+    DELETE FROM channel_metadata WHERE account_sid = $1 AND message_sid IN (
+        SELECT message_sid FROM channel_metadata
+         WHERE account_sid = $1 AND conversation_sid = $2 ORDER BY sequence LIMIT $3)
+    """,
+    """
     DELETE FROM message WHERE account_sid = $1 AND conversation_sid = $2 AND message_index IN (
         SELECT message_index FROM message
          WHERE account_sid = $1 AND conversation_sid = $2 ORDER BY message_index LIMIT $3)

@@ -16,6 +16,7 @@ from parlour.realtime.bodies import (
     texts,
 )
 from parlour.realtime.configuration import client_configuration
+from parlour.resources.channel_metadata.representation import client_resource as channel_metadata
 from parlour.resources.client_table import client_operations
 from parlour.resources.content_templates.representation import client_resource as template
 from parlour.resources.messages.representation import client_resource as message
@@ -221,7 +222,7 @@ CLIENT: Final = (
         "GET",
         f"{_CH}/Messages/{{MessageSid}}/ChannelMetadata",
         "FetchServiceConversationMessageChannelMetadata",
-        represent=_represent_with(message),
+        represent=_represent_with(channel_metadata),
     ),
     _command(
         "GET",

@@ -9,6 +9,7 @@ from parlour.operations.scheduler import Job, transactional
 from parlour.resources.clock_job import ClockJob
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.inbox.retention import RETENTION_JOB
 from parlour.resources.user_removal import membership_cleanup as user_removal_membership_cleanup
 from parlour.resources.users import presence as user_presence
 
@@ -34,4 +35,5 @@ def jobs(background_create: BackgroundCreate) -> tuple[Job, ...]:
         Job("presence", user_presence.next_due_ms, transactional(user_presence.step)),
         Job("purge", purge.next_due_ms, transactional(purge.purge_step)),
         Job("idempotency", idempotency.next_due_ms, transactional(idempotency.expire)),
+        RETENTION_JOB,
     )

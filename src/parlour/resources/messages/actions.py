@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
+from parlour.resources.channel_metadata import store as channel_metadata_store
 from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
@@ -26,6 +27,7 @@ from parlour.vocabulary.unset import UNSET, given_or
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
+    from parlour.resources.channel_metadata.store import ChannelMetadata
     from parlour.resources.conversations.store import Conversation
     from parlour.resources.messages.parameters import CreateMessage, ListMessages, UpdateMessage
     from parlour.store.transaction import ConflictScope, Transaction
@@ -145,15 +147,18 @@ async def fetch_message(tx: Transaction, call: Call[NoParameters]) -> Message:
     )
 
 
-async def fetch_channel_metadata(tx: Transaction, call: Call[NoParameters]) -> Message:
-    """Raise 404 with a specific code: no message has channel metadata."""
-    await message_in_path(
+async def fetch_channel_metadata(tx: Transaction, call: Call[NoParameters]) -> ChannelMetadata:
+    """Return the metadata of an inbound message. Raises 404 (50530) for one without metadata."""
+    message = await message_in_path(
         tx,
         call,
         await conversation_actions.conversation_sid_in_path(tx, call),
         variable="MessageSid",
     )
-    raise ApiError(50530)
+    found = await channel_metadata_store.find_metadata(tx, call.scope, message.sid)
+    if found is None:
+        raise ApiError(50530)
+    return found
 
 
 async def list_messages(tx: Transaction, call: Call[ListMessages]) -> Rows:
@@ -212,6 +217,7 @@ async def delete_message(tx: Transaction, call: Call[NoParameters]) -> None:
     await conversation_store.increment_removed_messages(tx, call.scope, conversation.sid)
     await message_receipt_store.delete_receipts_of_message(tx, call.scope, message.sid)
     await media_store.mark_media_of_message_removed(tx, call.scope, message.sid)
+    await channel_metadata_store.delete_metadata(tx, call.scope, message.sid)
     await tx.emit(
         call.scope,
         event_names.ON_MESSAGE_REMOVED,

@@ -12,6 +12,7 @@ from parlour.operations.operation import (
     list_,
     update,
 )
+from parlour.resources.channel_metadata import representation as channel_metadata_representation
 from parlour.resources.messages import actions as message_actions
 from parlour.resources.messages import parameters as message_parameters
 from parlour.resources.messages import permits as message_permits
@@ -60,7 +61,7 @@ CHANNEL_METADATA = Collection(
     path="/Conversations/{ConversationSid}/Messages/{MessageSid}/ChannelMetadata",
     instance=None,
     url_forms=SHORT_AND_SERVICE,
-    represent=message_representation.resource,
+    represent=channel_metadata_representation.resource,
     specs=(
         fetch(
             message_actions.fetch_channel_metadata, permits=message_permits.fetch_channel_metadata
@@ -68,7 +69,7 @@ CHANNEL_METADATA = Collection(
     ),
     listed=False,
 )
-"""The channel metadata that a message links to; it never exists."""
+"""The channel metadata that a message links to; only for inbound messages."""
 
 CLIENT_MESSAGES = Collection(
     noun="ClientMessage",

@@ -1,0 +1,1 @@
+"""Channel metadata of messages."""

@@ -1,0 +1,1 @@
+"""Inbound messages in transactions: routing, auto-creation, opt-out keywords."""

@@ -1,0 +1,1 @@
+"""The inbox: inbound messages of carriers, stored before they are acknowledged."""

@@ -1,0 +1,1 @@
+"""Opt-outs: recipients who refuse messages from a sender."""
