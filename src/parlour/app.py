@@ -19,6 +19,7 @@ from parlour.http.client_addresses import ClientAddresses
 from parlour.http.connections import HttpConnections, connection_caps
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
+from parlour.http.list_waiting import ListWaiting
 from parlour.http.media import MediaCallers, MediaEndpoint
 from parlour.http.metrics import (
     Metrics,
@@ -37,6 +38,7 @@ from parlour.operations.buffers import BufferPool
 from parlour.operations.operation import AuthScheme
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Scheduler
+from parlour.operations.waiting_lists import WaitingLists
 from parlour.operations.work_limit import WorkLimit
 from parlour.protocol.egress_policy import default_policy
 from parlour.protocol.media_urls import MediaUrls
@@ -175,7 +177,10 @@ class App:
     def _make_server(self) -> HttpServer:
         settings = self.settings
         roots = RootUrls(settings.public_url, self.client_addresses)
-        edge = Edge(self.pipeline, PageTokens(self.vault.page_token_key), roots)
+        self.waiting_lists = WaitingLists(self.store, self.clock)
+        self.store.on_commit(self.waiting_lists.wake)
+        tokens = PageTokens(self.vault.page_token_key)
+        edge = Edge(self.pipeline, tokens, roots, ListWaiting(self.waiting_lists, self.admission))
         media = self._make_media_endpoint(roots)
         return HttpServer(
             Router(pipeline_operations(), edge, MetricsPage(self.metrics, self.clock)),
@@ -200,6 +205,7 @@ class App:
             self.clock,
             connection_caps(self.settings, self.client_addresses.is_trusted),
         )
+        made.on_stop = self.waiting_lists.stop
         self.metrics.sources.append(partial(connection_metrics, made))
         return made
 
@@ -230,6 +236,7 @@ class App:
         self.dispatcher.wake()
         self.scheduler.wake()
         self.realtime.wake()
+        self.waiting_lists.wake()
 
     def _make_realtime(self) -> Realtime:
         page_tokens = PageTokens(self.vault.page_token_key)

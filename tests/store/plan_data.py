@@ -7,7 +7,12 @@ from typing import Final
 ROWS: Final = 6_000
 
 # Tables with one row for each account, and those with a few that limits or operators bound.
-ONE_PER_ACCOUNT: Final = {"configuration", "webhook_configuration", "webhook_schedule"}
+ONE_PER_ACCOUNT: Final = {
+    "configuration",
+    "virtual_phone_usage",
+    "webhook_configuration",
+    "webhook_schedule",
+}
 FEW_PER_ACCOUNT: Final = {
     "account_number",
     "address_configuration",
@@ -73,6 +78,8 @@ _OF_TABLE: Final = {
         " WHEN i % 50 = 1 THEN 'onConversationRemoved' ELSE 'onMessageAdded' END"
     ),
     ("conversation", "state"): "CASE WHEN i % 10 = 0 THEN 'closed' ELSE 'active' END",
+    ("virtual_phone_message", "address"): "'+1' || i % 60",
+    ("virtual_phone_message", "is_held"): "CASE WHEN i % 50 = 0 THEN 1 ELSE 0 END",
     ("push_binding", "binding_type"): "'fcm'",
     ("inbox", "state"): "CASE WHEN i % 50 = 0 THEN 'pending' ELSE 'done' END",
     ("inbox", "due_ms"): "CASE WHEN i % 50 = 0 THEN i ELSE NULL END",

@@ -153,6 +153,8 @@ class HttpConnections:
         self.scheduler = RequestScheduler(self.loop, clock)
         self.header_blocks = HeaderBlockCache()
         self.is_stopping = False
+        self.on_stop: Callable[[], None] | None = None
+        """Called at the start of the shutdown: ends requests that wait."""
         self.now = self.loop.time()
         """The event loop's time at the last check of the deadlines."""
         self.waiting_response_bytes = 0
@@ -389,6 +391,8 @@ class HttpConnections:
         """Close idle connections; wait for active requests up to DRAIN_SECONDS_MAX."""
         # 1. WebSockets and idle connections close; active requests end with Connection: close.
         self.is_stopping = True
+        if self.on_stop is not None:
+            self.on_stop()
         sockets: list[Any] = list(self._sockets)
         for socket in sockets:
             socket.shutdown()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 
+from parlour.http.list_waiting import wants_to_wait
 from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.multipart import parse_multipart
 from parlour.operations.call import Call, OperationResult, Rows, View
@@ -19,6 +20,9 @@ from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.sids import normal
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from parlour.http.list_waiting import ListWaiting
     from parlour.http.messages import Request
     from parlour.http.root_urls import RootUrls
     from parlour.operations.caller import Caller
@@ -31,15 +35,19 @@ _FIRES = Origin(fires=True)
 _VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
 _URL_ENCODED = "application/x-www-form-urlencoded"
 _PAGING = frozenset({"PageSize", "Page", "PageToken"})
+_PAGING_AND_WAITING = _PAGING | {"Wait", "MinCount"}
 
 
 class Edge:
     """Translates requests into calls of the pipeline, and results into responses."""
 
-    def __init__(self, pipeline: Pipeline, tokens: PageTokens, roots: RootUrls) -> None:
+    def __init__(
+        self, pipeline: Pipeline, tokens: PageTokens, roots: RootUrls, waiting: ListWaiting
+    ) -> None:
         self._pipeline = pipeline
         self._tokens = tokens
         self._roots = roots
+        self._waiting = waiting
 
     async def respond(
         self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
@@ -54,7 +62,14 @@ class Edge:
         request.body = b""
         del form
         view = self._view(call, request)
-        outcome = await self._pipeline.run(call, lambda c, o: self._render(c, o, view))
+
+        def run(call: Call[Any]) -> Awaitable[OperationResult]:
+            return self._pipeline.run(call, lambda c, o: self._render(c, o, view))
+
+        if wants_to_wait(call):
+            outcome = await self._waiting.run(request, call, run)
+        else:
+            outcome = await run(call)
         if outcome.status == 204:
             return NO_CONTENT
         return Response(outcome.status, outcome.replayed or self._render(call, outcome, view))
@@ -120,7 +135,7 @@ class Edge:
             edges = rows.position_of(page.rows[0]), rows.position_of(page.rows[-1])
         meta = pages.page_meta(
             url=view.root_url.removesuffix("/v1") + _requested_path(call),
-            filters=_filters(call.form),
+            filters=_filters(call),
             request=call.page_request,
             page=page,
             key=call.operation.spec.list_key,
@@ -128,7 +143,10 @@ class Edge:
             tokens=self._tokens,
             list_context=_list_context(call),
         )
-        return encode(call.operation.spec.envelope(meta, Raw(shown), len(page.rows)))
+        body = call.operation.spec.envelope(meta, Raw(shown), len(page.rows))
+        if call.is_complete is not None:
+            body["complete"] = call.is_complete
+        return encode(body)
 
 
 def _origin(operation: Operation, request: Request) -> Origin:
@@ -175,14 +193,17 @@ def _form(operation: Operation, request: Request) -> RequestForm:
     return parse_form(request.body)
 
 
-def _filters(form: RequestForm) -> list[tuple[str, str]]:
-    """Return the query of a list without its paging."""
-    return [(name, text) for name, texts in form.items() if name not in _PAGING for text in texts]
+def _filters(call: Call[Any]) -> list[tuple[str, str]]:
+    """Return the query of a list without its paging and its wait."""
+    left_out = _PAGING_AND_WAITING if call.operation.spec.wakes_on else _PAGING
+    return [
+        (name, text) for name, texts in call.form.items() if name not in left_out for text in texts
+    ]
 
 
 def _list_context(call: Call[Any]) -> str:
     """Return the context that page tokens are signed with: account, path, filters."""
-    return repr((call.caller.account_sid, call.resource, _filters(call.form)))
+    return repr((call.caller.account_sid, call.resource, _filters(call)))
 
 
 def _requested_path(call: Call[Any]) -> str:

@@ -102,6 +102,7 @@ class Request:
         "is_running",
         "login_error",
         "method",
+        "on_discard",
         "operation_id",
         "path",
         "peer",
@@ -139,6 +140,8 @@ class Request:
         """The error of the lookup of its login."""
         self.operation_id = ""
         self.work: WorkSlot | None = None
+        self.on_discard: Callable[[], None] | None = None
+        """Called when the client disconnects while the request waits."""
         self.is_running = False
         """Whether it has started; before that it may be queued."""
 
@@ -149,6 +152,8 @@ class Request:
         """
         self.body = b""
         self.has_body = False
+        if self.on_discard is not None:
+            self.on_discard()
         if not self.is_running:
             self.path, self.query, self.block, self._fields = "", b"", NO_HEADERS, NO_HEADERS.fields
 

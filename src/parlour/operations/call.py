@@ -79,6 +79,8 @@ class Call(Generic[P]):
     """Set by the pipeline."""
     work: WorkSlot | None = None
     """Its slot among the requests in flight, if it has one."""
+    is_complete: bool | None = None
+    """Whether a list that waited has the rows that it waited for; None: it did not wait."""
     is_rate_counted: bool = False
     """Whether the action rates have counted it."""
 

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations.parameters import NoParameters, Parameters
+from parlour.operations.waiting_lists import WaitParameters
 from parlour.protocol.pages import envelope
 from parlour.vocabulary import limits
 
@@ -90,6 +91,8 @@ class OperationSpec:
     """The limit of percent-escapes in a form: decoding them dominates the cost of a large one."""
     request_body: BodyKind = BodyKind.FORM
     response_body: BodyKind = BodyKind.JSON
+    wakes_on: frozenset[str] = frozenset()
+    """The names of the events after which a waiting list is read again; empty: it cannot wait."""
     check_before_body: Action | None = None
     """Runs in a separate transaction before a stream is read, which may take minutes."""
 
@@ -199,8 +202,14 @@ def list_(
     represent: Represent | None = None,
     envelope: Envelope = envelope,
     permits: PermissionCheck | None = None,
+    wakes_on: frozenset[str] = frozenset(),
 ) -> OperationSpec:
-    """Return the spec of a GET on a collection: a page of ``Rows``; ``key`` names the array."""
+    """Return the spec of a GET on a collection: a page of ``Rows``; ``key`` names the array.
+
+    ``wakes_on``: the list can wait for rows (``waiting_lists.py``), and these events may add some;
+    its parameters are `WaitParameters`.
+    """
+    assert bool(wakes_on) == issubclass(parameters, WaitParameters), key
     return OperationSpec(
         verb="List",
         method="GET",
@@ -214,6 +223,7 @@ def list_(
         represent=represent,
         envelope=envelope,
         permits=permits,
+        wakes_on=wakes_on,
     )
 
 

@@ -226,6 +226,7 @@ _NO_CHANGES: Final = {
     event_names.ACCOUNT_CHANGED: "causes a check of connections' rights (event_feed.py)",
     event_names.SCOPED_WEBHOOK_ADDED: "webhooks are no realtime objects",
     event_names.SCOPED_WEBHOOK_CHANGED: "webhooks are no realtime objects",
+    event_names.VIRTUAL_PHONE_CHANGED: "virtual phones are outside the chat",
     event_names.WEBHOOKS_CHANGED: "webhooks are no realtime objects",
     event_names.WEBHOOKS_REPLAYED: "webhooks are no realtime objects",
 }

@@ -31,6 +31,7 @@ from parlour.resources.tokens.routes import TOKENS
 from parlour.resources.user_conversations.routes import USER_CONVERSATIONS
 from parlour.resources.user_removal.routes import USER_REMOVAL
 from parlour.resources.users.routes import USERS
+from parlour.resources.virtual_phones.routes import VIRTUAL_PHONE_MESSAGES, VIRTUAL_PHONES
 from parlour.resources.webhook_attempts.routes import (
     WEBHOOK_ATTEMPT_REPLAY,
     WEBHOOK_ATTEMPTS,
@@ -75,6 +76,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_RETRIES,
     TOKENS,
     CONTENT_TEMPLATES,
+    VIRTUAL_PHONES,
+    VIRTUAL_PHONE_MESSAGES,
     MEDIA,
     MEDIA_SET,
     MEDIA_CONTENT,

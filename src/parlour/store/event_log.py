@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 READ_AFTER = statement(
     "SELECT {columns} FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2", Event
 )
+NAMES_AFTER = """
+SELECT sequence, account_sid, name FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2
+"""
 _FIRES: Final = Event.__struct_fields__.index("fires")
 WEBHOOK_SINK: Final = "webhooks"
 """The sink of the webhook intake."""
@@ -80,6 +83,13 @@ async def read_after(tx: Transaction, sequence: int, count: int) -> list[Event]:
     rows = await tx.all(READ_AFTER, sequence, count)
     count = tx.visible_count(sequence, [row[0] for row in rows])
     return [_event(*row) for row in rows[:count]]
+
+
+async def names_after(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str, str]]:
+    """Return number, account and name of the visible events after a number, at most ``count``."""
+    rows = await tx.all(NAMES_AFTER, sequence, count)
+    count = tx.visible_count(sequence, [row[0] for row in rows])
+    return [(row[0], row[1], row[2]) for row in rows[:count]]
 
 
 def _event(*row: Any) -> Event:

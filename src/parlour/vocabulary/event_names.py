@@ -76,6 +76,7 @@ SERVICE_CHANGED: Final = "serviceChanged"
 ACCOUNT_CHANGED: Final = "accountChanged"
 SCOPED_WEBHOOK_ADDED: Final = "scopedWebhookAdded"
 SCOPED_WEBHOOK_CHANGED: Final = "scopedWebhookChanged"
+VIRTUAL_PHONE_CHANGED: Final = "virtualPhoneChanged"
 WEBHOOKS_REPLAYED: Final = "webhooksReplayed"
 WEBHOOKS_CHANGED: Final = "webhooksChanged"
 """Contains the webhook settings of an account, service or conversation before the change."""
@@ -91,6 +92,7 @@ INTERNAL: Final = frozenset(
         ACCOUNT_CHANGED,
         SCOPED_WEBHOOK_ADDED,
         SCOPED_WEBHOOK_CHANGED,
+        VIRTUAL_PHONE_CHANGED,
         WEBHOOKS_REPLAYED,
         WEBHOOKS_CHANGED,
     }

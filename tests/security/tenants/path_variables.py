@@ -39,6 +39,7 @@ KINDS: dict[str, Kind] = {
     "Bindings": Kind("BS", is_of_service=True),
     "WebhookAttempts": Kind("NO", is_of_service=False),
     "ContentTemplates": Kind("HX", is_of_service=False),
+    "VirtualPhones": Kind("", is_of_service=False, has_names=True),
 }
 
 

@@ -83,6 +83,9 @@ WRITES: dict[str, Callable[[], Form]] = {
     },
     "CreateContentTemplate": lambda: {"FriendlyName": fresh_name(), "Body": "Hello {{1}}"},
     "CreateToken": lambda: {"Identity": fresh_name()},
+    "CreateVirtualPhone": lambda: {"Address": fresh_number(), "Name": "Made"},
+    "UpdateVirtualPhone": lambda: {"Behaviour": "off", "Name": "Changed"},
+    "UpdateVirtualPhoneMessage": lambda: {"Status": "read"},
     "CreateUser": lambda: {"Identity": fresh_name()},
     "UpdateUser": lambda: {"FriendlyName": "Changed"},
     "ReplayWebhookAttempts": lambda: {"Since": LONG_AGO},
@@ -100,6 +103,8 @@ LISTS: dict[str, tuple[Form, ...]] = {
         {"EndDate": "2099-01-01T00:00:00Z"},
     ),
     "ListWebhookAttempts": ({}, {"EventType": "onMessageAdded"}, {"Outcome": "failed"}),
+    "ListVirtualPhones": ({}, {"Channel": "sms"}),
+    "ListVirtualPhoneMessages": ({}, {"Direction": "received", "After": LONG_AGO}),
     "ListMessages": ({}, {"Order": "desc"}),
     "ListParticipantConversations": ({"Identity": ALICE}, {"Address": PHONES[0]}),
 }

@@ -110,7 +110,7 @@ def respond(
     request = Request(called.method, path, query, block, RecordedExchange())
     request.body = body
     roots = RootUrls("", ClientAddresses(""))
-    edge = Edge(pipeline, TOKENS, roots)  # type: ignore[arg-type]
+    edge = Edge(pipeline, TOKENS, roots, None)  # type: ignore[arg-type]
     response = asyncio.run(edge.respond(called, names or {}, request, CALLER))
     assert request.operation_id == called.operation_id
     assert request.body == b""

@@ -17,6 +17,8 @@ from parlour.vocabulary.limits.realtime import *
 from parlour.vocabulary.limits.sms import *
 from parlour.vocabulary.limits.sockets import *
 from parlour.vocabulary.limits.units import *
+from parlour.vocabulary.limits.virtual_phones import *
+from parlour.vocabulary.limits.waiting_lists import *
 from parlour.vocabulary.limits.webhooks import *
 
 # --- Requests ---------------------------------------------------------------------------

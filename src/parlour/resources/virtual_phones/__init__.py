@@ -1,0 +1,1 @@
+"""Virtual phones: the far side of the virtual carrier, and their inboxes."""
