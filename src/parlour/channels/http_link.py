@@ -1,0 +1,69 @@
+"""The HTTP API of a carrier: sends its requests, and keeps the state that they show.
+
+There is no connection to watch, so the state of the link is the outcome of the last request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from parlour.channels.carrier import CarrierUnavailable, LinkState, Rejected
+from parlour.egress.client import EgressRefused
+from parlour.egress.connection import EgressFailed
+from parlour.protocol.retries import parse_retry_after
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.egress.client import Egress, OutboundRequest, OutboundResponse
+
+MISCONFIGURED: Final = frozenset({401, 403, 404, 405})
+"""Statuses that reject the credentials or the URL: messages wait until the operator acts."""
+
+
+class HttpLink:
+    """The requests of one carrier to its API.
+
+    ``state`` is down after a request without a response, after a status of 500 or above, and
+    after `mark_down`, until another request succeeds.
+    """
+
+    def __init__(self, name: str, egress: Egress) -> None:
+        self._egress = egress
+        self._name = name
+        self.state = LinkState(name, is_up=True, detail="no request yet")
+
+    async def send(self, request: OutboundRequest) -> OutboundResponse:
+        """Return the response to a request. Raises CarrierUnavailable."""
+        try:
+            response = await send_request(self._egress, request)
+        except CarrierUnavailable as error:
+            self.mark_down(str(error))
+            raise
+        self.state = LinkState(
+            self._name, is_up=response.status < 500, detail=f"status {response.status}"
+        )
+        return response
+
+    def mark_down(self, detail: str) -> None:
+        """Set the state to down, with the reason."""
+        self.state = LinkState(self._name, is_up=False, detail=detail)
+
+
+async def send_request(egress: Egress, request: OutboundRequest) -> OutboundResponse:
+    """Return the response to a request. Raises CarrierUnavailable if there is none."""
+    try:
+        return await egress.send(request)
+    except (EgressFailed, EgressRefused) as error:
+        raise CarrierUnavailable(str(error)) from error
+
+
+def reject_for_now(code: int, detail: str, retry_after: str | None, now_ms: int) -> Rejected:
+    """Return a transient rejection; ``retry_after`` is the header of the response, if any."""
+    asked_ms = None if retry_after is None else parse_retry_after(retry_after, now_ms)
+    seconds = limits.CARRIER_RETRY_SECONDS if asked_ms is None else asked_ms / 1000
+    return Rejected(code, detail, min(seconds, limits.CARRIER_RETRY_SECONDS_MAX))
+
+
+def shorten(detail: str) -> str:
+    """Return a carrier's reason for the log, in one line of bounded length."""
+    return " ".join(detail.split())[: limits.CARRIER_DETAIL_CHARS_MAX]
