@@ -10,8 +10,8 @@ from parlour.vocabulary.limits.edge import *
 from parlour.vocabulary.limits.email import *
 from parlour.vocabulary.limits.fairness import *
 from parlour.vocabulary.limits.grouping import *
-from parlour.vocabulary.limits.inbound import *
 from parlour.vocabulary.limits.http_carriers import *
+from parlour.vocabulary.limits.inbound import *
 from parlour.vocabulary.limits.logins import *
 from parlour.vocabulary.limits.overload import *
 from parlour.vocabulary.limits.realtime import *
