@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from parlour.channels.carrier import CallbackRequest, ReportedStatus
     from parlour.channels.http_provider.options import CallbackKey, HttpProviderOptions
+    from parlour.protocol.signatures import Algorithm
 
 INBOUND_PATH: Final = "inbound"
 
@@ -116,7 +117,7 @@ def _is_authentic(request: CallbackRequest, pairs: list[tuple[str, str]], key: C
         matches = [hmac.compare_digest(sent, each) for each in accepted]
         return any(matches)
     signed = () if request.method == "GET" else pairs
-    algorithm = "sha256" if key.scheme == "twilio-sha256" else "sha1"
+    algorithm: Algorithm = "sha256" if key.scheme == "twilio-sha256" else "sha1"
     return is_signed(key.secret, request.url, given, signed, algorithm)
 
 
