@@ -72,7 +72,7 @@ def make_callback(
     base: str = CALLBACK_URL,
     **headers: str,
 ) -> CallbackRequest:
-    """Return a callback; a header's underscores stand for hyphens."""
+    """Return a callback; a header's underscores become hyphens."""
     url = f"{base}/{path}" + (f"?{query}" if query else "")
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     if method == "POST":
@@ -86,6 +86,12 @@ def http_response(status: int, body: str = "", **headers: str) -> bytes:
     encoded = body.encode()
     head = "\r\n".join([f"HTTP/1.1 {status} X", *lines, f"Content-Length: {len(encoded)}"])
     return head.encode() + b"\r\n\r\n" + encoded
+
+
+def make_carrier(carrier_type: CarrierType, options: Any) -> Any:
+    """Return a carrier for what needs no outbound request."""
+    no_egress: Any = None
+    return carrier_type.make("main", options, make_context(no_egress))
 
 
 def with_carrier(

@@ -34,7 +34,7 @@ from tests.carriers.http_carrier_setup import (
     PROXY,
     REFERENCE,
     http_response,
-    make_context,
+    make_carrier,
     make_message,
     with_carrier,
 )
@@ -374,4 +374,4 @@ def test_options_that_do_not_fit_together_are_refused_by_name(
     changes: dict[str, Any], option: str
 ) -> None:
     with pytest.raises(ValueError, match=option):
-        CARRIER_TYPE.make("main", make_options(**changes), make_context(None))  # type: ignore[arg-type]
+        make_carrier(CARRIER_TYPE, make_options(**changes))

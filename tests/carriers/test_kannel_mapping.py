@@ -32,7 +32,7 @@ from tests.carriers.http_carrier_setup import (
     REFERENCE,
     http_response,
     make_callback,
-    make_context,
+    make_carrier,
     make_message,
     with_carrier,
 )
@@ -365,11 +365,11 @@ def test_any_callback_is_read_or_refused(query: bytes, body: bytes, path: str) -
 )
 def test_options_that_do_not_fit_are_refused_by_name(changes: dict[str, Any], option: str) -> None:
     with pytest.raises(ValueError, match=option):
-        CARRIER_TYPE.make("main", make_options(**changes), make_context(None))  # type: ignore[arg-type]
+        make_carrier(CARRIER_TYPE, make_options(**changes))
 
 
 def test_there_are_no_media() -> None:
-    carrier = CARRIER_TYPE.make("main", make_options(), make_context(None))  # type: ignore[arg-type]
+    carrier = make_carrier(CARRIER_TYPE, make_options())
 
     with pytest.raises(CarrierUnavailable):
         asyncio.run(carrier.read_medium("http://127.0.0.1/x"))

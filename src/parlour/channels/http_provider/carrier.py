@@ -13,8 +13,15 @@ from urllib.parse import urljoin
 
 from parlour.channels.carrier import CarrierUnavailable, Rejected
 from parlour.channels.http_link import HttpLink, send_request
-from parlour.channels.http_provider import callbacks, options, requests
-from parlour.channels.http_provider.options import HttpProviderOptions
+from parlour.channels.http_provider.callbacks import read_callback
+from parlour.channels.http_provider.options import (
+    HttpProviderOptions,
+    check_idempotency_header,
+    read_base_url,
+    read_callback_key,
+    read_credentials,
+)
+from parlour.channels.http_provider.requests import build_form, read_response
 from parlour.egress.client import OutboundRequest
 from parlour.protocol import addresses
 from parlour.protocol.egress_policy import EgressRefused
@@ -42,22 +49,22 @@ class HttpProvider:
         self.concurrency = settings.concurrency
         self._options = settings
         self._context = context
-        self._account_url = options.read_base_url(settings)
-        credentials = ":".join(options.read_credentials(settings)).encode()
+        self._account_url = read_base_url(settings)
+        credentials = ":".join(read_credentials(settings)).encode()
         self._authorization = "Basic " + base64.b64encode(credentials).decode("ascii")
-        self._key = options.read_callback_key(settings)
-        options.check_idempotency_header(settings)
+        self._key = read_callback_key(settings)
+        check_idempotency_header(settings)
         self._link = HttpLink(name, context.egress)
 
     async def start(self) -> None:
-        """Do nothing: each submission is a request of its own."""
+        """Do nothing: there is no connection to open."""
 
     async def stop(self) -> None:
         """Do nothing: the client of outbound requests owns the connections."""
 
     async def send(self, message: OutboundMessage) -> Accepted | Rejected:
         """Submit a message, once. Raises CarrierUnavailable."""
-        form = requests.build_form(message, self._options, self._context.callback_url)
+        form = build_form(message, self._options, self._context.callback_url)
         if not isinstance(form, list):
             return form
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -67,14 +74,14 @@ class HttpProvider:
         response = await self._link.send(
             self._request("POST", "/Messages.json", headers, body, message.account_sid)
         )
-        outcome = requests.read_response(response, self._options, self._context.clock.now_ms())
+        outcome = read_response(response, self._options, self._context.clock.now_ms())
         if isinstance(outcome, Rejected) and outcome.retry_after_seconds is not None:
             self._link.mark_down(outcome.detail)
         return outcome
 
     async def read_callback(self, request: CallbackRequest) -> Callback:
         """Verify and parse a callback. Raises CallbackRefused."""
-        return callbacks.read_callback(request, self._options, self._key)
+        return read_callback(request, self._options, self._key)
 
     async def read_medium(self, location: str) -> bytes:
         """Return the bytes of an inbound medium. Raises CarrierUnavailable."""

@@ -24,7 +24,7 @@ _CODE_NO_ANSWER: Final = 30410
 _CODE_UNREACHABLE: Final = 21612
 _CODE_SENDER: Final = 21606
 _CODE_BAD_MEDIA: Final = 63019
-# The provider's queue of the sender is full: a rejection that ends by itself.
+# The sender's queue at the provider is full: a transient rejection.
 _QUEUE_OF_SENDER_IS_FULL: Final = 21611
 _TOO_MANY_REQUESTS: Final = 429
 _TIMED_OUT: Final = 408

@@ -120,7 +120,7 @@ def _read_state(reply: str) -> int:
 
 
 def _read_nack(reply: str) -> int:
-    """Return the error code of an SMSC's rejection; 30008 if its status says nothing."""
+    """Return the error code of an SMSC's rejection; 30008 if its status is unknown."""
     found = _NACK.match(reply)
     if found is None or found[1] is None:
         return _CODE_UNKNOWN

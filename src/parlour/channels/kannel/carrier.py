@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.channels.carrier import CarrierUnavailable
 from parlour.channels.http_link import MISCONFIGURED, HttpLink, shorten
-from parlour.channels.kannel import callbacks, options, requests
-from parlour.channels.kannel.options import KannelOptions
+from parlour.channels.kannel.callbacks import read_callback
+from parlour.channels.kannel.options import (
+    KannelOptions,
+    check_callback_token,
+    read_sendsms_url,
+)
+from parlour.channels.kannel.requests import build_query, read_response
 from parlour.egress.client import OutboundRequest
 from parlour.protocol import addresses
 from parlour.protocol.signatures import prepare_url
@@ -36,27 +41,27 @@ class Kannel:
         self.concurrency = settings.concurrency
         self._options = settings
         self._context = context
-        self._url = options.read_sendsms_url(settings)
-        options.check_callback_token(settings)
+        self._url = read_sendsms_url(settings)
+        check_callback_token(settings)
         self._link = HttpLink(name, context.egress)
 
     async def start(self) -> None:
-        """Do nothing: each submission is a request of its own."""
+        """Do nothing: there is no connection to open."""
 
     async def stop(self) -> None:
         """Do nothing: the client of outbound requests owns the connections."""
 
     async def send(self, message: OutboundMessage) -> Accepted | Rejected:
         """Submit a message, once. Raises CarrierUnavailable."""
-        query = requests.build_query(message, self._options, self._context.callback_url)
+        query = build_query(message, self._options, self._context.callback_url)
         if not isinstance(query, list):
             return query
         response = await self._request(query, message.account_sid)
-        return requests.read_response(response, self._context.clock.now_ms())
+        return read_response(response, self._context.clock.now_ms())
 
     async def read_callback(self, request: CallbackRequest) -> Callback:
         """Verify and parse a callback. Raises CallbackRefused."""
-        return callbacks.read_callback(request, self._options.callback_token)
+        return read_callback(request, self._options.callback_token)
 
     async def read_medium(self, location: str) -> bytes:
         """Raise CarrierUnavailable: inbound messages of Kannel have no media."""

@@ -1,8 +1,8 @@
 """Submissions to Kannel: the parameters of sendsms, and the meaning of its response.
 
 Kannel assigns no identifier, so the URL of a message's reports names its reference. It splits long
-texts itself, and needs to be told which texts are not in the GSM alphabet: it would replace their
-characters by question marks.
+texts itself. Without the coding UCS-2 it replaces characters beyond the GSM alphabet by question
+marks.
 """
 
 from __future__ import annotations
