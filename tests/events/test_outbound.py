@@ -33,7 +33,7 @@ from tests.events.event_log_setup import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from parlour.channels.virtual_carrier import Submission
+    from parlour.channels.virtual_carrier import SinkSubmission
     from parlour.store.transaction import Transaction
 
 CONVERSATION_SID = "CH" + "0" * 31 + "1"
@@ -152,11 +152,11 @@ class Scripted:
 
     def __init__(self, *reports: StatusReport) -> None:
         self.reports = list(reports) or [StatusReport("sent", channel_message_sid="SM1")]
-        self.given: list[Submission] = []
+        self.given: list[SinkSubmission] = []
         self.unreachable: set[str] = set()
         self.gates: dict[str, asyncio.Event] = {}
 
-    async def send(self, outbound: Submission) -> list[StatusReport]:
+    async def send(self, outbound: SinkSubmission) -> list[StatusReport]:
         self.given.append(outbound)
         if gate := self.gates.get(outbound.recipient):
             await gate.wait()

@@ -15,7 +15,7 @@ from tests.events.event_log_setup import poll_until
 from tests.realtime.clients import NOT_PERMITTED
 
 if TYPE_CHECKING:
-    from parlour.channels.virtual_carrier import Submission
+    from parlour.channels.virtual_carrier import SinkSubmission
     from parlour.store.transaction import Transaction
     from tests.realtime.clients import RealtimeClients, ScenarioRunner
 
@@ -307,7 +307,7 @@ def test_a_receipt_is_not_found_before_its_first_status(
     released = asyncio.Event()
     send = VirtualCarrier.send
 
-    async def held(self: VirtualCarrier, outbound: Submission) -> list[StatusReport]:
+    async def held(self: VirtualCarrier, outbound: SinkSubmission) -> list[StatusReport]:
         given.append(outbound.reference)
         await released.wait()
         return await send(self, outbound)

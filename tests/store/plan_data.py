@@ -85,6 +85,16 @@ _OF_TABLE: Final = {
     ("inbox", "due_ms"): "CASE WHEN i % 50 = 0 THEN i ELSE NULL END",
     ("inbox", "fold_key"): "CASE WHEN i % 50 = 0 THEN 'fold' || i ELSE NULL END",
     ("channel_metadata", "mail_id"): "CASE WHEN i % 50 = 0 THEN 'mail' || i ELSE NULL END",
+    # Of 900 lanes, some with a backlog; nearly all submissions are accepted already.
+    ("submission", "sid"): "'SM' || i",
+    ("submission", "lane"): "'lane' || i % 900",
+    ("submission", "lane_order"): "i",
+    ("submission", "carrier"): "CASE WHEN i % 3 = 0 THEN 'smsc' ELSE 'virtual' END",
+    ("submission", "channel"): "'sms'",
+    ("submission", "state"): "CASE WHEN i % 50 = 0 THEN 'queued' ELSE 'accepted' END",
+    ("submission", "due_ms"): "CASE WHEN i % 100 = 0 THEN i ELSE NULL END",
+    ("submission", "date_ended"): "CASE WHEN i % 50 = 0 THEN NULL ELSE i END",
+    ("submission_part", "submission_sid"): "'SM' || i",
 }
 
 

@@ -76,7 +76,9 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     recognise a duplicate, and a report can name it. ``sender`` is None where the channel needs
     none; for e-mail it is the conversation's projected address. ``body`` is None without text.
     ``retries`` counts the earlier submissions of it that ended without a result or with a transient
-    one.
+    one. ``message_sids`` are the channel message SIDs of the recipients' receipts, in the order of
+    ``recipients``; the first one is the reference. ``group`` are all numbers of a group's thread,
+    own ones included: nothing is sent to those that are no recipients.
     """
 
     reference: str
@@ -92,6 +94,8 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     template: OutboundTemplate | None = None
     email: OutboundEmail | None = None
     retries: int = 0
+    message_sids: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
 
 
 class RefusedRecipient(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from parlour.channels.virtual_carrier import Submission
+from parlour.channels.virtual_carrier import SinkSubmission
 from parlour.resources.media import attachments as media_attachments
 from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages.fan_out import ChannelRecipient  # noqa: TC001 - decoded here.
@@ -58,7 +58,7 @@ class _PendingMessage(msgspec.Struct, frozen=True):
     """One message for one recipient, and its scope."""
 
     scope: Scope
-    outbound: Submission
+    outbound: SinkSubmission
 
     @property
     def binding(self) -> tuple[str, str | None, str]:
@@ -145,7 +145,7 @@ def _jobs(scope: Scope, event: Event) -> Iterator[_PendingMessage]:
     for recipient in payload.recipients:
         yield _PendingMessage(
             scope,
-            Submission(
+            SinkSubmission(
                 reference=recipient.receipt_sid,
                 type=recipient.type,
                 sender=recipient.sender,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Random
 
 
-class Submission(msgspec.Struct, frozen=True):
+class SinkSubmission(msgspec.Struct, frozen=True):
     """One message for one recipient.
 
     ``reference`` is the receipt's SID. ``sender`` is None where the channel needs none; ``media``
@@ -36,13 +36,13 @@ class VirtualCarrier:
     def __init__(self, random: Random) -> None:
         self._random = random
 
-    async def send(self, outbound: Submission) -> list[StatusReport]:
+    async def send(self, outbound: SinkSubmission) -> list[StatusReport]:
         """Report the message as sent, under a new SID of its channel, and as delivered."""
         sid = self._random.sid(_prefix(outbound))
         return [StatusReport(SENT, channel_message_sid=sid), StatusReport(DELIVERED)]
 
 
-def _prefix(outbound: Submission) -> str:
+def _prefix(outbound: SinkSubmission) -> str:
     """Return the SID prefix of a channel; group messages have the prefix of SMS."""
     if outbound.type == addresses.WHATSAPP:
         return sids.WHATSAPP_MESSAGE

@@ -13,6 +13,7 @@ from parlour.vocabulary.limits.grouping import *
 from parlour.vocabulary.limits.http_carriers import *
 from parlour.vocabulary.limits.inbound import *
 from parlour.vocabulary.limits.logins import *
+from parlour.vocabulary.limits.outbox import *
 from parlour.vocabulary.limits.overload import *
 from parlour.vocabulary.limits.realtime import *
 from parlour.vocabulary.limits.sms import *
