@@ -1,0 +1,26 @@
+"""Limits of the carriers file and of callbacks from carriers."""
+
+from __future__ import annotations
+
+from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
+
+# Size of the carriers file.
+CARRIERS_FILE_BYTES_MAX = 4 * MEBIBYTE
+# Size of a file that a value of the carriers file refers to, and of its value.
+CARRIER_SECRET_BYTES_MAX = 64 * KIBIBYTE
+# Carriers of the carriers file.
+CARRIERS_MAX = 100
+# Routes of the carriers file.
+CARRIER_ROUTES_MAX = 10_000
+# Routes of the carriers file by a prefix: the search for the longest one reads all of them.
+CARRIER_PREFIX_ROUTES_MAX = 500
+# Numbers of the carriers file.
+CARRIER_NUMBERS_MAX = 10_000
+# Errors in the carriers file that a start reports.
+CARRIERS_FILE_ERRORS_MAX = 20
+# Words of one list of opt-out words.
+OPT_OUT_WORDS_MAX = 50
+# Length of an opt-out word.
+OPT_OUT_WORD_CHARS_MAX = 32
+# Length of an automatic answer to an opt-out word.
+OPT_OUT_TEXT_CHARS_MAX = 1600

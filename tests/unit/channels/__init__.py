@@ -1,0 +1,1 @@
+"""Carriers without a server."""
