@@ -35,6 +35,7 @@ from parlour.http.uploads import Uploads
 from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
+from parlour.operations.call import ActionSettings
 from parlour.operations.operation import AuthScheme
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Scheduler
@@ -147,14 +148,7 @@ class App:
             auth_token_of=signer.auth_token_of,
             record=self.webhooks.record,
         )
-        rate = settings.actions_per_second
-        self.pipeline = Pipeline(
-            self.store,
-            self.vault,
-            on_login_revoked=self.authentication.evict,
-            pre_action_hook=pre_action_hook,
-            action_rates=ActionRates(self.clock, rate) if rate else None,
-        )
+        self.pipeline = self._make_pipeline(pre_action_hook)
         sinks: list[Sink] = [OutboundSink(self.store, VirtualCarrier(self.random)), self.webhooks]
         lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
         self.dispatcher = Dispatcher(self.store, sinks, self.clock, lease=lease)
@@ -173,6 +167,17 @@ class App:
         self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.metrics)
         self.store.on_commit(self.realtime.wake)
+
+    def _make_pipeline(self, pre_action_hook: PreActionWebhooks) -> Pipeline:
+        settings, rate = self.settings, self.settings.actions_per_second
+        return Pipeline(
+            self.store,
+            self.vault,
+            on_login_revoked=self.authentication.evict,
+            pre_action_hook=pre_action_hook,
+            action_rates=ActionRates(self.clock, rate) if rate else None,
+            settings=ActionSettings(approves_templates=settings.template_approval == "auto"),
+        )
 
     def _make_server(self) -> HttpServer:
         settings = self.settings

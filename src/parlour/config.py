@@ -181,6 +181,13 @@ class Settings:
         checks.URL,
     )
 
+    template_approval: str = _setting(
+        "auto",
+        "Whether content templates are approved at once when a program requests their approval, or "
+        "by hand.",
+        one_of("auto", "manual"),
+    )
+
     @property
     def listens_on_loopback(self) -> bool:
         """Return whether only local clients can reach the server."""

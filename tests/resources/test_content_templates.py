@@ -48,6 +48,8 @@ def test_a_template_is_shown_as_clients_see_it(own: Api) -> None:
         "variants": {"twilio/text": {"body": GREETING["Body"]}},
         "date_created": None,
         "date_updated": None,
+        "language": "en",
+        "approval": {"name": "", "category": "", "status": "unsubmitted", "rejection_reason": ""},
     }
     assert own.get(f"{PATH}/{made['sid']}").expect(200) == made
 

@@ -87,7 +87,8 @@ UNSEEN_OVER_REST = {
     ),
     (
         r"store\.event_log\.FIND(_BY_SEQUENCES)?\[|operations\.access\."
-        r"|resources\.content_templates\.store\.TABLE\.list|resources\.media\.store\.UNATTACHED\["
+        r"|resources\.content_templates\.store\.(TABLE\.list|LIST_APPROVED)"
+        r"|resources\.media\.store\.UNATTACHED\["
         r"|resources\.participants\.roster\.|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
     (

@@ -71,6 +71,7 @@ WRONG = [
     ("--webhook-allow-private", "maybe", "must be auto, yes or no"),
     ("--webhook-check-certificates", "maybe", "must be true or false"),
     ("--webhook-overrides", "2", "must be true or false"),
+    ("--template-approval", "maybe", "must be auto or manual"),
     ("--webhook-retries", "foo", "must be durable or hosted"),
     ("--webhook-retention-hours", "100000", "must be from 1 to 87840"),
     ("--webhook-retention-hours", "0", "must be from 1 to 87840"),

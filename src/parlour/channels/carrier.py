@@ -44,6 +44,7 @@ class OutboundTemplate(msgspec.Struct, frozen=True):
     """The content template of a message; ``body`` of the message is its text, already filled in.
 
     ``types`` are its variants by type, not filled in; ``variables`` are the values by name.
+    ``approved_name`` is its name at WhatsApp; empty if WhatsApp has not approved it.
     """
 
     content_sid: str
@@ -51,6 +52,7 @@ class OutboundTemplate(msgspec.Struct, frozen=True):
     language: str
     types: dict[str, Any]
     variables: dict[str, str]
+    approved_name: str = ""
 
 
 class OutboundEmail(msgspec.Struct, frozen=True):

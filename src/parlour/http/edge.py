@@ -11,9 +11,9 @@ from parlour.http.list_waiting import wants_to_wait
 from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.multipart import parse_multipart
 from parlour.operations.call import Call, OperationResult, Rows, View
-from parlour.operations.operation import UrlForm
+from parlour.operations.operation import BodyKind, UrlForm
 from parlour.protocol import pages
-from parlour.protocol.forms import parse_form, parse_query
+from parlour.protocol.forms import parse_form, parse_json_fields, parse_query
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SILENT, Origin
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _FIRES = Origin(fires=True)
 _VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
+_JSON = "application/json"
 _URL_ENCODED = "application/x-www-form-urlencoded"
 _PAGING = frozenset({"PageSize", "Page", "PageToken"})
 _PAGING_AND_WAITING = _PAGING | {"Wait", "MinCount"}
@@ -176,7 +177,7 @@ def _is_multipart(request: Request) -> bool:
 
 
 def _form(operation: Operation, request: Request) -> RequestForm:
-    """Return the parameters: the query of a GET, the form of a POST."""
+    """Return the parameters: the query of a GET, the form or the JSON object of a POST."""
     if operation.method == "GET":
         return parse_query(request.query)
     if operation.method == "DELETE":
@@ -184,6 +185,8 @@ def _form(operation: Operation, request: Request) -> RequestForm:
     declared = request.header(b"content-type")
     if declared is not None and declared != _URL_ENCODED:
         kind = declared.partition(";")[0].strip().lower()
+        if kind == _JSON and operation.spec.request_body is BodyKind.JSON:
+            return parse_json_fields(request.body)
         if request.body and kind != _URL_ENCODED:
             raise ApiError(20001, "Unsupported content type.", status=415)
     # Each escape costs time to decode; the length of the body does not bound their number.

@@ -57,6 +57,13 @@ class Rows(msgspec.Struct, frozen=True):
         return getattr(record, self.order), getattr(record, self.sid)
 
 
+class ActionSettings(msgspec.Struct, frozen=True):
+    """The settings of the server that actions depend on."""
+
+    approves_templates: bool = True
+    """Whether content templates are approved as soon as their approval is requested."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Call(Generic[P]):
     """One request in the pipeline."""
@@ -76,6 +83,8 @@ class Call(Generic[P]):
     scope: Scope = field(default=Scope(""))
     parsed: P | ApiError | None = None
     sealing: Vault | None = None
+    """Set by the pipeline."""
+    settings: ActionSettings = field(default=ActionSettings())
     """Set by the pipeline."""
     work: WorkSlot | None = None
     """Its slot among the requests in flight, if it has one."""

@@ -112,8 +112,12 @@ def create(
     form_escapes_max: int = limits.FORM_ESCAPES_MAX,
     conflict_scope: ConflictScopeOf | None = None,
     permits: PermissionCheck | None = None,
+    request_body: BodyKind = BodyKind.FORM,
 ) -> OperationSpec:
-    """Return the spec of a POST on a collection: 201."""
+    """Return the spec of a POST on a collection: 201.
+
+    An operation with a JSON body takes a form as well, with the same names.
+    """
     return OperationSpec(
         verb="Create",
         method="POST",
@@ -127,6 +131,7 @@ def create(
         pre_action=pre_action,
         conflict_scope=conflict_scope,
         permits=permits,
+        request_body=request_body,
     )
 
 

@@ -22,7 +22,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from parlour.operations import access, idempotency, scoping
-from parlour.operations.call import AcceptedResult, Call, OperationResult, RevokedLogin
+from parlour.operations.call import (
+    AcceptedResult,
+    ActionSettings,
+    Call,
+    OperationResult,
+    RevokedLogin,
+)
 from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
 
@@ -72,6 +78,7 @@ class Pipeline:
         on_login_revoked: Callable[[str], None],
         pre_action_hook: PreActionHook | None = None,
         action_rates: ActionRates | None = None,
+        settings: ActionSettings | None = None,
     ) -> None:
         """``on_login_revoked`` is called with the name of each login that a call revoked."""
         self._store = store
@@ -79,6 +86,7 @@ class Pipeline:
         self._on_login_revoked = on_login_revoked
         self._pre_action_hook = pre_action_hook
         self._action_rates = action_rates
+        self._settings = ActionSettings() if settings is None else settings
         self._idempotency = idempotency.InFlight()
 
     async def run(self, call: Call[Any], render: Render) -> OperationResult:
@@ -88,6 +96,7 @@ class Pipeline:
             # Before the stored response is read, which may contain a secret.
             raise ApiError(20403)
         call.sealing = self._vault
+        call.settings = self._settings
         try:
             call.parsed = call.operation.spec.parameters.parse(call.form)
         except ApiError as error:

@@ -1,4 +1,4 @@
-"""Forms, query strings and path segments: percent-encoded bytes to text.
+"""Forms, query strings, path segments and JSON objects: bytes of a request to text.
 
 Malformed escapes and invalid UTF-8 are rejected, never guessed, so that texts are stored
 exactly as they were sent.
@@ -10,10 +10,14 @@ import re
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 from falcon.util.uri import parse_query_string
 
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_string = msgspec.json.Decoder(str).decode
 
 FormFields: TypeAlias = dict[str, list[str]]
 """The values of each name, in the order they were sent."""
@@ -34,6 +38,31 @@ def parse_form(body: bytes) -> FormFields:
     Blank values are preserved. Raises ApiError 20001 for a malformed form.
     """
     return _parse(body, "Invalid post body.")
+
+
+def parse_json_fields(body: bytes) -> FormFields:
+    """Return the members of a JSON object as fields, which parameters read as they read a form.
+
+    A string becomes its text, any other value its JSON; a member that is null is absent. Raises
+    ApiError 20001 for anything but an object, and for more names than a form has.
+    """
+    try:
+        members = _members(body)
+        if len(members) > limits.FORM_KEYS_MAX:
+            raise ApiError(20001, "Invalid JSON body.")
+        texts = {name: _member_text(bytes(raw)) for name, raw in members.items()}
+    except (ValueError, RecursionError):
+        raise ApiError(20001, "Invalid JSON body.") from None
+    return {name: [text] for name, text in texts.items() if text is not None}
+
+
+def _member_text(raw: bytes) -> str | None:
+    if raw == b"null":
+        return None
+    text = _string(raw) if raw.startswith(b'"') else raw.decode()
+    if "\0" in text:
+        raise ValueError(text)
+    return text
 
 
 def parse_query(query: bytes) -> FormFields:

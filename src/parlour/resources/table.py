@@ -8,7 +8,13 @@ from parlour.operations.operation import Collection, Operation, operations_of
 from parlour.resources.accounts.routes import ACCOUNTS, KEY, KEYS
 from parlour.resources.address_configurations.routes import ADDRESS_CONFIGURATIONS
 from parlour.resources.configuration.routes import CONFIGURATION
-from parlour.resources.content_templates.routes import CONTENT_TEMPLATES
+from parlour.resources.content_templates.routes import (
+    APPROVAL,
+    CONTENT_TEMPLATES,
+    CONTENTS,
+    CONTENTS_AND_APPROVALS,
+    WHATSAPP_APPROVAL,
+)
 from parlour.resources.conversation_removal.routes import CONVERSATION_REMOVAL
 from parlour.resources.conversation_with_participants.routes import (
     CONVERSATION_WITH_PARTICIPANTS,
@@ -78,6 +84,10 @@ COLLECTIONS: tuple[Collection, ...] = (
     CONTENT_TEMPLATES,
     VIRTUAL_PHONES,
     VIRTUAL_PHONE_MESSAGES,
+    CONTENTS,
+    CONTENTS_AND_APPROVALS,
+    APPROVAL,
+    WHATSAPP_APPROVAL,
     MEDIA,
     MEDIA_SET,
     MEDIA_CONTENT,

@@ -40,6 +40,7 @@ KINDS: dict[str, Kind] = {
     "WebhookAttempts": Kind("NO", is_of_service=False),
     "ContentTemplates": Kind("HX", is_of_service=False),
     "VirtualPhones": Kind("", is_of_service=False, has_names=True),
+    "Content": Kind("HX", is_of_service=False),
 }
 
 

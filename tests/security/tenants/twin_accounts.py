@@ -129,6 +129,11 @@ def _fill_account(account: AccountClient, world: AccountObjects) -> None:
         account.post("/parlour/v1/ContentTemplates", FriendlyName="Greeting", Body="Hello {{1}}")
         for _ in range(2)
     ]
+    account.post(
+        f"/v1/Content/{templates[0]['sid']}/ApprovalRequests/whatsapp",
+        name="greeting",
+        category="UTILITY",
+    )
     attempts = [seed_attempt(account.target, world, number) for number in (1, 2)]
     world.account = {
         "Accounts": world.sid,
@@ -138,6 +143,7 @@ def _fill_account(account: AccountClient, world: AccountObjects) -> None:
         "Services": world.second.sid,
         "MessagingServices": configuration["default_messaging_service_sid"],
         "ContentTemplates": templates[0]["sid"],
+        "Content": templates[1]["sid"],
         "WebhookAttempts": attempts[0],
     }
     world.names = {"Addresses": made[0]["address"]}

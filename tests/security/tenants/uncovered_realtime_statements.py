@@ -85,6 +85,7 @@ async def _run_account_statements(tx: Transaction, scope: Scope, world: AccountO
     assert await media_store.find_conversation_sid_of_message(tx, scope, message_sid)
     assert (await media_store.count_unattached_media(tx, scope, ALICE))[0]
     assert await content_template_store.list_content_templates(tx, scope, PageRequest(0, 10, None))
+    assert isinstance(await content_template_store.list_approved(tx, scope, 100), list)
     for position in (
         PagePosition(FIRST_SID, FIRST_SID),
         PagePosition(LAST_SID, LAST_SID, backwards=True),

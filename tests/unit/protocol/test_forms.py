@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parlour.protocol.forms import decode_path_segment, parse_form, parse_query
+from parlour.protocol.forms import decode_path_segment, parse_form, parse_json_fields, parse_query
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
@@ -138,3 +138,40 @@ def test_a_path_segment_is_decoded_once(raw: str, text: str | None) -> None:
 @given(TEXTS)
 def test_every_path_segment_is_read_back(text: str) -> None:
     assert decode_path_segment(quote(text, safe="")) == text
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"{}", {}),
+        (b'{"a":"x","b":null}', {"a": ["x"]}),
+        (b'{"a":" x ","b":7,"c":true}', {"a": [" x "], "b": ["7"], "c": ["true"]}),
+        (b'{"a":{"b":[1, null]}}', {"a": ['{"b":[1, null]}']}),
+        (b'{"a":"1","a":"2"}', {"a": ["2"]}),
+        ('{"é":"\\u00e9"}'.encode(), {"é": ["é"]}),
+    ],
+)
+def test_the_members_of_a_json_object_become_fields(
+    body: bytes, fields: dict[str, list[str]]
+) -> None:
+    assert parse_json_fields(body) == fields
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{} {}",
+        b'{"a":"\\u0000"}',
+        b'{"a":"\\ud800"}',
+        b'{"a":"\xff"}',
+        b'{"a":[\xff]}',
+        b'{"a":' + b"[" * 10_000 + b"}",
+        b"{" + b",".join(b'"%d":1' % number for number in range(limits.FORM_KEYS_MAX + 1)) + b"}",
+    ],
+)
+def test_a_malformed_json_object_is_refused(body: bytes) -> None:
+    with pytest.raises(ApiError) as refused:
+        parse_json_fields(body)
+    assert refused.value.code == 20001

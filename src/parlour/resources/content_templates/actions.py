@@ -16,7 +16,7 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
-    from parlour.resources.content_templates.parameters import CreateContentTemplate
+    from parlour.resources.content_templates.parameters import CreateContent, CreateContentTemplate
     from parlour.store.transaction import Transaction
 
 
@@ -24,7 +24,7 @@ content_template_in_path = in_path(sids.CONTENT, content_template_store.find_con
 
 
 async def create_content_template(
-    tx: Transaction, call: Call[CreateContentTemplate]
+    tx: Transaction, call: Call[CreateContentTemplate | CreateContent]
 ) -> ContentTemplate:
     """Create a template. Raises 400 if the account has reached its limit of templates."""
     given = call.parameters.given()
@@ -43,26 +43,29 @@ async def create_content_template(
     template = ContentTemplate(
         account_sid=call.scope.account_sid,
         sid=tx.new_sid(sids.CONTENT),
-        friendly_name=given["friendly_name"],
+        friendly_name=given.get("friendly_name", ""),
         body=body,
         types=given.get("types"),
+        language=given.get("language", "en"),
         variables=given.get("variables"),
         date_created=tx.now,
         date_updated=tx.now,
     )
     await content_template_store.insert_content_template(tx, call.scope, template)
-    await _emit_change(tx, call, template)
+    await emit_change(tx, call, template)
     return template
 
 
 def _text_of(types: str) -> str:
     """Return the fallback text: the first body of a variant, or else the first title."""
-    forms = msgspec.json.decode(types).values()
+    variants = msgspec.json.decode(types)
+    forms = variants.values()
     for member in ("body", "title"):
         for form in forms:
             if isinstance(form.get(member), str):
                 return str(form[member])
-    return ""
+    # WhatsApp has the text of one-time passwords; the template has only its parts.
+    return "{{1}} is your verification code." if "whatsapp/authentication" in variants else ""
 
 
 async def fetch_content_template(tx: Transaction, call: Call[NoParameters]) -> ContentTemplate:
@@ -74,10 +77,11 @@ async def delete_content_template(tx: Transaction, call: Call[NoParameters]) -> 
     """Delete a template; messages created from it keep their text."""
     template = await content_template_in_path(tx, call)
     await content_template_store.delete_content_template_row(tx, call.scope, template.sid)
-    await _emit_change(tx, call, template)
+    await emit_change(tx, call, template)
 
 
-async def _emit_change(tx: Transaction, call: Call[Any], template: ContentTemplate) -> None:
+async def emit_change(tx: Transaction, call: Call[Any], template: ContentTemplate) -> None:
+    """Emit the internal event that a template was created, updated or deleted."""
     payload = {"content_template": {"sid": template.sid, "friendly_name": template.friendly_name}}
     await tx.emit(
         call.scope, event_names.ACCOUNT_CHANGED, subject_sid=template.sid, payload=payload

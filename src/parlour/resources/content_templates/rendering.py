@@ -37,6 +37,16 @@ TYPES: Final = (
     "twilio/card",
 )
 """The types that clients can display, the most complex one last."""
+UNDISPLAYED_TYPES: Final = (
+    "twilio/catalog",
+    "twilio/carousel",
+    "twilio/flows",
+    "twilio/schedule",
+    "whatsapp/card",
+    "whatsapp/authentication",
+    "whatsapp/flows",
+)
+"""Further types that a template may have: clients get its text instead of them."""
 CONTENT_TYPE_PREFIX: Final = "application/x-vnd.com.twilio.rich."
 
 
@@ -85,6 +95,13 @@ def has_required_lists(type_: str, variant: dict[str, Any]) -> bool:
     return True
 
 
+def most_complex_type(template: ContentTemplate) -> str:
+    """Return the type of the variant that counts: an undisplayed one only if there is no other."""
+    found: dict[str, Any] = {} if template.types is None else _variants(template.types)
+    ordered = (*reversed(TYPES), *UNDISPLAYED_TYPES)
+    return next((type_ for type_ in ordered if type_ in found), TEXT)
+
+
 def variable_names(template: ContentTemplate) -> list[str]:
     """Return the names of the placeholders in a template's text, without duplicates, in order."""
     return list(dict.fromkeys(name.strip() for name in _PLACEHOLDER.findall(template.body)))
@@ -95,7 +112,9 @@ def render_text(template: ContentTemplate, variables: str | None) -> str:
 
     A placeholder without a variable is preserved. Raises 50504 if the text is too long.
     """
-    return _filled(_PLACEHOLDER, template.body, _texts(variables), limits.MESSAGE_BODY_BYTES_MAX)
+    return _filled(
+        _PLACEHOLDER, template.body, variable_texts(variables), limits.MESSAGE_BODY_BYTES_MAX
+    )
 
 
 def render_content(template: ContentTemplate, variables: str | None) -> RenderedContent:
@@ -105,7 +124,7 @@ def render_content(template: ContentTemplate, variables: str | None) -> Rendered
     """
     type_, variant = _most_complex(template)
     # The variant is compact JSON, so "{{" occurs only inside strings.
-    texts = {name: _quoted(text)[1:-1] for name, text in _texts(variables).items()}
+    texts = {name: _quoted(text)[1:-1] for name, text in variable_texts(variables).items()}
     filled = _filled(
         _JSON_PLACEHOLDER, variant, texts, limits.MESSAGE_CONTENT_BYTES_MAX, name_of=_unquoted
     )
@@ -169,7 +188,8 @@ def _unquoted(name: str) -> str | None:
         return None
 
 
-def _texts(variables: str | None) -> dict[str, str]:
+def variable_texts(variables: str | None) -> dict[str, str]:
+    """Return the values of a JSON object of variables as texts."""
     if variables is None:
         return {}
     return {name: _text(value) for name, value in _variables(variables).items()}
