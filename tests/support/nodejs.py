@@ -32,7 +32,7 @@ def install_packages(folder: Path) -> None:
     with (folder / "package-lock.json").open() as lock:
         # Several test processes may need the packages at once; one installs, the others wait.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _installed(folder) != locked_packages(folder):
+        if not locked_packages(folder).items() <= _installed(folder).items():
             subprocess.run(
                 [*npm_command(), "ci", "--ignore-scripts"],
                 cwd=folder,
@@ -43,9 +43,16 @@ def install_packages(folder: Path) -> None:
 
 
 def locked_packages(folder: Path) -> dict[str, str]:
-    """Return each package of a folder's lock file, and its version."""
+    """Return each package of a folder's lock file, and its version.
+
+    Optional packages are left out: most of them are for other platforms, and not installed.
+    """
     packages = json.loads((folder / "package-lock.json").read_text())["packages"]
-    return {name: each["version"] for name, each in packages.items() if name}
+    return {
+        name: each["version"]
+        for name, each in packages.items()
+        if name and not each.get("optional")
+    }
 
 
 def _installed(folder: Path) -> dict[str, str]:
