@@ -19,6 +19,7 @@ from parlour.resources.jobs import jobs
 from parlour.resources.participants import actions as participant_actions
 from parlour.resources.participants import store as participant_store
 from parlour.resources.participants.parameters import CreateParticipant
+from parlour.store.blobs import DiskBlobStore
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.resources.conversations.store import Conversation
+    from parlour.store.blobs import BlobStore
     from parlour.store.transaction import Transaction
 
 MINUTE_MS = 60_000
@@ -41,11 +43,13 @@ PAIR = {
 class SchedulerSetup:
     """A store with one account, its scheduler, and a clock."""
 
-    def __init__(self, store: SqliteStore, clock: FakeClock, scope: Scope) -> None:
+    def __init__(
+        self, store: SqliteStore, clock: FakeClock, scope: Scope, blobs: BlobStore
+    ) -> None:
         self.store = store
         self.clock = clock
         self.scope = scope
-        self.scheduler = Scheduler(store, clock, jobs(BackgroundCreate()))
+        self.scheduler = Scheduler(store, clock, jobs(BackgroundCreate(), blobs))
 
     async def make(self, **timers: str) -> Conversation:
         """Create a conversation with timers."""
@@ -97,7 +101,8 @@ async def opened(folder: Path, clock: FakeClock, sid: str = "") -> AsyncIterator
         return Scope(account.account_sid, found.default_chat_service_sid)
 
     try:
-        yield SchedulerSetup(store, clock, await store.write(prepare))
+        blobs = DiskBlobStore(folder / "media")
+        yield SchedulerSetup(store, clock, await store.write(prepare), blobs)
     finally:
         await store.close()
 

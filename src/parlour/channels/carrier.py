@@ -298,6 +298,19 @@ class LinkState(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class VirtualPhones(Protocol):
+    """The phones of all accounts (channels/virtual/deliveries.py)."""
+
+    async def deliver(
+        self,
+        message: OutboundMessage,
+        open_medium: Callable[[str, str], Awaitable[AsyncIterator[bytes]]],
+        report: Callable[[DeliveryReport], Awaitable[None]],
+    ) -> Accepted | Rejected:
+        """Deliver a message; a repeated one changes nothing. Raises CarrierUnavailable."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierContext:
     """What the server gives to a carrier.
@@ -314,6 +327,8 @@ class CarrierContext:
     callback_url: str
     open_medium: Callable[[str, str], Awaitable[AsyncIterator[bytes]]]
     """``open_medium(account_sid, media_sid)`` yields the bytes of an outbound medium."""
+    phones: VirtualPhones | None = None
+    """The server's virtual phones; only the built-in virtual carrier delivers to them."""
 
 
 class Carrier(Protocol):

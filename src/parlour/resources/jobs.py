@@ -12,12 +12,14 @@ from parlour.resources.conversations import timers as conversation_timers
 from parlour.resources.inbox.retention import RETENTION_JOB
 from parlour.resources.user_removal import membership_cleanup as user_removal_membership_cleanup
 from parlour.resources.users import presence as user_presence
+from parlour.resources.virtual_phones.media_garbage_collection import virtual_phone_media_job
 
 if TYPE_CHECKING:
     from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
+    from parlour.store.blobs import BlobStore
 
 
-def jobs(background_create: BackgroundCreate) -> tuple[Job, ...]:
+def jobs(background_create: BackgroundCreate, blobs: BlobStore) -> tuple[Job, ...]:
     """Return the jobs of one server process."""
     return (
         ClockJob().job(),
@@ -33,6 +35,7 @@ def jobs(background_create: BackgroundCreate) -> tuple[Job, ...]:
             transactional(user_removal_membership_cleanup.step),
         ),
         Job("presence", user_presence.next_due_ms, transactional(user_presence.step)),
+        virtual_phone_media_job(blobs),
         Job("purge", purge.next_due_ms, transactional(purge.purge_step)),
         Job("idempotency", idempotency.next_due_ms, transactional(idempotency.expire)),
         RETENTION_JOB,

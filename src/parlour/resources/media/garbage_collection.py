@@ -35,7 +35,11 @@ UPDATE media SET is_removed = 1 WHERE message_sid IS NULL AND is_removed = 0
      WHERE message_sid IS NULL AND is_removed = 0 AND date_created <= $1
      ORDER BY date_created LIMIT $2)
 """
-EXISTS = "SELECT 1 FROM media WHERE account_sid = $1 AND sid = $2"
+EXISTS = """
+SELECT 1 FROM media WHERE account_sid = $1 AND sid = $2
+UNION ALL
+SELECT 1 FROM virtual_phone_medium WHERE account_sid = $1 AND sid = $2
+"""
 
 # A medium from upload to deletion, with the file and the row in each state:
 #

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
+from parlour.vocabulary.limits.units import MEBIBYTE
 
 # Virtual phones of an account; the one that was quiet longest is deleted for a new one.
 VIRTUAL_PHONES_PER_ACCOUNT_MAX = 10_000
@@ -16,3 +16,7 @@ VIRTUAL_PHONE_EVICTIONS_MAX = 1000
 VIRTUAL_PHONE_NAME_CHARS_MAX = 64
 # Delay before each delivery report of a virtual phone.
 VIRTUAL_PHONE_DELAY_MS_MAX = 60_000
+# Delivery reports of virtual phones that one step of the scheduler passes on.
+VIRTUAL_PHONE_REPORTS_PER_STEP_MAX = 64
+# Submissions to virtual phones that are in flight.
+VIRTUAL_CARRIER_CONCURRENCY = 64

@@ -1,0 +1,1 @@
+"""The virtual carrier: it delivers to virtual phones, which send through it."""
