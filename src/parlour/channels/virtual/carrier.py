@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
 
 
-class VirtualOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NoCarrierOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The virtual carrier has no options: each phone has its own behaviour."""
 
 
@@ -68,7 +68,7 @@ class PhoneCarrier:
 class VirtualCarrierType:
     """The type ``virtual``."""
 
-    options: type[msgspec.Struct] = VirtualOptions
+    options: type[msgspec.Struct] = NoCarrierOptions
     channels: Final = frozenset(
         {
             addresses.SMS,
