@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from parlour.channels.callbacks import Callbacks
 from parlour.channels.outbound_sink import OutboundSink
 from parlour.channels.virtual_carrier import VirtualCarrier
 from parlour.delivery.attempts import SigningCache, WebhookClient
@@ -15,6 +16,7 @@ from parlour.dispatch.dispatcher import Dispatcher, Sink
 from parlour.egress.client import Egress, EgressPolicy, make_tls_context
 from parlour.http import open_files
 from parlour.http.authentication import Authentication
+from parlour.http.carrier_callbacks import CarrierCallbackEndpoint
 from parlour.http.client_addresses import ClientAddresses
 from parlour.http.connections import HttpConnections, connection_caps
 from parlour.http.downloads import Downloads
@@ -187,9 +189,14 @@ class App:
         tokens = PageTokens(self.vault.page_token_key)
         edge = Edge(self.pipeline, tokens, roots, ListWaiting(self.waiting_lists, self.admission))
         media = self._make_media_endpoint(roots)
+        callbacks = CarrierCallbackEndpoint(Callbacks({}, {}), roots)
         return HttpServer(
             Router(pipeline_operations(), edge, MetricsPage(self.metrics, self.clock)),
-            {AuthScheme.CLIENT: media, AuthScheme.SIGNED_URL: media},
+            {
+                AuthScheme.CLIENT: media,
+                AuthScheme.SIGNED_URL: media,
+                AuthScheme.CARRIER: callbacks,
+            },
             authentication=self.authentication,
             client_addresses=self.client_addresses,
             admission=self.admission,

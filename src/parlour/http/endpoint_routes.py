@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from parlour.operations.operation import AuthScheme
 from parlour.resources.table import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from parlour.http.messages import Request, Response
-    from parlour.operations.operation import Operation
+    from parlour.operations.operation import AuthScheme, Operation
 
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
+_REST_OF_PATH: Final = frozenset({"Signed", "Path"})
+"""Variables whose values may contain slashes, or be empty."""
 
 
 class EndpointRoute(NamedTuple):
@@ -47,9 +48,11 @@ class OperationEndpoint(Protocol):
 
 
 def _regex(operation: Operation) -> str:
-    """Return the regular expression of a path; the variable of a signed URL takes slashes too."""
-    value = ".*" if operation.authentication is AuthScheme.SIGNED_URL else "[^/]+"
-    return _VARIABLE.sub(rf"(?P<\1>{value})", operation.path)
+    """Return the regular expression of a path; some variables take the rest of it."""
+    return _VARIABLE.sub(
+        lambda match: f"(?P<{match[1]}>{'.*' if match[1] in _REST_OF_PATH else '[^/]+'})",
+        operation.path,
+    )
 
 
 def _routes(every: Iterable[Operation]) -> tuple[EndpointRoute, ...]:

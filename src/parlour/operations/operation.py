@@ -48,6 +48,8 @@ class AuthScheme(Enum):
     """HTTP Basic: an account and its auth token, or an API key and its secret."""
     CLIENT = "access token of a client, or account login"
     SIGNED_URL = "signature in the URL"
+    CARRIER = "signature of a carrier"
+    """Each carrier verifies its callbacks itself, after the body was read."""
 
 
 class BodyKind(Enum):
@@ -57,6 +59,8 @@ class BodyKind(Enum):
     JSON = "JSON"
     STREAM = "stream of bytes"
     """Transferred in chunks, never buffered as a whole."""
+    RAW = "bytes"
+    """Of any type, buffered as a whole within the limit of all requests."""
 
 
 ACCOUNT_ONLY = (UrlForm.ACCOUNT,)

@@ -7,6 +7,7 @@ from functools import cache
 from parlour.operations.operation import Collection, Operation, operations_of
 from parlour.resources.accounts.routes import ACCOUNTS, KEY, KEYS
 from parlour.resources.address_configurations.routes import ADDRESS_CONFIGURATIONS
+from parlour.resources.carrier_callbacks.routes import CARRIER_CALLBACK_PATHS, CARRIER_CALLBACKS
 from parlour.resources.configuration.routes import CONFIGURATION
 from parlour.resources.content_templates.routes import (
     APPROVAL,
@@ -92,6 +93,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     MEDIA_SET,
     MEDIA_CONTENT,
     SIGNED_MEDIA,
+    CARRIER_CALLBACKS,
+    CARRIER_CALLBACK_PATHS,
 )
 
 

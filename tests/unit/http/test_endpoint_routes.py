@@ -20,6 +20,22 @@ MEDIUM = f"{SERVICE}/Media/ME00000000000000000000000000000000"
         (MEDIUM, {"GET": "FetchMedia", "HEAD": "FetchMedia"}),
         (f"{MEDIUM}/Content", {"GET": "FetchMediaContent", "HEAD": "FetchMediaContent"}),
         ("/media-direct/AC/IS/ME", {"GET": "FetchMediaDirect", "HEAD": "FetchMediaDirect"}),
+        (
+            "/parlour/v1/Carriers/a",
+            {
+                "GET": "FetchCarrierCallback",
+                "HEAD": "FetchCarrierCallback",
+                "POST": "CreateCarrierCallback",
+            },
+        ),
+        (
+            "/parlour/v1/Carriers/a/b/c",
+            {
+                "GET": "FetchCarrierCallbackPath",
+                "HEAD": "FetchCarrierCallbackPath",
+                "POST": "CreateCarrierCallbackPath",
+            },
+        ),
         ("/media-direct/", {"GET": "FetchMediaDirect", "HEAD": "FetchMediaDirect"}),
     ],
 )
@@ -46,6 +62,10 @@ def test_a_path_with_an_endpoint_is_found_with_its_operations(
         f"{SERVICE}/Users/Media",
         "/v1/Services//Media",
         "/v1/Media",
+        "/v1/Carriers/a",
+        "/parlour/v1/Carriers",
+        "/parlour/v1/Carriers/",
+        "/parlour/v1/Carriers//b",
     ],
 )
 def test_any_other_path_is_left_to_the_router(path: str) -> None:
@@ -66,10 +86,18 @@ def test_the_variable_of_a_signed_url_takes_the_rest_of_the_path() -> None:
     assert match.names == {"Signed": "a/b//c"}
 
 
+@pytest.mark.parametrize("rest", ["", "b", "b/c%20//d"])
+def test_the_path_of_a_callback_is_everything_after_the_name(rest: str) -> None:
+    match = endpoint_routes.find(f"/parlour/v1/Carriers/sim/{rest}")
+
+    assert match is not None
+    assert match.names == {"Name": "sim", "Path": rest}
+
+
 def test_the_router_serves_exactly_the_operations_with_an_account_login() -> None:
     own = {each.operation_id for each in operations() if each.has_endpoint}
 
-    assert len(own) == 5
+    assert len(own) == 9
     assert set(operations()) - set(pipeline_operations()) == {
         each for each in operations() if each.operation_id in own
     }

@@ -24,3 +24,5 @@ OPT_OUT_WORDS_MAX = 50
 OPT_OUT_WORD_CHARS_MAX = 32
 # Length of an automatic answer to an opt-out word.
 OPT_OUT_TEXT_CHARS_MAX = 1600
+# Callbacks of one carrier that are verified or stored concurrently; beyond it 503.
+CARRIER_CALLBACKS_RUNNING_MAX = 64

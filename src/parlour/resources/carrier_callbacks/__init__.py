@@ -1,0 +1,1 @@
+"""Callbacks of carriers over HTTP: delivery reports and inbound messages."""
