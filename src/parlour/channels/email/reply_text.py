@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from mailparser_reply import EmailReplyParser
 
 from parlour.vocabulary import limits
-
-if TYPE_CHECKING:
-    from mailparser_reply import EmailReplyParser
 
 _LANGUAGES: Final = "en de fr es it nl pl sv da cs ja ko zh".split()
 _SEPARATOR: Final = re.compile(r"[-_*]{4,}[^-_*]{3,60}[-_*]{4,}\Z")
@@ -112,7 +111,5 @@ def _without_last_quotation(lines: list[str]) -> str:
 
 @functools.cache
 def _parser() -> EmailReplyParser:
-    """Return the parser of introductions; its package is an extra of the installation."""
-    from mailparser_reply import EmailReplyParser  # noqa: PLC0415 - an extra, imported late.
-
+    """Return the parser of introductions, which compiles its expressions once."""
     return EmailReplyParser(languages=list(_LANGUAGES))

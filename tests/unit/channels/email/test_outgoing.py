@@ -151,7 +151,7 @@ def test_text_and_attachment_arrive_as_they_were(body: str, content: bytes) -> N
 
 
 @given(st.lists(st.from_regex(r"<[a-z0-9.]{1,200}@[a-z]{1,40}>", fullmatch=True), max_size=60))
-def test_references_stay_whole_whatever_their_length(references: list[str]) -> None:
+def test_references_of_any_length_stay_whole(references: list[str]) -> None:
     _, mail = built(outbound(email=members(references=tuple(references))))
     expected = references[-limits.EMAIL_REFERENCES_SENT_MAX :]
     assert (str(mail["References"]).split() if expected else []) == expected
