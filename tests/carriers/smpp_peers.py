@@ -163,7 +163,7 @@ class NodeSmsc:
         return [await self.event(name) for _ in range(count)]
 
     async def command(self, do: str, **values: Any) -> None:
-        """Send a command, and wait until the SMSC has it."""
+        """Send a command, and wait for its confirmation."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": do, **values}).encode() + b"\n")
         await self.event("done")

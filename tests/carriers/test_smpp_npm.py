@@ -185,7 +185,7 @@ def test_a_receipt_in_any_form_is_reported(receipt: dict[str, str], status: str,
             report = sink.reports[-1]
             assert (report.status, report.error_code) == (status, code)
             assert (report.provider_id,) == outcome.provider_ids == ("b",)
-            # A message on its way has no further status.
+            # A message in transit has no further status.
             assert len(sink.reports) == 11
 
     asyncio.run(scenario())

@@ -121,7 +121,7 @@ class SmppCarrier:
         return tuple(keeper.state() for keeper in self._keepers)
 
     async def check(self) -> tuple[LinkState, ...]:
-        """Open and close each link; messages that arrive meanwhile get a temporary error."""
+        """Open and close each link; inbound messages get a temporary error."""
         return tuple(await asyncio.gather(*(self._check(each) for each in self._targets)))
 
     async def _check(self, target: LinkTarget) -> LinkState:
@@ -277,7 +277,7 @@ class SmppCarrier:
     def _refuse_part(self, key: MessageKey, delivery: PendingDelivery) -> None:
         """Give a part that waited too long a temporary error; its content stays in memory."""
         if not delivery.is_answered:
-            self._joiner.forget_delivery(key, delivery)
+            self._joiner.remove_delivery(key, delivery)
             delivery.respond(submissions.TEMPORARY_ERROR)
 
     def _expire(self) -> None:

@@ -17,7 +17,7 @@ _TLS_PORT: Final = 3550
 
 
 class SmppOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of an SMPP carrier in the carriers file; seconds unless the name says else."""
+    """The options of an SMPP carrier in the carriers file, with the defaults."""
 
     hosts: tuple[str, ...]
     """``host`` or ``host:port``; each gets as many links."""

@@ -10,7 +10,7 @@ once. The parts that got an error are delivered again, recognised, and acknowled
               dropped: it is too old, or the memory is full; logged, and never acknowledged
     complete  joined: the message is stored
               complete: it was not stored, and a part is delivered again
-    joined    forgotten: its unacknowledged parts were delivered again, or never were
+    joined    evicted: its unacknowledged parts were delivered again, or never were
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ D = TypeVar("D")
 
 
 class Concatenation(msgspec.Struct, frozen=True):
-    """The place of a part in its message; ``number`` starts at 1, ``form`` says where it stood."""
+    """The place of a part in its message: ``form`` of the reference, ``number`` from 1."""
 
     form: str
     reference: int
@@ -90,7 +90,7 @@ def _read_parameters(tlvs: dict[int, bytes]) -> Concatenation | None:
 
 
 def _checked(form: str, reference: int, total: int, number: int) -> Concatenation | None:
-    """Return a concatenation; None if the standard says to ignore it, or for a single part."""
+    """Return a concatenation; None if the standard ignores it, or for a single part."""
     is_usable = 1 < total <= 0xFF and 1 <= number <= total
     return Concatenation(form, reference, total, number) if is_usable else None
 
@@ -152,19 +152,19 @@ class Joiner(Generic[D]):
         return tuple(message.contents[number] for number in range(1, key[-1] + 1))
 
     def waiting(self, key: MessageKey) -> list[tuple[int, D]]:
-        """Return and forget the deliveries of a message that wait; the contents stay."""
+        """Remove and return the deliveries of a message that wait; the contents stay."""
         message = self._messages[key]
         waiting, message.waiting = message.waiting, []
         return waiting
 
-    def forget_delivery(self, key: MessageKey, delivery: D) -> None:
-        """Forget a delivery that got an error; the content stays."""
+    def remove_delivery(self, key: MessageKey, delivery: D) -> None:
+        """Remove a delivery that got an error; the content stays."""
         message = self._messages.get(key)
         if message is not None:
             message.waiting = [each for each in message.waiting if each[1] is not delivery]
 
     def finish(self, key: MessageKey, acknowledged: set[int], until: float) -> None:
-        """Forget a stored message, but for the parts that will be delivered again."""
+        """Remove a stored message, but for the parts that will be delivered again."""
         message = self._messages.pop(key)
         self.part_count -= len(message.contents)
         expected = {

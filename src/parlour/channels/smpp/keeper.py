@@ -128,7 +128,7 @@ class LinkKeeper:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         delay: float = limits.SMPP_RECONNECT_SECONDS_MIN
-        while True:
+        while True:  # Ends with the coroutine.
             started = loop.time()
             with failures_logged("smpp_link_failed", link=self._target.name):
                 await self._hold()

@@ -150,8 +150,8 @@ class SmppLink(asyncio.Protocol):
             return status, pdus.parse_text(body)
 
     def slow_down(self) -> None:
-        """Pause submissions, because the SMSC throttled one."""
-        self._pace.pause(limits.SMPP_THROTTLED_SECONDS)
+        """Delay further submissions, because the SMSC throttled one."""
+        self._pace.delay(limits.SMPP_THROTTLED_SECONDS)
 
     async def unbind(self) -> None:
         """End the session: wait for responses and messages in progress, for a bounded time."""
@@ -207,7 +207,7 @@ class SmppLink(asyncio.Protocol):
     async def _enquire(self) -> None:
         """Send enquire_link on an idle connection; without a response, close it."""
         interval = self._options.enquire_seconds
-        while True:
+        while True:  # Ends with the connection.
             now = self._loop.time()
             if now - (self._blocked_since or now) >= self._options.response_seconds:
                 self.abort("the SMSC reads nothing")

@@ -6,7 +6,7 @@ import asyncio
 
 
 class Pace:
-    """Divides time evenly among submissions; ``per_second`` 0 has no limit but pauses."""
+    """Divides time evenly among submissions; ``per_second`` 0 has no limit."""
 
     def __init__(self, per_second: float) -> None:
         self._interval = 1 / per_second if per_second else 0.0
@@ -20,6 +20,6 @@ class Pace:
         if place > now:
             await asyncio.sleep(place - now)
 
-    def pause(self, seconds: float) -> None:
-        """Give out no place for so long."""
+    def delay(self, seconds: float) -> None:
+        """Delay the next place."""
         self._next = max(self._next, asyncio.get_running_loop().time() + seconds)

@@ -219,7 +219,8 @@ class _Strict:
         if data.find(b"\0", pos) < 0:
             raise PduError(f"{field} has no end")
         parent: Any = super()
-        parsed: tuple[bytes, int] = parent._parse_string(field, data, pos, length)  # noqa: SLF001 - an override.
+        parse = parent._parse_string  # noqa: SLF001 - an override calls its parent.
+        parsed: tuple[bytes, int] = parse(field, data, pos, length)
         return parsed
 
     def parse_optional_params(self, data: bytes) -> None:

@@ -57,11 +57,11 @@ class RedeliveryIds:
         if known is None and period == self._evicted_period:
             self._unique += 1
             provider_id = f"{digest}-{self._token}-{self._unique}"
-            self._remember(digest, _Known(provider_id, period, 0))
+            self._record(digest, _Known(provider_id, period, 0))
             return provider_id
         count = known.count + 1 if known is not None and known.period == period else 0
         provider_id = f"{digest}-{period}-{count}"
-        self._remember(digest, _Known(provider_id, period, count))
+        self._record(digest, _Known(provider_id, period, count))
         return provider_id
 
     def acknowledge(self, digest: str) -> None:
@@ -70,7 +70,7 @@ class RedeliveryIds:
         if known is not None:
             known.is_acknowledged = True
 
-    def _remember(self, digest: str, known: _Known) -> None:
+    def _record(self, digest: str, known: _Known) -> None:
         self._known[digest] = known
         self._known.move_to_end(digest)
         if len(self._known) > self._known_max:

@@ -62,7 +62,7 @@ def is_link_problem(status: int) -> bool:
 
 
 def is_throttling(status: int) -> bool:
-    """Return whether the SMSC wants fewer messages."""
+    """Return whether the SMSC rejected it for its rate."""
     return status in _THROTTLED
 
 

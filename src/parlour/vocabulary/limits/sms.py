@@ -55,7 +55,7 @@ SMPP_CONNECT_SECONDS_MAX = 10
 SMPP_RECONNECT_SECONDS_MIN = 1
 # Longest delay before a link is opened again.
 SMPP_RECONNECT_SECONDS_MAX = 60
-# Pause of a link after the SMSC throttled it, and earliest retry of the message.
+# Delay of a link's submissions after the SMSC throttled it, and earliest retry of the message.
 SMPP_THROTTLED_SECONDS = 1
 # Earliest retry of a message after a temporary error of the SMSC.
 SMPP_ERROR_SECONDS = 10
