@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from parlour.channels.callbacks import Callbacks
+from parlour.channels.inbound import InboundProcessor
+from parlour.channels.incoming_webhook import IncomingWebhook
 from parlour.channels.outbound_sink import OutboundSink
 from parlour.channels.virtual_carrier import VirtualCarrier
 from parlour.delivery.attempts import SigningCache, WebhookClient
@@ -40,11 +42,11 @@ from parlour.operations.buffers import BufferPool
 from parlour.operations.call import ActionSettings
 from parlour.operations.operation import AuthScheme
 from parlour.operations.pipeline import Pipeline
-from parlour.operations.scheduler import Scheduler
+from parlour.operations.scheduler import Job, Scheduler
 from parlour.operations.waiting_lists import WaitingLists
 from parlour.operations.work_limit import WorkLimit
 from parlour.protocol.egress_policy import default_policy
-from parlour.protocol.media_urls import MediaUrls
+from parlour.protocol.media_urls import MediaUrls, new_link
 from parlour.protocol.pages import PageTokens
 from parlour.realtime.commands import Commands
 from parlour.realtime.wiring import Realtime
@@ -66,9 +68,11 @@ from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from parlour.channels.carrier import Carrier
     from parlour.config import Settings
     from parlour.dispatch.hints import Hints
     from parlour.protocol.vault import Vault
+    from parlour.resources.media.store import Media
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
 
@@ -156,10 +160,9 @@ class App:
         self.dispatcher = Dispatcher(self.store, sinks, self.clock, lease=lease)
         self.store.on_commit(self.dispatcher.wake)
         self.background_create = BackgroundCreate(pre_action_hook)
-        retention = retention_job(settings.webhook_retention_hours)
-        collector = MediaGarbageCollector(self.blobs, self.clock)
-        every = (*jobs(self.background_create, self.blobs), *collector.jobs(), retention)
-        self.scheduler = Scheduler(self.store, self.clock, every, lease("jobs"))
+        self.carriers: dict[str, Carrier] = {}
+        self.inbound = self._make_inbound(signer, pre_action_hook)
+        self.scheduler = Scheduler(self.store, self.clock, self._jobs(), lease("jobs"))
         self.store.on_commit(self.scheduler.wake)
         self.server = self._make_server()
         self.metrics.sources.append(
@@ -180,6 +183,38 @@ class App:
             action_rates=ActionRates(self.clock, rate) if rate else None,
             settings=ActionSettings(approves_templates=settings.template_approval == "auto"),
         )
+
+    def _jobs(self) -> tuple[Job, ...]:
+        return (
+            *jobs(self.background_create, self.blobs),
+            *MediaGarbageCollector(self.blobs, self.clock).jobs(),
+            retention_job(self.settings.webhook_retention_hours),
+            self.inbound.job(),
+        )
+
+    def _make_inbound(
+        self, signer: SigningCache, pre_action_hook: PreActionWebhooks
+    ) -> InboundProcessor:
+        webhook = IncomingWebhook(
+            self.egress, auth_token_of=signer.auth_token_of, media_url_of=self._media_url_of
+        )
+        return InboundProcessor(
+            self.store,
+            self.blobs,
+            self.clock,
+            self.random,
+            pre_action_hook=pre_action_hook,
+            incoming_webhook=webhook,
+            carrier_of=self.carriers.get,
+        )
+
+    def _media_url_of(self, medium: Media) -> str:
+        """Return a temporary URL of a medium, for programs of its account."""
+        settings, scope = self.settings, Scope(medium.account_sid, medium.service_sid)
+        root = settings.media_url or settings.public_url
+        root = root or f"http://{settings.host}:{settings.port}"
+        link = new_link(scope, medium.sid, "", self.clock.now_ms())
+        return root.rstrip("/") + MediaUrls(self.vault.media_url_key).sign(link)
 
     def _make_server(self) -> HttpServer:
         settings = self.settings
@@ -301,6 +336,7 @@ class App:
         if self.settings.account_sid:
             await self._ensure_account()
         await self.realtime.start()
+        await self.inbound.start()
         await self.dispatcher.start()
         if self.hints is not None:
             self.hints.start()
@@ -356,6 +392,7 @@ class App:
         await self.realtime.stop()
         await self.scheduler.stop()
         await self.background_create.stop()
+        await self.inbound.stop()
         await self.dispatcher.stop()
         await self.webhooks.stop()
         await self.egress.close()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from parlour.egress.client import Egress, OutboundRequest, OutboundResponse
     from parlour.operations.call import Call
     from parlour.operations.parameters import Parameters
+    from parlour.protocol.forms import FormFields
     from parlour.store.transaction import DryRun, EmittedEvent, Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.scope import Scope
@@ -149,6 +150,14 @@ class PreActionWebhooks:
     async def check(self, event_name: str, emitted: EmittedEvent) -> None:
         """Call the webhook for a change that is no call. Raises 50056; amends nothing."""
         await self._call_webhook(event_name, emitted)
+
+    async def amendments(self, event_name: str, emitted: EmittedEvent) -> FormFields:
+        """Call the webhook for a change that is no call; return its amendments as a form.
+
+        Raises 50056, or the error of a value that is no text.
+        """
+        members = await self._call_webhook(event_name, emitted)
+        return _form_of(members, _AMENDABLE.get(event_name, {}))
 
     async def _call_webhook(self, event_name: str, emitted: EmittedEvent) -> Members:
         """Return the members of the response. Raises 50056 if the webhook rejects."""
@@ -291,11 +300,7 @@ def _amended(
     call: Call[Any], original: Parameters, members: Members, amendable: dict[str, str]
 ) -> Parameters:
     """Return the parameters with the amendable members in their places, validated again."""
-    amendments = {
-        wire_name: [_text_of(wire_name, members[member])]
-        for member, wire_name in amendable.items()
-        if member in members
-    }
+    amendments = _form_of(members, amendable)
     if not amendments:
         return original
     amended = call.operation.spec.parameters.parse(call.form | amendments)
@@ -303,6 +308,15 @@ def _amended(
     declared = original.given().items()
     unset = {name: value for name, value in declared if getattr(amended, name) is UNSET}
     return replace(amended, **unset) if unset else amended
+
+
+def _form_of(members: Members, amendable: dict[str, str]) -> FormFields:
+    """Return the amendable members as parameters."""
+    return {
+        wire_name: [_text_of(wire_name, members[member])]
+        for member, wire_name in amendable.items()
+        if member in members
+    }
 
 
 def _text_of(wire_name: str, raw: msgspec.Raw) -> str:

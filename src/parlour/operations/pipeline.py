@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from parlour.operations.action_rates import ActionRates
     from parlour.operations.parameters import Parameters
+    from parlour.protocol.forms import FormFields
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import DryRun, EmittedEvent, Store, Transaction
     from parlour.vocabulary.scope import Scope
@@ -64,6 +65,13 @@ class PreActionHook(Protocol):
 
     async def check(self, event_name: str, emitted: EmittedEvent) -> None:
         """Call the webhook for a change that is not a call; it cannot amend it. Raises ApiError."""
+        ...
+
+    async def amendments(self, event_name: str, emitted: EmittedEvent) -> FormFields:
+        """Call the webhook for a change that is not a call; return its amendments as a form.
+
+        Raises ApiError to reject the change.
+        """
         ...
 
 

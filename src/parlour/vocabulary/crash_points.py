@@ -25,11 +25,17 @@ FILE_REMOVED: Final = "media file removed, row not"
 
 MEDIA_CRASH_POINTS: Final = (BLOB_STORED, MEDIA_COMMITTED, FILE_REMOVED)
 
+INBOUND_RECEIVED: Final = "inbound message received, not stored"
+INBOUND_STORED: Final = "inbound message stored, not acknowledged"
+INBOUND_PROCESSED: Final = "inbound message processed, not reported"
+
+INBOUND_CRASH_POINTS: Final = (INBOUND_RECEIVED, INBOUND_STORED, INBOUND_PROCESSED)
+
 BATCH_MOVED: Final = "a batch of rows moved, the next not begun"
 
 _NAME, _, _PASSAGE = os.environ.get("PARLOUR_CRASH_AT", "").partition("#")
 _passages = count(1)
-assert _NAME in {"", *CRASH_POINTS, *MEDIA_CRASH_POINTS, BATCH_MOVED}, (
+assert _NAME in {"", *CRASH_POINTS, *MEDIA_CRASH_POINTS, *INBOUND_CRASH_POINTS, BATCH_MOVED}, (
     f"there is no crash point {_NAME!r}"
 )
 

@@ -22,8 +22,18 @@ class InboxMedium(msgspec.Struct, frozen=True):
     location: str | None = None
 
 
+class InboxEmail(msgspec.Struct, frozen=True):
+    """The parts of a mail. ``conversation_sids`` are those that its marks name, the best first."""
+
+    subject: str
+    message_id: str | None
+    sender_name: str | None
+    references: tuple[str, ...]
+    conversation_sids: tuple[str, ...]
+
+
 class InboxMessage(msgspec.Struct, frozen=True):
-    """An inbound message, as `parlour.channels.carrier.InboundMessage` describes it."""
+    """An inbound message. ``group`` are the further receivers of a group message."""
 
     channel: str
     sender: str
@@ -33,12 +43,17 @@ class InboxMessage(msgspec.Struct, frozen=True):
     media: tuple[InboxMedium, ...] = ()
     profile_name: str | None = None
     metadata: dict[str, Any] | None = None
-    email: dict[str, Any] | None = None
+    email: InboxEmail | None = None
 
     @property
     def numbers(self) -> frozenset[str]:
         """All senders and receivers: the set that identifies a group."""
         return frozenset((self.sender, self.receiver, *self.group))
+
+    @property
+    def media_sids(self) -> list[str]:
+        """The SIDs of the media whose bytes are stored."""
+        return [each.sid for each in self.media if each.sid is not None]
 
 
 _encode = msgspec.json.Encoder().encode
