@@ -13,7 +13,7 @@ from parlour.channels.carrier import Accepted, CarrierUnavailable, Rejected
 from parlour.channels.kannel.carrier import CARRIER_TYPE, Kannel
 from parlour.channels.kannel.options import KannelOptions
 from parlour.egress.client import Egress
-from tests.carriers.callback_server import CallbackServer
+from tests.carriers.callback_listener import CallbackListener
 from tests.carriers.http_carrier_setup import PHONE, PROXY, make_context, make_message
 from tests.carriers.kannel_boxes import (
     FAKE_SMSC,
@@ -49,7 +49,7 @@ def kannel(tmp_path_factory: pytest.TempPathFactory) -> KannelPrograms:
 class Gateway:
     """The boxes, the carrier that uses them, and the callbacks that they send."""
 
-    def __init__(self, boxes: KannelBoxes, callbacks: CallbackServer, egress: Egress) -> None:
+    def __init__(self, boxes: KannelBoxes, callbacks: CallbackListener, egress: Egress) -> None:
         self.boxes = boxes
         self.callbacks = callbacks
         self._egress = egress
@@ -76,7 +76,7 @@ def run(
 
     async def main() -> None:
         async with AsyncExitStack() as stack:
-            callbacks = await stack.enter_async_context(CallbackServer())
+            callbacks = await stack.enter_async_context(CallbackListener())
             egress = await stack.enter_async_context(Egress(NEARBY))
             inbound_url = f"{callbacks.url}/inbound?token={TOKEN}"
             boxes = KannelBoxes(programs, folder, FAKE_SMSC, inbound_url, method)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WAIT_SECONDS_MAX = 60
 
 
-class CallbackServer:
+class CallbackListener:
     """Serves ``url`` on loopback; ``carrier`` is set before the first callback.
 
     ``refusals`` is the number of next callbacks that get 503, as if they could not be stored.
