@@ -263,7 +263,7 @@ def test_any_body_is_read_or_refused(body: bytes, path: str) -> None:
         ("read", "read", 0),
         ("Delivered", "delivered", 0),
         ("undelivered", "undelivered", 30003),
-        ("failed", "undelivered", 30003),
+        ("failed", "failed", 30003),
     ],
 )
 def test_a_status_becomes_a_report_of_its_reference(reported: str, status: str, code: int) -> None:

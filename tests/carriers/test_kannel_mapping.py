@@ -245,11 +245,11 @@ SMPP = "id:1 sub:001 dlvrd:000 submit date:2612010000 done date:2612010000 stat:
         ("2", SMPP.format("REJECTD"), "undelivered", 30007),
         ("2", SMPP.format("DELETED"), "undelivered", 30008),
         ("2", "", "undelivered", 30008),
-        ("16", "NACK/0x0000000b/Invalid Destination Address", "undelivered", 21211),
-        ("16", "NACK/0x0000000a/Invalid Source Address", "undelivered", 21606),
-        ("16", "NACK/0x00000058/Throttling error", "undelivered", 30001),
-        ("16", "NACK/", "undelivered", 30008),
-        ("16", "", "undelivered", 30008),
+        ("16", "NACK/0x0000000b/Invalid Destination Address", "failed", 21211),
+        ("16", "NACK/0x0000000a/Invalid Source Address", "failed", 21606),
+        ("16", "NACK/0x00000058/Throttling error", "failed", 30001),
+        ("16", "NACK/", "failed", 30008),
+        ("16", "", "failed", 30008),
     ],
 )
 def test_a_report_has_the_status_and_code_of_its_type_and_reply(

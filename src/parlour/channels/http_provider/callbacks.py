@@ -35,13 +35,13 @@ INBOUND_PATH: Final = "inbound"
 _FORM: Final = "application/x-www-form-urlencoded"
 _NO_REPLY: Final = CallbackResponse(200, "text/xml", b"<Response></Response>")
 # The provider's statuses that change a receipt. The others come before `sent`, which the receipt
-# has since the submission was accepted; for the same reason `failed` is `undelivered` here.
+# has since the submission was accepted.
 _STATUSES: Final[dict[str, ReportedStatus]] = {
     "sent": "sent",
     "delivered": "delivered",
     "read": "read",
     "undelivered": "undelivered",
-    "failed": "undelivered",
+    "failed": "failed",
 }
 _RECEIVED: Final = frozenset({"receiving", "received"})
 _OCTETS: Final = "application/octet-stream"
@@ -135,7 +135,7 @@ def _read_report(
     status = _STATUSES.get(reported.lower())
     if status is None:
         return None
-    is_error = status == "undelivered"
+    is_error = status in {"undelivered", "failed"}
     return DeliveryReport(
         status=status,
         reference=reference or None,

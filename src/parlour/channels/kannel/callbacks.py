@@ -24,7 +24,7 @@ from parlour.protocol import addresses
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from parlour.channels.carrier import CallbackRequest
+    from parlour.channels.carrier import CallbackRequest, ReportedStatus
 
 INBOUND_PATH: Final = "inbound"
 
@@ -35,12 +35,14 @@ INBOUND_PATH: Final = "inbound"
 #   2     not delivered                undelivered, with the code of the SMSC's state
 #   4     queued at the SMSC           none
 #   8     accepted by the SMSC         sent
-#   16    rejected by the SMSC         undelivered: the receipt is `sent` since Kannel accepted
+#   16    rejected by the SMSC         failed, with the code of the SMSC's command status
 #   32    intermediate notification    none
-_DELIVERED: Final = 1
-_UNDELIVERED: Final = 2
-_ACCEPTED: Final = 8
-_REJECTED: Final = 16
+_STATUSES: Final[dict[int, ReportedStatus]] = {
+    1: "delivered",
+    2: "undelivered",
+    8: "sent",
+    16: "failed",
+}
 
 _CODE_UNKNOWN: Final = 30008
 _STATE: Final = re.compile(r"\bstat:([A-Z]+)")
@@ -102,15 +104,15 @@ def _read_report(parameters: dict[str, str]) -> DeliveryReport | None:
         raise CallbackRefused(400, "reference or type is missing")
     reply = parameters.get("reply", "")
     detail = shorten(f"type {kind}: {reply}")
-    match int(kind):
-        case n if n == _DELIVERED:
-            return DeliveryReport("delivered", reference, detail=detail)
-        case n if n == _ACCEPTED:
-            return DeliveryReport("sent", reference, detail=detail)
-        case n if n in {_UNDELIVERED, _REJECTED}:
-            code = _read_state(reply) if n == _UNDELIVERED else _read_nack(reply)
-            return DeliveryReport("undelivered", reference, error_code=code, detail=detail)
-    return None
+    status = _STATUSES.get(int(kind))
+    if status is None:
+        return None
+    code = 0
+    if status == "undelivered":
+        code = _read_state(reply)
+    elif status == "failed":
+        code = _read_nack(reply)
+    return DeliveryReport(status, reference, error_code=code, detail=detail)
 
 
 def _read_state(reply: str) -> int:
