@@ -138,6 +138,7 @@ admin-interface = 127.0.0.1
 smsbox-port = {boxes}
 smsbox-interface = 127.0.0.1
 dlr-storage = internal
+sms-resend-freq = 1
 
 {smsc}
 
@@ -160,16 +161,21 @@ catch-all = true
 max-messages = 0
 {forward}
 """
+OWN_PORT = "OWN-PORT"
 # The port of the fake SMSC is open on all interfaces: Kannel has no option for it.
-FAKE_SMSC = "group = smsc\nsmsc = fake\nsmsc-id = FAKE\nport = {port}\nconnect-allow-ip = 127.0.0.1"
-SMPP_SMSC = """group = smsc
+FAKE_SMSC = f"""group = smsc
+smsc = fake
+smsc-id = FAKE
+port = {OWN_PORT}
+connect-allow-ip = 127.0.0.1"""
+_SMPP_SMSC = """group = smsc
 smsc = smpp
 smsc-id = SIM
 host = 127.0.0.1
 port = {port}
 transceiver-mode = true
 smsc-username = kannel
-smsc-password = secret
+smsc-password = {password}
 system-type = ""
 source-addr-ton = 1
 source-addr-npi = 1
@@ -177,6 +183,13 @@ dest-addr-ton = 1
 dest-addr-npi = 1
 msg-id-type = 0x03
 reconnect-delay = 1"""
+
+
+def smpp_smsc(port: int, password: str) -> str:
+    """Return the section of an SMSC that Kannel binds to over SMPP."""
+    return _SMPP_SMSC.format(port=port, password=password)
+
+
 _ESCAPES = "id=%I&from=%p&to=%P&charset=%C&coding=%c"
 
 
@@ -191,7 +204,7 @@ class KannelBoxes:
         inbound_url: str,
         method: str = "post",
     ) -> None:
-        """``inbound_url`` ends with a query; ``smsc`` is a section with a place for the port."""
+        """``inbound_url`` ends with a query; ``smsc`` is the section of the SMSC."""
         self._programs = programs
         self._folder = folder
         self._ports = [ReservedPort() for _ in range(4)]
@@ -205,7 +218,7 @@ class KannelBoxes:
             sendsms=sendsms,
             user=USER,
             password=PASSWORD,
-            smsc=smsc.format(port=fake),
+            smsc=smsc.replace(OWN_PORT, str(fake)),
             forward=f'{method}-url = "{inbound_url}&{_ESCAPES}{text}"',
         )
         self._processes: list[LoggedProcess] = []
@@ -217,7 +230,8 @@ class KannelBoxes:
         path.write_text(self._configuration)
         bearerbox = await self._start(self._programs.bearerbox, "-v", "0", str(path))
         await bearerbox.wait_for("Start-up done")
-        await self._start(self._programs.smsbox, "-v", "0", str(path))
+        smsbox = await self._start(self._programs.smsbox, "-v", "0", str(path))
+        await smsbox.wait_for("Including port")
         await bearerbox.wait_for("Client connected from")
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, unquote_to_bytes
 
@@ -23,11 +23,14 @@ from tests.carriers.kannel_boxes import (
     KannelMissing,
     KannelPrograms,
     find_kannel,
+    smpp_smsc,
 )
+from tests.carriers.smpp_peers import PASSWORD as SMSC_PASSWORD
+from tests.carriers.smpp_peers import NodeSmsc
 from tests.security.scripted_receiver import NEARBY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from tests.support.ports import ReservedPort
@@ -72,18 +75,23 @@ def run(
     act: Callable[[Gateway], Awaitable[None]],
     method: str = "post",
 ) -> None:
-    """Run an act with a gateway; inbound messages come by this method."""
+    """Run an act with a gateway of the fake SMSC; inbound messages come by this method."""
 
     async def main() -> None:
-        async with AsyncExitStack() as stack:
-            callbacks = await stack.enter_async_context(CallbackListener())
-            egress = await stack.enter_async_context(Egress(NEARBY))
-            inbound_url = f"{callbacks.url}/inbound?token={TOKEN}"
-            boxes = KannelBoxes(programs, folder, FAKE_SMSC, inbound_url, method)
-            await stack.enter_async_context(boxes)
-            await act(Gateway(boxes, callbacks, egress))
+        async with gateway_of(programs, folder, FAKE_SMSC, method) as gateway:
+            await act(gateway)
 
     asyncio.run(main())
+
+
+@asynccontextmanager
+async def gateway_of(
+    programs: KannelPrograms, folder: Path, smsc: str, method: str = "post"
+) -> AsyncIterator[Gateway]:
+    async with CallbackListener() as callbacks, Egress(NEARBY) as egress:
+        inbound_url = f"{callbacks.url}/inbound?token={TOKEN}"
+        async with KannelBoxes(programs, folder, smsc, inbound_url, method) as boxes:
+            yield Gateway(boxes, callbacks, egress)
 
 
 def test_text_long_text_and_emoji_reach_the_phone_and_are_reported(
@@ -171,3 +179,115 @@ def test_wrong_credentials_and_a_stopped_gateway_keep_messages_queued(
         assert outcome.retry_after_seconds is None
 
     run(kannel, tmp_path, act)
+
+
+# --- Kannel as a client of an SMSC over SMPP ------------------------------------------------
+
+
+def run_smpp(
+    programs: KannelPrograms,
+    folder: Path,
+    act: Callable[[Gateway, NodeSmsc], Awaitable[None]],
+) -> None:
+    """Run an act with a gateway that is bound to the SMSC."""
+
+    async def main() -> None:
+        async with NodeSmsc.running() as smsc:
+            section = smpp_smsc(smsc.port, SMSC_PASSWORD)
+            async with gateway_of(programs, folder, section) as gateway:
+                await smsc.event("bind")
+                await act(gateway, smsc)
+
+    asyncio.run(main())
+
+
+async def submit(gateway: Gateway, reference: str, body: str = "Hello") -> None:
+    message = make_message(reference=reference, body=body)
+    assert await gateway.carrier.send(message) == Accepted()
+
+
+def test_texts_go_through_two_independent_implementations_of_smpp(
+    kannel: KannelPrograms, tmp_path: Path
+) -> None:
+    long, emoji = "A" * 200, "Привет 😀"
+
+    async def act(gateway: Gateway, smsc: NodeSmsc) -> None:
+        await smsc.command("rule", to=PHONE.removeprefix("+"), receipts=[{"stat": "DELIVRD"}])
+        for number, body in enumerate(("Hello", long, emoji)):
+            await submit(gateway, f"SM{number}", body)
+            await gateway.callbacks.wait_for_statuses(f"SM{number}", "sent", "delivered")
+        received = await smsc.events("submit", 4)
+
+        assert [each["to"] for each in received] == [[1, 1, PHONE.removeprefix("+")]] * 4
+        assert [each["coding"] for each in received] == [0, 0, 0, 8]
+        texts = [each["text"] for each in received]
+        assert [texts[0], texts[1] + texts[2], texts[3]] == ["Hello", long, emoji]
+        assert [udh[0][-4:] for each in received if (udh := each["udh"])] == ["0201", "0202"]
+
+    run_smpp(kannel, tmp_path, act)
+
+
+@pytest.mark.parametrize(
+    ("rule", "statuses", "code"),
+    [
+        ({"receipts": [{"stat": "UNDELIV", "err": "001"}]}, ["sent", "undelivered"], 30005),
+        ({"receipts": [{"stat": "EXPIRED", "err": "002"}]}, ["sent", "undelivered"], 30003),
+        ({"receipts": [{"stat": "REJECTD", "err": "003"}]}, ["sent", "undelivered"], 30007),
+        ({"status": 0x0B}, ["failed"], 21211),
+        ({"status": 0x0A}, ["failed"], 21606),
+    ],
+)
+def test_undeliverable_and_rejected_messages_get_the_code_of_the_smsc(
+    kannel: KannelPrograms, tmp_path: Path, rule: dict[str, Any], statuses: list[str], code: int
+) -> None:
+    async def act(gateway: Gateway, smsc: NodeSmsc) -> None:
+        await smsc.command("rule", to=PHONE.removeprefix("+"), **rule)
+        await submit(gateway, "SM1")
+        reports = await gateway.callbacks.wait_for_statuses("SM1", *statuses)
+
+        [error] = [each for each in reports if each.status == statuses[-1]]
+        assert error.error_code == code
+        assert len(reports) == len(statuses)
+
+    run_smpp(kannel, tmp_path, act)
+
+
+def test_a_throttled_message_is_sent_when_the_smsc_accepts_again(
+    kannel: KannelPrograms, tmp_path: Path
+) -> None:
+    async def act(gateway: Gateway, smsc: NodeSmsc) -> None:
+        to = PHONE.removeprefix("+")
+        await smsc.command("rule", to=to, status=0x58)
+        await submit(gateway, "SM1")
+        await smsc.event("submit")
+        await smsc.command("rule", to=to, receipts=[{"stat": "DELIVRD"}])
+
+        reports = await gateway.callbacks.wait_for_statuses("SM1", "sent", "delivered")
+
+        assert "failed" not in {each.status for each in reports}
+
+    run_smpp(kannel, tmp_path, act)
+
+
+def test_inbound_texts_and_joined_parts_arrive_from_smpp(
+    kannel: KannelPrograms, tmp_path: Path
+) -> None:
+    async def act(gateway: Gateway, smsc: NodeSmsc) -> None:
+        callbacks = gateway.callbacks
+        addresses = {
+            "source_addr": PHONE.removeprefix("+"),
+            "destination_addr": PROXY.removeprefix("+"),
+        }
+        await smsc.command(
+            "deliver", tag=1, pdu={**addresses, "data_coding": 8, "short_message": "Привет 😀"}
+        )
+        for part, text in ((2, "world"), (1, "hello ")):
+            short = {"udh": f"0500034202{part:02d}", "message": text}
+            pdu = {**addresses, "esm_class": 0x40, "data_coding": 0, "short_message": short}
+            await smsc.command("deliver", tag=1 + part, pdu=pdu)
+        await callbacks.wait_for(lambda: len(callbacks.inbound) == 2)
+
+        assert [each.body for each in callbacks.inbound] == ["Привет 😀", "hello world"]
+        assert {(each.sender, each.receiver) for each in callbacks.inbound} == {(PHONE, PROXY)}
+
+    run_smpp(kannel, tmp_path, act)

@@ -240,8 +240,9 @@ SMPP = "id:1 sub:001 dlvrd:000 submit date:2612010000 done date:2612010000 stat:
         ("1", "", "delivered", 0),
         ("1", SMPP.format("DELIVRD"), "delivered", 0),
         ("8", "ACK/", "sent", 0),
+        ("12", "ACK/", "sent", 0),
         ("2", SMPP.format("UNDELIV"), "undelivered", 30005),
-        ("2", SMPP.format("EXPIRED"), "undelivered", 30003),
+        ("34", SMPP.format("EXPIRED"), "undelivered", 30003),
         ("2", SMPP.format("REJECTD"), "undelivered", 30007),
         ("2", SMPP.format("DELETED"), "undelivered", 30008),
         ("2", "", "undelivered", 30008),
@@ -260,7 +261,7 @@ def test_a_report_has_the_status_and_code_of_its_type_and_reply(
     assert (found.status, found.error_code, found.reference) == (status, code, REFERENCE)
 
 
-@pytest.mark.parametrize("kind", ["4", "32", "0"])
+@pytest.mark.parametrize("kind", ["4", "32", "36", "0"])
 def test_a_report_that_changes_nothing_is_acknowledged(kind: str) -> None:
     assert report(kind) == ()
 

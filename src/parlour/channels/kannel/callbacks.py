@@ -28,21 +28,23 @@ if TYPE_CHECKING:
 
 INBOUND_PATH: Final = "inbound"
 
-# Types of reports. Their order is not guaranteed: a late `sent` does not change a receipt.
+# The type of a report is a set of bits, of which the first in this table decides: Kannel 1.4.5
+# reports the state EXPIRED as 34. The order of reports is not guaranteed, and a late `sent` does
+# not change a receipt.
 #
-#   type  meaning                      report
-#   1     delivered                    delivered
-#   2     not delivered                undelivered, with the code of the SMSC's state
-#   4     queued at the SMSC           none
-#   8     accepted by the SMSC         sent
-#   16    rejected by the SMSC         failed, with the code of the SMSC's command status
-#   32    intermediate notification    none
-_STATUSES: Final[dict[int, ReportedStatus]] = {
-    1: "delivered",
-    2: "undelivered",
-    8: "sent",
-    16: "failed",
-}
+#   bit  meaning                      report
+#   1    delivered                    delivered
+#   2    not delivered                undelivered, with the code of the SMSC's state
+#   16   rejected by the SMSC         failed, with the code of the SMSC's command status
+#   8    accepted by the SMSC         sent
+#   4    queued at the SMSC           none
+#   32   intermediate notification    none
+_STATUSES: Final[tuple[tuple[int, ReportedStatus], ...]] = (
+    (1, "delivered"),
+    (2, "undelivered"),
+    (16, "failed"),
+    (8, "sent"),
+)
 
 _CODE_UNKNOWN: Final = 30008
 _STATE: Final = re.compile(r"\bstat:([A-Z]+)")
@@ -104,7 +106,7 @@ def _read_report(parameters: dict[str, str]) -> DeliveryReport | None:
         raise CallbackRefused(400, "reference or type is missing")
     reply = parameters.get("reply", "")
     detail = shorten(f"type {kind}: {reply}")
-    status = _STATUSES.get(int(kind))
+    status = next((status for bit, status in _STATUSES if int(kind) & bit), None)
     if status is None:
         return None
     code = 0
