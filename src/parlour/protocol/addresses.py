@@ -16,12 +16,14 @@ APPLE: Final = "apple"
 EMAIL: Final = "email"
 
 _NUMBER = r"\+[1-9][0-9]{1,14}"
+_USER_ID = r"[A-Z]{2}(?:\.[A-Za-z0-9]+)+"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._~/-]*"
 _DOMAIN_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (SMS, re.compile(rf"{_NUMBER}\Z")),
-    (WHATSAPP, re.compile(rf"whatsapp:{_NUMBER}\Z")),
+    # A user without a number has an id instead: the country and letters or digits.
+    (WHATSAPP, re.compile(rf"whatsapp:(?:{_NUMBER}|{_USER_ID})\Z")),
     (MESSENGER, re.compile(rf"messenger:{_NAME}\Z")),
     (RCS, re.compile(rf"rcs:(?:{_NUMBER}|{_NAME})\Z")),
     (GBM, re.compile(rf"gbm:{_NAME}\Z")),
@@ -62,4 +64,7 @@ def parse_proxy_address(text: str) -> ChannelAddress | None:
     """Return the address of a sender, short codes included; None if it is invalid."""
     if _SHORT_CODE.match(text):
         return ChannelAddress(SMS, text)
-    return parse_address(text)
+    found = parse_address(text)
+    if found is not None and found.type == WHATSAPP and not found.text.startswith("whatsapp:+"):
+        return None
+    return found

@@ -54,6 +54,9 @@ TABLE = """
     The carrier gave no reason.
 30034 0 US A2P 10DLC - Message from an Unregistered Number
     The sender is not registered for business messages.
+63001 0 Channel could not authenticate the request. Please see Channel specific error message \
+for more information
+    The channel rejected the carrier's credentials.
 63003 0 Channel could not find To address
     The channel does not know the recipient.
 63005 0 Channel did not accept given content. Please see Channel specific error message \
@@ -78,8 +81,16 @@ If you are using WhatsApp, please use a Message Template
     The content is not of a kind the channel carries.
 63024 0 Invalid message recipient
     The channel refuses the recipient.
+63026 0 Channel spam rate limit exceeded
+    The channel restricts the sender, because users blocked or reported its messages.
+63027 0 Template does not exist for a language and locale
+    The channel knows no approved template of this name and language.
+63028 0 Number of parameters provided does not match the expected number of parameters
+    A variable of the template has no value, or the channel's template has other variables.
 63032 0 We cannot send this message to this user because of a WhatsApp limitation
     WhatsApp does not deliver this message to this user.
+63033 0 Recipient blocked to receive message
+    The recipient has blocked the sender or has opted out of its marketing.
 63038 0 Account exceeded the daily messages limit
     The account has sent as many messages today as it may.
 """

@@ -1,0 +1,1 @@
+"""The WhatsApp Cloud API: messages, templates and media out, signed webhooks in."""
