@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from parlour.channels import number_table
 from parlour.channels.callbacks import Callbacks
+from parlour.channels.carriers_file import read_carriers_file, without_file
 from parlour.channels.inbound import InboundProcessor
 from parlour.channels.incoming_webhook import IncomingWebhook
 from parlour.channels.outbound_sink import OutboundSink
@@ -69,6 +73,7 @@ from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.channels.carrier import Carrier
+    from parlour.channels.carriers_file import CarrierSettings
     from parlour.config import Settings
     from parlour.dispatch.hints import Hints
     from parlour.protocol.vault import Vault
@@ -95,9 +100,14 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> App:
 
     ``clock`` is passed to every component; by default it is the machine's. A test passes one that
     it advances itself (docs/decisions/0025-clock-and-timers.md).
-    Raises KeyFileError, DatabaseError, Unavailable and OSError; then nothing was changed but the
-    initial content of a new store.
+    Raises CarriersFileError, KeyFileError, DatabaseError, Unavailable and OSError; then nothing was
+    changed but the initial content of a new store.
     """
+    carriers = (
+        read_carriers_file(Path(settings.carriers), os.environ)
+        if settings.carriers
+        else without_file()
+    )
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     clock, random = clock or SystemClock(), SystemRandom()
     store = make_store(
@@ -114,17 +124,23 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> App:
     except BaseException:
         await store.close()
         raise
-    return App(settings, store, vault, clock, random)
+    return App(settings, carriers, store, vault, clock, random)
 
 
 class App:
     """One server: its store, its edges, and its background tasks."""
 
     def __init__(
-        self, settings: Settings, store: Store, vault: Vault, clock: Clock, random: Random
+        self,
+        settings: Settings,
+        carriers: CarrierSettings,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        random: Random,
     ) -> None:
         """``store`` is started, on the same clock, and ``vault`` holds its key: see `open_app`."""
-        self.settings = settings
+        self.settings, self.carrier_settings = settings, carriers
         self.clock, self.random = clock, random
         self.store, self.vault = store, vault
         self.blobs = DiskBlobStore(settings.data / MEDIA_FOLDER)
@@ -335,6 +351,7 @@ class App:
         """Create the configured account, and start the background tasks."""
         if self.settings.account_sid:
             await self._ensure_account()
+        await number_table.publish(self.store, self.carrier_settings)
         await self.realtime.start()
         await self.inbound.start()
         await self.dispatcher.start()

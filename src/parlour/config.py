@@ -84,6 +84,12 @@ class Settings:
         "empty: as all other URLs.",
         checks.PUBLIC_URL,
     )
+    carriers: str = _setting(
+        "",
+        "File of the carriers, their routes and numbers, in TOML; empty: all messages to phones go "
+        "to virtual phones.",
+        checks.OPTIONAL_PATH,
+    )
     account_sid: str = _setting(
         "", "SID of an account to create at startup.", checks.sid(sids.ACCOUNT)
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from parlour.channels.carriers_file import CarrierSettings
 from parlour.resources.accounts import store as account_store
 from parlour.resources.carrier_numbers import store as carrier_number_store
 from parlour.resources.carrier_numbers.store import (
@@ -171,3 +172,24 @@ def test_removing_the_file_restores_the_state_without_one(store: RunningStore) -
     assert store.find_carrier("sms", "+91") == "virtual"
     assert store.write(lambda tx: carrier_number_store.find_number(tx, NUMBER)) is None
     assert store.may_send(OTHER, NUMBER)
+
+
+def test_routes_of_the_file_and_of_the_database_choose_alike(store: RunningStore) -> None:
+    patterns = ["+1", "+15", "+1555", NUMBER, "whatsapp:+1", "sms", "*", "email", "a@b.example"]
+    routes = [
+        CarrierRoute(kind, pattern, f"{kind} {pattern}")
+        for kind in ("sender", "prefix", "channel")
+        for pattern in patterns
+    ]
+    senders = [("sms", NUMBER), ("sms", "+15"), ("whatsapp", f"whatsapp:{NUMBER}"), ("sms", "*")]
+    senders += [("email", "a@b.example"), ("rcs", "rcs:a"), ("sms", "+4930")]
+    while routes:
+        store.replace(*routes)
+        settings = CarrierSettings({}, tuple(routes), checksum="file")
+        used = set()
+        for channel, sender in senders:
+            found = store.find_carrier(channel, sender)
+            assert settings.find_carrier(channel, sender) == found
+            used.add(found)
+        # Without the routes that applied, the next ones do.
+        routes = [each for each in routes if each.carrier not in used] if used - {None} else []

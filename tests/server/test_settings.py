@@ -77,7 +77,14 @@ WRONG = [
     ("--webhook-retention-hours", "0", "must be from 1 to 87840"),
 ]
 # Settings whose value is a secret or the name of a file that need not exist.
-OF_ANY_TEXT = {"--auth-token", "--api-key-secret", "--ready-file", "--tls-cert", "--tls-key"}
+OF_ANY_TEXT = {
+    "--auth-token",
+    "--api-key-secret",
+    "--ready-file",
+    "--tls-cert",
+    "--tls-key",
+    "--carriers",
+}
 EACH = {each.flag: each for each in setting_descriptions()}
 
 

@@ -57,13 +57,20 @@ class ConfiguredCarrier:
 
 @dataclass(frozen=True, slots=True)
 class CarrierSettings:
-    """The content of a carriers file. Without a file: the carrier ``virtual``, and no digest."""
+    """The content of a carriers file. Without a file: the carrier ``virtual``, and no checksum."""
 
     carriers: dict[str, ConfiguredCarrier]
     routes: tuple[CarrierRoute, ...] = ()
     numbers: tuple[CarrierNumber, ...] = ()
-    digest: str = ""
+    checksum: str = ""
     """Of routes and numbers, which are copied to the database."""
+
+    def find_carrier(self, channel: str, sender: str) -> str | None:
+        """Return the carrier of a sender, as `find_carrier` of the database does."""
+        if not self.checksum:
+            return registry.VIRTUAL
+        covering = [each for each in self.routes if each.covers(channel, sender)]
+        return max(covering, key=lambda route: route.precision).carrier if covering else None
 
 
 def without_file() -> CarrierSettings:

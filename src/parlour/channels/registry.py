@@ -21,14 +21,6 @@ GROUP: Final = "parlour.carriers"
 VIRTUAL: Final = "virtual"
 """The built-in type that needs no network; without a carriers file it is the only carrier."""
 
-_BUILT_IN: Final = {
-    "virtual": "parlour.channels.virtual.carrier:CARRIER_TYPE",
-    "smpp": "parlour.channels.smpp.carrier:CARRIER_TYPE",
-    "http-provider": "parlour.channels.http_provider.carrier:CARRIER_TYPE",
-    "kannel": "parlour.channels.kannel.carrier:CARRIER_TYPE",
-    "whatsapp": "parlour.channels.whatsapp.carrier:CARRIER_TYPE",
-    "email": "parlour.channels.email.carrier:CARRIER_TYPE",
-}
 EXTRAS: Final = {"smpp": "parlour[smpp]", "email": "parlour[email]"}
 """What to install for a built-in type that has an extra."""
 
@@ -48,19 +40,33 @@ class TypeSource(NamedTuple):
     package: str
 
 
+def _built_in(folder: str) -> TypeSource:
+    return TypeSource(f"parlour.channels.{folder}.carrier:CARRIER_TYPE", "parlour")
+
+
+_BUILT_IN: Final = {
+    "virtual": _built_in("virtual"),
+    "smpp": _built_in("smpp"),
+    "http-provider": _built_in("http_provider"),
+    "kannel": _built_in("kannel"),
+    "whatsapp": _built_in("whatsapp"),
+    "email": _built_in("email"),
+}
+
+
 def type_sources() -> dict[str, TypeSource]:
     """Return all types by name; a third party cannot replace a built-in one."""
     found = {
         each.name: TypeSource(each.value, each.dist.name if each.dist else "an unknown package")
         for each in metadata.entry_points(group=GROUP)
     }
-    built_in = {name: TypeSource(place, "parlour") for name, place in _BUILT_IN.items()}
-    return dict(sorted({**found, **built_in}.items()))
+    return dict(sorted({**found, **_BUILT_IN}.items()))
 
 
 def load_type(name: str) -> CarrierType:
     """Return the type with this name. Raises UnknownTypeError and BrokenTypeError."""
-    sources = type_sources()
+    # The search for entry points reads the metadata of all installed packages.
+    sources = _BUILT_IN if name in _BUILT_IN else type_sources()
     if name not in sources:
         raise UnknownTypeError(f"unknown type {name!r}; the types are {', '.join(sources)}")
     location, package = sources[name]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from parlour.cli.options import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def report_errors() -> Iterator[None]:
     """End a command with a message and status 1 for errors that its operator can fix."""
+    from parlour.channels.file_faults import CarriersFileError  # noqa: PLC0415 - as below.
     from parlour.http.binding import BindError  # noqa: PLC0415 - help needs none of it.
     from parlour.store.folder_lock import FolderInUseError  # noqa: PLC0415 - as above.
     from parlour.store.key_file import KeyFileError  # noqa: PLC0415 - as above.
@@ -21,6 +24,8 @@ def report_errors() -> Iterator[None]:
 
     try:
         yield
+    except CarriersFileError as error:
+        raise SettingsError(error.faults) from error
     except (BindError, FolderInUseError, KeyFileError) as error:
         raise click.ClickException(str(error)) from error
     except (DatabaseError, Unavailable) as error:

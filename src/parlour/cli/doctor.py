@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from parlour.cli.carriers_file import read_carriers
+from parlour.cli.command_errors import report_errors
 from parlour.cli.doctor_checks import Finding, check_machine, check_settings
 from parlour.cli.doctor_checks_database import check_database
 from parlour.cli.options import SettingsError, settings_of, settings_options
 from parlour.config import conflicts
+
+if TYPE_CHECKING:
+    from parlour.channels.carriers_file import CarrierSettings
+    from parlour.config import Settings
 
 
 @click.command("doctor")
@@ -26,10 +32,12 @@ def command(*, as_json: bool, **values: Any) -> None:
     settings = settings_of(values)
     if faults := [f"{each}." for each in conflicts(settings)]:
         raise SettingsError(faults)
+    carriers = read_carriers(settings)
     found = [
         *check_settings(settings),
         *check_machine(settings),
         *asyncio.run(check_database(settings.database, settings.data)),
+        *_check_carriers(settings, carriers),
     ]
     for each in sorted(found, key=lambda finding: not finding.is_unsafe):
         click.echo(_line(each, as_json=as_json))
@@ -38,6 +46,15 @@ def command(*, as_json: bool, **values: Any) -> None:
         click.echo(f"{_counted(unsafe, 'error')}, {_counted(len(found) - unsafe, 'warning')}.")
     if unsafe:
         raise SystemExit(1)
+
+
+def _check_carriers(settings: Settings, carriers: CarrierSettings | None) -> list[Finding]:
+    if carriers is None:
+        return []
+    from parlour.cli.doctor_checks_carriers import check_carriers  # noqa: PLC0415 - only if used.
+
+    with report_errors():
+        return asyncio.run(check_carriers(settings, carriers))
 
 
 def _line(finding: Finding, *, as_json: bool) -> str:

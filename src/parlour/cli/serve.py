@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parlour.cli import environment
+from parlour.cli.carriers_file import read_carriers
 from parlour.cli.command_errors import report_errors
 from parlour.cli.options import SettingsError, settings_of, settings_options
 from parlour.config import conflicts
@@ -39,6 +40,7 @@ def command(**values: Any) -> None:
     if not __debug__:
         raise click.UsageError("python -O is not supported: assertions protect the data")
     tls = _tls_of(settings)
+    read_carriers(settings)
     _warn_of_variables()
     with report_errors(), _locked(settings):
         if settings.ready_file:

@@ -39,6 +39,7 @@ def types(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     sources = {name: registry.TypeSource(place, "tests") for name, place in places.items()}
     monkeypatch.setattr(registry, "type_sources", lambda: sources)
+    monkeypatch.setattr(registry, "_BUILT_IN", {})
 
 
 class CarriersFile:
@@ -138,13 +139,13 @@ def test_a_whole_file_gives_carriers_routes_and_numbers(file: CarriersFile) -> N
 def test_without_a_file_the_only_carrier_is_virtual() -> None:
     found = without_file()
     assert list(found.carriers) == ["virtual"]
-    assert (found.routes, found.numbers, found.digest) == ((), (), "")
+    assert (found.routes, found.numbers, found.checksum) == ((), (), "")
 
 
-def test_the_digest_changes_with_routes_and_numbers_only(file: CarriersFile) -> None:
-    one = file.read("[carriers.sim]\ntype = 'fake'\nhost = 'a'\n").digest
-    other = file.read("[carriers.sim]\ntype = 'fake'\nhost = 'b'\n").digest
-    routed = file.read("[[routes]]\nchannel = 'sms'\ncarrier = 'virtual'\n").digest
+def test_the_checksum_changes_with_routes_and_numbers_only(file: CarriersFile) -> None:
+    one = file.read("[carriers.sim]\ntype = 'fake'\nhost = 'a'\n").checksum
+    other = file.read("[carriers.sim]\ntype = 'fake'\nhost = 'b'\n").checksum
+    routed = file.read("[[routes]]\nchannel = 'sms'\ncarrier = 'virtual'\n").checksum
     assert one == other != routed
 
 

@@ -31,6 +31,20 @@ class CarrierRoute(msgspec.Struct, frozen=True):
     pattern: str
     carrier: str
 
+    def covers(self, channel: str, sender: str) -> bool:
+        """Return whether it applies to a sender of a channel."""
+        if self.kind == "channel":
+            return self.pattern in {channel, EVERY_CHANNEL}
+        return sender == self.pattern if self.kind == "sender" else sender.startswith(self.pattern)
+
+    @property
+    def precision(self) -> tuple[int, int]:
+        """The order of routes that cover the same sender: the highest one applies."""
+        ranks = {"sender": 3, "prefix": 2, "channel": 1}
+        return (
+            0 if self.pattern == EVERY_CHANNEL and self.kind == "channel" else ranks[self.kind]
+        ), len(self.pattern)
+
 
 class OptOutSettings(msgspec.Struct, frozen=True):
     """Words that stop and restart messages of a number to a phone, and the automatic answers.

@@ -26,3 +26,5 @@ OPT_OUT_WORD_CHARS_MAX = 32
 OPT_OUT_TEXT_CHARS_MAX = 1600
 # Callbacks of one carrier that are verified or stored concurrently; beyond it 503.
 CARRIER_CALLBACKS_RUNNING_MAX = 64
+# How long the doctor waits for the links of one carrier.
+CARRIER_CHECK_SECONDS_MAX = 20

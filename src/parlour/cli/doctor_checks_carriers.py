@@ -1,0 +1,118 @@
+"""The doctor's checks of carriers: their links, and the numbers and routes of the file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parlour.channels.carrier import CarrierContext, CarrierUnavailable
+from parlour.channels.registry import VIRTUAL
+from parlour.channels.wiring import callback_url, operator_egress
+from parlour.cli.doctor_checks import Finding
+from parlour.protocol.addresses import parse_proxy_address
+from parlour.vocabulary import limits
+from parlour.vocabulary.clock import SystemClock, SystemRandom
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from parlour.channels.carrier import DeliveryReport, InboundMessage
+    from parlour.channels.carriers_file import CarrierSettings, ConfiguredCarrier
+    from parlour.config import Settings
+
+_OTHERS = 0o077
+
+
+class _NoSink:
+    """The sink of a carrier that is only checked: its network has to deliver to the server."""
+
+    async def inbound(self, message: InboundMessage) -> None:
+        raise CarrierUnavailable(f"{message.provider_id} is for the server")
+
+    async def report(self, report: DeliveryReport) -> None:
+        raise CarrierUnavailable(f"{report.provider_id} is for the server")
+
+
+async def _no_medium(account_sid: str, media_sid: str) -> AsyncIterator[bytes]:
+    raise CarrierUnavailable(f"{account_sid} {media_sid}: a check sends no message")
+
+
+async def check_carriers(settings: Settings, carriers: CarrierSettings) -> list[Finding]:
+    """Return the findings about the carriers file. Raises CarriersFileError."""
+    links = [
+        _check_links(each, settings) for name, each in carriers.carriers.items() if name != VIRTUAL
+    ]
+    found = [finding for findings in await asyncio.gather(*links) for finding in findings]
+    return [
+        *found,
+        *_check_mode(Path(settings.carriers)),
+        *_check_routes(carriers),
+    ]
+
+
+async def _check_links(carrier: ConfiguredCarrier, settings: Settings) -> list[Finding]:
+    """Return a finding for each link of a carrier that cannot be opened."""
+    async with operator_egress() as egress:
+        made = carrier.make(
+            CarrierContext(
+                sink=_NoSink(),
+                egress=egress,
+                clock=SystemClock(),
+                random=SystemRandom(),
+                callback_url=callback_url(settings.public_url, carrier.name),
+                open_medium=_no_medium,
+            )
+        )
+        try:
+            async with asyncio.timeout(limits.CARRIER_CHECK_SECONDS_MAX):
+                down = [each for each in await made.check() if not each.is_up]
+        except TimeoutError:
+            seconds = limits.CARRIER_CHECK_SECONDS_MAX
+            return [_link_finding(carrier, f"did not respond within {seconds} seconds")]
+        except Exception as error:  # noqa: BLE001 - a third party's carrier may raise anything.
+            return [_link_finding(carrier, f"cannot be checked: {type(error).__name__}: {error}")]
+    return [
+        _link_finding(carrier, f"is not connected: {each.name}: {each.detail or 'no reason given'}")
+        for each in down
+    ]
+
+
+def _link_finding(carrier: ConfiguredCarrier, problem: str) -> Finding:
+    return Finding(
+        f"The carrier {carrier.name} ({carrier.type_name}) {problem}.",
+        f"Compare its section ({carrier.where}) with the access data of the operator of that "
+        "network, and check that this machine reaches it.",
+    )
+
+
+def _check_mode(path: Path) -> Iterator[Finding]:
+    if path.stat().st_mode & _OTHERS:
+        yield Finding(
+            f"{path} is open to other users, and may contain secrets.",
+            f"chmod 600 {path}, or keep its secrets in variables or files.",
+            is_unsafe=False,
+        )
+
+
+def _check_routes(carriers: CarrierSettings) -> Iterator[Finding]:
+    """Yield a finding for numbers whose messages would fail: no route, or a wrong one."""
+    missing = []
+    for number in carriers.numbers:
+        address = parse_proxy_address(number.address)
+        assert address is not None, number.address
+        name = carriers.find_carrier(address.type, address.text)
+        if name is None:
+            missing.append(address.text)
+        elif address.type not in carriers.carriers[name].carrier_type.channels:
+            yield Finding(
+                f"{address.text} is routed to {name}, which does not carry {address.type}.",
+                "Add a route for that channel to another carrier.",
+            )
+    if missing:
+        more = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
+        yield Finding(
+            f"No route covers the number {missing[0]}{more}: messages from there fail with 63007.",
+            "Add [[routes]] with its sender, prefix or channel to the carriers file.",
+            is_unsafe=False,
+        )

@@ -1,0 +1,140 @@
+"""The carriers file at the start of a server, and in the doctor."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from parlour.cli import serve
+from parlour.cli.main import main
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+ACCOUNT = "AC" + "1" * 32
+KANNEL = """
+[carriers.gateway]
+type = "kannel"
+sendsms_url = "http://127.0.0.1:9/cgi-bin/sendsms"
+username = "parlour"
+password = { env = "KANNEL_PASSWORD" }
+callback_token = { file = "callback-token" }
+"""
+NUMBERS = f"""
+[[numbers]]
+addresses = ["+15550100001", "12345", "whatsapp:+15550100001"]
+account = "{ACCOUNT}"
+"""
+
+
+def route(kind: str, pattern: str, carrier: str = "gateway") -> str:
+    return f'\n[[routes]]\n{kind} = "{pattern}"\ncarrier = "{carrier}"\n'
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An own folder; a file without an error would start a server that runs until a signal."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KANNEL_PASSWORD", "hush")
+    (tmp_path / "callback-token").write_text("0123456789abcdef0123456789abcdef\n")
+
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("the server was started")
+
+    monkeypatch.setattr(serve, "run", started)
+    return tmp_path
+
+
+def run(command: str, text: str, *arguments: str, **environment: str | None) -> Result:
+    path = Path("carriers.toml")
+    path.write_text(text)
+    path.chmod(0o600)
+    inherited = dict.fromkeys(each for each in os.environ if each.startswith("PARLOUR_"))
+    return CliRunner().invoke(
+        main, [command, "--carriers", "carriers.toml", *arguments], env=inherited | environment
+    )
+
+
+def findings(text: str, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """Return the exit status of the doctor, and its findings about carriers."""
+    result = run("doctor", text, "--json", *arguments)
+    found = [json.loads(line) for line in result.output.splitlines()]
+    words = ("carrier", "route", "other users, and may")
+    return result.exit_code, [each for each in found if any(word in each["what"] for word in words)]
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+def test_an_error_in_the_file_is_reported_with_its_line_and_exit_status_2(command: str) -> None:
+    text = KANNEL + route("prefix", "+1", "gate") + route("channel", "mms")
+    result = run(command, text)
+    start = "Error: carriers.toml:"
+    assert result.exit_code == 2
+    assert result.output == (
+        f"{start}11: there is no carrier 'gate'; the carriers are gateway, virtual.\n"
+        f"{start}14: unknown channel 'mms'; the channels are sms, whatsapp, messenger, rcs, gbm, "
+        "apple, email and *.\n"
+    )
+    assert not Path(".parlour").exists()
+
+
+def test_a_missing_secret_is_reported_with_the_name_of_its_variable() -> None:
+    result = run("serve", KANNEL, KANNEL_PASSWORD=None)
+    assert result.exit_code == 2
+    assert result.output == (
+        "Error: carriers.toml:6: password: the environment variable KANNEL_PASSWORD is not set.\n"
+    )
+
+
+def test_a_file_that_does_not_exist_is_an_error_of_the_settings() -> None:
+    result = CliRunner().invoke(main, ["serve"], env={"PARLOUR_CARRIERS": "absent.toml"})
+    assert (result.exit_code, result.output) == (
+        2,
+        "Error: absent.toml: No such file or directory.\n",
+    )
+
+
+def test_a_correct_file_lets_the_server_start() -> None:
+    result = run("serve", KANNEL + NUMBERS + route("channel", "*"))
+    assert str(result.exception) == "the server was started"
+
+
+def test_the_doctor_reports_a_link_that_cannot_be_opened() -> None:
+    status, found = findings(KANNEL + route("channel", "sms"))
+    assert status == 1
+    (finding,) = found
+    assert finding["unsafe"]
+    assert finding["what"].startswith("The carrier gateway (kannel) is not connected: ")
+    assert "carriers.toml:2" in finding["do"]
+    assert "hush" not in json.dumps(found)
+
+
+def test_the_doctor_reports_numbers_whose_messages_would_fail() -> None:
+    _, found = findings(KANNEL + NUMBERS + route("prefix", "+1") + route("channel", "*"))
+    _, wrong = found
+    assert wrong["what"] == (
+        "whatsapp:+15550100001 is routed to gateway, which does not carry whatsapp."
+    )
+    _, found = findings(KANNEL + NUMBERS + route("prefix", "+1"))
+    _, missing = found
+    assert missing["what"] == (
+        "No route covers the number 12345 and 1 others: messages from there fail with 63007."
+    )
+    assert not missing["unsafe"]
+
+
+def test_the_doctor_reports_a_file_that_others_can_read() -> None:
+    Path("open.toml").write_text(route("channel", "*", "virtual"))
+    Path("open.toml").chmod(0o644)
+    status, found = findings(route("channel", "*", "virtual"), "--carriers", "open.toml")
+    (finding,) = found
+    assert "chmod 600 open.toml" in finding["do"]
+    assert status == 0
+
+
+def test_the_doctor_has_no_finding_about_a_file_without_networks() -> None:
+    assert findings(NUMBERS + route("channel", "*", "virtual")) == (0, [])
