@@ -9,10 +9,10 @@ import msgspec
 
 from parlour.channels.carrier import Accepted, OutboundMedium, OutboundMessage, Rejected
 from parlour.channels.virtual.deliveries import PhoneDeliveries
-from parlour.channels.virtual.media_copies import PhoneMediaCopies
 from parlour.channels.virtual.reports import VirtualPhoneReports
 from parlour.protocol.pages import PageRequest
 from parlour.resources.virtual_phones import message_store as virtual_phone_message_store
+from parlour.resources.virtual_phones.media_copies import PhoneMediaCopies
 from parlour.resources.virtual_phones.message_store import MessageFilters
 from parlour.vocabulary.clock import SystemRandom
 from parlour.vocabulary.scope import Scope

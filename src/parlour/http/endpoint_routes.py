@@ -30,6 +30,8 @@ class EndpointRoute(NamedTuple):
     """The template, for the log: without the signature of a URL."""
     authentication: AuthScheme
     operations: dict[str, Operation]
+    is_shared: bool
+    """Whether the router serves other methods of the path."""
 
 
 class EndpointMatch(NamedTuple):
@@ -58,11 +60,13 @@ def _regex(operation: Operation) -> str:
 def _routes(every: Iterable[Operation]) -> tuple[EndpointRoute, ...]:
     # HEAD is derived from GET, as in the router.
     by_path: dict[str, EndpointRoute] = {}
+    routed = {each.path for each in operations() if not each.has_endpoint}
     for operation in every:
         pattern = re.compile(_regex(operation) + r"\Z")
-        made = EndpointRoute(pattern, operation.path, operation.authentication, {})
+        path, scheme = operation.path, operation.authentication
+        made = EndpointRoute(pattern, path, scheme, {}, path in routed)
         route = by_path.setdefault(operation.path, made)
-        assert route.authentication is operation.authentication, operation.path
+        assert route.authentication is scheme, path
         route.operations[operation.method] = operation
         if operation.method == "GET":
             route.operations["HEAD"] = operation
@@ -86,12 +90,17 @@ _ROUTES: Final = _routes(each for each in operations() if each.has_endpoint)
 _FILTER: Final = _filter(_ROUTES)
 
 
-def find(path: str) -> EndpointMatch | None:
-    """Return the route of a path; None if the router serves it."""
+def methods_of(path: str) -> tuple[str, ...]:
+    """Return the methods of a path template that have a dedicated endpoint."""
+    return tuple(method for each in _ROUTES if each.path == path for method in each.operations)
+
+
+def find(path: str, method: str) -> EndpointMatch | None:
+    """Return the route of a request; None if the router serves it."""
     if _FILTER.match(path) is None:
         return None
     for route in _ROUTES:
         match = route.pattern.match(path)
-        if match is not None:
+        if match is not None and (method in route.operations or not route.is_shared):
             return EndpointMatch(route, match.groupdict())
     return None

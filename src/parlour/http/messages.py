@@ -129,7 +129,7 @@ class Request:
         self.has_body = False
         self.request_sid = ""
         self.started_ms = 0.0
-        self.endpoint = endpoint_routes.find(path)
+        self.endpoint = endpoint_routes.find(path, method)
         """Its route, if an endpoint other than the router serves it."""
         self.has_unread_body = False
         self.admitted_as: Caller | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from falcon.routing import CompiledRouter
 
+from parlour.http import endpoint_routes
 from parlour.http.front_page import FRONT_PAGE, accepts_html
 from parlour.http.messages import Response
 from parlour.protocol.forms import decode_path_segment
@@ -57,7 +58,8 @@ class Route:
         if "GET" in self.operations:
             self.operations["HEAD"] = self.operations["GET"]
         self.path = next(iter(self.operations.values()))[0].path
-        self.allow = ", ".join(method for method in _METHODS if method in self.operations)
+        served = {*self.operations, *endpoint_routes.methods_of(self.path)}
+        self.allow = ", ".join(method for method in _METHODS if method in served)
 
 
 class Router:

@@ -47,6 +47,7 @@ class AuthScheme(Enum):
     ACCOUNT_LOGIN = "account login"
     """HTTP Basic: an account and its auth token, or an API key and its secret."""
     CLIENT = "access token of a client, or account login"
+    ACCOUNT_TRANSFER = "account login, for a body that is transferred in chunks"
     SIGNED_URL = "signature in the URL"
     CARRIER = "signature of a carrier"
     """Each carrier verifies its callbacks itself, after the body was read."""

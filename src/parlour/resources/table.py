@@ -38,7 +38,12 @@ from parlour.resources.tokens.routes import TOKENS
 from parlour.resources.user_conversations.routes import USER_CONVERSATIONS
 from parlour.resources.user_removal.routes import USER_REMOVAL
 from parlour.resources.users.routes import USERS
-from parlour.resources.virtual_phones.routes import VIRTUAL_PHONE_MESSAGES, VIRTUAL_PHONES
+from parlour.resources.virtual_phones.routes import (
+    VIRTUAL_PHONE_MEDIA,
+    VIRTUAL_PHONE_MESSAGES,
+    VIRTUAL_PHONE_SENDS,
+    VIRTUAL_PHONES,
+)
 from parlour.resources.webhook_attempts.routes import (
     WEBHOOK_ATTEMPT_REPLAY,
     WEBHOOK_ATTEMPTS,
@@ -85,6 +90,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     CONTENT_TEMPLATES,
     VIRTUAL_PHONES,
     VIRTUAL_PHONE_MESSAGES,
+    VIRTUAL_PHONE_SENDS,
+    VIRTUAL_PHONE_MEDIA,
     CONTENTS,
     CONTENTS_AND_APPROVALS,
     APPROVAL,

@@ -42,7 +42,7 @@ MEDIUM = f"{SERVICE}/Media/ME00000000000000000000000000000000"
 def test_a_path_with_an_endpoint_is_found_with_its_operations(
     path: str, found: dict[str, str]
 ) -> None:
-    match = endpoint_routes.find(path)
+    match = endpoint_routes.find(path, "GET")
 
     assert match is not None
     assert {name: each.operation_id for name, each in match.route.operations.items()} == found
@@ -69,18 +69,31 @@ def test_a_path_with_an_endpoint_is_found_with_its_operations(
     ],
 )
 def test_any_other_path_is_left_to_the_router(path: str) -> None:
-    assert endpoint_routes.find(path) is None
+    assert endpoint_routes.find(path, "GET") is None
+
+
+def test_a_path_that_the_router_shares_is_found_by_method() -> None:
+    path = "/parlour/v1/VirtualPhones/+15558675310/Messages"
+    match = endpoint_routes.find(path, "POST")
+
+    assert match is not None
+    assert match.names == {"Address": "+15558675310"}
+    assert {name: each.operation_id for name, each in match.route.operations.items()} == {
+        "POST": "CreateVirtualPhoneMessage"
+    }
+    for method in ("GET", "HEAD", "DELETE", "OPTIONS"):
+        assert endpoint_routes.find(path, method) is None
 
 
 def test_variables_are_returned_as_they_were_sent() -> None:
-    match = endpoint_routes.find("/v1/Services/%49S/Media/a%2Fb/Content")
+    match = endpoint_routes.find("/v1/Services/%49S/Media/a%2Fb/Content", "GET")
 
     assert match is not None
     assert match.names == {"ChatServiceSid": "%49S", "Sid": "a%2Fb"}
 
 
 def test_the_variable_of_a_signed_url_takes_the_rest_of_the_path() -> None:
-    match = endpoint_routes.find("/media-direct/a/b//c")
+    match = endpoint_routes.find("/media-direct/a/b//c", "GET")
 
     assert match is not None
     assert match.names == {"Signed": "a/b//c"}
@@ -88,7 +101,7 @@ def test_the_variable_of_a_signed_url_takes_the_rest_of_the_path() -> None:
 
 @pytest.mark.parametrize("rest", ["", "b", "b/c%20//d"])
 def test_the_path_of_a_callback_is_everything_after_the_name(rest: str) -> None:
-    match = endpoint_routes.find(f"/parlour/v1/Carriers/sim/{rest}")
+    match = endpoint_routes.find(f"/parlour/v1/Carriers/sim/{rest}", "GET")
 
     assert match is not None
     assert match.names == {"Name": "sim", "Path": rest}
@@ -97,7 +110,7 @@ def test_the_path_of_a_callback_is_everything_after_the_name(rest: str) -> None:
 def test_the_router_serves_exactly_the_operations_with_an_account_login() -> None:
     own = {each.operation_id for each in operations() if each.has_endpoint}
 
-    assert len(own) == 9
+    assert len(own) == 11
     assert set(operations()) - set(pipeline_operations()) == {
         each for each in operations() if each.operation_id in own
     }

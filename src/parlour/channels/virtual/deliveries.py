@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from parlour.channels.carrier import OutboundMessage
-    from parlour.channels.virtual.media_copies import PhoneMediaCopies
+    from parlour.resources.virtual_phones.media_copies import PhoneMediaCopies
     from parlour.resources.virtual_phones.message_store import PhoneMedium
     from parlour.resources.virtual_phones.store import VirtualPhone
     from parlour.store.transaction import Store, Transaction
@@ -166,7 +166,7 @@ async def _receive(
         if earlier is None:
             raise _PhoneChangedError(f"the virtual phone {phone.address} was just switched")
         return False
-    own = msgspec.structs.replace(text, media=media)
+    own = virtual_phone_inbox.with_media(text, media)
     return await virtual_phone_inbox.receive(tx, scope, phone, own)
 
 

@@ -55,6 +55,11 @@ class PhoneText(msgspec.Struct, frozen=True, kw_only=True):
     message_sid: str | None = None
 
 
+def with_media(text: PhoneText, media: tuple[PhoneMedium, ...]) -> PhoneText:
+    """Return a text with the copies of another phone."""
+    return msgspec.structs.replace(text, media=media)
+
+
 async def lock_phones(tx: Transaction, scope: Scope) -> None:
     """Lock the phones of the account until the transaction ends."""
     await tx.lock_name("virtual phones", scope.account_sid)
@@ -298,7 +303,10 @@ async def release_held(tx: Transaction, scope: Scope, phone: VirtualPhone) -> No
         now = {"sequence": tx.next_sequence(), "date_created": tx.now, "status": status}
         after = updated(each, tx.now, is_held=0, **now)
         await virtual_phone_message_store.update_message(tx, scope, after)
-        for report in virtual_phone_behaviours.planned_reports(phone):
+        # A message of another member of a group was submitted by nobody.
+        is_submitted = each.message_sid is not None
+        reports = virtual_phone_behaviours.planned_reports(phone) if is_submitted else []
+        for report in reports:
             await plan_report(
                 tx, phone, each.sid, report.status, report.error_code, ms=report.delay_ms
             )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parlour.operations.call import Rows
+from parlour.protocol.addresses import parse_address
 from parlour.resources.virtual_phones import behaviours as virtual_phone_behaviours
 from parlour.resources.virtual_phones import inbox as virtual_phone_inbox
 from parlour.resources.virtual_phones import message_store as virtual_phone_message_store
@@ -15,7 +16,11 @@ from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
-    from parlour.resources.virtual_phones.message_store import VirtualPhoneMessage
+    from parlour.operations.parameters import NoParameters
+    from parlour.resources.virtual_phones.message_store import (
+        VirtualPhoneMedium,
+        VirtualPhoneMessage,
+    )
     from parlour.resources.virtual_phones.parameters import (
         ListVirtualPhoneMessages,
         UpdateVirtualPhoneMessage,
@@ -74,3 +79,23 @@ async def update_virtual_phone_message(
         )
     await virtual_phone_inbox.emit_change(tx, call.scope, phone.address, found.sid)
     return after
+
+
+async def check_sender(tx: Transaction, call: Call[Any]) -> None:
+    """Raise 404 unless the path names an address that a phone may have."""
+    del tx
+    address = parse_address(call.path["Address"])
+    if address is None:
+        raise call.not_found()
+
+
+async def fetch_virtual_phone_medium(
+    tx: Transaction, call: Call[NoParameters]
+) -> VirtualPhoneMedium:
+    """Return a medium that a phone shows; one of a held message does not exist yet."""
+    key = call.path["Address"], call.path["MessageSid"]
+    message = await virtual_phone_message_store.find_message(tx, call.scope, *key)
+    medium = await virtual_phone_message_store.find_medium(tx, call.scope, *key, call.path["Sid"])
+    if message is None or message.is_held or medium is None:
+        raise call.not_found()
+    return medium

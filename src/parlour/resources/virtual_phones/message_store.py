@@ -119,6 +119,7 @@ HELD = statement(
 
 MEDIA = Table("virtual_phone_medium", VirtualPhoneMedium, key=("account_sid", "sid"), order="sid")
 insert_medium = MEDIA.inserter()
+find_any_medium = MEDIA.finder()
 FIND_MEDIUM = statement(
     "SELECT {columns} FROM virtual_phone_medium WHERE account_sid = $1 AND sid = $4"
     " AND address = $2 AND message_sid = $3 AND is_removed = 0",

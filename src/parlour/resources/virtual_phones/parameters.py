@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.operations.parameters import Parameters, form_field
 from parlour.operations.waiting_lists import WaitParameters
-from parlour.protocol import addresses, parsers, timestamps
+from parlour.protocol import addresses, parsers, timestamps, url_parsers
 from parlour.resources.virtual_phones import message_store as virtual_phone_message_store
 from parlour.resources.virtual_phones import store as virtual_phone_store
 from parlour.vocabulary import limits
@@ -53,6 +53,12 @@ def _error_code(name: str, text: str) -> int:
     if code not in ERROR_CODES:
         raise ApiError.invalid(name)
     return code
+
+
+def _body(name: str, text: str) -> str | None:
+    """Return a body; an empty one counts as absent."""
+    del name
+    return text or None
 
 
 def _read(name: str, text: str) -> str:
@@ -104,6 +110,20 @@ class ListVirtualPhoneMessages(WaitParameters):
         "Direction", parsers.enum(*virtual_phone_message_store.DIRECTIONS)
     )
     after: int | Unset = form_field("After", timestamps.timestamp())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateVirtualPhoneMessage(Parameters):
+    """A message that a phone sends; its files are parts of the form, named ``Media``."""
+
+    receivers: list[str] | Unset = form_field(
+        "To", parsers.text(limits.ADDRESS_CHARS_MAX), required=True, repeated=True
+    )
+    body: str | Unset | None = form_field("Body", _body)
+    media_urls: list[str] | Unset = form_field("MediaUrl", url_parsers.url(), repeated=True)
+    profile_name: str | Unset | None = form_field(
+        "ProfileName", parsers.clearable(parsers.text(limits.PROFILE_NAME_CHARS_MAX), None)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""The operations on virtual phones, an extension of Parlour beyond the hosted API."""
+"""The operations on virtual phones, an extension of Parlour beyond the hosted API.
+
+A dedicated endpoint serves those that transfer files (http/virtual_phones.py).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from typing import Final
 
 from parlour.operations.operation import (
     ACCOUNT_ONLY,
+    AuthScheme,
+    BodyKind,
     Collection,
+    OperationSpec,
     create,
     delete,
     fetch,
@@ -69,4 +75,41 @@ VIRTUAL_PHONE_MESSAGES = Collection(
         ),
     ),
     listed=False,
+)
+
+VIRTUAL_PHONE_SENDS = Collection(
+    noun="VirtualPhoneMessage",
+    version=_VERSION,
+    path="/VirtualPhones/{Address}/Messages",
+    url_forms=ACCOUNT_ONLY,
+    represent=virtual_phone_representation.message_resource,
+    specs=(
+        OperationSpec(
+            verb="Create",
+            method="POST",
+            on_instance=False,
+            status=201,
+            action=virtual_phone_message_actions.check_sender,
+            parameters=virtual_phone_parameters.CreateVirtualPhoneMessage,
+            request_body=BodyKind.STREAM,
+        ),
+    ),
+    listed=False,
+    authentication=AuthScheme.ACCOUNT_TRANSFER,
+)
+
+VIRTUAL_PHONE_MEDIA = Collection(
+    noun="VirtualPhoneMedium",
+    version=_VERSION,
+    path="/VirtualPhones/{Address}/Messages/{MessageSid}/Media",
+    url_forms=ACCOUNT_ONLY,
+    represent=virtual_phone_representation.message_resource,
+    specs=(
+        fetch(
+            virtual_phone_message_actions.fetch_virtual_phone_medium,
+            response_body=BodyKind.STREAM,
+        ),
+    ),
+    listed=False,
+    authentication=AuthScheme.ACCOUNT_TRANSFER,
 )

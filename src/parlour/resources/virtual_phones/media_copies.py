@@ -45,6 +45,16 @@ class PhoneMediaCopies:
         crash_point(BLOB_STORED)
         return PhoneMedium(key.sid, content_type, blob.size, filename)
 
+    async def write_bytes(
+        self, account_sid: str, content: bytes, content_type: str, filename: str | None
+    ) -> PhoneMedium:
+        """Persist bytes in memory, as `write`."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content
+
+        return await self.write(account_sid, pieces(), content_type, filename)
+
     async def mark_committed(self, account_sid: str, media: Iterable[PhoneMedium]) -> None:
         """Mark blobs whose rows are committed."""
         for each in media:
