@@ -13,6 +13,7 @@ from parlour.channels.carriers_file import read_carriers_file, without_file
 from parlour.channels.inbound import InboundProcessor
 from parlour.channels.incoming_webhook import IncomingWebhook
 from parlour.channels.outbound_sink import OutboundSink
+from parlour.channels.virtual.sends import PhoneSends
 from parlour.channels.virtual_carrier import VirtualCarrier
 from parlour.delivery.attempts import SigningCache, WebhookClient
 from parlour.delivery.cpu_throttle import CpuThrottle
@@ -40,6 +41,7 @@ from parlour.http.root_urls import RootUrls
 from parlour.http.router import Router
 from parlour.http.server import HttpServer
 from parlour.http.uploads import Uploads
+from parlour.http.virtual_phones import VirtualPhoneEndpoint
 from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
@@ -62,6 +64,7 @@ from parlour.resources.jobs import jobs
 from parlour.resources.media.garbage_collection import MediaGarbageCollector
 from parlour.resources.table import pipeline_operations
 from parlour.resources.tokens.verification import AccessTokenVerifier
+from parlour.resources.virtual_phones.media_copies import PhoneMediaCopies
 from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobStore
 from parlour.store.engines import describe_database, make_store
@@ -144,6 +147,7 @@ class App:
         self.clock, self.random = clock, random
         self.store, self.vault = store, vault
         self.blobs = DiskBlobStore(settings.data / MEDIA_FOLDER)
+        self.phone_copies = PhoneMediaCopies(self.blobs, random)
         self.metrics = Metrics()
         self.admission = Admission(
             self.clock,
@@ -239,7 +243,8 @@ class App:
         self.store.on_commit(self.waiting_lists.wake)
         tokens = PageTokens(self.vault.page_token_key)
         edge = Edge(self.pipeline, tokens, roots, ListWaiting(self.waiting_lists, self.admission))
-        media = self._make_media_endpoint(roots)
+        downloads = Downloads(self.blobs, self.clock)
+        media = self._make_media_endpoint(roots, downloads)
         callbacks = CarrierCallbackEndpoint(Callbacks({}, {}), roots)
         return HttpServer(
             Router(pipeline_operations(), edge, MetricsPage(self.metrics, self.clock)),
@@ -247,6 +252,7 @@ class App:
                 AuthScheme.CLIENT: media,
                 AuthScheme.SIGNED_URL: media,
                 AuthScheme.CARRIER: callbacks,
+                AuthScheme.ACCOUNT_TRANSFER: self._make_phone_endpoint(roots, downloads),
             },
             authentication=self.authentication,
             client_addresses=self.client_addresses,
@@ -317,12 +323,26 @@ class App:
             sockets_max=open_files.sockets_max(self.settings),
         )
 
-    def _make_media_endpoint(self, roots: RootUrls) -> MediaEndpoint:
+    def _make_phone_endpoint(self, roots: RootUrls, downloads: Downloads) -> VirtualPhoneEndpoint:
+        return VirtualPhoneEndpoint(
+            self.store,
+            PhoneSends(self.store, self.phone_copies, self.inbound, self.random),
+            self.phone_copies,
+            authentication=self.authentication,
+            client_addresses=self.client_addresses,
+            downloads=downloads,
+            egress=self.egress,
+            roots=roots,
+            admission=self.admission,
+            clock=self.clock,
+        )
+
+    def _make_media_endpoint(self, roots: RootUrls, downloads: Downloads) -> MediaEndpoint:
         return MediaEndpoint(
             self.store,
             callers=MediaCallers(self.authentication, self.access_tokens, self.client_addresses),
             uploads=Uploads(self.store, self.blobs, self.clock, self.random),
-            downloads=Downloads(self.blobs, self.clock),
+            downloads=downloads,
             urls=MediaUrls(self.vault.media_url_key),
             roots=roots,
             clock=self.clock,

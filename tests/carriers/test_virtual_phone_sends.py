@@ -37,7 +37,7 @@ OTHER = "+15558675311"
 
 @dataclass
 class ScriptedOutcome:
-    """The outcome that the processor is told to return."""
+    """The outcome that the processor returns."""
 
     outcome: str = "conversation"
     reason: str | None = None
@@ -159,7 +159,7 @@ def test_a_group_text_reaches_the_other_members_and_each_own_number(tmp_path: Pa
         assert sent.sid.startswith("MM")
         members = sorted([OWN, SECOND_OWN, PHONE, OTHER])
         first, second = inbound.accepted
-        # Two copies with identifiers of their own: the server folds them.
+        # Two copies with different identifiers: the server folds them.
         assert (first.receiver, second.receiver) == (OWN, SECOND_OWN)
         assert first.provider_id == sent.sid != second.provider_id
         for copy in inbound.accepted:

@@ -59,7 +59,7 @@ class Uploads:
         self._store = store
         self._blobs = blobs
         self._random = random
-        self._transfers = Transfers(
+        self.transfers = Transfers(
             clock,
             in_all_max=limits.UPLOADS_MAX,
             of_account_max=limits.UPLOADS_PER_ACCOUNT_MAX,
@@ -70,13 +70,13 @@ class Uploads:
         request.has_unread_body = True
         check, account_sid = call.operation.spec.check_before_body, call.scope.account_sid
         assert check is not None
-        transfer = self._transfers.enter(account_sid, call.caller.identity)
+        transfer = self.transfers.enter(account_sid, call.caller.identity)
         try:
             # Before the body: a forbidden upload is refused without reading 150 MB.
             await self._store.read(lambda tx: check(tx, call), account_sid=account_sid)
             return await self._transfer(request, call, transfer)
         finally:
-            self._transfers.leave(transfer)
+            self.transfers.leave(transfer)
 
     async def _transfer(
         self, request: Request, call: Call[CreateMedia], transfer: Transfer

@@ -87,6 +87,7 @@ WRITES: dict[str, Callable[[], Form]] = {
     "RequestApproval": lambda: {"name": "greeting", "category": "UTILITY"},
     "CreateToken": lambda: {"Identity": fresh_name()},
     "CreateVirtualPhone": lambda: {"Address": fresh_number(), "Name": "Made"},
+    "CreateVirtualPhoneMessage": lambda: {"To": fresh_number(), "Body": "Made"},
     "UpdateVirtualPhone": lambda: {"Behaviour": "off", "Name": "Changed"},
     "UpdateVirtualPhoneMessage": lambda: {"Status": "read"},
     "CreateUser": lambda: {"Identity": fresh_name()},

@@ -136,7 +136,7 @@ class PhoneSends:
             media=submission.media,
         )
         try:
-            message, kept = await self._store.write(
+            message, stored = await self._store.write(
                 lambda tx: _store_text(tx, scope, text, submission.channel, media),
                 account_sid=scope.account_sid,
             )
@@ -146,7 +146,7 @@ class PhoneSends:
             raise
         await self._copies.mark_committed(scope.account_sid, submission.media)
         for address, copies in media.items():
-            if address in kept:
+            if address in stored:
                 await self._copies.mark_committed(scope.account_sid, copies)
             else:
                 await self._copies.discard(scope.account_sid, copies)
@@ -209,19 +209,19 @@ async def _store_text(
     channel: str,
     media: Mapping[str, tuple[PhoneMedium, ...]],
 ) -> tuple[VirtualPhoneMessage, set[str]]:
-    """Store a text at its phone and the phones in ``media``; return which of these kept it."""
+    """Store a text at its phone and the phones in ``media``; return which of these have it."""
     await virtual_phone_inbox.lock_phones(tx, scope)
     sent = as_transmitted(text, channel, tx.next_sequence(), has_media=bool(text.media))
     phone = await virtual_phone_inbox.ensure_phone(tx, scope, text.sender)
     message = await virtual_phone_inbox.add_sent(tx, scope, phone, sent)
-    kept = set()
+    stored = set()
     for address, copies in media.items():
         other = await virtual_phone_inbox.ensure_phone(tx, scope, address)
         if virtual_phone_behaviours.takes_messages(other):
             own = virtual_phone_inbox.with_media(sent, copies)
             await virtual_phone_inbox.receive(tx, scope, other, own)
-            kept.add(address)
-    return message, kept
+            stored.add(address)
+    return message, stored
 
 
 def _inbound(

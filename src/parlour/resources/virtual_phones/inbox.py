@@ -303,7 +303,7 @@ async def release_held(tx: Transaction, scope: Scope, phone: VirtualPhone) -> No
         now = {"sequence": tx.next_sequence(), "date_created": tx.now, "status": status}
         after = updated(each, tx.now, is_held=0, **now)
         await virtual_phone_message_store.update_message(tx, scope, after)
-        # A message of another member of a group was submitted by nobody.
+        # A message of another member of a group is no submission of the server.
         is_submitted = each.message_sid is not None
         reports = virtual_phone_behaviours.planned_reports(phone) if is_submitted else []
         for report in reports:
