@@ -244,7 +244,9 @@ class App:
         tokens = PageTokens(self.vault.page_token_key)
         edge = Edge(self.pipeline, tokens, roots, ListWaiting(self.waiting_lists, self.admission))
         downloads = Downloads(self.blobs, self.clock)
-        media = self._make_media_endpoint(roots, downloads)
+        uploads = Uploads(self.store, self.blobs, self.clock, self.random)
+        media = self._make_media_endpoint(roots, downloads, uploads)
+        phones = self._make_phone_endpoint(roots, downloads, uploads)
         callbacks = CarrierCallbackEndpoint(Callbacks({}, {}), roots)
         return HttpServer(
             Router(pipeline_operations(), edge, MetricsPage(self.metrics, self.clock)),
@@ -252,7 +254,7 @@ class App:
                 AuthScheme.CLIENT: media,
                 AuthScheme.SIGNED_URL: media,
                 AuthScheme.CARRIER: callbacks,
-                AuthScheme.ACCOUNT_TRANSFER: self._make_phone_endpoint(roots, downloads),
+                AuthScheme.ACCOUNT_TRANSFER: phones,
             },
             authentication=self.authentication,
             client_addresses=self.client_addresses,
@@ -323,7 +325,9 @@ class App:
             sockets_max=open_files.sockets_max(self.settings),
         )
 
-    def _make_phone_endpoint(self, roots: RootUrls, downloads: Downloads) -> VirtualPhoneEndpoint:
+    def _make_phone_endpoint(
+        self, roots: RootUrls, downloads: Downloads, uploads: Uploads
+    ) -> VirtualPhoneEndpoint:
         return VirtualPhoneEndpoint(
             self.store,
             PhoneSends(self.store, self.phone_copies, self.inbound, self.random),
@@ -334,14 +338,16 @@ class App:
             egress=self.egress,
             roots=roots,
             admission=self.admission,
-            clock=self.clock,
+            transfers=uploads.transfers,
         )
 
-    def _make_media_endpoint(self, roots: RootUrls, downloads: Downloads) -> MediaEndpoint:
+    def _make_media_endpoint(
+        self, roots: RootUrls, downloads: Downloads, uploads: Uploads
+    ) -> MediaEndpoint:
         return MediaEndpoint(
             self.store,
             callers=MediaCallers(self.authentication, self.access_tokens, self.client_addresses),
-            uploads=Uploads(self.store, self.blobs, self.clock, self.random),
+            uploads=uploads,
             downloads=downloads,
             urls=MediaUrls(self.vault.media_url_key),
             roots=roots,

@@ -19,7 +19,6 @@ from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.phone_forms import FileLimits, PhoneFormReader
 from parlour.http.streams import require_media_size
 from parlour.operations.call import Call, View
-from parlour.operations.transfers import Transfers
 from parlour.protocol import media_headers
 from parlour.protocol.addresses import parse_address
 from parlour.protocol.forms import decode_path_segment
@@ -43,10 +42,10 @@ if TYPE_CHECKING:
     from parlour.http.root_urls import RootUrls
     from parlour.operations.admission import Admission
     from parlour.operations.operation import Operation
+    from parlour.operations.transfers import Transfers
     from parlour.resources.virtual_phones.media_copies import PhoneMediaCopies
     from parlour.resources.virtual_phones.message_store import VirtualPhoneMessage
     from parlour.store.transaction import Store
-    from parlour.vocabulary.clock import Clock
 
 
 class PhoneSender(Protocol):
@@ -72,8 +71,9 @@ class VirtualPhoneEndpoint:
         egress: Egress,
         roots: RootUrls,
         admission: Admission,
-        clock: Clock,
+        transfers: Transfers,
     ) -> None:
+        """``transfers`` are the slots of uploads: both kinds share them."""
         self._store = store
         self._sender = sender
         self._copies = copies
@@ -83,11 +83,7 @@ class VirtualPhoneEndpoint:
         self._egress = egress
         self._roots = roots
         self._admission = admission
-        self._transfers = Transfers(
-            clock,
-            in_all_max=limits.UPLOADS_MAX,
-            of_account_max=limits.UPLOADS_PER_ACCOUNT_MAX,
-        )
+        self._transfers = transfers
         # Files of a message are in memory while it is passed on.
         self._in_memory = asyncio.Semaphore(limits.VIRTUAL_PHONE_MEDIA_SENDS_MAX)
 

@@ -209,7 +209,7 @@ async def _store_text(
     channel: str,
     media: Mapping[str, tuple[PhoneMedium, ...]],
 ) -> tuple[VirtualPhoneMessage, set[str]]:
-    """Store a text at its phone and the phones in ``media``; return which of these have it."""
+    """Store a text at its phone and the phones in ``media``; return which of these stored it."""
     await virtual_phone_inbox.lock_phones(tx, scope)
     sent = as_transmitted(text, channel, tx.next_sequence(), has_media=bool(text.media))
     phone = await virtual_phone_inbox.ensure_phone(tx, scope, text.sender)
