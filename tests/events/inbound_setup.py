@@ -112,8 +112,8 @@ class InboundSetup:
         """Create an address configuration with auto-creation."""
         form = {f"AutoCreation.{name}": value for name, value in rules.items()}
         return await self.instance.do(
-            "CreateAddressConfiguration",
-            {"Type": kind, "Address": address, "AutoCreation.Enabled": "true", **form},
+            "CreateConfigurationAddress",
+            {"Type": kind, "Address": address, "AutoCreation.Enabled": "true"} | form,
         )
 
     async def accept(self, message: InboundMessage, carrier: str = "virtual") -> InboundKey:

@@ -61,7 +61,9 @@ def provider_key(provider_id: str) -> str:
 
 
 def lane_of(message: InboxMessage) -> str:
-    """Return the lane of a message: the same for all copies of a group message."""
+    """Return the lane of a message: the same for all copies of a group message or mail."""
+    if message.email is not None:
+        return f"mail {message.sender}"
     if message.group:
         return "group " + hashlib.sha256(",".join(sorted(message.numbers)).encode()).hexdigest()
     return f"{message.sender} {message.receiver}"
