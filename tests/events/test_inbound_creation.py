@@ -284,7 +284,7 @@ def group_message(body: str | None = "to all", **changes: Any) -> Any:
 PHONES = ("+15558675310", "+15558675311", "+15558675312")
 
 
-def test_a_group_is_initializing_until_everybody_is_in(run_scenario: ScenarioRunner) -> None:
+def test_a_group_is_initializing_until_all_numbers_are_in(run_scenario: ScenarioRunner) -> None:
     async def scenario(setup: InboundSetup) -> None:
         await setup.configure()
         await setup.listen()

@@ -1,4 +1,4 @@
-"""Effects of inbound messages beside the conversation: keywords, windows, metadata, webhooks."""
+"""Other effects of inbound messages: windows, metadata, waiting, plain webhooks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from parlour.channels.carrier import InboundEmail, InboundMedium, MailRecipient
+from parlour.channels.carrier import InboundMedium
 from parlour.protocol.signatures import is_signed
-from parlour.resources.carrier_numbers.store import CarrierNumber, OptOutSettings
-from parlour.resources.opt_outs import store as opt_out_store
+from parlour.resources.carrier_numbers.store import CarrierNumber
 from parlour.resources.whatsapp_windows import store as whatsapp_window_store
 from parlour.vocabulary import limits
 from tests.events.in_process_server import ACCOUNT_SID, AUTH_TOKEN, poll_until
@@ -33,161 +32,11 @@ if TYPE_CHECKING:
 
     from parlour.store.transaction import Transaction
 
-REPLIES = "SELECT sender, recipients, content FROM submission WHERE conversation_sid = '' LIMIT 100"
-TOLL_FREE = "+18885550100"
-
 
 @pytest.fixture
 def run_scenario(tmp_path: Path) -> ScenarioRunner:
     """Return a function that runs a scenario on a separate server."""
     return scenario_runner(tmp_path)
-
-
-async def is_opted_out(
-    setup: InboundSetup, service_sid: str | None = None, own: str = OWN, phone: str = PHONE
-) -> bool:
-    """Return whether the phone opted out of the own number's messages."""
-    return await setup.instance.store.read(
-        lambda tx: opt_out_store.is_opted_out(tx, setup.instance.scope, service_sid, own, phone)
-    )
-
-
-async def replies(setup: InboundSetup) -> list[tuple[str, str, str]]:
-    """Return sender, recipient and text of automatic replies in the outbox."""
-    rows = await setup.instance.store.read(lambda tx: tx.all(REPLIES))
-    found = []
-    for sender, recipients, content in rows:
-        (recipient,) = json.loads(recipients)
-        found.append((sender, recipient["address"], json.loads(content)["body"]))
-    return found
-
-
-# --- Keywords -----------------------------------------------------------------------------
-
-
-def test_stop_and_start_change_the_state_and_are_delivered_as_messages(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        conversation = await setup.converse()
-        texts = OptOutSettings()
-        stopped = await setup.receive(text_message(" stop "))
-        assert (stopped.outcome, stopped.conversation_sid) == ("opted_out", conversation.sid)
-        assert await is_opted_out(setup)
-        assert not await is_opted_out(setup, phone=SECOND_PHONE)
-        await setup.receive(text_message("Stop"))
-        assert await replies(setup) == [(OWN, PHONE, texts.stop_text)]
-
-        started = await setup.receive(text_message("START"))
-        assert started.outcome == "conversation"
-        assert not await is_opted_out(setup)
-        await setup.receive(text_message("yes"))
-        await setup.receive(text_message("help"))
-        assert [text for _, _, text in await replies(setup)] == [
-            texts.stop_text,
-            texts.start_text,
-            texts.help_text,
-        ]
-        # The words are messages of the conversation, the automatic replies are not.
-        bodies = [each.body for each in await setup.messages(conversation.sid)]
-        assert bodies == [" stop ", "Stop", "START", "yes", "help"]
-
-    run_scenario(scenario)
-
-
-@pytest.mark.parametrize("body", ["STOP PLEASE", "please stop", "stopp", "", "st op"])
-def test_a_message_with_more_than_the_word_is_no_keyword(
-    run_scenario: ScenarioRunner, body: str
-) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        await setup.converse()
-        assert (await setup.receive(text_message(body or None))).outcome == "conversation"
-        assert not await is_opted_out(setup)
-
-    run_scenario(scenario)
-
-
-def test_a_keyword_of_an_unbound_phone_counts_too(run_scenario: ScenarioRunner) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        result = await setup.receive(text_message("ARRET"))
-        assert result.outcome == "opted_out"
-        assert result.reason is not None
-        assert await is_opted_out(setup)
-
-    run_scenario(scenario)
-
-
-def test_sms_and_rcs_share_opt_outs_and_whatsapp_has_none(run_scenario: ScenarioRunner) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        whatsapp = {"channel": "whatsapp", "sender": f"whatsapp:{PHONE}"}
-        await setup.receive(text_message("STOP", receiver=f"whatsapp:{OWN}", **whatsapp))
-        assert not await is_opted_out(setup, own=f"whatsapp:{OWN}", phone=f"whatsapp:{PHONE}")
-        await setup.receive(
-            text_message("STOP", channel="rcs", sender=f"rcs:{PHONE}", receiver=f"rcs:{OWN}")
-        )
-        assert await is_opted_out(setup)
-
-    run_scenario(scenario)
-
-
-def test_an_opt_out_of_a_messaging_service_covers_its_numbers(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        custom = OptOutSettings(stop_words=("HALT",), stop_text="", start_words=("GO",))
-        await setup.use_numbers(
-            CarrierNumber(OWN, ACCOUNT_SID, messaging_service_sid=SERVICE, opt_out=custom)
-        )
-        assert (await setup.receive(text_message("STOP"))).outcome == "dropped"
-        assert (await setup.receive(text_message("halt"))).outcome == "opted_out"
-        assert await is_opted_out(setup, SERVICE, own="+15017122699")
-        assert not await is_opted_out(setup, None, own="+15017122699")
-        assert await replies(setup) == []
-        await setup.receive(text_message("go"))
-        assert not await is_opted_out(setup, SERVICE)
-
-    run_scenario(scenario)
-
-
-def test_toll_free_numbers_have_their_own_words_and_no_reply_from_here(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        assert (await setup.receive(text_message("END", receiver=TOLL_FREE))).outcome == "dropped"
-        await setup.receive(text_message("STOP", receiver=TOLL_FREE))
-        assert await is_opted_out(setup, own=TOLL_FREE)
-        await setup.receive(text_message("YES", receiver=TOLL_FREE))
-        assert await is_opted_out(setup, own=TOLL_FREE)
-        await setup.receive(text_message("UNSTOP", receiver=TOLL_FREE))
-        assert not await is_opted_out(setup, own=TOLL_FREE)
-        assert await replies(setup) == []
-
-    run_scenario(scenario)
-
-
-def test_short_codes_are_handled_only_in_a_messaging_service(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        await setup.receive(text_message("STOP", receiver="12345"))
-        assert not await is_opted_out(setup, own="12345")
-        await setup.use_numbers(CarrierNumber("12345", ACCOUNT_SID, messaging_service_sid=SERVICE))
-        await setup.receive(text_message("STOP", receiver="12345"))
-        assert await is_opted_out(setup, SERVICE, own="12345")
-
-    run_scenario(scenario)
-
-
-def test_a_rejected_message_still_opts_out(run_scenario: ScenarioRunner) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        await setup.listen()
-        await setup.converse()
-        setup.backend.responders["/pre"] = respond_with(403)
-        result = await setup.receive(text_message("STOP"))
-        assert (result.outcome, result.message_sid) == ("opted_out", None)
-        assert await is_opted_out(setup)
-
-    run_scenario(scenario)
 
 
 # --- WhatsApp -----------------------------------------------------------------------------
@@ -420,99 +269,5 @@ def test_a_failing_plain_webhook_is_tried_again_with_the_same_token_then_given_u
         await poll_until(lambda: is_done(setup, other))
         requests = [each for each in setup.backend.requests if each.path == "/incoming"]
         assert len(requests) == limits.INCOMING_WEBHOOK_ATTEMPTS_MAX + 1
-
-    run_scenario(scenario)
-
-
-# --- E-mail -------------------------------------------------------------------------------
-
-HELP = "help@example.com"
-ANN = "Ann@example.org"
-
-
-def mail(body: str = "Hello", **changes: Any) -> Any:
-    """Return a mail of Ann to the help desk; ``changes`` are parts of the mail."""
-    email = InboundEmail(
-        subject="A question",
-        message_id="<one@example.org>",
-        sender_name="Ann",
-        recipients=(MailRecipient(HELP, "to"),),
-    )
-    sender = changes.pop("sender", ANN)
-    receiver = changes.pop("receiver", HELP)
-    return text_message(
-        body,
-        channel="email",
-        sender=sender,
-        receiver=receiver,
-        email=msgspec.structs.replace(email, **changes),
-    )
-
-
-async def help_desk(setup: InboundSetup, address: str = ANN) -> Any:
-    """Create a conversation of the help desk with one mailbox."""
-    conversation = await setup.instance.do("CreateConversation", {"Bindings.Email.Address": HELP})
-    await setup.add(conversation.sid, Address=address)
-    return conversation
-
-
-def test_a_mail_finds_its_conversation_by_tag_then_references_then_sender(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        tagged = await help_desk(setup)
-        referenced = await help_desk(setup)
-        last = await help_desk(setup)
-        reference = f"<IM{'1' * 32}.{referenced.sid}@example.com>"
-        by_tag = await setup.receive(
-            mail("by tag", conversation_sid=tagged.sid, references=(reference,))
-        )
-        assert by_tag.conversation_sid == tagged.sid
-        by_reference = await setup.receive(
-            mail("by reference", references=("<other@example.org>", reference))
-        )
-        assert by_reference.conversation_sid == referenced.sid
-        # The conversation with the last activity.
-        await setup.instance.send_message(last.sid, "now the last one")
-        assert (await setup.receive(mail("by sender"))).conversation_sid == last.sid
-        (added,) = await setup.messages(tagged.sid)
-        assert (added.subject, added.author, added.source) == ("A question", ANN, "EMAIL")
-        assert added.participant_sid == by_tag.participant_sid is not None
-
-    run_scenario(scenario)
-
-
-def test_a_mail_to_a_closed_conversation_or_with_a_foreign_tag_creates_another(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        await setup.configure(HELP, "email")
-        conversation = await help_desk(setup)
-        await setup.instance.do("UpdateConversation", {"State": "closed"}, Sid=conversation.sid)
-        result = await setup.receive(mail(conversation_sid=conversation.sid))
-        assert result.outcome == "auto_created"
-        assert result.conversation_sid != conversation.sid
-        created = await setup.fetch(result.conversation_sid)
-        assert created.email_address == HELP
-        (participant,) = await setup.participants(created.sid)
-        assert (participant.address, participant.binding_level) == (ANN, "to")
-        assert participant.binding_name == "Ann"
-        again = await setup.receive(mail(conversation_sid="CH" + "9" * 32))
-        assert again.conversation_sid == created.sid
-
-    run_scenario(scenario)
-
-
-def test_a_mail_to_two_own_addresses_is_added_to_one_conversation_once(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(setup: InboundSetup) -> None:
-        conversation = await help_desk(setup)
-        first = await setup.receive(mail(conversation_sid=conversation.sid))
-        second = await setup.receive(
-            mail(conversation_sid=conversation.sid, receiver="sales@example.com")
-        )
-        assert second.message_sid == first.message_sid
-        assert len(await setup.messages(conversation.sid)) == 1
 
     run_scenario(scenario)
