@@ -154,6 +154,7 @@ def test_media_become_links_in_the_text() -> None:
     assert dict(alone)["text"] == MEDIUM.url
 
 
+@pytest.mark.promise("how-to/connect-kannel.md", "Group messages are rejected with 21612")
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -278,6 +279,7 @@ def test_a_wrong_token_gets_403(path: str, token: str) -> None:
     assert refused(path, f"{token}&reference=SM1&type=1&id=1&from=1234&to=1234") == 403
 
 
+@pytest.mark.promise("how-to/connect-kannel.md", "Binary inbound messages are refused with 400")
 @pytest.mark.parametrize(
     ("path", "query", "status"),
     [
