@@ -28,7 +28,9 @@ UNCOUNTED = {
     "UpdateCredential", "DeleteCredential", "CreateKey", "UpdateKey", "DeleteKey", "Create",
     "Delete", "DeleteBinding", "CreateClientRegistration", "DeleteClientRegistration",
     "ForgetClientRegistration", "CreateWebhookReplay", "CreateWebhookAttemptReplay",
-    "UpdateWebhookRetries", "CreateToken", "CreateContentTemplate", "DeleteContentTemplate",
+    "UpdateWebhookRetries", "CreateToken", "CreateContentTemplate", "UpdateContentTemplate",
+    "DeleteContentTemplate", "CreateContent", "DeleteContent", "CreateContentApprovalRequest",
+    "CreateVirtualPhone", "UpdateVirtualPhone", "DeleteVirtualPhone", "UpdateVirtualPhoneMessage",
 }  # fmt: skip
 
 
