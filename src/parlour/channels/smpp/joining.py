@@ -73,9 +73,9 @@ def _read_header(header: bytes) -> Concatenation | None:
     while place + 2 <= len(header):
         element, size = header[place], header[place + 1]
         value = header[place + 2 : place + 2 + size]
-        if element == _ELEMENT_8_BITS and len(value) == 3:
+        if element == _ELEMENT_8_BITS and size == len(value) == 3:
             return _checked("8", value[0], value[1], value[2])
-        if element == _ELEMENT_16_BITS and len(value) == 4:
+        if element == _ELEMENT_16_BITS and size == len(value) == 4:
             return _checked("16", int.from_bytes(value[:2]), value[2], value[3])
         place += 2 + size
     return None

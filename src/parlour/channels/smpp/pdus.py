@@ -153,7 +153,7 @@ def parse_delivered(pdu: bytes) -> DeliveredPdu:
     except (struct.error, TypeError) as error:
         raise PduError(f"a message ends early: {error}") from None
     content = b"" if is_data else parsed.short_message or b""
-    if not is_data and len(content) != (parsed.sm_length or 0):
+    if not is_data and len(content) != parsed.sm_length:
         raise PduError("a message is shorter than its sm_length")
     if parsed.data_coding is None:
         raise PduError("a message ends before its data_coding")
@@ -232,9 +232,12 @@ class _DeliverSm(_Strict, smpp_command.DeliverSM):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("deliver_sm", sequence=0)
         self.tlvs = {}
+        # The parent has other defaults, which would hide that the PDU ends early.
+        self.data_coding = self.sm_length = None
 
 
 class _DataSm(_Strict, smpp_command.DataSM):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("data_sm", sequence=0)
         self.tlvs = {}
+        self.data_coding = None

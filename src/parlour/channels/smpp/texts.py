@@ -20,6 +20,8 @@ _CODECS: Final = {
     10: "iso2022_jp",
     14: "euc_kr",
 }
+# Codes of characters in GSM-7 that are control characters in ASCII.
+_NO_TEXT: Final = frozenset(range(0x20)) - frozenset(b"\n\r\t")
 _BINARY: Final = frozenset({2, 4})
 
 
@@ -29,6 +31,9 @@ def decode_text(octets: bytes, data_coding: int, alphabet: DefaultAlphabet) -> s
     Binary content is read as UTF-8, or else octet by octet. The database stores no U+0000.
     """
     codec = _codec(data_coding, alphabet)
+    if codec == "ascii" and not _NO_TEXT.isdisjoint(octets):
+        # Some SMSCs send GSM-7 under the coding of ASCII.
+        codec = "gsm7"
     if codec == "gsm7":
         text = decode_gsm7(octets)
     elif codec == "binary":
