@@ -18,6 +18,7 @@ _COMMANDS = {
     "restore": "parlour.cli.restore",
     "migrate-store": "parlour.cli.migrate_store",
     "webhooks": "parlour.cli.webhooks",
+    "carriers": "parlour.cli.carriers",
     "routes": "parlour.cli.routes",
     "openapi": "parlour.cli.openapi",
     "docs": "parlour.cli.docs",

@@ -28,3 +28,5 @@ OPT_OUT_TEXT_CHARS_MAX = 1600
 CARRIER_CALLBACKS_RUNNING_MAX = 64
 # How long the doctor waits for the links of one carrier.
 CARRIER_CHECK_SECONDS_MAX = 20
+# Interval at which `parlour carriers test` reads the receipt.
+CARRIER_TEST_POLL_MS = 200
