@@ -11,6 +11,7 @@ from parlour.channels.carrier import CarrierContext, CarrierUnavailable
 from parlour.channels.sink import ServerSink
 from parlour.egress.client import Egress, EgressPolicy
 from parlour.store.blobs import BlobKey
+from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -33,7 +34,8 @@ def callback_url(public_url: str, carrier_name: str) -> str:
 
 def operator_egress() -> Egress:
     """Return a client for addresses that the operator named: private ones are allowed."""
-    return Egress(EgressPolicy(allow_private=True))
+    policy = EgressPolicy(allow_private=True)
+    return Egress(policy, per_target_max=limits.CARRIER_REQUESTS_PER_TARGET_MAX)
 
 
 def media_opener(blobs: BlobStore) -> Callable[[str, str], Awaitable[AsyncIterator[bytes]]]:

@@ -144,8 +144,11 @@ class Egress:
         connect: Connect | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
         random: Random | None = None,
+        per_target_max: int = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX,
     ) -> None:
+        """``per_target_max``: concurrent requests of one account to one scheme, host and port."""
         self.policy = policy
+        self._per_target_max = per_target_max
         self._random = SystemRandom() if random is None else random
         self._resolve = SystemResolver() if resolve is None else resolve
         self._connect = connect_directly if connect is None else connect
@@ -221,11 +224,10 @@ class Egress:
             return None
         return replace(request, headers={**request.headers, "Authorization": authorization})
 
-    @staticmethod
     async def _acquire_slot(
-        slots: RequestSlots, request: OutboundRequest, target: Hashable
+        self, slots: RequestSlots, request: OutboundRequest, target: Hashable
     ) -> Share:
-        most = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
+        most = self._per_target_max
         try:
             return await slots.acquire(request.account_sid, target, request.slot_wait_ms_max, most)
         except TimeoutError:

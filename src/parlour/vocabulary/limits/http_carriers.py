@@ -24,3 +24,6 @@ INBOUND_MEDIA_BYTES_MAX = 20 * MEBIBYTE
 CALLBACK_TOKEN_CHARS_MIN = 16
 # Concurrent submissions to one HTTP carrier; a higher number is rejected at start.
 CARRIER_CONCURRENCY_MAX = 100
+# Concurrent requests of one account to the API of a carrier: all submissions, and as many downloads
+# of media. Further ones wait.
+CARRIER_REQUESTS_PER_TARGET_MAX = 2 * CARRIER_CONCURRENCY_MAX
