@@ -122,7 +122,9 @@ class Listener:
         """Read a mail, and store it. The response is 250 only afterwards."""
         content = envelope.original_content
         assert isinstance(content, bytes)
-        mail_envelope = MailEnvelope(envelope.mail_from or "", tuple(envelope.rcpt_tos))
+        # The library shows an empty return path with its brackets.
+        sender = (envelope.mail_from or "").strip("<>")
+        mail_envelope = MailEnvelope(sender, tuple(envelope.rcpt_tos))
         try:
             # In a thread: decoding of megabytes and searching in texts would delay requests.
             mail = await asyncio.to_thread(read_mail, content, mail_envelope, self._own)
