@@ -33,7 +33,7 @@ RETURN_PATH = f"bounces+{REFERENCE}@example.com"
 ALICE = "alice@customer.example"
 
 
-class ScriptedSink:
+class MailSink:
     """Records messages and reports; raises the failures it was given, one for each call."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class ScriptedSink:
         self.reports.append(report)
         self.changed.set()
 
-    async def wait_for(self, condition: Callable[[ScriptedSink], bool]) -> None:
+    async def wait_for(self, condition: Callable[[MailSink], bool]) -> None:
         """Return once the condition holds; TimeoutError after `SECONDS_MAX`."""
         async with asyncio.timeout(SECONDS_MAX):
             while not condition(self):
@@ -128,7 +128,7 @@ async def mail_peer(**settings: Any) -> AsyncIterator[MailPeer]:
 
 @contextlib.asynccontextmanager
 async def email_carrier(
-    relay_port: int, sink: ScriptedSink, media: dict[str, bytes] | None = None, **options: Any
+    relay_port: int, sink: MailSink, media: dict[str, bytes] | None = None, **options: Any
 ) -> AsyncIterator[EmailCarrier]:
     """Run a carrier whose relay is on this port of this machine, with its own listener."""
     members: dict[str, Any] = {
@@ -150,7 +150,7 @@ async def email_carrier(
         await carrier.stop()
 
 
-def make_context(sink: ScriptedSink, media: dict[str, bytes]) -> CarrierContext:
+def make_context(sink: MailSink, media: dict[str, bytes]) -> CarrierContext:
     """Return the context of a carrier that reads media from a mapping."""
 
     async def open_medium(_account_sid: str, media_sid: str) -> AsyncIterator[bytes]:

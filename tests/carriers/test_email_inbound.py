@@ -16,7 +16,7 @@ from tests.carriers.email_setup import (
     MESSAGE_ID,
     REFERENCE,
     TAGGED,
-    ScriptedSink,
+    MailSink,
     email_carrier,
     encoded,
     mail_peer,
@@ -33,7 +33,7 @@ MAIL: dict[str, Any] = {"from": ALICE, "to": HELP, "subject": "Hi", "text": "Hel
 
 def test_a_reply_to_a_sent_mail_names_its_conversation_by_tag_and_references() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             await carrier.send(make_mail(ALICE))
             got = await peer.next("mail")
@@ -87,7 +87,7 @@ def test_a_reply_to_a_sent_mail_names_its_conversation_by_tag_and_references() -
 
 def test_a_reply_without_the_tag_names_its_conversation_by_references() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             marks = {"inReplyTo": MESSAGE_ID, "references": ["<0@x.example>", MESSAGE_ID]}
             await peer.send(carrier.listener_port, **MAIL, **marks)
@@ -101,7 +101,7 @@ def test_a_reply_without_the_tag_names_its_conversation_by_references() -> None:
 
 def test_a_refused_receiver_is_550_and_a_failure_to_store_451() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         sink.failures = [InboundRefused("no number\r\n250 help@example.com"), OSError("disk full")]
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             refused = await peer.send(carrier.listener_port, **MAIL)
@@ -120,7 +120,7 @@ def test_a_refused_receiver_is_550_and_a_failure_to_store_451() -> None:
 
 def test_one_refused_receiver_of_two_does_not_refuse_the_mail() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         sink.failures = [InboundRefused("no number")]
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             both = {**MAIL, "to": [HELP, "sales@example.com"]}
@@ -134,7 +134,7 @@ def test_one_refused_receiver_of_two_does_not_refuse_the_mail() -> None:
 @pytest.mark.parametrize("recipient", ["x@other.example", "help@sub.example.com", "a@[127.0.0.1]"])
 def test_recipients_elsewhere_are_not_relayed(recipient: str) -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             result = await peer.send(carrier.listener_port, **{**MAIL, "to": recipient})
             assert result["code"] == 550
@@ -145,7 +145,7 @@ def test_recipients_elsewhere_are_not_relayed(recipient: str) -> None:
 
 def test_automatic_mail_is_accepted_and_dropped() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             for headers in (
                 {"Auto-Submitted": "auto-replied"},
@@ -166,7 +166,7 @@ def test_automatic_mail_is_accepted_and_dropped() -> None:
 
 def test_a_bounce_is_a_report_of_the_sent_mail() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             await peer.bounce_to(carrier.listener_port)
             bounced = "bounced+x@customer.example"
@@ -188,7 +188,7 @@ def test_a_bounce_is_a_report_of_the_sent_mail() -> None:
 
 def test_a_mail_over_the_limit_is_refused_and_the_listener_goes_on() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             content = encoded(bytes(limits.EMAIL_BYTES_MAX * 3 // 4))
             large = {**MAIL, "attachments": [{"filename": "a.bin", "content": content}]}
@@ -203,7 +203,7 @@ def test_a_mail_over_the_limit_is_refused_and_the_listener_goes_on() -> None:
 
 def test_peers_outside_the_allowed_networks_are_refused() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         networks = {"allowed_networks": ["10.0.0.0/8", "fd00::/8"]}
         async with mail_peer() as peer, email_carrier(peer.port, sink, **networks) as carrier:
             result = await peer.send(carrier.listener_port, **MAIL)
@@ -220,7 +220,7 @@ def test_the_listener_offers_starttls_with_its_certificate(tmp_path: Path) -> No
     async def scenario() -> None:
         key, certificate, _ = write_certificate(tmp_path)
         files = {"listen_key_file": key, "listen_certificate_file": certificate}
-        sink = ScriptedSink()
+        sink = MailSink()
         async with mail_peer() as peer, email_carrier(peer.port, sink, **files) as carrier:
             result = await peer.send(carrier.listener_port, tls=True, **MAIL)
             assert result["response"].startswith("250 ")
@@ -253,7 +253,7 @@ async def _lines(port: int, *commands: bytes) -> list[bytes]:
 )
 def test_malformed_content_ends_no_other_mail(text: bytes) -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with email_carrier(1, sink) as carrier:
             head = f"From: {ALICE}\r\nTo: {HELP}\r\n\r\n".encode()
             found = await _lines(
@@ -274,7 +274,7 @@ def test_malformed_content_ends_no_other_mail(text: bytes) -> None:
 
 def test_a_peer_has_a_bounded_number_of_connections() -> None:
     async def scenario() -> None:
-        async with email_carrier(1, ScriptedSink()) as carrier:
+        async with email_carrier(1, MailSink()) as carrier:
             port = carrier.listener_port
             opened = [
                 await asyncio.open_connection("127.0.0.1", port)
@@ -296,7 +296,7 @@ def test_a_peer_has_a_bounded_number_of_connections() -> None:
 
 def test_mails_in_transfer_are_bounded_and_others_are_asked_to_retry() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with email_carrier(1, sink) as carrier:
             port = carrier.listener_port
             start = b"EHLO x\r\n", b"MAIL FROM:<a@x.example>\r\n", b"RCPT TO:<help@example.com>\r\n"
@@ -322,7 +322,7 @@ def test_mails_in_transfer_are_bounded_and_others_are_asked_to_retry() -> None:
 
 def test_too_many_recipients_are_refused_one_by_one() -> None:
     async def scenario() -> None:
-        async with email_carrier(1, ScriptedSink()) as carrier:
+        async with email_carrier(1, MailSink()) as carrier:
             recipients = [
                 f"RCPT TO:<a{number}@example.com>\r\n".encode()
                 for number in range(limits.EMAIL_RECIPIENTS_MAX + 1)
@@ -337,7 +337,7 @@ def test_too_many_recipients_are_refused_one_by_one() -> None:
 
 def test_a_mail_without_an_end_is_not_stored() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with email_carrier(1, sink) as carrier:
             await _lines(
                 carrier.listener_port,
@@ -353,7 +353,7 @@ def test_a_mail_without_an_end_is_not_stored() -> None:
 
 def test_commands_reveal_no_addresses() -> None:
     async def scenario() -> None:
-        async with email_carrier(1, ScriptedSink()) as carrier:
+        async with email_carrier(1, MailSink()) as carrier:
             found = await _lines(
                 carrier.listener_port, b"EHLO x\r\n", b"VRFY help\r\n", b"EXPN help\r\n"
             )
@@ -366,7 +366,7 @@ def test_commands_reveal_no_addresses() -> None:
 
 def test_a_tagged_address_in_the_envelope_is_enough() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             envelope = {"from": ALICE, "to": [TAGGED.lower()]}
             await peer.send(carrier.listener_port, **MAIL, envelope=envelope)

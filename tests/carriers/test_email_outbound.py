@@ -27,7 +27,7 @@ from tests.carriers.email_setup import (
     REFERENCE,
     RETURN_PATH,
     TAGGED,
-    ScriptedSink,
+    MailSink,
     email_carrier,
     mail_peer,
     make_context,
@@ -49,7 +49,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 def test_another_mail_program_reads_sender_thread_texts_and_attachment() -> None:
     async def scenario() -> None:
         media = {"ME1": b"<b>Gr\xc3\xbc\xc3\x9fe</b>", "ME2": PNG, "ME3": "Grüße".encode()}
-        async with mail_peer() as peer, email_carrier(peer.port, ScriptedSink(), media) as carrier:
+        async with mail_peer() as peer, email_carrier(peer.port, MailSink(), media) as carrier:
             message = make_mail(
                 ALICE,
                 BOB,
@@ -91,7 +91,7 @@ def test_another_mail_program_reads_sender_thread_texts_and_attachment() -> None
 
 def test_receipts_are_requested_for_each_recipient_under_the_reference() -> None:
     async def scenario() -> None:
-        async with mail_peer() as peer, email_carrier(peer.port, ScriptedSink()) as carrier:
+        async with mail_peer() as peer, email_carrier(peer.port, MailSink()) as carrier:
             await carrier.send(make_mail("a+b=c@customer.example"))
             mail = await peer.next("mail")
             assert mail["dsn"] == {"ret": "HDRS", "envid": REFERENCE}
@@ -106,7 +106,7 @@ def test_receipts_are_requested_for_each_recipient_under_the_reference() -> None
 def test_a_relay_without_receipts_gets_no_parameters_of_them() -> None:
     async def scenario() -> None:
         async with mail_peer(dsn=False) as peer:
-            async with email_carrier(peer.port, ScriptedSink()) as carrier:
+            async with email_carrier(peer.port, MailSink()) as carrier:
                 await carrier.send(make_mail(ALICE))
             mail = await peer.next("mail")
             assert list(mail["mailArgs"]) == ["SIZE"]
@@ -117,7 +117,7 @@ def test_a_relay_without_receipts_gets_no_parameters_of_them() -> None:
 
 def test_mails_share_a_connection_and_four_are_sent_at_once() -> None:
     async def scenario() -> None:
-        async with mail_peer() as peer, email_carrier(peer.port, ScriptedSink()) as carrier:
+        async with mail_peer() as peer, email_carrier(peer.port, MailSink()) as carrier:
             assert carrier.concurrency == limits.EMAIL_RELAY_CONNECTIONS_MAX
             many = [make_mail(ALICE, body=f"mail {number}") for number in range(20)]
             results = await asyncio.gather(*map(carrier.send, many))
@@ -131,7 +131,7 @@ def test_mails_share_a_connection_and_four_are_sent_at_once() -> None:
 @pytest.mark.parametrize("name", ["unknown", "spam"])
 def test_a_permanent_refusal_fails_with_30008_and_the_reason(name: str) -> None:
     async def scenario() -> None:
-        async with mail_peer() as peer, email_carrier(peer.port, ScriptedSink()) as carrier:
+        async with mail_peer() as peer, email_carrier(peer.port, MailSink()) as carrier:
             result = await carrier.send(make_mail(f"{name}@customer.example"))
             assert isinstance(result, Rejected)
             assert (result.code, result.retry_after_seconds) == (30008, None)
@@ -143,7 +143,7 @@ def test_a_permanent_refusal_fails_with_30008_and_the_reason(name: str) -> None:
 
 def test_a_refused_recipient_of_several_fails_alone() -> None:
     async def scenario() -> None:
-        async with mail_peer() as peer, email_carrier(peer.port, ScriptedSink()) as carrier:
+        async with mail_peer() as peer, email_carrier(peer.port, MailSink()) as carrier:
             result = await carrier.send(make_mail(ALICE, "unknown@customer.example", BOB))
             assert result == Accepted(
                 (MESSAGE_ID,),
@@ -161,7 +161,7 @@ def test_a_refused_recipient_of_several_fails_alone() -> None:
 
 def test_a_greylisted_mail_is_rejected_for_a_retry_and_accepted_then() -> None:
     async def scenario() -> None:
-        async with mail_peer() as peer, email_carrier(peer.port, ScriptedSink()) as carrier:
+        async with mail_peer() as peer, email_carrier(peer.port, MailSink()) as carrier:
             message = make_mail("greylisted@customer.example")
             first = await carrier.send(message)
             assert isinstance(first, Rejected)
@@ -175,7 +175,7 @@ def test_a_greylisted_mail_is_rejected_for_a_retry_and_accepted_then() -> None:
 
 def test_a_deferred_recipient_delays_the_others_for_some_retries_only() -> None:
     async def scenario() -> None:
-        async with mail_peer() as peer, email_carrier(peer.port, ScriptedSink()) as carrier:
+        async with mail_peer() as peer, email_carrier(peer.port, MailSink()) as carrier:
             deferred = "deferred@customer.example"
             for retries in (0, limits.EMAIL_DEFERRALS_MAX - 1):
                 result = await carrier.send(make_mail(ALICE, deferred, retries=retries))
@@ -194,7 +194,7 @@ def test_a_deferred_recipient_delays_the_others_for_some_retries_only() -> None:
 
 def test_deferred_and_refused_recipients_alone_are_a_retry() -> None:
     async def scenario() -> None:
-        async with mail_peer() as peer, email_carrier(peer.port, ScriptedSink()) as carrier:
+        async with mail_peer() as peer, email_carrier(peer.port, MailSink()) as carrier:
             both = make_mail("unknown@customer.example", "deferred@customer.example", retries=99)
             result = await carrier.send(both)
             assert isinstance(result, Rejected)
@@ -205,7 +205,7 @@ def test_deferred_and_refused_recipients_alone_are_a_retry() -> None:
 
 def test_a_connection_lost_after_the_content_is_an_unknown_outcome() -> None:
     async def scenario() -> None:
-        async with mail_peer() as peer, email_carrier(peer.port, ScriptedSink()) as carrier:
+        async with mail_peer() as peer, email_carrier(peer.port, MailSink()) as carrier:
             with pytest.raises(CarrierUnavailable):
                 await carrier.send(make_mail("lost@customer.example"))
             assert not carrier.links()[0].is_up
@@ -219,7 +219,7 @@ def test_a_relay_that_is_away_makes_the_carrier_unavailable() -> None:
     async def scenario() -> None:
         async with mail_peer() as peer:
             port = peer.port
-        async with email_carrier(port, ScriptedSink()) as carrier:
+        async with email_carrier(port, MailSink()) as carrier:
             with pytest.raises(CarrierUnavailable):
                 await carrier.send(make_mail(ALICE))
             [link] = await carrier.check()
@@ -230,7 +230,7 @@ def test_a_relay_that_is_away_makes_the_carrier_unavailable() -> None:
 
 def test_a_relay_that_restarts_gets_the_next_mail_on_a_new_connection() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
+        sink = MailSink()
         async with mail_peer() as peer, email_carrier(peer.port, sink) as carrier:
             assert await carrier.send(make_mail(ALICE)) == Accepted((MESSAGE_ID,))
             for client, _ in carrier._client._idle:
@@ -243,7 +243,7 @@ def test_a_relay_that_restarts_gets_the_next_mail_on_a_new_connection() -> None:
 
 def test_attachments_over_the_limit_fail_before_they_are_read() -> None:
     async def scenario() -> None:
-        async with email_carrier(1, ScriptedSink()) as carrier:
+        async with email_carrier(1, MailSink()) as carrier:
             size = limits.EMAIL_BYTES_MAX * 3 // 4
             media = (OutboundMedium("ME1", "image/png", size, None, ""),)
             result = await carrier.send(make_mail(ALICE, media=media))
@@ -256,7 +256,7 @@ def test_attachments_over_the_limit_fail_before_they_are_read() -> None:
 
 def test_a_conversation_without_an_address_fails_with_63007() -> None:
     async def scenario() -> None:
-        async with email_carrier(1, ScriptedSink()) as carrier:
+        async with email_carrier(1, MailSink()) as carrier:
             result = await carrier.send(make_mail(ALICE, sender=None))
             assert isinstance(result, Rejected)
             assert result.code == 63007
@@ -273,7 +273,7 @@ def test_login_and_content_are_encrypted_with_a_trusted_certificate(
         settings = {"key": key, "cert": certificate, "user": "relay", "password": "secret"}
         login = {"smtp_username": "relay", "smtp_password": "secret"}
         async with mail_peer(secure=tls == "implicit", **settings) as peer:
-            sink = ScriptedSink()
+            sink = MailSink()
             trusted = {"smtp_tls": tls, "smtp_ca_file": authority, "smtp_host": "localhost"}
             async with email_carrier(peer.port, sink, **trusted, **login) as carrier:
                 assert await carrier.send(make_mail(ALICE)) == Accepted((MESSAGE_ID,))
@@ -326,4 +326,4 @@ def write_certificate(folder: Path) -> tuple[str, str, str]:
 def test_options_that_do_not_fit_together_are_refused(changes: dict[str, Any], text: str) -> None:
     options = EmailOptions(**{"domains": ["example.com"], "smtp_host": "relay", **changes})
     with pytest.raises(ValueError, match=text):
-        CARRIER_TYPE.make("mail", options, make_context(ScriptedSink(), {}))
+        CARRIER_TYPE.make("mail", options, make_context(MailSink(), {}))
