@@ -144,9 +144,12 @@ class Egress:
         connect: Connect | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
         random: Random | None = None,
-        per_target_max: int = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX,
+        per_target_max: int | None = None,
     ) -> None:
-        """``per_target_max``: concurrent requests of one account to one scheme, host and port."""
+        """``per_target_max``: concurrent requests of one account to one scheme, host and port.
+
+        Its default is `limits.OUTBOUND_REQUESTS_PER_TARGET_MAX`.
+        """
         self.policy = policy
         self._per_target_max = per_target_max
         self._random = SystemRandom() if random is None else random
@@ -227,7 +230,7 @@ class Egress:
     async def _acquire_slot(
         self, slots: RequestSlots, request: OutboundRequest, target: Hashable
     ) -> Share:
-        most = self._per_target_max
+        most = self._per_target_max or limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
         try:
             return await slots.acquire(request.account_sid, target, request.slot_wait_ms_max, most)
         except TimeoutError:
