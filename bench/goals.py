@@ -37,6 +37,8 @@ JOINED_MAX = 1.5
 
 MOVING_MEMORY_MAX = 1.2
 
+SMPP_RATE_MIN = 1_000.0
+
 # Goodput relative to the capacity, by the multiple of the capacity that is offered.
 GOODPUT_MIN = {2.5: 0.7, 10.0: 0.5}
 ACCEPTED_MS_P99_MAX = 150.0
