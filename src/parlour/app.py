@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from parlour.channels import number_table
 from parlour.channels.callbacks import Callbacks
+from parlour.channels.carriers import Carriers
 from parlour.channels.carriers_file import read_carriers_file, without_file
 from parlour.channels.inbound import InboundProcessor
 from parlour.channels.incoming_webhook import IncomingWebhook
-from parlour.channels.outbound_sink import OutboundSink
+from parlour.channels.media_links import MediaLinks
 from parlour.channels.virtual.sends import PhoneSends
 from parlour.channels.virtual_carrier import VirtualCarrier
 from parlour.delivery.attempts import SigningCache, WebhookClient
 from parlour.delivery.cpu_throttle import CpuThrottle
 from parlour.delivery.pre_action import PreActionWebhooks
 from parlour.delivery.webhook_sink import WebhookSink
-from parlour.dispatch.dispatcher import Dispatcher, Sink
+from parlour.dispatch.dispatcher import Dispatcher
 from parlour.egress.client import Egress, EgressPolicy, make_tls_context
 from parlour.http import open_files
 from parlour.http.authentication import Authentication
@@ -52,7 +53,7 @@ from parlour.operations.scheduler import Job, Scheduler
 from parlour.operations.waiting_lists import WaitingLists
 from parlour.operations.work_limit import WorkLimit
 from parlour.protocol.egress_policy import default_policy
-from parlour.protocol.media_urls import MediaUrls, new_link
+from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
 from parlour.realtime.commands import Commands
 from parlour.realtime.wiring import Realtime
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
     from parlour.config import Settings
     from parlour.dispatch.hints import Hints
     from parlour.protocol.vault import Vault
-    from parlour.resources.media.store import Media
+    from parlour.store.leases import Lease
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
 
@@ -175,12 +176,12 @@ class App:
             record=self.webhooks.record,
         )
         self.pipeline = self._make_pipeline(pre_action_hook)
-        sinks: list[Sink] = [OutboundSink(self.store, VirtualCarrier(self.random)), self.webhooks]
         lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
-        self.dispatcher = Dispatcher(self.store, sinks, self.clock, lease=lease)
+        self.dispatcher = Dispatcher(self.store, [self.webhooks], self.clock, lease=lease)
         self.store.on_commit(self.dispatcher.wake)
+        self.media_links = MediaLinks(self.settings, MediaUrls(self.vault.media_url_key), clock)
+        self._make_carriers(lease("carriers"))
         self.background_create = BackgroundCreate(pre_action_hook)
-        self.carriers: dict[str, Carrier] = {}
         self.inbound = self._make_inbound(signer, pre_action_hook)
         self.scheduler = Scheduler(self.store, self.clock, self._jobs(), lease("jobs"))
         self.store.on_commit(self.scheduler.wake)
@@ -192,6 +193,14 @@ class App:
         self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.metrics)
         self.store.on_commit(self.realtime.wake)
+
+    def _make_carriers(self, lease: Lease) -> None:
+        self.carriers: dict[str, Carrier] = {}
+        of_node = (self.store, self.carriers, lease, self.clock, self.random)
+        self.carrier_outbox = Carriers(*of_node, self.media_links.of_carrier)
+        self.carriers["virtual"] = VirtualCarrier(self.carrier_outbox.reports)
+        self.store.on_commit(self.carrier_outbox.wake)
+        self.metrics.sources.append(self.carrier_outbox.collect)
 
     def _make_pipeline(self, pre_action_hook: PreActionWebhooks) -> Pipeline:
         settings, rate = self.settings, self.settings.actions_per_second
@@ -210,13 +219,16 @@ class App:
             *MediaGarbageCollector(self.blobs, self.clock).jobs(),
             retention_job(self.settings.webhook_retention_hours),
             self.inbound.job(),
+            self.carrier_outbox.reports.job(),
         )
 
     def _make_inbound(
         self, signer: SigningCache, pre_action_hook: PreActionWebhooks
     ) -> InboundProcessor:
         webhook = IncomingWebhook(
-            self.egress, auth_token_of=signer.auth_token_of, media_url_of=self._media_url_of
+            self.egress,
+            auth_token_of=signer.auth_token_of,
+            media_url_of=self.media_links.of_program,
         )
         return InboundProcessor(
             self.store,
@@ -227,14 +239,6 @@ class App:
             incoming_webhook=webhook,
             carrier_of=self.carriers.get,
         )
-
-    def _media_url_of(self, medium: Media) -> str:
-        """Return a temporary URL of a medium, for programs of its account."""
-        settings, scope = self.settings, Scope(medium.account_sid, medium.service_sid)
-        root = settings.media_url or settings.public_url
-        root = root or f"http://{settings.host}:{settings.port}"
-        link = new_link(scope, medium.sid, "", self.clock.now_ms())
-        return root.rstrip("/") + MediaUrls(self.vault.media_url_key).sign(link)
 
     def _make_server(self) -> HttpServer:
         settings = self.settings
@@ -305,6 +309,7 @@ class App:
     def _wake(self) -> None:
         """Wake all consumers: another node committed a change."""
         self.dispatcher.wake()
+        self.carrier_outbox.wake()
         self.scheduler.wake()
         self.realtime.wake()
         self.waiting_lists.wake()
@@ -381,6 +386,7 @@ class App:
         await self.realtime.start()
         await self.inbound.start()
         await self.dispatcher.start()
+        await self.carrier_outbox.start()
         if self.hints is not None:
             self.hints.start()
         await self.scheduler.start()
@@ -436,6 +442,7 @@ class App:
         await self.scheduler.stop()
         await self.background_create.stop()
         await self.inbound.stop()
+        await self.carrier_outbox.stop()
         await self.dispatcher.stop()
         await self.webhooks.stop()
         await self.egress.close()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.channels.virtual_carrier import VirtualCarrier
+from parlour.channels.outbox_queue import CarrierQueue
+from parlour.resources.outbox.store import decode_recipients
 from parlour.resources.receipts import actions as receipt_actions
 from parlour.resources.receipts.statuses import StatusReport
 from parlour.vocabulary.errors import ApiError
@@ -15,7 +16,8 @@ from tests.events.event_log_setup import poll_until
 from tests.realtime.clients import NOT_PERMITTED
 
 if TYPE_CHECKING:
-    from parlour.channels.virtual_carrier import SinkSubmission
+    from parlour.channels.carrier import Carrier
+    from parlour.channels.outbox_results import LoadedSubmission
     from parlour.store.transaction import Transaction
     from tests.realtime.clients import RealtimeClients, ScenarioRunner
 
@@ -299,20 +301,25 @@ def test_receipts(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
+def receipt_sids(loaded: LoadedSubmission) -> list[str]:
+    found = decode_recipients(loaded.submission.recipients)
+    return [each.receipt_sid for each in found if each.receipt_sid is not None]
+
+
 def test_a_receipt_is_not_found_before_its_first_status(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The carrier holds the message while all clients read it."""
     given: list[str] = []
     released = asyncio.Event()
-    send = VirtualCarrier.send
+    send = CarrierQueue._send
 
-    async def held(self: VirtualCarrier, outbound: SinkSubmission) -> list[StatusReport]:
-        given.append(outbound.reference)
+    async def held(self: CarrierQueue, carrier: Carrier, loaded: LoadedSubmission) -> None:
+        given.extend(receipt_sids(loaded))
         await released.wait()
-        return await send(self, outbound)
+        await send(self, carrier, loaded)
 
-    monkeypatch.setattr(VirtualCarrier, "send", held)
+    monkeypatch.setattr(CarrierQueue, "_send", held)
 
     async def scenario(clients: RealtimeClients) -> None:
         sid = await clients.create_conversation("bob")

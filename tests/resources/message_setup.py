@@ -75,17 +75,29 @@ class MessageClient(ConversationClient):
         self.edit(message, form).refuses(400, code)
         assert (self.read(message), self.events()) == (before, events_before)
 
-    def settle(self) -> None:
-        """Wait until everything that was sent is delivered."""
-        sql = (
-            "SELECT COUNT(*) FROM receipt WHERE conversation_sid = ? AND status IS DISTINCT FROM ?"
-        )
+    def settle(self, *statuses: str) -> None:
+        """Wait until everything that was sent is delivered, or has one of these statuses."""
+        sql = "SELECT DISTINCT status FROM receipt WHERE conversation_sid = ?"
+        final = set(statuses or ("delivered",))
         # After a crash on PostgreSQL the lease of the dead process has to expire first.
         eventually(
-            lambda: rows(self.server, sql, self.sid, "delivered"),
-            lambda found: found == [(0,)],
+            lambda: rows(self.server, sql, self.sid),
+            lambda found: {row[0] for row in found} <= final,
             seconds=15,
         )
+
+    def whatsapp(self) -> dict[str, Any]:
+        """Create a participant that is reached by WhatsApp, and that wrote a moment ago."""
+        participant = super().whatsapp()
+        binding = participant["messaging_binding"]
+        row = {
+            "account_sid": self.account_sid,
+            "sender": binding["proxy_address"],
+            "address": binding["address"],
+            "last_inbound_ms": int(time.time() * 1000),
+        }
+        _seed(self.server, "whatsapp_window", row)
+        return participant
 
     def receipts(self, message: Message) -> list[dict[str, Any]]:
         """Return the receipts of a message."""
@@ -115,7 +127,9 @@ def seed_media(server: Server, account_sid: str, service_sid: str, **more: Any) 
         "date_created": now_ms,
         "date_updated": now_ms,
     }
-    return _seed(server, "media", row | more)
+    row |= more
+    _seed(server, "media", row)
+    return str(row["sid"])
 
 
 def seed_template(server: Server, account_sid: str, body: str) -> str:
@@ -129,16 +143,15 @@ def seed_template(server: Server, account_sid: str, body: str) -> str:
         "date_created": now_ms,
         "date_updated": now_ms,
     }
-    return _seed(server, "content_template", row)
+    _seed(server, "content_template", row)
+    return str(row["sid"])
 
 
-def _seed(server: Server, table: str, row: Mapping[str, Any]) -> str:
+def _seed(server: Server, table: str, row: Mapping[str, Any]) -> None:
     names = ", ".join(row)
     places = ", ".join(f":{name}" for name in row)
     with closing(connect(server)) as connection, connection:
         connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", row)
-    sid: str = row["sid"]
-    return sid
 
 
 def rows(server: Server, sql: str, *arguments: object) -> list[tuple[Any, ...]]:

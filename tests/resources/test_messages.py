@@ -169,14 +169,23 @@ def test_values_of_the_maximum_length_are_accepted(
     conversation.edit(message, form).expect(200)
 
 
-def test_a_long_text_is_refused_only_if_it_leaves_the_chat(conversation: MessageClient) -> None:
-    conversation.chat()
-    conversation.post(Body="x" * 1601)
-    phone = conversation.phone()
-    conversation.post(Body="ü" * 1600)
-    conversation.refuses_post({"Body": "x" * 1601}, 50504)
-    message = conversation.post(Body="x" * 1601, Author=phone["messaging_binding"]["address"])
-    assert message["delivery"] is None
+def test_a_text_too_long_for_a_channel_fails_for_its_recipients_only(
+    conversation: MessageClient,
+) -> None:
+    phone, mail = conversation.phone(), conversation.add({ADDRESS: "bob@example.com"})
+    whatsapp = conversation.whatsapp()
+    fits, too_long = conversation.post(Body="ü" * 1600), conversation.post(Body="x" * 1601)
+    conversation.settle("delivered", "failed")
+    for message, result in ((fits, ("delivered", 0)), (too_long, ("failed", 21617))):
+        found = {
+            each["participant_sid"]: (each["status"], each["error_code"])
+            for each in conversation.receipts(message)
+        }
+        assert found == {
+            phone["sid"]: result,
+            whatsapp["sid"]: result,
+            mail["sid"]: ("delivered", 0),
+        }
 
 
 # --- Authors
@@ -286,11 +295,11 @@ def test_a_group_gets_the_authors_number_and_others_their_proxy(
 def _recipients(
     conversation: MessageClient, message: dict[str, Any]
 ) -> list[tuple[str, str, bool]]:
-    sql = "SELECT payload FROM event WHERE name = 'onMessageAdded' AND subject_sid = ?"
-    ((payload,),) = rows(conversation.server, sql, message["sid"])
+    sql = "SELECT recipients, sender, is_group FROM submission WHERE message_sid = ?"
     return [
-        (each["address"], each["sender"], each["is_in_group"])
-        for each in json.loads(payload)["recipients"]
+        (each["address"], sender, bool(is_group))
+        for recipients, sender, is_group in rows(conversation.server, sql, message["sid"])
+        for each in json.loads(recipients)
     ]
 
 
@@ -358,4 +367,6 @@ def test_a_filled_template_may_be_too_long_for_a_phone(conversation: MessageClie
     template = seed_template(conversation.server, conversation.account_sid, "{{1}}" * 7)
     conversation.phone()
     form = {"ContentSid": template, "ContentVariables": json.dumps({"1": "x" * 256})}
-    conversation.refuses_post(form, 50504)
+    message = conversation.post(form)
+    conversation.settle("failed")
+    assert [each["error_code"] for each in conversation.receipts(message)] == [21617]

@@ -36,6 +36,7 @@ DECLARED: Final = {
     "parlour.operations.purge._SINGLETONS": "it deletes every row that it reads",
     "parlour.resources.accounts.store.LIST_ACCOUNTS": "the command line's pages of all accounts",
     "parlour.resources.media.garbage_collection.EXPIRE": "an index of media without a message",
+    "parlour.resources.outbox.queue.CAP_DUE": "after the clock was set back; heads of lanes only",
     "parlour.store.event_log.OLDEST": "the first row of the table",
     "parlour.store.webhook_queue.COUNT_OF": "after a replay that was counted at a start or resync",
     "parlour.store.webhook_queue.COUNTS": "once, when a process begins to deliver",

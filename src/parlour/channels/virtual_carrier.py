@@ -2,50 +2,62 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from parlour.protocol import addresses
-from parlour.resources.receipts.statuses import DELIVERED, SENT, StatusReport
-from parlour.vocabulary import sids
+from parlour.channels.carrier import (
+    Accepted,
+    CallbackRefused,
+    CarrierUnavailable,
+    DeliveryReport,
+    LinkState,
+)
+from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
-    from parlour.vocabulary.clock import Random
-
-
-class SinkSubmission(msgspec.Struct, frozen=True):
-    """One message for one recipient.
-
-    ``reference`` is the receipt's SID. ``sender`` is None where the channel needs none; ``media``
-    is a JSON array.
-    """
-
-    reference: str
-    type: str
-    sender: str | None
-    recipient: str
-    body: str | None
-    media: str | None
-    is_in_group: bool
+    from parlour.channels.carrier import Callback, CallbackRequest, OutboundMessage
+    from parlour.channels.reports import Reports
 
 
 class VirtualCarrier:
     """Accepts every message and reports it as delivered."""
 
-    def __init__(self, random: Random) -> None:
-        self._random = random
+    concurrency = 64
 
-    async def send(self, outbound: SinkSubmission) -> list[StatusReport]:
-        """Report the message as sent, under a new SID of its channel, and as delivered."""
-        sid = self._random.sid(_prefix(outbound))
-        return [StatusReport(SENT, channel_message_sid=sid), StatusReport(DELIVERED)]
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+        self._reporting: set[asyncio.Task[None]] = set()
 
+    async def start(self) -> None:
+        """Do nothing: there is no link."""
 
-def _prefix(outbound: SinkSubmission) -> str:
-    """Return the SID prefix of a channel; group messages have the prefix of SMS."""
-    if outbound.type == addresses.WHATSAPP:
-        return sids.WHATSAPP_MESSAGE
-    if outbound.type == addresses.SMS and outbound.media is not None and not outbound.is_in_group:
-        return sids.MMS
-    return sids.SMS
+    async def stop(self) -> None:
+        """Wait for the reports in progress."""
+        await asyncio.gather(*self._reporting, return_exceptions=True)
+
+    async def send(self, message: OutboundMessage) -> Accepted:
+        """Accept a message; its report follows."""
+        task = asyncio.create_task(self._deliver(message.reference))
+        self._reporting.add(task)
+        task.add_done_callback(self._reporting.discard)
+        return Accepted()
+
+    async def _deliver(self, reference: str) -> None:
+        with failures_logged("virtual_report_failed"):
+            await self._reports.report("virtual", DeliveryReport("delivered", reference=reference))
+
+    async def read_callback(self, request: CallbackRequest) -> Callback:
+        """Raise CallbackRefused: there are no callbacks."""
+        raise CallbackRefused(404, f"no callback {request.path}")
+
+    async def read_medium(self, location: str) -> bytes:
+        """Raise CarrierUnavailable: there are no inbound media."""
+        raise CarrierUnavailable(location)
+
+    def links(self) -> tuple[LinkState, ...]:
+        """Return no links."""
+        return ()
+
+    async def check(self) -> tuple[LinkState, ...]:
+        """Return no links."""
+        return ()

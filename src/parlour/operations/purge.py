@@ -44,6 +44,16 @@ _BELOW_CONVERSATION: Final = (
              ORDER BY message_index LIMIT $3) AS first CROSS JOIN receipt
          WHERE receipt.account_sid = $1 AND receipt.message_sid = first.sid LIMIT $3)
     """,
+    """
+    DELETE FROM submission_part WHERE account_sid = $1 AND submission_sid IN (
+        SELECT sid FROM submission WHERE account_sid = $1 AND conversation_sid = $2
+         ORDER BY lane_order LIMIT $3)
+    """,
+    """
+    DELETE FROM submission WHERE account_sid = $1 AND sid IN (
+        SELECT sid FROM submission WHERE account_sid = $1 AND conversation_sid = $2
+         ORDER BY lane_order LIMIT $3)
+    """,
     # Their files are deleted first, then their rows: resources/media/garbage_collection.py.
     """
     UPDATE media SET is_removed = 1 WHERE account_sid = $1 AND sid IN (

@@ -16,6 +16,7 @@ from parlour.operations import purge
 from parlour.operations.scheduler import Job
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
+from parlour.resources.outbox import queue as outbox_queue
 from parlour.resources.users import presence as user_presence
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
@@ -99,3 +100,4 @@ async def _cap(late: list[conversation_store.Conversation], tx: Transaction) -> 
 async def _cap_others(tx: Transaction) -> None:
     await purge.cap_due_dates(tx)
     await user_presence.cap_node_expiry(tx)
+    await outbox_queue.cap_due_dates(tx)

@@ -10,6 +10,8 @@ from parlour.resources.clock_job import ClockJob
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
 from parlour.resources.inbox.retention import RETENTION_JOB
+from parlour.resources.messages.unsent_receipts import unsent_receipts_job
+from parlour.resources.outbox.queue import outbox_retention_job
 from parlour.resources.user_removal import membership_cleanup as user_removal_membership_cleanup
 from parlour.resources.users import presence as user_presence
 from parlour.resources.virtual_phones.media_garbage_collection import virtual_phone_media_job
@@ -39,4 +41,6 @@ def jobs(background_create: BackgroundCreate, blobs: BlobStore) -> tuple[Job, ..
         Job("purge", purge.next_due_ms, transactional(purge.purge_step)),
         Job("idempotency", idempotency.next_due_ms, transactional(idempotency.expire)),
         RETENTION_JOB,
+        outbox_retention_job(),
+        unsent_receipts_job(),
     )

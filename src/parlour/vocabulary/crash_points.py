@@ -31,13 +31,27 @@ INBOUND_PROCESSED: Final = "inbound message processed, not reported"
 
 INBOUND_CRASH_POINTS: Final = (INBOUND_RECEIVED, INBOUND_STORED, INBOUND_PROCESSED)
 
+SUBMISSION_LOADED: Final = "submission loaded, not sent"
+SUBMISSION_SENT: Final = "submission sent, result not recorded"
+SUBMISSION_RECORDED: Final = "submission recorded, next not loaded"
+
+OUTBOX_CRASH_POINTS: Final = (SUBMISSION_LOADED, SUBMISSION_SENT, SUBMISSION_RECORDED)
+
 BATCH_MOVED: Final = "a batch of rows moved, the next not begun"
 
 _NAME, _, _PASSAGE = os.environ.get("PARLOUR_CRASH_AT", "").partition("#")
 _passages = count(1)
-assert _NAME in {"", *CRASH_POINTS, *MEDIA_CRASH_POINTS, *INBOUND_CRASH_POINTS, BATCH_MOVED}, (
-    f"there is no crash point {_NAME!r}"
+_KNOWN: Final = frozenset(
+    {
+        "",
+        *CRASH_POINTS,
+        *MEDIA_CRASH_POINTS,
+        *INBOUND_CRASH_POINTS,
+        *OUTBOX_CRASH_POINTS,
+        BATCH_MOVED,
+    }
 )
+assert _NAME in _KNOWN, f"there is no crash point {_NAME!r}"
 
 
 def _kill_at(name: str) -> None:

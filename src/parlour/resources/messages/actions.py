@@ -19,7 +19,8 @@ from parlour.resources.messages import fan_out as message_fan_out
 from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages import store as message_store
 from parlour.resources.messages.store import Message
-from parlour.vocabulary import event_names, limits, sids
+from parlour.resources.outbox import store as outbox_store
+from parlour.vocabulary import event_names, sids
 from parlour.vocabulary.dates import updated_at
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET, given_or
@@ -77,8 +78,6 @@ async def add_message(
     found = await message_fan_out.find_audience(tx, scope, conversation.sid, author)
     message_fan_out.require_known_group_author(found)
     content = await message_content.build_content(tx, scope, change)
-    if found.recipients and len(content.body or "") > limits.MESSAGE_BODY_CHANNEL_CHARS_MAX:
-        raise ApiError(50504)
     created = given_or(change.date_created, tx.now)
     message = Message(
         account_sid=scope.account_sid,
@@ -121,7 +120,7 @@ async def _save_new_message(
     after = conversation_timers.after_message(conversation, tx.next_sequence(), tx.now)
     activated = after.state != conversation.state
     await message_store.insert_message(tx, scope, message)
-    reached = await message_fan_out.create_receipts(tx, scope, conversation, message, found)
+    await message_fan_out.create_receipts(tx, scope, conversation, message, found)
     await conversation_store.update_conversation_after_message(tx, scope, conversation, after)
     await tx.emit(
         scope,
@@ -131,7 +130,8 @@ async def _save_new_message(
         payload={
             "message": message,
             "messaging_service_sid": conversation.messaging_service_sid,
-            "recipients": reached,
+            # The previous version, which may still be running, sends to the recipients named here.
+            "recipients": [],
         },
     )
     if activated:
@@ -216,6 +216,7 @@ async def delete_message(tx: Transaction, call: Call[NoParameters]) -> None:
     await message_store.delete_message_row(tx, call.scope, conversation.sid, message.sid)
     await conversation_store.increment_removed_messages(tx, call.scope, conversation.sid)
     await message_receipt_store.delete_receipts_of_message(tx, call.scope, message.sid)
+    await outbox_store.delete_submissions_of_message(tx, call.scope, message.sid)
     await media_store.mark_media_of_message_removed(tx, call.scope, message.sid)
     await channel_metadata_store.delete_metadata(tx, call.scope, message.sid)
     await tx.emit(

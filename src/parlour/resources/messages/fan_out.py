@@ -1,8 +1,14 @@
 """The fan-out of a message: a receipt for every participant with an address, except the author.
 
 Chat participants receive the message through its event. Each recipient outside the chat gets a
-receipt in the transaction of the message, so that a crash loses neither; the event contains the
-addresses of the recipients at the time of sending.
+receipt, and is in a submission to a carrier, in the transaction of the message, so that a crash
+loses none of them:
+
+| recipient | submission | sender |
+|---|---|---|
+| a native member of a group of three numbers or more | one for all of them | the author's number |
+| every other number, and other channels | one for each | the recipient's proxy |
+| e-mail | one mail for all | the conversation's address |
 """
 
 from __future__ import annotations
@@ -11,11 +17,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from parlour.protocol import addresses
+from parlour.resources.messages import channel_content as message_channel_content
 from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages.receipt_store import Receipt
+from parlour.resources.outbox import enqueue as outbox_enqueue
+from parlour.resources.outbox.enqueue import SubmissionDraft
+from parlour.resources.outbox.store import SubmissionRecipient
+from parlour.resources.participants import groups as participant_groups
 from parlour.resources.participants import store as participant_store
 from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.origin import API, SDK
 
 if TYPE_CHECKING:
     from parlour.resources.conversations.store import Conversation
@@ -29,17 +42,6 @@ SYSTEM_AUTHOR: Final = "system"
 
 # Two participants with addresses exchange plain texts; three or more are a group.
 _GROUP_MIN: Final = 3
-
-
-class ChannelRecipient(msgspec.Struct, frozen=True):
-    """The address of one recipient; ``sender`` is None where the channel needs none."""
-
-    receipt_sid: str
-    participant_sid: str
-    type: str
-    address: str
-    sender: str | None
-    is_in_group: bool
 
 
 class Audience(msgspec.Struct, frozen=True):
@@ -65,6 +67,12 @@ class Audience(msgspec.Struct, frozen=True):
         has_own = any(each.group_number is not None for each in self.bound)
         return len(self.bound) >= _GROUP_MIN or not has_own
 
+    @property
+    def thread(self) -> tuple[str, ...]:
+        """The numbers of the group's thread on phones; empty if native members get plain texts."""
+        numbers = participant_groups.group_numbers(self.bound)
+        return tuple(sorted(numbers)) if len(numbers) >= _GROUP_MIN else ()
+
 
 async def find_audience(
     tx: Transaction, scope: Scope, conversation_sid: str, author: str
@@ -82,7 +90,14 @@ async def find_audience(
         for each in bound
         if each.address is not None and each.address != author and each is not author_participant
     ]
-    return Audience(author_participant, bound, recipients)
+    found = Audience(author_participant, bound, recipients)
+    is_inbound = tx.origin.source not in {API, SDK}
+    if is_inbound and author_participant is not None and author_participant.is_native:
+        # The carrier has delivered it to all phones of the thread.
+        in_thread = found.thread
+        others = [each for each in recipients if not (in_thread and each.is_native)]
+        found = msgspec.structs.replace(found, recipients=others)
+    return found
 
 
 def require_known_group_author(found: Audience) -> None:
@@ -93,45 +108,105 @@ def require_known_group_author(found: Audience) -> None:
 
 async def create_receipts(
     tx: Transaction, scope: Scope, conversation: Conversation, message: Message, found: Audience
-) -> list[ChannelRecipient]:
-    """Insert the receipts of a new message; return the address of each recipient."""
-    addressed = []
+) -> None:
+    """Insert the receipts of a new message, and queue its submissions. The conversation is locked.
+
+    Costs nothing without recipients outside the chat.
+    """
+    if not found.recipients:
+        return
+    thread = found.thread
+    is_mms = message_channel_content.has_attachments(message)
+    submissions: dict[str, list[tuple[Participant, SubmissionRecipient]]] = {}
     for each in found.recipients:
-        receipt = Receipt(
-            account_sid=scope.account_sid,
-            service_sid=scope.service_sid,
-            conversation_sid=conversation.sid,
-            message_sid=message.sid,
-            sid=tx.new_sid(sids.RECEIPT),
-            sequence=tx.next_sequence(),
-            participant_sid=each.sid,
-            channel_message_sid=None,
-            status=None,
-            error_code=0,
-            date_created=tx.now,
-            date_updated=tx.now,
-        )
-        await message_receipt_store.insert_receipt(tx, scope, receipt)
         assert each.address is not None
         assert each.binding_type is not None
-        addressed.append(
-            ChannelRecipient(
-                receipt_sid=receipt.sid,
-                participant_sid=each.sid,
-                type=each.binding_type,
-                address=each.address,
-                sender=_sender(conversation, found, each),
-                is_in_group=each.is_native,
-            )
+        is_in_group = bool(thread) and each.is_native
+        message_sid = outbox_enqueue.new_message_sid(
+            tx,
+            each.binding_type,
+            is_mms=is_mms and each.binding_type == addresses.SMS and not is_in_group,
         )
-    return addressed
+        receipt = await _insert_receipt(tx, scope, message, each, message_sid)
+        to = SubmissionRecipient(receipt.sid, each.sid, each.address, message_sid)
+        lane = _lane(conversation, found, each, is_in_group=is_in_group)
+        submissions.setdefault(lane, []).append((each, to))
+    for lane, recipients in submissions.items():
+        await _enqueue(tx, scope, (conversation, message, found), lane, recipients)
 
 
-def _sender(conversation: Conversation, found: Audience, recipient: Participant) -> str | None:
+async def _insert_receipt(
+    tx: Transaction, scope: Scope, message: Message, recipient: Participant, message_sid: str
+) -> Receipt:
+    receipt = Receipt(
+        account_sid=scope.account_sid,
+        service_sid=scope.service_sid,
+        conversation_sid=message.conversation_sid,
+        message_sid=message.sid,
+        sid=tx.new_sid(sids.RECEIPT),
+        sequence=tx.next_sequence(),
+        participant_sid=recipient.sid,
+        channel_message_sid=message_sid,
+        status=None,
+        error_code=0,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    await message_receipt_store.insert_receipt(tx, scope, receipt)
+    return receipt
+
+
+def _lane(
+    conversation: Conversation, found: Audience, recipient: Participant, *, is_in_group: bool
+) -> str:
+    """Return the lane of a recipient: equal for all recipients of one submission."""
+    if recipient.binding_type == addresses.EMAIL:
+        return addresses.EMAIL
+    sender = sender_for(conversation, found, recipient) or ""
+    return f"{sender} group" if is_in_group else f"{sender} {recipient.address}"
+
+
+async def _enqueue(
+    tx: Transaction,
+    scope: Scope,
+    sent: tuple[Conversation, Message, Audience],
+    lane: str,
+    recipients: list[tuple[Participant, SubmissionRecipient]],
+) -> None:
+    """Queue one submission of a message."""
+    conversation, message, found = sent
+    participants = [each for each, _ in recipients]
+    first = participants[0]
+    assert first.binding_type is not None
+    is_group = bool(found.thread) and first.is_native
+    content = await message_channel_content.build_channel_content(
+        tx, scope, conversation, message, participants
+    )
+    if is_group:
+        content = msgspec.structs.replace(content, group=found.thread)
+    draft = SubmissionDraft(
+        channel=first.binding_type,
+        sender=sender_for(conversation, found, first),
+        lane=lane,
+        recipients=tuple(to for _, to in recipients),
+        content=content,
+        is_group=is_group,
+    )
+    await outbox_enqueue.enqueue_message(
+        tx,
+        scope,
+        draft,
+        conversation_sid=conversation.sid,
+        message_sid=message.sid,
+        message_index=message.message_index,
+    )
+
+
+def sender_for(conversation: Conversation, found: Audience, recipient: Participant) -> str | None:
     """Return the recipient's proxy, the author's number in a group, or the e-mail sender."""
     if recipient.proxy_address is not None:
         return recipient.proxy_address
-    if recipient.binding_type == "email":
+    if recipient.binding_type == addresses.EMAIL:
         return conversation.email_address
     authors = [] if found.author is None else [found.author]
     for each in (*authors, *found.bound):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Receipt(msgspec.Struct, frozen=True):
     """The delivery of one message to one recipient.
 
-    ``status`` is None until the first report: until then the row is only the outbox entry for the
-    carrier, and hidden from readers of the API (``LIST``, ``is_visible``).
+    ``status`` is None until the first report: until then the row is hidden from readers of the API
+    (``LIST``, ``is_visible``).
     ``error_code`` is 0 without an error. Dates in milliseconds since 1970 UTC.
     """
 
@@ -47,6 +47,7 @@ TABLE = Table("receipt", Receipt, key=("account_sid", "service_sid", "sid"))
 insert_receipt = TABLE.inserter()
 find_receipt = TABLE.finder()
 """Returns receipts without a status too."""
+delete_receipt = TABLE.deleter()
 update_receipt_row = TABLE.changes_updater(
     "channel_message_sid", "status", "error_code", "date_updated"
 )
@@ -57,10 +58,6 @@ LIST = window(
     order="sequence",
     arguments=2,
 )
-FETCH_PENDING = """
-SELECT sid FROM receipt
- WHERE account_sid = $1 AND message_sid = $2 AND status IS NULL ORDER BY sequence LIMIT 1000
-"""
 # Locking the conversation serializes its reports with all other changes in it.
 LOCK_CONVERSATION = """
 SELECT sid FROM conversation WHERE account_sid = $1 AND service_sid = $2 AND sid = (
@@ -82,11 +79,6 @@ async def list_receipts(
     """Return the message's visible receipts, oldest first."""
     rows = await read_window(tx, LIST, request, scope.account_sid, message_sid)
     return [Receipt(*row) for row in rows]
-
-
-async def find_pending_receipt_sids(tx: Transaction, scope: Scope, message_sid: str) -> set[str]:
-    """Return the sids of the message's receipts that no carrier has accepted yet."""
-    return {row[0] for row in await tx.all(FETCH_PENDING, scope.account_sid, message_sid)}
 
 
 async def delete_receipts_of_message(tx: Transaction, scope: Scope, message_sid: str) -> int:

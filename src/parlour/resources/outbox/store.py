@@ -152,9 +152,9 @@ INSERT = statement(
     " $17, $18, $19, $20) ON CONFLICT DO NOTHING",
     Submission,
 )
-FIND = statement(
-    "SELECT {columns} FROM submission WHERE account_sid = $1 AND sid = $2 FOR UPDATE", Submission
-)
+_FIND = "SELECT {columns} FROM submission WHERE account_sid = $1 AND sid = $2"
+FIND = statement(_FIND, Submission)
+FIND_LOCKED = statement(_FIND + " FOR UPDATE", Submission)
 # tidy: account-in-sql - a report does not name the account
 FIND_OWNER = "SELECT account_sid FROM submission WHERE sid = $1 AND carrier = $2"
 LOCK_CONVERSATION = """
@@ -170,7 +170,6 @@ RETRY = """
 UPDATE submission SET attempts = attempts + 1, due_ms = $3, last_error = $4
  WHERE account_sid = $1 AND sid = $2 AND state = 'queued' AND attempts = $5
 """
-SET_RECIPIENTS = "UPDATE submission SET recipients = $3 WHERE account_sid = $1 AND sid = $2"
 DELETE = "DELETE FROM submission WHERE account_sid = $1 AND sid = $2 AND state = 'queued'"
 PROMOTE = """
 UPDATE submission SET due_ms = $3
@@ -249,13 +248,13 @@ async def find_part_owner(
 
 
 async def find_submission(tx: Transaction, scope: Scope, sid: str) -> Submission | None:
-    """Return a submission, locked."""
+    """Return a submission."""
     row = await tx.one(FIND, scope.account_sid, sid)
     return Submission(*row) if row else None
 
 
-async def lock_conversation(tx: Transaction, submission: Submission) -> None:
-    """Lock the conversation of a submission, if it has one and it was not deleted."""
+async def find_locked(tx: Transaction, submission: Submission) -> Submission | None:
+    """Lock the conversation of a submission, then the submission; return its row as it is now."""
     if submission.conversation_sid:
         await tx.one(
             LOCK_CONVERSATION,
@@ -263,6 +262,8 @@ async def lock_conversation(tx: Transaction, submission: Submission) -> None:
             submission.service_sid,
             submission.conversation_sid,
         )
+    row = await tx.one(FIND_LOCKED, submission.account_sid, submission.sid)
+    return Submission(*row) if row else None
 
 
 async def accept_submission(tx: Transaction, submission: Submission) -> bool:
@@ -292,14 +293,6 @@ async def retry_submission(
     """Set the date of the next attempt. A result that was recorded already changes nothing."""
     key, attempts = (submission.account_sid, submission.sid), submission.attempts
     await tx.run(RETRY, *key, due_ms, error, attempts)
-
-
-async def set_recipients(
-    tx: Transaction, submission: Submission, recipients: tuple[SubmissionRecipient, ...]
-) -> None:
-    """Replace the recipients, without those that the policy or the carrier refused."""
-    text = encode(recipients).decode()
-    await tx.run(SET_RECIPIENTS, submission.account_sid, submission.sid, text)
 
 
 async def delete_submissions_of_message(tx: Transaction, scope: Scope, message_sid: str) -> None:

@@ -97,7 +97,7 @@ def check_body(channel: str, body: str | None) -> None:
         return
     if len(body.encode()) > limits.MESSAGE_BODY_BYTES_MAX:
         raise ApiError(50504)
-    most = limits.MESSAGE_BODY_CHANNEL_CHARS_MAX
+    most = limits.SMS_BODY_CHARS_MAX
     if channel in _SHORT_CHANNELS and len(body) > most:
         raise ApiError(20001, f"A message of this channel has {most} characters at most.")
 

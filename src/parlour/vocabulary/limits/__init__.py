@@ -150,8 +150,6 @@ USER_ATTRIBUTES_BYTES_MAX = 16 * KIBIBYTE
 MESSAGE_BODY_BYTES_MAX = 32 * KIBIBYTE
 # A rendered content template, as JSON: more than any text becomes with its escapes.
 MESSAGE_CONTENT_BYTES_MAX = 256 * KIBIBYTE
-# Body of a message that has a recipient outside the chat, in characters.
-MESSAGE_BODY_CHANNEL_CHARS_MAX = 1600
 # Media in one message of a connected user.
 MEDIA_PER_MESSAGE_MAX = 10
 # Size of one media file, which is delivered to chat users only.
@@ -329,8 +327,6 @@ EVENT_RETENTION_MS = 72 * 60 * 60 * 1000
 RETIRED_EVENTS_MAX = 500
 # Interval between two deletions of old events.
 RETIRE_PAUSE_MS = 60_000
-# Bindings to which messages are delivered concurrently; further ones wait in a queue.
-OUTBOUND_LANES_MAX = 64
 
 # --- The scheduler --------------------------------------------------------------------------
 

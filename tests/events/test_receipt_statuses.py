@@ -1,18 +1,15 @@
-"""Outbound: due messages go to the carrier once, in order, and its reports move the receipts."""
+"""Receipts: reports move their status, and the message counts them."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.channels.outbound_sink import OutboundSink
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations.store import Conversation
 from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages import store as message_store
-from parlour.resources.messages.fan_out import ChannelRecipient
 from parlour.resources.messages.receipt_store import Receipt
 from parlour.resources.messages.representation import delivery
 from parlour.resources.messages.store import Message
@@ -24,16 +21,12 @@ from tests.events.event_log_setup import (
     SCOPE,
     EventLogSetup,
     ScenarioRunner,
-    crash,
-    poll_until,
-    running,
     scenario_runner,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from parlour.channels.virtual_carrier import SinkSubmission
     from parlour.store.transaction import Transaction
 
 CONVERSATION_SID = "CH" + "0" * 31 + "1"
@@ -76,20 +69,20 @@ async def write_message(log: EventLogSetup, index: int, *addresses: str) -> tupl
         }
         message = Message(**made)
         await message_store.insert_message(tx, SCOPE, message)
-        reached = [await _receipt(tx, message.sid, address) for address in addresses]
+        sids = [await _receipt(tx, message.sid) for _ in addresses]
         await tx.emit(
             SCOPE,
             event_names.ON_MESSAGE_ADDED,
             conversation_sid=CONVERSATION_SID,
             subject_sid=message.sid,
-            payload={"message": message, "recipients": reached},
+            payload={"message": message, "recipients": []},
         )
-        return message.sid, [each.receipt_sid for each in reached]
+        return message.sid, sids
 
     return await log.store.write(work)
 
 
-async def _receipt(tx: Transaction, message_sid: str, address: str) -> ChannelRecipient:
+async def _receipt(tx: Transaction, message_sid: str) -> str:
     receipt = Receipt(
         account_sid=SCOPE.account_sid,
         service_sid=SCOPE.service_sid,
@@ -105,14 +98,7 @@ async def _receipt(tx: Transaction, message_sid: str, address: str) -> ChannelRe
         date_updated=0,
     )
     await message_receipt_store.insert_receipt(tx, SCOPE, receipt)
-    return ChannelRecipient(
-        receipt_sid=receipt.sid,
-        participant_sid=receipt.participant_sid,
-        type="sms",
-        address=address,
-        sender="+15017122661",
-        is_in_group=False,
-    )
+    return receipt.sid
 
 
 async def record(log: EventLogSetup, sid: str, *reports: StatusReport) -> list[bool]:
@@ -145,27 +131,6 @@ async def published_statuses(log: EventLogSetup) -> list[str]:
     """Return the published statuses of the receipts."""
     found = await log.store.read(lambda tx: event_log.read_after(tx, 0, 1000))
     return [each.payload for each in found if each.name == event_names.ON_DELIVERY_UPDATED]
-
-
-class Scripted:
-    """A scripted carrier that records the messages it was given."""
-
-    def __init__(self, *reports: StatusReport) -> None:
-        self.reports = list(reports) or [StatusReport("sent", channel_message_sid="SM1")]
-        self.given: list[SinkSubmission] = []
-        self.unreachable: set[str] = set()
-        self.gates: dict[str, asyncio.Event] = {}
-
-    async def send(self, outbound: SinkSubmission) -> list[StatusReport]:
-        self.given.append(outbound)
-        if gate := self.gates.get(outbound.recipient):
-            await gate.wait()
-        if outbound.recipient in self.unreachable:
-            raise ConnectionError(outbound.recipient)
-        return self.reports
-
-    def bodies(self, recipient: str) -> list[str | None]:
-        return [each.body for each in self.given if each.recipient == recipient]
 
 
 # --- The moves of a receipt
@@ -276,86 +241,5 @@ def test_a_report_of_a_deleted_message_changes_nothing(run_scenario: ScenarioRun
         )
         assert await record(log, sid, StatusReport("sent")) == [False]
         assert (await receipt(log, sid)).status is None
-
-    run_scenario(scenario)
-
-
-# --- Submission to the carrier
-
-
-def test_every_recipient_is_sent_to_the_address_in_the_event(run_scenario: ScenarioRunner) -> None:
-    async def scenario(log: EventLogSetup) -> None:
-        carrier = Scripted()
-        message_sid, sids = await write_message(log, 0, "+1", "+2")
-        await write_message(log, 1)
-        await log.write("onParticipantAdded")
-        async with running(log.dispatcher(OutboundSink(log.store, carrier))):
-            await poll_until(lambda: len(carrier.given) == 2)
-        assert {each.reference for each in carrier.given} == set(sids)
-        assert {each.recipient for each in carrier.given} == {"+1", "+2"}
-        first = carrier.given[0]
-        assert (first.body, first.media, first.type) == ("message 0", None, "sms")
-        assert first.sender == "+15017122661"
-        assert await summary(log, message_sid) == "sent:all"
-
-    run_scenario(scenario)
-
-
-def test_messages_of_one_binding_keep_their_order_and_wait_for_each_other(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(log: EventLogSetup) -> None:
-        carrier = Scripted()
-        carrier.gates["+1"] = asyncio.Event()
-        for index in range(3):
-            await write_message(log, index, "+1", "+2")
-        async with running(log.dispatcher(OutboundSink(log.store, carrier))):
-            await poll_until(lambda: len(carrier.bodies("+2")) == 3)
-            assert carrier.bodies("+1") == ["message 0"]
-            carrier.gates["+1"].set()
-            await poll_until(lambda: len(carrier.bodies("+1")) == 3)
-        expected = [f"message {index}" for index in range(3)]
-        assert carrier.bodies("+1") == carrier.bodies("+2") == expected
-
-    run_scenario(scenario)
-
-
-def test_messages_are_retried_while_the_carrier_is_unreachable(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(log: EventLogSetup) -> None:
-        carrier = Scripted()
-        carrier.unreachable = {"+1"}
-        message_sid, sids = await write_message(log, 0, "+1", "+2")
-        async with running(log.dispatcher(OutboundSink(log.store, carrier))):
-            await poll_until(lambda: len(carrier.bodies("+1")) >= 2)
-            assert await summary(log, message_sid) == "sent:some"
-            carrier.unreachable.clear()
-            while await summary(log, message_sid) != "sent:all":  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        assert len(carrier.bodies("+2")) == 1
-        assert {each.reference for each in carrier.given} == set(sids)
-        assert len(await published_statuses(log)) == 2
-
-    run_scenario(scenario)
-
-
-def test_a_crash_in_the_hand_over_repeats_it_under_the_same_reference(
-    run_scenario: ScenarioRunner,
-) -> None:
-    async def scenario(log: EventLogSetup) -> None:
-        first, second = Scripted(), Scripted(StatusReport("sent"), StatusReport("delivered"))
-        first.gates["+1"] = asyncio.Event()
-        message_sid, sids = await write_message(log, 0, "+1", "+2")
-        made = log.dispatcher(OutboundSink(log.store, first))
-        await made.start()
-        while await summary(log, message_sid) != "sent:some":  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        await crash(made)
-        async with running(log.dispatcher(OutboundSink(log.store, second))):
-            await poll_until(lambda: second.given)
-        assert [each.reference for each in second.given] == [sids[0]]
-        assert await summary(log, message_sid) == "sent:all delivered:some"
-        assert len(await published_statuses(log)) == 3
 
     run_scenario(scenario)

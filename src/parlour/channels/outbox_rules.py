@@ -1,0 +1,95 @@
+"""The rules of channels: limits of texts, and which media a channel carries.
+
+| recipient | rule |
+|---|---|
+| sms | one medium: JPG, PNG, MP3, AMR, MP4 or PDF below 5 MB; text up to 1600 characters |
+| sms outside the United States and Canada | no media: links after the text |
+| whatsapp | as sms, up to 16 MB |
+| email | all media, up to 20 MB together |
+| other | all media |
+
+Of several media the first is sent, without the text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.channels.carrier import OutboundMedium  # noqa: TC001 - a field of a record.
+from parlour.protocol import addresses
+from parlour.resources.participants import groups as participant_groups
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+TOO_LONG: Final = 21617
+NO_MMS: Final = 21612
+MEDIUM_TOO_LARGE: Final = 11751
+MEDIUM_TYPE: Final = 12300
+
+_TYPES: Final = frozenset(
+    "image/jpeg image/jpg image/png audio/mpeg audio/mp3 audio/amr video/mp4"
+    " application/pdf".split()
+)
+_TEXT_CHANNELS: Final = frozenset({addresses.SMS, addresses.WHATSAPP})
+_BODY_CHARS_MAX: Final = {
+    addresses.SMS: limits.SMS_BODY_CHARS_MAX,
+    addresses.WHATSAPP: limits.WHATSAPP_BODY_CHARS_MAX,
+}
+_BYTES_MAX: Final = {
+    addresses.SMS: limits.MMS_BYTES_MAX,
+    addresses.WHATSAPP: limits.WHATSAPP_MEDIUM_BYTES_MAX,
+}
+
+
+class ChannelText(msgspec.Struct, frozen=True):
+    """The part of a message that a channel carries; with a ``code`` it cannot be sent."""
+
+    body: str | None
+    media: tuple[OutboundMedium, ...] = ()
+    code: int = 0
+
+
+def for_channel(
+    channel: str, recipients: Sequence[str], body: str | None, media: tuple[OutboundMedium, ...]
+) -> ChannelText:
+    """Return the text and the media that are sent to recipients of one channel."""
+    if channel == addresses.EMAIL:
+        total = sum(each.size for each in media)
+        code = MEDIUM_TOO_LARGE if total > limits.EMAIL_MEDIA_BYTES_MAX else 0
+        return ChannelText(body, media, code)
+    if channel not in _TEXT_CHANNELS:
+        return ChannelText(body, media)
+    if channel == addresses.SMS and media and not all(map(has_mms, recipients)):
+        return _limited(channel, _with_links(body, media))
+    if not media:
+        return _limited(channel, ChannelText(body))
+    first = media[0]
+    code = 0
+    if first.content_type.partition(";")[0].strip().lower() not in _TYPES:
+        code = MEDIUM_TYPE
+    elif first.size > _BYTES_MAX[channel]:
+        code = MEDIUM_TOO_LARGE
+    found = ChannelText(body if len(media) == 1 else None, (first,), code)
+    return found if code else _limited(channel, found)
+
+
+def has_mms(address: str) -> bool:
+    """Return whether media can be sent to a number: only in the United States and Canada."""
+    return participant_groups.may_be_in_group(address)
+
+
+def _with_links(body: str | None, media: tuple[OutboundMedium, ...]) -> ChannelText:
+    if not all(each.url for each in media):
+        return ChannelText(body, media, NO_MMS)
+    return ChannelText("\n".join([*([body] if body else []), *(each.url for each in media)]))
+
+
+def _limited(channel: str, found: ChannelText) -> ChannelText:
+    if not found.code and len(found.body or "") > _BODY_CHARS_MAX[channel]:
+        return msgspec.structs.replace(found, code=TOO_LONG)
+    return found
