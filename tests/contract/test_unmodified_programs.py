@@ -71,6 +71,7 @@ def _is_as_hosted(server: TlsServer, done: subprocess.CompletedProcess[str]) -> 
     assert seen["account_sid"] == server.account_sid
     # The URLs in responses have the host that the program uses.
     assert seen["url"].startswith(f"https://{HOSTED}/v1/Conversations/CH")
+    assert seen["template"].startswith("https://content.twilio.com/v1/Content/HX")
 
 
 def test_python_program_works_by_name_resolution(tls_server: TlsServer) -> None:

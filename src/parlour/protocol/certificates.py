@@ -32,6 +32,7 @@ HOSTED_NAMES: Final = (
     "cds.us1.twilio.com",
     "ers.us1.twilio.com",
     "mcs.us1.twilio.com",
+    "content.twilio.com",
     "api.twilio.com",
 )
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")

@@ -13,4 +13,6 @@ for (let number = 0; number < 5; number += 1) {
 // A page of two: the next ones are fetched from the URLs that the server wrote.
 const bodies = (await messages.list({ pageSize: 2 })).map((each) => each.body);
 const account = await client.api.v2010.accounts(client.accountSid).fetch();
-console.log(JSON.stringify({ url, bodies, account_sid: account.sid }));
+const greeting = { language: "en", types: { "twilio/text": { body: "Hello {{1}}" } } };
+const template = (await client.content.v1.contents.create(greeting)).url;
+console.log(JSON.stringify({ url, bodies, account_sid: account.sid, template }));
