@@ -205,7 +205,8 @@ def test_a_message_has_one_medium_and_no_rendered_content(api: GraphApi) -> None
     rendered = picture(content_type="application/x-vnd.rich", category="body")
     media = (rendered, picture(), picture(sid="ME2"))
     assert isinstance(send(api, whatsapp_message(media=media)), Accepted)
-    assert len(api.media) == len(api.messages) == 1
+    assert [content_type for content_type, _ in api.media.values()] == ["image/png"]
+    assert len(api.messages) == 1
 
 
 def test_a_caption_that_is_too_long_fails_with_21617(api: GraphApi) -> None:
@@ -307,6 +308,12 @@ def test_an_unknown_template_fails_with_63027_and_a_wrong_count_with_63028(api: 
     outcome = send(api, whatsapp_message(template=template("greeting", TEXT, **{"1": "Ada"})))
     assert isinstance(outcome, Rejected)
     assert outcome.code == 63028
+
+
+def test_a_language_is_written_as_whatsapp_writes_it(api: GraphApi) -> None:
+    api.templates["greeting", "pt_BR"] = 1
+    made = OutboundTemplate("HX1", "own", "pt-BR", TEXT, {"1": "Ada"}, "greeting")
+    assert isinstance(send(api, whatsapp_message(template=made)), Accepted)
 
 
 def test_a_variable_without_a_value_fails_with_63028_before_a_request(api: GraphApi) -> None:

@@ -88,13 +88,22 @@ def test_contents_are_created_fetched_listed_and_deleted(client: Client) -> None
     assert (refused.value.status, refused.value.code) == (404, 20404)
 
 
-def test_all_members_that_a_model_sends_as_null_count_as_absent(client: Client) -> None:
-    picker = {"body": "Which?", "button": "Choose", "items": [{"item": "Tea", "id": "t"}]}
+def test_members_that_are_null_count_as_absent(
+    server: Server, account: tuple[str, str], client: Client
+) -> None:
     reply = {"body": "Tea?", "actions": [{"title": "Yes", "id": "y"}]}
-    types = {"twilio/list-picker": picker, "twilio/quick-reply": reply}
-    made = client.content.v1.contents.create(request_of(types=types, variables=None))
-    assert made.types == types
+    # As some versions of the SDK send a model.
+    sent = {
+        "twilio/text": None,
+        "twilio/quick-reply": {**reply, "actions": [{"title": "Yes", "id": "y", "type": None}]},
+        "twilio/card": None,
+    }
+    given = {"friendly_name": None, "language": "en", "variables": None, "types": sent}
+    assert _posted(server, account, json.dumps(given).encode()) == (201, None)
+    (made,) = client.content.v1.contents.list()
+    assert made.types == {"twilio/quick-reply": reply}
     assert made.variables == {}
+    assert made.friendly_name == ""
 
 
 def test_a_type_that_clients_do_not_display_is_stored_and_its_text_is_sent(client: Client) -> None:
@@ -150,12 +159,16 @@ def test_an_approval_by_hand_is_pending_until_it_is_decided(careful_server: Serv
     own.post(path, ApprovalStatus="approved").refuses(400, 20001)
     assert content.approval_create.create(approval_of()).status == "received"
     assert content.approval_fetch().fetch().whatsapp["status"] == "pending"
+    with pytest.raises(TwilioRestException, match="requested already"):
+        content.approval_create.create(approval_of("another_name"))
     rejected = own.post(path, ApprovalStatus="rejected", RejectionReason="Too pushy").expect(200)
     assert rejected["approval"]["rejection_reason"] == "Too pushy"
     shown = content.approval_fetch().fetch().whatsapp
     assert (shown["status"], shown["rejection_reason"]) == ("rejected", "Too pushy")
     content.approval_create.create(approval_of("table_again"))
-    own.post(path, ApprovalStatus="approved").expect(200)
+    shown = content.approval_fetch().fetch().whatsapp
+    assert (shown["status"], shown["rejection_reason"]) == ("pending", "")
+    own.post(path, ApprovalStatus="approved", RejectionReason="None").expect(200)
     shown = content.approval_fetch().fetch().whatsapp
     assert (shown["name"], shown["status"]) == ("table_again", "approved")
     assert shown["rejection_reason"] == ""

@@ -151,6 +151,8 @@ def test_the_approved_template_of_a_text_is_found_in_its_account_only(tmp_path: 
         assert (found[0].sid, found[1]) == ("HX1", {"1": "Bob"})
         assert await database.read(find_approved_by_text, SCOPE, "Tea, Bob") is None
         assert await database.read(find_approved_by_text, Scope("AC2"), "Tea, Bob?") is None
+        short = await database.read(content_template_store.list_approved, SCOPE, 100)
+        assert [each.sid for each in short] == ["HX1"]
         long = f"Tea, {'x' * limits.WHATSAPP_BODY_CHARS_MAX}?"
         assert await database.read(find_approved_by_text, SCOPE, long) is None
         await database.store.close()

@@ -38,7 +38,7 @@ def _types(name: str, text: str) -> str:
 def _content_types(name: str, text: str) -> str:
     """Return the same, with the types that clients do not display as well.
 
-    Members that are null count as absent: SDKs send each member that a type may have.
+    Members that are null count as absent: some SDKs send each member that a type may have.
     """
     try:
         found = msgspec.json.decode(text)
