@@ -19,6 +19,7 @@ _COMMANDS = {
     "migrate-store": "parlour.cli.migrate_store",
     "webhooks": "parlour.cli.webhooks",
     "carriers": "parlour.cli.carriers",
+    "phone": "parlour.cli.phone",
     "routes": "parlour.cli.routes",
     "openapi": "parlour.cli.openapi",
     "docs": "parlour.cli.docs",
