@@ -142,6 +142,7 @@ def test_other_lists_ignore_wait(own: Api) -> None:
     assert "complete" not in page
 
 
+@pytest.mark.promise("how-to/play-a-phone.md", "a further one is answered with 429")
 def test_waiting_lists_of_an_account_are_bounded_and_end_with_their_clients(
     own: Api, server: Server
 ) -> None:
