@@ -99,7 +99,7 @@ def test_a_list_answers_with_fewer_rows_after_its_time(own: Api) -> None:
     assert 1 <= time.monotonic() - started < LONG / 2
 
 
-def test_a_list_that_waits_for_no_time_says_whether_it_is_complete(own: Api) -> None:
+def test_a_list_with_a_wait_of_no_time_shows_whether_it_is_complete(own: Api) -> None:
     page = own.get(MESSAGES, Wait=0).expect(200)
     assert (page["messages"], page["complete"]) == ([], False)
 

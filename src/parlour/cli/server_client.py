@@ -17,7 +17,6 @@ from __future__ import annotations
 import base64
 import functools
 import json
-import uuid
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -28,6 +27,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import click
 
 from parlour.vocabulary import limits
+from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +84,7 @@ class ServerClient:
         self, path: str, fields: Sequence[tuple[str, str]], files: Sequence[FormFile]
     ) -> Any:
         """Return the JSON of the response to a form with files. Raises ApiRefused."""
-        boundary = uuid.uuid4().hex
+        boundary = SystemRandom().token(16).hex()
         parts = [
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
             for name, text in fields

@@ -20,7 +20,7 @@ EVENTS = frozenset({"somethingChanged"})
 LONG_SECONDS = 30.0
 
 
-class LogStore:
+class AppendedLogStore:
     """A store whose log the test appends to."""
 
     def __init__(self, *, is_shared: bool = False) -> None:
@@ -56,11 +56,13 @@ class LogStore:
         self.log.append((len(self.log) + 1, account_sid, name))
 
 
-def play(scenario: Callable[[LogStore, WaitingLists], Awaitable[None]], **store: bool) -> None:
-    """Run a scenario on an empty log, in which nothing may wait for long."""
+def play(
+    scenario: Callable[[AppendedLogStore, WaitingLists], Awaitable[None]], **store: bool
+) -> None:
+    """Run a scenario on an empty log, within a timeout."""
 
     async def run() -> None:
-        log = LogStore(**store)
+        log = AppendedLogStore(**store)
         lists = WaitingLists(log, SystemClock())  # type: ignore[arg-type]
         async with asyncio.timeout(LONG_SECONDS / 2):
             await scenario(log, lists)
@@ -82,7 +84,7 @@ async def turns(count: int = 20) -> None:
 
 
 def test_an_event_of_the_account_and_name_wakes_a_list() -> None:
-    async def scenario(log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         log.append()
         wait = await enter(lists)
         waiting = asyncio.create_task(wait.wait(lists.interval_seconds))
@@ -102,7 +104,7 @@ def test_an_event_of_the_account_and_name_wakes_a_list() -> None:
 
 
 def test_an_event_between_the_read_and_the_wait_is_not_missed() -> None:
-    async def scenario(log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         wait = await enter(lists)
         log.append()
         lists.wake()
@@ -115,7 +117,7 @@ def test_an_event_between_the_read_and_the_wait_is_not_missed() -> None:
 
 
 def test_an_event_of_a_full_batch_is_followed_by_the_next_batch() -> None:
-    async def scenario(log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         wait = await enter(lists)
         for _ in range(limits.EVENTS_PER_BATCH_MAX):
             log.append(name="otherChanged")
@@ -128,7 +130,7 @@ def test_an_event_of_a_full_batch_is_followed_by_the_next_batch() -> None:
 
 
 def test_a_shared_store_is_polled_without_hints() -> None:
-    async def scenario(log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         wait = await enter(lists)
         await turns()
         log.append()
@@ -140,7 +142,7 @@ def test_a_shared_store_is_polled_without_hints() -> None:
 
 
 def test_a_store_of_one_process_is_not_read_without_hints() -> None:
-    async def scenario(log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         wait = await enter(lists)
         await turns()
         before = log.reads
@@ -152,7 +154,7 @@ def test_a_store_of_one_process_is_not_read_without_hints() -> None:
 
 
 def test_without_waiting_lists_the_log_is_not_read() -> None:
-    async def scenario(log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         lists.leave(await enter(lists))
         await turns()
         before = log.reads
@@ -171,7 +173,7 @@ def test_without_waiting_lists_the_log_is_not_read() -> None:
 
 
 def test_the_end_of_the_time_ends_a_wait() -> None:
-    async def scenario(_log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(_log: AppendedLogStore, lists: WaitingLists) -> None:
         wait = await lists.enter("AC1", None, EVENTS)
         wait.start(0.01)
         await wait.wait(lists.interval_seconds)
@@ -182,7 +184,7 @@ def test_the_end_of_the_time_ends_a_wait() -> None:
 
 
 def test_a_disconnected_client_ends_its_wait() -> None:
-    async def scenario(_log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(_log: AppendedLogStore, lists: WaitingLists) -> None:
         wait = await enter(lists)
         waiting = asyncio.create_task(wait.wait(lists.interval_seconds))
         await turns()
@@ -196,7 +198,7 @@ def test_a_disconnected_client_ends_its_wait() -> None:
 
 
 def test_the_shutdown_ends_all_waits_and_later_ones_at_once() -> None:
-    async def scenario(_log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(_log: AppendedLogStore, lists: WaitingLists) -> None:
         waits = [await enter(lists) for _ in range(3)]
         waiting = [asyncio.create_task(each.wait(lists.interval_seconds)) for each in waits]
         await turns()
@@ -208,7 +210,7 @@ def test_the_shutdown_ends_all_waits_and_later_ones_at_once() -> None:
 
 
 def test_reads_of_many_lists_are_spread() -> None:
-    async def scenario(log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         accounts = [f"AC{number}" for number in range(100)]
         waits = [await enter(lists, each) for each in accounts]
         assert lists.interval_seconds == len(waits) / limits.LIST_REREADS_PER_SECOND_MAX
@@ -228,7 +230,7 @@ def test_reads_of_many_lists_are_spread() -> None:
 
 
 def test_a_list_that_cannot_start_is_refused_and_leaves_no_slot() -> None:
-    async def scenario(log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         log.error = Unavailable("gone")
         for _ in range(limits.LIST_WAITS_PER_ACCOUNT_MAX + 1):
             with pytest.raises(Unavailable):
@@ -241,7 +243,7 @@ def test_a_list_that_cannot_start_is_refused_and_leaves_no_slot() -> None:
 
 
 def test_a_failed_read_of_the_log_is_repeated_at_the_next_hint() -> None:
-    async def scenario(log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         wait = await enter(lists)
         await turns()
         log.error = Unavailable("gone")
@@ -258,7 +260,7 @@ def test_a_failed_read_of_the_log_is_repeated_at_the_next_hint() -> None:
 
 
 def test_the_lists_of_an_account_and_of_all_are_bounded() -> None:
-    async def scenario(_log: LogStore, lists: WaitingLists) -> None:
+    async def scenario(_log: AppendedLogStore, lists: WaitingLists) -> None:
         per_account = limits.LIST_WAITS_PER_ACCOUNT_MAX
         accounts = limits.LIST_WAITS_MAX // per_account
         each_account = [f"AC{number}" for number in range(accounts)] * per_account
