@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +23,9 @@ from tests.carriers.smpp_peers import (
     started,
     until,
 )
+
+if TYPE_CHECKING:
+    from parlour.channels.carrier import InboundMessage
 
 DELIVERED = {"stat": "DELIVRD"}
 
@@ -337,5 +341,31 @@ def test_a_message_whose_link_is_lost_before_the_acknowledgement_is_stored_once(
             assert (await smsc.event("delivered"))["status"] == 0
             assert len(sink.inbounds) == 2
             assert len(sink.stored) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_message_delays_later_ones_of_its_sender_only() -> None:
+    class SlowAtFirst(ScriptedSink):
+        async def inbound(self, message: InboundMessage) -> None:
+            gate = self.gate
+            if message.body == "one":
+                assert gate is not None
+                await gate.wait()
+            self.inbounds.append(message)
+
+    async def scenario() -> None:
+        sink = SlowAtFirst(gate=asyncio.Event())
+        async with NodeSmsc.running() as smsc, started(make_carrier(smsc.port, sink)):
+            await smsc.deliver("one", "one")
+            await smsc.deliver("two", "two")
+            await smsc.deliver("three", "three", source_addr="15559990000")
+            assert (await smsc.event("delivered"))["tag"] == "three"
+            assert sink.bodies == ["three"]
+            assert sink.gate is not None
+            sink.gate.set()
+            answers = await smsc.events("delivered", 2)
+            assert [each["tag"] for each in answers] == ["one", "two"]
+            assert sink.bodies == ["three", "one", "two"]
 
     asyncio.run(scenario())

@@ -40,6 +40,12 @@ def test_tls_requires_a_certificate_of_a_trusted_authority(tmp_path: Path) -> No
             assert "certificate verify failed" in state.detail
             plain = make_carrier(smsc.port, ScriptedSink(), response_seconds=0.5)
             assert not (await plain.check())[0].is_up
+            (state,) = await make_carrier(
+                smsc.port, ScriptedSink(), tls=True, tls_ca_file=str(tmp_path / "missing.pem")
+            ).check()
+            assert "No such file" in state.detail
+            unverified = make_carrier(smsc.port, ScriptedSink(), tls=True, tls_verify=False)
+            assert (await unverified.check())[0].is_up
             options = {"tls": True, "tls_ca_file": str(trusted)}
             async with started(make_carrier(smsc.port, ScriptedSink(), **options)) as carrier:
                 assert isinstance(await carrier.send(outbound("hello")), Accepted)

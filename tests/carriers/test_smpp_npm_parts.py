@@ -134,7 +134,8 @@ def test_an_smsc_that_waits_for_each_response_gets_its_parts_joined() -> None:
 def test_parts_of_a_message_that_was_not_stored_get_errors_and_are_joined_again() -> None:
     async def scenario() -> None:
         sink = ScriptedSink(errors=[OSError("no disk")])
-        async with NodeSmsc.running() as smsc, started(make_carrier(smsc.port, sink)):
+        options = {"part_seconds": 3600}
+        async with NodeSmsc.running() as smsc, started(make_carrier(smsc.port, sink, **options)):
             for expected in ([0x64, 0x64], [0, 0]):
                 for number in (1, 2):
                     await deliver(smsc, "x", udh8(number, 2, f"part {number}."))

@@ -51,8 +51,8 @@ async def open_link(
 ) -> SmppLink:
     """Return a link with a session. Raises LinkFailed."""
     loop = asyncio.get_running_loop()
-    tls = make_tls_context(options) if options.tls else None
     try:
+        tls = make_tls_context(options) if options.tls else None
         async with asyncio.timeout(limits.SMPP_CONNECT_SECONDS_MAX):
             _, link = await loop.create_connection(
                 lambda: SmppLink(target.kind, options, deliver),
@@ -63,7 +63,7 @@ async def open_link(
             )
     except TimeoutError:
         raise LinkFailed("the connection timed out") from None
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         raise LinkFailed(str(error) or repr(error)) from None
     try:
         await link.bind()
@@ -74,7 +74,7 @@ async def open_link(
 
 
 def make_tls_context(options: SmppOptions) -> ssl.SSLContext:
-    """Return the TLS context of the options. Raises OSError for a file of wrong content."""
+    """Return the TLS context of the options. Raises OSError for a file that is no authority."""
     context = ssl.create_default_context(cafile=options.tls_ca_file or None)
     if not options.tls_verify:
         context.check_hostname = False
@@ -153,4 +153,5 @@ class LinkKeeper:
         finally:
             self.link = None
             link.abort("stopped")
-        self._log.warning("smpp_link_lost", reason=self._detail)
+        if self._task is not None:
+            self._log.warning("smpp_link_lost", reason=self._detail)

@@ -29,7 +29,9 @@ from parlour.channels.smpp.submissions import (
     TEMPORARY_ERROR,
     UNKNOWN_COMMAND,
 )
+from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
+from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -330,11 +332,10 @@ class SmppLink(asyncio.Protocol):
         task.add_done_callback(self._end_delivery)
 
     async def _process(self, delivery: PendingDelivery) -> None:
-        try:
+        with failures_logged("smpp_delivery_failed", Busy, Unavailable, peer=self._peer()):
             await self._deliver(delivery)
-        except Exception:
-            log.exception("smpp_delivery_failed", peer=self._peer())
-            delivery.respond(TEMPORARY_ERROR)
+            return
+        delivery.respond(TEMPORARY_ERROR)
 
     def _end_delivery(self, task: asyncio.Task[None]) -> None:
         was_paused = self._must_pause()
