@@ -12,7 +12,7 @@ from tests.carriers.http_carrier_setup import make_context
 from tests.tidy.sources import REPOSITORY
 
 HOW_TO = REPOSITORY / "docs" / "how-to"
-PAGES = ["connect-an-http-provider.md", "connect-kannel.md"]
+PAGES = ["connect-an-http-provider.md", "connect-email.md", "connect-kannel.md"]
 _TOML = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _ENVIRONMENT = re.compile(r'env = "(\w+)"')
 _FILE = re.compile(r'file = "([\w-]+)"')
