@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,6 +146,21 @@ def test_a_refused_submission_has_the_code_of_its_status(
     asyncio.run(scenario())
 
 
+def test_a_throttled_link_submits_nothing_for_a_second() -> None:
+    async def scenario() -> None:
+        async with (
+            NodeSmsc.running() as smsc,
+            started(make_carrier(smsc.port, ScriptedSink())) as carrier,
+        ):
+            await smsc.rule(PHONE, status=0x58)
+            assert isinstance(await carrier.send(outbound("hello")), Rejected)
+            began = time.monotonic()
+            assert isinstance(await carrier.send(outbound("x", to="+15550001")), Accepted)
+            assert time.monotonic() - began > 0.9
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("status", [0x04, 0x0D, 0x0E, 0x0F])
 def test_a_status_of_the_session_ends_the_link_and_keeps_the_message(status: int) -> None:
     async def scenario() -> None:
@@ -228,12 +244,18 @@ def test_a_receipt_before_the_response_is_reported_with_the_identifier_of_the_re
 
 def test_a_lost_link_fails_the_whole_window_and_is_opened_again() -> None:
     async def scenario() -> None:
-        sink = ScriptedSink()
-        async with NodeSmsc.running() as smsc, started(make_carrier(smsc.port, sink)) as carrier:
+        options = {"response_seconds": 3600}
+        async with (
+            NodeSmsc.running() as smsc,
+            started(make_carrier(smsc.port, ScriptedSink(), **options)) as carrier,
+        ):
             await smsc.rule(PHONE, silent=True)
             sends = [asyncio.create_task(carrier.send(outbound("x", number=n))) for n in range(15)]
             # The window is 10; five wait for a place in it.
             await smsc.events("submit", 10)
+            link = carrier._keepers[0].link
+            assert link is not None
+            assert link.in_flight == 10
             await smsc.command("drop")
             results = await asyncio.gather(*sends, return_exceptions=True)
             assert {type(each) for each in results} == {CarrierUnavailable}
