@@ -114,6 +114,7 @@ def error_text(outcome: Rejected | Unanswered) -> str:
 
 async def _record_accepted(tx: Transaction, submission: Submission, accepted: Accepted) -> None:
     await outbox_store.accept_submission(tx, submission)
+    submission = msgspec.structs.replace(submission, state=SubmissionState.ACCEPTED)
     refused = {each.recipient: each.code for each in accepted.refused}
     # A report about the reference may have come before: then these statuses are late.
     for each in _recipients(submission):
