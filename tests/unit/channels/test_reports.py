@@ -92,7 +92,7 @@ def test_a_report_before_the_answer_is_applied_when_the_answer_is_recorded(
         expected = "delivered" if status == "delivered" else "undelivered"
         async with outbox.running(virtual=carrier):
             await outbox.until_receipts(sid, expected)
-        # sent, then what the report says.
+        # sent, then the status of the report.
         assert len(await outbox.updates()) == 2
 
     run_outbox(scenario)
@@ -101,7 +101,7 @@ def test_a_report_before_the_answer_is_applied_when_the_answer_is_recorded(
 def test_a_report_by_reference_before_the_answer_proves_the_acceptance(
     run_outbox: RunOutbox,
 ) -> None:
-    """Even if the answer never comes, the message is not sent again."""
+    """Even without any response of the carrier, the message is not sent again."""
 
     async def scenario(outbox: OutboxSetup) -> None:
         first, second = ScriptedCarrier(), ScriptedCarrier()

@@ -86,7 +86,9 @@ async def enqueue_reply(
 
 
 async def _submission(tx: Transaction, scope: Scope, draft: SubmissionDraft) -> Submission:
-    carrier = await carrier_number_store.find_carrier(tx, draft.channel, draft.sender)
+    carrier = None
+    if draft.recipients[0].address:  # Empty for a recipient of the previous version who left.
+        carrier = await carrier_number_store.find_carrier(tx, draft.channel, draft.sender)
     return Submission(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
