@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 from parlour.operations.operation import UrlForm
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import pipeline_operations
-from tests.security.tenants.path_variables import KINDS, fill, kinds_of, never_made, never_made_like
+from tests.security.tenants.path_variables import (
+    KINDS,
+    fill,
+    kinds_of,
+    never_made,
+    never_made_address,
+    never_made_like,
+)
 from tests.security.tenants.targets import (
     SID,
     CallerCredentials,
@@ -175,7 +182,9 @@ class Matrix:
     ) -> Alike:
         """Return the values, and the same with one that was never assigned."""
         kind = kinds_of(operation)[target]
-        never = control_value or never_made(kind)
+        is_address = kind == "VirtualPhones"
+        value = values[target]
+        never = control_value or (never_made_address(value) if is_address else never_made(kind))
         control = [*values[:target], never, *values[target + 1 :]]
         return Alike(
             f"{operation.operation_id}, {kind}, {name}",

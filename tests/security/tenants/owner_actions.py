@@ -19,6 +19,7 @@ from tests.security.tenants.twin_accounts import (
     ONLY_CONFIGURED,
     ONLY_LISTED,
     ONLY_PENDING,
+    ONLY_PHONE,
     ONLY_PROXY,
     PROXY,
     AccountObjects,
@@ -177,6 +178,7 @@ def taking(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Answered]:
         (participants_path, {"Identity": "carol"}),
         (f"{second}/Conversations/{lobby_sid}/Participants", {"Identity": "den"}),
         ("/v1/Configuration/Addresses", {"Type": "sms", "Address": ONLY_CONFIGURED}),
+        ("/parlour/v1/VirtualPhones", {"Address": ONLY_PHONE}),
         *(
             (participants_path, _phone(address, PROXY))
             for address in (ONLY_LISTED, ONLY_PROXY, GROUP[0])

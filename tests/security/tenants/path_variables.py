@@ -40,6 +40,8 @@ KINDS: dict[str, Kind] = {
     "WebhookAttempts": Kind("NO", is_of_service=False),
     "ContentTemplates": Kind("HX", is_of_service=False),
     "VirtualPhones": Kind("", is_of_service=False, has_names=True),
+    "PhoneMessages": Kind("WA", is_of_service=False),
+    "PhoneMedia": Kind("ME", is_of_service=False),
     "Content": Kind("HX", is_of_service=False),
 }
 
@@ -50,6 +52,8 @@ def kinds_of(operation: Operation) -> list[str]:
     before = ""
     for segment in operation.path.split("/"):
         if segment.startswith("{"):
+            if "VirtualPhones" in found:
+                before = f"Phone{before}"
             assert before in KINDS, f"{operation.operation_id}: what is {segment} of {before}?"
             found.append(before)
         before = segment
@@ -67,6 +71,11 @@ def fill(operation: Operation, values: Sequence[str]) -> str:
 def never_made(kind: str) -> str:
     """Return a sid of a kind that was never assigned."""
     return KINDS[kind].prefix + secrets.token_hex(16)
+
+
+def never_made_address(address: str) -> str:
+    """Return an address of the same length as one of the matrix that no object has."""
+    return address.replace("+1555777", "+1666777")
 
 
 def never_made_like(name: str) -> str:
