@@ -13,24 +13,29 @@ from parlour.channels.carrier import (
     OutboundTemplate,
     Rejected,
 )
+from parlour.channels.carriers_file import read_carriers_file
 from parlour.channels.registry import load_type
 from parlour.channels.whatsapp.carrier import CARRIER_TYPE
 from parlour.channels.whatsapp.error_codes import map_code
+from parlour.channels.whatsapp.options import WhatsappOptions
 from parlour.channels.whatsapp.upload import build_upload
 from parlour.vocabulary import limits
 from parlour.vocabulary.error_catalogue import CATALOGUE
 from tests.carriers.graph_api import NUMBER_ID, TOKEN, GraphApi, GraphError
 from tests.carriers.whatsapp_setup import (
+    OWN,
     PNG,
     carrier_with,
     on_stand_in,
     options_for,
     whatsapp_message,
 )
+from tests.support.server import REPOSITORY
 from tests.support.zero_random import ZeroRandom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from parlour.channels.carrier import OutboundMessage
 
@@ -407,3 +412,19 @@ def test_the_check_compares_each_number_with_its_id(api: GraphApi) -> None:
     assert "+1 501-712-2661" in swapped.detail
     (unreached,) = on_stand_in(api, lambda carrier: carrier.check(), base_url="http://127.0.0.1:1")
     assert not unreached.is_up
+
+
+def test_the_example_of_the_page_is_a_valid_carriers_file(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "how-to" / "connect-whatsapp.md").read_text()
+    path = tmp_path / "carriers.toml"
+    path.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    names = ("WHATSAPP_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN")
+    settings = read_carriers_file(path, dict.fromkeys(names, "a-secret"))
+    configured = settings.carriers["whatsapp"]
+    assert configured.options == options_for(
+        access_token="a-secret", app_secret="a-secret", verify_token="a-secret"
+    )
+    assert isinstance(configured.options, WhatsappOptions)
+    assert carrier_with(None, configured.options).concurrency == 20
+    assert settings.find_carrier("whatsapp", OWN) == "whatsapp"
+    assert [each.address for each in settings.numbers] == [OWN]
