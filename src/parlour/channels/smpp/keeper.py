@@ -82,6 +82,16 @@ def make_tls_context(options: SmppOptions) -> ssl.SSLContext:
     return context
 
 
+def reconnect_delay(failures: int, fraction: float) -> float:
+    """Return the seconds before a link is opened again: a bound that doubles, half of it jitter.
+
+    Several links, or several nodes, must not reconnect at the same time. ``fraction`` is random.
+    """
+    doublings = min(failures, limits.SMPP_RECONNECT_SECONDS_MAX.bit_length())
+    bound = min(limits.SMPP_RECONNECT_SECONDS_MIN << doublings, limits.SMPP_RECONNECT_SECONDS_MAX)
+    return bound * (0.5 + fraction / 2)
+
+
 class LinkKeeper:
     """One configured link of a carrier."""
 
@@ -127,16 +137,15 @@ class LinkKeeper:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        delay: float = limits.SMPP_RECONNECT_SECONDS_MIN
+        failures = 0
         while True:  # Ends with the coroutine.
             started = loop.time()
             with failures_logged("smpp_link_failed", link=self._target.name):
                 await self._hold()
             if loop.time() - started > limits.SMPP_RECONNECT_SECONDS_MAX:
-                delay = limits.SMPP_RECONNECT_SECONDS_MIN
-            # Jitter: several links, or several nodes, must not reconnect at the same time.
-            await asyncio.sleep(delay * (0.5 + self._random.fraction() / 2))
-            delay = min(delay * 2, limits.SMPP_RECONNECT_SECONDS_MAX)
+                failures = 0
+            await asyncio.sleep(reconnect_delay(failures, self._random.fraction()))
+            failures += 1
 
     async def _hold(self) -> None:
         """Open the link, and return once it is closed."""
