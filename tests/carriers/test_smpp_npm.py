@@ -242,9 +242,10 @@ def test_a_receipt_before_the_response_is_reported_with_the_identifier_of_the_re
     asyncio.run(scenario())
 
 
-def test_a_lost_link_fails_the_whole_window_and_is_opened_again() -> None:
+@pytest.mark.parametrize("rate", [0, 100])
+def test_a_lost_link_fails_the_whole_window_and_is_opened_again(rate: float) -> None:
     async def scenario() -> None:
-        options = {"response_seconds": 3600}
+        options = {"response_seconds": 3600, "messages_per_second": rate}
         async with (
             NodeSmsc.running() as smsc,
             started(make_carrier(smsc.port, ScriptedSink(), **options)) as carrier,

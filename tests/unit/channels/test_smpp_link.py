@@ -248,6 +248,19 @@ def test_an_smsc_that_never_answers_the_bind_fails_it() -> None:
     asyncio.run(scenario())
 
 
+def test_a_lost_link_ends_the_delay_of_submissions() -> None:
+    async def scenario() -> None:
+        link, _ = await bound()
+        link._pace.delay(asyncio.get_running_loop().time() + 3600)
+        submit = asyncio.create_task(link.submit(SUBMIT))
+        await asyncio.sleep(0)
+        link.abort("test")
+        with pytest.raises(CarrierUnavailable, match="test"):
+            await submit
+
+    asyncio.run(scenario())
+
+
 def test_a_late_response_frees_nothing_twice() -> None:
     async def scenario() -> None:
         link, _ = await bound()

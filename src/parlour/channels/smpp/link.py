@@ -142,8 +142,12 @@ class SmppLink(asyncio.Protocol):
         fit into a PDU.
         """
         async with self._window:
-            await self._pace.wait()
-            await self._writable.wait()
+            if self.can_send:
+                delay = self._pace.reserve(self._loop.time())
+                if delay:
+                    # A lost link ends the delay.
+                    await asyncio.wait([self.closed], timeout=delay)
+                await self._writable.wait()
             if not self.can_send:
                 raise CarrierUnavailable(self._reason or "the link is closed")
             sequence = self._next_sequence()
@@ -153,7 +157,7 @@ class SmppLink(asyncio.Protocol):
 
     def slow_down(self) -> None:
         """Delay further submissions, because the SMSC throttled one."""
-        self._pace.delay(limits.SMPP_THROTTLED_SECONDS)
+        self._pace.delay(self._loop.time() + limits.SMPP_THROTTLED_SECONDS)
 
     async def unbind(self) -> None:
         """End the session: wait for responses and messages in progress, for a bounded time."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-
 
 class Pace:
-    """Divides time evenly among submissions; ``per_second`` 0 has no limit."""
+    """Divides time evenly among submissions; ``per_second`` 0 has no limit. Times are seconds."""
 
     def __init__(self, per_second: float) -> None:
         self._interval = 1 / per_second if per_second else 0.0
         self._next = 0.0
 
-    async def wait(self) -> None:
-        """Wait for the next free place."""
-        now = asyncio.get_running_loop().time()
+    def reserve(self, now: float) -> float:
+        """Take the next free place; return how long to wait for it."""
         place = max(self._next, now)
         self._next = place + self._interval
-        if place > now:
-            await asyncio.sleep(place - now)
+        return place - now
 
-    def delay(self, seconds: float) -> None:
-        """Delay the next place."""
-        self._next = max(self._next, asyncio.get_running_loop().time() + seconds)
+    def delay(self, until: float) -> None:
+        """Give out no place before that time."""
+        self._next = max(self._next, until)
