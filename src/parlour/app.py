@@ -7,15 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parlour.channels import number_table
-from parlour.channels.callbacks import Callbacks
-from parlour.channels.carriers import Carriers
 from parlour.channels.carriers_file import read_carriers_file, without_file
-from parlour.channels.inbound import InboundProcessor
-from parlour.channels.incoming_webhook import IncomingWebhook
 from parlour.channels.media_links import MediaLinks
-from parlour.channels.virtual.sends import PhoneSends
-from parlour.channels.virtual_carrier import VirtualCarrier
+from parlour.channels.wiring import Channels, ServerParts
 from parlour.delivery.attempts import SigningCache, WebhookClient
 from parlour.delivery.cpu_throttle import CpuThrottle
 from parlour.delivery.pre_action import PreActionWebhooks
@@ -65,7 +59,6 @@ from parlour.resources.jobs import jobs
 from parlour.resources.media.garbage_collection import MediaGarbageCollector
 from parlour.resources.table import pipeline_operations
 from parlour.resources.tokens.verification import AccessTokenVerifier
-from parlour.resources.virtual_phones.media_copies import PhoneMediaCopies
 from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobStore
 from parlour.store.engines import describe_database, make_store
@@ -76,12 +69,10 @@ from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from parlour.channels.carrier import Carrier
     from parlour.channels.carriers_file import CarrierSettings
     from parlour.config import Settings
     from parlour.dispatch.hints import Hints
     from parlour.protocol.vault import Vault
-    from parlour.store.leases import Lease
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
 
@@ -144,11 +135,11 @@ class App:
         random: Random,
     ) -> None:
         """``store`` is started, on the same clock, and ``vault`` holds its key: see `open_app`."""
-        self.settings, self.carrier_settings = settings, carriers
+        self.settings = settings
         self.clock, self.random = clock, random
         self.store, self.vault = store, vault
         self.blobs = DiskBlobStore(settings.data / MEDIA_FOLDER)
-        self.phone_copies = PhoneMediaCopies(self.blobs, random)
+        self.media_urls = MediaUrls(vault.media_url_key)
         self.metrics = Metrics()
         self.admission = Admission(
             self.clock,
@@ -179,10 +170,20 @@ class App:
         lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
         self.dispatcher = Dispatcher(self.store, [self.webhooks], self.clock, lease=lease)
         self.store.on_commit(self.dispatcher.wake)
-        self.media_links = MediaLinks(self.settings, MediaUrls(self.vault.media_url_key), clock)
-        self._make_carriers(lease("carriers"))
+        parts = ServerParts(
+            store=self.store,
+            blobs=self.blobs,
+            clock=self.clock,
+            random=self.random,
+            public_url=settings.public_url,
+            media_links=MediaLinks(settings, self.media_urls, self.clock),
+            pre_action_hook=pre_action_hook,
+            auth_token_of=signer.auth_token_of,
+        )
+        self.channels = Channels(carriers, lease("carriers"), parts)
+        self.store.on_commit(self.channels.wake)
+        self.metrics.sources.append(self.channels.outbox.collect)
         self.background_create = BackgroundCreate(pre_action_hook)
-        self.inbound = self._make_inbound(signer, pre_action_hook)
         self.scheduler = Scheduler(self.store, self.clock, self._jobs(), lease("jobs"))
         self.store.on_commit(self.scheduler.wake)
         self.server = self._make_server()
@@ -193,14 +194,6 @@ class App:
         self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.metrics)
         self.store.on_commit(self.realtime.wake)
-
-    def _make_carriers(self, lease: Lease) -> None:
-        self.carriers: dict[str, Carrier] = {}
-        of_node = (self.store, self.carriers, lease, self.clock, self.random)
-        self.carrier_outbox = Carriers(*of_node, self.media_links.of_carrier)
-        self.carriers["virtual"] = VirtualCarrier(self.carrier_outbox.reports)
-        self.store.on_commit(self.carrier_outbox.wake)
-        self.metrics.sources.append(self.carrier_outbox.collect)
 
     def _make_pipeline(self, pre_action_hook: PreActionWebhooks) -> Pipeline:
         settings, rate = self.settings, self.settings.actions_per_second
@@ -218,26 +211,7 @@ class App:
             *jobs(self.background_create, self.blobs),
             *MediaGarbageCollector(self.blobs, self.clock).jobs(),
             retention_job(self.settings.webhook_retention_hours),
-            self.inbound.job(),
-            self.carrier_outbox.reports.job(),
-        )
-
-    def _make_inbound(
-        self, signer: SigningCache, pre_action_hook: PreActionWebhooks
-    ) -> InboundProcessor:
-        webhook = IncomingWebhook(
-            self.egress,
-            auth_token_of=signer.auth_token_of,
-            media_url_of=self.media_links.of_program,
-        )
-        return InboundProcessor(
-            self.store,
-            self.blobs,
-            self.clock,
-            self.random,
-            pre_action_hook=pre_action_hook,
-            incoming_webhook=webhook,
-            carrier_of=self.carriers.get,
+            *self.channels.jobs(),
         )
 
     def _make_server(self) -> HttpServer:
@@ -251,7 +225,7 @@ class App:
         uploads = Uploads(self.store, self.blobs, self.clock, self.random)
         media = self._make_media_endpoint(roots, downloads, uploads)
         phones = self._make_phone_endpoint(roots, downloads, uploads)
-        callbacks = CarrierCallbackEndpoint(Callbacks({}, {}), roots)
+        callbacks = CarrierCallbackEndpoint(self.channels.callbacks, roots)
         return HttpServer(
             Router(pipeline_operations(), edge, MetricsPage(self.metrics, self.clock)),
             {
@@ -309,7 +283,7 @@ class App:
     def _wake(self) -> None:
         """Wake all consumers: another node committed a change."""
         self.dispatcher.wake()
-        self.carrier_outbox.wake()
+        self.channels.wake()
         self.scheduler.wake()
         self.realtime.wake()
         self.waiting_lists.wake()
@@ -335,8 +309,8 @@ class App:
     ) -> VirtualPhoneEndpoint:
         return VirtualPhoneEndpoint(
             self.store,
-            PhoneSends(self.store, self.phone_copies, self.inbound, self.random),
-            self.phone_copies,
+            self.channels.phone_sends,
+            self.channels.phone_copies,
             authentication=self.authentication,
             client_addresses=self.client_addresses,
             downloads=downloads,
@@ -354,7 +328,7 @@ class App:
             callers=MediaCallers(self.authentication, self.access_tokens, self.client_addresses),
             uploads=uploads,
             downloads=downloads,
-            urls=MediaUrls(self.vault.media_url_key),
+            urls=self.media_urls,
             roots=roots,
             clock=self.clock,
             admission=self.admission,
@@ -382,11 +356,9 @@ class App:
         """Create the configured account, and start the background tasks."""
         if self.settings.account_sid:
             await self._ensure_account()
-        await number_table.publish(self.store, self.carrier_settings)
         await self.realtime.start()
-        await self.inbound.start()
         await self.dispatcher.start()
-        await self.carrier_outbox.start()
+        await self.channels.start()
         if self.hints is not None:
             self.hints.start()
         await self.scheduler.start()
@@ -441,8 +413,7 @@ class App:
         await self.realtime.stop()
         await self.scheduler.stop()
         await self.background_create.stop()
-        await self.inbound.stop()
-        await self.carrier_outbox.stop()
+        await self.channels.stop()
         await self.dispatcher.stop()
         await self.webhooks.stop()
         await self.egress.close()

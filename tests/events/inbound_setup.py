@@ -80,7 +80,7 @@ class InboundSetup:
     def __init__(self, instance: InProcessServer, backend: WebhookBackend) -> None:
         self.instance = instance
         self.backend = backend
-        self.inbound = instance.app.inbound
+        self.inbound = instance.app.channels.inbound
 
     async def listen(self, **changes: Any) -> None:
         """Enable every pre-action and post-action webhook."""

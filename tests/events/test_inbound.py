@@ -241,7 +241,7 @@ def test_a_medium_that_its_carrier_keeps_is_read_and_one_that_is_lost_is_left_ou
 
     async def scenario(setup: InboundSetup) -> None:
         keeper = MediaKeeper({"here": b"a medium"})
-        setup.instance.app.carriers["keeper"] = keeper  # type: ignore[assignment]
+        setup.instance.app.channels.carriers["keeper"] = keeper  # type: ignore[assignment]
         conversation = await setup.converse()
         media = tuple(
             InboundMedium("image/png", None, None, location=each) for each in ("here", "lost")

@@ -1,25 +1,38 @@
-"""The carriers of one node, and their parts of the server: sinks, callbacks, media, egress."""
+"""Composition of the channels of one process: carriers, outbox, inbox, callbacks, phones."""
 
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from parlour.channels import number_table
 from parlour.channels.callbacks import Callbacks
 from parlour.channels.carrier import CarrierContext, CarrierUnavailable
+from parlour.channels.carriers import Carriers
+from parlour.channels.inbound import InboundProcessor
+from parlour.channels.incoming_webhook import IncomingWebhook
 from parlour.channels.sink import ServerSink
+from parlour.channels.virtual.deliveries import PhoneDeliveries
+from parlour.channels.virtual.reports import VirtualPhoneReports
+from parlour.channels.virtual.sends import PhoneSends
 from parlour.egress.client import Egress, EgressPolicy
+from parlour.resources.carrier_numbers.store import VIRTUAL
+from parlour.resources.virtual_phones.media_copies import PhoneMediaCopies
 from parlour.store.blobs import BlobKey
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
-    from parlour.channels.carrier import Carrier, VirtualPhones
+    from parlour.channels.carrier import Carrier
     from parlour.channels.carriers_file import CarrierSettings
-    from parlour.channels.sink import InboundAcceptor, ReportRecorder
+    from parlour.channels.media_links import MediaLinks
+    from parlour.operations.pipeline import PreActionHook
+    from parlour.operations.scheduler import Job
     from parlour.store.blobs import BlobReader, BlobStore
+    from parlour.store.leases import Lease
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
 
@@ -62,51 +75,103 @@ async def _pieces(blob: BlobReader) -> AsyncGenerator[bytes, None]:
         await blob.close()
 
 
-class CarrierSet:
-    """All configured carriers of a node. Each has its own egress, so that none waits for another's.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerParts:
+    """The parts of the server that the channels use."""
 
-    The carriers are started by the owner of their lease; callbacks are received on every node.
+    store: Store
+    blobs: BlobStore
+    clock: Clock
+    random: Random
+    public_url: str
+    media_links: MediaLinks
+    pre_action_hook: PreActionHook
+    auth_token_of: Callable[[str], Awaitable[str]]
+
+
+class Channels:
+    """The channels of one process.
+
+    Every node makes all carriers, and receives their callbacks. The owner of the lease starts them
+    and sends. Each carrier has its own egress, so that none waits for the connections of another.
     """
 
-    def __init__(
-        self,
-        settings: CarrierSettings,
-        *,
-        inbound: InboundAcceptor,
-        reports: ReportRecorder,
-        phones: VirtualPhones | None,
-        blobs: BlobStore,
-        clock: Clock,
-        random: Random,
-        public_url: str,
-        make_egress: Callable[[], Egress] = operator_egress,
-    ) -> None:
-        """Make the carriers, without I/O. Raises CarriersFileError."""
-        self.settings = settings
+    def __init__(self, configured: CarrierSettings, lease: Lease, parts: ServerParts) -> None:
+        """``lease`` is the lease of all carriers. Raises CarriersFileError."""
+        self._configured = configured
+        self._parts = parts
         self._egresses: list[Egress] = []
-        self.sinks = {name: ServerSink(name, inbound, reports) for name in settings.carriers}
         self.carriers: dict[str, Carrier] = {}
-        open_medium = media_opener(blobs)
-        for name, configured in settings.carriers.items():
-            egress = make_egress()
-            self._egresses.append(egress)
-            context = CarrierContext(
-                sink=self.sinks[name],
-                egress=egress,
-                clock=clock,
-                random=random,
-                callback_url=callback_url(public_url, name),
-                open_medium=open_medium,
-                phones=phones,
-            )
-            self.carriers[name] = configured.make(context)
-        self.callbacks = Callbacks(self.carriers, self.sinks)
+        self.outbox = Carriers(
+            parts.store,
+            self.carriers,
+            lease,
+            parts.clock,
+            parts.random,
+            parts.media_links.of_carrier,
+        )
+        self.reports = self.outbox.reports
+        self.inbound = self._make_inbound()
+        self.phone_copies = PhoneMediaCopies(parts.blobs, parts.random)
+        self.phone_sends = PhoneSends(parts.store, self.phone_copies, self.inbound, parts.random)
+        sinks = {name: ServerSink(name, self.inbound, self.reports) for name in configured.carriers}
+        for name, each in configured.carriers.items():
+            self.carriers[name] = each.make(self._context(name, sinks[name]))
+        self.callbacks = Callbacks(self.carriers, sinks)
 
-    async def publish(self, store: Store) -> None:
-        """Copy the routes and numbers to the database."""
-        await number_table.publish(store, self.settings)
+    def _new_egress(self) -> Egress:
+        egress = operator_egress()
+        self._egresses.append(egress)
+        return egress
 
-    async def close(self) -> None:
-        """Close the connections of all carriers, after they were stopped."""
+    def _make_inbound(self) -> InboundProcessor:
+        parts = self._parts
+        # The carriers file names the URLs of plain webhooks, so they may be private.
+        webhook = IncomingWebhook(
+            self._new_egress(),
+            auth_token_of=parts.auth_token_of,
+            media_url_of=parts.media_links.of_program,
+        )
+        return InboundProcessor(
+            parts.store,
+            parts.blobs,
+            parts.clock,
+            parts.random,
+            pre_action_hook=parts.pre_action_hook,
+            incoming_webhook=webhook,
+            carrier_of=self.carriers.get,
+        )
+
+    def _context(self, name: str, sink: ServerSink) -> CarrierContext:
+        parts = self._parts
+        return CarrierContext(
+            sink=sink,
+            egress=self._new_egress(),
+            clock=parts.clock,
+            random=parts.random,
+            callback_url=callback_url(parts.public_url, name),
+            open_medium=media_opener(parts.blobs),
+            phones=PhoneDeliveries(parts.store, self.phone_copies),
+        )
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Return the jobs of the scheduler."""
+        phone_reports = VirtualPhoneReports(partial(self.reports.report, VIRTUAL))
+        return self.inbound.job(), self.reports.job(), phone_reports.job()
+
+    def wake(self) -> None:
+        """Look for new submissions soon: something was committed."""
+        self.outbox.wake()
+
+    async def start(self) -> None:
+        """Copy the numbers to the database, continue inbound messages, and start to send."""
+        await number_table.publish(self._parts.store, self._configured)
+        await self.inbound.start()
+        await self.outbox.start()
+
+    async def stop(self) -> None:
+        """Stop after the messages in progress, within the limit."""
+        await self.inbound.stop()
+        await self.outbox.stop()
         for egress in self._egresses:
             await egress.close()
