@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from parlour.config import Settings
     from parlour.dispatch.hints import Hints
     from parlour.protocol.vault import Vault
+    from parlour.store.leases import Lease
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
 
@@ -170,19 +171,7 @@ class App:
         lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
         self.dispatcher = Dispatcher(self.store, [self.webhooks], self.clock, lease=lease)
         self.store.on_commit(self.dispatcher.wake)
-        parts = ServerParts(
-            store=self.store,
-            blobs=self.blobs,
-            clock=self.clock,
-            random=self.random,
-            public_url=settings.public_url,
-            media_links=MediaLinks(settings, self.media_urls, self.clock),
-            pre_action_hook=pre_action_hook,
-            auth_token_of=signer.auth_token_of,
-        )
-        self.channels = Channels(carriers, lease("carriers"), parts)
-        self.store.on_commit(self.channels.wake)
-        self.metrics.sources.append(self.channels.outbox.collect)
+        self.channels = self._make_channels(carriers, lease("carriers"), signer, pre_action_hook)
         self.background_create = BackgroundCreate(pre_action_hook)
         self.scheduler = Scheduler(self.store, self.clock, self._jobs(), lease("jobs"))
         self.store.on_commit(self.scheduler.wake)
@@ -194,6 +183,28 @@ class App:
         self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.metrics)
         self.store.on_commit(self.realtime.wake)
+
+    def _make_channels(
+        self,
+        carriers: CarrierSettings,
+        lease: Lease,
+        signer: SigningCache,
+        pre_action_hook: PreActionWebhooks,
+    ) -> Channels:
+        parts = ServerParts(
+            store=self.store,
+            blobs=self.blobs,
+            clock=self.clock,
+            random=self.random,
+            public_url=self.settings.public_url,
+            media_links=MediaLinks(self.settings, self.media_urls, self.clock),
+            pre_action_hook=pre_action_hook,
+            auth_token_of=signer.auth_token_of,
+        )
+        channels = Channels(carriers, lease, parts)
+        self.store.on_commit(channels.wake)
+        self.metrics.sources.append(channels.outbox.collect)
+        return channels
 
     def _make_pipeline(self, pre_action_hook: PreActionWebhooks) -> Pipeline:
         settings, rate = self.settings, self.settings.actions_per_second

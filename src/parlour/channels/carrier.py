@@ -137,6 +137,10 @@ class CarrierUnavailable(Exception):  # noqa: N818 - named after the condition.
     """The carrier cannot be reached, or the outcome of a submission is unknown: retried."""
 
 
+class MediumDeleted(Exception):  # noqa: N818 - as above.
+    """A medium of an outbound message does not exist any more: its submission is rejected."""
+
+
 # --- Inbound ------------------------------------------------------------------------------
 
 
@@ -326,7 +330,10 @@ class CarrierContext:
     random: Random
     callback_url: str
     open_medium: Callable[[str, str], Awaitable[AsyncIterator[bytes]]]
-    """``open_medium(account_sid, media_sid)`` yields the bytes of an outbound medium."""
+    """``open_medium(account_sid, media_sid)`` yields the bytes of an outbound medium.
+
+    Raises MediumDeleted, which ``send`` passes on.
+    """
     phones: VirtualPhones | None = None
     """The server's virtual phones; only the built-in virtual carrier delivers to them."""
 

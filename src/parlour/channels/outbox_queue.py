@@ -18,12 +18,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
 from parlour.channels import outbox_metrics
-from parlour.channels.carrier import Accepted, CarrierUnavailable, Rejected
+from parlour.channels.carrier import Accepted, CarrierUnavailable, MediumDeleted, Rejected
 from parlour.channels.outbox_results import (
     LoadedSubmission,
     Outcome,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 log = structlog.get_logger()
+
+_MEDIUM_DELETED: Final = 63019
 
 
 class _LoadedStep(NamedTuple):
@@ -242,6 +244,8 @@ class CarrierQueue:
             outcome = await carrier.send(loaded.message)
         except CarrierUnavailable as error:
             outcome = Unanswered(str(error))
+        except MediumDeleted as error:
+            outcome = Rejected(_MEDIUM_DELETED, str(error))
         except Exception as error:
             log.exception("submission_failed", carrier=self.name, reference=loaded.submission.sid)
             outcome = Unanswered(repr(error))

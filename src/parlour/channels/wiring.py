@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.channels import number_table
 from parlour.channels.callbacks import Callbacks
-from parlour.channels.carrier import CarrierContext, CarrierUnavailable
+from parlour.channels.carrier import CarrierContext, MediumDeleted
 from parlour.channels.carriers import Carriers
 from parlour.channels.inbound import InboundProcessor
 from parlour.channels.incoming_webhook import IncomingWebhook
@@ -54,13 +54,13 @@ def operator_egress() -> Egress:
 def media_opener(blobs: BlobStore) -> Callable[[str, str], Awaitable[AsyncIterator[bytes]]]:
     """Return the function that opens a medium of a message for a carrier.
 
-    It takes the SIDs of account and medium. Raises CarrierUnavailable for a deleted medium.
+    It takes the SIDs of account and medium. Raises MediumDeleted.
     """
 
     async def open_medium(account_sid: str, media_sid: str) -> AsyncIterator[bytes]:
         blob = await blobs.open(BlobKey(account_sid, media_sid))
         if blob is None:
-            raise CarrierUnavailable(f"the medium {media_sid} does not exist any more")
+            raise MediumDeleted(f"the medium {media_sid} does not exist any more")
         return _pieces(blob)
 
     return open_medium
