@@ -208,7 +208,7 @@ def test_an_unknown_path_gets_404(path: str) -> None:
         {"From": "nobody@nowhere"},
         {"To": "whatsapp:+15017122661"},
         {"NumMedia": "x"},
-        {"NumMedia": "9999999999"},
+        {"NumMedia": "9" * 5000},
         {"NumMedia": "-1"},
         {"NumMedia": "2", "MediaUrl0": "https://api.example.com/m"},
         {"OtherRecipients0": "x y"},
@@ -348,6 +348,10 @@ def test_a_whatsapp_message_has_its_profile_and_metadata() -> None:
     assert (message.channel, message.sender) == ("whatsapp", "whatsapp:" + PHONE)
     assert message.profile_name == "Ann"
     assert message.metadata == {"context": {"ProfileName": "Ann", "WaId": "15558675310"}}
+
+
+def test_a_text_message_has_no_metadata() -> None:
+    assert inbound({"ProfileName": "Ann"}).metadata is None
 
 
 def test_metadata_that_the_provider_sends_as_json_are_kept() -> None:

@@ -20,12 +20,16 @@ def make_options(base_url: str, **changes: Any) -> HttpProviderOptions:
 
 
 def download(location: str, *script: Any) -> tuple[Any, list[str]]:
-    """Return a medium or why there is none, and the requests; ``{base}`` is the API's URL."""
+    """Return a medium or why there is none, and the requests.
+
+    ``{base}`` is the API's URL, ``{host}`` its host and port.
+    """
 
     async def act(carrier: HttpProvider) -> bytes | CarrierUnavailable:
         base_url = carrier._account_url.signed_url.partition("/2010")[0]
         try:
-            return await carrier.read_medium(location.format(base=base_url))
+            host = base_url.removeprefix("http://")
+            return await carrier.read_medium(location.format(base=base_url, host=host))
         except CarrierUnavailable as error:
             return error
 
@@ -48,7 +52,7 @@ def test_a_medium_is_fetched_from_the_providers_host_with_credentials() -> None:
         "http://169.254.169.254/latest/meta-data",
         "http://localhost/x",
         "https://api.example.com.evil.example/x",
-        "http://user:pw@{base}/x",
+        "http://user:pw@{host}/x",
         "{base}@evil.example/x",
         "file:///etc/passwd",
         "/Media/ME1",
@@ -59,6 +63,7 @@ def test_a_medium_at_another_place_is_not_requested(location: str) -> None:
     content, heads = download(location, http_response(200, "bytes"))
 
     assert isinstance(content, CarrierUnavailable)
+    assert str(content).startswith("the medium")
     assert heads == []
 
 

@@ -38,6 +38,7 @@ from tests.carriers.http_carrier_setup import (
     make_message,
     with_carrier,
 )
+from tests.security.scripted_receiver import close, hang
 
 ACCOUNT = "AC" + "9" * 32
 TOKEN = "token-of-the-account"
@@ -313,17 +314,29 @@ def test_an_accepted_message_without_a_sid_has_no_provider_id(body: str) -> None
     assert outcome == Accepted()
 
 
-async def _close(writer: Any) -> None:
-    writer.close()
-
-
 def test_a_closed_connection_raises_carrier_unavailable_and_the_link_is_down() -> None:
     async def send(carrier: HttpProvider) -> bool:
         with pytest.raises(CarrierUnavailable):
             await carrier.send(make_message())
         return carrier.links()[0].is_up
 
-    assert with_carrier(CARRIER_TYPE, make_options, send, _close)[0] is False
+    assert with_carrier(CARRIER_TYPE, make_options, send, close)[0] is False
+
+
+def test_a_provider_that_does_not_answer_in_time_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "CARRIER_REQUEST_MS_MAX", 50)
+
+    with pytest.raises(CarrierUnavailable, match="timeout"):
+        submit(make_message(), hang)
+
+
+def test_an_endless_response_is_not_read_to_its_end() -> None:
+    padding = "x" * limits.CARRIER_RESPONSE_BYTES_MAX
+    long = http_response(201, json.dumps({"padding": padding, "sid": "SM1"}))
+
+    assert submit(make_message(), long)[0] == Accepted()
 
 
 @pytest.mark.parametrize(
