@@ -299,9 +299,7 @@ def test_an_amended_value_that_is_wrong_fails_the_action(
     run_scenario(scenario)
 
 
-def test_an_amended_value_is_judged_with_the_others(run_scenario: ScenarioRunner) -> None:
-    """A body may be long in a chat, but not for a recipient of text messages."""
-
+def test_an_amended_body_may_be_too_long_for_a_phone(run_scenario: ScenarioRunner) -> None:
     async def scenario(setup: PreActionSetup) -> None:
         pair: Any = {
             "MessagingBinding.Address": "+15558675310",
@@ -309,7 +307,11 @@ def test_an_amended_value_is_judged_with_the_others(run_scenario: ScenarioRunner
         }
         await setup.instance.do("CreateConversationParticipant", pair, ConversationSid=setup.sid)
         setup.answers(respond_with(200, json.dumps({"body": "x" * 1601})))
-        assert (await refusal(setup.send_message()))[1] == 50504
+        message = await setup.send_message()
+        await setup.instance.wait_until_idle()
+        sql = "SELECT error_code FROM receipt WHERE account_sid = $1 AND message_sid = $2"
+        key = (message.account_sid, message.sid)
+        assert await setup.instance.store.read(lambda tx: tx.all(sql, *key)) == [(21617,)]
 
     run_scenario(scenario)
 

@@ -6,7 +6,7 @@ window also stops messages that were queued before. The first rule that applies 
 | rule | receipt |
 |---|---|
 | expired in the queue | failed, with the code of the last error |
-| no carrier for the sender | failed 63007 |
+| no sender, except for e-mail, or no carrier for it | failed 63007 |
 | the recipient opted out | failed 21610; other members of the group get the message |
 | body or media that the channel does not carry (`outbox_rules.py`) | failed |
 | WhatsApp outside the window without a template | undelivered 63016 |
@@ -155,7 +155,8 @@ def _code_without_sending(submission: Submission, now_ms: int, *, has_carrier: b
     if submission.expires_ms <= now_ms:
         last = (submission.last_error or "").partition(" ")[0]
         return int(last) if last.isdecimal() else QUEUE_OVERFLOW
-    return 0 if has_carrier else NO_CARRIER
+    has_sender = submission.sender is not None or submission.channel == addresses.EMAIL
+    return 0 if has_carrier and has_sender else NO_CARRIER
 
 
 def _refuse(recipients: Recipients, code: int, status: str = "failed") -> tuple[Refusal, ...]:

@@ -90,6 +90,10 @@ class CarrierQueue:
         self._debounce = None
         self._wanted.set()
 
+    def stop(self) -> None:
+        """End ``run`` soon: the term is stopping."""
+        self._wanted.set()
+
     async def run(self) -> None:
         """Load and send until the term stops."""
         while not self._term.is_stopping:

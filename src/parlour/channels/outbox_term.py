@@ -14,7 +14,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Mapping
 
     from parlour.channels.carrier import Carrier
     from parlour.channels.outbox_metrics import CarrierMetrics
@@ -59,8 +59,9 @@ class OutboxTerm:
         self._carriers = carriers
         self._queues: dict[str, CarrierQueue] = {}
         self.writer = OutboxWriter(lease_term)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: set[asyncio.Task[None]] = set()
         self._writing: asyncio.Task[None] | None = None
+        self._measuring: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start to send."""
@@ -68,7 +69,7 @@ class OutboxTerm:
         self._add_queue(NO_ROUTE, None)
         for name, carrier in self._carriers.items():
             self._add_queue(name, carrier)
-        self._start(self._measure())
+        self._measuring = asyncio.create_task(self._measure())
 
     def wake(self) -> None:
         """Look for due submissions soon."""
@@ -78,9 +79,12 @@ class OutboxTerm:
     async def stop(self) -> None:
         """Wait for submissions in flight, within the limit, and write their results."""
         self.is_stopping = True
-        self.wake()
-        await self._cancel(self._tasks)
         queues = self._queues.values()
+        for each in queues:
+            each.stop()
+        # A queue that reads from the store ends after that.
+        if self._loops:
+            await asyncio.wait(set(self._loops), timeout=limits.DRAIN_SECONDS_MAX)
         await asyncio.gather(*(each.drain(limits.DRAIN_SECONDS_MAX) for each in queues))
         self.writer.stop()
         if self._writing is not None:
@@ -90,10 +94,10 @@ class OutboxTerm:
     async def abort(self) -> None:
         """End the term at once; the next owner repeats the submissions without a result."""
         self.is_stopping = True
-        await self._cancel(self._tasks)
+        await self._cancel(self._loops)
         await asyncio.gather(*(each.drain(0) for each in self._queues.values()))
-        if self._writing is not None:
-            await self._cancel({self._writing})
+        background = (self._writing, self._measuring)
+        await self._cancel({each for each in background if each is not None})
 
     @staticmethod
     async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
@@ -103,12 +107,9 @@ class OutboxTerm:
 
     def _add_queue(self, name: str, carrier: Carrier | None) -> None:
         queue = self._queues[name] = CarrierQueue(name, carrier, self)
-        self._start(queue.run())
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = asyncio.create_task(queue.run())
+        self._loops.add(task)
+        task.add_done_callback(self._loops.discard)
 
     async def _measure(self) -> None:
         """Read the lengths of the queues periodically; a name without a carrier gets a queue."""

@@ -313,6 +313,22 @@ def test_a_sender_without_a_route_or_with_an_unknown_carrier_fails_with_63007(
     run_outbox(scenario)
 
 
+def test_a_text_without_a_sender_fails_and_a_mail_is_the_carriers_decision(
+    run_outbox: RunOutbox,
+) -> None:
+    async def scenario(outbox: OutboxSetup) -> None:
+        carrier = ScriptedCarrier()
+        text = await outbox.add_message(0, "+1", sender=None)
+        mail = await outbox.add_message(1, "a@example.com", sender=None, channel="email")
+        async with outbox.running(virtual=carrier):
+            await outbox.until_receipts(text, "failed")
+            await outbox.until_receipts(mail, "sent")
+        assert await outbox.receipts(text) == {"+1": ("failed", 63007)}
+        assert [each.channel for each in carrier.sent] == ["email"]
+
+    run_outbox(scenario)
+
+
 def test_no_more_submissions_are_in_flight_than_the_carrier_has_slots(
     run_outbox: RunOutbox,
 ) -> None:
