@@ -331,6 +331,18 @@ def test_later_group_messages_of_any_member_find_the_group(run_scenario: Scenari
     run_scenario(scenario)
 
 
+def test_a_message_of_a_member_is_not_sent_to_the_other_members(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(setup: InboundSetup) -> None:
+        await setup.configure()
+        result = await setup.receive(group_message())
+        (message,) = await setup.messages(result.conversation_sid)
+        assert message.receipts_total == 0
+
+    run_scenario(scenario)
+
+
 def test_a_1_to_1_message_of_a_member_does_not_reach_a_group_of_three(
     run_scenario: ScenarioRunner,
 ) -> None:

@@ -119,6 +119,16 @@ def test_a_webhook_rule_has_a_method_at_once(api: Api) -> None:
     changes(api, path, creation(WebhookFilters=""), auto_creation={**shown, "webhook_filters": []})
 
 
+def test_an_enabled_rule_needs_the_webhook_or_flow_of_its_type(api: Api) -> None:
+    made = make(api, **creation(Type="webhook"))
+    path = f"{PATH}/{made['sid']}"
+    api.post(path, creation(Enabled="true")).refuses(400, 20001)
+    api.post(path, creation(Enabled="true", Type="studio")).refuses(400, 20001)
+    api.post(path, creation(Enabled="true", Type="default")).expect(200)
+    api.post(path, creation(Type="studio", StudioFlowSid=FLOW)).expect(200)
+    api.post(path, creation(StudioFlowSid="")).refuses(400, 20001)
+
+
 def test_another_type_drops_fields_of_the_old_one(api: Api) -> None:
     made = make(api, FriendlyName="Desk", **creation(Type="webhook", WebhookUrl=HOOK))
     path = f"{PATH}/{made['address']}"

@@ -406,6 +406,8 @@ def test_attributes_may_be_an_array(play: Any) -> None:
         await harness.subscribe()
         harness.response = response(b'{"attributes": [1, 2] }')
         assert await harness.amend({"Body": "b"}) == MessageForm(body="b", attributes="[1, 2]")
+        form = await harness.webhooks.amendments("onMessageAdd", emitted())
+        assert form == {"Attributes": ["[1, 2]"]}
 
     play(scenario)
 

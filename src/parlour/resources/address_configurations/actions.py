@@ -115,6 +115,10 @@ async def _creation(
         raise ApiError(50050, status=400)
     after = msgspec.structs.replace(before, **sent)
     after = msgspec.structs.replace(after, **dict.fromkeys(_FOREIGN[after.type]))
+    if after.enabled and after.type == "webhook" and not after.webhook_url:
+        raise ApiError.missing("AutoCreation.WebhookUrl")
+    if after.enabled and after.type == "studio" and not after.studio_flow_sid:
+        raise ApiError.missing("AutoCreation.StudioFlowSid")
     if after.type == "webhook" and after.webhook_method is None:
         return msgspec.structs.replace(after, webhook_method="POST")
     return after
