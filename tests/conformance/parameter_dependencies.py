@@ -15,6 +15,8 @@ class Dependency(NamedTuple):
 _ADDRESS = "MessagingBinding.Address"
 _PROXY = "MessagingBinding.ProxyAddress"
 _PROJECTED = "MessagingBinding.ProjectedAddress"
+# Of e-mail addresses only.
+_DETAILS = frozenset(f"MessagingBinding.{name}" for name in ("Level", "Name", "Type"))
 _TRIGGERS, _FLOW = "Configuration.Triggers", "Configuration.FlowSid"
 _FILTERS, _URL = "Configuration.Filters", "Configuration.Url"
 
@@ -34,8 +36,8 @@ _OF_PARTICIPANT_CONVERSATIONS = (
 _SENSES: dict[str, tuple[Dependency, ...]] = {
     "ListParticipantConversation": _OF_PARTICIPANT_CONVERSATIONS,
     "CreateConversationParticipant": (
-        Dependency({"Identity": None}, frozenset({_ADDRESS, _PROXY, _PROJECTED})),
-        Dependency({_ADDRESS: None, _PROXY: None}, frozenset({"Identity", _PROJECTED})),
+        Dependency({"Identity": None}, frozenset({_ADDRESS, _PROXY, _PROJECTED}) | _DETAILS),
+        Dependency({_ADDRESS: None, _PROXY: None}, frozenset({"Identity", _PROJECTED}) | _DETAILS),
     ),
     "CreateConversationScopedWebhook": (
         Dependency({"Target": "webhook", _URL: "https://example.com/a", _FILTERS: None}),

@@ -283,6 +283,7 @@ COMMANDS: Final = {
             "DateCreated": NOT_SENT,
             "DateUpdated": NOT_SENT,
             "MessagingBinding.ProjectedAddress": NOT_SENT,
+            "MessagingBinding.Type": "the address decides it",
             "RoleSid": NOT_SENT,
         },
     ),

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parlour.operations.call import Rows
-from parlour.protocol.addresses import EMAIL, ChannelAddress
+from parlour.protocol.addresses import ChannelAddress
 from parlour.resources.conversations import actions as conversation_actions
 from parlour.resources.conversations import timers as conversation_timers
 from parlour.resources.in_path import in_path
 from parlour.resources.participants import groups as participant_groups
 from parlour.resources.participants import messaging_bindings as participant_messaging_bindings
 from parlour.resources.participants import store as participant_store
-from parlour.resources.participants.parameters import AddParticipant
 from parlour.resources.participants.store import Participant
 from parlour.resources.roles import store as role_store
 from parlour.resources.service_configuration import store as service_configuration_store
@@ -89,7 +88,7 @@ async def build_participant(
     )
     projected = participant_messaging_bindings.address_or_none(change.projected_address)
     bound = address or projected
-    level, name = _email_details(change, bound)
+    level, name = participant_messaging_bindings.email_details(change, bound)
     identity = None if change.identity is UNSET else change.identity
     created = tx.now if change.date_created is UNSET else change.date_created
     participant = Participant(
@@ -125,21 +124,6 @@ async def build_participant(
         role_sid = configuration.default_conversation_creator_role_sid
         return msgspec.structs.replace(participant, role_sid=role_sid)
     return await _with_default_role(tx, scope, participant)
-
-
-def _email_details(
-    change: CreateParticipant, bound: ChannelAddress | None
-) -> tuple[str | None, str | None]:
-    """Return the level and the name of an e-mail address; no other address has them."""
-    details = change if isinstance(change, AddParticipant) and change.has_email_details else None
-    if bound is None or bound.type != EMAIL:
-        if details is not None:
-            raise ApiError(50420)
-        return None, None
-    if details is None:
-        return "to", None
-    level = "to" if details.level is UNSET else details.level
-    return level, None if details.name is UNSET else details.name
 
 
 async def _with_default_role(

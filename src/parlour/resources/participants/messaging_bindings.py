@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from parlour.protocol.addresses import EMAIL, SMS, ChannelAddress
 from parlour.resources.accounts import store as account_store
 from parlour.resources.participants import store as participant_store
+from parlour.resources.participants.parameters import AddParticipant
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
 
@@ -86,3 +87,29 @@ async def require_free_address_pair(
         if counts.in_group_form:
             raise ApiError(50437)
     raise ApiError(50416, conversation_sid=holder)
+
+
+def _require_channel(change: CreateParticipant, bound: ChannelAddress | None) -> None:
+    """Raise 50414 if the request names another channel than the one of the address."""
+    given = change.type if isinstance(change, AddParticipant) else UNSET
+    if given is not UNSET and (bound is None or given.lower() != bound.type):
+        raise ApiError(50414)
+
+
+def email_details(
+    change: CreateParticipant, bound: ChannelAddress | None
+) -> tuple[str | None, str | None]:
+    """Return the level and the name of an e-mail address.
+
+    Raises 50420 if another address has them, and 50414 if the request names another channel.
+    """
+    _require_channel(change, bound)
+    details = change if isinstance(change, AddParticipant) and change.has_email_details else None
+    if bound is None or bound.type != EMAIL:
+        if details is not None:
+            raise ApiError(50420)
+        return None, None
+    if details is None:
+        return "to", None
+    level = "to" if details.level is UNSET else details.level
+    return level, None if details.name is UNSET else details.name

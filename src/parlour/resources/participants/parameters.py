@@ -96,8 +96,14 @@ class CreateParticipant(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddParticipant(CreateParticipant):
-    """A new participant added by a client: with the level and name of an e-mail address."""
+    """A new participant added on its own: also with the level and name of an e-mail address.
 
+    ``type`` is the channel, which the address decides; another one is invalid.
+    """
+
+    type: str | Unset = form_field(
+        "MessagingBinding.Type", parsers.text(limits.BINDING_TYPE_CHARS_MAX)
+    )
     level: str | Unset = form_field("MessagingBinding.Level", parsers.enum("to", "cc", code=50420))
     name: str | Unset = form_field(
         "MessagingBinding.Name", parsers.text(limits.FRIENDLY_NAME_CHARS_MAX)

@@ -29,7 +29,7 @@ PARTICIPANTS = Collection(
         ),
         create(
             participant_actions.create_participant,
-            participant_parameters.CreateParticipant,
+            participant_parameters.AddParticipant,
             webhook_header=True,
             pre_action="onParticipantAdd",
         ),

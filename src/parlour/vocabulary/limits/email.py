@@ -70,3 +70,5 @@ EMAIL_RETRY_SECONDS = 60
 EMAIL_DEFERRALS_MAX = 5
 # Retry interval of the listener while its port is in use.
 EMAIL_LISTENER_RETRY_SECONDS = 1
+# The name of a channel in MessagingBinding.Type, in characters.
+BINDING_TYPE_CHARS_MAX = 32

@@ -1,0 +1,60 @@
+"""Participants with a mailbox: level, name and type of their binding (C4, checklist 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.client import Api
+
+ALICE = "alice@customer.example"
+
+
+def path_of_new_conversation(api: Api) -> str:
+    sid = api.post("/v1/Conversations", {"Bindings.Email.Address": "help@example.com"}).expect(201)
+    return f"/v1/Conversations/{sid['sid']}/Participants"
+
+
+def binding(**members: str) -> dict[str, str]:
+    return {f"MessagingBinding.{name}": value for name, value in members.items()}
+
+
+@pytest.mark.parametrize(
+    ("members", "shown"),
+    [
+        ({}, {"level": "to"}),
+        ({"Level": "cc", "Name": "Alice"}, {"level": "cc", "name": "Alice"}),
+        ({"Type": "email"}, {"level": "to"}),
+        ({"Type": "EMAIL", "Level": "to"}, {"level": "to"}),
+    ],
+)
+def test_a_mailbox_is_shown_with_its_level_and_name(
+    api: Api, members: dict[str, str], shown: dict[str, Any]
+) -> None:
+    path = path_of_new_conversation(api)
+    created = api.post(path, binding(Address=ALICE, **members)).expect(201)
+    found = created["messaging_binding"]
+    assert {name: found[name] for name in ("type", "address", *shown)} == {
+        "type": "email",
+        "address": ALICE,
+        **shown,
+    }
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"Address": "+15550100001", "ProxyAddress": "+15550100002", "Level": "to"}, 50420),
+        ({"Address": "+15550100001", "ProxyAddress": "+15550100002", "Name": "A"}, 50420),
+        ({"Address": ALICE, "Level": "bcc"}, 50420),
+        ({"Address": ALICE, "Type": "sms"}, 50414),
+        ({"Address": "+15550100001", "ProxyAddress": "+15550100002", "Type": "email"}, 50414),
+    ],
+)
+def test_details_that_do_not_fit_the_address_are_invalid(
+    api: Api, members: dict[str, str], code: int
+) -> None:
+    path = path_of_new_conversation(api)
+    api.post(path, binding(**members)).refuses(400, code)
