@@ -19,7 +19,7 @@ _FILE = re.compile(r'file = "([\w-]+)"')
 _OPTION_ROW = re.compile(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \|", re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "connect-a-carrier.md"])
 def test_the_files_of_a_page_make_carriers(page: str, tmp_path: Any) -> None:
     texts = _TOML.findall((HOW_TO / page).read_text())
     assert texts
