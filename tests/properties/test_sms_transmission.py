@@ -9,8 +9,14 @@ from parlour.channels.virtual.transmission import encode_segments, join_segments
 
 OCTETS_MAX = 140
 SEPTETS_MAX = 160
-GSM7_TEXTS = st.text(alphabet="abc @£$€[]{}~^|\\ÄÖñà\n", max_size=1600)
-TEXTS = GSM7_TEXTS | st.text(max_size=1600) | st.text(alphabet="aП🙂€", max_size=1600)
+GSM7_TEXTS = st.text(alphabet="abc @£$€[]{}~^|\\ÄÖñà\n", max_size=200)
+SHORT_TEXTS = GSM7_TEXTS | st.text(max_size=200) | st.text(alphabet="aП🙂€", max_size=200)
+# Repeated and numbered, so that most have several different segments.
+TEXTS = SHORT_TEXTS | st.builds(
+    lambda text, count: "".join(f"{text}{number}" for number in range(count))[:1600],
+    SHORT_TEXTS,
+    st.integers(2, 200),
+)
 
 
 @given(TEXTS, st.integers(min_value=0, max_value=2**40), st.randoms(use_true_random=False))

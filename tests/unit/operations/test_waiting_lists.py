@@ -87,7 +87,7 @@ def test_an_event_of_the_account_and_name_wakes_a_list() -> None:
     async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
         log.append()
         wait = await enter(lists)
-        waiting = asyncio.create_task(wait.wait(lists.interval_seconds))
+        waiting = asyncio.create_task(wait.wait(0))
         await turns()
         for other in ({"account_sid": "AC2"}, {"name": "otherChanged"}):
             log.append(**other)
