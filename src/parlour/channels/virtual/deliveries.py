@@ -181,8 +181,9 @@ def _text_of(message: OutboundMessage, reference: int) -> PhoneText:
         recipients=message.recipients,
         members=members,
         body=message.body,
-        conversation_sid=message.conversation_sid,
-        message_sid=message.message_sid,
+        # Automatic answers belong to no conversation.
+        conversation_sid=message.conversation_sid or None,
+        message_sid=message.message_sid or None,
     )
     return as_transmitted(text, message.channel, reference, has_media=bool(message.media))
 
