@@ -1,4 +1,4 @@
-"""Whatever happens to phones, the limits hold and the counted usage is that of the rows."""
+"""After each commit the limits of phones hold, and the counted usage equals the rows."""
 
 from __future__ import annotations
 
