@@ -42,5 +42,7 @@ def test_the_blocks_of_the_page_run_in_order(server: Server) -> None:
     assert result.returncode == 0, result.stderr
     assert re.search(r"SM\w{32}  conversation  CH\w{32}\n", result.stdout)
     assert "-> +15005550006  Where is my parcel?  (conversation)" in result.stdout
+    assert "<- +15005550006  It arrives tomorrow." in result.stdout
+    assert '"complete":true' in result.stdout
     assert re.search(r"behaviour=undeliverable  error_code=30005", result.stdout)
     assert re.search(r"behaviour=deliver  .*delay_ms=2000", result.stdout)
