@@ -1,4 +1,4 @@
-"""Conversations with virtual phones, end to end over REST: what phones get, send and report."""
+"""Virtual phones, end to end over REST: fan-out, inbound messages, receipts, retries of reports."""
 
 from __future__ import annotations
 
