@@ -120,7 +120,7 @@ def test_each_recipient_gets_the_message_from_its_own_sender(played: Conversatio
     )
     message_sid = played.write("Hello", author="system")
     assert [each["from"] for each in played.received(WHATSAPP)] == [WHATSAPP_OWN]
-    # The other phone also got the text of the person who writes by WhatsApp, and not its own.
+    # The other phone also got the text of the WhatsApp participant.
     assert [each["body"] for each in played.received(PHONE, 2)] == ["Hi", "Hello"]
     played.wait_for(message_sid, ("delivered", 0), ("delivered", 0))
 
