@@ -25,7 +25,7 @@ GROUP_OWN = "+12135550100"
 WAIT = {"Wait": 30, "Direction": "received"}
 
 
-class Conversation:
+class PlayedConversation:
     """A conversation of one account, and its phones."""
 
     def __init__(self, api: Api) -> None:
@@ -92,14 +92,16 @@ class Conversation:
 
 
 @pytest.fixture
-def played(server: Server) -> Iterator[Conversation]:
+def played(server: Server) -> Iterator[PlayedConversation]:
     """A conversation of a new account."""
     api = new_account_api(server)
-    yield Conversation(api)
+    yield PlayedConversation(api)
     api.close()
 
 
-def test_a_message_reaches_the_phone_under_the_sid_of_its_receipt(played: Conversation) -> None:
+def test_a_message_reaches_the_phone_under_the_sid_of_its_receipt(
+    played: PlayedConversation,
+) -> None:
     participant_sid = played.bind(PHONE, OWN)
     message_sid = played.write("Grüße 🙂")
     [message] = played.received(PHONE)
@@ -112,7 +114,7 @@ def test_a_message_reaches_the_phone_under_the_sid_of_its_receipt(played: Conver
     assert receipt["participant_sid"] == participant_sid
 
 
-def test_each_recipient_gets_the_message_from_its_own_sender(played: Conversation) -> None:
+def test_each_recipient_gets_the_message_from_its_own_sender(played: PlayedConversation) -> None:
     played.bind(PHONE, OWN)
     played.bind(WHATSAPP, WHATSAPP_OWN)
     played.phones.post(f"/VirtualPhones/{WHATSAPP}/Messages", To=WHATSAPP_OWN, Body="Hi").expect(
@@ -125,7 +127,9 @@ def test_each_recipient_gets_the_message_from_its_own_sender(played: Conversatio
     played.wait_for(message_sid, ("delivered", 0), ("delivered", 0))
 
 
-def test_a_text_of_one_phone_reaches_the_others_and_not_its_author(played: Conversation) -> None:
+def test_a_text_of_one_phone_reaches_the_others_and_not_its_author(
+    played: PlayedConversation,
+) -> None:
     other = "+15558675311"
     played.bind(PHONE, OWN)
     played.bind(other, OWN)
@@ -159,7 +163,7 @@ def test_the_receipt_follows_the_behaviour_of_the_phone(
     played.wait_for(played.write("Hello"), result)
 
 
-def test_a_phone_that_is_off_gets_its_message_once_it_is_on(played: Conversation) -> None:
+def test_a_phone_that_is_off_gets_its_message_once_it_is_on(played: PlayedConversation) -> None:
     played.bind(PHONE, OWN)
     played.set(PHONE, Behaviour="off")
     message_sid = played.write("Hello")
@@ -169,7 +173,7 @@ def test_a_phone_that_is_off_gets_its_message_once_it_is_on(played: Conversation
     assert [each["body"] for each in played.received(PHONE)] == ["Hello"]
 
 
-def test_a_whatsapp_message_is_read_by_the_person(played: Conversation) -> None:
+def test_a_whatsapp_message_is_read_by_the_person(played: PlayedConversation) -> None:
     played.bind(WHATSAPP, WHATSAPP_OWN)
     path = f"/VirtualPhones/{WHATSAPP}/Messages"
     played.phones.post(path, To=WHATSAPP_OWN, Body="Hi", ProfileName="Ada").expect(201)
@@ -181,7 +185,7 @@ def test_a_whatsapp_message_is_read_by_the_person(played: Conversation) -> None:
     played.wait_for(message_sid, ("read", 0))
 
 
-def test_a_whatsapp_phone_that_reads_reports_it_at_once(played: Conversation) -> None:
+def test_a_whatsapp_phone_that_reads_reports_it_at_once(played: PlayedConversation) -> None:
     played.bind(WHATSAPP, WHATSAPP_OWN)
     played.set(WHATSAPP, Reads="true")
     path = f"/VirtualPhones/{WHATSAPP}/Messages"
@@ -189,7 +193,7 @@ def test_a_whatsapp_phone_that_reads_reports_it_at_once(played: Conversation) ->
     played.wait_for(played.write("Hello"), ("read", 0))
 
 
-def test_stop_fails_later_messages_and_start_restores_them(played: Conversation) -> None:
+def test_stop_fails_later_messages_and_start_restores_them(played: PlayedConversation) -> None:
     played.bind(PHONE, OWN)
     path = f"/VirtualPhones/{PHONE}/Messages"
     assert played.phones.post(path, To=OWN, Body="stop").expect(201)["outcome"] == "opted_out"
@@ -202,7 +206,7 @@ def test_stop_fails_later_messages_and_start_restores_them(played: Conversation)
     played.wait_for(played.write("Hello again"), ("delivered", 0))
 
 
-def test_a_group_shares_one_thread(played: Conversation) -> None:
+def test_a_group_shares_one_thread(played: PlayedConversation) -> None:
     played.add_group()
     message_sid = played.write("Hello all")
     members = sorted([GROUP_OWN, *MEMBERS])
@@ -213,7 +217,7 @@ def test_a_group_shares_one_thread(played: Conversation) -> None:
     played.wait_for(message_sid, ("delivered", 0), ("delivered", 0))
 
 
-def test_a_member_s_text_is_added_once_and_not_sent_again(played: Conversation) -> None:
+def test_a_member_s_text_is_added_once_and_not_sent_again(played: PlayedConversation) -> None:
     played.add_group()
     first, second = MEMBERS
     form = {"To": [GROUP_OWN, second], "Body": "Hi all"}
@@ -226,7 +230,7 @@ def test_a_member_s_text_is_added_once_and_not_sent_again(played: Conversation) 
     assert bodies == ["Hi all", "Hello"]
 
 
-def test_copies_at_two_own_numbers_are_one_message(played: Conversation) -> None:
+def test_copies_at_two_own_numbers_are_one_message(played: PlayedConversation) -> None:
     played.add_group()
     other_own = "+12135550109"
     played._add({"Identity": "bob", "MessagingBinding.ProjectedAddress": other_own})
@@ -237,7 +241,7 @@ def test_copies_at_two_own_numbers_are_one_message(played: Conversation) -> None
     assert [each["body"] for each in played.messages()] == ["Hi all"]
 
 
-def test_media_of_a_phone_reach_another_phone(played: Conversation) -> None:
+def test_media_of_a_phone_reach_another_phone(played: PlayedConversation) -> None:
     other = "+12135550111"
     played.bind("+12135550110", "+12135550100")
     played.bind(other, "+12135550100")
