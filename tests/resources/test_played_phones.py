@@ -156,7 +156,7 @@ def test_a_text_of_one_phone_reaches_the_others_and_not_its_author(
     ],
 )
 def test_the_receipt_follows_the_behaviour_of_the_phone(
-    played: Conversation, form: dict[str, str], result: tuple[str, int]
+    played: PlayedConversation, form: dict[str, str], result: tuple[str, int]
 ) -> None:
     played.bind(PHONE, OWN)
     played.set(PHONE, **form)
