@@ -2,7 +2,8 @@
 
 The SMSC is `smpp34.Server`, in a process on another core. In each round the carrier submits with
 and without receipts, and a bare sender writes PDUs that were built before over the same window.
-Values are medians over the rounds; ratios are taken within a round.
+Then a server sends messages to a conversation of 50 phones over the same link, with its outbox and
+the receipts in the database. Values are medians over the rounds; ratios are taken within a round.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 import uvloop
 
-from bench import goals, machine, report
+from bench import goals, machine, report, servers
+from bench.api_client import KeepAliveApi
 from bench.processes import ROOT, cores_apart, data_folder, pinned_to
 from parlour.channels.carrier import Accepted, CarrierContext, OutboundMessage
 from parlour.channels.smpp import pdus
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 WINDOW = 50
 SENDER, PHONE = "+15017122661", "+15558675310"
 TEXT = "Your order has left the warehouse."
+# As many phones as a conversation may have.
+PHONES = 50
 BARE, SUBMITS, WITH_RECEIPTS, LONG = (
     "a bare sender",
     "the carrier",
@@ -55,10 +59,11 @@ class ChannelsPlan:
 
     rounds: int
     seconds: float
+    server_messages: int
 
 
-FULL = ChannelsPlan(rounds=5, seconds=2.0)
-QUICK = ChannelsPlan(rounds=1, seconds=0.3)
+FULL = ChannelsPlan(rounds=5, seconds=2.0, server_messages=100)
+QUICK = ChannelsPlan(rounds=1, seconds=0.3, server_messages=5)
 
 
 class CountingSink:
@@ -79,20 +84,29 @@ class CountingSink:
 
 
 @contextmanager
-def running_smsc(port: int, cores: frozenset[int]) -> Iterator[None]:
-    """Run the SMSC on its cores."""
+def running_smsc(port: int, cores: frozenset[int]) -> Iterator[Callable[[], int]]:
+    """Run the SMSC on its cores; yield what returns the number of messages it accepted."""
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     with pinned_to(cores):
         child = subprocess.Popen(
             [sys.executable, "-m", "bench.baselines.smsc", str(port)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": paths},
             cwd=ROOT,
         )
     try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"listening\n"
-        yield
+        stdin, stdout = child.stdin, child.stdout
+        assert stdin is not None
+        assert stdout is not None
+        assert stdout.readline() == b"listening\n"
+
+        def accepted() -> int:
+            stdin.write(b"\n")
+            stdin.flush()
+            return int(stdout.readline())
+
+        yield accepted
     finally:
         child.kill()
         child.wait()
@@ -232,11 +246,60 @@ async def measure(port: int, plan: ChannelsPlan) -> dict[str, list[float]]:
     return rates
 
 
+def server_rates(
+    folder: Path, port: int, plan: ChannelsPlan, accepted: Callable[[], int]
+) -> tuple[float, float]:
+    """Return messages per second of a server, from the first request on.
+
+    First until the SMSC accepted all, then until all receipts are recorded.
+    """
+    credentials = servers.make_credentials()
+    carriers = folder / "carriers.toml"
+    carriers.write_text(
+        f'[carriers.bench]\ntype = "smpp"\nsystem_id = "bench"\nhosts = ["127.0.0.1:{port}"]\n'
+        f'window = {WINDOW}\n[[routes]]\nprefix = "+1"\ncarrier = "bench"\n'
+    )
+    server_cores, load_cores = cores_apart()
+    process = servers.parlour(folder, credentials)
+    process.environment["PARLOUR_CARRIERS"] = str(carriers)
+    total = PHONES * plan.server_messages
+    with process:
+        process.start(server_cores)
+        with pinned_to(load_cores), KeepAliveApi(process.port, credentials) as api:
+            path = f"/v1/Conversations/{api.post('/v1/Conversations')['sid']}"
+            for number in range(PHONES):
+                api.post(
+                    f"{path}/Participants",
+                    **{
+                        "MessagingBinding.Address": f"+1555{number:07}",
+                        "MessagingBinding.ProxyAddress": SENDER,
+                    },
+                )
+            before, began = accepted(), time.perf_counter()
+            sent = [
+                api.post(f"{path}/Messages", Body=TEXT)["sid"] for _ in range(plan.server_messages)
+            ]
+            while accepted() - before < total:
+                time.sleep(0.01)
+            until_accepted = time.perf_counter() - began
+            for message_sid in sent:
+                while api.get(f"{path}/Messages/{message_sid}")["delivery"]["delivered"] != "all":
+                    time.sleep(0.01)
+            return total / until_accepted, total / (time.perf_counter() - began)
+
+
 def run(plan: ChannelsPlan, json_path: Path | None) -> int:
     """Measure, print and write; return how many goals were missed."""
     smsc_cores, sender_cores = cores_apart()
-    with ReservedPort() as port, running_smsc(port.number, smsc_cores), pinned_to(sender_cores):
-        rates = uvloop.run(measure(port.number, plan))
+    with (
+        ReservedPort() as port,
+        running_smsc(port.number, smsc_cores) as accepted,
+        data_folder() as folder,
+    ):
+        with pinned_to(sender_cores):
+            rates = uvloop.run(measure(port.number, plan))
+        until_accepted, until_reported = server_rates(folder, port.number, plan, accepted)
+        described = machine.describe(folder)
     lines = []
     for name, measured in rates.items():
         ratio = statistics.median(
@@ -249,8 +312,8 @@ def run(plan: ChannelsPlan, json_path: Path | None) -> int:
         goals.at_least(f"{name}: messages/s", statistics.median(rates[name]), goals.SMPP_RATE_MIN)
         for name in (SUBMITS, WITH_RECEIPTS)
     ]
-    with data_folder() as folder:
-        described = machine.describe(folder)
+    lines.append(f"a server, until the SMSC accepted them {until_accepted:>18,.0f}/s")
+    lines.append(f"a server, until their receipts are recorded {until_reported:>13,.0f}/s")
     print(report.text(described, [], lines, checked))
     if json_path:
         shown = report.record_of_lines(described, lines, checked)

@@ -1,6 +1,7 @@
 """An SMSC of `smpp34` in its own process: accepts everything, and sends the receipts it is asked.
 
-Its argument is the port. It prints a line once it listens.
+Its argument is the port. It prints a line once it listens, and for each line that it reads the
+number of accepted messages.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ async def serve(port: int) -> None:
     sessions: dict[str, Any] = {}
     running: set[asyncio.Future[Any]] = set()
     accepted = 0
+
+    def print_count() -> None:
+        sys.stdin.readline()
+        print(accepted, flush=True)
+
+    asyncio.get_running_loop().add_reader(sys.stdin, print_count)
     while True:
         event: Any = await server.next()
         if isinstance(event, smpp34.Esme):
