@@ -22,6 +22,8 @@ EXCEPTIONS = {
     "master_key",
     "carrier_route",
     "carriers_file",
+    "submission_part",
+    "early_report",
 }
 
 

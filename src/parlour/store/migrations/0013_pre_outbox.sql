@@ -25,7 +25,7 @@ CREATE TABLE submission (
     PRIMARY KEY (account_sid, sid)
 );
 -- Over all accounts: a report names only the submission.
-CREATE UNIQUE INDEX submission_sid ON submission (sid);
+CREATE INDEX submission_sid ON submission (sid);
 -- The heads of the lanes of a carrier, by account.
 CREATE INDEX submission_due ON submission (carrier, account_sid, due_ms) WHERE due_ms IS NOT NULL;
 -- The queued submissions of a lane in order.
@@ -37,7 +37,8 @@ CREATE INDEX submission_conversation ON submission (account_sid, conversation_si
 -- Over all accounts: the oldest submissions that ended.
 CREATE INDEX submission_ended ON submission (date_ended) WHERE date_ended IS NOT NULL;
 
--- The parts of an accepted submission, by the identifiers of its carrier.
+-- The parts of an accepted submission. The key does not begin with the account: a report names only
+-- the identifier of its carrier.
 CREATE TABLE submission_part (
     account_sid TEXT NOT NULL,
     submission_sid TEXT NOT NULL,
@@ -46,10 +47,8 @@ CREATE TABLE submission_part (
     part INTEGER NOT NULL,
     status TEXT NOT NULL,
     error_code INTEGER NOT NULL,
-    PRIMARY KEY (account_sid, carrier, provider_id)
+    PRIMARY KEY (carrier, provider_id)
 );
--- Over all accounts: a report names only the identifier.
-CREATE UNIQUE INDEX submission_part_provider_id ON submission_part (carrier, provider_id);
 CREATE INDEX submission_part_order ON submission_part (account_sid, submission_sid, part);
 
 -- Reports about identifiers that no submission has yet, for a minute. Their account is unknown.
