@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER = REPOSITORY / "examples" / "masked-numbers"
 PROGRAM = FOLDER / "masked_numbers.py"
+SHOWN = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PHONES = ("+15550211111", "+15550222222", "+15550233333")
 
 
@@ -42,6 +46,23 @@ def client(server: Server, account: tuple[str, str]) -> Client:
     made = Client(*account)
     made.conversations.base_url = server.base_url
     return made
+
+
+def test_the_program_prints_what_its_readme_shows(server: Server, account: tuple[str, str]) -> None:
+    names = dict(zip(("ACCOUNT_SID", "AUTH_TOKEN"), account, strict=True))
+    environment = {**os.environ, **names, "PARLOUR_URL": server.base_url}
+
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert SHOWN.findall((FOLDER / "README.md").read_text()) == [done.stdout]
 
 
 def test_a_conflict_leads_to_the_next_number_until_the_pool_is_exhausted(
