@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from tests.support.seeded_blobs import write_zeros
 from tests.support.server_database import connect, seed_push_binding
 
 if TYPE_CHECKING:
@@ -17,16 +18,19 @@ __all__ = ["seed_content_template", "seed_media", "seed_push_binding"]
 
 def seed_media(server: Server, account_sid: str, service_sid: str, filename: str | None) -> str:
     """Insert an uploaded medium without a message; return its SID."""
+    size = 42_056
     row = {
         "service_sid": service_sid,
         "message_sid": None,
-        "size": 42_056,
+        "size": size,
         "content_type": "image/jpeg",
         "filename": filename,
         "category": "media",
         "author": None,
     }
-    return _seed(server, "media", account_sid, f"ME{secrets.token_hex(16)}", row)
+    sid = _seed(server, "media", account_sid, f"ME{secrets.token_hex(16)}", row)
+    write_zeros(server, account_sid, sid, size)
+    return sid
 
 
 def seed_content_template(server: Server, account_sid: str, body: str) -> str:

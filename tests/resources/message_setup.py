@@ -7,11 +7,10 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from parlour.app import MEDIA_FOLDER
-from parlour.store.blobs import BlobKey, DiskBlobStore
 from tests.resources.participant_setup import ADDRESS, ConversationClient
 from tests.support.phone_numbers import phone_number
 from tests.support.polling import eventually
+from tests.support.seeded_blobs import write_zeros
 from tests.support.server_database import connect
 
 if TYPE_CHECKING:
@@ -131,12 +130,7 @@ def seed_media(server: Server, account_sid: str, service_sid: str, **more: Any) 
     }
     row |= more
     _seed(server, "media", row)
-    # Carriers read its bytes: a file of zeros that occupies no space.
-    blobs = DiskBlobStore(server.data_dir / MEDIA_FOLDER)
-    path = blobs._path(BlobKey(account_sid, str(row["sid"])))
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.truncate(row["size"])
+    write_zeros(server, account_sid, str(row["sid"]), row["size"])
     return str(row["sid"])
 
 

@@ -1,0 +1,19 @@
+"""Files of media whose rows a test inserts itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parlour.app import MEDIA_FOLDER
+from parlour.store.blobs import BlobKey, DiskBlobStore
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+
+def write_zeros(server: Server, account_sid: str, sid: str, size: int) -> None:
+    """Write the file of a medium, which carriers read: zeros that occupy no space."""
+    path = DiskBlobStore(server.data_dir / MEDIA_FOLDER)._path(BlobKey(account_sid, sid))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size)
