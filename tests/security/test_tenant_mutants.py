@@ -55,6 +55,9 @@ WITHOUT_EFFECT = {
     r"resources\.scoped_webhooks\.store\.DETACHED\[[02]:": (
         "conversation and webhook are found by the sids in a delivery of the account"
     ),
+    r"resources\.inbound\.store\.FIND_SERVICE_OF\[0:": (
+        "the service of the conversation is looked up under the account: one is enough"
+    ),
     r"operations\.purge\._HOLDERS_OF_ROLE\.\d\[0:": (
         "the default role is read from the one row that a service has, found by its sid"
     ),

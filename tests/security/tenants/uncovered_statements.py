@@ -19,7 +19,11 @@ from parlour.resources.user_removal import membership_cleanup as user_removal_me
 from parlour.resources.user_removal.membership_cleanup import MembershipCleanup
 from parlour.store.statements import values_of
 from parlour.vocabulary.scope import Scope
-from tests.security.tenants import uncovered_realtime_statements, uncovered_webhook_statements
+from tests.security.tenants import (
+    uncovered_channel_statements,
+    uncovered_realtime_statements,
+    uncovered_webhook_statements,
+)
 from tests.security.tenants.owner_actions import page_url
 from tests.security.tenants.targets import CallerRequest, LocalTarget, settle
 from tests.security.tenants.twin_accounts import (
@@ -45,6 +49,7 @@ def do_all(target: LocalTarget, world: AccountObjects) -> None:
     account = AccountClient(target, world.login)
     lobby = f"/v1/Conversations/{world.default.chain['Conversations']}"
     target.write(lambda tx: uncovered_realtime_statements.run_statements(tx, world))
+    target.write(lambda tx: uncovered_channel_statements.run_statements(tx, world))
     _media(account, world)
     _addresses(account, world)
     make_group(account)

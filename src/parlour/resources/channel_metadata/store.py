@@ -34,11 +34,6 @@ FIND = statement(
     "SELECT {columns} FROM channel_metadata WHERE account_sid = $1 AND message_sid = $2",
     ChannelMetadata,
 )
-LIST_MAIL_IDS = """
-SELECT mail_id FROM channel_metadata
- WHERE account_sid = $1 AND conversation_sid = $2 AND mail_id IS NOT NULL
- ORDER BY sequence DESC LIMIT $3
-"""
 DELETE_OF_MESSAGE = "DELETE FROM channel_metadata WHERE account_sid = $1 AND message_sid = $2"
 
 
@@ -52,15 +47,6 @@ async def find_metadata(tx: Transaction, scope: Scope, message_sid: str) -> Chan
     """Return the metadata of a message, or None."""
     row = await tx.one(FIND, scope.account_sid, message_sid)
     return ChannelMetadata(*row) if row else None
-
-
-async def list_mail_ids(
-    tx: Transaction, scope: Scope, conversation_sid: str, count: int
-) -> list[str]:
-    """Return the Message-IDs of the last inbound mails of a conversation, newest first."""
-    return [
-        row[0] for row in await tx.all(LIST_MAIL_IDS, scope.account_sid, conversation_sid, count)
-    ]
 
 
 async def delete_metadata(tx: Transaction, scope: Scope, message_sid: str) -> int:
