@@ -80,9 +80,25 @@ UNSEEN_OVER_REST = {
     r"resources\.participants\.store\.FETCH_GROUPS_BY_NUMBERS\[": (
         "the conversations that it names are read again under the account before they count"
     ),
-    r"resources\.participants\.store\.FETCH_RESERVATION\[": (
+    r"resources\.(participants\.store\.FETCH|inbound\.store\.FIND)_RESERVATION\[": (
         "shows only while a conversation of the other account is completed with the same numbers"
     ),
+    r"resources\.(inbox\.store\.|inbound\.store\.(FIND_PAIR|LIST_OPEN_OF_ADDRESS)\[)": (
+        "no operation asks for it, only what processes inbound messages"
+    ),
+    r"resources\.(opt_outs\.store\.DELETE_OPT_OUTS|whatsapp_windows\.store\.FIND_WINDOW)\[": (
+        "no operation asks for it, only inbound messages and what sends to carriers"
+    ),
+    r"resources\.(opt_outs\.store\.IS_OPTED_OUT|outbox\.(queue\.HEADS|store\.UPDATE_PART))\[": (
+        "no operation asks for it, only what sends to carriers"
+    ),
+    r"resources\.outbox\.store\.(INSERT|PROMOTE)\[": (
+        "a lane is named after the sid of its conversation or of its only message"
+    ),
+    r"resources\.virtual_phones\.(store\.QUIETEST|message_store\.(COUNT|OLDEST_OF_\w+))\[": (
+        "matters from the largest number of phones or messages on"
+    ),
+    r"resources\.virtual_phones\.message_store\.HELD\[": ("only a phone that was off asks for it"),
     r"operations\.action_rates\.": "counts where actions per second are limited: not here",
     r"resources\.push_bindings\.store\.LIST_OF_IDENTITY\[": "only what sends pushes asks for it",
     r"store\.webhook_queue\.(MAKE_DUE|LAST_IN_LANE)\[": (

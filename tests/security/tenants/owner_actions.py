@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from parlour.operations.operation import UrlForm
 from parlour.resources.table import pipeline_operations
+from tests.security.tenants.channel_objects import ONLY_CARRIED, SHARED_PHONE
 from tests.security.tenants.matrix import Answered, names_of, values_of
 from tests.security.tenants.path_variables import fill
 from tests.security.tenants.targets import CallerCredentials, CallerRequest, MatrixTarget
@@ -58,6 +59,11 @@ def dump(target: MatrixTarget, world: AccountObjects) -> Dump:
                 seen[_with(path, query)] = _shown(target, operation, world, _with(path, query))
                 if operation.spec.list_key:
                     _walk(target, world, _with(path, {**query, "PageSize": "1"}), seen)
+    # Each account has a phone with this address, so its account alone selects the messages.
+    for query in ({"PageSize": "50"}, {"PageSize": "1"}):
+        _walk(
+            target, world, _with(f"/parlour/v1/VirtualPhones/{SHARED_PHONE}/Messages", query), seen
+        )
     return seen
 
 
@@ -181,7 +187,7 @@ def taking(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Answered]:
         ("/parlour/v1/VirtualPhones", {"Address": ONLY_PHONE}),
         *(
             (participants_path, _phone(address, PROXY))
-            for address in (ONLY_LISTED, ONLY_PROXY, GROUP[0])
+            for address in (ONLY_LISTED, ONLY_PROXY, ONLY_CARRIED, GROUP[0])
         ),
         (participants_path, _phone(ONLY_PENDING, PROXY)),
         (participants_path, _phone(ONLY_ADDRESS, ONLY_PROXY)),

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.security.tenants.channel_objects import add_number, seed_phones
 from tests.security.tenants.targets import (
     SID,
     CallerCredentials,
@@ -21,7 +22,7 @@ from tests.security.tenants.targets import (
     rows_of,
     settle,
 )
-from tests.security.tenants.valid_forms import ALICE, PHONES, URL, fresh_number
+from tests.security.tenants.valid_forms import ALICE, PHONES, URL
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _fill_account(account: AccountClient, world: AccountObjects) -> None:
         "ContentTemplates": templates[0]["sid"],
         "Content": templates[1]["sid"],
         "WebhookAttempts": attempts[0],
-        **seed_phone(account),
+        **seed_phones(account),
     }
     world.names = {"Addresses": made[0]["address"]}
     world.key = CallerCredentials(keys[1]["sid"], keys[1]["secret"])
@@ -289,38 +290,6 @@ def seed_media(target: MatrixTarget, world: AccountObjects, service: ServiceObje
     return sid
 
 
-def seed_phone(account: AccountClient) -> dict[str, str]:
-    """Create phones of WhatsApp, and insert messages that one received; return one of each."""
-    address = f"whatsapp:{fresh_number()}"
-    for each in (address, f"whatsapp:{fresh_number()}"):
-        account.post("/parlour/v1/VirtualPhones", Address=each)
-    found = [_seed_phone_message(account, address, number) for number in (1, 2)]
-    return {"VirtualPhones": address, "PhoneMessages": found[0]}
-
-
-def _seed_phone_message(account: AccountClient, address: str, number: int) -> str:
-    sid = f"WA{secrets.token_hex(16)}"
-    now_ms = int(time.time() * 1000)
-    message = {
-        "account_sid": account.login.name,
-        "address": address,
-        "sid": sid,
-        "sequence": number,
-        "direction": "received",
-        "sender": "whatsapp:+15005550006",
-        "recipients": json.dumps([address]),
-        "media": "[]",
-        "size": 0,
-        "segments": 1,
-        "status": "delivered",
-        "is_held": 0,
-        "date_created": now_ms,
-        "date_updated": now_ms,
-    }
-    account.target.insert("virtual_phone_message", message)
-    return sid
-
-
 def seed_attempt(target: MatrixTarget, world: AccountObjects, number: int) -> str:
     """Insert a webhook attempt that failed, as the twin's at the same event did."""
     sid = f"NO{number:016x}{secrets.token_hex(8)}"
@@ -401,6 +370,7 @@ def add_only(target: MatrixTarget, world: AccountObjects) -> None:
     account.post("/v1/Conversations/lobby/Participants", Identity="carol")
     account.post("/v1/Configuration/Addresses", Type="sms", Address=ONLY_CONFIGURED)
     account.post("/parlour/v1/VirtualPhones", Address=ONLY_PHONE)
+    add_number(target, world.sid)
     make_group(account)
     target.insert(
         "pending_pair",
