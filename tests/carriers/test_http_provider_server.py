@@ -48,7 +48,7 @@ account = "{owner}"
 """
 
 
-class ConnectedServer:
+class ServerWithProvider:
     """A server whose senders belong to the provider."""
 
     def __init__(self, provider: ProviderStandIn, folder: Any) -> None:
@@ -111,9 +111,9 @@ class ConnectedServer:
 
 
 @pytest.fixture(scope="module")
-def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectedServer]:
+def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerWithProvider]:
     with ProviderStandIn() as provider:
-        made = ConnectedServer(provider, tmp_path_factory.mktemp("provider"))
+        made = ServerWithProvider(provider, tmp_path_factory.mktemp("provider"))
         yield made
         made.close()
 
@@ -122,7 +122,7 @@ def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectedSer
 
 
 def test_signed_callbacks_move_the_receipt_and_forged_or_late_ones_do_not(
-    connected: ConnectedServer,
+    connected: ServerWithProvider,
 ) -> None:
     phone = connected.new_phone()
     message = connected.send(connected.converse(phone), Body="Grüße 😀")
@@ -140,7 +140,7 @@ def test_signed_callbacks_move_the_receipt_and_forged_or_late_ones_do_not(
     assert connected.receipt(message) == ("delivered", 0)
 
 
-def test_a_callback_before_the_response_counts(connected: ConnectedServer) -> None:
+def test_a_callback_before_the_response_counts(connected: ServerWithProvider) -> None:
     phone = connected.new_phone()
     statuses: list[int] = []
     early = ScriptedResponse(before=lambda sent: statuses.append(report(sent, "delivered")))
@@ -154,7 +154,7 @@ def test_a_callback_before_the_response_counts(connected: ConnectedServer) -> No
     connected.submission(phone)
 
 
-def test_a_rejection_fails_with_the_providers_code(connected: ConnectedServer) -> None:
+def test_a_rejection_fails_with_the_providers_code(connected: ServerWithProvider) -> None:
     phone = connected.new_phone()
     rejected = ScriptedResponse(400, {"code": 21211, "message": "Invalid 'To'"})
     connected.provider.script[phone] = [rejected]
@@ -165,7 +165,7 @@ def test_a_rejection_fails_with_the_providers_code(connected: ConnectedServer) -
 
 
 def test_a_throttled_message_is_retried_with_the_same_reference(
-    connected: ConnectedServer,
+    connected: ServerWithProvider,
 ) -> None:
     phone = connected.new_phone()
     throttled = ScriptedResponse(429, {"code": 20429}, {"Retry-After": "1"})
@@ -182,7 +182,7 @@ def test_a_throttled_message_is_retried_with_the_same_reference(
 # --- Inbound ------------------------------------------------------------------------------
 
 
-def test_an_inbound_message_with_a_medium_is_stored_once(connected: ConnectedServer) -> None:
+def test_an_inbound_message_with_a_medium_is_stored_once(connected: ServerWithProvider) -> None:
     phone = connected.new_phone()
     conversation = connected.converse(phone)
     connected.provider.media["/Media/ME1"] = ("image/png", b"\x89PNG picture")
@@ -209,7 +209,7 @@ def test_an_inbound_message_with_a_medium_is_stored_once(connected: ConnectedSer
     assert len(connected.messages(conversation)) == 1
 
 
-def test_a_medium_elsewhere_is_left_out_and_the_text_arrives(connected: ConnectedServer) -> None:
+def test_a_medium_elsewhere_is_left_out_and_the_text_arrives(connected: ServerWithProvider) -> None:
     phone = connected.new_phone()
     conversation = connected.converse(phone)
     parameters = {
@@ -227,7 +227,7 @@ def test_a_medium_elsewhere_is_left_out_and_the_text_arrives(connected: Connecte
     assert (message["body"], message["media"]) == ("A trap", None)
 
 
-def test_whatsapp_has_metadata_and_gets_an_answer(connected: ConnectedServer) -> None:
+def test_whatsapp_has_metadata_and_gets_an_answer(connected: ServerWithProvider) -> None:
     phone = connected.new_phone()
     conversation = connected.converse(phone, "whatsapp:")
     parameters = {
@@ -256,7 +256,7 @@ def test_whatsapp_has_metadata_and_gets_an_answer(connected: ConnectedServer) ->
 
 
 def test_hostile_callbacks_are_refused_and_unknown_ones_accepted(
-    connected: ConnectedServer,
+    connected: ServerWithProvider,
 ) -> None:
     inbound = f"{connected.callback_url}/inbound"
     known = {"MessageSid": "SM1", "From": "+15558660000", "To": NUMBER, "Body": "x"}

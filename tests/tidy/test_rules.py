@@ -138,6 +138,7 @@ def test_a_skip_on_a_separate_line_applies_to_the_next_code() -> None:
 KEYS_WITHOUT_ACCOUNT = {
     "login": "found by the name that a request shows, before its account is known",
     "event": "read in the order of commits, over all accounts, by what delivers",
+    "submission_part": "found by the identifier that a carrier's report names, without an account",
 }
 
 
