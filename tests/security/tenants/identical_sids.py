@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Keys without an account in front: a row of these cannot be duplicated.
 _NOT_COPIED = {"login", "event", "account"}
-# Indexes that make sids unique among all accounts: without them a row can be duplicated.
-_SIDS_OF_ALL = ("submission_sid", "submission_part_provider_id")
+# A column of such a key that the twin's copy has another value in, beside the same sids.
+_CHANGED = {("submission_part", "provider_id")}
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%account_sid%'"
 _ORDER = re.compile(r"order$|sequence$|index$|\Adate_")
 _JOURNAL_MODE = slice(18, 20)
@@ -39,8 +39,6 @@ def differs(
         for sql in (mutant.statement.text, mutant.text):
             copy = apsw.Connection(":memory:")
             copy.deserialize("main", bytes(image))
-            for index in _SIDS_OF_ALL:
-                copy.execute(f"DROP INDEX {index}")
             share(copy, account_sid, twin_sid)
             outcomes.append(_outcome(copy, sql, arguments))
             copy.close()
@@ -64,15 +62,19 @@ def _double(copy: apsw.Connection, account_sid: str, twin_sid: str, number: str 
             continue
         columns = [row[1] for row in copy.execute(f"PRAGMA table_info({table})")]
         taken = ", ".join(
-            "?1"
-            if name == "account_sid"
-            else (number if _ORDER.search(name) else "{}").format(name)
-            for name in columns
+            "?1" if name == "account_sid" else _copied(table, name, number) for name in columns
         )
         copy.execute(
             f"INSERT INTO {table} SELECT {taken} FROM {table} WHERE account_sid = ?2",
             (twin_sid, account_sid),
         )
+
+
+def _copied(table: str, column: str, number: str) -> str:
+    """Return the expression of a column in the twin's copy of a row."""
+    if (table, column) in _CHANGED:
+        return f"{column} || ' of the twin'"
+    return (number if _ORDER.search(column) else "{}").format(column)
 
 
 def _double_earlier(copy: apsw.Connection, account_sid: str, twin_sid: str) -> None:
