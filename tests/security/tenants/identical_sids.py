@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Keys without an account in front: a row of these cannot be duplicated.
 _NOT_COPIED = {"login", "event", "account"}
-# A column of such a key that the twin's copy has another value in, beside the same sids.
+# A column of such a key: the copy for the twin has the same sids, but another value of it.
 _CHANGED = {("submission_part", "provider_id")}
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%account_sid%'"
 _ORDER = re.compile(r"order$|sequence$|index$|\Adate_")
