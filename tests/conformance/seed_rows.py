@@ -29,7 +29,7 @@ def seed_media(server: Server, account_sid: str, service_sid: str, filename: str
         "author": None,
     }
     sid = _seed(server, "media", account_sid, f"ME{secrets.token_hex(16)}", row)
-    write_zeros(server, account_sid, sid, size)
+    write_zeros(server.data_dir, account_sid, sid, size)
     return sid
 
 

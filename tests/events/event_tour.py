@@ -11,6 +11,7 @@ from parlour.resources.receipts.statuses import StatusReport
 from parlour.vocabulary import event_names
 from tests.events.in_process_server import InProcessServer
 from tests.events.webhook_backend import WebhookBackend
+from tests.support.seeded_blobs import write_zeros
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,7 @@ async def tour(data: Path, origin: Origin, level: str) -> TourResults:
             service = {"ChatServiceSid": instance.scope.service_sid}
             await instance.do("UpdateServiceWebhookConfiguration", form, **service)
         await instance.store.write(lambda tx: seed(tx, instance, origin))
+        write_zeros(instance.app.settings.data, instance.scope.account_sid, ME, 12345)
         walk = _Walk(instance, backend, origin)
         await walk.users()
         await walk.rich_conversation()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-REPLIES = "SELECT sender, recipients, content FROM submission WHERE conversation_sid = '' LIMIT 100"
+QUEUED = "SELECT 1 FROM submission WHERE conversation_sid = '' AND state = 'queued' LIMIT 1"
+REPLIES = """
+SELECT sender, address, body FROM virtual_phone_message
+ WHERE direction = 'received' AND message_sid IS NULL ORDER BY sequence LIMIT 100
+"""
 TOLL_FREE = "+18885550100"
 
 
@@ -46,13 +50,13 @@ async def is_opted_out(
 
 
 async def replies(setup: InboundSetup) -> list[tuple[str, str, str]]:
-    """Return sender, recipient and text of automatic replies in the outbox."""
+    """Return sender, recipient and text of automatic replies, once phones have all of them."""
+    async with asyncio.timeout(10):
+        # The state is in the database: there is no event to wait for.
+        while await setup.instance.store.read(lambda tx: tx.one(QUEUED)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     rows = await setup.instance.store.read(lambda tx: tx.all(REPLIES))
-    found = []
-    for sender, recipients, content in rows:
-        (recipient,) = json.loads(recipients)
-        found.append((sender, recipient["address"], json.loads(content)["body"]))
-    return found
+    return [(sender, address, body) for sender, address, body in rows]
 
 
 def test_stop_and_start_change_the_state_and_are_delivered_as_messages(

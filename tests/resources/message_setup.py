@@ -130,7 +130,7 @@ def seed_media(server: Server, account_sid: str, service_sid: str, **more: Any) 
     }
     row |= more
     _seed(server, "media", row)
-    write_zeros(server, account_sid, str(row["sid"]), row["size"])
+    write_zeros(server.data_dir, account_sid, str(row["sid"]), row["size"])
     return str(row["sid"])
 
 

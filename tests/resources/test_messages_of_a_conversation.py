@@ -14,6 +14,7 @@ import pytest
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.messages import store as message_store
+from parlour.resources.outbox import store as outbox_store
 from parlour.resources.participants import store as participant_store
 from parlour.store.dialect import for_sqlite
 from parlour.store.engines import DATABASE_NAME
@@ -283,7 +284,7 @@ def test_each_change_of_a_message_is_one_event(conversation: MessageClient) -> N
         (message_store.TABLE.statements["find"], ["message_sid"]),
         (message_store.TABLE.statements["update"], ["message_sid"]),
         (message_receipt_store.LIST.forward, ["receipt_order"]),
-        (message_receipt_store.FETCH_PENDING, ["receipt_order"]),
+        (outbox_store.INSERT, ["submission_lane"]),
         (
             conversation_store.TABLE.statements["update_changes"],
             ["sqlite_autoindex_conversation_1"],

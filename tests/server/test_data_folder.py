@@ -49,6 +49,12 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("migrate-store", "--from", "sqlite:.parlour", "--to", "postgresql://127.0.0.1:1/x"): "refuses",
     ("restore", "."): "needs a backup",
     ("serve",): "makes one",
+    ("phone", "list"): "asks a server",
+    ("phone", "send", "+15550100", "+15550101", "--body", "x"): "asks a server",
+    ("phone", "inbox", "+15550100"): "asks a server",
+    ("phone", "set", "+15550100", "--behaviour", "off"): "asks a server",
+    ("carriers", "list"): "needs none",
+    ("carriers", "test", "main", "--to", "+15550100"): "asks a server",
     ("certificates", "--out", "certificates"): "needs none",
     ("routes",): "needs none",
     ("openapi",): "needs none",
@@ -96,6 +102,19 @@ def test_a_command_in_the_wrong_folder_names_it_and_makes_nothing(
     done = _run(*arguments)
     assert done.exit_code != 0, done.stdout
     assert str(tmp_path) in done.stderr or arguments[0] == "restore"
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [each for each, does in COMMANDS.items() if does == "asks a server"]
+)
+def test_a_command_that_asks_a_server_makes_no_folder(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = _run(*arguments)
+    assert done.exit_code != 0, done.stdout
+    assert done.stderr
     assert isinstance(done.exception, SystemExit), done.exception
     assert list(tmp_path.iterdir()) == []
 

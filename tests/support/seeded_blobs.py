@@ -8,12 +8,12 @@ from parlour.app import MEDIA_FOLDER
 from parlour.store.blobs import BlobKey, DiskBlobStore
 
 if TYPE_CHECKING:
-    from tests.support.server import Server
+    from pathlib import Path
 
 
-def write_zeros(server: Server, account_sid: str, sid: str, size: int) -> None:
-    """Write the file of a medium, which carriers read: zeros that occupy no space."""
-    path = DiskBlobStore(server.data_dir / MEDIA_FOLDER)._path(BlobKey(account_sid, sid))
+def write_zeros(data: Path, account_sid: str, sid: str, size: int) -> None:
+    """Write the file of a medium into a data folder: zeros that occupy no space."""
+    path = DiskBlobStore(data / MEDIA_FOLDER)._path(BlobKey(account_sid, sid))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.truncate(size)
