@@ -49,7 +49,7 @@ class RustSmsc:
     @asynccontextmanager
     async def running(cls, port: int) -> AsyncIterator[RustSmsc]:
         smsc = cls(port)
-        await smsc.server.start()
+        await smsc._listen()
         task = asyncio.create_task(smsc._run())
         try:
             yield smsc
@@ -57,6 +57,17 @@ class RustSmsc:
             task.cancel()
             await asyncio.wait([task, *smsc._tasks])
             await smsc.server.stop()
+
+    async def _listen(self) -> None:
+        # The port is in use until the kernel has closed the sessions of an earlier server.
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                try:
+                    await self.server.start()
+                except smpp34.SmppError:
+                    await asyncio.sleep(0.05)
+                else:
+                    return
 
     async def _run(self) -> None:
         while True:

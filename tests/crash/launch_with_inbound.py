@@ -23,6 +23,8 @@ PLANTED = os.environ.get("PLANTED", "")
 
 async def serve(app: App, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Take the messages of one connection."""
+    # `drain` waits until the kernel has the acknowledgement: a crash follows at once.
+    writer.transport.set_write_buffer_limits(0)
     with contextlib.suppress(ConnectionError):
         async for line in reader:
             given = json.loads(line)
@@ -30,7 +32,8 @@ async def serve(app: App, reader: asyncio.StreamReader, writer: asyncio.StreamWr
             if PLANTED == "acknowledge_first":
                 writer.write(b"ok\n")
                 await writer.drain()
-            await app.inbound.accept("socket", message, account_sid=app.settings.account_sid)
+            account_sid = app.settings.account_sid
+            await app.channels.inbound.accept("socket", message, account_sid=account_sid)
             if PLANTED != "acknowledge_first":
                 writer.write(b"ok\n")
                 await writer.drain()
