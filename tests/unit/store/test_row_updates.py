@@ -60,9 +60,10 @@ def written(sql: str, arguments: tuple[object, ...]) -> dict[str, object]:
 
 
 def filled(record: type[msgspec.Struct], **changes: object) -> Any:
-    """A record of texts, regardless of its fields: each its own name."""
+    """A record of texts, regardless of its fields: each its own name, in the scope of the test."""
     names = {name: f"old {name}" for name in record.__struct_fields__}
-    return record(**{**names, "service_sid": SCOPE.service_sid, **changes})
+    owner = "service_sid" if "service_sid" in names else "account_sid"
+    return record(**{**names, owner: getattr(SCOPE, owner), **changes})
 
 
 def row_updates() -> list[tuple[str, type[msgspec.Struct], RowUpdate]]:

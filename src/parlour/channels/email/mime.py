@@ -110,7 +110,7 @@ def parse_message(raw: bytes) -> MimeMessage:
 def parse_headers(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
     """Return the fields at a position, and the position of the body. Raises MimeRefused.
 
-    Lines that are no field are skipped.
+    The body also starts at the first line that is no field: its sender forgot the empty line.
     """
     head_end, body = _find_body(raw, start, end)
     if head_end - start > limits.EMAIL_HEADER_BYTES_MAX:
@@ -120,9 +120,7 @@ def parse_headers(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
     while position < head_end:
         found = _FIELD.match(raw, position, head_end)
         if found is None:
-            line_end = raw.find(b"\n", position, head_end)
-            position = head_end if line_end < 0 else line_end + 1
-            continue
+            return Headers(fields), position if raw[position:head_end].strip() else body
         if len(fields) == limits.EMAIL_HEADER_FIELDS_MAX:
             raise MimeRefused(f"more than {limits.EMAIL_HEADER_FIELDS_MAX} header fields")
         value = header_text.decode_charset(_FOLD.sub(b" ", found[2]).strip(), None)

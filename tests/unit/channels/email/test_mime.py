@@ -60,8 +60,9 @@ def test_well_nested_entities_have_the_parts_that_the_library_finds(entity: str)
         ("text/plain" if kind.startswith("multipart/") else kind, content)
         for kind, content in leaves(parsed)
     ]
-    if not any(each.is_multipart() and each.defects for each in parsed.walk()):
-        assert found == expected
+    if not any(each.defects for each in parsed.walk()):
+        # The library leaves out a part between two delimiters without a line between them.
+        assert [each for each in found if each[1]] == [each for each in expected if each[1]]
 
 
 @given(st.binary(max_size=400))
