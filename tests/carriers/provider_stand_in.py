@@ -1,4 +1,4 @@
-"""An HTTP provider for a whole server: answers submissions by a script, and signs its callbacks."""
+"""An HTTP provider for a whole server: responses follow a script, callbacks are signed."""
 
 from __future__ import annotations
 

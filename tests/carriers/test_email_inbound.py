@@ -1,4 +1,4 @@
-"""Inbound mail from a mail program of Node.js: threading, attachments, answers, loops, bounces."""
+"""Inbound mail of a Node.js mail program: threading, attachments, responses, loops, bounces."""
 
 from __future__ import annotations
 

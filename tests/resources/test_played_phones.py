@@ -197,7 +197,7 @@ def test_stop_fails_later_messages_and_start_restores_them(played: PlayedConvers
     played.bind(PHONE, OWN)
     path = f"/VirtualPhones/{PHONE}/Messages"
     assert played.phones.post(path, To=OWN, Body="stop").expect(201)["outcome"] == "opted_out"
-    # The automatic answer arrives, and the word is in the conversation.
+    # The automatic response arrives, and the word is in the conversation.
     [answer] = played.received(PHONE)
     assert (answer["from"], answer["conversation_sid"]) == (OWN, None)
     assert [each["body"] for each in played.messages()] == ["stop"]

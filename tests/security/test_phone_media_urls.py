@@ -1,4 +1,4 @@
-"""The URL of a medium that a virtual phone sends: the server fetches it within the request."""
+"""The URL of a medium that a virtual phone sends: fetched before the response."""
 
 from __future__ import annotations
 

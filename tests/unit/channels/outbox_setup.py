@@ -57,7 +57,7 @@ class ScriptedCarrier:
         self.is_started = False
 
     def script(self, address: str, *answers: Accepted | Rejected | Exception) -> None:
-        """Set the next answers for a recipient; afterwards all are accepted."""
+        """Set the next responses for a recipient; afterwards all are accepted."""
         self.answers[address] = list(answers)
 
     def bodies(self, address: str) -> list[str | None]:

@@ -110,7 +110,7 @@ def parse_message(raw: bytes) -> MimeMessage:
 def parse_headers(raw: bytes, start: int, end: int) -> tuple[Headers, int]:
     """Return the fields at a position, and the position of the body. Raises MimeRefused.
 
-    The body also starts at the first line that is no field: its sender forgot the empty line.
+    The body also starts at the first line that is no field, without an empty line before it.
     """
     head_end, body = _find_body(raw, start, end)
     if head_end - start > limits.EMAIL_HEADER_BYTES_MAX:
