@@ -244,17 +244,19 @@ class CarrierQueue:
         assert loaded.message is not None
         crash_point(crash_points.SUBMISSION_LOADED)
         outcome: Outcome
+        is_available = True
         try:
             outcome = await carrier.send(loaded.message)
         except CarrierUnavailable as error:
-            outcome = Unanswered(str(error))
+            outcome, is_available = Unanswered(str(error)), False
         except MediumDeleted as error:
             outcome = Rejected(_MEDIUM_DELETED, str(error))
         except Exception as error:
+            # A message that the carrier's code cannot process delays only its own lane.
             log.exception("submission_failed", carrier=self.name, reference=loaded.submission.sid)
             outcome = Unanswered(repr(error))
         crash_point(crash_points.SUBMISSION_SENT)
-        self._update_availability(is_available=not isinstance(outcome, Unanswered))
+        self._update_availability(is_available=is_available)
         self._finish(loaded, outcome)
         asyncio.get_running_loop().call_soon(self._start_sending)
 

@@ -6,7 +6,13 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from parlour.channels.carrier import Accepted, DeliveryReport, LinkState
+from parlour.channels.carrier import (
+    Accepted,
+    CallbackRefused,
+    CarrierUnavailable,
+    DeliveryReport,
+    LinkState,
+)
 from parlour.channels.carriers import Carriers
 from parlour.channels.outbox_metrics import CarrierMetrics
 from parlour.channels.reports import Reports
@@ -92,10 +98,10 @@ class ScriptedCarrier:
         return answer
 
     async def read_callback(self, request: CallbackRequest) -> Callback:
-        raise NotImplementedError
+        raise CallbackRefused(404, f"no callbacks: {request.path}")
 
     async def read_medium(self, location: str) -> bytes:
-        raise NotImplementedError
+        raise CarrierUnavailable(f"no media: {location}")
 
     def links(self) -> tuple[LinkState, ...]:
         return (LinkState("link 1", is_up=self.is_started),)

@@ -178,6 +178,21 @@ def test_a_permanent_rejection_fails_the_receipt_and_the_lane_continues(
     run_outbox(scenario)
 
 
+def test_a_message_that_a_carrier_cannot_process_delays_no_other(run_outbox: RunOutbox) -> None:
+    async def scenario(outbox: OutboxSetup) -> None:
+        carrier = ScriptedCarrier()
+        carrier.script("+1", RuntimeError("a fault in the carrier"))
+        await outbox.add_message(0, "+1")
+        async with outbox.running(virtual=carrier):
+            await outbox.until(lambda: _is_retried(outbox))
+            # The clock is frozen: a backoff of the carrier would not end.
+            other = await outbox.add_message(1, "+2")
+            await outbox.until_receipts(other, "sent")
+        assert len(carrier.sent) == 2
+
+    run_outbox(scenario)
+
+
 def test_an_unexpected_error_of_a_carrier_is_an_unknown_outcome(run_outbox: RunOutbox) -> None:
     async def scenario(outbox: OutboxSetup) -> None:
         carrier = ScriptedCarrier()
