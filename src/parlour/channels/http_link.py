@@ -14,6 +14,7 @@ from parlour.protocol.retries import parse_retry_after
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
+    from parlour.channels.carrier import Accepted, CarrierContext
     from parlour.egress.client import Egress, OutboundRequest, OutboundResponse
 
 MISCONFIGURED: Final = frozenset({401, 403, 404, 405})
@@ -47,6 +48,31 @@ class HttpLink:
     def mark_down(self, detail: str) -> None:
         """Set the state to down, with the reason."""
         self.state = LinkState(self._name, is_up=False, detail=detail)
+
+
+class HttpCarrier:
+    """The part of a carrier over HTTP that does not depend on its API."""
+
+    def __init__(self, name: str, context: CarrierContext, *, concurrency: int) -> None:
+        self.concurrency = concurrency
+        self._context = context
+        self._link = HttpLink(name, context.egress)
+
+    async def start(self) -> None:
+        """Do nothing: there is no connection to open."""
+
+    async def stop(self) -> None:
+        """Do nothing: the client of outbound requests owns the connections."""
+
+    def links(self) -> tuple[LinkState, ...]:
+        """Return the state that the last request showed."""
+        return (self._link.state,)
+
+    def _mark_link(self, outcome: Accepted | Rejected) -> Accepted | Rejected:
+        """Return an outcome, after marking the link as down if it is a transient rejection."""
+        if isinstance(outcome, Rejected) and outcome.retry_after_seconds is not None:
+            self._link.mark_down(outcome.detail)
+        return outcome
 
 
 async def send_request(egress: Egress, request: OutboundRequest) -> OutboundResponse:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
 from parlour.channels.carrier import CarrierUnavailable, Rejected
-from parlour.channels.http_link import HttpLink, send_request
+from parlour.channels.http_link import HttpCarrier, send_request
 from parlour.channels.http_provider.callbacks import read_callback
 from parlour.channels.http_provider.options import (
     HttpProviderOptions,
@@ -41,26 +41,18 @@ if TYPE_CHECKING:
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
-class HttpProvider:
+class HttpProvider(HttpCarrier):
     """One account of an HTTP provider."""
 
     def __init__(self, name: str, settings: HttpProviderOptions, context: CarrierContext) -> None:
         """Raises ValueError for options that do not fit together."""
-        self.concurrency = settings.concurrency
+        super().__init__(name, context, concurrency=settings.concurrency)
         self._options = settings
-        self._context = context
         self._account_url = read_base_url(settings)
         credentials = ":".join(read_credentials(settings)).encode()
         self._authorization = "Basic " + base64.b64encode(credentials).decode("ascii")
         self._key = read_callback_key(settings)
         check_idempotency_header(settings)
-        self._link = HttpLink(name, context.egress)
-
-    async def start(self) -> None:
-        """Do nothing: there is no connection to open."""
-
-    async def stop(self) -> None:
-        """Do nothing: the client of outbound requests owns the connections."""
 
     async def send(self, message: OutboundMessage) -> Accepted | Rejected:
         """Submit a message, once. Raises CarrierUnavailable."""
@@ -74,10 +66,7 @@ class HttpProvider:
         response = await self._link.send(
             self._request("POST", "/Messages.json", headers, body, message.account_sid)
         )
-        outcome = read_response(response, self._options, self._context.clock.now_ms())
-        if isinstance(outcome, Rejected) and outcome.retry_after_seconds is not None:
-            self._link.mark_down(outcome.detail)
-        return outcome
+        return self._mark_link(read_response(response, self._options, self._context.clock.now_ms()))
 
     async def read_callback(self, request: CallbackRequest) -> Callback:
         """Verify and parse a callback. Raises CallbackRefused."""
@@ -106,10 +95,6 @@ class HttpProvider:
                 raise CarrierUnavailable("the medium is too large")
             return response.body_start
         raise CarrierUnavailable("the medium was redirected too often")
-
-    def links(self) -> tuple[LinkState, ...]:
-        """Return the state that the last request showed."""
-        return (self._link.state,)
 
     async def check(self) -> tuple[LinkState, ...]:
         """Fetch the account with the credentials."""
@@ -157,7 +142,7 @@ class HttpProvider:
 
 
 class HttpProviderType:
-    """The carrier type ``http``."""
+    """The carrier type ``http-provider``."""
 
     options = HttpProviderOptions
     channels = frozenset({addresses.SMS, addresses.WHATSAPP, addresses.MESSENGER, addresses.RCS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.channels.carrier import CarrierUnavailable
-from parlour.channels.http_link import MISCONFIGURED, HttpLink, shorten
+from parlour.channels.http_link import MISCONFIGURED, HttpCarrier, shorten
 from parlour.channels.kannel.callbacks import read_callback
 from parlour.channels.kannel.options import (
     KannelOptions,
@@ -33,23 +33,15 @@ if TYPE_CHECKING:
 _NO_RECIPIENT: Final = 400
 
 
-class Kannel:
+class Kannel(HttpCarrier):
     """One user of a Kannel gateway."""
 
     def __init__(self, name: str, settings: KannelOptions, context: CarrierContext) -> None:
         """Raises ValueError for options that do not fit together."""
-        self.concurrency = settings.concurrency
+        super().__init__(name, context, concurrency=settings.concurrency)
         self._options = settings
-        self._context = context
         self._url = read_sendsms_url(settings)
         check_callback_token(settings)
-        self._link = HttpLink(name, context.egress)
-
-    async def start(self) -> None:
-        """Do nothing: there is no connection to open."""
-
-    async def stop(self) -> None:
-        """Do nothing: the client of outbound requests owns the connections."""
 
     async def send(self, message: OutboundMessage) -> Accepted | Rejected:
         """Submit a message, once. Raises CarrierUnavailable."""
@@ -66,10 +58,6 @@ class Kannel:
     async def read_medium(self, location: str) -> bytes:
         """Raise CarrierUnavailable: inbound messages of Kannel have no media."""
         raise CarrierUnavailable(f"Kannel has no medium {location!r}")
-
-    def links(self) -> tuple[LinkState, ...]:
-        """Return the state that the last request showed."""
-        return (self._link.state,)
 
     async def check(self) -> tuple[LinkState, ...]:
         """Submit a message without a recipient: Kannel checks the password, and sends nothing."""

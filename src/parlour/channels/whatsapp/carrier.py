@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from parlour.channels.carrier import CarrierUnavailable, LinkState, Rejected
-from parlour.channels.http_link import HttpLink, send_request
+from parlour.channels.http_link import HttpCarrier, send_request
 from parlour.channels.whatsapp.callbacks import read_callback
 from parlour.channels.whatsapp.error_codes import read_rejection
 from parlour.channels.whatsapp.inbound import MEDIUM_ID
@@ -52,29 +52,17 @@ _NO_SENDER: Final = 63007
 _MEDIUM_TOO_LARGE: Final = 11751
 
 
-class WhatsappCarrier:
+class WhatsappCarrier(HttpCarrier):
     """The numbers of one WhatsApp business account."""
 
     def __init__(self, name: str, settings: WhatsappOptions, context: CarrierContext) -> None:
         """Raises ValueError for options that do not fit together."""
         check_secrets(settings)
-        self.concurrency = settings.concurrency
+        super().__init__(name, context, concurrency=settings.concurrency)
         self._options = settings
         self._numbers = OwnNumbers(settings)
         self._base_url = read_base_url(settings)
-        self._context = context
-        self._link = HttpLink(name, context.egress)
         self._uploads = asyncio.Semaphore(limits.WHATSAPP_UPLOADS_MAX)
-
-    async def start(self) -> None:
-        """Do nothing: there is no connection to open."""
-
-    async def stop(self) -> None:
-        """Do nothing: the client of outbound requests owns the connections."""
-
-    def links(self) -> tuple[LinkState, ...]:
-        """Return the state that the last request showed."""
-        return (self._link.state,)
 
     async def read_callback(self, request: CallbackRequest) -> Callback:
         """Verify and parse a webhook, or its registration. Raises CallbackRefused."""
@@ -105,12 +93,6 @@ class WhatsappCarrier:
         )
         response = await self._link.send(request)
         return self._mark_link(read_response(response, self._context.clock.now_ms()))
-
-    def _mark_link(self, outcome: Accepted | Rejected) -> Accepted | Rejected:
-        """Return an outcome, after marking the link as down if it is a transient rejection."""
-        if isinstance(outcome, Rejected) and outcome.retry_after_seconds is not None:
-            self._link.mark_down(outcome.detail)
-        return outcome
 
     async def _refer_to(
         self, message: OutboundMessage, medium: OutboundMedium, number_id: str
