@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
 
+from parlour.resources.content_templates import (
+    channel_rendering as content_template_channel_rendering,
+)
+from parlour.resources.outbox import store as outbox_store
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
@@ -40,35 +45,11 @@ class OutboundMedium(msgspec.Struct, frozen=True):
     category: str = "media"
 
 
-class OutboundTemplate(msgspec.Struct, frozen=True):
-    """The content template of a message; ``body`` of the message is its text, already filled in.
+OutboundTemplate = content_template_channel_rendering.OutboundTemplate
+"""The content template of a message; ``body`` of the message is its text, already filled in."""
 
-    ``types`` are its variants by type, not filled in; ``variables`` are the values by name.
-    ``approved_name`` is its name at WhatsApp; empty if WhatsApp has not approved it.
-    """
-
-    content_sid: str
-    friendly_name: str
-    language: str
-    types: dict[str, Any]
-    variables: dict[str, str]
-    approved_name: str = ""
-
-
-class OutboundEmail(msgspec.Struct, frozen=True):
-    """The parts of an outbound message that only e-mail has.
-
-    ``cc`` are the recipients that get a copy; the others are in the header To. ``references``
-    are the Message-IDs of the conversation's last mails in and out, oldest first, with their angle
-    brackets; the last one becomes In-Reply-To. The carrier makes Message-ID and Reply-To itself
-    (`protocol/email_threading.py`), both with the domain of ``sender``.
-    """
-
-    subject: str
-    sender_name: str | None
-    names: dict[str, str]
-    cc: tuple[str, ...]
-    references: tuple[str, ...]
+OutboundEmail = outbox_store.OutboundEmail
+"""The parts of an outbound message that only e-mail has."""
 
 
 class OutboundMessage(msgspec.Struct, frozen=True):

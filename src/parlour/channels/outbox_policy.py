@@ -23,10 +23,8 @@ import msgspec
 
 from parlour.channels import outbox_rules
 from parlour.channels.carrier import (
-    OutboundEmail,
     OutboundMedium,
     OutboundMessage,
-    OutboundTemplate,
 )
 from parlour.channels.outbox_results import LoadedSubmission, Refusal
 from parlour.protocol import addresses
@@ -128,7 +126,6 @@ class SubmissionPolicy:
             )
             for each in content.media
         )
-        template, email = content.template, content.email
         return OutboundMessage(
             reference=submission.sid,
             account_sid=submission.account_sid,
@@ -140,10 +137,8 @@ class SubmissionPolicy:
             is_group=bool(submission.is_group),
             body=content.body,
             media=media,
-            template=None
-            if template is None
-            else OutboundTemplate(**msgspec.structs.asdict(template)),
-            email=None if email is None else OutboundEmail(**msgspec.structs.asdict(email)),
+            template=content.template,
+            email=content.email,
             retries=submission.attempts,
             message_sids=tuple(each.message_sid for each in recipients),
             group=content.group,
@@ -216,14 +211,4 @@ def _as_template(
     made = content_template_channel_rendering.render_for_channel(
         template, message.channel, msgspec.json.encode(values).decode()
     )
-    return msgspec.structs.replace(
-        message,
-        template=OutboundTemplate(
-            content_sid=made.content_sid,
-            friendly_name=made.friendly_name,
-            language=made.language,
-            types=made.types,
-            variables=made.variables,
-            approved_name=made.approved_name,
-        ),
-    )
+    return msgspec.structs.replace(message, template=made.template)

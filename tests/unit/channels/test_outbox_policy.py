@@ -9,9 +9,10 @@ import pytest
 from parlour.channels.carrier import OutboundMedium
 from parlour.channels.outbox_rules import for_channel
 from parlour.resources.content_templates import store as content_template_store
+from parlour.resources.content_templates.channel_rendering import OutboundTemplate
 from parlour.resources.content_templates.store import ContentTemplate
 from parlour.resources.opt_outs import store as opt_out_store
-from parlour.resources.outbox.store import SubmissionMedium, SubmissionTemplate
+from parlour.resources.outbox.store import SubmissionMedium
 from parlour.resources.whatsapp_windows import store as whatsapp_window_store
 from parlour.vocabulary import limits
 from tests.unit.channels.outbox_setup import OWN, SCOPE, OutboxSetup, ScriptedCarrier
@@ -208,7 +209,7 @@ def test_outside_the_window_a_template_passes_unless_its_approval_is_missing(
     async def scenario(outbox: OutboxSetup) -> None:
         if status is not None:
             await _insert_template(outbox, status)
-        template = SubmissionTemplate("HX1", "order", "en", {}, {"1": "7"}, "order")
+        template = OutboundTemplate("HX1", "order", "en", {}, {"1": "7"}, "order")
         assert await _send(outbox, template=template) == expected
 
     run_outbox(scenario)

@@ -7,7 +7,7 @@ approval, and on every other channel, it is a text. ``body`` of the message is f
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,45 +26,52 @@ if TYPE_CHECKING:
 _PARTS: Final = re.compile(r"\{\{([^{}]{1,16})\}\}")
 
 
-class ChannelContent(msgspec.Struct, frozen=True):
-    """The rendering of a template for one channel.
+class OutboundTemplate(msgspec.Struct, frozen=True):
+    """A template as a channel takes it that has templates itself.
 
-    ``text`` has its variables filled in. The other members are for WhatsApp: ``types`` are not
-    filled in, ``approved_name`` is empty if the template is not approved. They are empty for other
-    channels.
+    ``types`` are its variants by type, not filled in; ``variables`` are the values by name.
+    ``approved_name`` is its name at WhatsApp; empty if WhatsApp has not approved it.
     """
 
-    text: str
     content_sid: str
     friendly_name: str
     language: str
     types: dict[str, Any]
     variables: dict[str, str]
-    approved_name: str
+    approved_name: str = ""
+
+
+class RenderedTemplate(NamedTuple):
+    """The text of a template with its variables filled in, and the template for WhatsApp only."""
+
+    text: str
+    template: OutboundTemplate | None
 
 
 def render_for_channel(
     template: ContentTemplate, channel: str, variables: str | None
-) -> ChannelContent:
+) -> RenderedTemplate:
     """Return what a channel gets; ``variables`` are a JSON object, or None.
 
     Values that were not sent are the samples of the template. Raises 50504 if a text is too long.
     """
-    is_rich = channel == addresses.WHATSAPP
     plain = template
     types: dict[str, Any] = {} if template.types is None else msgspec.json.decode(template.types)
     body = types.get(TEXT, {}).get("body")
     if isinstance(body, str):
         plain = msgspec.structs.replace(template, body=body)
-    return ChannelContent(
-        text=content_template_rendering.render_text(plain, variables),
+    text = content_template_rendering.render_text(plain, variables)
+    if channel != addresses.WHATSAPP:
+        return RenderedTemplate(text, None)
+    rich = OutboundTemplate(
         content_sid=template.sid,
         friendly_name=template.friendly_name,
         language=template.language,
-        types=(types or {TEXT: {"body": template.body}}) if is_rich else {},
-        variables=_values(template, variables) if is_rich else {},
-        approved_name=template.approval_name if is_rich and is_approved(template) else "",
+        types=types or {TEXT: {"body": template.body}},
+        variables=_values(template, variables),
+        approved_name=template.approval_name if is_approved(template) else "",
     )
+    return RenderedTemplate(text, rich)
 
 
 def is_approved(template: ContentTemplate) -> bool:

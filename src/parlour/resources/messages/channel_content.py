@@ -13,10 +13,9 @@ from parlour.resources.content_templates import (
 from parlour.resources.content_templates import store as content_template_store
 from parlour.resources.media import attachments as media_attachments
 from parlour.resources.outbox.store import (
+    OutboundEmail,
     SubmissionContent,
-    SubmissionEmail,
     SubmissionMedium,
-    SubmissionTemplate,
 )
 from parlour.vocabulary import limits
 
@@ -64,7 +63,6 @@ async def build_channel_content(
     content = SubmissionContent(
         body=message.body,
         media=() if files is None else _decode_media(files),
-        messaging_service_sid=conversation.messaging_service_sid,
     )
     if channel == addresses.EMAIL:
         mail = await _mail(tx, scope, conversation, message, recipients)
@@ -85,17 +83,7 @@ async def _with_template(
     made = content_template_channel_rendering.render_for_channel(
         template, channel, message.content_variables
     )
-    parts = None
-    if made.types:
-        parts = SubmissionTemplate(
-            content_sid=made.content_sid,
-            friendly_name=made.friendly_name,
-            language=made.language,
-            types=made.types,
-            variables=made.variables,
-            approved_name=made.approved_name,
-        )
-    return msgspec.structs.replace(content, body=made.text, template=parts)
+    return msgspec.structs.replace(content, body=made.text, template=made.template)
 
 
 async def _mail(
@@ -104,9 +92,9 @@ async def _mail(
     conversation: Conversation,
     message: Message,
     recipients: list[Participant],
-) -> SubmissionEmail:
+) -> OutboundEmail:
     addressed = [(each.address or "", each) for each in recipients]
-    return SubmissionEmail(
+    return OutboundEmail(
         subject=message.subject or "",
         sender_name=conversation.email_name,
         names={address: each.binding_name for address, each in addressed if each.binding_name},

@@ -7,10 +7,13 @@ the channel message SID, and the reference towards the carrier in each repetitio
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from parlour.resources.content_templates.channel_rendering import (
+    OutboundTemplate,  # noqa: TC001 - decoded here.
+)
 from parlour.store.statements import statement, values_of
 from parlour.vocabulary.scope import Scope
 
@@ -56,19 +59,14 @@ class SubmissionMedium(msgspec.Struct, frozen=True):
     category: str = "media"
 
 
-class SubmissionTemplate(msgspec.Struct, frozen=True):
-    """The content template of a message, as in `OutboundTemplate` (`channels/carrier.py`)."""
+class OutboundEmail(msgspec.Struct, frozen=True):
+    """The parts of an outbound message that only e-mail has.
 
-    content_sid: str
-    friendly_name: str
-    language: str
-    types: dict[str, Any]
-    variables: dict[str, str]
-    approved_name: str = ""
-
-
-class SubmissionEmail(msgspec.Struct, frozen=True):
-    """The parts of a mail, as in `OutboundEmail` (`channels/carrier.py`)."""
+    ``cc`` are the recipients that get a copy; the others are in the header To. ``references``
+    are the Message-IDs of the conversation's last mails in and out, oldest first, with their angle
+    brackets; the last one becomes In-Reply-To. The carrier makes Message-ID and Reply-To itself
+    (`protocol/email_threading.py`), both with the domain of ``sender``.
+    """
 
     subject: str
     sender_name: str | None
@@ -81,15 +79,13 @@ class SubmissionContent(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content of a submission.
 
     ``group`` are all numbers of a group's thread, own ones included.
-    ``messaging_service_sid`` is the one of the conversation.
     """
 
     body: str | None = None
     media: tuple[SubmissionMedium, ...] = ()
-    template: SubmissionTemplate | None = None
-    email: SubmissionEmail | None = None
+    template: OutboundTemplate | None = None
+    email: OutboundEmail | None = None
     group: tuple[str, ...] = ()
-    messaging_service_sid: str | None = None
 
 
 class Submission(msgspec.Struct, frozen=True):
