@@ -41,6 +41,13 @@ class ChannelClient:
         made = await self.instance.do("CreateConversation", dict(form))
         self.sid = made.sid
 
+    async def create_group(self) -> None:
+        """Create a conversation of a user with an own number and two phones."""
+        await self.create()
+        await self.add(Identity="alice", ProjectedAddress=OWN)
+        for address in (ANN, BOB):
+            await self.add(Address=address)
+
     async def add(self, **binding: str) -> Any:
         """Add a participant; members of its binding by name."""
         form = {
@@ -95,10 +102,7 @@ def test_a_group_message_names_the_thread_and_each_members_sid(
     run_carrier: Callable[[Any], None],
 ) -> None:
     async def scenario(client: ChannelClient) -> None:
-        await client.create()
-        await client.add(Identity="alice", ProjectedAddress=OWN)
-        for address in (ANN, BOB):
-            await client.add(Address=address)
+        await client.create_group()
         (found,) = client.of(await client.send("Hi", Author="alice"))
         assert (found.is_group, found.sender, found.recipients) == (True, OWN, (ANN, BOB))
         assert found.group == tuple(sorted((ANN, BOB, OWN)))
@@ -112,10 +116,7 @@ def test_the_message_of_a_member_is_not_sent_to_the_thread_again(
     run_carrier: Callable[[Any], None],
 ) -> None:
     async def scenario(client: ChannelClient) -> None:
-        await client.create()
-        await client.add(Identity="alice", ProjectedAddress=OWN)
-        for address in (ANN, BOB):
-            await client.add(Address=address)
+        await client.create_group()
         message = await client.send("Hi", INBOUND, Author=ANN)
         assert client.of(message) == []
         assert message.receipts_total == 0
@@ -132,10 +133,7 @@ def test_the_message_of_a_masked_member_goes_to_the_thread(
     run_carrier: Callable[[Any], None],
 ) -> None:
     async def scenario(client: ChannelClient) -> None:
-        await client.create()
-        await client.add(Identity="alice", ProjectedAddress=OWN)
-        for address in (ANN, BOB):
-            await client.add(Address=address)
+        await client.create_group()
         await client.add(Address=MASKED, ProxyAddress=PROXY)
         (found,) = client.of(await client.send("Hi", INBOUND, Author=MASKED))
         assert (found.is_group, found.sender, found.recipients) == (True, PROXY, (ANN, BOB))

@@ -15,7 +15,6 @@ import structlog
 from parlour.channels.carrier import CarrierUnavailable
 from parlour.resources.inbox.message import InboxMedium
 from parlour.resources.media import store as media_store
-from parlour.resources.media.store import Media
 from parlour.store.blobs import BlobKey
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.scope import Scope
@@ -182,18 +181,13 @@ async def insert_rows(tx: Transaction, account_sid: str, media: Sequence[InboxMe
         await media_store.insert_media(
             tx,
             scope,
-            Media(
-                account_sid=account_sid,
-                service_sid="",
-                sid=each.sid,
-                message_sid=None,
+            media_store.new_media(
+                tx,
+                scope,
+                each.sid,
                 size=each.size,
                 content_type=each.content_type,
                 filename=each.filename,
                 category=each.category,
-                author=None,
-                content=None,
-                date_created=tx.now,
-                date_updated=tx.now,
             ),
         )

@@ -118,6 +118,7 @@ def create(
     conflict_scope: ConflictScopeOf | None = None,
     permits: PermissionCheck | None = None,
     request_body: BodyKind = BodyKind.FORM,
+    check_before_body: Action | None = None,
 ) -> OperationSpec:
     """Return the spec of a POST on a collection: 201.
 
@@ -137,6 +138,7 @@ def create(
         conflict_scope=conflict_scope,
         permits=permits,
         request_body=request_body,
+        check_before_body=check_before_body,
     )
 
 

@@ -26,29 +26,21 @@ def _callback(verb: str, method: str) -> OperationSpec:
     )
 
 
-_SPECS = (_callback("Fetch", "GET"), _callback("Create", "POST"))
+def _callbacks(noun: str, path: str, instance: str) -> Collection:
+    """Return the collection of callbacks at a path."""
+    return Collection(
+        noun=noun,
+        version="/parlour/v1",
+        path=path,
+        instance=instance,
+        url_forms=ACCOUNT_ONLY,
+        represent=carrier_callback_representation.represent_callback,
+        specs=(_callback("Fetch", "GET"), _callback("Create", "POST")),
+        listed=False,
+        authentication=AuthScheme.CARRIER,
+    )
 
-CARRIER_CALLBACKS = Collection(
-    noun="CarrierCallback",
-    version="/parlour/v1",
-    path="/Carriers",
-    instance="{Name}",
-    url_forms=ACCOUNT_ONLY,
-    represent=carrier_callback_representation.represent_callback,
-    specs=_SPECS,
-    listed=False,
-    authentication=AuthScheme.CARRIER,
-)
 
-CARRIER_CALLBACK_PATHS = Collection(
-    noun="CarrierCallbackPath",
-    version="/parlour/v1",
-    path="/Carriers/{Name}",
-    instance="{Path}",
-    url_forms=ACCOUNT_ONLY,
-    represent=carrier_callback_representation.represent_callback,
-    specs=_SPECS,
-    listed=False,
-    authentication=AuthScheme.CARRIER,
-)
+CARRIER_CALLBACKS = _callbacks("CarrierCallback", "/Carriers", "{Name}")
+CARRIER_CALLBACK_PATHS = _callbacks("CarrierCallbackPath", "/Carriers/{Name}", "{Path}")
 """Everything below the name; the carrier decides which paths exist."""

@@ -35,9 +35,7 @@ from parlour.resources.media import attachments as media_attachments
 from parlour.resources.participants import actions as participant_actions
 from parlour.resources.participants.parameters import AddParticipant
 from parlour.resources.scoped_webhooks import actions as scoped_webhook_actions
-from parlour.resources.scoped_webhooks import store as scoped_webhook_store
-from parlour.resources.scoped_webhooks.store import ScopedWebhook
-from parlour.vocabulary import event_names, limits, sids
+from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.scope import Scope
 from parlour.vocabulary.unset import UNSET
 
@@ -156,34 +154,19 @@ async def _attach_webhook(
     """Insert the scoped webhook of the address configuration, if it has one."""
     if rules.type not in {_WEBHOOK, _STUDIO}:
         return
-    is_webhook = rules.type == _WEBHOOK
-    webhook = ScopedWebhook(
-        account_sid=scope.account_sid,
-        service_sid=scope.service_sid,
-        conversation_sid=conversation.sid,
-        sid=tx.new_sid(sids.SCOPED_WEBHOOK),
-        sequence=tx.next_sequence(),
-        target=rules.type,
-        url=rules.webhook_url if is_webhook else None,
-        method=(rules.webhook_method or scoped_webhook_actions.METHOD_DEFAULT)
-        if is_webhook
-        else None,
-        filters=_encoded(rules.webhook_filters or []) if is_webhook else None,
-        triggers=None,
-        flow_sid=None if is_webhook else rules.studio_flow_sid,
-        retry_count=None if is_webhook else rules.studio_retry_count,
-        replay_after=None,
-        date_created=tx.now,
-        date_updated=tx.now,
-    )
-    await scoped_webhook_store.insert_scoped_webhook(tx, scope, webhook)
-    await tx.emit(
-        scope,
-        event_names.SCOPED_WEBHOOK_ADDED,
-        conversation_sid=conversation.sid,
-        subject_sid=webhook.sid,
-        payload={"scoped_webhook": webhook, "next_message_index": 0},
-    )
+    made = scoped_webhook_actions.new_scoped_webhook(tx, scope, conversation.sid, rules.type)
+    if rules.type == _WEBHOOK:
+        made = msgspec.structs.replace(
+            made,
+            url=rules.webhook_url,
+            method=rules.webhook_method or scoped_webhook_actions.METHOD_DEFAULT,
+            filters=_encoded(rules.webhook_filters or []),
+        )
+    else:
+        made = msgspec.structs.replace(
+            made, flow_sid=rules.studio_flow_sid, retry_count=rules.studio_retry_count
+        )
+    await scoped_webhook_actions.save_new_scoped_webhook(tx, scope, conversation, made)
 
 
 def _encoded(filters: list[str]) -> str:

@@ -14,7 +14,6 @@ from parlour.operations import scoping
 from parlour.resources.accounts import store as account_store
 from parlour.resources.accounts.actions import ACTIVE
 from parlour.resources.media import store as media_store
-from parlour.resources.media.store import Media
 from parlour.resources.participants import store as participant_store
 from parlour.resources.users import provisioning as user_provisioning
 from parlour.resources.users import store as user_store
@@ -25,6 +24,7 @@ from parlour.vocabulary.unset import UNSET
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.resources.media.parameters import CreateMedia, FetchMediaSet, Upload
+    from parlour.resources.media.store import Media
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -113,19 +113,15 @@ async def add_media(
     user_sid = ""
     if identity is not None:
         user_sid = (await user_provisioning.ensure_user(tx, scope, identity)).sid
-    medium = Media(
-        account_sid=scope.account_sid,
-        service_sid=scope.service_sid,
-        sid=upload.sid,
-        message_sid=None,
+    medium = media_store.new_media(
+        tx,
+        scope,
+        upload.sid,
         size=upload.size,
         content_type=upload.content_type,
         filename=upload.filename,
         category=upload.category,
         author=identity,
-        content=None,
-        date_created=tx.now,
-        date_updated=tx.now,
     )
     await media_store.insert_media(tx, scope, medium)
     return MediaView(medium, None, user_sid)

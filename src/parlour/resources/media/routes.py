@@ -9,6 +9,7 @@ from parlour.operations.operation import (
     BodyKind,
     Collection,
     OperationSpec,
+    create,
     fetch,
 )
 from parlour.protocol.media_urls import PREFIX
@@ -23,13 +24,9 @@ MEDIA = Collection(
     url_forms=SERVICE_ONLY,
     represent=media_representation.represent_media,
     specs=(
-        OperationSpec(
-            verb="Create",
-            method="POST",
-            on_instance=False,
-            status=201,
-            action=media_actions.create_media,
-            parameters=media_parameters.CreateMedia,
+        create(
+            media_actions.create_media,
+            media_parameters.CreateMedia,
             request_body=BodyKind.STREAM,
             check_before_body=media_actions.check_upload,
         ),

@@ -40,6 +40,35 @@ class Media(msgspec.Struct, frozen=True):
     date_updated: int
 
 
+def new_media(
+    tx: Transaction,
+    scope: Scope,
+    sid: str,
+    *,
+    size: int,
+    content_type: str,
+    filename: str | None,
+    category: str,
+    author: str | None = None,
+    content: str | None = None,
+) -> Media:
+    """Return the record of a new medium without a message; members as in `Media`."""
+    return Media(
+        account_sid=scope.account_sid,
+        service_sid=scope.service_sid,
+        sid=sid,
+        message_sid=None,
+        size=size,
+        content_type=content_type,
+        filename=filename,
+        category=category,
+        author=author,
+        content=content,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+
+
 TABLE = Table("media", Media, key=("account_sid", "service_sid", "sid"))
 insert_media = TABLE.inserter()
 FETCH = statement(

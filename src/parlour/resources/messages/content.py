@@ -9,12 +9,12 @@ import msgspec
 from parlour.resources.content_templates import rendering as content_template_rendering
 from parlour.resources.content_templates import store as content_template_store
 from parlour.resources.media import store as media_store
-from parlour.resources.media.store import Media
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
+    from parlour.resources.media.store import Media
     from parlour.resources.messages.parameters import CreateMessage
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
@@ -68,19 +68,16 @@ async def _content_from_template(
         raise ApiError(50526)
     body = content_template_rendering.render_text(template, variables)
     made = content_template_rendering.render_content(template, variables)
-    medium = Media(
-        account_sid=scope.account_sid,
-        service_sid=scope.service_sid,
-        sid=tx.new_sid(sids.MEDIA),
-        message_sid=None,
+    medium = media_store.new_media(
+        tx,
+        scope,
+        tx.new_sid(sids.MEDIA),
         size=len(made.json.encode()),
         content_type=made.content_type,
         filename=None,
         category=BODY,
         author=tx.origin.client_identity,
         content=made.json,
-        date_created=tx.now,
-        date_updated=tx.now,
     )
     return MessageContent(body, [medium])
 

@@ -44,28 +44,46 @@ async def create_scoped_webhook(tx: Transaction, call: Call[CreateScopedWebhook]
 async def add_scoped_webhook(
     tx: Transaction, scope: Scope, conversation: Conversation, change: CreateScopedWebhook
 ) -> ScopedWebhook:
-    """Validate and insert a webhook; its event contains the end of the messages to replay."""
-    webhook = ScopedWebhook(
+    """Validate and insert a webhook, and emit its event."""
+    webhook = msgspec.structs.replace(
+        new_scoped_webhook(tx, scope, conversation.sid, change.target),
+        replay_after=None if change.replay_after is UNSET else change.replay_after,
+    )
+    webhook = _configured(webhook, change)
+    existing = await scoped_webhook_store.list_all_scoped_webhooks(tx, scope, conversation.sid)
+    if len(existing) >= limits.WEBHOOKS_PER_CONVERSATION_MAX:
+        raise ApiError(50361)
+    await save_new_scoped_webhook(tx, scope, conversation, webhook)
+    return webhook
+
+
+def new_scoped_webhook(
+    tx: Transaction, scope: Scope, conversation_sid: str, target: str
+) -> ScopedWebhook:
+    """Return the record of a new webhook, without the members of its target."""
+    return ScopedWebhook(
         account_sid=scope.account_sid,
         service_sid=scope.service_sid,
-        conversation_sid=conversation.sid,
+        conversation_sid=conversation_sid,
         sid=tx.new_sid(sids.SCOPED_WEBHOOK),
         sequence=tx.next_sequence(),
-        target=change.target,
+        target=target,
         url=None,
         method=None,
         filters=None,
         triggers=None,
         flow_sid=None,
         retry_count=None,
-        replay_after=None if change.replay_after is UNSET else change.replay_after,
+        replay_after=None,
         date_created=tx.now,
         date_updated=tx.now,
     )
-    webhook = _configured(webhook, change)
-    existing = await scoped_webhook_store.list_all_scoped_webhooks(tx, scope, conversation.sid)
-    if len(existing) >= limits.WEBHOOKS_PER_CONVERSATION_MAX:
-        raise ApiError(50361)
+
+
+async def save_new_scoped_webhook(
+    tx: Transaction, scope: Scope, conversation: Conversation, webhook: ScopedWebhook
+) -> None:
+    """Insert a webhook; its event contains the end of the messages to replay."""
     await scoped_webhook_store.insert_scoped_webhook(tx, scope, webhook)
     await tx.emit(
         scope,
@@ -77,7 +95,6 @@ async def add_scoped_webhook(
             "next_message_index": conversation.next_message_index,
         },
     )
-    return webhook
 
 
 def _configured(before: ScopedWebhook, change: WebhookParameters) -> ScopedWebhook:

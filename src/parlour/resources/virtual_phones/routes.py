@@ -12,7 +12,6 @@ from parlour.operations.operation import (
     AuthScheme,
     BodyKind,
     Collection,
-    OperationSpec,
     create,
     delete,
     fetch,
@@ -84,13 +83,9 @@ VIRTUAL_PHONE_SENDS = Collection(
     url_forms=ACCOUNT_ONLY,
     represent=virtual_phone_representation.message_resource,
     specs=(
-        OperationSpec(
-            verb="Create",
-            method="POST",
-            on_instance=False,
-            status=201,
-            action=virtual_phone_message_actions.check_sender,
-            parameters=virtual_phone_parameters.CreateVirtualPhoneMessage,
+        create(
+            virtual_phone_message_actions.check_sender,
+            virtual_phone_parameters.CreateVirtualPhoneMessage,
             request_body=BodyKind.STREAM,
         ),
     ),
