@@ -23,6 +23,9 @@ class ParticipantBinding(TypedDict, total=False):
     address: str | None
     proxy_address: str | None
     projected_address: str | None
+    type: str | None
+    level: str | None
+    name: str | None
 
 
 class ParticipantJson(TypedDict, total=False):

@@ -68,7 +68,6 @@ WRITES: dict[str, Callable[[], Form]] = {
     "CreateConversation": lambda: {"UniqueName": fresh_name(), "FriendlyName": "Made"},
     "UpdateConversation": lambda: {"FriendlyName": "Changed", "UniqueName": fresh_name()},
     "CreateParticipant": lambda: {"Identity": fresh_name()},
-    "AddParticipant": lambda: {"Identity": fresh_name()},
     "UpdateParticipant": lambda: {"Attributes": '{"changed":true}', "LastReadMessageIndex": "0"},
     "CreateMessage": lambda: {"Body": "Made", "Author": ALICE},
     "UpdateMessage": lambda: {"Body": "Changed", "Author": ALICE},

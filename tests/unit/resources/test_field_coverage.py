@@ -29,7 +29,6 @@ from parlour.resources.messages.parameters import SendMessage, UpdateMessage
 from parlour.resources.messages.store import Message
 from parlour.resources.participants import representation as participant_representation
 from parlour.resources.participants.parameters import (
-    AddParticipant,
     CreateParticipant,
     UpdateParticipant,
 )
@@ -278,7 +277,7 @@ COMMANDS: Final = {
     "new participant": CommandBody(
         command_table._NEW_PARTICIPANT,
         {"identity": "ann", "attributes": {}, "messaging_binding": BINDING},
-        AddParticipant,
+        CreateParticipant,
         {
             "DateCreated": NOT_SENT,
             "DateUpdated": NOT_SENT,

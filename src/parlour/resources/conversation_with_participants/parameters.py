@@ -28,6 +28,9 @@ _BINDING_NAMES: Final = {
     "address": "MessagingBinding.Address",
     "proxy_address": "MessagingBinding.ProxyAddress",
     "projected_address": "MessagingBinding.ProjectedAddress",
+    "type": "MessagingBinding.Type",
+    "level": "MessagingBinding.Level",
+    "name": "MessagingBinding.Name",
 }
 _json = json_parsers.participant_json()
 

@@ -33,7 +33,7 @@ from parlour.resources.conversations.parameters import CreateConversation
 from parlour.resources.inbound import messages as inbound_messages
 from parlour.resources.media import attachments as media_attachments
 from parlour.resources.participants import actions as participant_actions
-from parlour.resources.participants.parameters import AddParticipant
+from parlour.resources.participants.parameters import CreateParticipant
 from parlour.resources.scoped_webhooks import actions as scoped_webhook_actions
 from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.scope import Scope
@@ -176,14 +176,14 @@ def _encoded(filters: list[str]) -> str:
 # --- Participants -------------------------------------------------------------------------
 
 
-def _sender_parameters(message: InboxMessage) -> AddParticipant:
+def _sender_parameters(message: InboxMessage) -> CreateParticipant:
     """Return the parameters of the sender's participant."""
     address = ChannelAddress(message.channel, message.sender)
     if message.email is None:
         proxy = ChannelAddress(message.channel, message.receiver)
-        return AddParticipant(address=address, proxy_address=proxy)
+        return CreateParticipant(address=address, proxy_address=proxy)
     name = (message.email.sender_name or "")[: limits.FRIENDLY_NAME_CHARS_MAX]
-    return AddParticipant(address=address, level="to", name=name or UNSET)
+    return CreateParticipant(address=address, level="to", name=name or UNSET)
 
 
 async def _add_group(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from parlour.protocol.addresses import EMAIL, SMS, ChannelAddress
 from parlour.resources.accounts import store as account_store
 from parlour.resources.participants import store as participant_store
-from parlour.resources.participants.parameters import AddParticipant
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
 
@@ -91,8 +90,7 @@ async def require_free_address_pair(
 
 def _require_channel(change: CreateParticipant, bound: ChannelAddress | None) -> None:
     """Raise 50414 if the request names another channel than the one of the address."""
-    given = change.type if isinstance(change, AddParticipant) else UNSET
-    if given is not UNSET and (bound is None or given.lower() != bound.type):
+    if change.type is not UNSET and (bound is None or change.type.lower() != bound.type):
         raise ApiError(50414)
 
 
@@ -104,12 +102,9 @@ def email_details(
     Raises 50420 if another address has them, and 50414 if the request names another channel.
     """
     _require_channel(change, bound)
-    details = change if isinstance(change, AddParticipant) and change.has_email_details else None
     if bound is None or bound.type != EMAIL:
-        if details is not None:
+        if change.has_email_details:
             raise ApiError(50420)
         return None, None
-    if details is None:
-        return "to", None
-    level = "to" if details.level is UNSET else details.level
-    return level, None if details.name is UNSET else details.name
+    level = "to" if change.level is UNSET else change.level
+    return level, None if change.name is UNSET else change.name

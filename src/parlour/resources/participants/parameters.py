@@ -76,7 +76,11 @@ last_read_message_index = parsers.nullable(parsers.integer(50421, minimum=0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateParticipant(Parameters):
-    """A new participant: a chat identity, a messaging address, or a member of a group."""
+    """A new participant: a chat identity, a messaging address, or a member of a group.
+
+    ``level`` and ``name`` belong to an e-mail address. ``type`` is the channel, which the address
+    decides; another one is invalid.
+    """
 
     identity: str | Unset = form_field("Identity", identity)
     address: ChannelAddress | Unset | None = form_field("MessagingBinding.Address", address)
@@ -92,15 +96,6 @@ class CreateParticipant(Parameters):
         "MessagingBinding.ProjectedAddress", projected_address
     )
     role_sid: str | Unset = form_field("RoleSid", role_sid)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddParticipant(CreateParticipant):
-    """A new participant added on its own: also with the level and name of an e-mail address.
-
-    ``type`` is the channel, which the address decides; another one is invalid.
-    """
-
     type: str | Unset = form_field(
         "MessagingBinding.Type", parsers.text(limits.BINDING_TYPE_CHARS_MAX)
     )

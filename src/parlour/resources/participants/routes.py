@@ -29,7 +29,7 @@ PARTICIPANTS = Collection(
         ),
         create(
             participant_actions.create_participant,
-            participant_parameters.AddParticipant,
+            participant_parameters.CreateParticipant,
             webhook_header=True,
             pre_action="onParticipantAdd",
         ),
@@ -60,7 +60,7 @@ CLIENT_PARTICIPANTS = Collection(
     specs=(
         create(
             participant_actions.create_participant,
-            participant_parameters.AddParticipant,
+            participant_parameters.CreateParticipant,
             pre_action="onParticipantAdd",
             permits=participant_permits.create_participant,
         ),
