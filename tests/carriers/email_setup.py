@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from parlour.channels.carrier import CarrierContext, OutboundEmail, OutboundMessage
+from parlour.channels.carrier import CarrierContext, OutboundMessage
 from parlour.channels.email.carrier import EmailCarrier
 from parlour.channels.email.options import EmailOptions, check_options
 from parlour.vocabulary.clock import FakeClock
 from tests.support.nodejs import install_packages, node_command
+from tests.support.outbound_messages import outbound_email, outbound_message
 from tests.support.zero_random import ZeroRandom
 
 if TYPE_CHECKING:
@@ -173,27 +174,15 @@ async def _chunks(content: bytes) -> AsyncIterator[bytes]:
 
 def make_mail(*recipients: str, **changes: Any) -> OutboundMessage:
     """Return a message for these recipients; ``email`` is a mapping of changed members."""
-    email = {
-        "subject": "Your order",
-        "sender_name": "Help desk",
-        "names": {},
-        "cc": (),
-        "references": (),
-        **changes.pop("email", {}),
-    }
+    email = outbound_email(**changes.pop("email", {}))
     members: dict[str, Any] = {
         "reference": REFERENCE,
-        "account_sid": "AC" + "0" * 32,
         "conversation_sid": CONVERSATION,
         "message_sid": MESSAGE,
         "channel": "email",
         "sender": HELP,
-        "recipients": recipients,
-        "is_group": False,
-        "body": "Hello",
-        "email": OutboundEmail(**email),
     }
-    return OutboundMessage(**(members | changes))
+    return outbound_message(recipients=recipients, email=email, **(members | changes))
 
 
 def encoded(content: bytes) -> str:

@@ -6,16 +6,23 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from parlour.channels.carrier import CallbackRequest, CarrierContext, OutboundMessage
+from parlour.channels.carrier import CallbackRequest, CarrierContext
 from parlour.egress.client import Egress
 from parlour.vocabulary.clock import FakeClock
 from tests.security.scripted_receiver import NEARBY, ScriptedReceiver
+from tests.support.outbound_messages import outbound_message
 from tests.support.zero_random import ZeroRandom
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from parlour.channels.carrier import Carrier, CarrierType, DeliveryReport, InboundMessage
+    from parlour.channels.carrier import (
+        Carrier,
+        CarrierType,
+        DeliveryReport,
+        InboundMessage,
+        OutboundMessage,
+    )
 
 CALLBACK_URL = "https://chat.example.com/parlour/v1/Carriers/main"
 REFERENCE = "SM" + "0" * 31 + "7"
@@ -49,18 +56,7 @@ def make_context(egress: Egress, callback_url: str = CALLBACK_URL) -> CarrierCon
 
 
 def make_message(**changes: Any) -> OutboundMessage:
-    values: dict[str, Any] = {
-        "reference": REFERENCE,
-        "account_sid": "AC" + "1" * 32,
-        "conversation_sid": "CH" + "2" * 32,
-        "message_sid": "IM" + "3" * 32,
-        "channel": "sms",
-        "sender": PROXY,
-        "recipients": (PHONE,),
-        "is_group": False,
-        "body": "Hello",
-    }
-    return OutboundMessage(**(values | changes))
+    return outbound_message(**{"reference": REFERENCE, "sender": PROXY} | changes)
 
 
 def make_callback(

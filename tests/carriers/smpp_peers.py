@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import msgspec
 
-from parlour.channels.carrier import CarrierContext, OutboundMessage
+from parlour.channels.carrier import CarrierContext
 from parlour.channels.smpp.adapter import SmppCarrier
 from parlour.channels.smpp.carrier import CARRIER_TYPE, SmppOptions
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from tests.support.nodejs import install_packages, node_command
+from tests.support.outbound_messages import outbound_message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from parlour.channels.carrier import DeliveryReport, InboundMessage
+    from parlour.channels.carrier import DeliveryReport, InboundMessage, OutboundMessage
 
 NODE = Path(__file__).parent / "node"
 PASSWORD = "secret"
@@ -104,18 +105,8 @@ async def until(condition: Callable[[], object]) -> None:
 
 def outbound(text: str, *, to: str = PHONE, number: int = 1, **fields: Any) -> OutboundMessage:
     """Return a message of one recipient; its reference follows from the number."""
-    values: dict[str, Any] = {
-        "reference": f"SM{number:032x}",
-        "account_sid": "AC" + "0" * 32,
-        "conversation_sid": "CH" + "0" * 32,
-        "message_sid": "IM" + "0" * 32,
-        "channel": "sms",
-        "sender": OUR_NUMBER,
-        "recipients": (to,),
-        "is_group": False,
-        "body": text,
-    }
-    return OutboundMessage(**(values | fields))
+    values = {"reference": f"SM{number:032x}", "sender": OUR_NUMBER, "recipients": (to,)}
+    return outbound_message(body=text, **(values | fields))
 
 
 class NodeSmsc:

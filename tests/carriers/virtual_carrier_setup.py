@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from parlour.channels.carrier import Accepted, OutboundMedium, OutboundMessage, Rejected
 from parlour.channels.virtual.deliveries import PhoneDeliveries
 from parlour.channels.virtual.reports import VirtualPhoneReports
@@ -18,6 +16,7 @@ from parlour.vocabulary.clock import SystemRandom
 from parlour.vocabulary.scope import Scope
 from tests.events.in_process_server import ACCOUNT_SID, InProcessServer
 from tests.resources.test_frozen_clock import FrozenClock
+from tests.support.outbound_messages import outbound_message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -31,25 +30,21 @@ START_MS = 1_700_000_000_000
 OWN = "+15005550006"
 PHONE = "+15558675310"
 WHATSAPP = f"whatsapp:{PHONE}"
-REFERENCE = "SM" + "0" * 32
+REFERENCE = outbound_message().reference
 CONTENT = b"\x89PNG of a cat"
 PICTURE = OutboundMedium("ME" + "0" * 32, "image/png", len(CONTENT), "cat.png", "")
 
 
 def text_to(*recipients: str, body: str | None = "Hello", **changes: Any) -> OutboundMessage:
     """Return a submission; the channel follows the first recipient."""
-    message = OutboundMessage(
-        reference=REFERENCE,
-        account_sid=ACCOUNT_SID,
-        conversation_sid="CH" + "0" * 32,
-        message_sid="IM" + "0" * 32,
-        channel="whatsapp" if recipients[0].startswith("whatsapp:") else "sms",
-        sender=OWN,
-        recipients=recipients,
-        is_group=len(recipients) > 1,
-        body=body,
-    )
-    return msgspec.structs.replace(message, **changes)
+    made = {
+        "account_sid": ACCOUNT_SID,
+        "channel": "whatsapp" if recipients[0].startswith("whatsapp:") else "sms",
+        "sender": OWN,
+        "is_group": len(recipients) > 1,
+        "body": body,
+    }
+    return outbound_message(recipients=recipients, **(made | changes))
 
 
 class PhoneScene:

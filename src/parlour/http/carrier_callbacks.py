@@ -87,10 +87,7 @@ class CarrierCallbackEndpoint:
     async def respond(self, request: Request, match: EndpointMatch) -> Response:
         """Return the response to a callback. Raises ApiError, Busy and Unavailable."""
         request.has_unread_body = request.method == "POST"
-        operation = match.route.operations.get(request.method)
-        if operation is None:
-            raise ApiError(20004, headers={"Allow": ", ".join(match.route.operations)})
-        request.operation_id = operation.operation_id
+        match.operation_for(request)
         name = match.names["Name"]
         if not self._receiver.has_carrier(name):
             raise ApiError.not_found(request.path)

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from parlour.resources.table import operations
+from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +40,14 @@ class EndpointMatch(NamedTuple):
 
     route: EndpointRoute
     names: dict[str, str]
+
+    def operation_for(self, request: Request) -> Operation:
+        """Return the operation of the request's method. Raises ApiError 405."""
+        operation = self.route.operations.get(request.method)
+        if operation is None:
+            raise ApiError(20004, headers={"Allow": ", ".join(self.route.operations)})
+        request.operation_id = operation.operation_id
+        return operation
 
 
 class OperationEndpoint(Protocol):

@@ -154,10 +154,7 @@ class MediaEndpoint:
         request.has_unread_body = request.method == "POST"
         if request.method == "OPTIONS":
             return NO_CONTENT
-        operation = match.route.operations.get(request.method)
-        if operation is None:
-            raise ApiError(20004, headers={"Allow": ", ".join(match.route.operations)})
-        request.operation_id = operation.operation_id
+        operation = match.operation_for(request)
         if operation.authentication is AuthScheme.SIGNED_URL:
             return await self._download_signed(request, operation)
         call = await self._authenticate(request, operation, match.names)

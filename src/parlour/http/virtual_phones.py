@@ -92,10 +92,7 @@ class VirtualPhoneEndpoint:
         request.has_unread_body = request.method == "POST"
         if request.method == "OPTIONS":
             return NO_CONTENT
-        operation = match.route.operations.get(request.method)
-        if operation is None:
-            raise ApiError(20004, headers={"Allow": ", ".join(match.route.operations)})
-        request.operation_id = operation.operation_id
+        operation = match.operation_for(request)
         call = await self._authenticate(request, operation, match.names)
         if operation.method == "POST":
             return await self._send(request, call)

@@ -14,6 +14,7 @@ from parlour.channels.smpp.addresses import from_smpp, to_smpp
 from parlour.channels.smpp.carrier import CARRIER_TYPE, SmppOptions, addresses_of
 from parlour.channels.smpp.submissions import make_submissions
 from parlour.channels.smpp.texts import decode_text
+from tests.support.outbound_messages import outbound_message
 
 
 def options(**values: Any) -> SmppOptions:
@@ -21,18 +22,7 @@ def options(**values: Any) -> SmppOptions:
 
 
 def message(body: str | None = "hello", **fields: Any) -> OutboundMessage:
-    values: dict[str, Any] = {
-        "reference": "SM" + "1" * 32,
-        "account_sid": "AC",
-        "conversation_sid": "CH",
-        "message_sid": "IM",
-        "channel": "sms",
-        "sender": "+15017122661",
-        "recipients": ("+15558675310",),
-        "is_group": False,
-        "body": body,
-    }
-    return OutboundMessage(**(values | fields))
+    return outbound_message(body=body, **fields)
 
 
 @given(

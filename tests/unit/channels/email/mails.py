@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from parlour.channels.carrier import OutboundEmail, OutboundMedium, OutboundMessage
+from parlour.channels.carrier import OutboundMedium, OutboundMessage
 from parlour.channels.email.incoming import MailEnvelope, OwnAddresses, ReadMail, read_mail
+from tests.support.outbound_messages import outbound_email, outbound_message
 
 REFERENCE = "SM" + "a" * 32
 CONVERSATION = "CH" + "b" * 32
@@ -22,29 +23,14 @@ def outbound(**changes: Any) -> OutboundMessage:
     """Return a message for Alice, with changed members."""
     members: dict[str, Any] = {
         "reference": REFERENCE,
-        "account_sid": "AC" + "0" * 32,
         "conversation_sid": CONVERSATION,
         "message_sid": MESSAGE,
         "channel": "email",
         "sender": HELP,
         "recipients": (ALICE,),
-        "is_group": False,
-        "body": "Hello",
-        "email": email(),
+        "email": outbound_email(),
     }
-    return OutboundMessage(**{**members, **changes})
-
-
-def email(**changes: Any) -> OutboundEmail:
-    """Return the e-mail members of a message, with changed ones."""
-    members: dict[str, Any] = {
-        "subject": "Your order",
-        "sender_name": "Help desk",
-        "names": {},
-        "cc": (),
-        "references": (),
-    }
-    return OutboundEmail(**{**members, **changes})
+    return outbound_message(**(members | changes))
 
 
 def medium(

@@ -248,10 +248,11 @@ def test_what_the_library_builds_is_read_back(
 
 def test_an_own_mail_is_read_as_it_was_built() -> None:
     from parlour.channels.email import outgoing  # noqa: PLC0415 - of this test alone.
-    from tests.unit.channels.email.mails import email, outbound  # noqa: PLC0415 - as above.
+    from tests.support.outbound_messages import outbound_email  # noqa: PLC0415 - as above.
+    from tests.unit.channels.email.mails import outbound  # noqa: PLC0415 - as above.
 
     sent = outbound(
-        sender=ALICE, recipients=(HELP,), email=email(subject="Grüße", sender_name="Älice")
+        sender=ALICE, recipients=(HELP,), email=outbound_email(subject="Grüße", sender_name="Älice")
     )
     message = one(outgoing.build_mail(sent, {}, 0))
     assert (message.sender, message.profile_name, message.body) == (ALICE, "Älice", "Hello")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from parlour.channels.email import outgoing
 from parlour.vocabulary import limits
+from tests.support.outbound_messages import outbound_email as members
 from tests.unit.channels.email.mails import (
     ALICE,
     CONVERSATION,
@@ -22,7 +23,6 @@ from tests.unit.channels.email.mails import (
     medium,
     outbound,
 )
-from tests.unit.channels.email.mails import email as members
 
 BOB = "bob@customer.example"
 ANY_TEXT = st.text(max_size=300)
