@@ -167,15 +167,38 @@ def test_a_command_without_a_login_names_the_options(own: Api) -> None:
     assert "--account-sid and --auth-token" in result.stderr
 
 
+def test_the_login_may_be_in_the_variables_that_serve_prints(own: Api) -> None:
+    cleared = dict.fromkeys(("PARLOUR_ACCOUNT_SID", "PARLOUR_AUTH_TOKEN"))
+    printed = {"ACCOUNT_SID": own.sid, "AUTH_TOKEN": own.token}
+    assert lines(phone(own, "list", **cleared, **printed)) == []
+    others = {"ACCOUNT_SID": "AC" + "0" * 32, "AUTH_TOKEN": "wrong"}
+    assert lines(phone(own, "list", **others)) == []
+
+
+def test_a_ready_file_as_an_option_takes_precedence_over_variables(
+    own: Api, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready.json"
+    content = {"url": own.base_url, "account_sid": own.sid, "auth_token": own.token}
+    ready.write_text(json.dumps(content))
+    wrong = {"PARLOUR_URL": "http://127.0.0.1:9", "PARLOUR_AUTH_TOKEN": "wrong"}
+    assert lines(phone(own, "list", "--ready-file", str(ready), **wrong)) == []
+    assert phone(own, "list", PARLOUR_READY_FILE=str(ready), **wrong).exit_code == 1
+    token = ("--account-sid", str(own.sid), "--auth-token", "wrong")
+    result = phone(own, "list", "--ready-file", str(ready), *token)
+    assert "status 401" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "status", "message"),
     [
-        (("inbox", PHONE), {}, 1, "(error 20404, status 404)"),
+        (("inbox", PHONE), {}, 1, f"there is no phone {PHONE}: it exists once it"),
         (("list",), {"PARLOUR_AUTH_TOKEN": "wrong"}, 1, "(error 20003, status 401)"),
-        (("list",), {"PARLOUR_URL": "http://127.0.0.1:9"}, 1, "http://127.0.0.1:9 cannot be used"),
+        (("list",), {"PARLOUR_URL": "http://127.0.0.1:9"}, 1, "; start the server"),
         (("list",), {"PARLOUR_URL": "file:///etc"}, 2, "is no URL of a server"),
         (("set", "nobody", "--reads"), {}, 1, "(error 50407, status 400)"),
-        (("set", PHONE, "--delay-ms", "60001"), {}, 1, "(error 20001, status 400)"),
+        (("set", PHONE, "--delay-ms", "60001"), {}, 2, "not in the range 0<=x<=60000"),
+        (("set", PHONE, "--error-code", "5"), {}, 1, "(error 20001, status 400)"),
     ],
 )
 def test_an_error_is_one_message(

@@ -100,9 +100,16 @@ def inbox(client: ServerClient, *, address: str, follow: bool, as_json: bool) ->
     # A list that waits may name a phone that does not exist yet.
     first = {"Wait": "0"} if follow else {}
     last: list[dict[str, Any]] = []
-    for message in _rows(client, path, "messages", first):
-        _show(message, as_json=as_json)
-        last = _same_second(last, message)
+    try:
+        for message in _rows(client, path, "messages", first):
+            _show(message, as_json=as_json)
+            last = _same_second(last, message)
+    except ApiRefused as error:
+        if error.status != _NOT_FOUND:
+            raise
+        raise click.ClickException(
+            f"there is no phone {printable(address)}: it exists once it sends or gets a message"
+        ) from error
     while follow:  # Ends with an interrupt of the terminal.
         for message in _new_messages(client, path, last):
             _show(message, as_json=as_json)
@@ -160,8 +167,16 @@ def _show(message: dict[str, Any], *, as_json: bool) -> None:
 @command.command("set")
 @click.argument("address")
 @click.option("--behaviour", type=click.Choice(virtual_phone_store.BEHAVIOURS))
-@click.option("--error-code", type=int, help="The code of messages that it does not get.")
-@click.option("--delay-ms", type=int, help="The delay before each receipt.")
+@click.option(
+    "--error-code",
+    type=int,
+    help="The code of messages that it does not get, such as 30003, 30005 or 63024.",
+)
+@click.option(
+    "--delay-ms",
+    type=click.IntRange(0, limits.VIRTUAL_PHONE_DELAY_MS_MAX),
+    help="The delay before each receipt.",
+)
 @click.option("--receipts", type=click.Choice(virtual_phone_store.RECEIPTS))
 @click.option("--reads/--no-reads", default=None, help="Whether it reads what it gets.")
 @click.option("--name", help="Its name.")

@@ -5,8 +5,10 @@ URL and login are taken from the first of these that has them:
 | source | URL | login |
 |---|---|---|
 | options | `--url` | `--account-sid` with `--auth-token` |
-| variables of the same names | `PARLOUR_URL` | `PARLOUR_ACCOUNT_SID`, `PARLOUR_AUTH_TOKEN` |
-| ready file | `--ready-file` or `PARLOUR_READY_FILE` | its account, or its API key |
+| the ready file of `--ready-file` | its URL | its account, or its API key |
+| variables | `PARLOUR_URL` | `PARLOUR_ACCOUNT_SID`, `PARLOUR_AUTH_TOKEN` |
+| variables that `serve` prints | | `ACCOUNT_SID`, `AUTH_TOKEN` |
+| the ready file of `PARLOUR_READY_FILE` | its URL | its account, or its API key |
 | default | http://127.0.0.1:8080 | none: the command ends with an error |
 
 Proxies of the environment are not used.
@@ -25,6 +27,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 import click
+from click.core import ParameterSource
 
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemRandom
@@ -114,7 +117,9 @@ class ServerClient:
             raise _refusal(error) from error
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise click.ClickException(f"{self._url} cannot be used: {reason}") from error
+            hint = "; start the server, or name its URL with --url"
+            hint = hint if isinstance(reason, ConnectionRefusedError) else ""
+            raise click.ClickException(f"{self._url} cannot be used: {reason}{hint}") from error
 
 
 def _refusal(error: HTTPError) -> ApiRefused:
@@ -148,11 +153,23 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--ready-file",
             envvar="PARLOUR_READY_FILE",
             type=click.Path(path_type=Path, dir_okay=False),
-            help="The ready file of the server, which has URL and login.",
+            help="The ready file of the server, which has URL and login; or PARLOUR_READY_FILE.",
         ),
-        click.option("--auth-token", envvar="PARLOUR_AUTH_TOKEN", help="Its auth token."),
-        click.option("--account-sid", envvar="PARLOUR_ACCOUNT_SID", help="The account."),
-        click.option("--url", envvar="PARLOUR_URL", help=f"The server; by default {DEFAULT_URL}."),
+        click.option(
+            "--auth-token",
+            envvar=["PARLOUR_AUTH_TOKEN", "AUTH_TOKEN"],
+            help="Its auth token; or PARLOUR_AUTH_TOKEN, AUTH_TOKEN.",
+        ),
+        click.option(
+            "--account-sid",
+            envvar=["PARLOUR_ACCOUNT_SID", "ACCOUNT_SID"],
+            help="The account; or PARLOUR_ACCOUNT_SID, ACCOUNT_SID.",
+        ),
+        click.option(
+            "--url",
+            envvar="PARLOUR_URL",
+            help=f"The server; or PARLOUR_URL; by default {DEFAULT_URL}.",
+        ),
     ):
         decorated = option(decorated)
     return decorated
@@ -161,6 +178,15 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _client(
     url: str | None, account_sid: str | None, auth_token: str | None, ready_file: Path | None
 ) -> ServerClient:
+    context = click.get_current_context()
+
+    def is_option(name: str) -> bool:
+        return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+    if is_option("ready_file"):  # It takes precedence over variables.
+        url = url if is_option("url") else None
+        if not is_option("account_sid"):
+            account_sid = auth_token = None
     ready: dict[str, Any] = {}
     if ready_file is not None and not (url and account_sid and auth_token):
         ready = _read_ready_file(ready_file)
@@ -171,7 +197,8 @@ def _client(
         login, secret = ready.get("api_key_sid"), ready.get("api_key_secret")
     if not (login and secret):
         raise click.UsageError(
-            "no login: name --account-sid and --auth-token, or the --ready-file of the server"
+            "no login: set ACCOUNT_SID and AUTH_TOKEN as `parlour serve` printed them, or name "
+            "--account-sid and --auth-token, or the --ready-file of the server"
         )
     return ServerClient(url or ready.get("url") or DEFAULT_URL, login, secret)
 
