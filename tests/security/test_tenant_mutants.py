@@ -93,7 +93,7 @@ UNSEEN_OVER_REST = {
         "no operation asks for it, only what sends to carriers"
     ),
     r"resources\.outbox\.store\.(INSERT|PROMOTE)\[": (
-        "a lane is named after the sid of its conversation or of its only message"
+        "they also name the sid of the conversation, or of the only message of the lane"
     ),
     r"resources\.virtual_phones\.(store\.QUIETEST|message_store\.(COUNT|OLDEST_OF_\w+))\[": (
         "matters from the largest number of phones or messages on"

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 SEEDS = int(os.environ.get("PARLOUR_SEEDS", "25"))
 MESSAGES = 12
+MOVED_EVERY = 5
 ADDRESSES = ("+1", "+2", "+3")
 HEADS = """
 SELECT lane, COUNT(due_ms), MIN(lane_order),
        MIN(CASE WHEN due_ms IS NOT NULL THEN lane_order END)
-  FROM submission WHERE account_sid = $1 AND state = 'queued' GROUP BY lane
+  FROM submission WHERE account_sid = $1 AND state = 'queued' GROUP BY lane, conversation_sid
 """
 
 
@@ -75,7 +76,11 @@ def test_lanes_keep_their_order_and_lose_no_message(run_outbox: RunOutbox, seed:
         await made.start()
         for index in range(MESSAGES):
             addresses = rng.sample(ADDRESSES, rng.randint(1, 3))
-            sent.append(await outbox.add_message(index, *addresses))
+            # The bindings move to another conversation periodically, without their backlog.
+            outbox.clock.advance(1)
+            sent.append(
+                await outbox.add_message(index, *addresses, conversation=1 + index // MOVED_EVERY)
+            )
             await asyncio.sleep(rng.choice((0, 0.001, 0.01)))
             outbox.clock.advance(rng.choice((0, 0, 500, 2000)))
             if rng.random() < 0.15:
@@ -123,7 +128,7 @@ async def _finish(outbox: OutboxSetup) -> None:
 
 
 async def _check_heads(outbox: OutboxSetup) -> None:
-    """Each lane with queued submissions has one head, and it is the first."""
+    """Each lane of a conversation with queued submissions has one head, and it is the first."""
     for lane, heads, first, head in await outbox.store.read(
         lambda tx: tx.all(HEADS, SCOPE.account_sid)
     ):

@@ -160,10 +160,13 @@ def _lane(
     conversation: Conversation, found: Audience, recipient: Participant, *, is_in_group: bool
 ) -> str:
     """Return the lane of a recipient: equal for all recipients of one submission."""
-    if recipient.binding_type == addresses.EMAIL:
-        return addresses.EMAIL
-    sender = sender_for(conversation, found, recipient) or ""
-    return f"{sender} group" if is_in_group else f"{sender} {recipient.address}"
+    assert recipient.binding_type is not None
+    sender = sender_for(conversation, found, recipient)
+    if is_in_group:
+        return f"{sender} group {','.join(found.thread)}"
+    # One mail for all recipients.
+    address = "" if recipient.binding_type == addresses.EMAIL else recipient.address or ""
+    return outbox_enqueue.lane_of(conversation.sid, recipient.binding_type, sender, address)
 
 
 async def _enqueue(

@@ -110,5 +110,7 @@ async def _draft(
     content = await message_channel_content.build_channel_content(
         tx, scope, conversation, message, [participant]
     )
-    lane = f"{sender or ''} {participant.address}"
+    lane = outbox_enqueue.lane_of(
+        conversation.sid, participant.binding_type, sender, participant.address
+    )
     return SubmissionDraft(participant.binding_type, sender, lane, (to,), content)

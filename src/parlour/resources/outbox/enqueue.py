@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class SubmissionDraft(msgspec.Struct, frozen=True):
     """One submission of a message; its SID is the channel message SID of its first recipient.
 
-    Submissions of one ``lane`` are sent one after the other, in the order of their messages.
+    Submissions of one ``lane`` are sent one after the other, in the order of their messages, also
+    if they are of several conversations of the account.
     """
 
     channel: str
@@ -34,6 +35,16 @@ class SubmissionDraft(msgspec.Struct, frozen=True):
     recipients: tuple[SubmissionRecipient, ...]
     content: SubmissionContent
     is_group: bool = False
+
+
+def lane_of(conversation_sid: str, channel: str, sender: str | None, address: str) -> str:
+    """Return the lane of a binding: its messages stay in order when its conversation changes.
+
+    Mails are in order within their thread, as one mailbox may be in several open conversations.
+    """
+    if sender is None or channel == addresses.EMAIL:
+        return f"{conversation_sid} {channel} {address}"
+    return f"{sender} {address}"
 
 
 def new_message_sid(tx: Transaction, channel: str, *, is_mms: bool = False) -> str:
@@ -61,7 +72,6 @@ async def enqueue_message(
             made,
             conversation_sid=conversation_sid,
             message_sid=message_sid,
-            lane=f"{conversation_sid} {draft.lane}",
             lane_order=message_index,
         ),
     )

@@ -23,9 +23,16 @@ SELECT account_sid, due_ms FROM submission
  WHERE carrier = $1 AND account_sid > $2 AND due_ms IS NOT NULL
  ORDER BY account_sid, due_ms LIMIT 1
 """
+# A head waits for an older one of its lane in another conversation, which had the binding before.
+# Only heads are compared, so that the oldest of a lane waits for none, even after the clock was set
+# back.
 HEADS = statement(
     "SELECT {columns} FROM submission"
-    " WHERE carrier = $2 AND account_sid = $1 AND due_ms <= $3 ORDER BY due_ms LIMIT $4",
+    " WHERE carrier = $2 AND account_sid = $1 AND due_ms <= $3 AND NOT EXISTS ("
+    "SELECT 1 FROM submission AS other WHERE other.account_sid = $1"
+    " AND other.lane = submission.lane AND other.state = 'queued' AND other.due_ms IS NOT NULL"
+    " AND (other.date_created, other.sid) < (submission.date_created, submission.sid))"
+    " ORDER BY due_ms LIMIT $4",
     Submission,
 )
 # tidy: account-in-sql - as above
@@ -87,7 +94,10 @@ async def accounts_after(tx: Transaction, carrier: str, account_sid: str) -> lis
 async def due_heads(
     tx: Transaction, carrier: str, account_sid: str, now_ms: int, count: int
 ) -> list[Submission]:
-    """Return the heads of an account's lanes that are due, the earliest first."""
+    """Return the heads of an account's lanes that are due, the earliest first.
+
+    Without those that wait for the backlog of another conversation.
+    """
     rows = await tx.all(HEADS, account_sid, carrier, now_ms, count)
     return [Submission(*row) for row in rows]
 

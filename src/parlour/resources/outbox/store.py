@@ -92,8 +92,9 @@ class Submission(msgspec.Struct, frozen=True):
     """One row. Dates in milliseconds since 1970 UTC; ``recipients`` and ``content`` are JSON.
 
     ``conversation_sid`` and ``message_sid`` are empty for an automatic answer. ``carrier`` is empty
-    if no route covers the sender. ``lane_order`` is the index of the message. ``content`` is empty
-    once the carrier accepted it.
+    if no route covers the sender. ``lane`` is the binding (sender and address), or the thread of a
+    group, and ``lane_order`` the index of the message. ``content`` is empty once the carrier
+    accepted it.
     """
 
     account_sid: str
@@ -131,9 +132,10 @@ decode_recipients = msgspec.json.Decoder(tuple[SubmissionRecipient, ...]).decode
 decode_content = msgspec.json.Decoder(SubmissionContent).decode
 encode = msgspec.json.Encoder().encode
 
-# Invariant: of the queued submissions of a lane exactly the first by ``lane_order`` has a
-# ``due_ms``. A transaction that adds, ends or deletes a submission of a conversation has locked the
-# conversation before, so that no two of them change one lane at a time:
+# Invariant: of the queued submissions of a conversation in a lane exactly the first by
+# ``lane_order``, its head, has a ``due_ms``. A transaction that adds, ends or deletes a submission
+# of a conversation has locked the conversation before, so that no two of them change these at a
+# time:
 #
 #   INSERT          due only if no other submission of the lane is queued
 #   ACCEPT, DELETE  end the head; the caller runs PROMOTE for its lane in the same transaction
@@ -141,11 +143,16 @@ encode = msgspec.json.Encoder().encode
 #   PROMOTE         makes the first queued submission the head, if it is not yet
 #
 # A lane without a head is never sent; a second head would be sent out of order.
+#
+# A binding moves to another conversation once its own one is closed, or its participant removed,
+# and may leave a backlog there. Then its lane has a head in each of them: the loader takes the
+# older one (HEADS in queue.py), so this needs no lock that both conversations share.
+# ``|| ''`` keeps planners from the index of conversations, which also has all ended rows.
 INSERT = statement(
     "INSERT INTO submission ({columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
     " $13, $14, $15, CASE WHEN EXISTS (SELECT 1 FROM submission WHERE account_sid = $1"
-    " AND lane = $9 AND state = 'queued') THEN NULL ELSE CAST($16 AS BIGINT) END,"
-    " $17, $18, $19, $20) ON CONFLICT DO NOTHING",
+    " AND lane = $9 AND conversation_sid || '' = $3 AND state = 'queued')"
+    " THEN NULL ELSE CAST($16 AS BIGINT) END, $17, $18, $19, $20) ON CONFLICT DO NOTHING",
     Submission,
 )
 _FIND = "SELECT {columns} FROM submission WHERE account_sid = $1 AND sid = $2"
@@ -170,12 +177,14 @@ DELETE = "DELETE FROM submission WHERE account_sid = $1 AND sid = $2 AND state =
 PROMOTE = """
 UPDATE submission SET due_ms = $3
  WHERE account_sid = $1 AND lane = $2 AND state = 'queued' AND due_ms IS NULL
+   AND conversation_sid || '' = $4
    AND lane_order = (SELECT MIN(lane_order) FROM submission
-                      WHERE account_sid = $1 AND lane = $2 AND state = 'queued')
+                      WHERE account_sid = $1 AND lane = $2 AND state = 'queued'
+                        AND conversation_sid || '' = $4)
 """
 LANES_OF_MESSAGE = """
-SELECT lane FROM submission WHERE account_sid = $1 AND message_sid = $2 AND state = 'queued'
- ORDER BY lane LIMIT 100
+SELECT lane, conversation_sid FROM submission
+ WHERE account_sid = $1 AND message_sid = $2 AND state = 'queued' ORDER BY lane LIMIT 100
 """
 DELETE_PARTS_OF_MESSAGE = """
 DELETE FROM submission_part WHERE account_sid = $1 AND submission_sid IN (
@@ -266,7 +275,8 @@ async def accept_submission(tx: Transaction, submission: Submission) -> bool:
     """Record the acceptance; return False if the submission is not queued any more."""
     if not await tx.run(ACCEPT, submission.account_sid, submission.sid, tx.now):
         return False
-    await _promote(tx, Scope(submission.account_sid), submission.lane)
+    scope = Scope(submission.account_sid)
+    await _promote(tx, scope, submission.lane, submission.conversation_sid)
     return True
 
 
@@ -274,13 +284,14 @@ async def delete_submission(tx: Transaction, submission: Submission) -> bool:
     """Delete a submission that failed; return False if it is not queued any more."""
     if not await tx.run(DELETE, submission.account_sid, submission.sid):
         return False
-    await _promote(tx, Scope(submission.account_sid), submission.lane)
+    scope = Scope(submission.account_sid)
+    await _promote(tx, scope, submission.lane, submission.conversation_sid)
     return True
 
 
-async def _promote(tx: Transaction, scope: Scope, lane: str) -> None:
-    """Make the first queued submission of a lane its head."""
-    await tx.run(PROMOTE, scope.account_sid, lane, tx.now)
+async def _promote(tx: Transaction, scope: Scope, lane: str, conversation_sid: str) -> None:
+    """Make the first queued submission of a conversation in a lane its head."""
+    await tx.run(PROMOTE, scope.account_sid, lane, tx.now, conversation_sid)
 
 
 async def retry_submission(
@@ -296,8 +307,8 @@ async def delete_submissions_of_message(tx: Transaction, scope: Scope, message_s
     lanes = await tx.all(LANES_OF_MESSAGE, scope.account_sid, message_sid)
     await tx.run(DELETE_PARTS_OF_MESSAGE, scope.account_sid, message_sid)
     await tx.run(DELETE_OF_MESSAGE, scope.account_sid, message_sid)
-    for (lane,) in lanes:
-        await _promote(tx, scope, lane)
+    for lane, conversation_sid in lanes:
+        await _promote(tx, scope, lane, conversation_sid)
 
 
 # --- Parts and early reports ----------------------------------------------------------------
