@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.store.transaction import Transaction
+    from tests.events.webhook_backend import WebhookRequest
 
 
 @pytest.fixture
@@ -73,6 +74,29 @@ def test_each_message_opens_the_window_even_if_no_conversation_takes_it(
         await setup.receive(whatsapp_message())
         assert opened_ms < (await window(setup) or 0)
         assert await window(setup, f"whatsapp:{SECOND_PHONE}") is None
+
+    run_scenario(scenario)
+
+
+@pytest.mark.parametrize("path", ["/pre", "/post"])
+def test_the_window_is_open_before_the_first_webhook_of_a_message(
+    run_scenario: ScenarioRunner, path: str
+) -> None:
+    async def scenario(setup: InboundSetup) -> None:
+        opened: list[int | None] = []
+
+        async def read_window(request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+            opened.append(await window(setup))
+            await respond_with(200)(request, writer)
+
+        setup.backend.responders[path] = read_window
+        await setup.configure(f"whatsapp:{OWN}", "whatsapp")
+        await setup.listen()
+        await setup.receive(whatsapp_message())
+        await setup.receive(whatsapp_message("Again"))
+        await setup.post_requests()
+        assert opened
+        assert None not in opened
 
     run_scenario(scenario)
 

@@ -24,12 +24,14 @@ from parlour.channels.inbound_lanes import InboundLanes
 from parlour.channels.inbound_media import InboundMediaStore, StoredMedia, insert_rows
 from parlour.channels.inbound_webhooks import InboundWebhooks
 from parlour.operations.scheduler import Job
+from parlour.protocol.addresses import WHATSAPP
 from parlour.resources.carrier_numbers import store as carrier_number_store
 from parlour.resources.inbound import processing as inbound_processing
 from parlour.resources.inbound.processing import HookDecision, Outcome, Plan
 from parlour.resources.inbox import store as inbox_store
 from parlour.resources.inbox.message import encode_message
 from parlour.resources.inbox.store import InboundKey, InboxEntry
+from parlour.resources.whatsapp_windows import store as whatsapp_window_store
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.crash_points import (
@@ -201,6 +203,11 @@ class InboundProcessor:
             )
             if not await inbox_store.insert_entry(tx, account, entry):
                 return None
+            if message.channel == WHATSAPP:
+                # Before any webhook of the message is called: it may reply at once.
+                await whatsapp_window_store.open_window(
+                    tx, account, message.receiver, message.sender, tx.now
+                )
             await insert_rows(tx, key.account_sid, message.media)
             return entry
 

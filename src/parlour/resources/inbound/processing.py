@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from parlour.protocol.addresses import EMAIL, WHATSAPP
+from parlour.protocol.addresses import EMAIL
 from parlour.resources.accounts import store as account_store
 from parlour.resources.accounts.actions import ACTIVE
 from parlour.resources.configuration import store as configuration_store
@@ -25,7 +25,6 @@ from parlour.resources.inbound import routing as inbound_routing
 from parlour.resources.inbox import store as inbox_store
 from parlour.resources.inbox.message import decode_message
 from parlour.resources.messages.parameters import CreateMessage
-from parlour.resources.whatsapp_windows import store as whatsapp_window_store
 from parlour.vocabulary import limits
 from parlour.vocabulary.dates import updated
 from parlour.vocabulary.scope import Scope
@@ -219,10 +218,6 @@ async def _finish(
     result: _Result,
 ) -> InboxEntry:
     """Apply what each message causes, wherever it goes, and write the outcome."""
-    if message.channel == WHATSAPP:
-        await whatsapp_window_store.open_window(
-            tx, account, message.receiver, message.sender, entry.date_created
-        )
     keyword = await inbound_keywords.handle_keyword(tx, account, message, number)
     outcome = "opted_out" if keyword == _STOP else result.outcome
     calls_webhook = result.outcome == "plain_webhook" or (
