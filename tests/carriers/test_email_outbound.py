@@ -254,6 +254,22 @@ def test_attachments_over_the_limit_fail_before_they_are_read() -> None:
     run(scenario())
 
 
+def test_a_text_over_the_limit_once_it_is_encoded_fails_and_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "EMAIL_BYTES_MAX", 20_000)
+
+    async def scenario() -> None:
+        text = "ü".encode() * 5_000
+        async with email_carrier(1, MailSink(), {"ME1": text}) as carrier:
+            media = (OutboundMedium("ME1", "text/plain", len(text), None, "", "body"),)
+            result = await carrier.send(make_mail(ALICE, media=media))
+            assert isinstance(result, Rejected)
+            assert (result.code, result.retry_after_seconds) == (11751, None)
+
+    run(scenario())
+
+
 def test_a_conversation_without_an_address_fails_with_63007() -> None:
     async def scenario() -> None:
         async with email_carrier(1, MailSink()) as carrier:

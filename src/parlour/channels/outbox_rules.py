@@ -5,7 +5,7 @@
 | sms | one medium: JPG, PNG, MP3, AMR, MP4 or PDF below 5 MB; text up to 1600 characters |
 | sms outside the United States and Canada | no media: links after the text |
 | whatsapp | as sms, up to 16 MB |
-| email | all media, up to 20 MB together |
+| email | all media, up to 20 MB together once they are encoded |
 | other | all media |
 
 Of several media the first is sent, without the text.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from parlour.channels import mail_size
 from parlour.channels.carrier import OutboundMedium  # noqa: TC001 - a field of a record.
 from parlour.protocol import addresses
 from parlour.resources.participants import groups as participant_groups
@@ -59,8 +60,8 @@ def for_channel(
 ) -> ChannelText:
     """Return the text and the media that are sent to recipients of one channel."""
     if channel == addresses.EMAIL:
-        total = sum(each.size for each in media)
-        code = MEDIUM_TOO_LARGE if total > limits.EMAIL_MEDIA_BYTES_MAX else 0
+        is_too_large = mail_size.least_bytes(media) > limits.EMAIL_BYTES_MAX
+        code = MEDIUM_TOO_LARGE if is_too_large else 0
         return ChannelText(body, media, code)
     if channel not in _TEXT_CHANNELS:
         return ChannelText(body, media)

@@ -58,8 +58,9 @@ CASES: list[tuple[str, str, str | None, tuple[OutboundMedium, ...], Any]] = [
     ("sms", GERMAN, None, (LINKED,), (LINKED.url, 0)),
     ("sms", GERMAN, "x" * 1600, (LINKED,), 21617),
     ("sms", GERMAN, "look", (), ("look", 0)),
-    ("email", "a@example.com", "look", (medium(size=20 * MIB),), ("look", 1)),
-    ("email", "a@example.com", "look", (medium(size=20 * MIB), medium(size=1)), 11751),
+    ("email", "a@example.com", "look", (medium(size=14 * MIB),), ("look", 1)),
+    ("email", "a@example.com", "look", (medium(size=7 * MIB), medium(size=8 * MIB)), 11751),
+    ("email", "a@example.com", "look", (medium(size=15 * MIB),), 11751),
 ]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from parlour.channels import mail_size
 from parlour.channels.carrier import (
     Accepted,
     Callback,
@@ -88,13 +89,14 @@ class EmailCarrier:
         """Submit one mail to all of its recipients. Raises CarrierUnavailable."""
         if message.sender is None or message.email is None:
             return Rejected(_NO_SENDER_CODE, "the conversation has no e-mail address")
-        size = outgoing.estimated_bytes(message.media)
-        if size > limits.EMAIL_BYTES_MAX:
-            return Rejected(_TOO_LARGE_CODE, f"{size} bytes of attachments")
+        if mail_size.least_bytes(message.media) > limits.EMAIL_BYTES_MAX:
+            return Rejected(_TOO_LARGE_CODE, "the media are too large")
         contents = {each.sid: await self._read(message, each.sid) for each in message.media}
         now_ms = self._context.clock.now_ms()
         # In a thread: encoding of megabytes would delay requests.
         content = await asyncio.to_thread(outgoing.build_mail, message, contents, now_ms)
+        if len(content) > limits.EMAIL_BYTES_MAX:
+            return Rejected(_TOO_LARGE_CODE, f"the mail has {len(content)} bytes")
         domain = email_threading.domain_of(message.sender)
         bounces_domain = domain if domain in self._own.domains else self._options.domains[0]
         return await self._client.submit(

@@ -15,24 +15,17 @@ from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from parlour.channels import mail_size
 from parlour.protocol import email_threading
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from parlour.channels.carrier import OutboundMedium, OutboundMessage
 
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _MEDIA_TYPE: Final = re.compile(r"([a-z0-9!#$&^_.+-]+)/([a-z0-9!#$&^_.+-]+)", re.IGNORECASE)
-_TEXT_CATEGORIES: Final = ("body", "history")
-_PLAIN: Final = "text/plain"
-_HTML: Final = "text/html"
-# Base64 turns 57 bytes into a line of 76 characters and its end.
-_BASE64_LINE_BYTES: Final = 57
-_BASE64_LINE_CHARS: Final = 78
-# Headers and boundaries of one part; the texts are bounded by their own limits.
-_PART_OVERHEAD_BYTES: Final = 1024
 
 
 class _MessageIdsHeader:
@@ -61,14 +54,6 @@ def _policy() -> EmailPolicy[EmailMessage]:
 
 
 _POLICY: Final = _policy()
-
-
-def estimated_bytes(media: Iterable[OutboundMedium]) -> int:
-    """Return the size of a mail with these media, in bytes, without its own texts."""
-    return sum(
-        (medium.size // _BASE64_LINE_BYTES + 1) * _BASE64_LINE_CHARS + _PART_OVERHEAD_BYTES
-        for medium in media
-    )
 
 
 def build_mail(message: OutboundMessage, contents: Mapping[str, bytes], date_ms: int) -> bytes:
@@ -111,8 +96,8 @@ def _set_content(
     mail: EmailMessage, message: OutboundMessage, contents: Mapping[str, bytes]
 ) -> None:
     """Set the texts, as alternatives if there are two, and attach the other media."""
-    plain = _text(message.media, contents, _PLAIN)
-    html = _text(message.media, contents, _HTML)
+    plain = _text(message.media, contents, mail_size.PLAIN)
+    html = _text(message.media, contents, mail_size.HTML)
     if not plain:
         plain = message.body or ""
     if plain or not html:
@@ -122,7 +107,7 @@ def _set_content(
     else:
         mail.set_content(_lines(html), subtype="html", cte="quoted-printable")
     for medium in message.media:
-        if _is_text(medium):
+        if mail_size.is_text(medium):
             continue
         found = _MEDIA_TYPE.match(medium.content_type)
         # Parts of these types must not be encoded, and a text would be decoded by its charset.
@@ -136,23 +121,15 @@ def _set_content(
         )
 
 
-def _is_text(medium: OutboundMedium) -> bool:
-    return medium.category in _TEXT_CATEGORIES and _type_of(medium) in (_PLAIN, _HTML)
-
-
-def _type_of(medium: OutboundMedium) -> str:
-    return medium.content_type.partition(";")[0].strip().lower()
-
-
 def _text(
     media: tuple[OutboundMedium, ...], contents: Mapping[str, bytes], content_type: str
 ) -> str:
     """Return the texts of a type: the ones of category body, then the history."""
     texts = [
         contents[medium.sid].decode("utf-8", "replace").strip()
-        for category in _TEXT_CATEGORIES
+        for category in mail_size.TEXT_CATEGORIES
         for medium in media
-        if medium.category == category and _type_of(medium) == content_type
+        if medium.category == category and mail_size.type_of(medium) == content_type
     ]
     return "\n\n".join(text for text in texts if text)
 

@@ -57,8 +57,6 @@ SMS_BODY_CHARS_MAX = 1600
 MMS_BYTES_MAX = 5 * MEBIBYTE
 # The medium of a WhatsApp message.
 WHATSAPP_MEDIUM_BYTES_MAX = 16 * MEBIBYTE
-# Media of one mail together.
-EMAIL_MEDIA_BYTES_MAX = 20 * MEBIBYTE
 # TTL of the URL from which a carrier reads a medium.
 CARRIER_MEDIA_URL_SECONDS = 3600
 # Time after a user's last message in which a WhatsApp message needs no template.
