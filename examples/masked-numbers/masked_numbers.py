@@ -79,9 +79,12 @@ class VirtualPhone:
 
     def __init__(self, client: Client, base_url: str, number: str) -> None:
         self._client = client
-        self._messages_url = f"{base_url}/parlour/v1/VirtualPhones/{number}/Messages"
+        phone_url = f"{base_url}/parlour/v1/VirtualPhones/{number}"
+        self._messages_url = f"{phone_url}/Messages"
         self._read = 0
         self.number = number
+        # Without the messages of an earlier run; 404 if there was none.
+        client.request("DELETE", phone_url)
 
     def send(self, to: str, body: str) -> None:
         """Send a text; returns once it is in a conversation."""
@@ -122,19 +125,28 @@ def main() -> None:
         shown, received = receiver.receive()
         print(f"{names[receiver.number]} receives {received!r} from {shown}")
 
-    first = rides.connect("Ride 1", ann.number, bob.number)
-    text(ann, bob, first, "I am at the main entrance.")
-    text(bob, ann, first, "Two minutes!")
+    running: list[MaskedCall] = []
+    try:
+        first = rides.connect("Ride 1", ann.number, bob.number)
+        running.append(first)
+        text(ann, bob, first, "I am at the main entrance.")
+        text(bob, ann, first, "Two minutes!")
 
-    # The first number already connects Ann with Bob, so this conversation uses the second one.
-    second = rides.connect("Ride 2", ann.number, cem.number)
-    text(cem, ann, second, "I am here for the luggage.")
-    text(ann, cem, second, "Coming.")
-    text(ann, bob, first, "See you.")
+        # The first number already connects Ann with Bob, so this ride uses the second one.
+        second = rides.connect("Ride 2", ann.number, cem.number)
+        running.append(second)
+        text(cem, ann, second, "I am here for the luggage.")
+        text(ann, cem, second, "Coming.")
+        text(ann, bob, first, "See you.")
 
-    rides.end(first)
-    third = rides.connect("Ride 3", ann.number, bob.number)
-    print(f"After the end of ride 1, Ann has {third.numbers[ann.number]} for ride 3.")
+        running.remove(first)
+        rides.end(first)
+        third = rides.connect("Ride 3", ann.number, bob.number)
+        running.append(third)
+        print(f"After the end of ride 1, Ann has {third.numbers[ann.number]} for ride 3.")
+    finally:
+        for ride in running:
+            rides.end(ride)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from parlour.cli.main import main
+from tests.support.client import Api
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -67,6 +68,21 @@ def test_without_a_file_the_only_carrier_has_every_channel() -> None:
     assert (shown["name"], shown["routes"]) == ("virtual", ["channel *"])
 
 
+def test_names_of_carriers_are_in_columns(tmp_path: Path) -> None:
+    path = tmp_path / "carriers.toml"
+    path.write_text('[carriers.a]\ntype = "virtual"\n[[routes]]\nchannel = "*"\ncarrier = "a"\n')
+    result = CliRunner().invoke(main, ["carriers", "list", "--carriers", str(path)])
+    shown = result.output.splitlines()
+    assert [line.index("virtual (") for line in shown] == [9, 9]
+
+
+def test_an_unknown_carrier_without_a_file_leads_to_the_option() -> None:
+    arguments = ["carriers", "test", "gateway", "--to", PHONE]
+    result = CliRunner().invoke(main, arguments, env={"PARLOUR_CARRIERS": ""})
+    assert result.exit_code == 1
+    assert "; name the server's carriers file with --carriers" in result.output
+
+
 def test_a_message_is_sent_by_the_server_and_its_receipt_followed(server: Server) -> None:
     result = run(server, "test", "virtual", "--to", PHONE, "--wait", "30")
     assert result.exit_code == 0, result.output
@@ -76,6 +92,33 @@ def test_a_message_is_sent_by_the_server_and_its_receipt_followed(server: Server
     assert statuses[-1] == "delivered"
     # The conversation is deleted, so the same pair is free for the next test.
     assert run(server, "test", "virtual", "--to", PHONE, "--from", NUMBER).exit_code == 0
+
+
+def test_a_test_without_a_final_receipt_does_not_refuse_the_next_one(server: Server) -> None:
+    silent = "+15550100009"
+    phones = f"/parlour/v1/VirtualPhones/{silent}"
+    api = Api(server.base_url, server.account_sid, server.auth_token)
+    api.post("/parlour/v1/VirtualPhones", Address=silent).expect(201)
+    api.post(phones, Behaviour="silent").expect(200)
+    first = run(server, "test", "virtual", "--to", silent, "--wait", "2")
+    assert first.output.splitlines()[1:3] == ["sent", "no delivery report in time"]
+    api.post(phones, Behaviour="deliver").expect(200)
+    second = run(server, "test", "virtual", "--to", silent, "--wait", "30")
+    assert second.output.splitlines()[-1] == "delivered"
+
+
+def test_a_pair_of_another_conversation_is_refused_with_the_remedy(server: Server) -> None:
+    api = Api(server.base_url, server.account_sid, server.auth_token)
+    conversation = api.post("/v1/Conversations").expect(201)["sid"]
+    phone = "+15550100008"
+    binding = {"MessagingBinding.Address": phone, "MessagingBinding.ProxyAddress": NUMBER}
+    api.post(f"/v1/Conversations/{conversation}/Participants", **binding).expect(201)
+    names = [each["sid"] for each in api.get("/v1/Conversations").expect(200)["conversations"]]
+    result = run(server, "test", "virtual", "--to", phone)
+    assert result.exit_code == 1
+    assert f"in Conversation {conversation}: close it, or choose another --to" in result.output
+    left = [each["sid"] for each in api.get("/v1/Conversations").expect(200)["conversations"]]
+    assert left == names
 
 
 @pytest.mark.parametrize(

@@ -106,25 +106,46 @@ def test_a_correct_file_lets_the_server_start() -> None:
 def test_the_doctor_reports_a_link_that_cannot_be_opened() -> None:
     status, found = findings(KANNEL + route("channel", "sms"))
     assert status == 1
-    (finding,) = found
+    callbacks, finding = sorted(found, key=lambda each: bool(each["unsafe"]))
     assert finding["unsafe"]
-    assert finding["what"].startswith("The carrier gateway (kannel) is not connected: ")
+    assert finding["what"] == (
+        "The carrier gateway (kannel) is not connected: gateway: 11205: no connection "
+        "(ConnectionRefusedError)."
+    )
+    assert callbacks["what"].startswith("There is no public URL: the carrier gateway (kannel)")
     assert "carriers.toml:2" in finding["do"]
     assert "hush" not in json.dumps(found)
 
 
 def test_the_doctor_reports_numbers_whose_messages_would_fail() -> None:
-    _, found = findings(KANNEL + NUMBERS + route("prefix", "+1") + route("channel", "*"))
+    public = ("--public-url", "https://chat.example.net")
+    _, found = findings(KANNEL + NUMBERS + route("prefix", "+1") + route("channel", "*"), *public)
     _, wrong = found
     assert wrong["what"] == (
         "whatsapp:+15550100001 is routed to gateway, which does not carry whatsapp."
     )
-    _, found = findings(KANNEL + NUMBERS + route("prefix", "+1"))
+    _, found = findings(KANNEL + NUMBERS + route("prefix", "+1"), *public)
     _, missing = found
     assert missing["what"] == (
-        "No route covers the number 12345 and 1 others: messages from there fail with 63007."
+        "No route covers the number 12345 and 1 other: messages from there fail with 63007."
     )
     assert not missing["unsafe"]
+
+
+def test_the_doctor_reports_a_route_that_covers_no_number() -> None:
+    routes = (
+        route("prefix", "1555", "virtual")
+        + route("sender", "+15550100009", "virtual")
+        + route("prefix", "+1555", "virtual")
+        + route("channel", "*", "virtual")
+    )
+    status, found = findings(NUMBERS + routes)
+    assert status == 0
+    assert [each["what"] for each in found] == [
+        "The route of the prefix 1555 to virtual covers none of the numbers.",
+        "The route of the sender +15550100009 to virtual covers none of the numbers.",
+    ]
+    assert findings(routes) == (0, [])
 
 
 def test_the_doctor_reports_a_file_that_others_can_read() -> None:

@@ -52,7 +52,7 @@ class ConfiguredCarrier:
             text = str(error)
         except ImportError as error:
             text = registry.missing_import(self.type_name, error)
-        raise CarriersFileError([f"{self.where}: carriers.{self.name}: {text}."])
+        raise CarriersFileError([f"{self.where}: carriers.{self.name}: {text.rstrip('.')}."])
 
 
 @dataclass(frozen=True, slots=True)

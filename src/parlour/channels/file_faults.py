@@ -18,17 +18,16 @@ _PLACE: Final = re.compile(r"(.*) - at `\$(.*)`\Z", re.DOTALL)
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _FIELD: Final = re.compile(r"Object (?:contains unknown|missing required) field `([^`]*)`")
 _WORDS: Final = {
-    "`str`": "text",
-    "`int`": "a whole number",
-    "`float`": "a number",
-    "`bool`": "true or false",
-    "`array`": "an array",
-    "`object`": "a table",
-    "`datetime`": "a date",
-    " | ": " or ",
-    " | null": "",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "a table",
+    "datetime": "a date",
 }
-_WORD: Final = re.compile("|".join(map(re.escape, sorted(_WORDS, key=len, reverse=True))))
+_KINDS: Final = re.compile(r"`(\w+(?: \| \w+)*)`")
+_REFERENCE_HINT: Final = '; a reference is { env = "NAME" } or { file = "PATH" }'
 
 
 class CarriersFileError(Exception):
@@ -92,10 +91,10 @@ class FileFaults:
         try:
             return msgspec.convert(values, kind, strict=True)
         except msgspec.ValidationError as error:
-            self._add_validation(str(error), place)
+            self._add_validation(str(error), place, kind)
             return None
 
-    def _add_validation(self, text: str, place: KeyPath) -> None:
+    def _add_validation(self, text: str, place: KeyPath, kind: type[msgspec.Struct]) -> None:
         """Record an error of msgspec; ``text`` ends in the path of the value, if it is inside."""
         match = _PLACE.match(text)
         inner: KeyPath = ()
@@ -109,9 +108,34 @@ class FileFaults:
         elif field is not None:
             text = f"{field[1]} is required"
         else:
-            text = _WORD.sub(lambda found: _WORDS[found[0]], text)
+            text = _KINDS.sub(lambda found: _kinds(found[1]), text)
             text = text[:1].lower() + text[1:]
+            if text.startswith("invalid enum value"):
+                text += f"; allowed are {_choices(kind, inner)}"
+            elif text == "expected text, got a table":
+                text += _REFERENCE_HINT
         self.add((*place, *inner), f"{_name(inner) or _name(place)}: {text}")
+
+
+def _kinds(names: str) -> str:
+    """Return the kinds of a value, which msgspec writes as ``str | null``, in words."""
+    kinds = [_WORDS.get(each, each) for each in names.split(" | ") if each != "null"]
+    return " or ".join(kinds)
+
+
+def _choices(kind: type[msgspec.Struct], place: KeyPath) -> str:
+    """Return the values that an option may have."""
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)
+    found = next(each.type for each in info.fields if each.encode_name == place[0])
+    kinds = found.types if isinstance(found, msgspec.inspect.UnionType) else (found,)
+    values = [
+        str(value)
+        for each in kinds
+        if isinstance(each, msgspec.inspect.LiteralType)
+        for value in each.values
+    ]
+    return ", ".join(sorted(values)) or "others"
 
 
 def _name(place: KeyPath) -> str:

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from parlour.channels.carrier import Accepted, CarrierContext
     from parlour.egress.client import Egress, OutboundRequest, OutboundResponse
 
+_FAILURES: Final = {
+    "dns": "the host name cannot be resolved",
+    "connect": "no connection",
+    "tls": "the TLS handshake failed",
+    "timeout": "timeout, no response",
+    "protocol": "the response is not HTTP",
+    "busy": "too many requests are in progress",
+}
+"""The kinds of `EgressFailed` in words."""
+
 MISCONFIGURED: Final = frozenset({401, 403, 404, 405})
 """Statuses that reject the credentials or the URL: messages wait until the operator acts."""
 
@@ -79,7 +89,11 @@ async def send_request(egress: Egress, request: OutboundRequest) -> OutboundResp
     """Return the response to a request. Raises CarrierUnavailable if there is none."""
     try:
         return await egress.send(request)
-    except (EgressFailed, EgressRefused) as error:
+    except EgressFailed as error:
+        reason = _FAILURES.get(error.kind, error.kind)
+        detail = f" ({error.detail})" if error.detail else ""
+        raise CarrierUnavailable(f"{error.code}: {reason}{detail}") from error
+    except EgressRefused as error:
         raise CarrierUnavailable(str(error)) from error
 
 

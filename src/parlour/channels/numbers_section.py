@@ -122,7 +122,7 @@ def _check_url(url: str, place: KeyPath, faults: FileFaults) -> None:
     try:
         prepare_url(url)
     except EgressRefused as error:
-        faults.add(place, f"incoming_url: {error}")
+        faults.add(place, f"incoming_url: {error.reason.rstrip('.')}")
     if len(url) > limits.URL_CHARS_MAX:
         faults.add(place, f"incoming_url: longer than {limits.URL_CHARS_MAX} characters")
 

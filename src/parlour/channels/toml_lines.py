@@ -14,6 +14,10 @@ KeyPath = tuple[str | int, ...]
 """Keys of tables and indexes of arrays, from the root."""
 
 _SYNTAX: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)\Z", re.DOTALL)
+_HINTS: Final = {
+    "Invalid value": "; a text is in quotes",
+    "Cannot": "; it is there twice, or [[routes]] or [[numbers]] is written with single brackets",
+}
 _BLANK: Final = re.compile(r"[ \t]*")
 _GAP: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 # What a scan of a value stops at, and what it passes over: strings and comments.
@@ -55,10 +59,12 @@ class TomlDocument:
 
 def _syntax_error(description: str, text: str) -> TomlError:
     match = _SYNTAX.match(description)
-    if match is None:
-        return TomlError(1, description)
-    line = int(match[2]) if match[2] else text.rstrip("\n").count("\n") + 1
-    return TomlError(line, match[1])
+    reason = description if match is None else match[1]
+    hint = next((hint for start, hint in _HINTS.items() if reason.startswith(start)), "")
+    line = 1
+    if match is not None:
+        line = int(match[2]) if match[2] else text.rstrip("\n").count("\n") + 1
+    return TomlError(line, f"not valid TOML: {reason}{hint}")
 
 
 # The position is always at the start of one of these, until the end of the text:

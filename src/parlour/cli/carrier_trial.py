@@ -8,7 +8,7 @@ processes never use one link.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parlour.operations.call import Call
 from parlour.operations.caller import Caller
@@ -18,7 +18,7 @@ from parlour.protocol.pages import PageRequest
 from parlour.resources.carrier_numbers import store as carrier_number_store
 from parlour.resources.table import operations
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import CATALOGUE
+from parlour.vocabulary.errors import CATALOGUE, ApiError
 from parlour.vocabulary.origin import SILENT
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _FINAL = frozenset({"delivered", "read", "undelivered", "failed"})
 _GOOD = frozenset({"sent", "delivered", "read"})
+_NOT_FOUND: Final = 20404
+_PAIR_IS_TAKEN: Final = 50416
 
 
 class CarrierTrialError(Exception):
@@ -114,21 +116,42 @@ class CarrierTrial:
         return result
 
     async def _make_conversation(self, message: TrialMessage) -> str:
-        """Create a conversation with the recipient; return its SID."""
-        form = {"FriendlyName": "Test of a carrier"}
+        """Create a conversation with the recipient; return its SID.
+
+        One of an earlier test of the same pair, which had no final receipt, is deleted.
+        """
+        name = f"carriers-test {message.sender.text} {message.recipient.text}"
+        await self._delete_if_there(message.account_sid, name)
+        form = {"FriendlyName": "Test of a carrier", "UniqueName": name}
         participant = {"MessagingBinding.Address": message.recipient.text}
         if message.recipient.type == addresses.EMAIL:
             form["Bindings.Email.Address"] = message.sender.text
         else:
             participant["MessagingBinding.ProxyAddress"] = message.sender.text
         made = await self._call(message.account_sid, "CreateConversation", form)
-        await self._call(
-            message.account_sid,
-            "CreateConversationParticipant",
-            participant,
-            ConversationSid=made.sid,
-        )
+        try:
+            await self._call(
+                message.account_sid,
+                "CreateConversationParticipant",
+                participant,
+                ConversationSid=made.sid,
+            )
+        except ApiError as error:
+            await self._delete_if_there(message.account_sid, made.sid)
+            if error.code != _PAIR_IS_TAKEN:
+                raise
+            raise CarrierTrialError(
+                f"{str(error).rstrip('.')}: close it, or choose another --to or --from"
+            ) from error
         return str(made.sid)
+
+    async def _delete_if_there(self, account_sid: str, conversation: str) -> None:
+        """Delete a conversation, by its SID or unique name."""
+        try:
+            await self._call(account_sid, "DeleteConversation", {}, Sid=conversation)
+        except ApiError as error:
+            if error.code != _NOT_FOUND:
+                raise
 
     async def _follow(
         self,

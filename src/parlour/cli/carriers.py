@@ -49,8 +49,9 @@ def _carriers(settings: Settings) -> CarrierSettings:
 @settings_options("carriers")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(*, carriers: str, as_json: bool) -> None:
-    """List the carriers of the file: type, channels, and number of routes."""
+    """List the carriers of the file: type, channels and routes."""
     found = _carriers(settings_of({"carriers": carriers}))
+    width = max(map(len, found.carriers))
     for name, each in found.carriers.items():
         routes = [
             f"{route.kind} {route.pattern}" for route in found.routes if route.carrier == name
@@ -64,7 +65,7 @@ def list_(*, carriers: str, as_json: bool) -> None:
         else:
             routed = ", ".join(routes[:3]) + (f" and {len(routes) - 3} more" if routes[3:] else "")
             kind = f"{each.type_name} ({', '.join(channels)})"
-            click.echo(f"{name}  {kind}  {routed or 'no routes'}")
+            click.echo(f"{name:{width}}  {kind}  {routed or 'no routes'}")
 
 
 @command.command("test")
@@ -101,7 +102,8 @@ def _sides(
     """Return the checked addresses of sender and recipient. Raises CarrierTrialError."""
     if name not in carriers.carriers:
         known = ", ".join(carriers.carriers)
-        raise CarrierTrialError(f"there is no carrier {name}; the carriers are {known}")
+        hint = "" if carriers.checksum else "; name the server's carriers file with --carriers"
+        raise CarrierTrialError(f"there is no carrier {name}; the carriers are {known}{hint}")
     to = parse_address(recipient)
     if to is None:
         raise CarrierTrialError(f"--to {recipient} is no address, such as +15550100001")

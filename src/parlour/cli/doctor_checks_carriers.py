@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parlour.channels.carrier import CarrierContext, CarrierUnavailable
+from parlour.channels.http_link import HttpCarrier
 from parlour.channels.registry import VIRTUAL
 from parlour.channels.wiring import callback_url, operator_egress
 from parlour.cli.doctor_checks import Finding
@@ -17,7 +18,7 @@ from parlour.vocabulary.clock import SystemClock, SystemRandom
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from parlour.channels.carrier import DeliveryReport, InboundMessage
+    from parlour.channels.carrier import DeliveryReport, InboundMessage, LinkState
     from parlour.channels.carriers_file import CarrierSettings, ConfiguredCarrier
     from parlour.config import Settings
 
@@ -48,6 +49,7 @@ async def check_carriers(settings: Settings, carriers: CarrierSettings) -> list[
         *found,
         *_check_mode(Path(settings.carriers)),
         *_check_routes(carriers),
+        *_check_patterns(carriers),
     ]
 
 
@@ -64,18 +66,32 @@ async def _check_links(carrier: ConfiguredCarrier, settings: Settings) -> list[F
                 open_medium=_no_medium,
             )
         )
+        without_callbacks = isinstance(made, HttpCarrier) and not settings.public_url
+        found = [_callback_finding(carrier)] if without_callbacks else []
         try:
             async with asyncio.timeout(limits.CARRIER_CHECK_SECONDS_MAX):
                 down = [each for each in await made.check() if not each.is_up]
         except TimeoutError:
             seconds = limits.CARRIER_CHECK_SECONDS_MAX
-            return [_link_finding(carrier, f"did not respond within {seconds} seconds")]
+            return [*found, _link_finding(carrier, f"did not respond within {seconds} seconds")]
         except Exception as error:  # noqa: BLE001 - a third party's carrier may raise anything.
-            return [_link_finding(carrier, f"cannot be checked: {type(error).__name__}: {error}")]
-    return [
-        _link_finding(carrier, f"is not connected: {each.name}: {each.detail or 'no reason given'}")
-        for each in down
-    ]
+            problem = f"cannot be checked: {type(error).__name__}: {error}"
+            return [*found, _link_finding(carrier, problem)]
+    return [*found, *(_link_finding(carrier, _describe_link(each)) for each in down)]
+
+
+def _describe_link(link: LinkState) -> str:
+    detail = link.detail.rstrip(".") or "no reason given"
+    return f"is not connected: {link.name}: {detail}"
+
+
+def _callback_finding(carrier: ConfiguredCarrier) -> Finding:
+    return Finding(
+        f"There is no public URL: the carrier {carrier.name} ({carrier.type_name}) gets no "
+        "delivery reports, and its network cannot pass messages on.",
+        "Set --public-url to the URL at which that network reaches this server.",
+        is_unsafe=False,
+    )
 
 
 def _link_finding(carrier: ConfiguredCarrier, problem: str) -> Finding:
@@ -110,9 +126,25 @@ def _check_routes(carriers: CarrierSettings) -> Iterator[Finding]:
                 "Add a route for that channel to another carrier.",
             )
     if missing:
-        more = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
+        others = len(missing) - 1
+        more = f" and {others} other{'s' if others > 1 else ''}" if others else ""
         yield Finding(
             f"No route covers the number {missing[0]}{more}: messages from there fail with 63007.",
             "Add [[routes]] with its sender, prefix or channel to the carriers file.",
             is_unsafe=False,
         )
+
+
+def _check_patterns(carriers: CarrierSettings) -> Iterator[Finding]:
+    """Yield a finding for routes by sender or prefix that cover no number, such as a typo."""
+    addresses = [parse_proxy_address(each.address) for each in carriers.numbers]
+    for route in carriers.routes:
+        if route.kind == "channel" or not carriers.numbers:
+            continue
+        if not any(each and route.covers(each.type, each.text) for each in addresses):
+            yield Finding(
+                f"The route of the {route.kind} {route.pattern} to {route.carrier} covers none of "
+                "the numbers.",
+                "Correct it, with the plus sign of international numbers, or remove it.",
+                is_unsafe=False,
+            )

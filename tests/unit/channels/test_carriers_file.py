@@ -151,7 +151,21 @@ def test_the_checksum_changes_with_routes_and_numbers_only(file: CarriersFile) -
 
 SIM = '[carriers.sim]\ntype = "fake"\nhost = "a"\n'
 CASES = {
-    "syntax": ("a = 1\nb = \n", "2: Invalid value"),
+    "syntax": ("a = 1\nb = \n", "2: not valid TOML: Invalid value; a text is in quotes"),
+    "one bracket in place of two": (
+        '[routes]\nprefix = "+1"\n[[routes]]\nchannel = "*"\n',
+        (
+            "3: not valid TOML: Cannot overwrite a value; it is there twice, or [[routes]] or "
+            "[[numbers]] is written with single brackets"
+        ),
+    ),
+    "a reference with a typo": (
+        SIM + 'password = { environment = "SIM_PASSWORD" }\n',
+        (
+            "4: password: expected text, got a table; a reference is "
+            '{ env = "NAME" } or { file = "PATH" }'
+        ),
+    ),
     "a section with a typo": (
         "\n[[route]]\n",
         "2: unknown section 'route'; allowed are [carriers.NAME], [[routes]] and [[numbers]]",
@@ -277,7 +291,19 @@ CASES = {
     ),
     "a wrong URL": (
         f'[[numbers]]\naccount = "{AC}"\naddress = "12345"\nincoming_url = "ftp://x"\n',
-        "4: incoming_url: ",
+        "4: incoming_url: The URL is neither http nor https",
+    ),
+    "a URL without a scheme": (
+        f'[[numbers]]\naccount = "{AC}"\naddress = "12345"\nincoming_url = "example.com"\n',
+        "4: incoming_url: The URL is not an absolute URL",
+    ),
+    "a text in place of a switch or a table": (
+        f'[[numbers]]\naccount = "{AC}"\naddress = "12345"\nauto_creation = "yes"\n',
+        "4: auto_creation: expected true or false or a table, got text",
+    ),
+    "a number in place of an optional text": (
+        f'[[numbers]]\naccount = "{AC}"\naddress = 12345\n',
+        "3: address: expected text, got a whole number",
     ),
     "a plain webhook without a URL": (
         f'[[numbers]]\naccount = "{AC}"\naddress = "12345"\nalso_plain_webhook = true\n',
@@ -285,7 +311,7 @@ CASES = {
     ),
     "a wrong method": (
         f'[[numbers]]\naccount = "{AC}"\naddress = "12345"\nincoming_method = "PUT"\n',
-        "4: incoming_method: invalid enum value 'PUT'",
+        "4: incoming_method: invalid enum value 'PUT'; allowed are GET, POST",
     ),
     "a wrong service": (
         f'[[numbers]]\naccount = "{AC}"\naddress = "12345"\nauto_creation = {{ service = "x" }}\n',

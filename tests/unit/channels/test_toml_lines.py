@@ -97,7 +97,8 @@ def test_each_value_has_the_line_of_its_key(path: KeyPath, line: int, line_end: 
 def test_a_syntax_error_has_its_line(text: str, line: int, reason: str) -> None:
     with pytest.raises(TomlError) as error:
         TomlDocument(text)
-    assert (error.value.line, error.value.reason) == (line, reason)
+    assert error.value.line == line
+    assert error.value.reason.startswith(f"not valid TOML: {reason}")
 
 
 # --- Any document -------------------------------------------------------------------------

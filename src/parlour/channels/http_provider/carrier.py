@@ -103,7 +103,8 @@ class HttpProvider(HttpCarrier):
         except CarrierUnavailable:
             return self.links()
         if response.status != 200:
-            self._link.mark_down(f"the account got status {response.status}")
+            hint = ": check account_sid and auth_token" if response.status == 401 else ""
+            self._link.mark_down(f"the account got status {response.status}{hint}")
         return self.links()
 
     def _request(

@@ -73,7 +73,7 @@ class SmppCarrierType:
         try:
             from parlour.channels.smpp.adapter import SmppCarrier  # noqa: PLC0415 - an extra.
         except ModuleNotFoundError as error:
-            raise ValueError(f"{error.name} is missing: install parlour[smpp]") from error
+            raise ValueError(f"{error.name} is missing: pip install 'parlour[smpp]'") from error
         return SmppCarrier(name, options, context)
 
 
