@@ -68,6 +68,9 @@ class CarrierQueue:
         self._waiting: deque[LoadedSubmission] = deque()
         # The keys of all submissions in memory, and their number by account.
         self._loaded: set[tuple[str, str]] = set()
+        # The keys released since the current read began: it may show them before their results.
+        # tidy: bounded - by the submissions in memory when the read began
+        self._released: set[tuple[str, str]] = set()
         self._counts: Counter[str] = Counter()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._last_account = ""
@@ -151,6 +154,7 @@ class CarrierQueue:
         first, self._next_due_ms = self._last_account, None
         has_wrapped = not first
         while self._room > 0 and not self._term.is_stopping:
+            self._released.clear()
             step = await self._term.reads.read(self._read_step)
             for each in step.found:
                 self._add(each)
@@ -199,7 +203,7 @@ class CarrierQueue:
         )
 
     def _add(self, loaded: LoadedSubmission) -> None:
-        if loaded.key in self._loaded:
+        if loaded.key in self._loaded or loaded.key in self._released:
             return
         self._loaded.add(loaded.key)
         self._counts[loaded.key[0]] += 1
@@ -211,6 +215,7 @@ class CarrierQueue:
     def release(self, loaded: LoadedSubmission) -> None:
         """Discard a submission: its result is on disk, or it has to be read again."""
         self._loaded.discard(loaded.key)
+        self._released.add(loaded.key)
         account_sid = loaded.key[0]
         self._counts[account_sid] -= 1
         if self._counts[account_sid] <= 0:
