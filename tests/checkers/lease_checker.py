@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.checkers.webhook_receiver import Line
-    from tests.support.cluster import BalancedCluster
+    from tests.support.cluster import BalancedCluster, Cluster
     from tests.support.postgres_server import Postgres
 
 LEASE = "sink webhooks"
 ECHO = "/echo/x-fence"
 """The path of a receiver that responds with the term."""
 
-WATCH = f"""
+WATCH = """
 CREATE SCHEMA witness;
 CREATE TABLE witness.lease_term (fence BIGINT PRIMARY KEY, began DOUBLE PRECISION NOT NULL);
 CREATE FUNCTION witness.begins() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -34,8 +34,8 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER turn_begins AFTER UPDATE ON lease FOR EACH ROW
-    WHEN (NEW.name = '{LEASE}' AND NEW.fence <> OLD.fence) EXECUTE FUNCTION witness.begins();
-INSERT INTO witness.lease_term SELECT fence, 0 FROM lease WHERE name = '{LEASE}';
+    WHEN (NEW.name = '{lease}' AND NEW.fence <> OLD.fence) EXECUTE FUNCTION witness.begins();
+INSERT INTO witness.lease_term SELECT fence, 0 FROM lease WHERE name = '{lease}';
 """
 
 LeaseTerms = dict[int, float]
@@ -51,12 +51,12 @@ class RecordedAttempt(NamedTuple):
     fence: int | None
 
 
-def watch(postgres: Postgres, balanced: BalancedCluster) -> None:
-    """Install a trigger that records each new term."""
-    postgres.sql(WATCH, balanced.servers[0].database)
+def watch(postgres: Postgres, balanced: BalancedCluster | Cluster, lease: str = LEASE) -> None:
+    """Install a trigger that records each new term of a lease."""
+    postgres.sql(WATCH.format(lease=lease), balanced.servers[0].database)
 
 
-def lease_terms(balanced: BalancedCluster) -> LeaseTerms:
+def lease_terms(balanced: BalancedCluster | Cluster) -> LeaseTerms:
     """Return the terms so far, including the one at the start of the watch."""
     with closing(connect(balanced.servers[0])) as connection:
         return dict(connection.execute("SELECT fence, began FROM witness.lease_term").fetchall())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from parlour.vocabulary.crash_points import BATCH_MOVED
 from tests.checkers.concurrent_writers import ConcurrentWriters, basic
 from tests.checkers.observed_state import read_everything
 from tests.checkers.request_log import RequestLog
@@ -35,7 +36,6 @@ DATABASE = "parlour.sqlite3"
 SEED = 11
 ANSWERS = 500
 SECONDS_MAX = 20.0
-BATCH = "a batch of rows moved, the next not begun"
 
 
 def _seen(server: Server) -> ObservedState:
@@ -147,7 +147,7 @@ def test_an_interrupted_move_resumes(source: tuple[Server, ObservedState]) -> No
     target = shared().make_database()
     events_before = []
     for passage in (1, 4, 7):
-        killed = _move(server, target, f"{BATCH}#{passage}")
+        killed = _move(server, target, f"{BATCH_MOVED}#{passage}")
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         events_before.append(int(shared().sql("SELECT sum(rows) FROM store_move", target)))
     assert 0 < events_before[0] < events_before[1] < events_before[2]
@@ -166,7 +166,7 @@ def test_a_source_that_changed_in_between_is_noticed(
 ) -> None:
     server, _ = source
     target = shared().make_database()
-    assert _move(server, target, f"{BATCH}#12").returncode == -signal.SIGKILL
+    assert _move(server, target, f"{BATCH_MOVED}#12").returncode == -signal.SIGKILL
     change = "UPDATE account SET friendly_name = 'another'"
     with closing(sqlite3.connect(server.data_dir / DATABASE)) as connection, connection:
         (stored,) = connection.execute("SELECT friendly_name FROM account").fetchone()
@@ -194,7 +194,7 @@ def test_a_partial_copy_of_another_store_is_not_resumed(
 ) -> None:
     server, _ = source
     target = shared().make_database()
-    assert _move(server, target, f"{BATCH}#1").returncode == -signal.SIGKILL
+    assert _move(server, target, f"{BATCH_MOVED}#1").returncode == -signal.SIGKILL
     monkeypatch.setenv("PARLOUR_TEST_ENGINE", "sqlite")
     with Server() as other:
         other.stop()

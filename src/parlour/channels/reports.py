@@ -17,6 +17,12 @@ from parlour.channels import outbox_results
 from parlour.operations.scheduler import Job
 from parlour.resources.outbox import queue as outbox_queue
 from parlour.vocabulary import limits
+from parlour.vocabulary.crash_points import (
+    EARLY_REPORT_STORED,
+    REPORT_RECEIVED,
+    REPORT_RECORDED,
+    crash_point,
+)
 from parlour.vocabulary.origin import SYSTEM
 
 if TYPE_CHECKING:
@@ -45,9 +51,11 @@ class Reports:
 
         Raises Busy and Unavailable: then the carrier has to report again.
         """
+        crash_point(REPORT_RECEIVED)
         if await self._store.write(
             partial(outbox_results.record_report, carrier=carrier_name, report=report), SYSTEM
         ):
+            crash_point(REPORT_RECORDED)
             self._count(carrier_name, report)
             return
         if report.provider_id is None or not self._may_store_early(report.provider_id):
@@ -56,6 +64,7 @@ class Reports:
         is_recorded = await self._store.write(
             partial(outbox_results.store_early, carrier=carrier_name, report=report), SYSTEM
         )
+        crash_point(EARLY_REPORT_STORED)
         if not is_recorded:
             self._early.append(self._clock.monotonic_ms())
         self._count(carrier_name, report)

@@ -37,6 +37,12 @@ SUBMISSION_RECORDED: Final = "submission recorded, next not loaded"
 
 OUTBOX_CRASH_POINTS: Final = (SUBMISSION_LOADED, SUBMISSION_SENT, SUBMISSION_RECORDED)
 
+REPORT_RECEIVED: Final = "delivery report received, not recorded"
+REPORT_RECORDED: Final = "delivery report recorded, not acknowledged"
+EARLY_REPORT_STORED: Final = "early delivery report stored, not acknowledged"
+
+REPORT_CRASH_POINTS: Final = (REPORT_RECEIVED, REPORT_RECORDED, EARLY_REPORT_STORED)
+
 BATCH_MOVED: Final = "a batch of rows moved, the next not begun"
 
 _NAME, _, _PASSAGE = os.environ.get("PARLOUR_CRASH_AT", "").partition("#")
@@ -48,6 +54,7 @@ _KNOWN: Final = frozenset(
         *MEDIA_CRASH_POINTS,
         *INBOUND_CRASH_POINTS,
         *OUTBOX_CRASH_POINTS,
+        *REPORT_CRASH_POINTS,
         BATCH_MOVED,
     }
 )
