@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +12,7 @@ from parlour.channels.carrier import CarrierContext, OutboundMessage
 from parlour.channels.email.carrier import EmailCarrier
 from parlour.channels.email.options import EmailOptions, check_options
 from parlour.vocabulary.clock import FakeClock
-from tests.support.nodejs import install_packages, node_command
+from tests.carriers.node_hosts import connect_peer
 from tests.support.outbound_messages import outbound_email, outbound_message
 from tests.support.zero_random import ZeroRandom
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from parlour.channels.carrier import DeliveryReport, InboundMessage
+    from tests.carriers.node_hosts import PeerConnection
 
 NODE = Path(__file__).parent / "node_mail"
 SECONDS_MAX = 20.0
@@ -62,10 +62,10 @@ class MailSink:
 
 
 class MailPeer:
-    """The process of `node_mail/mta.mjs`."""
+    """A mail server and program of `node_mail/mta.mjs`."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, connection: PeerConnection) -> None:
+        self._connection = connection
         self._events: list[dict[str, Any]] = []
         self._commands = 0
         self.port = 0
@@ -78,10 +78,7 @@ class MailPeer:
                     if {"event": event, **members}.items() <= each.items():
                         self._events.remove(each)
                         return each
-                assert self._process.stdout is not None
-                line = await self._process.stdout.readline()
-                assert line, "the mail server in Node.js ended"
-                self._events.append(json.loads(line))
+                self._events.append(await self._connection.read())
 
     def waiting(self, event: str) -> list[dict[str, Any]]:
         """Return the events of a kind that were read and not taken."""
@@ -91,40 +88,21 @@ class MailPeer:
         """Send a mail with nodemailer; return the result: ``response``, and ``code`` of errors."""
         self._commands += 1
         number = self._commands
-        await self._write({"id": number, "port": port, "tls": tls, "mail": mail})
+        await self._connection.write({"id": number, "port": port, "tls": tls, "mail": mail})
         return await self.next("result", id=number)
 
     async def bounce_to(self, port: int) -> None:
         """Send notifications to this port."""
-        await self._write({"listener": port})
-
-    async def _write(self, command: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        await self._process.stdin.drain()
+        await self._connection.write({"listener": port})
 
 
 @contextlib.asynccontextmanager
 async def mail_peer(**settings: Any) -> AsyncIterator[MailPeer]:
-    """Run the mail server in Node.js."""
-    install_packages(NODE)
-    process = await asyncio.create_subprocess_exec(
-        *node_command(),
-        str(NODE / "mta.mjs"),
-        json.dumps(settings),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**26,
-    )
-    peer = MailPeer(process)
-    try:
+    """Run a mail server in Node.js."""
+    async with connect_peer(NODE / "mta.mjs", settings) as connection:
+        peer = MailPeer(connection)
         peer.port = (await peer.next("listening"))["port"]
         yield peer
-    finally:
-        # The command may be a script that runs Node.js, so no signal would reach it.
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.communicate()
 
 
 @contextlib.asynccontextmanager

@@ -1,9 +1,8 @@
-"""What the tests of SMPP share: a sink, a carrier, and an SMSC on npm smpp in its own process."""
+"""What the tests of SMPP share: a sink, a carrier, and an SMSC on npm smpp in another process."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +14,14 @@ from parlour.channels.carrier import CarrierContext
 from parlour.channels.smpp.adapter import SmppCarrier
 from parlour.channels.smpp.carrier import CARRIER_TYPE, SmppOptions
 from parlour.vocabulary.clock import FakeClock, SystemRandom
-from tests.support.nodejs import install_packages, node_command
+from tests.carriers.node_hosts import connect_peer
 from tests.support.outbound_messages import outbound_message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from parlour.channels.carrier import DeliveryReport, InboundMessage, OutboundMessage
+    from tests.carriers.node_hosts import PeerConnection
 
 NODE = Path(__file__).parent / "node"
 PASSWORD = "secret"
@@ -110,32 +110,21 @@ def outbound(text: str, *, to: str = PHONE, number: int = 1, **fields: Any) -> O
 
 
 class NodeSmsc:
-    """The process of smsc.mjs; `event` waits for the next event of a name."""
+    """An SMSC of smsc.mjs; `event` waits for the next event of a name."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, connection: PeerConnection) -> None:
+        self._connection = connection
         self._events: list[dict[str, Any]] = []
         self.port = 0
 
     @classmethod
     @asynccontextmanager
     async def running(cls, **options: Any) -> AsyncIterator[Self]:
-        await asyncio.to_thread(install_packages, NODE)
-        process = await asyncio.create_subprocess_exec(
-            *node_command(),
-            str(NODE / "smsc.mjs"),
-            json.dumps({"password": PASSWORD, **options}),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        smsc = cls(process)
-        try:
+        settings = {"password": PASSWORD, **options}
+        async with connect_peer(NODE / "smsc.mjs", settings) as connection:
+            smsc = cls(connection)
             smsc.port = (await smsc.event("listening"))["port"]
             yield smsc
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            await process.wait()
 
     async def event(self, name: str) -> dict[str, Any]:
         """Return the next event of a name; others stay for later."""
@@ -144,10 +133,7 @@ class NodeSmsc:
                 for place, each in enumerate(self._events):
                     if each["event"] == name:
                         return self._events.pop(place)
-                assert self._process.stdout is not None
-                line = await self._process.stdout.readline()
-                assert line, "the SMSC ended"
-                self._events.append(json.loads(line))
+                self._events.append(await self._connection.read())
 
     async def events(self, name: str, count: int) -> list[dict[str, Any]]:
         """Return the next events of a name."""
@@ -155,8 +141,7 @@ class NodeSmsc:
 
     async def command(self, do: str, **values: Any) -> None:
         """Send a command, and wait for its confirmation."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": do, **values}).encode() + b"\n")
+        await self._connection.write({"do": do, **values})
         await self.event("done")
 
     async def rule(self, to: str, **values: Any) -> None:
