@@ -1,4 +1,4 @@
-"""Programs of Node.js that serve each connection with a peer of its own: one process for all.
+"""Programs of Node.js that serve each connection with a separate peer: one process for all.
 
 A program writes its port as the first line of its output, and ends with its input.
 """

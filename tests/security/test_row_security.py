@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.xdist_group("row security"), pytest.mark.timeout(180)]
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """A server without the first wall."""
-    env = {"PARLOUR_REQUEST_LOG": "none", "PARLOUR_DATABASE": shared().make_database()}
+    env = {"PARLOUR_REQUEST_LOG": "none", "PARLOUR_DATABASE": shared().make_migrated_database()}
     program = (launch_without_account_conditions.__file__,)
     with Server(env=env, program=program) as running:
         yield running
@@ -84,7 +84,7 @@ def test_a_session_that_names_no_account_sees_nothing(
 
 def test_without_either_wall_accounts_see_each_other() -> None:
     """What the tests above rely on: the first wall is down indeed, and the second one counts."""
-    database = as_superuser(shared().make_database())
+    database = as_superuser(shared().make_migrated_database())
     program = (launch_without_account_conditions.__file__,)
     with Server(env={"PARLOUR_DATABASE": database}, program=program) as running:
         path = "/Configuration/Addresses"

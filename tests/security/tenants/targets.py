@@ -7,7 +7,7 @@ import base64
 import re
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from parlour.app import open_app
@@ -153,6 +153,11 @@ class ServerTarget:
         self._server = server
         self._api = Api(server.base_url, None, None)
 
+    @cached_property
+    def _database(self) -> Any:
+        """The connection of all queries: the rows of an account are a query for each table."""
+        return connect(self._server)
+
     def send(self, request: CallerRequest) -> ComparableResponse:
         """Return the response to one request."""
         reads = request.method == "GET"
@@ -185,24 +190,25 @@ class ServerTarget:
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
         """Write a row that no operation can create."""
-        with closing(connect(self._server)) as connection, connection:
+        with self._database as connection:
             connection.execute(_insert(table, row), tuple(row.values()))
 
     def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
         if sql == TABLES and self._server.database:
             sql = TABLES_OF_POSTGRES
-        with closing(connect(self._server)) as connection:
-            found: list[tuple[Any, ...]] = connection.execute(sql, arguments).fetchall()
-            return found
+        found: list[tuple[Any, ...]] = self._database.execute(sql, arguments).fetchall()
+        return found
 
     def pause(self) -> None:
         """Let the background work run for a moment."""
         time.sleep(0.02)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self._api.close()
+        if "_database" in vars(self):
+            self._database.close()
 
 
 class LocalTarget:
