@@ -212,9 +212,10 @@ def test_with_the_guard_no_parameter_reaches_a_target(tmp_path: Path) -> None:
 
 
 def test_without_the_guard_every_parameter_reaches_its_target(tmp_path: Path) -> None:
-    accepted = attack(tmp_path / "data", UNGUARDED, REFUSED, is_reached=True)
+    # A quarter of the targets is enough for every parameter, and test_ssrf.py has them all.
+    accepted = attack(tmp_path / "data", UNGUARDED, REFUSED[::4], is_reached=True)
     assert set(accepted) == set(PARAMETERS)
-    assert min(accepted.values()) >= 120
+    assert min(accepted.values()) >= 30
 
 
 def test_an_invalid_url_is_never_reached(tmp_path: Path) -> None:
