@@ -13,6 +13,8 @@ import pytest
 from parlour.protocol.sms_segments import GSM7, split_text
 from tests.support.nodejs import install_packages, node_command
 
+pytestmark = pytest.mark.xdist_group("segment counts")
+
 NODE = Path(__file__).parent / "node"
 TEXTS = 4000
 # Of these, at least so many have only characters of one code point.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.xdist_group("whatsapp server")
+
 WEBHOOK = "/parlour/v1/Carriers/meta/webhook"
 FILE = """
 [carriers.meta]

@@ -147,6 +147,8 @@ import structlog
 from parlour.cli.logs import configure_logs
 from parlour.config import Settings
 
+pytestmark = pytest.mark.xdist_group("secret leaks")
+
 configure_logs(Settings(log_format=sys.argv[1], log_level="debug"))
 
 def act(body, auth_token):

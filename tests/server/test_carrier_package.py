@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.xdist_group("carrier package")
+
 PACKAGE = REPOSITORY / "examples" / "carrier-package"
 SECRET = "0123456789abcdef"
 NUMBER, PHONE = "+15550100001", "+15550100002"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+pytestmark = pytest.mark.xdist_group("carriers command")
+
 NUMBER, PHONE = "+15550100001", "+15550100002"
 
 
