@@ -12,6 +12,7 @@ import pytest
 from parlour.channels.carrier import InboundMedium
 from parlour.protocol.signatures import is_signed
 from parlour.resources.carrier_numbers.store import CarrierNumber
+from parlour.resources.inbox import store as inbox_store
 from parlour.resources.whatsapp_windows import store as whatsapp_window_store
 from parlour.vocabulary import limits
 from tests.events.in_process_server import ACCOUNT_SID, AUTH_TOKEN, poll_until
@@ -156,6 +157,31 @@ def test_a_message_waits_until_its_conversation_is_active(run_scenario: Scenario
             assert (await setup.inbound.outcome(key)).outcome == "conversation"
         bodies = [each.body for each in await setup.messages(conversation.sid)]
         assert bodies == ["0", "1", "2"]
+
+    run_scenario(scenario)
+
+
+def test_metrics_have_the_waiting_messages_and_the_outcomes(run_scenario: ScenarioRunner) -> None:
+    async def scenario(setup: InboundSetup) -> None:
+        metrics = setup.instance.app.channels.outbox.metrics
+        conversation = await setup.converse()
+        await setup.receive(text_message())
+        await setup.receive(text_message(sender=SECOND_PHONE))
+        await set_state(setup, conversation.sid, "initializing")
+        key = await setup.accept(text_message())
+        await poll_until(lambda: is_deferred(setup, key))
+        metrics.inbox = await setup.instance.store.read(inbox_store.measure)
+        found = {
+            (each.name, *each.labels.values()): each.value
+            for metric in metrics.collect({})
+            for each in metric.samples
+        }
+        assert found["parlour_inbox_queue",] == 1
+        assert 0 <= found["parlour_inbox_oldest_seconds",] < 60
+        total = "parlour_inbox_messages_total"
+        assert (found[total, "conversation"], found[total, "dropped"]) == (1, 1)
+        assert found[total, "deferred"] >= 1
+        assert found[total, "auto_created"] == 0
 
     run_scenario(scenario)
 

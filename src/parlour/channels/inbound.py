@@ -46,6 +46,7 @@ from parlour.vocabulary.origin import Origin
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
     from parlour.channels.carrier import Carrier, InboundMessage
@@ -93,12 +94,14 @@ class InboundProcessor:
         pre_action_hook: PreActionHook | None,
         incoming_webhook: IncomingWebhook,
         carrier_of: Callable[[str], Carrier | None],
+        outcomes: Counter[str],
     ) -> None:
-        """``carrier_of`` returns the carrier with a name, to read media that it keeps."""
+        """``carrier_of`` returns a carrier by its name; ``outcomes`` are counters."""
         self._store = store
         self._random = random
         self._hook = pre_action_hook
         self._carrier_of = carrier_of
+        self._outcomes = outcomes
         self._media = InboundMediaStore(blobs, random)
         self._lanes = InboundLanes(store, clock, self._process)
         self._webhooks = InboundWebhooks(store, incoming_webhook)
@@ -165,6 +168,7 @@ class InboundProcessor:
             return account_sid
         if number is not None and account_sid in {None, number.account_sid}:
             return number.account_sid
+        self._outcomes["refused"] += 1
         log.warning(
             "inbound_message_refused",
             carrier=carrier_name,
@@ -252,14 +256,17 @@ class InboundProcessor:
             done = await self._process_once(entry)
         except (Busy, Unavailable) as error:
             log.warning("inbound_message_deferred", provider_id=entry.provider_id, error=str(error))
+            self._outcomes["deferred"] += 1
             await self._defer(entry, limits.INBOX_RETRY_MS)
             return
         except Exception as error:
             log.exception("inbound_message_failed", provider_id=entry.provider_id)
             if entry.attempts + 1 < limits.INBOX_ATTEMPTS_MAX:
+                self._outcomes["deferred"] += 1
                 await self._defer(entry, limits.INBOX_RETRY_MS, attempts=1)
                 return
             done = await self._drop(entry, f"the server failed: {type(error).__name__}")
+        self._outcomes[done.outcome or "deferred"] += 1
         if done.state == inbox_store.PENDING:
             return
         crash_point(INBOUND_PROCESSED)

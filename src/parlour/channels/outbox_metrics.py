@@ -1,11 +1,14 @@
-"""Prometheus metrics of carriers: queues, submissions by outcome, reports, and links."""
+"""Prometheus metrics of channels: queues, messages by outcome, reports, and links."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from parlour.resources.inbound.processing import Outcome
+from parlour.resources.inbox.store import InboxSize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,16 +25,21 @@ REFUSED: Final = "refused"
 OUTCOMES: Final = (SENT, REJECTED, RETRIED, UNAVAILABLE, REFUSED)
 """Accepted; rejected for good, or for now; no result; refused by the policy, without an attempt."""
 
+INBOUND_OUTCOMES: Final = (*get_args(Outcome), "deferred", "refused")
+"""The outcomes of inbound messages; deferred: tried again; refused: for an unknown number."""
+
 _NO_ROUTE: Final = "none"
 
 
 class CarrierMetrics:
-    """Counters of one process, and the lengths of the queues, which are read periodically."""
+    """Counters of one process, and the sizes of the queues, which are read periodically."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.reports: Counter[tuple[str, str]] = Counter()
         self.queue_lengths: dict[str, int] = {}
+        self.inbound: Counter[str] = Counter()
+        self.inbox = InboxSize(0, 0)
 
     def collect(self, carriers: Mapping[str, Carrier]) -> Iterator[Metric]:
         """Return the metrics, by the name of the carrier."""
@@ -70,3 +78,23 @@ class CarrierMetrics:
             for link in carrier.links():
                 links.add_metric((name, link.name), int(link.is_up))
         yield links
+        yield from self._collect_inbox()
+
+    def _collect_inbox(self) -> Iterator[Metric]:
+        """Return the metrics of inbound messages."""
+        yield GaugeMetricFamily(
+            "parlour_inbox_queue",
+            "Inbound messages that wait to be processed, as of a few seconds ago.",
+            value=self.inbox.waiting,
+        )
+        yield GaugeMetricFamily(
+            "parlour_inbox_oldest_seconds",
+            "Age of the oldest inbound message that waits, as of a few seconds ago.",
+            value=self.inbox.oldest_ms / 1000,
+        )
+        messages = CounterMetricFamily(
+            "parlour_inbox_messages", "Inbound messages, by outcome.", labels=("outcome",)
+        )
+        for outcome in INBOUND_OUTCOMES:
+            messages.add_metric((outcome,), self.inbound[outcome])
+        yield messages

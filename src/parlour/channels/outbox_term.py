@@ -9,6 +9,7 @@ import structlog
 
 from parlour.channels.outbox_queue import CarrierQueue
 from parlour.channels.outbox_writer import OutboxWriter
+from parlour.resources.inbox import store as inbox_store
 from parlour.resources.outbox import queue as outbox_queue
 from parlour.vocabulary import limits
 from parlour.vocabulary.failure_log import failures_logged
@@ -115,6 +116,7 @@ class OutboxTerm:
         """Read the lengths of the queues periodically; a name without a carrier gets a queue."""
         while not self.is_stopping:
             with failures_logged("outbox_measure_failed"):
+                self.metrics.inbox = await self.reads.read(inbox_store.measure)
                 self.metrics.queue_lengths = await self.reads.read(outbox_queue.queue_lengths)
                 for name in self.metrics.queue_lengths.keys() - self._queues.keys():
                     log.warning("carrier_lookup_failed", carrier=name)

@@ -140,6 +140,7 @@ class Channels:
             pre_action_hook=parts.pre_action_hook,
             incoming_webhook=webhook,
             carrier_of=self.carriers.get,
+            outcomes=self.outbox.metrics.inbound,
         )
 
     def _context(self, name: str, sink: ServerSink) -> CarrierContext:

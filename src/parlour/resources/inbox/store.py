@@ -74,6 +74,13 @@ class InboxEntry(msgspec.Struct, frozen=True):
         return InboundKey(self.account_sid, self.carrier, self.provider_id)
 
 
+class InboxSize(NamedTuple):
+    """The messages that wait, and the age of the oldest in milliseconds."""
+
+    waiting: int
+    oldest_ms: int
+
+
 class DueLane(NamedTuple):
     """A lane with a message that is due."""
 
@@ -112,6 +119,8 @@ LIST_DUE = statement(
     "SELECT {columns} FROM inbox WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2",
     InboxEntry,
 )
+# tidy: account-in-sql - a metric of the whole server
+MEASURE = "SELECT COUNT(*), MIN(date_created) FROM inbox WHERE due_ms IS NOT NULL"
 # tidy: account-in-sql - as above
 RELEASE_CLAIMS = "UPDATE inbox SET due_ms = $1 WHERE due_ms > $1"
 # tidy: account-in-sql - old rows are deleted for all accounts
@@ -178,6 +187,15 @@ async def list_due(tx: Transaction) -> list[InboxEntry]:
     """Return messages that are due, of any account: at most INBOX_SWEPT_PER_STEP_MAX."""
     rows = await tx.all(LIST_DUE, tx.now, limits.INBOX_SWEPT_PER_STEP_MAX)
     return [InboxEntry(*row) for row in rows]
+
+
+# tidy: scope-first - as above
+async def measure(tx: Transaction) -> InboxSize:
+    """Return how many messages of all accounts wait to be processed, or for a plain webhook."""
+    row = await tx.one(MEASURE)
+    if row is None or not row[0]:
+        return InboxSize(0, 0)
+    return InboxSize(int(row[0]), max(0, tx.now - int(row[1])))
 
 
 # tidy: scope-first - as above
