@@ -99,6 +99,9 @@ UNSEEN_OVER_REST = {
         "matters from the largest number of phones or messages on"
     ),
     r"resources\.virtual_phones\.message_store\.HELD\[": ("only a phone that was off asks for it"),
+    r"resources\.virtual_phones\.message_store\.LAST_FROM\[": (
+        "only a mailbox that replies asks for it"
+    ),
     r"operations\.action_rates\.": "counts where actions per second are limited: not here",
     r"resources\.push_bindings\.store\.LIST_OF_IDENTITY\[": "only what sends pushes asks for it",
     r"store\.webhook_queue\.(MAKE_DUE|LAST_IN_LANE)\[": (

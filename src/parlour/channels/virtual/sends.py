@@ -13,9 +13,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from parlour.channels.carrier import InboundMedium, InboundMessage, InboundRefused
+from msgspec.structs import replace
+
+from parlour.channels.carrier import (
+    InboundEmail,
+    InboundMedium,
+    InboundMessage,
+    InboundRefused,
+    MailRecipient,
+)
 from parlour.channels.virtual.deliveries import as_transmitted
-from parlour.protocol import addresses
+from parlour.protocol import addresses, email_threading
 from parlour.resources.carrier_numbers.store import VIRTUAL
 from parlour.resources.virtual_phones import behaviours as virtual_phone_behaviours
 from parlour.resources.virtual_phones import inbox as virtual_phone_inbox
@@ -179,8 +187,36 @@ class PhoneSends:
             # Each copy has its own identifier, as at a carrier; the first has the message's.
             sid = message.sid if not number else self._random.sid(submission.sid_prefix)
             copy = _inbound(submission, message, receiver, sid, contents)
+            if submission.channel == addresses.EMAIL:
+                copy = await self._as_mail(scope, copy)
             keys.append(await self._inbound.accept(VIRTUAL, copy, account_sid=scope.account_sid))
         return [await self._inbound.outcome(key) for key in keys]
+
+    async def _as_mail(self, scope: Scope, message: InboundMessage) -> InboundMessage:
+        """Return a message as the mail that a mailbox's program makes of it.
+
+        It is in reply to the last mail from that address; a tag of the address goes first.
+        """
+        tagged = email_threading.split_tag(message.receiver)
+        last = await self._store.read(
+            lambda tx: virtual_phone_message_store.find_last_from(
+                tx, scope, message.sender, tagged.address
+            ),
+            account_sid=scope.account_sid,
+        )
+        domain = email_threading.domain_of(tagged.address)
+        references: tuple[str, ...] = ()
+        if last is not None and last.message_sid is not None:
+            named = (last.message_sid, last.conversation_sid or "")
+            references = (email_threading.message_id(*named, domain),)
+        mail = InboundEmail(
+            message_id=f"<{message.provider_id}@{email_threading.domain_of(message.sender)}>",
+            in_reply_to=references[0] if references else None,
+            references=references,
+            recipients=(MailRecipient(tagged.address, "to", None, tagged.conversation_sid),),
+            conversation_sid=tagged.conversation_sid,
+        )
+        return replace(message, receiver=tagged.address, email=mail)
 
     async def _record(
         self,

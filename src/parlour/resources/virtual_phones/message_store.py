@@ -116,6 +116,12 @@ HELD = statement(
     " AND is_held = 1 ORDER BY sequence, sid LIMIT $3",
     VirtualPhoneMessage,
 )
+LAST_FROM = statement(
+    "SELECT {columns} FROM virtual_phone_message WHERE account_sid = $1 AND address = $2"
+    " AND direction = 'received' AND is_held = 0 AND sender = $3 AND message_sid IS NOT NULL"
+    " ORDER BY sequence DESC LIMIT 1",
+    VirtualPhoneMessage,
+)
 
 MEDIA = Table("virtual_phone_medium", VirtualPhoneMedium, key=("account_sid", "sid"), order="sid")
 insert_medium = MEDIA.inserter()
@@ -170,6 +176,14 @@ async def list_held(
     """Return the messages that wait for a phone, oldest first."""
     rows = await tx.all(HELD, scope.account_sid, address, count)
     return [VirtualPhoneMessage(*row) for row in rows]
+
+
+async def find_last_from(
+    tx: Transaction, scope: Scope, address: str, sender: str
+) -> VirtualPhoneMessage | None:
+    """Return the last message of a conversation that a phone received from a sender."""
+    row = await tx.one(LAST_FROM, scope.account_sid, address, sender)
+    return VirtualPhoneMessage(*row) if row else None
 
 
 async def find_medium(
