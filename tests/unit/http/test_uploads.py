@@ -25,6 +25,8 @@ from tests.support.in_process_requests import RecordedExchange
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from parlour.operations.scheduler import Job
+
 SCOPE = Scope("AC" + "0" * 32, "IS" + "0" * 32)
 LONG_AFTER_MS = 10**14
 
@@ -61,6 +63,11 @@ def upload_call() -> Call[Any]:
     )
 
 
+def media_sweep(blobs: DiskBlobStore, clock: FakeClock) -> Job:
+    jobs = MediaGarbageCollector(blobs, clock).jobs()
+    return next(job for job in jobs if job.name == "media_sweep")
+
+
 def upload_into(folder: Path, failure: BaseException) -> int:
     """Return the files left by an upload whose row fails this way, and after a later check."""
 
@@ -70,8 +77,13 @@ def upload_into(folder: Path, failure: BaseException) -> int:
         with pytest.raises(type(failure)):
             await uploads.store(request(), upload_call())
         left = count(folder)
-        collector = MediaGarbageCollector(blobs, FakeClock(LONG_AFTER_MS))
-        sweep = next(job for job in collector.jobs() if job.name == "media_sweep")
+        clock = FakeClock(LONG_AFTER_MS)
+        sweep = media_sweep(blobs, clock)
+        # The files look old, as if the clock was set forward during the upload.
+        for _ in range(2):
+            await sweep.run(store)  # type: ignore[arg-type]
+            assert count(folder) == left
+            clock.advance(limits.MEDIA_ORPHAN_MS // 2)
         await sweep.run(store)  # type: ignore[arg-type]
         await blobs.close()
         return left, count(folder)

@@ -57,6 +57,9 @@ class MediaGarbageCollector:
         self._blobs = blobs
         self._clock = clock
         self._next_sweep_ms = 0.0  # Of the monotonic clock.
+        # When a sweep first found an uncommitted file old, on the monotonic clock.
+        # tidy: bounded - by the files of one batch
+        self._found_ms: dict[BlobKey, float] = {}
 
     def jobs(self) -> tuple[Job, ...]:
         """Return the jobs: deletion of marked and expired media, and the sweep after crashes."""
@@ -93,17 +96,28 @@ class MediaGarbageCollector:
         return tx.now + max(0, int(self._next_sweep_ms - self._clock.monotonic_ms()))
 
     async def _sweep(self, store: Store) -> None:
-        """Check a batch of old uncommitted uploads: a file without a row is deleted."""
+        """Check a batch of old uncommitted uploads: a file without a row is deleted.
+
+        Not before it was found in a sweep some time ago: if the wall clock is set forward, an
+        upload in progress looks old.
+        """
+        now_ms = self._clock.monotonic_ms()
         old = await self._blobs.uncommitted(self._clock.now_ms() - limits.MEDIA_UNATTACHED_MS)
 
         async def read_existing_keys(tx: Transaction) -> set[BlobKey]:
             return {name for name in old if await tx.one(EXISTS, *name) is not None}
 
+        self._found_ms = {name: self._found_ms.get(name, now_ms) for name in old}
+        confirmed = {
+            name
+            for name, found_ms in self._found_ms.items()
+            if now_ms - found_ms >= limits.MEDIA_ORPHAN_MS
+        }
+        # The rows are read after that: an upload that ended in the meantime has one.
         with_row = await store.read(read_existing_keys)
-        for name in old:
-            if name in with_row:
-                await self._blobs.mark_committed(name)
-            else:
-                await self._blobs.remove(name)
-        if len(old) < _STEP:
+        for name in with_row:
+            await self._blobs.mark_committed(name)
+        for name in confirmed - with_row:
+            await self._blobs.remove(name)
+        if len(old) < _STEP or not confirmed | with_row:
             self._next_sweep_ms = self._clock.monotonic_ms() + limits.MEDIA_SWEEP_PAUSE_MS

@@ -208,6 +208,9 @@ UNATTACHED_BYTES_PER_UPLOADER_MAX = 10 * MEDIA_PER_MESSAGE_BYTES_MAX
 MEDIA_UNATTACHED_MS = 24 * 60 * 60 * 1000
 # Interval between two sweeps for files left behind by a crash.
 MEDIA_SWEEP_PAUSE_MS = 60 * 60 * 1000
+# Time from the first sweep that finds an old file without a row to its deletion: longer than any
+# upload, so that no clock that is set forward ends one.
+MEDIA_ORPHAN_MS = UPLOAD_SECONDS_MAX * 1000
 # Media whose files are deleted in one step.
 MEDIA_REMOVED_PER_STEP_MAX = 50
 # Lingering close: how long the body is drained after an early error, so that the client can read
