@@ -157,5 +157,24 @@ def test_the_doctor_reports_a_file_that_others_can_read() -> None:
     assert status == 0
 
 
+def test_the_doctor_reports_owners_that_are_no_active_accounts() -> None:
+    created = CliRunner().invoke(main, ["account", "create", "--data", ".", "--json"])
+    sid = json.loads(created.output.splitlines()[0])["account_sid"]
+    text = NUMBERS + route("channel", "*", "virtual")
+
+    def found(owner: str) -> list[str]:
+        shown = findings(text.replace(ACCOUNT, owner), "--data", ".")[1]
+        return [each["what"] for each in shown]
+
+    start = "which owns numbers of the carriers file,"
+    assert found(ACCOUNT) == [f"The account {ACCOUNT}, {start} does not exist."]
+    assert found(sid) == []
+    assert (
+        CliRunner().invoke(main, ["account", "status", sid, "suspended", "--data", "."]).exit_code
+        == 0
+    )
+    assert found(sid) == [f"The account {sid}, {start} is suspended."]
+
+
 def test_the_doctor_has_no_finding_about_a_file_without_networks() -> None:
     assert findings(NUMBERS + route("channel", "*", "virtual")) == (0, [])

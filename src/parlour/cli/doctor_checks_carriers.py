@@ -12,6 +12,9 @@ from parlour.channels.registry import VIRTUAL
 from parlour.channels.wiring import callback_url, operator_egress
 from parlour.cli.doctor_checks import Finding
 from parlour.protocol.addresses import parse_proxy_address
+from parlour.resources.accounts.actions import ACTIVE
+from parlour.store.engines import DATABASE_NAME
+from parlour.store.sqlite.online_backup import DamagedDatabaseError, account_statuses
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
@@ -50,6 +53,7 @@ async def check_carriers(settings: Settings, carriers: CarrierSettings) -> list[
         *_check_mode(Path(settings.carriers)),
         *_check_routes(carriers),
         *_check_patterns(carriers),
+        *_check_owners(settings, carriers),
     ]
 
 
@@ -109,6 +113,30 @@ def _check_mode(path: Path) -> Iterator[Finding]:
             f"chmod 600 {path}, or keep its secrets in variables or files.",
             is_unsafe=False,
         )
+
+
+def _check_owners(settings: Settings, carriers: CarrierSettings) -> Iterator[Finding]:
+    """Yield a finding for each owner of numbers that is not an active account.
+
+    Of the embedded database only; with another one the start of the server logs unknown owners.
+    """
+    path = settings.data / DATABASE_NAME
+    owners = sorted({each.account_sid for each in carriers.numbers})
+    if settings.database or not path.exists():
+        return
+    try:
+        statuses = account_statuses(path, owners)
+    except (DamagedDatabaseError, OSError):
+        return  # Reported by the checks of the database.
+    for owner in owners:
+        status = statuses.get(owner)
+        if status != ACTIVE:
+            problem = "does not exist" if status is None else f"is {status}"
+            yield Finding(
+                f"The account {owner}, which owns numbers of the carriers file, {problem}.",
+                "Its numbers receive no messages: correct the owner, or activate the account.",
+                is_unsafe=False,
+            )
 
 
 def _check_routes(carriers: CarrierSettings) -> Iterator[Finding]:

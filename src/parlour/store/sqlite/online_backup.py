@@ -8,7 +8,7 @@ unless a read transaction is open before it starts, so one is.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import apsw
 
@@ -17,8 +17,10 @@ from parlour.store.migrations import migrations
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+T = TypeVar("T")
 
 POSITION: Final = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'"
 MIGRATIONS: Final = "SELECT name FROM migration ORDER BY name"
@@ -29,6 +31,7 @@ SELECT account_sid, sid FROM media WHERE is_removed = 0 AND content IS NULL
 """
 
 
+ACCOUNT_STATUS: Final = "SELECT status FROM account WHERE sid = ?1"
 HAS_KEY: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'master_key'"
 
 
@@ -106,7 +109,23 @@ def key_fingerprint_of(path: Path) -> str:
 
 
 def recorded_fingerprint(path: Path) -> str:
-    """Return the fingerprint of a database that may be in use, and create no file next to it.
+    """Return the fingerprint of a database that may be in use. Raises DamagedDatabaseError."""
+    return _read_in_use(path, _fingerprint)
+
+
+def account_statuses(path: Path, sids: Iterable[str]) -> dict[str, str]:
+    """Return the status of each account that exists. Raises DamagedDatabaseError."""
+
+    def read(connection: apsw.Connection) -> dict[str, str]:
+        return {
+            sid: str(row[0]) for sid in sids for row in connection.execute(ACCOUNT_STATUS, (sid,))
+        }
+
+    return _read_in_use(path, read)
+
+
+def _read_in_use(path: Path, read: Callable[[apsw.Connection], T]) -> T:
+    """Read from a database that may be in use, and create no file next to it.
 
     Raises DamagedDatabaseError for a file that is not a database.
     """
@@ -117,7 +136,7 @@ def recorded_fingerprint(path: Path) -> str:
         connection = apsw.Connection(f"{path.absolute().as_uri()}?{mode}", flags=flags)
         try:
             connection.set_busy_timeout(limits.BACKUP_BUSY_MS_MAX)
-            return _fingerprint(connection)
+            return read(connection)
         finally:
             connection.close()
     except apsw.Error as error:
