@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from parlour.cli.main import main
-from parlour.cli.phone import printable
+from parlour.cli.server_client import printable
 from tests.resources.settings_setup import new_account_api
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "webhooks": "parlour.cli.webhooks",
     "carriers": "parlour.cli.carriers",
     "phone": "parlour.cli.phone",
+    "templates": "parlour.cli.templates",
     "routes": "parlour.cli.routes",
     "openapi": "parlour.cli.openapi",
     "docs": "parlour.cli.docs",

@@ -10,7 +10,13 @@ from urllib.parse import quote
 
 import click
 
-from parlour.cli.server_client import ApiRefused, FormFile, ServerClient, server_options
+from parlour.cli.server_client import (
+    ApiRefused,
+    FormFile,
+    ServerClient,
+    printable,
+    server_options,
+)
 from parlour.resources.virtual_phones import store as virtual_phone_store
 from parlour.vocabulary import limits
 
@@ -34,7 +40,7 @@ def command() -> None:
 @_as_json
 def list_(client: ServerClient, *, as_json: bool) -> None:
     """List the phones of the account, the last active one first."""
-    for phone in _rows(client, _PHONES, "virtual_phones"):
+    for phone in client.rows(_PHONES, "virtual_phones"):
         if as_json:
             click.echo(json.dumps(phone))
             continue
@@ -101,7 +107,7 @@ def inbox(client: ServerClient, *, address: str, follow: bool, as_json: bool) ->
     first = {"Wait": "0"} if follow else {}
     last: list[dict[str, Any]] = []
     try:
-        for message in _rows(client, path, "messages", first):
+        for message in client.rows(path, "messages", first):
             _show(message, as_json=as_json)
             last = _same_second(last, message)
     except ApiRefused as error:
@@ -136,7 +142,7 @@ def _new_messages(
     if last:
         query["After"] = last[0]["date_created"]
     known = {each["sid"] for each in last}
-    for message in _rows(client, path, "messages", query):
+    for message in client.rows(path, "messages", query):
         if message["sid"] not in known:
             yield message
 
@@ -213,21 +219,3 @@ def set_(client: ServerClient, *, address: str, as_json: bool, **values: Any) ->
 
 def _path(address: str) -> str:
     return f"{_PHONES}/{quote(address, safe='')}"
-
-
-def _rows(
-    client: ServerClient, path: str, key: str, query: dict[str, str] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of all pages of a list."""
-    page = client.get(path, query)
-    yield from page[key]
-    while page["meta"]["next_page_url"]:
-        page = client.get_page(page["meta"]["next_page_url"])
-        yield from page[key]
-
-
-def printable(text: str) -> str:
-    """Return a text without characters that control a terminal; a line break becomes a space."""
-    return "".join(
-        each if each.isprintable() else " " if each.isspace() else "\ufffd" for each in text
-    )

@@ -33,7 +33,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 # A list that waits, and a message whose conversation has a slow pre-action webhook.
@@ -78,6 +78,16 @@ class ServerClient:
         # The server may be reached by another name than the one in its URLs.
         parts = urlsplit(url)
         return self._send(self._request(f"{parts.path}?{parts.query}"))
+
+    def rows(
+        self, path: str, key: str, query: Mapping[str, str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of all pages of a list. Raises ApiRefused."""
+        page = self.get(path, query)
+        yield from page[key]
+        while page["meta"]["next_page_url"]:
+            page = self.get_page(page["meta"]["next_page_url"])
+            yield from page[key]
 
     def post(self, path: str, fields: Sequence[tuple[str, str]]) -> Any:
         """Return the JSON of the response to a form. Raises ApiRefused."""
@@ -128,6 +138,13 @@ def _refusal(error: HTTPError) -> ApiRefused:
         return ApiRefused(error.code, body["code"], body["message"])
     except (OSError, ValueError, KeyError, TypeError):
         return ApiRefused(error.code, 0, error.reason)
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that control a terminal; a line break becomes a space."""
+    return "".join(
+        each if each.isprintable() else " " if each.isspace() else "\ufffd" for each in text
+    )
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
