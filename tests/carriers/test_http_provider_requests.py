@@ -307,7 +307,10 @@ def test_a_long_reason_is_shortened_for_the_log() -> None:
     assert "\n" not in outcome.detail
 
 
-@pytest.mark.parametrize("body", ["", "{}", '{"sid": null}', "no JSON", '{"sid": 7}'])
+@pytest.mark.parametrize(
+    "body",
+    ["", "{}", '{"sid": null}', "no JSON", '{"sid": 7}', '{"status": {}}', "[" * 50_000],
+)
 def test_an_accepted_message_without_a_sid_has_no_provider_id(body: str) -> None:
     outcome, _ = submit(make_message(), http_response(202, body))
 

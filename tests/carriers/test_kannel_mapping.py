@@ -262,6 +262,12 @@ def test_a_report_has_the_status_and_code_of_its_type_and_reply(
     assert (found.status, found.error_code, found.reference) == (status, code, REFERENCE)
 
 
+def test_the_detail_of_a_report_has_no_text_of_the_message() -> None:
+    [found] = report("2", SMPP.format("UNDELIV") + "My secret")
+
+    assert found.detail.endswith("stat:UNDELIV err:001")
+
+
 @pytest.mark.parametrize("kind", ["4", "32", "36", "0"])
 def test_a_report_that_changes_nothing_is_acknowledged(kind: str) -> None:
     assert report(kind) == ()

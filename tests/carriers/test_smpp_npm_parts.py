@@ -175,6 +175,7 @@ def test_a_missing_part_is_logged_and_the_others_are_never_acknowledged() -> Non
                 await until(lambda: not carrier._joiner.part_count)
         (missing,) = [each for each in logged if each["event"] == "inbound_part_missing"]
         assert (missing["code"], missing["missing"], missing["parts"]) == (30009, (2,), 3)
+        assert "sender" not in missing
         assert not sink.inbounds
 
     asyncio.run(scenario())

@@ -190,6 +190,17 @@ def test_one_malformed_element_does_not_hold_back_the_others() -> None:
     assert [each.status for each in callback.reports] == ["read"]
 
 
+def test_an_element_that_is_not_utf8_does_not_hold_back_the_others() -> None:
+    """WhatsApp redelivers a webhook as a whole, so an error would never end."""
+    value = message_value("text", {"body": "Hello"})
+    value["contacts"].insert(0, {"wa_id": "MARK"})
+    value["messages"].insert(0, {"id": "MARK", "type": "text"})
+    value["statuses"] = [{"id": "MARK", "status": "sent"}, *status_value("read")["statuses"]]
+    callback = read(signed(webhook(value).replace(b"MARK", b"\xff")))
+    assert [each.body for each in callback.inbound] == ["Hello"]
+    assert [each.status for each in callback.reports] == ["read"]
+
+
 @pytest.mark.parametrize(
     ("type_", "content"),
     [

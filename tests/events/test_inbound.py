@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from parlour.channels.carrier import InboundMedium, InboundRefused
 from parlour.resources.carrier_numbers.store import CarrierNumber
@@ -128,11 +129,14 @@ def test_a_message_of_a_released_pair_is_dropped_with_the_reason(
                 Sid=participant.sid,
             )
         count = len(await setup.conversations())
-        result = await setup.receive(text_message())
+        with capture_logs() as logged:
+            result = await setup.receive(text_message())
         assert result.outcome == "dropped"
         assert result.reason == (
             f"no open conversation has {PHONE} with {OWN}, and {OWN} has no address configuration"
         )
+        (dropped,) = [each for each in logged if each["event"] == "inbound_message_dropped"]
+        assert dropped["reason"] == result.reason.replace(PHONE, f"…{PHONE[-3:]}")
         assert (result.conversation_sid, result.message_sid) == (None, None)
         assert len(await setup.conversations()) == count
         assert await setup.events() == []

@@ -51,6 +51,8 @@ def test_a_continuation_token_is_accepted_only_for_its_user(server: Server) -> N
         "",
         7,
         base64.b64encode(b"[]").decode(),
+        base64.b64encode(b"[" * 3000).decode(),
+        base64.b64encode(b'{"\xff":1}').decode(),
     ):
         with Socket.to(server) as socket:
             other = socket.init(make_token(server, "bob"), continuation_token=strange).header

@@ -119,6 +119,20 @@ def _is_kept(raised: ast.expr | None) -> bool:
     return isinstance(raised, ast.Subscript)
 
 
+def json_errors(sources: Sources) -> Iterator[Violation]:
+    """JSON that cannot be decoded raises three errors, of which a deep nesting is no ValueError.
+
+    msgspec raises its DecodeError, UnicodeDecodeError and RecursionError: a handler names
+    ``(ValueError, RecursionError)``, which are all of them.
+    """
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.ExceptHandler) and node.type is not None:
+                each = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+                if {"msgspec.DecodeError", "DecodeError"} & {dotted(one) for one in each}:
+                    yield source.found(node, ast.unparse(node.type))
+
+
 def abstract_hooks(sources: Sources) -> Iterator[Violation]:
     """A hook of subclasses is an abstract method, so that mypy finds a missing override."""
     for source in sources:
@@ -223,6 +237,18 @@ RULES = (
             {"a.py": "raise FULL[status]"},
             {"a.py": "raise FULL"},
             {"a.py": "raise errors.FULL"},
+        ),
+    ),
+    Rule(
+        "json-errors",
+        json_errors,
+        valid=(
+            {"a.py": "try:\n    decode(text)\nexcept (ValueError, RecursionError):\n    pass"},
+            {"a.py": "try:\n    decode(text)\nexcept TOMLDecodeError:\n    pass"},
+        ),
+        invalid=(
+            {"a.py": "try:\n    decode(text)\nexcept msgspec.DecodeError:\n    pass"},
+            {"a.py": "try:\n    decode(text)\nexcept (DecodeError, OSError):\n    pass"},
         ),
     ),
     Rule(

@@ -23,6 +23,7 @@ from parlour.channels.carrier import InboundRefused
 from parlour.channels.inbound_lanes import InboundLanes
 from parlour.channels.inbound_media import InboundMediaStore, StoredMedia, insert_rows
 from parlour.channels.inbound_webhooks import InboundWebhooks
+from parlour.channels.log_text import without_addresses
 from parlour.operations.scheduler import Job
 from parlour.protocol.addresses import WHATSAPP
 from parlour.resources.carrier_numbers import store as carrier_number_store
@@ -270,7 +271,7 @@ class InboundProcessor:
         if done.state == inbox_store.PENDING:
             return
         crash_point(INBOUND_PROCESSED)
-        self._log(done)
+        self._log(done, inbound_processing.message_of(entry))
         for each in self._waiting.get(entry.key, ()):
             each.set()
         if done.state == inbox_store.WEBHOOK:
@@ -402,7 +403,7 @@ class InboundProcessor:
 
         await self._store.write(defer, account_sid=entry.account_sid)
 
-    def _log(self, done: InboxEntry) -> None:
+    def _log(self, done: InboxEntry, message: InboxMessage) -> None:
         """Log a message that no conversation took: its sender gets no error."""
         if done.outcome == "dropped":
             log.warning(
@@ -410,7 +411,7 @@ class InboundProcessor:
                 account_sid=done.account_sid,
                 carrier=done.carrier,
                 provider_id=done.provider_id,
-                reason=done.reason,
+                reason=without_addresses(done.reason or "", message.numbers - {message.receiver}),
             )
 
     # --- The sweep ------------------------------------------------------------------------

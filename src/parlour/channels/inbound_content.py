@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from parlour.protocol import addresses, email_threading
+from parlour.protocol.storable_text import storable
 from parlour.resources.inbox.message import InboxEmail, InboxMedium, InboxMessage
 from parlour.vocabulary import limits, sids
 
@@ -25,7 +26,7 @@ _SIDS_OF_CHANNELS: Final = (sids.SMS, sids.MMS, sids.WHATSAPP_MESSAGE)
 
 def normalise_address(channel: str, text: str) -> str:
     """Return an address without blanks, with its prefix and the domain of a mailbox lower case."""
-    address = _clean(text).strip()[: limits.ADDRESS_CHARS_MAX]
+    address = storable(text).strip()[: limits.ADDRESS_CHARS_MAX]
     if channel == addresses.EMAIL:
         local, _, domain = address.rpartition("@")
         return f"{local}@{domain.lower()}"
@@ -46,7 +47,7 @@ def normalise(message: InboundMessage, media: tuple[InboxMedium, ...]) -> InboxM
         group=tuple(sorted(others)),
         body=_bounded_body(message.body),
         media=media,
-        profile_name=_clean(message.profile_name or "")[: limits.FRIENDLY_NAME_CHARS_MAX] or None,
+        profile_name=storable(message.profile_name or "")[: limits.FRIENDLY_NAME_CHARS_MAX] or None,
         metadata=_bounded_metadata(message.metadata),
         email=None if message.email is None else _email(message.email),
     )
@@ -54,7 +55,7 @@ def normalise(message: InboundMessage, media: tuple[InboxMedium, ...]) -> InboxM
 
 def provider_key(provider_id: str) -> str:
     """Return the identifier of a message at its carrier; a long one is replaced by its hash."""
-    text = _clean(provider_id)
+    text = storable(provider_id)
     if len(text) <= _PROVIDER_ID_CHARS_MAX:
         return text
     return hashlib.sha256(text.encode()).hexdigest()
@@ -98,10 +99,10 @@ def _email(mail: InboundEmail) -> InboxEmail:
     named = (email_threading.parse_message_id(each) for each in reversed(mail.references))
     marks += [each.conversation_sid for each in named if each is not None]
     return InboxEmail(
-        subject=_clean(mail.subject)[: limits.SUBJECT_CHARS_MAX],
-        message_id=_clean(mail.message_id or "") or None,
-        sender_name=_clean(mail.sender_name or "") or None,
-        references=tuple(_clean(each) for each in mail.references),
+        subject=storable(mail.subject)[: limits.SUBJECT_CHARS_MAX],
+        message_id=storable(mail.message_id or "") or None,
+        sender_name=storable(mail.sender_name or "") or None,
+        references=tuple(storable(each) for each in mail.references),
         conversation_sids=tuple(dict.fromkeys(each for each in marks if each is not None)),
     )
 
@@ -110,7 +111,7 @@ def _bounded_body(body: str | None) -> str | None:
     """Return a text within the limit of a message; what exceeds it is cut off and logged."""
     if body is None:
         return None
-    data = _clean(body).encode()
+    data = storable(body).encode()
     if len(data) > limits.MESSAGE_BODY_BYTES_MAX:
         log.warning("inbound_body_truncated", size=len(data))
         data = data[: limits.MESSAGE_BODY_BYTES_MAX]
@@ -133,14 +134,9 @@ def _clean_json(value: Any, depth: int) -> Any:
     if depth == 0:
         return None
     if isinstance(value, str):
-        return _clean(value)
+        return storable(value)
     if isinstance(value, dict):
-        return {_clean(str(key)): _clean_json(each, depth - 1) for key, each in value.items()}
+        return {storable(str(key)): _clean_json(each, depth - 1) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [_clean_json(each, depth - 1) for each in value]
     return value
-
-
-def _clean(text: str) -> str:
-    """Return a text that databases store: without NUL and without half of a surrogate pair."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()

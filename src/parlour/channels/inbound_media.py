@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from parlour.channels.carrier import CarrierUnavailable
+from parlour.protocol.storable_text import storable
 from parlour.resources.inbox.message import InboxMedium
 from parlour.resources.media import store as media_store
 from parlour.store.blobs import BlobKey
@@ -143,8 +144,8 @@ _COUNT_MAX = limits.MEDIA_PER_MESSAGE_MAX
 
 def _described(medium: InboundMedium) -> InboxMedium:
     """Return the metadata of a medium, within the limits of the columns."""
-    filename = (medium.filename or "").replace("\0", "")[: limits.MEDIA_FILENAME_CHARS_MAX]
-    content_type = medium.content_type.replace("\0", "").strip() or _OCTETS
+    filename = storable(medium.filename or "")[: limits.MEDIA_FILENAME_CHARS_MAX]
+    content_type = storable(medium.content_type).strip() or _OCTETS
     return InboxMedium(
         content_type[: limits.MEDIA_TYPE_CHARS_MAX],
         filename or None,

@@ -24,6 +24,7 @@ import structlog
 
 from parlour.channels import outbox_metrics
 from parlour.channels.carrier import Accepted, CarrierUnavailable, MediumDeleted, Rejected
+from parlour.channels.log_text import without_addresses
 from parlour.channels.outbox_results import (
     LoadedSubmission,
     Outcome,
@@ -284,12 +285,13 @@ class CarrierQueue:
         """Queue the result of a submission for the writer."""
         self._term.metrics.outcomes[self.name, _outcome_name(outcome)] += 1
         if isinstance(outcome, Rejected | Unanswered):
+            recipients = loaded.message.recipients if loaded.message is not None else ()
             log.warning(
                 "submission_rejected",
                 carrier=self.name,
                 reference=loaded.submission.sid,
                 code=outcome.code if isinstance(outcome, Rejected) else None,
-                detail=outcome.detail,
+                detail=without_addresses(outcome.detail, recipients),
             )
         due_ms = self._next_attempt_ms(loaded.submission, outcome)
         result = SubmissionResult(loaded, outcome, due_ms)

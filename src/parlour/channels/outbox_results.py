@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from parlour.channels.carrier import Accepted, DeliveryReport, OutboundMessage, Rejected
+from parlour.protocol.storable_text import storable
 from parlour.resources.outbox import store as outbox_store
 from parlour.resources.outbox.store import Submission, SubmissionRecipient, SubmissionState
 from parlour.resources.receipts import actions as receipt_actions
@@ -109,7 +110,7 @@ def _is_transient(outcome: Rejected | Unanswered) -> bool:
 def error_text(outcome: Rejected | Unanswered) -> str:
     """Return the last error of a submission: the code of its receipts, and the reason."""
     code = outcome.code if isinstance(outcome, Rejected) else NO_ANSWER
-    return f"{code} {outcome.detail}"[: limits.SUBMISSION_ERROR_CHARS_MAX]
+    return storable(f"{code} {outcome.detail}")[: limits.SUBMISSION_ERROR_CHARS_MAX]
 
 
 async def _record_accepted(tx: Transaction, submission: Submission, accepted: Accepted) -> None:
@@ -131,7 +132,8 @@ async def _add_parts(
 ) -> None:
     """Record the carrier's identifiers, and apply the reports that came before them."""
     early: list[tuple[str, str]] = []
-    for part, provider_id in enumerate(provider_ids[: limits.PROVIDER_IDS_MAX]):
+    for part, text in enumerate(provider_ids[: limits.PROVIDER_IDS_MAX]):
+        provider_id = storable(text)
         if not provider_id or len(provider_id) > limits.PROVIDER_ID_CHARS_MAX:
             continue
         await lock_provider_id(tx, submission.carrier, provider_id)

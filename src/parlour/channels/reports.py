@@ -11,10 +11,12 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from parlour.channels import outbox_results
 from parlour.operations.scheduler import Job
+from parlour.protocol.storable_text import storable
 from parlour.resources.outbox import queue as outbox_queue
 from parlour.vocabulary import limits
 from parlour.vocabulary.crash_points import (
@@ -52,6 +54,7 @@ class Reports:
         Raises Busy and Unavailable: then the carrier has to report again.
         """
         crash_point(REPORT_RECEIVED)
+        report = _storable(report)
         if await self._store.write(
             partial(outbox_results.record_report, carrier=carrier_name, report=report), SYSTEM
         ):
@@ -103,3 +106,13 @@ class Reports:
             error_code=report.error_code,
             detail=report.detail[: limits.SUBMISSION_ERROR_CHARS_MAX],
         )
+
+
+def _storable(report: DeliveryReport) -> DeliveryReport:
+    """Return a report whose texts can be compared with columns, and stored."""
+    texts = {
+        name: storable(text)
+        for name in ("reference", "provider_id", "recipient", "detail")
+        if (text := getattr(report, name)) is not None
+    }
+    return msgspec.structs.replace(report, **texts)

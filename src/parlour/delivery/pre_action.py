@@ -291,7 +291,7 @@ def _members_of(response: OutboundResponse) -> tuple[Members, str | None]:
         if not body:
             return {}, None
         members = _members(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}, "the answer is not a JSON object"
     return {name: raw for name, raw in members.items() if bytes(raw) != _NULL}, None
 

@@ -51,7 +51,7 @@ def utf8_bytes(value: str) -> int:
 def _is_json(value: str) -> bool:
     try:
         _JSON.decode(value)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -99,7 +99,7 @@ def content_variables() -> Parser[str]:
             raise ApiError(50529)
         try:
             variables = _VARIABLES.decode(value)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise ApiError(50527) from None
         if len(variables) > limits.CONTENT_VARIABLES_MAX:
             raise ApiError(50529)
@@ -127,7 +127,7 @@ def participant_json() -> Parser[ParticipantJson]:
             raise ApiError(50424)
         try:
             return _PARTICIPANT.decode(value)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise ApiError(50424) from None
 
     return with_schema(parse, _json_schema(limits.PARTICIPANT_JSON_BYTES_MAX))

@@ -83,7 +83,7 @@ def _header_in(raw: bytes) -> Header | FrameError:
         if not has_too_many:
             return _header.decode(raw)
         _json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return FrameError.HEADER_NOT_JSON
     return FrameError.HEADER_TOO_LARGE
 

@@ -60,7 +60,7 @@ def parse(body: bytes, members: Members) -> FormFields:
         return {}
     try:
         return members.read(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise ApiError(20001, "Invalid post body.") from None
 
 

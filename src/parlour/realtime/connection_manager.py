@@ -207,7 +207,7 @@ class ConnectionManager:
             try:
                 known = msgspec.json.decode(base64.b64decode(content.partition(".")[0]), type=dict)
                 endpoint_id = known.get("endpointId")
-            except (ValueError, msgspec.DecodeError):
+            except (ValueError, RecursionError):
                 endpoint_id = None
             if isinstance(endpoint_id, str):
                 expected = self._continuation_token(endpoint_id, token)

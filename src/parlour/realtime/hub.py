@@ -355,7 +355,7 @@ class Hub:
         """Publish a typing indicator of another node to the members connected here."""
         try:
             typing = _typing_decoder.decode(signal)
-        except msgspec.DecodeError:  # Published by a node of another version.
+        except (ValueError, RecursionError):  # Published by a node of another version.
             log.warning("remote_typing_rejected")
             return
         if self._typing_limiter.is_due(typing.typist, typing.conversation_sid):

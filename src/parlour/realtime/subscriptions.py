@@ -316,7 +316,7 @@ def _parse_request(raw: bytes) -> SubscriptionRequest | None:
         return None
     try:
         body = _request_decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     is_known = body.action in {_ESTABLISH, _CANCEL}
     if not is_known or len(body.requests) > limits.SUBSCRIPTIONS_PER_REQUEST_MAX:

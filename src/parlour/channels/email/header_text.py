@@ -17,6 +17,7 @@ from encodings import aliases, normalize_encoding
 from typing import Final, NamedTuple
 
 from parlour.protocol import addresses
+from parlour.protocol.storable_text import storable
 from parlour.vocabulary import limits
 
 _DEFAULT_TYPE: Final = "text/plain"
@@ -62,7 +63,7 @@ def decode_charset(content: bytes, charset: str | None) -> str:
     name = normalize_encoding((charset or "").strip().lower()[:64])
     if name in _CHARSETS and name not in ("ascii", "us_ascii"):
         try:
-            return _storable(content.decode(name, "replace"))
+            return storable(content.decode(name, "replace"))
         except (LookupError, ValueError):
             # The codec is no charset, or does not support replacement: as if it were unknown.
             return _guess(content)
@@ -80,7 +81,7 @@ def decode_words(value: str) -> str:
         piece if isinstance(piece, str) else decode_charset(piece, charset)
         for piece, charset in pieces
     )
-    return _CONTROLS.sub(" ", _storable(text)).strip()
+    return _CONTROLS.sub(" ", storable(text)).strip()
 
 
 def parse_parameters(value: str) -> ParameterizedValue:
@@ -136,14 +137,9 @@ def normal_address(text: str) -> str | None:
 
 def _guess(content: bytes) -> str:
     try:
-        return _storable(content.decode())
+        return storable(content.decode())
     except UnicodeDecodeError:
-        return _storable(content.decode("cp1252", "replace"))
-
-
-def _storable(text: str) -> str:
-    """Return text without NUL (PostgreSQL stores none) and lone surrogates (UTF-8 has none)."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+        return storable(content.decode("cp1252", "replace"))
 
 
 def _rfc2231_text(value: tuple[str | None, str | None, str]) -> str:

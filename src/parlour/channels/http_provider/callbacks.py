@@ -215,7 +215,7 @@ def _read_metadata(parameters: Parameters) -> dict[str, Any] | None:
     """Return the data of the channel metadata; None without any."""
     try:
         sent = msgspec.json.decode(parameters.get("ChannelMetadata", "null"))
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         sent = None
     if isinstance(sent, dict) and isinstance(sent.get("data"), dict):
         data: dict[str, Any] = sent["data"]

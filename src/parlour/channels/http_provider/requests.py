@@ -129,8 +129,9 @@ def read_code(code: object, options: HttpProviderOptions) -> int:
 
 
 def _read_resource(fields: dict[str, Any], options: HttpProviderOptions) -> Accepted | Rejected:
-    if fields.get("status") in _NOT_SENT:
-        detail = shorten(str(fields.get("error_message") or fields["status"]))
+    status = fields.get("status")
+    if isinstance(status, str) and status in _NOT_SENT:
+        detail = shorten(str(fields.get("error_message") or status))
         return Rejected(read_code(fields.get("error_code"), options), detail)
     sid = fields.get("sid")
     return Accepted((sid,) if isinstance(sid, str) and sid else ())
@@ -139,6 +140,6 @@ def _read_resource(fields: dict[str, Any], options: HttpProviderOptions) -> Acce
 def _read_object(body: bytes) -> dict[str, Any]:
     try:
         decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return {}
     return decoded if isinstance(decoded, dict) else {}

@@ -49,6 +49,7 @@ _STATUSES: Final[tuple[tuple[int, ReportedStatus], ...]] = (
 _CODE_UNKNOWN: Final = 30008
 _STATE: Final = re.compile(r"\bstat:([A-Z]+)")
 _CODES_OF_STATES: Final = {"EXPIRED": 30003, "EXPIRE": 30003, "UNDELIV": 30005, "REJECTD": 30007}
+_TEXT: Final = re.compile(r"\btext:", re.IGNORECASE)
 _NACK: Final = re.compile(r"\ANACK/(?:0x([0-9a-fA-F]{1,8}))?")
 # Command statuses of SMPP: queue full, no resources, throttled; invalid sender, invalid recipient.
 _CODES_OF_STATUSES: Final = {
@@ -105,7 +106,8 @@ def _read_report(parameters: dict[str, str]) -> DeliveryReport | None:
     if not reference or not re.fullmatch(r"[0-9]{1,3}", kind):
         raise CallbackRefused(400, "reference or type is missing")
     reply = parameters.get("reply", "")
-    detail = shorten(f"type {kind}: {reply}")
+    # A receipt of SMPP ends with the start of the message, which is not for the log.
+    detail = shorten(f"type {kind}: {_TEXT.split(reply)[0]}")
     status = next((status for bit, status in _STATUSES if int(kind) & bit), None)
     if status is None:
         return None

@@ -189,8 +189,8 @@ class SmppCarrier:
     async def _receive_receipt(self, pdu: DeliveredPdu, delivery: PendingDelivery) -> None:
         receipt = receipts.parse_receipt(pdu)
         if receipt is None:
-            # Delivered again it would be the same.
-            self._log.warning("smpp_receipt_invalid", content=pdu.content[:200].decode("latin-1"))
+            # Delivered again it would be the same. Its content may be a person's text.
+            self._log.warning("smpp_receipt_invalid", size=len(pdu.content))
         else:
             options = self._options
             report = receipts.make_report(receipt, options.receipt_id, options.error_codes)
@@ -286,11 +286,10 @@ class SmppCarrier:
 
     def _log_dropped(self, dropped: list[joining.Dropped]) -> None:
         for each in dropped:
-            sender, receiver, _, reference, total = each.key
+            _, receiver, _, reference, total = each.key
             self._log.warning(
                 "inbound_part_missing",
                 code=_MISSING_PART,
-                sender=sender,
                 receiver=receiver,
                 reference=reference,
                 parts=total,

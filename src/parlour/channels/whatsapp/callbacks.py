@@ -116,7 +116,7 @@ def read_callback(
     _check_signature(request, options)
     try:
         webhook = _webhook(request.body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise CallbackRefused(400, "the webhook is malformed") from error
     inbound: list[InboundMessage] = []
     reports: list[DeliveryReport] = []
@@ -170,7 +170,7 @@ def _values(webhook: GraphWebhook) -> Iterator[GraphValue]:
                 continue
             try:
                 yield _value(change.value)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 log.warning("whatsapp_change_malformed", reason=str(error))
 
 
@@ -178,7 +178,7 @@ def _read_statuses(value: GraphValue) -> Iterator[DeliveryReport]:
     for raw in value.statuses:
         try:
             status = _status(raw)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             log.warning("whatsapp_status_malformed", reason=str(error))
             continue
         report = _report(status)
@@ -211,12 +211,12 @@ def _read_messages(value: GraphValue, receiver: str) -> Iterator[InboundMessage]
     for raw in value.contacts:
         try:
             contacts.append(_contact(raw))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             log.warning("whatsapp_contact_malformed", reason=str(error))
     for raw in value.messages:
         try:
             yield read_inbound_message(_message(raw), contacts, receiver)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             log.warning("whatsapp_message_malformed", reason=str(error))
         except SkippedMessage as error:
             log.info("whatsapp_message_skipped", reason=str(error))

@@ -129,5 +129,5 @@ def decode_json(response: OutboundResponse) -> object:
     """Return the JSON of a response; None for anything else."""
     try:
         return msgspec.json.decode(response.body_start)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None

@@ -43,7 +43,7 @@ def _content_types(name: str, text: str) -> str:
     try:
         found = msgspec.json.decode(text)
         text = msgspec.json.encode(_without_nulls(found)).decode()
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise ApiError.invalid(name) from None
     return _checked_types(name, text, TYPES + UNDISPLAYED_TYPES)
 
@@ -53,7 +53,7 @@ def _checked_types(name: str, text: str, allowed: tuple[str, ...]) -> str:
         raise ApiError.invalid(name)
     try:
         found = _objects(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise ApiError.invalid(name) from None
     if not found:
         raise ApiError.invalid(name)

@@ -184,7 +184,7 @@ def _unquoted(name: str) -> str | None:
     """Return the name of a placeholder; None for a match that spans two JSON strings."""
     try:
         return _string(f'"{name}"')
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

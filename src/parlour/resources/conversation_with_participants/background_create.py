@@ -187,7 +187,7 @@ def _origin_of(pending_conversation: Conversation) -> Origin:
     """Return the origin of the request, or one without webhooks if it cannot be decoded."""
     try:
         return _decode(pending_conversation.pending_participants or "").origin
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return SILENT
 
 

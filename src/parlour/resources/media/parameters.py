@@ -76,7 +76,7 @@ def parse_media_set(body: bytes) -> FetchMediaSet:
         raise ApiError(20413)
     try:
         requested = msgspec.json.decode(body, type=_RequestedSet)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise ApiError(20001, "Invalid post body.") from None
     if requested.command != "get":
         raise ApiError.invalid("command")

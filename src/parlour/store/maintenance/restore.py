@@ -56,7 +56,7 @@ class Restore:
         content = self._read(MANIFEST, limits.BACKUP_MANIFEST_BYTES_MAX)
         try:
             manifest = msgspec.json.decode(content, type=Manifest)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise BackupError(f"{self._name} is not a backup: {error}") from error
         if manifest.format != FORMAT:
             text = f"{self._name} is of format {manifest.format}, this reads {FORMAT}"
