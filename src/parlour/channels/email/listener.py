@@ -26,6 +26,7 @@ from aiosmtpd.smtp import SMTP
 from parlour.channels.carrier import InboundRefused
 from parlour.channels.email import header_text
 from parlour.channels.email.incoming import MailEnvelope, OwnAddresses, ReadMail, read_mail
+from parlour.channels.email.mail_content import MailContent
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ _RETRY: Final = "451 4.3.0 Not stored, try again later"
 _BUSY: Final = "451 4.3.2 Too many mails at once, try again later"
 _NO_RELAY: Final = "550 5.7.1 Relaying is not allowed"
 _TOO_MANY_RECIPIENTS: Final = "452 4.5.3 Too many recipients"
+_NO_RECIPIENT: Final = "503 5.5.1 RCPT is missing"
+_NO_ARGUMENT: Final = "501 5.5.4 Syntax: DATA"
 _NOT_ALLOWED: Final = b"554 5.7.1 This server does not accept mail from your address\r\n"
 _TOO_MANY_CONNECTIONS: Final = b"421 4.7.0 Too many connections, try again later\r\n"
 _COMMANDS_MAX: Final = {"*": 1000}
@@ -262,12 +265,38 @@ class _PeerSession(SMTP):
             self.transport.abort()
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - a name of the library.
-        """Receive a mail if there is a slot. The base class holds the whole mail in memory."""
-        if self._listener.mails.locked():
-            await self.push(_BUSY)
+        """Receive a mail if there is a slot. The base class holds it line by line in memory."""
+        if await self.check_helo_needed():
             return
-        async with self._listener.mails:
-            await super().smtp_DATA(arg)
+        assert self.session is not None
+        if self.envelope is None or not self.envelope.rcpt_tos:
+            await self.push(_NO_RECIPIENT)
+        elif arg:
+            await self.push(_NO_ARGUMENT)
+        elif self._listener.mails.locked():
+            await self.push(_BUSY)
+        else:
+            async with self._listener.mails:
+                await self._receive_mail(self.session, self.envelope)
+
+    async def _receive_mail(self, session: Session, envelope: Envelope) -> None:
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        mail = MailContent(limits.EMAIL_BYTES_MAX, limits.EMAIL_LINE_BYTES_MAX)
+        rest: bytes | None = None
+        while rest is None:
+            # All that is buffered, so that the bytes after the mail can be put back.
+            piece = await self._reader.read(limits.EMAIL_BYTES_MAX)
+            if not piece:
+                return  # The end of the connection.
+            rest = mail.feed(piece)
+        if rest and not self._reader.at_eof():
+            self._reader.feed_data(rest)
+        response = mail.refusal()
+        if not response:
+            envelope.original_content = mail.content()
+            response = await self._listener.handle_DATA(self, session, envelope)
+        self.envelope = self._create_envelope()
+        await self.push(response)
 
     async def smtp_VRFY(self, _arg: str) -> None:  # noqa: N802 - as above.
         """Confirm no address. The base class answers as if each might exist."""
