@@ -38,7 +38,13 @@ from tests.support.ports import ReservedPort
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from parlour.channels.carrier import Carrier, DeliveryReport, InboundMessage
+    from parlour.channels.carrier import (
+        Carrier,
+        DeliveryReport,
+        InboundKey,
+        InboundMessage,
+        UnacknowledgedInbound,
+    )
 
 WINDOW = 50
 SENDER, PHONE = "+15017122661", "+15558675310"
@@ -73,9 +79,20 @@ class CountingSink:
         """Start with none."""
         self.reports = 0
 
-    async def inbound(self, message: InboundMessage) -> None:
+    async def inbound(self, message: InboundMessage) -> InboundKey:
         """Fail: this SMSC sends none."""
         raise AssertionError(message)
+
+    def acknowledged(self, key: InboundKey) -> None:
+        """Fail, as above."""
+        raise AssertionError(key)
+
+    async def unacknowledged(self) -> list[UnacknowledgedInbound]:
+        """Return none."""
+        return []
+
+    async def acknowledgements_recorded(self) -> None:
+        """Return: there is none."""
 
     async def report(self, report: DeliveryReport) -> None:
         """Count one."""

@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     from parlour.setting_checks import Check
 
 
+# Settings whose URL may have a password; ``repr`` leaves them out, as it does secrets.
+_WITH_CREDENTIALS: Final = (checks.DATABASE_URL, checks.REDIS_URL)
+
+
 def _setting(default: Any, description: str, check: Check, *, secret: bool = False) -> Any:
     metadata = {"description": description, "check": check, "secret": secret}
-    return field(default=default, metadata=metadata)
+    return field(
+        default=default, repr=not secret and check not in _WITH_CREDENTIALS, metadata=metadata
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

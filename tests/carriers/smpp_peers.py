@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import msgspec
 
-from parlour.channels.carrier import CarrierContext
+from parlour.channels.carrier import CarrierContext, InboundKey, UnacknowledgedInbound
 from parlour.channels.smpp.adapter import SmppCarrier
 from parlour.channels.smpp.carrier import CARRIER_TYPE, SmppOptions
 from parlour.vocabulary.clock import FakeClock, SystemRandom
@@ -29,22 +29,42 @@ PASSWORD = "secret"
 SECONDS_MAX = 30
 OUR_NUMBER = "+15017122661"
 PHONE = "+15558675310"
+ACCOUNT_SID = "AC" + "0" * 32
 
 
 @dataclass
 class ScriptedSink:
-    """Stores what a carrier passes on, after the errors of its script."""
+    """Stores what a carrier passes on, after the errors of its script.
+
+    ``unacknowledged_rows`` has what `ServerSink.unacknowledged` would return.
+    """
 
     errors: list[Exception] = field(default_factory=list)
     inbounds: list[InboundMessage] = field(default_factory=list)
     reports: list[DeliveryReport] = field(default_factory=list)
+    unacknowledged_rows: list[UnacknowledgedInbound] = field(default_factory=list)
     calls: int = 0
     gate: asyncio.Event | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def inbound(self, message: InboundMessage) -> None:
+    async def inbound(self, message: InboundMessage) -> InboundKey:
         await self._follow_script()
+        key = InboundKey(ACCOUNT_SID, "smsc", message.provider_id)
+        is_stored = message.provider_id in self.stored
         self.inbounds.append(message)
+        if message.is_acknowledgement_recorded and not is_stored:
+            row = UnacknowledgedInbound(*key, sequence=len(self.inbounds), date_created=0)
+            self.unacknowledged_rows.append(row)
+        return key
+
+    def acknowledged(self, key: InboundKey) -> None:
+        self.unacknowledged_rows = [each for each in self.unacknowledged_rows if each.key != key]
+
+    async def unacknowledged(self) -> list[UnacknowledgedInbound]:
+        return self.unacknowledged_rows
+
+    async def acknowledgements_recorded(self) -> None:
+        """Return: each was recorded at once."""
 
     async def report(self, report: DeliveryReport) -> None:
         await self._follow_script()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +11,17 @@ import pytest
 from parlour.vocabulary.crash_points import INBOUND_STORED, SUBMISSION_SENT
 from tests.carriers.smpp_peers import OUR_NUMBER, PASSWORD, PHONE, SECONDS_MAX, NodeSmsc
 from tests.support.client import Api
+from tests.support.polling import eventually
+from tests.support.postgres_server import shared
 from tests.support.server import Server
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+
+UNACKNOWLEDGED = "SELECT COUNT(*) FROM inbox_unacknowledged"
 
 
 class PhoneConversation:
@@ -29,10 +35,11 @@ class PhoneConversation:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, folder: Path) -> AsyncIterator[PhoneConversation]:
+    async def running(cls, folder: Path, database: str = "") -> AsyncIterator[PhoneConversation]:
         async with NodeSmsc.running() as smsc:
             path = folder / "carriers.toml"
-            server = Server(env={"SMSC_PASSWORD": PASSWORD}, args=("--carriers", str(path)))
+            env = {"SMSC_PASSWORD": PASSWORD, "PARLOUR_DATABASE": database}
+            server = Server(env=env, args=("--carriers", str(path)))
             path.write_text(
                 '[carriers.operator]\ntype = "smpp"\nsystem_id = "parlour"\n'
                 'password = { env = "SMSC_PASSWORD" }\n'
@@ -77,15 +84,36 @@ class PhoneConversation:
         await asyncio.to_thread(self.server.restart)
         await self.smsc.event("bind")
 
+    async def receive(self, tag: str, text: str) -> None:
+        """Let the phone send a text, and wait for the response."""
+        await self.smsc.deliver(tag, text)
+        answer = await self.smsc.event("delivered")
+        assert (answer["tag"], answer["status"]) == (tag, 0)
+
+    async def texts(self, count: int) -> list[str]:
+        """Return the texts of the conversation, once it has so many."""
+        page = await self.until("/Messages", lambda page: len(page["messages"]) >= count)
+        return [each["body"] for each in page["messages"]]
+
+    async def until_acknowledgements_are_recorded(self) -> None:
+        def count() -> int:
+            with closing(connect(self.server)) as connection:
+                return int(connection.execute(UNACKNOWLEDGED).fetchone()[0])
+
+        await asyncio.to_thread(eventually, count, lambda found: found == 0)
+
+    async def kill_and_start(self) -> None:
+        self.server.kill()
+        await asyncio.to_thread(self.server.start)
+        await self.smsc.event("bind")
+
     async def start_again(self) -> None:
         """Wait for the crash, and start without one."""
         process = self.server.process
         assert process is not None
         assert await asyncio.to_thread(process.wait, SECONDS_MAX) == -9
         del self.server._env["PARLOUR_CRASH_AT"]
-        self.server.kill()
-        await asyncio.to_thread(self.server.start)
-        await self.smsc.event("bind")
+        await self.kill_and_start()
 
 
 def test_a_conversation_reaches_a_phone_and_gets_its_answer(tmp_path: Path) -> None:
@@ -116,21 +144,69 @@ def test_a_conversation_reaches_a_phone_and_gets_its_answer(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_crash_before_the_acknowledgement_of_an_inbound_message_makes_no_second_one(
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_only_a_message_without_an_acknowledgement_is_redelivered_after_a_crash(
+    engine: str, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        database = shared().make_migrated_database() if engine == "postgres" else ""
+        async with PhoneConversation.running(tmp_path, database) as phone:
+            await phone.open()
+            await phone.receive("first", "yes")
+            await phone.until_acknowledgements_are_recorded()
+            await phone.kill_and_start()
+            await phone.receive("second", "yes")
+            assert await phone.texts(2) == ["yes", "yes"]
+
+            await phone.crash_at(INBOUND_STORED)
+            await phone.smsc.deliver("lost", "yes")
+            await phone.start_again()
+            await phone.receive("again", "yes")
+            await phone.receive("other", "no")
+            assert await phone.texts(4) == ["yes", "yes", "yes", "no"]
+            await phone.receive("fourth", "yes")
+            assert await phone.texts(5) == ["yes", "yes", "yes", "no", "yes"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_a_crash_before_the_acknowledgement_of_a_long_message_makes_no_second_one(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async def deliver(tag: str) -> None:
+            for number in (1, 2):
+                udh = bytes((5, 0, 3, 7, 2, number)).hex()
+                content = {"udh": udh, "message": f"part {number}."}
+                await phone.smsc.deliver(tag, content, esm_class=0x40)
+
+        async with PhoneConversation.running(tmp_path) as phone:
+            await phone.open()
+            await phone.crash_at(INBOUND_STORED)
+            await deliver("lost")
+            await phone.start_again()
+            await deliver("again")
+            answers = await phone.smsc.events("delivered", 2)
+            assert {(each["tag"], each["status"]) for each in answers} == {("again", 0)}
+            await phone.receive("next", "the next")
+            assert await phone.texts(2) == ["part 1.part 2.", "the next"]
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_records_acknowledgements_so_that_the_same_text_is_another_message(
     tmp_path: Path,
 ) -> None:
     async def scenario() -> None:
         async with PhoneConversation.running(tmp_path) as phone:
             await phone.open()
-            await phone.crash_at(INBOUND_STORED)
-            await phone.smsc.deliver("lost", "only once")
-            await phone.start_again()
-            await phone.smsc.deliver("again", "only once")
-            assert (await phone.smsc.event("delivered"))["tag"] == "again"
-            await phone.smsc.deliver("next", "another one")
-            assert (await phone.smsc.event("delivered"))["tag"] == "next"
-            page = await phone.until("/Messages", lambda page: len(page["messages"]) >= 2)
-            assert [each["body"] for each in page["messages"]] == ["only once", "another one"]
+            await phone.receive("first", "yes")
+            await asyncio.to_thread(phone.server.stop)
+            await asyncio.to_thread(phone.server.start)
+            await phone.smsc.event("bind")
+            await phone.receive("second", "yes")
+            assert await phone.texts(2) == ["yes", "yes"]
 
     asyncio.run(scenario())
 

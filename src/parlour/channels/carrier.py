@@ -16,6 +16,8 @@ import msgspec
 from parlour.resources.content_templates import (
     channel_rendering as content_template_channel_rendering,
 )
+from parlour.resources.inbox import store as inbox_store
+from parlour.resources.inbox import unacknowledged_store as inbox_unacknowledged_store
 from parlour.resources.outbox import store as outbox_store
 
 if TYPE_CHECKING:
@@ -124,6 +126,12 @@ class MediumDeleted(Exception):  # noqa: N818 - as above.
 
 # --- Inbound ------------------------------------------------------------------------------
 
+InboundKey = inbox_store.InboundKey
+"""What identifies a stored inbound message."""
+
+UnacknowledgedInbound = inbox_unacknowledged_store.Unacknowledged
+"""A stored inbound message whose acknowledgement is not recorded."""
+
 
 class InboundMedium(msgspec.Struct, frozen=True):
     """One medium of an inbound message: its bytes, or the place where the carrier keeps it."""
@@ -180,6 +188,10 @@ class InboundMessage(msgspec.Struct, frozen=True):
     ``receiver``, without a tag. Its ``body`` is the new text without quotes. ``media`` has the
     texts in the category ``body`` (text/plain without quotes, text/html as received), the text with
     its quotes in the category ``history`` if it has any, and the attachments.
+
+    ``is_acknowledgement_recorded`` is set by a carrier whose network gives messages no identifier,
+    and which therefore makes one for each content: it calls ``acknowledged`` of its sink, and after
+    a restart ``unacknowledged`` returns the messages whose content is a redelivery.
     """
 
     provider_id: str
@@ -192,6 +204,7 @@ class InboundMessage(msgspec.Struct, frozen=True):
     profile_name: str | None = None
     metadata: dict[str, Any] | None = None
     email: InboundEmail | None = None
+    is_acknowledgement_recorded: bool = False
 
 
 class DeliveryReport(msgspec.Struct, frozen=True):
@@ -214,14 +227,36 @@ class InboundRefused(Exception):  # noqa: N818 - as above.
 
 
 class CarrierSink(Protocol):
-    """The server as a carrier sees it. Both calls return after the commit.
+    """The server as a carrier sees it. ``inbound`` and ``report`` return after the commit.
 
     A carrier acknowledges to its network only after the call returned. Any exception but
     `InboundRefused` means that nothing was stored: the network has to redeliver.
     """
 
-    async def inbound(self, message: InboundMessage) -> None:
+    async def inbound(self, message: InboundMessage) -> InboundKey:
         """Store an inbound message; a redelivery changes nothing. Raises InboundRefused."""
+        ...
+
+    def acknowledged(self, key: InboundKey) -> None:
+        """Record soon that the network has the acknowledgement of a message.
+
+        Only for a message with ``is_acknowledgement_recorded``.
+        """
+        ...
+
+    async def unacknowledged(self) -> list[UnacknowledgedInbound]:
+        """Return the messages that the network may deliver again, oldest first.
+
+        Those with ``is_acknowledgement_recorded`` whose acknowledgement is not recorded, of the
+        last `limits.INBOX_UNACKNOWLEDGED_HOURS`. To be read at the start, before the links open.
+        """
+        ...
+
+    async def acknowledgements_recorded(self) -> None:
+        """Return once all acknowledgements are recorded, or after a timeout.
+
+        To be awaited at the stop, after the links are closed: another node may start then.
+        """
         ...
 
     async def report(self, report: DeliveryReport) -> None:

@@ -30,8 +30,10 @@ from parlour.resources.carrier_numbers import store as carrier_number_store
 from parlour.resources.inbound import processing as inbound_processing
 from parlour.resources.inbound.processing import HookDecision, Outcome, Plan
 from parlour.resources.inbox import store as inbox_store
+from parlour.resources.inbox import unacknowledged_store as inbox_unacknowledged_store
 from parlour.resources.inbox.message import encode_message
 from parlour.resources.inbox.store import InboundKey, InboxEntry
+from parlour.resources.inbox.unacknowledged_store import Unacknowledged
 from parlour.resources.whatsapp_windows import store as whatsapp_window_store
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import event_names, limits
@@ -139,8 +141,10 @@ class InboundProcessor:
             return key
         crash_point(INBOUND_RECEIVED)
         stored = await self._media.write(owner, message.media)
+        content = inbound_content.normalise(message, stored.media)
+        is_expected_again = message.is_acknowledgement_recorded
         try:
-            entry = await self._insert(key, inbound_content.normalise(message, stored.media))
+            entry = await self._insert(key, content, is_expected_again=is_expected_again)
         except Unavailable:
             raise  # The outcome of the commit is unknown: the sweep of media decides by the row.
         except BaseException:
@@ -178,8 +182,13 @@ class InboundProcessor:
         )
         raise InboundRefused(f"{receiver} is no number of this server")
 
-    async def _insert(self, key: InboundKey, message: InboxMessage) -> InboxEntry | None:
-        """Insert a message, claimed by this node; return None if it exists already."""
+    async def _insert(
+        self, key: InboundKey, message: InboxMessage, *, is_expected_again: bool
+    ) -> InboxEntry | None:
+        """Insert a message, claimed by this node; return None if it exists already.
+
+        ``is_expected_again``: until its acknowledgement is recorded.
+        """
         account = Scope(key.account_sid)
         sid = inbound_content.channel_message_sid(message, key.provider_id, self._random)
 
@@ -213,6 +222,9 @@ class InboundProcessor:
                 await whatsapp_window_store.open_window(
                     tx, account, message.receiver, message.sender, tx.now
                 )
+            if is_expected_again:
+                row = Unacknowledged(*key, sequence=entry.sequence, date_created=tx.now)
+                await inbox_unacknowledged_store.insert_unacknowledged(tx, account, row)
             await insert_rows(tx, key.account_sid, message.media)
             return entry
 

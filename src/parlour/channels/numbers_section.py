@@ -15,6 +15,7 @@ from parlour.resources.carrier_numbers.store import (
     OptOutSettings,
 )
 from parlour.vocabulary import limits, sids
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from parlour.channels.file_faults import FileFaults
@@ -41,7 +42,7 @@ class _AutoCreationTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     service: str | None = None
 
 
-class _NumberTable(msgspec.Struct, frozen=True):
+class _NumberTable(Redacted, msgspec.Struct, frozen=True):
     """One table of ``[[numbers]]``: one address, or several with equal settings."""
 
     account: str

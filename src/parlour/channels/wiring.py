@@ -12,6 +12,7 @@ from parlour.channels.callbacks import Callbacks
 from parlour.channels.carrier import CarrierContext, MediumDeleted
 from parlour.channels.carriers import Carriers
 from parlour.channels.inbound import InboundProcessor
+from parlour.channels.inbound_acknowledgements import InboundAcknowledgements
 from parlour.channels.incoming_webhook import IncomingWebhook
 from parlour.channels.sink import ServerSink
 from parlour.channels.virtual.deliveries import PhoneDeliveries
@@ -114,7 +115,11 @@ class Channels:
         self.inbound = self._make_inbound()
         self.phone_copies = PhoneMediaCopies(parts.blobs, parts.random)
         self.phone_sends = PhoneSends(parts.store, self.phone_copies, self.inbound, parts.random)
-        sinks = {name: ServerSink(name, self.inbound, self.reports) for name in configured.carriers}
+        self.acknowledgements = InboundAcknowledgements(parts.store, parts.clock)
+        sinks = {
+            name: ServerSink(name, self.inbound, self.reports, self.acknowledgements)
+            for name in configured.carriers
+        }
         for name, each in configured.carriers.items():
             self.carriers[name] = each.make(self._context(name, sinks[name]))
         self.callbacks = Callbacks(self.carriers, sinks)
@@ -174,5 +179,6 @@ class Channels:
         """Stop after the messages in progress, within the limit."""
         await self.inbound.stop()
         await self.outbox.stop()
+        await self.acknowledgements.stop()
         for egress in self._egresses:
             await egress.close()

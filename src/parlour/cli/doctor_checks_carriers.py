@@ -21,7 +21,13 @@ from parlour.vocabulary.clock import SystemClock, SystemRandom
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from parlour.channels.carrier import DeliveryReport, InboundMessage, LinkState
+    from parlour.channels.carrier import (
+        DeliveryReport,
+        InboundKey,
+        InboundMessage,
+        LinkState,
+        UnacknowledgedInbound,
+    )
     from parlour.channels.carriers_file import CarrierSettings, ConfiguredCarrier
     from parlour.config import Settings
 
@@ -31,8 +37,17 @@ _OTHERS = 0o077
 class _NoSink:
     """The sink of a carrier that is only checked: its network has to deliver to the server."""
 
-    async def inbound(self, message: InboundMessage) -> None:
+    async def inbound(self, message: InboundMessage) -> InboundKey:
         raise CarrierUnavailable(f"{message.provider_id} is for the server")
+
+    def acknowledged(self, key: InboundKey) -> None:
+        raise CarrierUnavailable(f"{key.provider_id} is for the server")
+
+    async def unacknowledged(self) -> list[UnacknowledgedInbound]:
+        return []
+
+    async def acknowledgements_recorded(self) -> None:
+        """Return: none is recorded."""
 
     async def report(self, report: DeliveryReport) -> None:
         raise CarrierUnavailable(f"{report.provider_id} is for the server")

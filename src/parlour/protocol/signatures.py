@@ -22,7 +22,7 @@ import functools
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
@@ -63,7 +63,7 @@ class PreparedUrl:
     port: int
     host_header: str
     target: str
-    credentials: tuple[str, str] | None
+    credentials: tuple[str, str] | None = field(repr=False)
     fragment: str | None
 
     @property

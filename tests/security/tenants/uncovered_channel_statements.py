@@ -11,7 +11,9 @@ from parlour.resources.channel_metadata import store as channel_metadata_store
 from parlour.resources.channel_metadata.store import ChannelMetadata
 from parlour.resources.inbound import store as inbound_store
 from parlour.resources.inbox import store as inbox_store
+from parlour.resources.inbox import unacknowledged_store as inbox_unacknowledged_store
 from parlour.resources.inbox.store import InboxEntry
+from parlour.resources.inbox.unacknowledged_store import Unacknowledged
 from parlour.resources.media import garbage_collection as media_garbage_collection
 from parlour.resources.messages import channel_content as message_channel_content
 from parlour.resources.messages import receipt_store as message_receipt_store
@@ -99,6 +101,10 @@ async def _run_inbox(tx: Transaction, scope: Scope) -> None:
     assert not await inbox_store.backlog_is_full(tx, scope)
     assert await inbox_store.find_first_of_lane(tx, scope, LANE) == claimed
     assert await inbox_store.list_earlier_copies(tx, scope, second, 0) == [claimed]
+    row = Unacknowledged(*first.key, sequence=first.sequence, date_created=tx.now)
+    await inbox_unacknowledged_store.insert_unacknowledged(tx, scope, row)
+    provider_ids = [first.provider_id]
+    await inbox_unacknowledged_store.delete_acknowledged(tx, scope, CARRIER, provider_ids)
     for entry in (claimed, second):
         tried = msgspec.structs.replace(entry, attempts=1)
         await inbox_store.update_entry(tx, scope, entry, tried)

@@ -28,7 +28,7 @@ def pdu(
 def test_each_message_is_joined_once_in_any_order_and_with_repetitions(
     totals: list[int], data: st.DataObject
 ) -> None:
-    joiner: Joiner[object] = Joiner()
+    joiner: Joiner[object, str] = Joiner()
     parts = [
         (key_of(message, total), number)
         for message, total in enumerate(totals)
@@ -40,8 +40,11 @@ def test_each_message_is_joined_once_in_any_order_and_with_repetitions(
     unacknowledged: dict[MessageKey, set[int]] = {}
     for key, number in [*order, *repeated]:
         content = f"{key[0]} {number}".encode()
-        if joiner.is_repeated(key, number, content, now=1):
+        if joiner.find_joined(key, number, content, now=1):
             assert number in unacknowledged[key]
+            # Without the acknowledgement it is delivered again.
+            assert joiner.find_joined(key, number, content, now=1) == key[0]
+            joiner.acknowledge(key, number)
             unacknowledged[key].discard(number)
             continue
         if key in joined:
@@ -57,7 +60,7 @@ def test_each_message_is_joined_once_in_any_order_and_with_repetitions(
         if contents is not None:
             joined[key] = contents
             acknowledged = {each for each, _ in joiner.waiting(key)}
-            joiner.finish(key, acknowledged, until=2)
+            joiner.finish(key, key[0], acknowledged, until=2)
             unacknowledged[key] = set(range(1, key[-1] + 1)) - acknowledged
     assert joined.keys() == {key for key, _ in parts}
     for key, contents in joined.items():
@@ -69,7 +72,7 @@ def test_each_message_is_joined_once_in_any_order_and_with_repetitions(
 def test_the_number_of_parts_in_memory_is_bounded_and_the_oldest_message_goes(
     added: list[tuple[int, int]],
 ) -> None:
-    joiner: Joiner[int] = Joiner(parts_max=8)
+    joiner: Joiner[int, str] = Joiner(parts_max=8)
     held: list[MessageKey] = []
     for message, number in added:
         key = key_of(message, 5)
@@ -85,7 +88,7 @@ def test_the_number_of_parts_in_memory_is_bounded_and_the_oldest_message_goes(
 
 
 def test_another_content_of_the_same_part_starts_another_message() -> None:
-    joiner: Joiner[str] = Joiner()
+    joiner: Joiner[str, str] = Joiner()
     key = key_of(1, 2)
     assert not joiner.add(key, 1, b"old", "a", now=0)
     (dropped,) = joiner.add(key, 1, b"new", "b", now=0)
@@ -96,23 +99,24 @@ def test_another_content_of_the_same_part_starts_another_message() -> None:
 
 
 def test_a_late_part_of_a_stored_message_is_recognised_for_its_time_only() -> None:
-    joiner: Joiner[str] = Joiner()
+    joiner: Joiner[str, str] = Joiner()
     key = key_of(1, 2)
     joiner.add(key, 1, b"a", "a", now=0)
     joiner.add(key, 2, b"b", "b", now=0)
-    joiner.finish(key, {2}, until=10)
-    assert not joiner.is_repeated(key, 2, b"b", now=5)
-    assert not joiner.is_repeated(key, 1, b"other", now=5)
-    assert not joiner.is_repeated(key, 1, b"a", now=11)
+    joiner.finish(key, "first", {2}, until=10)
+    assert joiner.find_joined(key, 2, b"b", now=5) is None
+    assert joiner.find_joined(key, 1, b"other", now=5) is None
+    assert joiner.find_joined(key, 1, b"a", now=11) is None
     joiner.add(key, 1, b"a", "a", now=20)
     joiner.add(key, 2, b"b", "b", now=20)
-    joiner.finish(key, {2}, until=30)
-    assert joiner.is_repeated(key, 1, b"a", now=25)
-    assert not joiner.is_repeated(key, 1, b"a", now=25)
+    joiner.finish(key, "second", {2}, until=30)
+    assert joiner.find_joined(key, 1, b"a", now=25) == "second"
+    joiner.acknowledge(key, 1)
+    assert joiner.find_joined(key, 1, b"a", now=25) is None
 
 
 def test_a_message_expires_from_its_first_part_on() -> None:
-    joiner: Joiner[str] = Joiner()
+    joiner: Joiner[str, str] = Joiner()
     joiner.add(key_of(1, 3), 1, b"a", "a", now=10)
     joiner.add(key_of(1, 3), 3, b"a", "a", now=20)
     assert not joiner.expire(9)

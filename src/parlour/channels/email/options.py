@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from parlour.vocabulary import limits
+from parlour.vocabulary.redaction import Redacted
 
 _LOCAL_PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}\Z")
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}\Z")
@@ -18,7 +19,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=limits.PORT_MAX)]
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class EmailOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class EmailOptions(Redacted, msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The relay for outbound mail, the domains, and the listener for inbound mail.
 
     Without ``listen_port`` there is no listener. Files are PEM. ``allowed_networks`` are the peers

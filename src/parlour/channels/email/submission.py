@@ -37,6 +37,7 @@ from parlour.channels.carrier import (
     Rejected,
 )
 from parlour.vocabulary import limits
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     import ssl
@@ -52,7 +53,7 @@ _XTEXT_ESCAPED: Final = "+="
 TlsMode = Literal["starttls", "implicit", "none"]
 
 
-class Relay(msgspec.Struct, frozen=True):
+class Relay(Redacted, msgspec.Struct, frozen=True):
     """Where outbound mail goes."""
 
     host: str

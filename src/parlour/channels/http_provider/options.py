@@ -10,6 +10,7 @@ import msgspec
 from parlour.protocol.egress_policy import EgressRefused
 from parlour.protocol.signatures import HEADER, PreparedUrl, prepare_url
 from parlour.vocabulary import limits
+from parlour.vocabulary.redaction import Redacted
 
 SignatureScheme = Literal["twilio", "twilio-sha256", "body-sha256", "header", "none"]
 """How callbacks are authenticated.
@@ -28,7 +29,9 @@ _SET_BY_CLIENT: Final = frozenset(
 )
 
 
-class HttpProviderOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HttpProviderOptions(
+    Redacted, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """The options; ``base_url`` is the part of the API's URLs before ``/2010-04-01``.
 
     The credentials are the account SID and ``auth_token``, or an API key. ``signature_secret``
@@ -55,7 +58,7 @@ class HttpProviderOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=limits.CARRIER_CONCURRENCY_MAX)] = 10
 
 
-class CallbackKey(msgspec.Struct, frozen=True):
+class CallbackKey(Redacted, msgspec.Struct, frozen=True):
     """What authenticates callbacks: the scheme, its header in lower case, and its secret."""
 
     scheme: SignatureScheme

@@ -10,12 +10,15 @@ import msgspec
 from parlour.protocol.egress_policy import EgressRefused
 from parlour.protocol.signatures import PreparedUrl, prepare_url
 from parlour.vocabulary import limits
+from parlour.vocabulary.redaction import Redacted
 
 # Characters that no part of Kannel escapes, and that have no meaning in its URL templates.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 
 
-class KannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KannelOptions(
+    Redacted, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """The options; ``sendsms_url`` is the whole URL of the smsbox's sendsms service.
 
     ``callback_token`` is a secret in the URLs of the callbacks; ``smsc_id`` selects one of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
@@ -24,6 +24,9 @@ from parlour.channels.smpp.keeper import LinkKeeper, LinkTarget, open_link
 from parlour.channels.smpp.link import LinkFailed
 from parlour.channels.smpp.redeliveries import RedeliveryIds, digest_of
 from parlour.channels.smpp.texts import decode_text
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits
+from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
         Callback,
         CallbackRequest,
         CarrierContext,
+        InboundKey,
         OutboundMessage,
     )
     from parlour.channels.smpp.carrier import SmppOptions
@@ -54,6 +58,18 @@ _KINDS: Final = {
 }
 
 
+class _Stored(NamedTuple):
+    """A message that the server has stored or refused: ``status`` is the one for the SMSC.
+
+    ``key`` is None if it was refused, or if the SMSC's own identifier names it.
+    """
+
+    digest: str
+    provider_id: str
+    status: int
+    key: InboundKey | None = None
+
+
 class SmppCarrier:
     """A carrier with one or more links to the hosts of one SMSC."""
 
@@ -70,7 +86,8 @@ class SmppCarrier:
         ]
         sending = sum(each.kind != pdus.BIND_RECEIVER for each in self._targets)
         self.concurrency = max(1, sending * options.window)
-        self._joiner: joining.Joiner[PendingDelivery] = joining.Joiner()
+        self._starting: asyncio.Task[None] | None = None
+        self._joiner: joining.Joiner[PendingDelivery, _Stored] = joining.Joiner()
         self._ids = RedeliveryIds(context.random.token(_TOKEN_BYTES).hex())
         # Locks by sender and receiver: their messages keep their order. With the number of users.
         self._lanes: dict[tuple[str, str], tuple[asyncio.Lock, list[int]]] = {}
@@ -78,13 +95,35 @@ class SmppCarrier:
     # --- The interface of carriers ----------------------------------------------------------
 
     async def start(self) -> None:
-        """Open the links."""
+        """Open the links, once the unacknowledged messages are read."""
+        self._starting = asyncio.get_running_loop().create_task(self._start())
+
+    async def stop(self) -> None:
+        """Unbind and close the links, and wait until their acknowledgements are recorded."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
+        await self._sink.acknowledgements_recorded()
+
+    async def _start(self) -> None:
+        restored = False
+        while not restored:
+            with failures_logged("smpp_start_failed", Busy, Unavailable, carrier=self._name):
+                await self._restore()
+                restored = True
+                continue
+            await asyncio.sleep(limits.INBOX_RETRY_MS / 1000)
         for keeper in self._keepers:
             keeper.start()
 
-    async def stop(self) -> None:
-        """Unbind and close the links."""
-        await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
+    async def _restore(self) -> None:
+        """Read which messages the SMSC may deliver again."""
+        stored = await self._sink.unacknowledged()
+        keys = {each.provider_id: each.key for each in stored}
+        dates = [(each.provider_id, each.date_created) for each in stored]
+        for provider_id in self._ids.restore(dates):
+            self._sink.acknowledged(keys[provider_id])
 
     async def send(self, message: OutboundMessage) -> Accepted | Rejected:
         """Submit a message, part by part. Raises CarrierUnavailable.
@@ -167,15 +206,18 @@ class SmppCarrier:
             self._log.warning("smpp_pdu_refused", reason=str(error))
             delivery.respond(submissions.PERMANENT_ERROR)
             return
-        async with self._lane(pdu.source, pdu.destination):
+        # One address has several spellings.
+        sender = from_smpp(pdu.source_ton, pdu.source)
+        receiver = from_smpp(pdu.destination_ton, pdu.destination)
+        async with self._lane(sender, receiver):
             if receipts.is_receipt(pdu):
                 await self._receive_receipt(pdu, delivery)
             else:
                 await self._receive_message(pdu, delivery)
 
     @asynccontextmanager
-    async def _lane(self, source: str, destination: str) -> AsyncIterator[None]:
-        key = source, destination
+    async def _lane(self, sender: str, receiver: str) -> AsyncIterator[None]:
+        key = sender, receiver
         lock, users = self._lanes.setdefault(key, (asyncio.Lock(), [0]))
         users[0] += 1
         try:
@@ -212,11 +254,10 @@ class SmppCarrier:
         )
         # Some SMSCs give inbound messages an identifier, in the parameter of receipts.
         message_id = pdus.parse_text(pdu.tlvs.get(pdus.TLV_RECEIPTED_MESSAGE_ID, b""))
-        provider_id = message_id or self._ids.find(digest, self._clock.now_ms())
         body = decode_text(content, pdu.data_coding, self._options.default_alphabet)
-        status = await self._store(provider_id, sender, receiver, body)
-        if delivery.respond(status):
-            self._ids.acknowledge(digest)
+        stored = await self._store(digest, sender, receiver, body, message_id)
+        if delivery.respond(stored.status):
+            self._acknowledge(stored)
 
     async def _receive_part(
         self,
@@ -229,8 +270,11 @@ class SmppCarrier:
         """Hold a part, or store the message that it completes."""
         loop = asyncio.get_running_loop()
         joiner, options = self._joiner, self._options
-        if joiner.is_repeated(key, number, content, loop.time()):
-            delivery.respond(submissions.OK)
+        joined = joiner.find_joined(key, number, content, loop.time())
+        if joined is not None:
+            if delivery.respond(joined.status):
+                joiner.acknowledge(key, number)
+                self._acknowledge(joined)
             return
         self._log_dropped(joiner.add(key, number, content, delivery, loop.time()))
         contents = joiner.contents(key)
@@ -243,23 +287,29 @@ class SmppCarrier:
             return
         fields = [str(each).encode() for each in key]
         digest = digest_of([*fields, bytes((data_coding,)), *contents])
-        provider_id = self._ids.find(digest, self._clock.now_ms())
         # Together: a character may be divided between two parts.
         body = decode_text(b"".join(contents), data_coding, options.default_alphabet)
         try:
-            status = await self._store(provider_id, key[0], key[1], body)
+            stored = await self._store(digest, key[0], key[1], body)
         except BaseException:
             for _, waiting in joiner.waiting(key):
                 waiting.respond(submissions.TEMPORARY_ERROR)
             raise
-        acknowledged = {each for each, waiting in joiner.waiting(key) if waiting.respond(status)}
-        if options.acknowledge_parts == "received":
-            acknowledged = set(range(1, len(contents) + 1))
-        joiner.finish(key, acknowledged, loop.time() + options.join_seconds)
-        self._ids.acknowledge(digest)
+        acknowledged = {
+            number
+            for number, waiting in joiner.waiting(key)
+            if waiting.is_answered or waiting.respond(stored.status)
+        }
+        joiner.finish(key, stored, acknowledged, loop.time() + options.join_seconds)
+        # A part that was acknowledged is not delivered again, so all of them never are.
+        if acknowledged:
+            self._acknowledge(stored)
 
-    async def _store(self, provider_id: str, sender: str, receiver: str, body: str) -> int:
-        """Pass a message to the server. Return the status for the SMSC once it is stored."""
+    async def _store(
+        self, digest: str, sender: str, receiver: str, body: str, message_id: str = ""
+    ) -> _Stored:
+        """Pass a message to the server; ``message_id`` is the SMSC's own identifier, if any."""
+        provider_id = message_id or self._ids.find(digest, self._clock.now_ms())
         message = InboundMessage(
             provider_id=provider_id,
             channel=_CHANNEL,
@@ -267,12 +317,19 @@ class SmppCarrier:
             receiver=receiver,
             group=(),
             body=body or None,
+            is_acknowledgement_recorded=not message_id,
         )
         try:
-            await self._sink.inbound(message)
+            key = await self._sink.inbound(message)
         except InboundRefused:
-            return submissions.PERMANENT_ERROR
-        return submissions.OK
+            return _Stored(digest, provider_id, submissions.PERMANENT_ERROR)
+        return _Stored(digest, provider_id, submissions.OK, None if message_id else key)
+
+    def _acknowledge(self, stored: _Stored) -> None:
+        """Record that the SMSC has the acknowledgement of a message."""
+        self._ids.acknowledge(stored.digest, stored.provider_id)
+        if stored.key is not None:
+            self._sink.acknowledged(stored.key)
 
     def _refuse_part(self, key: MessageKey, delivery: PendingDelivery) -> None:
         """Give a part that waited too long a temporary error; its content stays in memory."""

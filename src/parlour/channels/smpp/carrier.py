@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from parlour.vocabulary import limits
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from parlour.channels.carrier import Carrier, CarrierContext
@@ -16,7 +17,7 @@ _PORT: Final = 2775
 _TLS_PORT: Final = 3550
 
 
-class SmppOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SmppOptions(Redacted, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of an SMPP carrier in the carriers file, with the defaults."""
 
     hosts: tuple[str, ...]

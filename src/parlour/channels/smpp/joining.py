@@ -10,7 +10,7 @@ once. The parts that got an error are delivered again, recognised, and acknowled
               dropped: it is too old, or the memory is full; logged, and never acknowledged
     complete  joined: the message is stored
               complete: it was not stored, and a part is delivered again
-    joined    evicted: its unacknowledged parts were delivered again, or never were
+    joined    evicted: its unacknowledged parts were delivered again and acknowledged, or never were
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ MessageKey = tuple[str, str, str, int, int]
 """Sender, receiver, form of the reference, reference, number of parts."""
 
 D = TypeVar("D")
+S = TypeVar("S")
 
 
 class Concatenation(msgspec.Struct, frozen=True):
@@ -104,25 +105,43 @@ class _Incomplete(Generic[D]):
     waiting: list[tuple[int, D]] = field(default_factory=list)
 
 
-class Joiner(Generic[D]):
-    """The incomplete messages of one carrier. A ``D`` is a delivery that waits for its response."""
+@dataclass(slots=True)
+class _Joined(Generic[S]):
+    """A stored message, and the digests of its unacknowledged parts, expected until a time."""
+
+    stored: S
+    until: float
+    digests: dict[int, bytes]
+
+
+class Joiner(Generic[D, S]):
+    """The incomplete messages of one carrier.
+
+    A ``D`` is a delivery that waits for its response, an ``S`` describes a stored message.
+    """
 
     def __init__(self, parts_max: int = limits.SMS_PARTS_HELD_MAX) -> None:
         self._parts_max = parts_max
         self._messages: OrderedDict[MessageKey, _Incomplete[D]] = OrderedDict()
-        # Digests of unacknowledged parts of joined messages, by number, and the end of the wait.
-        self._joined: OrderedDict[MessageKey, tuple[float, dict[int, bytes]]] = OrderedDict()
+        self._joined: OrderedDict[MessageKey, _Joined[S]] = OrderedDict()
         self.part_count = 0
 
-    def is_repeated(self, key: MessageKey, number: int, content: bytes, now: float) -> bool:
-        """Return whether it is an unacknowledged part of a stored message; True once for each."""
-        until, digests = self._joined.get(key, (now, {}))
-        if digests.get(number) != _digest(content):
-            return False
-        del digests[number]
-        if not digests or until < now:
+    def find_joined(self, key: MessageKey, number: int, content: bytes, now: float) -> S | None:
+        """Return the stored message of which it is an unacknowledged part, else None."""
+        joined = self._joined.get(key)
+        if joined is None or joined.digests.get(number) != _digest(content):
+            return None
+        if joined.until < now:
             del self._joined[key]
-        return until >= now
+            return None
+        return joined.stored
+
+    def acknowledge(self, key: MessageKey, number: int) -> None:
+        """Record that the SMSC has the acknowledgement of a part that `find_joined` found."""
+        digests = self._joined[key].digests
+        del digests[number]
+        if not digests:
+            del self._joined[key]
 
     def add(
         self, key: MessageKey, number: int, content: bytes, delivery: D, now: float
@@ -163,7 +182,7 @@ class Joiner(Generic[D]):
         if message is not None:
             message.waiting = [each for each in message.waiting if each[1] is not delivery]
 
-    def finish(self, key: MessageKey, acknowledged: set[int], until: float) -> None:
+    def finish(self, key: MessageKey, stored: S, acknowledged: set[int], until: float) -> None:
         """Remove a stored message, but for the parts that will be delivered again."""
         message = self._messages.pop(key)
         self.part_count -= len(message.contents)
@@ -173,7 +192,7 @@ class Joiner(Generic[D]):
             if number not in acknowledged
         }
         if expected:
-            self._joined[key] = (until, expected)
+            self._joined[key] = _Joined(stored, until, expected)
         while len(self._joined) > limits.SMS_JOINED_KNOWN_MAX:
             self._joined.popitem(last=False)
 

@@ -1,10 +1,16 @@
 """Identifiers of inbound messages: SMPP has none, but an SMSC delivers a message again.
 
 It does so after an error, and if the link was lost before the acknowledgement. The identifier is a
-digest of the PDU, the period of `limits.SMS_REDELIVERY_SECONDS` and a count: the same content gets
-another count once the previous message was acknowledged, so that a person may write "yes" twice.
-The count is in memory. After a crash it starts again, and so a message that was stored but not
-acknowledged gets the identifier that is stored.
+digest of the PDU and a part that no other has. The same content keeps it until the acknowledgement
+was sent: then it is another message, so that a person may write "yes" twice.
+
+    state of a content      next
+    unknown                 unacknowledged, with a new identifier: `find`
+    unacknowledged          unknown: `acknowledge`; it is too old; the memory is full
+    restored from the rows  unknown: the same; and SMS_REDELIVERY_SECONDS after the first message
+
+A row that is restored may belong to a message that was acknowledged just before a crash, so that a
+new message is lost: this ends soon. The other errors make a duplicate.
 """
 
 from __future__ import annotations
@@ -12,20 +18,22 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_KEPT_MS: Final = limits.INBOX_UNACKNOWLEDGED_HOURS * 60 * 60 * 1000
+_RESTORED_MS: Final = limits.SMS_REDELIVERY_SECONDS * 1000
+
 
 @dataclass(slots=True)
-class _Known:
+class _Unacknowledged:
     provider_id: str
-    period: int
-    count: int
-    is_acknowledged: bool = False
+    found_ms: int
+    is_restored: bool = False
 
 
 def digest_of(fields: Iterable[bytes]) -> str:
@@ -38,41 +46,55 @@ def digest_of(fields: Iterable[bytes]) -> str:
 
 
 class RedeliveryIds:
-    """The identifiers of the last inbound messages. ``token`` is unique to the process."""
+    """The identifiers of unacknowledged messages. ``token`` is unique to the process."""
 
     def __init__(self, token: str, known_max: int = limits.SMS_REDELIVERIES_KNOWN_MAX) -> None:
         self._token = token
         self._known_max = known_max
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        # The last period of which an entry was evicted: its unknown contents may be new messages.
-        self._evicted_period = -1
-        self._unique = 0
+        self._known: OrderedDict[str, _Unacknowledged] = OrderedDict()
+        self._made = 0
+        # Set by the first message after `restore`.
+        self._restored_until_ms: int | None = None
+
+    def restore(self, stored: Iterable[tuple[str, int]]) -> list[str]:
+        """Replace the memory by stored messages: identifiers and dates, oldest first.
+
+        Returns the identifiers whose content has a later one: their messages were acknowledged, or
+        else there would be no later one.
+        """
+        self._known.clear()
+        self._restored_until_ms = None
+        superseded = []
+        for provider_id, date_ms in stored:
+            digest = provider_id.partition("-")[0]
+            earlier = self._known.pop(digest, None)
+            if earlier is not None:
+                superseded.append(earlier.provider_id)
+            self._record(digest, _Unacknowledged(provider_id, date_ms, is_restored=True))
+        return superseded
 
     def find(self, digest: str, now_ms: int) -> str:
         """Return the identifier: the same until `acknowledge`."""
-        period = now_ms // (limits.SMS_REDELIVERY_SECONDS * 1000)
-        known = self._known.get(digest)
-        if known is not None and not known.is_acknowledged:
-            return known.provider_id
-        if known is None and period == self._evicted_period:
-            self._unique += 1
-            provider_id = f"{digest}-{self._token}-{self._unique}"
-            self._record(digest, _Known(provider_id, period, 0))
-            return provider_id
-        count = known.count + 1 if known is not None and known.period == period else 0
-        provider_id = f"{digest}-{period}-{count}"
-        self._record(digest, _Known(provider_id, period, count))
-        return provider_id
-
-    def acknowledge(self, digest: str) -> None:
-        """Record that the SMSC has the acknowledgement: the next one is another message."""
+        if self._restored_until_ms is None:
+            self._restored_until_ms = now_ms + _RESTORED_MS
         known = self._known.get(digest)
         if known is not None:
-            known.is_acknowledged = True
+            is_over = known.is_restored and now_ms >= self._restored_until_ms
+            if not is_over and now_ms < known.found_ms + _KEPT_MS:
+                return known.provider_id
+        self._made += 1
+        provider_id = f"{digest}-{self._token}-{self._made}"
+        self._record(digest, _Unacknowledged(provider_id, now_ms))
+        return provider_id
 
-    def _record(self, digest: str, known: _Known) -> None:
+    def acknowledge(self, digest: str, provider_id: str) -> None:
+        """Record that the SMSC has the acknowledgement: the same content is another message."""
+        known = self._known.get(digest)
+        if known is not None and known.provider_id == provider_id:
+            del self._known[digest]
+
+    def _record(self, digest: str, known: _Unacknowledged) -> None:
         self._known[digest] = known
         self._known.move_to_end(digest)
         if len(self._known) > self._known_max:
-            _, evicted = self._known.popitem(last=False)
-            self._evicted_period = max(self._evicted_period, evicted.period)
+            self._known.popitem(last=False)

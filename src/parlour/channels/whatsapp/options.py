@@ -11,12 +11,15 @@ from parlour.protocol import addresses
 from parlour.protocol.egress_policy import EgressRefused
 from parlour.protocol.signatures import PreparedUrl, prepare_url
 from parlour.vocabulary import limits
+from parlour.vocabulary.redaction import Redacted
 
 _ID: Final = re.compile(r"[0-9]{1,32}")
 _VERSION: Final = re.compile(r"v[0-9]{1,3}\.[0-9]{1,3}")
 
 
-class WhatsappOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WhatsappOptions(
+    Redacted, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """The options; ``phone_numbers`` has the phone number id of each own number (``+1555…``).
 
     ``app_secret`` signs the webhooks, ``verify_token`` is the text that Meta repeats when the

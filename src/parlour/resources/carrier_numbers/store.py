@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from parlour.store.statements import insert, values_of
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +77,7 @@ class AutoCreationSettings(msgspec.Struct, frozen=True):
     conversation_service_sid: str | None = None
 
 
-class CarrierNumber(msgspec.Struct, frozen=True):
+class CarrierNumber(Redacted, msgspec.Struct, frozen=True):
     """An address of this server: its owner, and what happens to messages that it receives.
 
     ``incoming_url`` is the plain webhook of messages that no conversation takes, and of all

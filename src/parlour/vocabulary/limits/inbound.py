@@ -11,6 +11,20 @@ INBOX_BACKLOG_MAX = 10_000
 INBOX_RETENTION_HOURS = 7 * 24
 # Expired rows of the inbox, and WhatsApp windows, that one step deletes.
 INBOX_EXPIRED_PER_STEP_MAX = 500
+# How long an inbound message that was not acknowledged to its carrier's network counts as one that
+# the network will deliver again; for carriers whose messages have no identifier.
+INBOX_UNACKNOWLEDGED_HOURS = 24
+# Such messages of one carrier that are read at its start: the last ones.
+INBOX_UNACKNOWLEDGED_READ_MAX = 100_000
+# Acknowledgements to networks that are recorded with one statement.
+INBOX_ACKNOWLEDGEMENTS_PER_STATEMENT = 32
+# Acknowledgements that one transaction records.
+INBOX_ACKNOWLEDGEMENTS_PER_STEP_MAX = 256
+# Acknowledgements that are not recorded yet; beyond it inbound messages of carriers without
+# identifiers get a temporary error.
+INBOX_ACKNOWLEDGEMENTS_MAX = 10_000
+# How long the stop of a carrier waits until its acknowledgements are recorded.
+INBOX_ACKNOWLEDGEMENTS_SECONDS_MAX = 2
 # Age of a WhatsApp window at which its row is deleted; the window itself lasts 24 hours.
 WHATSAPP_WINDOW_RETENTION_HOURS = 48
 # Inbound messages that one step of the sweep after crashes starts to process.

@@ -68,9 +68,11 @@ SMPP_UNBIND_SECONDS_MAX = 2
 SMS_PARTS_HELD_MAX = 10_000
 # Joined messages whose late parts are recognised.
 SMS_JOINED_KNOWN_MAX = 10_000
-# Inbound messages whose redelivery is recognised, over all links of a carrier.
+# Inbound messages without an acknowledgement whose redelivery is recognised, over all links of a
+# carrier; the redelivery of an older one is a duplicate.
 SMS_REDELIVERIES_KNOWN_MAX = 100_000
-# Period in which a message with the same content is a redelivery after a crash.
+# How long after the first inbound message since the start of a carrier a message is the redelivery
+# of one with the same content that a previous process stored and did not acknowledge.
 SMS_REDELIVERY_SECONDS = 600
 # Longest time that the parts of an incomplete message stay in memory.
 SMS_JOIN_SECONDS_MAX = 24 * 60 * 60
