@@ -162,7 +162,7 @@ class InboundProcessor:
         self, carrier_name: str, message: InboundMessage, account_sid: str | None
     ) -> str:
         """Return the account of the receiver. Raises InboundRefused."""
-        receiver = inbound_content.normalise_address(message.channel, message.receiver)
+        receiver = inbound_content.normalise_address(message.receiver)
 
         async def read(tx: Transaction) -> tuple[bool, CarrierNumber | None]:
             has_table = await carrier_number_store.has_number_table(tx)

@@ -24,22 +24,17 @@ _DEPTH_MAX: Final = 16
 _SIDS_OF_CHANNELS: Final = (sids.SMS, sids.MMS, sids.WHATSAPP_MESSAGE)
 
 
-def normalise_address(channel: str, text: str) -> str:
-    """Return an address without blanks, with its prefix and the domain of a mailbox lower case."""
-    address = storable(text).strip()[: limits.ADDRESS_CHARS_MAX]
-    if channel == addresses.EMAIL:
-        local, _, domain = address.rpartition("@")
-        return f"{local}@{domain.lower()}"
-    prefix, colon, rest = address.partition(":")
-    return f"{prefix.lower()}:{rest}" if colon else address
+def normalise_address(text: str) -> str:
+    """Return an address of a carrier in the form in which addresses are compared."""
+    return addresses.normalise_address(storable(text).strip()[: limits.ADDRESS_CHARS_MAX])
 
 
 def normalise(message: InboundMessage, media: tuple[InboxMedium, ...]) -> InboxMessage:
     """Return the content of the row; the bytes of its media are stored already."""
     channel = message.channel
-    sender = normalise_address(channel, message.sender)
-    receiver = normalise_address(channel, message.receiver)
-    others = {normalise_address(channel, each) for each in message.group} - {sender, receiver}
+    sender = normalise_address(message.sender)
+    receiver = normalise_address(message.receiver)
+    others = {normalise_address(each) for each in message.group} - {sender, receiver}
     return InboxMessage(
         channel=channel,
         sender=sender,

@@ -20,7 +20,7 @@ from parlour.http.phone_forms import FileLimits, PhoneFormReader
 from parlour.http.streams import require_media_size
 from parlour.operations.call import Call, View
 from parlour.protocol import media_headers
-from parlour.protocol.addresses import parse_address
+from parlour.protocol.addresses import normalise_address, parse_address
 from parlour.protocol.forms import decode_path_segment
 from parlour.protocol.signatures import prepare_url
 from parlour.resources.media.store import Media
@@ -196,7 +196,7 @@ class VirtualPhoneEndpoint:
             raise ApiError(20001, f"A message has {most} media at most.")
         submission = PhoneSubmission(
             sender=call.path["Address"],
-            receivers=tuple(each.strip() for each in given["receivers"]),
+            receivers=tuple(normalise_address(each) for each in given["receivers"]),
             body=given.get("body"),
             media=tuple(reader.media),
             profile_name=given.get("profile_name"),

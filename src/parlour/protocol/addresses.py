@@ -37,13 +37,29 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
 )
 _SHORT_CODE = re.compile(r"[0-9]{3,8}\Z")
+_LOST_PLUS = re.compile(r"\s+[0-9]")
 
 
 class ChannelAddress(NamedTuple):
-    """An address: its channel, and the text exactly as received."""
+    """An address: its channel, and its text."""
 
     type: str
     text: str
+
+
+def normalise_address(text: str) -> str:
+    """Return an address in the form in which addresses are compared.
+
+    Without blanks around it, the prefix of its channel and the domain of a mailbox in lower case.
+    A blank before digits is the ``+`` of a form that was not percent-encoded: it stays, so that the
+    address is invalid.
+    """
+    trimmed = text.rstrip() if _LOST_PLUS.match(text) else text.strip()
+    prefix, colon, rest = trimmed.partition(":")
+    if colon and "@" not in prefix:
+        return f"{prefix.lower()}:{rest}"
+    local, at, domain = trimmed.rpartition("@")
+    return f"{local}@{domain.lower()}" if at else trimmed
 
 
 def parse_address(text: str) -> ChannelAddress | None:

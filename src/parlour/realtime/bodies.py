@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from parlour.protocol.addresses import EMAIL, parse_address
+from parlour.protocol.addresses import EMAIL, normalise_address, parse_address
 from parlour.protocol.forms import FormFields
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -153,7 +153,7 @@ def messaging_binding(raw: bytes) -> FormFields:
     ignored.
     """
     form = _binding(raw)
-    address = parse_address(form.get("MessagingBinding.Address", [""])[0])
+    address = parse_address(normalise_address(form.get("MessagingBinding.Address", [""])[0]))
     if address is not None and address.type == EMAIL:
         form.pop("MessagingBinding.ProxyAddress", None)
     return form

@@ -101,7 +101,7 @@ def test_an_identifier_of_a_carrier_has_a_bounded_key(text: str) -> None:
 
 def test_addresses_are_normalised_by_their_channel() -> None:
     normalise = inbound_content.normalise_address
-    assert normalise("whatsapp", " WhatsApp:+15551234567 ") == "whatsapp:+15551234567"
-    assert normalise("sms", " +15551234567\n") == "+15551234567"
-    assert normalise("email", "Ann.Lee@Example.COM") == "Ann.Lee@example.com"
-    assert normalise("messenger", "MESSENGER:AbC") == "messenger:AbC"
+    assert normalise(" WhatsApp:+15551234567 ") == "whatsapp:+15551234567"
+    assert normalise(" +15551234567\n") == "+15551234567"
+    assert normalise("Ann.Lee@Example.COM") == "Ann.Lee@example.com"
+    assert normalise("MESSENGER:AbC") == "messenger:AbC"

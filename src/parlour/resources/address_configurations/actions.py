@@ -8,7 +8,7 @@ import msgspec
 
 from parlour.operations import scoping
 from parlour.operations.call import Rows
-from parlour.protocol.addresses import parse_proxy_address
+from parlour.protocol.addresses import normalise_address, parse_proxy_address
 from parlour.resources.accounts import store as account_store
 from parlour.resources.address_configurations import store as address_configuration_store
 from parlour.resources.address_configurations.store import AddressConfiguration, AutoCreation
@@ -73,13 +73,16 @@ async def create_address_configuration(
     parameters = call.parameters
     given = parameters.given()
     creation = await _creation(tx, call.scope, AutoCreation(), parameters.auto_creation())
-    await _require_own_free_address(tx, call.scope, parameters.type, parameters.address)
+    address = parameters.address
+    if parameters.type != CHAT:
+        address = normalise_address(address)
+    await _require_own_free_address(tx, call.scope, parameters.type, address)
     configuration = AddressConfiguration(
         account_sid=call.scope.account_sid,
         sid=tx.new_sid(sids.ADDRESS_CONFIGURATION),
         sequence=tx.next_sequence(),
         type=parameters.type,
-        address=parameters.address,
+        address=address,
         friendly_name=given.get("friendly_name"),
         address_country=given.get("address_country"),
         auto_creation=address_configuration_store.encode_auto_creation(creation),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
+from parlour.protocol.addresses import normalise_address
 from parlour.vocabulary import limits
 from parlour.vocabulary.unset import UNSET, Unset
 
@@ -16,9 +17,17 @@ def _text(chars_max: int) -> parsers.Parser[str | Unset]:
     return lambda name, text: parse(name, text) or UNSET
 
 
+def _address(name: str, text: str) -> str | Unset:
+    """Return an address in the form in which addresses are compared; empty counts as absent."""
+    return _address_text(name, normalise_address(text))
+
+
+_address_text = _text(limits.ADDRESS_CHARS_MAX)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListParticipantConversations(Parameters):
     """Filter of a list: either an identity or an address."""
 
     identity: str | Unset = form_field("Identity", _text(limits.IDENTITY_CHARS_MAX))
-    address: str | Unset = form_field("Address", _text(limits.ADDRESS_CHARS_MAX))
+    address: str | Unset = form_field("Address", _address)

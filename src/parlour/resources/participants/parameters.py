@@ -7,7 +7,12 @@ from typing import ClassVar
 
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import json_parsers, parsers, timestamps
-from parlour.protocol.addresses import ChannelAddress, parse_address, parse_proxy_address
+from parlour.protocol.addresses import (
+    ChannelAddress,
+    normalise_address,
+    parse_address,
+    parse_proxy_address,
+)
 from parlour.resources.users.parameters import identity
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -23,7 +28,7 @@ def address(_name: str, text: str) -> ChannelAddress | None:
     """Return a messaging address; empty counts as absent."""
     if not text:
         return None
-    found = parse_address(text)
+    found = parse_address(normalise_address(text))
     if found is None:
         raise ApiError(50407)
     return found
@@ -33,7 +38,7 @@ def proxy_address(_name: str, text: str) -> ChannelAddress | None:
     """Return a sender address of the account; empty counts as absent."""
     if not text:
         return None
-    found = parse_proxy_address(text)
+    found = parse_proxy_address(normalise_address(text))
     if found is None:
         raise ApiError(50408)
     return found
@@ -43,7 +48,7 @@ def projected_address(_name: str, text: str) -> ChannelAddress | None:
     """Return the account's number that represents a chat user in a group; empty is absent."""
     if not text:
         return None
-    found = parse_proxy_address(text)
+    found = parse_proxy_address(normalise_address(text))
     if found is None or found.type != "sms":
         raise ApiError(50439)
     return found

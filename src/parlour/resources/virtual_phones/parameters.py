@@ -39,7 +39,7 @@ _code = parsers.integer()
 def parse_phone_address(name: str, text: str) -> str:
     """Return the address of a phone. Raises 50407."""
     del name
-    address = addresses.parse_address(text.strip())
+    address = addresses.parse_address(addresses.normalise_address(text))
     if address is None:
         raise ApiError(50407)
     return address.text
