@@ -135,6 +135,7 @@ async def process_message(
     if entry.state != inbox_store.PENDING:
         return entry  # Another node processed it after the claim of this one had ended.
     if decision.plan.original is not None:
+        await inbound_keywords.handle_keyword(tx, account, message, number)
         return await _finish_copy(tx, account, entry, decision.plan.original)
     route = await inbound_routing.find_route(tx, account, message, number)
     if decision.rejection is None and route.identity != decision.plan.route.identity:
