@@ -13,6 +13,7 @@ from parlour.resources.carrier_numbers.store import (
     AutoCreationSettings,
     CarrierNumber,
     OptOutSettings,
+    SeveralMedia,
 )
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.redaction import Redacted
@@ -54,6 +55,8 @@ class _NumberTable(Redacted, msgspec.Struct, frozen=True):
     also_plain_webhook: bool = False
     opt_out: _OptOutTable = _OptOutTable()
     auto_creation: bool | _AutoCreationTable = False
+    several_media: SeveralMedia = "first"
+    loopback: bool = False
 
 
 def read_numbers(tables: Any, faults: FileFaults) -> tuple[CarrierNumber, ...]:
@@ -116,6 +119,8 @@ def _read_settings(table: _NumberTable, place: KeyPath, faults: FileFaults) -> C
         also_plain_webhook=table.also_plain_webhook,
         opt_out=_read_opt_out(table.opt_out, (*place, "opt_out"), faults),
         auto_creation=_read_auto_creation(table.auto_creation, (*place, "auto_creation"), faults),
+        several_media=table.several_media,
+        loopback=table.loopback,
     )
 
 

@@ -44,6 +44,7 @@ from parlour.vocabulary.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from parlour.resources.carrier_numbers.store import SeveralMedia
     from parlour.resources.content_templates.store import ContentTemplate
     from parlour.resources.outbox.store import (
         Submission,
@@ -99,7 +100,11 @@ class SubmissionPolicy:
         """Return the message within the rules of its channel, or the refusal of all recipients."""
         message = self._message(submission, recipients, content)
         carried = outbox_rules.for_channel(
-            message.channel, message.recipients, message.body, message.media
+            message.channel,
+            message.recipients,
+            message.body,
+            message.media,
+            several_media=await _several_media(tx, message),
         )
         if carried.code:
             return None, _refuse(recipients, carried.code)
@@ -175,6 +180,14 @@ async def _opted_out(
             if await opt_out_store.is_opted_out(tx, scope, service_sid, sender, each.address)
         ]
     )
+
+
+async def _several_media(tx: Transaction, message: OutboundMessage) -> SeveralMedia:
+    """Return the setting of the sender for a message with several media."""
+    if len(message.media) < 2 or message.sender is None:
+        return "first"
+    number = await carrier_number_store.find_number(tx, message.sender)
+    return "first" if number is None else number.several_media
 
 
 async def _in_window(

@@ -4,11 +4,13 @@
 |---|---|
 | sms | one medium: JPG, PNG, MP3, AMR, MP4 or PDF below 5 MB; text up to 1600 characters |
 | sms outside the United States and Canada | no media: links after the text |
-| whatsapp | as sms, up to 16 MB |
+| whatsapp | as sms, up to 16 MB; audio without the text |
 | email | all media, up to 20 MB together once they are encoded |
 | other | all media |
 
-Of several media the first is sent, without the text.
+Of several media the first is sent, without the text. With ``several_media = "all"`` of the sender,
+the text and those media are sent that the channel takes: by MMS each of these types, up to 5 MB
+together, and by WhatsApp the first of them.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from parlour.vocabulary import limits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from parlour.resources.carrier_numbers.store import SeveralMedia
 
 TOO_LONG: Final = 21617
 NO_MMS: Final = 21612
@@ -56,7 +59,12 @@ class ChannelText(msgspec.Struct, frozen=True):
 
 
 def for_channel(
-    channel: str, recipients: Sequence[str], body: str | None, media: tuple[OutboundMedium, ...]
+    channel: str,
+    recipients: Sequence[str],
+    body: str | None,
+    media: tuple[OutboundMedium, ...],
+    *,
+    several_media: SeveralMedia = "first",
 ) -> ChannelText:
     """Return the text and the media that are sent to recipients of one channel."""
     if channel == addresses.EMAIL:
@@ -69,14 +77,38 @@ def for_channel(
         return _limited(channel, _with_links(body, media))
     if not media:
         return _limited(channel, ChannelText(body))
-    first = media[0]
-    code = 0
-    if first.content_type.partition(";")[0].strip().lower() not in _TYPES:
-        code = MEDIUM_TYPE
-    elif first.size > _BYTES_MAX[channel]:
-        code = MEDIUM_TOO_LARGE
-    found = ChannelText(body if len(media) == 1 else None, (first,), code)
-    return found if code else _limited(channel, found)
+    if len(media) == 1 or several_media == "all":
+        found = ChannelText(body, _carried(channel, media) or media[:1])
+    else:
+        found = ChannelText(None, media[:1])
+    code = _medium_code(channel, found.media[0])
+    if code:
+        return msgspec.structs.replace(found, code=code)
+    if channel == addresses.WHATSAPP and _type(found.media[0]).startswith("audio/"):
+        found = msgspec.structs.replace(found, body=None)
+    return _limited(channel, found)
+
+
+def _carried(channel: str, media: Sequence[OutboundMedium]) -> tuple[OutboundMedium, ...]:
+    """Return the media that one message of a channel takes."""
+    found: list[OutboundMedium] = []
+    total = 0
+    for each in media:
+        if not _medium_code(channel, each) and total + each.size <= _BYTES_MAX[channel]:
+            found.append(each)
+            total += each.size
+    return tuple(found[:1] if channel == addresses.WHATSAPP else found)
+
+
+def _medium_code(channel: str, medium: OutboundMedium) -> int:
+    """Return why a channel does not take a medium; 0 if it does."""
+    if _type(medium) not in _TYPES:
+        return MEDIUM_TYPE
+    return MEDIUM_TOO_LARGE if medium.size > _BYTES_MAX[channel] else 0
+
+
+def _type(medium: OutboundMedium) -> str:
+    return medium.content_type.partition(";")[0].strip().lower()
 
 
 def has_mms(address: str) -> bool:

@@ -25,6 +25,10 @@ VIRTUAL: Final = "virtual"
 """The name of the carrier that exists without a file."""
 
 
+SeveralMedia = Literal["first", "all"]
+"""Of several media: the first one without the text, or the text and all that the channel takes."""
+
+
 class CarrierRoute(msgspec.Struct, frozen=True):
     """Which carrier sends for a sender: an exact address, a prefix of it, or a channel."""
 
@@ -82,7 +86,8 @@ class CarrierNumber(Redacted, msgspec.Struct, frozen=True):
 
     ``incoming_url`` is the plain webhook of messages that no conversation takes, and of all
     messages with ``also_plain_webhook``. ``auto_creation`` None: only address configurations
-    create conversations.
+    create conversations. ``several_media``: what is sent of a message with several media.
+    ``loopback``: the address may also be the address of a participant.
     """
 
     address: str
@@ -93,6 +98,8 @@ class CarrierNumber(Redacted, msgspec.Struct, frozen=True):
     also_plain_webhook: bool = False
     opt_out: OptOutSettings = OptOutSettings()
     auto_creation: AutoCreationSettings | None = None
+    several_media: SeveralMedia = "first"
+    loopback: bool = False
 
 
 class NumberRow(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.protocol.addresses import EMAIL, SMS, ChannelAddress
 from parlour.resources.accounts import store as account_store
+from parlour.resources.carrier_numbers import store as carrier_number_store
 from parlour.resources.participants import store as participant_store
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
@@ -47,7 +48,21 @@ async def check_binding(
         await require_sender(tx, scope, address, proxy)
     if projected is not None:
         await require_own_projected_address(tx, scope, projected)
-    if address is not None and await participant_store.is_own_number(tx, scope, address.text):
+    if address is not None:
+        await _require_foreign_address(tx, scope, address, has_proxy=proxy is not None)
+
+
+async def _require_foreign_address(
+    tx: Transaction, scope: Scope, address: ChannelAddress, *, has_proxy: bool
+) -> None:
+    """Raise 50407 for a number of the account, whose messages could go round in a circle.
+
+    With ``loopback`` in the table of numbers it may be in a pair, but not in a group.
+    """
+    if not await participant_store.is_own_number(tx, scope, address.text):
+        return
+    number = await carrier_number_store.find_number(tx, address.text)
+    if number is None or not number.loopback or not has_proxy:
         raise ApiError(50407)
 
 
