@@ -95,6 +95,7 @@ bench-channels: $(VENV)/dev.stamp ## Measure messages per second on one SMPP lin
 docs: $(VENV)/dev.stamp ## Write the generated pages.
 	$(BIN)/python -m parlour docs docs/reference
 	$(BIN)/python -m tests.docs.attacks
+	$(BIN)/python -m tests.docs.channel_decisions
 
 lock: ## Regenerate the lock files, with hashes and without URLs.
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet pip-tools

@@ -132,6 +132,7 @@ def run(folder: Path, scenario: Callable[[MailDesk], Coroutine[Any, Any, None]])
     asyncio.run(asyncio.wait_for(with_desk(), 100))
 
 
+@pytest.mark.channel("C42", "15")
 def test_replies_land_in_their_conversation_by_tag_and_by_references(tmp_path: Path) -> None:
     async def scenario(desk: MailDesk) -> None:
         first = desk.open_conversation(alice="to", bob="cc")
@@ -195,6 +196,7 @@ def test_a_first_mail_opens_a_conversation_and_the_answer_continues_its_thread(
     run(tmp_path, scenario)
 
 
+@pytest.mark.channel("C42")
 def test_receipts_show_refusals_bounces_and_deferrals_by_recipient(tmp_path: Path) -> None:
     async def scenario(desk: MailDesk) -> None:
         conversation = desk.open_conversation(alice="to", unknown="to", bounced="cc")
@@ -216,6 +218,7 @@ def test_receipts_show_refusals_bounces_and_deferrals_by_recipient(tmp_path: Pat
     run(tmp_path, scenario)
 
 
+@pytest.mark.channel("C42")
 def test_automatic_replies_create_no_message_and_strangers_addresses_are_refused(
     tmp_path: Path,
 ) -> None:

@@ -46,6 +46,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(scenario, 30))
 
 
+@pytest.mark.channel("C42")
 def test_another_mail_program_reads_sender_thread_texts_and_attachment() -> None:
     async def scenario() -> None:
         media = {"ME1": b"<b>Gr\xc3\xbc\xc3\x9fe</b>", "ME2": PNG, "ME3": "Grüße".encode()}
@@ -128,6 +129,7 @@ def test_mails_share_a_connection_and_four_are_sent_at_once() -> None:
     run(scenario())
 
 
+@pytest.mark.channel("C42")
 @pytest.mark.parametrize("name", ["unknown", "spam"])
 def test_a_permanent_refusal_fails_with_30008_and_the_reason(name: str) -> None:
     async def scenario() -> None:

@@ -305,6 +305,7 @@ def test_a_contact_may_lack_its_number_or_its_id(*, with_number: bool, with_id: 
     assert context.get("UserId") == (USER_ID if with_id else None)
 
 
+@pytest.mark.channel("C40")
 def test_a_user_without_a_number_has_an_address_of_the_id() -> None:
     sender = contact(with_number=False)
     message = inbound("text", {"body": "Hello"}, sender=sender, **{"from": None})
@@ -320,6 +321,7 @@ def test_a_message_without_a_contact_is_stored() -> None:
     assert (message.sender, message.receiver, message.profile_name) == (PHONE, OWN, None)
 
 
+@pytest.mark.channel("C41")
 @pytest.mark.parametrize(
     ("type_", "content", "body", "context"),
     [
@@ -382,6 +384,7 @@ def test_a_rich_type_becomes_text_and_metadata(
     assert message.metadata["context"].items() >= {**context, "MessageType": type_}.items()
 
 
+@pytest.mark.channel("C41")
 def test_a_sticker_and_a_voice_message_are_media_without_a_text() -> None:
     for type_, mime in (("sticker", "image/webp"), ("audio", "audio/ogg; codecs=opus")):
         message = inbound(type_, {"id": "12", "mime_type": mime, "voice": True})

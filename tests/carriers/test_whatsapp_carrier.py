@@ -155,6 +155,7 @@ def test_a_sender_without_an_id_fails_with_63007(api: GraphApi) -> None:
     assert api.requests == []
 
 
+@pytest.mark.channel("C40")
 def test_a_recipient_without_a_number_is_named_by_the_id(api: GraphApi) -> None:
     assert isinstance(send(api, whatsapp_message(recipients=("whatsapp:US.13491",))), Accepted)
     (message,) = api.messages
@@ -184,6 +185,7 @@ def test_without_a_public_url_a_medium_is_uploaded_all_the_same(api: GraphApi) -
     assert "id" in api.messages[0]["image"]
 
 
+@pytest.mark.channel("C39")
 @pytest.mark.parametrize(
     ("content_type", "kind", "caption"),
     [

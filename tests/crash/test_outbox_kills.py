@@ -56,6 +56,7 @@ def published(client: MessageClient) -> Counter[tuple[str, str]]:
     return Counter((each["receipt"]["sid"], each["receipt"]["status"]) for each in payloads)
 
 
+@pytest.mark.channel("14", "C26")
 @pytest.mark.embedded
 @pytest.mark.slow
 def test_a_crash_before_a_result_is_recorded_loses_no_message_and_publishes_each_status_once(
@@ -90,6 +91,7 @@ def test_a_crash_before_a_result_is_recorded_loses_no_message_and_publishes_each
     assert {status for _, status in counts} == {"sent", "delivered"}
 
 
+@pytest.mark.channel("14", "C26")
 @pytest.mark.embedded
 @pytest.mark.slow
 def test_a_restart_between_commit_and_submission_loses_and_duplicates_nothing(

@@ -112,6 +112,7 @@ def test_a_group_message_names_the_thread_and_each_members_sid(
     run_carrier(scenario)
 
 
+@pytest.mark.channel("11.2")
 def test_the_message_of_a_member_is_not_sent_to_the_thread_again(
     run_carrier: Callable[[Any], None],
 ) -> None:
@@ -129,6 +130,7 @@ def test_the_message_of_a_member_is_not_sent_to_the_thread_again(
     run_carrier(scenario)
 
 
+@pytest.mark.channel("C12")
 def test_the_message_of_a_masked_member_goes_to_the_thread(
     run_carrier: Callable[[Any], None],
 ) -> None:
@@ -141,6 +143,7 @@ def test_the_message_of_a_masked_member_goes_to_the_thread(
     run_carrier(scenario)
 
 
+@pytest.mark.channel("C42")
 def test_a_message_is_one_mail_for_all_recipients_and_refers_to_the_last_ones(
     run_carrier: Callable[[Any], None],
 ) -> None:

@@ -36,6 +36,7 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
     return scenario_runner(tmp_path)
 
 
+@pytest.mark.channel("3.1")
 def test_a_message_of_a_bound_pair_is_added_with_its_sender_as_author(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_message_of_a_bound_pair_is_added_with_its_sender_as_author(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("3.2")
 def test_a_message_makes_an_inactive_conversation_active_by_event(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -161,6 +163,7 @@ def test_only_the_pair_counts_not_the_phone_alone(run_scenario: ScenarioRunner) 
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C6")
 def test_addresses_are_compared_after_trimming_and_with_a_lower_case_prefix(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -218,6 +221,7 @@ def test_messages_of_one_pair_keep_their_order(run_scenario: ScenarioRunner) -> 
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C17")
 def test_media_are_stored_before_the_acknowledgement_and_belong_to_the_message(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -238,6 +242,7 @@ def test_media_are_stored_before_the_acknowledgement_and_belong_to_the_message(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C16")
 def test_a_medium_that_its_carrier_keeps_is_read_and_one_that_is_lost_is_left_out(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ async def public_events(setup: InboundSetup) -> list[str]:
 # --- 1:1 ----------------------------------------------------------------------------------
 
 
+@pytest.mark.channel("5.1", "C22", "C23")
 def test_type_default_creates_conversation_participant_and_message_in_this_order(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -117,6 +118,7 @@ def test_the_pre_action_webhook_gets_the_message_and_may_set_the_friendly_name_o
     run_scenario(scenario)
 
 
+@pytest.mark.channel("5.2")
 @pytest.mark.parametrize("status", [403, 500])
 def test_a_veto_creates_nothing_and_loses_the_message(
     run_scenario: ScenarioRunner, status: int
@@ -137,6 +139,7 @@ def test_a_veto_creates_nothing_and_loses_the_message(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("5.1")
 def test_type_webhook_attaches_a_scoped_webhook_that_sees_the_first_message(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -168,6 +171,7 @@ def test_type_webhook_attaches_a_scoped_webhook_that_sees_the_first_message(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("5.1")
 def test_type_studio_attaches_the_flow_with_its_retry_count(tmp_path: Path) -> None:
     async def scenario(setup: InboundSetup) -> None:
         await setup.configure(Type="studio", StudioFlowSid=FLOW, StudioRetryCount="2")
@@ -236,6 +240,7 @@ def test_the_conversation_belongs_to_the_service_of_the_rules(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("5.3", "C24")
 def test_two_parallel_first_messages_create_one_conversation(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -284,6 +289,7 @@ def group_message(body: str | None = "to all", **changes: Any) -> Any:
 PHONES = ("+15558675310", "+15558675311", "+15558675312")
 
 
+@pytest.mark.channel("C2")
 def test_a_group_is_initializing_until_all_numbers_are_in(run_scenario: ScenarioRunner) -> None:
     async def scenario(setup: InboundSetup) -> None:
         await setup.configure()
@@ -316,6 +322,7 @@ def test_a_group_is_initializing_until_all_numbers_are_in(run_scenario: Scenario
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C13")
 def test_later_group_messages_of_any_member_find_the_group(run_scenario: ScenarioRunner) -> None:
     async def scenario(setup: InboundSetup) -> None:
         await setup.configure()
@@ -369,6 +376,7 @@ def test_a_group_of_one_member_and_one_own_number_takes_their_1_to_1_messages(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C11", "C21", "11.3")
 def test_copies_at_several_own_numbers_are_one_message(run_scenario: ScenarioRunner) -> None:
     async def scenario(setup: InboundSetup) -> None:
         await setup.configure(SECOND_OWN)

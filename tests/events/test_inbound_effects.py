@@ -102,6 +102,7 @@ def test_the_window_is_open_before_the_first_webhook_of_a_message(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C18")
 def test_a_whatsapp_message_has_channel_metadata_over_rest_and_in_the_webhook(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_whatsapp_message_has_channel_metadata_over_rest_and_in_the_webhook(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C40")
 def test_a_whatsapp_user_without_a_number_gets_a_conversation_by_its_id(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -145,6 +147,7 @@ def test_a_whatsapp_user_without_a_number_gets_a_conversation_by_its_id(
 # --- Initializing conversations -----------------------------------------------------------
 
 
+@pytest.mark.channel("C15")
 def test_a_message_waits_until_its_conversation_is_active(run_scenario: ScenarioRunner) -> None:
     async def scenario(setup: InboundSetup) -> None:
         conversation = await setup.converse()
@@ -186,6 +189,7 @@ def test_metrics_have_the_waiting_messages_and_the_outcomes(run_scenario: Scenar
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C15")
 def test_a_message_whose_conversation_never_becomes_active_is_dropped(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +230,7 @@ async def is_deferred(setup: InboundSetup, key: Any) -> bool:
 # --- Plain incoming-message webhooks ------------------------------------------------------
 
 
+@pytest.mark.channel("4")
 def test_an_unbound_message_goes_to_the_plain_webhook_with_classic_parameters(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -270,6 +275,7 @@ async def is_done(setup: InboundSetup, key: Any) -> bool:
     return (await setup.entry(key)).state == "done"
 
 
+@pytest.mark.channel("C14")
 @pytest.mark.parametrize("also", [False, True])
 def test_a_captured_message_reaches_the_plain_webhook_only_by_the_option(
     run_scenario: ScenarioRunner, also: bool

@@ -59,6 +59,7 @@ async def replies(setup: InboundSetup) -> list[tuple[str, str, str]]:
     return [(sender, address, body) for sender, address, body in rows]
 
 
+@pytest.mark.channel("C37", "C38")
 def test_stop_and_start_change_the_state_and_are_delivered_as_messages(
     run_scenario: ScenarioRunner,
 ) -> None:

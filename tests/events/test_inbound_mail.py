@@ -55,6 +55,7 @@ async def help_desk(setup: InboundSetup, address: str = ANN) -> Any:
     return conversation
 
 
+@pytest.mark.channel("C42", "15")
 def test_a_mail_finds_its_conversation_by_tag_then_references_then_sender(
     run_scenario: ScenarioRunner,
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_mail_finds_its_conversation_by_tag_then_references_then_sender(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C42")
 def test_a_mail_to_a_closed_conversation_or_with_a_foreign_tag_creates_another(
     run_scenario: ScenarioRunner,
 ) -> None:

@@ -7,6 +7,8 @@ import shutil
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.events.in_process_server import ACCOUNT_SID, InProcessServer
 from tests.events.inbound_setup import PHONE, SERVICE, InboundSetup, text_message
 from tests.events.webhook_backend import WebhookBackend
@@ -43,6 +45,7 @@ def run_on_nodes(folder: Path, scenario: Callable[[list[InboundSetup]], Awaitabl
     asyncio.run(run())
 
 
+@pytest.mark.channel("5.3", "C24")
 def test_parallel_first_messages_on_two_nodes_create_one_conversation(tmp_path: Path) -> None:
     async def scenario(nodes: list[InboundSetup]) -> None:
         await nodes[0].configure()

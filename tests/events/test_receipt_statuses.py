@@ -161,6 +161,7 @@ IGNORED = [
 ]
 
 
+@pytest.mark.channel("8.1", "C33", "C35")
 @pytest.mark.parametrize(("steps", "status", "shown"), MOVES)
 def test_a_receipt_moves_and_its_message_counts_it(
     run_scenario: ScenarioRunner, steps: str, status: str, shown: str
@@ -176,6 +177,7 @@ def test_a_receipt_moves_and_its_message_counts_it(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("8.1", "C33")
 @pytest.mark.parametrize(("steps", "late"), IGNORED)
 def test_a_late_or_repeated_report_changes_nothing(
     run_scenario: ScenarioRunner, steps: str, late: str
@@ -200,6 +202,7 @@ def test_a_late_or_repeated_report_changes_nothing(
     run_scenario(scenario)
 
 
+@pytest.mark.channel("C35")
 def test_delivery_summaries_distinguish_none_some_and_all(run_scenario: ScenarioRunner) -> None:
     async def scenario(log: EventLogSetup) -> None:
         message_sid, sids = await write_message(log, 0, "+1", "+2", "+3")

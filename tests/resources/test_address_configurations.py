@@ -51,6 +51,7 @@ def creation(**members: Any) -> dict[str, Any]:
     return {f"AutoCreation.{name}": value for name, value in members.items()}
 
 
+@pytest.mark.channel("C19")
 def test_a_configuration_is_shown_as_it_was_made(api: Api, server: Server) -> None:
     address = phone_number()
     form = {"Type": "SMS", "Address": address, "FriendlyName": "Desk", "AddressCountry": "ca"}
@@ -119,6 +120,7 @@ def test_a_webhook_rule_has_a_method_at_once(api: Api) -> None:
     changes(api, path, creation(WebhookFilters=""), auto_creation={**shown, "webhook_filters": []})
 
 
+@pytest.mark.channel("C20")
 def test_an_enabled_rule_needs_the_webhook_or_flow_of_its_type(api: Api) -> None:
     made = make(api, **creation(Type="webhook"))
     path = f"{PATH}/{made['sid']}"
@@ -198,6 +200,7 @@ def test_a_bad_address_is_refused(api: Api, form: dict[str, str], message: str) 
     assert api.post(PATH, form).refuses(400, 20001)["message"] == message
 
 
+@pytest.mark.channel("C20")
 def test_an_address_has_one_configuration_in_its_account(api: Api, foreign_api: Api) -> None:
     made = make(api)
     api.post(PATH, Type="sms", Address=made["address"]).refuses(409, 20409)

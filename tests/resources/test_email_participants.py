@@ -50,6 +50,7 @@ def as_json(members: dict[str, str]) -> dict[str, Any]:
     return {"messaging_binding": {names.get(k, k.lower()): each for k, each in members.items()}}
 
 
+@pytest.mark.channel("C4")
 @MAILBOXES
 def test_a_mailbox_is_shown_with_its_level_and_name(
     api: Api, members: dict[str, str], shown: dict[str, Any]
@@ -64,6 +65,7 @@ def test_a_mailbox_is_shown_with_its_level_and_name(
     }
 
 
+@pytest.mark.channel("C4", "2")
 @INVALID
 def test_details_that_do_not_fit_the_address_are_invalid(
     api: Api, members: dict[str, str], code: int

@@ -72,6 +72,7 @@ def test_a_message_of_a_phone_goes_to_the_other_channels_and_not_to_itself(
     ]
 
 
+@pytest.mark.channel("11.1")
 def test_a_group_gets_one_submission_for_all_members(conversation: MessageClient) -> None:
     own, members = conversation.in_group()
     number = own["messaging_binding"]["projected_address"]
@@ -94,6 +95,7 @@ def test_one_member_and_one_own_number_exchange_plain_texts(conversation: Messag
     assert submissions(conversation, message) == [("sms", number, False, [address_of(member)])]
 
 
+@pytest.mark.channel("C12")
 def test_a_masked_member_of_a_group_gets_a_text_of_its_own(conversation: MessageClient) -> None:
     own, members = conversation.in_group()
     masked = conversation.add({ADDRESS: phone_number(), PROXY_ADDRESS: PROXY})

@@ -93,6 +93,7 @@ def bulk(api: Api, *forms: Form) -> ApiResponse:
 # --- Who may come when
 
 
+@pytest.mark.channel("11.6")
 def test_members_may_come_before_the_own_number(
     server: Server, conversation: ConversationClient
 ) -> None:
@@ -152,6 +153,7 @@ def form_of(kind: str) -> Form:
     }[kind]
 
 
+@pytest.mark.channel("C8", "C12")
 def test_a_pair_may_follow_members_and_is_a_masked_member(conversation: ConversationClient) -> None:
     add(conversation, member()).expect(201)
     add(conversation, member()).expect(201)
@@ -201,6 +203,7 @@ def test_the_same_member_comes_once_before_the_own_number_too(
     refuses(conversation, {**twice, PROXY_ADDRESS: PROXY}, 50437, 409)
 
 
+@pytest.mark.channel("11.4")
 @pytest.mark.parametrize("last", ["member", "own"])
 def test_ten_members_are_all_of_a_group(conversation: ConversationClient, last: str) -> None:
     for _ in range(10):
@@ -245,6 +248,7 @@ def test_a_conversation_of_more_than_ten_becomes_no_group(conversation: Conversa
 # --- Who may write
 
 
+@pytest.mark.channel("11.5")
 @pytest.mark.promise("reference/quirks.md", "any other author is refused with 50513")
 @pytest.mark.parametrize("members", [1, 2])
 def test_only_members_write_without_a_proxy_number(
@@ -273,6 +277,7 @@ def test_one_member_and_one_proxy_number_are_no_group_yet(conversation: Conversa
 kinds = st.lists(st.sampled_from(["bare", "identity"]), min_size=1, max_size=2)
 
 
+@pytest.mark.channel("C13")
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(members=st.integers(1, 3), owns=kinds, seed=st.integers(0, 2**32))
 @pytest.mark.slow
@@ -301,6 +306,7 @@ def test_any_order_of_building_has_the_same_result(
     add(second, last).expect(201)
 
 
+@pytest.mark.channel("11.6")
 def test_an_update_that_completes_the_set_is_refused(
     server: Server, conversation: ConversationClient
 ) -> None:
@@ -374,6 +380,7 @@ def whatsapp_pair(proxy: str) -> Form:
     return {ADDRESS: f"whatsapp:{phone_number()}", PROXY_ADDRESS: f"whatsapp:{proxy}"}
 
 
+@pytest.mark.channel("C13")
 def test_a_sender_of_whatsapp_is_no_number_of_a_set(
     server: Server, conversation: ConversationClient
 ) -> None:

@@ -169,6 +169,7 @@ def test_values_of_the_maximum_length_are_accepted(
     conversation.edit(message, form).expect(200)
 
 
+@pytest.mark.channel("C27")
 def test_a_text_too_long_for_a_channel_fails_for_its_recipients_only(
     conversation: MessageClient,
 ) -> None:
@@ -249,6 +250,7 @@ def test_a_removed_participant_stays_the_author_of_its_messages(
 # --- Groups
 
 
+@pytest.mark.channel("11.5")
 def test_in_a_group_the_author_is_one_of_its_participants(conversation: MessageClient) -> None:
     own, (first, second) = conversation.in_group()
     conversation.refuses_post({"Body": "x"}, 50513)

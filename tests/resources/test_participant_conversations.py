@@ -64,6 +64,7 @@ def test_an_identity_is_shown_with_its_user_and_without_a_binding(
     ]
 
 
+@pytest.mark.channel("C1")
 def test_an_address_is_shown_with_all_six_members_of_its_binding(
     server: Server, form_api: Api
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,7 +19,6 @@ from tests.resources.participant_setup import (
 from tests.resources.unique_names import unique
 from tests.support.client import Api
 from tests.support.phone_numbers import PROXY, phone_number
-from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from tests.support.server import Server
@@ -70,6 +68,7 @@ def test_a_chat_participant_is_shown_with_every_key_in_order(
     assert client.fetch(made) == answer.body
 
 
+@pytest.mark.channel("C1", "C2")
 @pytest.mark.parametrize(
     ("prefix", "kind"), [("", "sms"), ("whatsapp:", "whatsapp"), ("rcs:", "rcs")]
 )
@@ -97,6 +96,7 @@ def test_other_channels_have_addresses_of_their_own(
     assert made["messaging_binding"]["address"] == address
 
 
+@pytest.mark.channel("2")
 @pytest.mark.promise("reference/quirks.md", "over REST it is refused with 50453")
 def test_mail_has_no_proxy(client: ConversationClient) -> None:
     address = f"{unique('erin')}@example.com"
@@ -107,6 +107,7 @@ def test_mail_has_no_proxy(client: ConversationClient) -> None:
         client.api.post(client.path, {ADDRESS: other, PROXY_ADDRESS: proxy}).refuses(400, 50453)
 
 
+@pytest.mark.channel("C1", "C2")
 def test_group_members_are_shown_with_their_bindings(client: ConversationClient) -> None:
     ours, theirs = phone_number(), phone_number()
     bare = client.add({PROJECTED_ADDRESS: ours})
@@ -161,6 +162,7 @@ def refuses(
     return error
 
 
+@pytest.mark.channel("2")
 @pytest.mark.parametrize(
     ("form", "code"),
     [
@@ -217,6 +219,7 @@ def test_an_identity_is_in_a_conversation_once(client: ConversationClient) -> No
     client.chat("Alice")
 
 
+@pytest.mark.channel("1", "C8")
 def test_a_pair_is_bound_once_in_the_account(
     server: Server, api: Api, service_api: Api, foreign_api: Api
 ) -> None:
@@ -235,8 +238,13 @@ def test_a_pair_is_bound_once_in_the_account(
     ConversationClient.make(server, foreign_api).add(pair)
     second.add({**pair, PROXY_ADDRESS: phone_number()})
     second.add({**pair, ADDRESS: phone_number()})
+    api.post(f"/Conversations/{first.sid}", State="inactive").expect(200)
+    refuses(second, pair, 50416, 409)
+    api.post(f"/Conversations/{first.sid}", State="closed").expect(200)
+    second.add(pair)
 
 
+@pytest.mark.channel("C7")
 def test_a_number_of_the_account_is_no_address(server: Server, client: ConversationClient) -> None:
     proxy, projected = phone_number(), phone_number()
     client.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
@@ -276,6 +284,7 @@ def test_members_of_a_group_have_long_codes_of_north_america(
         refuses(client, {ADDRESS: address}, 50407)
 
 
+@pytest.mark.channel("C8")
 def test_the_same_member_is_in_a_group_once(client: ConversationClient) -> None:
     client.bare()
     native, pair = phone_number(), {ADDRESS: phone_number(), PROXY_ADDRESS: PROXY}
@@ -285,6 +294,7 @@ def test_the_same_member_is_in_a_group_once(client: ConversationClient) -> None:
     refuses(client, pair, 50437, 409)
 
 
+@pytest.mark.channel("11.4")
 def test_a_group_has_ten_members(client: ConversationClient) -> None:
     client.bare()
     for _ in range(9):
@@ -292,6 +302,7 @@ def test_a_group_has_ten_members(client: ConversationClient) -> None:
     refuses(client, {ADDRESS: phone_number()}, 50436)
 
 
+@pytest.mark.channel("11.6")
 def test_a_list_of_numbers_has_one_open_group(server: Server, client: ConversationClient) -> None:
     ours, theirs = phone_number(), phone_number()
     other = ConversationClient.make(server, client.api)
@@ -302,63 +313,6 @@ def test_a_list_of_numbers_has_one_open_group(server: Server, client: Conversati
     assert error["message"].endswith(f"already exists as Conversation {client.sid}")
     client.api.post(f"/Conversations/{client.sid}", State="closed").expect(200)
     other.add({ADDRESS: theirs})
-
-
-# --- Limits
-
-
-def fill(
-    client: ConversationClient, count: int, member: dict[str, Any], *, spread: bool = False
-) -> None:
-    """Insert copies of a participant into its conversation, or each into a separate one."""
-    with closing(connect(client.server)) as connection, connection:
-        for table, sid in (("conversation", client.sid), ("participant", member["sid"])):
-            found = connection.execute(f"SELECT * FROM {table} WHERE sid = ?", (sid,))
-            names = [name for name, *_ in found.description]
-            row = dict(zip(names, found.fetchone(), strict=True))
-            for number in range(count):
-                changes = {"sid": f"{sid[:2]}{number:08x}{client.sid[10:]}"}
-                if table == "conversation" and not spread:
-                    continue
-                if table == "participant" and spread:
-                    changes["conversation_sid"] = f"CH{number:08x}{client.sid[10:]}"
-                elif table == "participant" and row["address"]:
-                    changes["address"] = f"+1444{number:07}"
-                elif table == "participant":
-                    changes["identity"] = f"copy {number}"
-                places = ", ".join("?" * len(row))
-                values = tuple((row | changes).values())
-                connection.execute(f"INSERT INTO {table} VALUES ({places})", values)
-
-
-def test_a_conversation_has_a_thousand_participants(server: Server, api: Api) -> None:
-    client = ConversationClient.make(
-        server, api.service(api.post("/Services", FriendlyName="x").json["sid"])
-    )
-    fill(client, 998, client.chat())
-    client.chat("the last")
-    refuses(client, {"Identity": "one more"}, 50417)
-
-
-def test_fifty_of_them_are_no_chat_users(server: Server, form_api: Api) -> None:
-    client = ConversationClient.make(server, form_api)
-    proxy = phone_number()
-    member = client.add({ADDRESS: phone_number(), PROXY_ADDRESS: proxy})
-    fill(client, 49, member)
-    refuses(client, {ADDRESS: phone_number(), PROXY_ADDRESS: proxy}, 50418)
-    client.chat()
-
-
-def test_an_identity_is_in_a_thousand_open_conversations(server: Server, api: Api) -> None:
-    service = api.service(api.post("/Services", FriendlyName="x").json["sid"])
-    client = ConversationClient.make(server, service)
-    member = client.chat("busy")
-    fill(client, 999, member, spread=True)
-    other = ConversationClient.make(server, service)
-    refuses(other, {"Identity": "busy"}, 50214)
-    other.chat("idle")
-    service.post(f"/Conversations/{client.sid}", State="closed").expect(200)
-    other.chat("busy")
 
 
 # --- Found, listed, removed

@@ -36,15 +36,16 @@ class PlayedConversation:
     def bind(self, address: str, proxy: str) -> str:
         """Add a participant of a channel; return its SID."""
         form = {"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": proxy}
-        return self._add(form)
+        return self.add(form)
 
     def add_group(self) -> None:
         """Add two members and an own number."""
-        self._add({"Identity": "ada", "MessagingBinding.ProjectedAddress": GROUP_OWN})
+        self.add({"Identity": "ada", "MessagingBinding.ProjectedAddress": GROUP_OWN})
         for each in MEMBERS:
-            self._add({"MessagingBinding.Address": each})
+            self.add({"MessagingBinding.Address": each})
 
-    def _add(self, form: dict[str, str]) -> str:
+    def add(self, form: dict[str, str]) -> str:
+        """Add a participant; return its SID."""
         made = self.api.post(f"/Conversations/{self.sid}/Participants", form).expect(201)
         sid: str = made["sid"]
         return sid
@@ -99,6 +100,7 @@ def played(server: Server) -> Iterator[PlayedConversation]:
     api.close()
 
 
+@pytest.mark.channel("C5")
 def test_a_message_reaches_the_phone_under_the_sid_of_its_receipt(
     played: PlayedConversation,
 ) -> None:
@@ -193,6 +195,7 @@ def test_a_whatsapp_phone_that_reads_reports_it_at_once(played: PlayedConversati
     played.wait_for(played.write("Hello"), ("read", 0))
 
 
+@pytest.mark.channel("9", "C37", "C38")
 def test_stop_fails_later_messages_and_start_restores_them(played: PlayedConversation) -> None:
     played.bind(PHONE, OWN)
     path = f"/VirtualPhones/{PHONE}/Messages"
@@ -217,6 +220,7 @@ def test_a_group_shares_one_thread(played: PlayedConversation) -> None:
     played.wait_for(message_sid, ("delivered", 0), ("delivered", 0))
 
 
+@pytest.mark.channel("11.2")
 def test_a_member_s_text_is_added_once_and_not_sent_again(played: PlayedConversation) -> None:
     played.add_group()
     first, second = MEMBERS
@@ -230,10 +234,11 @@ def test_a_member_s_text_is_added_once_and_not_sent_again(played: PlayedConversa
     assert bodies == ["Hi all", "Hello"]
 
 
+@pytest.mark.channel("11.3")
 def test_copies_at_two_own_numbers_are_one_message(played: PlayedConversation) -> None:
     played.add_group()
     other_own = "+12135550109"
-    played._add({"Identity": "bob", "MessagingBinding.ProjectedAddress": other_own})
+    played.add({"Identity": "bob", "MessagingBinding.ProjectedAddress": other_own})
     first, second = MEMBERS
     form = {"To": [GROUP_OWN, other_own, second], "Body": "Hi all"}
     sent = played.phones.post(f"/VirtualPhones/{first}/Messages", form).expect(201)

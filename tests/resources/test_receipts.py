@@ -43,6 +43,7 @@ def conversation(server: Server, form_api: Api) -> MessageClient:
     return made
 
 
+@pytest.mark.channel("C32")
 def test_a_receipt_is_shown_as_documented(conversation: MessageClient) -> None:
     phone = conversation.phone()
     message = conversation.post(Body="Hello")
@@ -204,6 +205,7 @@ def test_a_participant_that_leaves_keeps_its_receipt(conversation: MessageClient
     assert conversation.post(Body="y")["delivery"] is None
 
 
+@pytest.mark.channel("C31")
 @pytest.mark.promise("reference/quirks.md", "for REST and client SDKs alike, and answers 404")
 def test_a_receipt_without_a_status_is_not_found(conversation: MessageClient) -> None:
     phones = [conversation.phone() for _ in range(3)]
@@ -224,6 +226,7 @@ def test_a_receipt_without_a_status_is_not_found(conversation: MessageClient) ->
     assert conversation.read(message)["delivery"] == {"total": 3, **DELIVERED}
 
 
+@pytest.mark.channel("C31")
 def test_no_quick_read_sees_a_receipt_before_its_first_status(conversation: MessageClient) -> None:
     for _ in range(2):
         conversation.phone()

@@ -76,6 +76,7 @@ def test_a_native_participant_gets_a_proxy_address(conversation: ConversationCli
     assert list(after["messaging_binding"]) == ["type", "address", "proxy_address"]
 
 
+@pytest.mark.channel("12.1")
 def test_the_word_null_removes_the_proxy_address(conversation: ConversationClient) -> None:
     member = conversation.phone()
     address = member["messaging_binding"]["address"]
@@ -84,6 +85,7 @@ def test_the_word_null_removes_the_proxy_address(conversation: ConversationClien
     conversation.refuses(member, {PROXY_ADDRESS: "null"}, 50440)
 
 
+@pytest.mark.channel("12.1")
 @pytest.mark.parametrize("kind", ["chat", "bare", "projected", "native", "whatsapp"])
 def test_a_proxy_address_that_is_not_there_or_must_stay_cannot_be_removed(
     conversation: ConversationClient, kind: str
@@ -91,6 +93,7 @@ def test_a_proxy_address_that_is_not_there_or_must_stay_cannot_be_removed(
     conversation.refuses(conversation.of_kind(kind), {PROXY_ADDRESS: "null"}, 50440)
 
 
+@pytest.mark.channel("12.1")
 @pytest.mark.parametrize("kind", ["chat", "bare", "projected"])
 def test_a_proxy_address_needs_an_address(conversation: ConversationClient, kind: str) -> None:
     conversation.refuses(conversation.of_kind(kind), {PROXY_ADDRESS: PROXY}, 50441)
@@ -131,6 +134,7 @@ def test_a_pair_in_use_elsewhere_is_a_conflict(
     assert error["message"].endswith(f"already exists in Conversation {holder.sid}")
 
 
+@pytest.mark.channel("C8")
 def test_a_pair_in_use_in_the_same_conversation_is_a_conflict(
     conversation: ConversationClient,
 ) -> None:
@@ -139,6 +143,7 @@ def test_a_pair_in_use_in_the_same_conversation_is_a_conflict(
     conversation.refuses(member, {PROXY_ADDRESS: held["proxy_address"]}, 50416, 409)
 
 
+@pytest.mark.channel("C8")
 def test_a_pair_in_use_in_the_same_group_is_a_conflict(conversation: ConversationClient) -> None:
     conversation.bare()
     held = conversation.phone()["messaging_binding"]
@@ -179,6 +184,7 @@ def test_a_pair_that_was_changed_or_removed_is_free(
     conversation.accepts(member, {PROXY_ADDRESS: PROXY}, bound(member, proxy_address=PROXY))
 
 
+@pytest.mark.channel("1")
 def test_a_pair_of_a_closed_conversation_is_free(
     server: Server, conversation: ConversationClient
 ) -> None:
@@ -224,6 +230,7 @@ def test_a_projected_address_is_set_and_changed(
         conversation.accepts(member, {PROJECTED_ADDRESS: number}, expected)
 
 
+@pytest.mark.channel("12.2")
 @pytest.mark.parametrize("kind", ["phone", "whatsapp", "native"])
 def test_a_participant_with_an_address_gets_no_projected_address(
     conversation: ConversationClient, kind: str
@@ -231,6 +238,7 @@ def test_a_participant_with_an_address_gets_no_projected_address(
     conversation.refuses(conversation.of_kind(kind), {PROJECTED_ADDRESS: phone_number()}, 50443)
 
 
+@pytest.mark.channel("12.2")
 def test_the_word_null_removes_the_projected_address_of_an_identity(
     conversation: ConversationClient,
 ) -> None:
@@ -239,6 +247,7 @@ def test_the_word_null_removes_the_projected_address_of_an_identity(
     conversation.refuses(member, {PROJECTED_ADDRESS: "null"}, 50442)
 
 
+@pytest.mark.channel("12.2")
 @pytest.mark.parametrize("kind", ["chat", "phone", "whatsapp", "native", "bare"])
 def test_a_projected_address_that_must_stay_or_is_not_there_cannot_be_removed(
     conversation: ConversationClient, kind: str
@@ -246,6 +255,7 @@ def test_a_projected_address_that_must_stay_or_is_not_there_cannot_be_removed(
     conversation.refuses(conversation.of_kind(kind), {PROJECTED_ADDRESS: "null"}, 50442)
 
 
+@pytest.mark.channel("12.2")
 def test_only_numbers_of_the_account_are_projected_if_it_has_a_list(
     restricted: ConversationClient,
 ) -> None:
@@ -258,6 +268,7 @@ def test_only_numbers_of_the_account_are_projected_if_it_has_a_list(
 # --- Identity
 
 
+@pytest.mark.channel("12.3")
 @pytest.mark.parametrize("identity", ["bob", "bob@example.com", "Bob B.", "x" * 256, "ü☎️"])
 def test_a_bare_projected_address_gets_an_identity_and_its_user(
     conversation: ConversationClient, identity: str
@@ -271,6 +282,7 @@ def test_a_bare_projected_address_gets_an_identity_and_its_user(
     )
 
 
+@pytest.mark.channel("C9", "12.3")
 def test_the_word_null_takes_the_identity_off_again(conversation: ConversationClient) -> None:
     member = conversation.bare()
     conversation.update(member, {"Identity": "bob"}).expect(200)
@@ -278,6 +290,7 @@ def test_the_word_null_takes_the_identity_off_again(conversation: ConversationCl
     conversation.accepts(member, {"Identity": "carol"}, {"identity": "carol"}, but=ROLE)
 
 
+@pytest.mark.channel("12.3")
 @pytest.mark.parametrize("kind", ["chat", "phone", "whatsapp", "native", "projected"])
 @pytest.mark.parametrize("identity", ["bob", "alice"])
 def test_only_chat_users_get_an_identity(
@@ -286,6 +299,7 @@ def test_only_chat_users_get_an_identity(
     conversation.refuses(conversation.of_kind(kind), {"Identity": identity}, 50444)
 
 
+@pytest.mark.channel("C9", "12.3")
 @pytest.mark.parametrize("kind", ["chat", "phone"])
 def test_only_a_projected_address_lets_its_identity_go(
     conversation: ConversationClient, kind: str

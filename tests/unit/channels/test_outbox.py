@@ -22,6 +22,7 @@ OTHER_ACCOUNT = "AC" + "0" * 31 + "2"
 THROTTLED = Rejected(30001, "throttled", retry_after_seconds=5)
 
 
+@pytest.mark.channel("C26")
 def test_each_recipient_is_sent_to_with_its_own_sid_as_the_reference(
     run_outbox: RunOutbox,
 ) -> None:
@@ -58,6 +59,7 @@ def test_an_accepted_submission_has_no_content_any_more(run_outbox: RunOutbox) -
 # --- Lanes
 
 
+@pytest.mark.channel("C25")
 def test_messages_of_one_lane_wait_for_each_other_and_other_lanes_do_not(
     run_outbox: RunOutbox,
 ) -> None:
@@ -81,6 +83,7 @@ async def _has(carrier: ScriptedCarrier, address: str, count: int) -> bool:
     return len(carrier.bodies(address)) == count
 
 
+@pytest.mark.channel("C25")
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_message_in_backoff_holds_back_the_later_ones_of_its_lane(
     run_outbox: RunOutbox, restarts: bool
@@ -311,6 +314,7 @@ async def _count_is(carrier: ScriptedCarrier, count: int) -> bool:
     return len(carrier.sent) == count
 
 
+@pytest.mark.channel("C43")
 def test_a_sender_without_a_route_or_with_an_unknown_carrier_fails_with_63007(
     run_outbox: RunOutbox,
 ) -> None:

@@ -53,6 +53,9 @@ CASES: list[tuple[str, str, str | None, tuple[OutboundMedium, ...], Any]] = [
     ("whatsapp", USER, "look", (medium(size=16 * MIB),), ("look", 1)),
     ("whatsapp", USER, "look", (medium(size=16 * MIB + 1),), 11751),
     ("whatsapp", USER, "look", (medium("text/html"),), 12300),
+    ("whatsapp", USER, "look", (medium("audio/mpeg"),), (None, 1)),
+    ("whatsapp", USER, "look", (medium("video/mp4"),), ("look", 1)),
+    ("sms", US, "look", (medium("audio/mpeg"),), ("look", 1)),
     ("sms", GERMAN, "look", (medium(),), 21612),
     ("sms", GERMAN, "look", (LINKED, LINKED), (f"look\n{LINKED.url}\n{LINKED.url}", 0)),
     ("sms", GERMAN, None, (LINKED,), (LINKED.url, 0)),
@@ -64,6 +67,7 @@ CASES: list[tuple[str, str, str | None, tuple[OutboundMedium, ...], Any]] = [
 ]
 
 
+@pytest.mark.channel("C28", "C29", "C30", "C39")
 @pytest.mark.parametrize(("channel", "address", "body", "media", "expected"), CASES)
 def test_a_channel_carries_what_its_rules_allow(
     channel: str,
@@ -74,6 +78,39 @@ def test_a_channel_carries_what_its_rules_allow(
 ) -> None:
     found = for_channel(channel, [address], body, media)
     shown: Any = found.code or (found.body, len(found.media))
+    assert shown == expected
+
+
+# The text and the sizes of the media that are sent, or the code.
+ALL_CASES: list[tuple[str, str, str | None, list[tuple[str, int]], Any]] = [
+    ("sms", US, "look", [("image/png", 1), ("audio/amr", 2)], ("look", [1, 2])),
+    ("sms", US, "look", [("text/html", 1), ("image/png", 2)], ("look", [2])),
+    ("sms", US, "look", [("image/png", 3 * MIB), ("image/png", 3 * MIB)], ("look", [3 * MIB])),
+    ("sms", US, "look", [("image/png", 6 * MIB), ("image/png", 7)], ("look", [7])),
+    ("sms", US, "look", [("text/html", 1), ("image/png", 6 * MIB)], 12300),
+    ("sms", US, "look", [("image/png", 6 * MIB), ("text/html", 1)], 11751),
+    ("sms", US, "x" * 1601, [("image/png", 1), ("image/png", 2)], 21617),
+    ("sms", GERMAN, "look", [("image/png", 1), ("image/png", 2)], 21612),
+    (
+        "whatsapp",
+        USER,
+        "look",
+        [("text/html", 1), ("image/png", 2), ("image/png", 3)],
+        ("look", [2]),
+    ),
+    ("whatsapp", USER, "look", [("audio/amr", 1), ("image/png", 2)], (None, [1])),
+    ("email", "a@example.com", "look", [("text/html", 1), ("image/png", 2)], ("look", [1, 2])),
+]
+
+
+@pytest.mark.channel("C29")
+@pytest.mark.parametrize(("channel", "address", "body", "media", "expected"), ALL_CASES)
+def test_all_of_several_media_are_sent_that_the_channel_takes(
+    channel: str, address: str, body: str | None, media: list[tuple[str, int]], expected: Any
+) -> None:
+    sent = tuple(medium(kind, size) for kind, size in media)
+    found = for_channel(channel, [address], body, sent, several_media="all")
+    shown: Any = found.code or (found.body, [each.size for each in found.media])
     assert shown == expected
 
 
@@ -130,6 +167,7 @@ def test_an_opt_out_stops_messages_that_were_queued_before_until_it_is_removed(
     run_outbox(scenario)
 
 
+@pytest.mark.channel("9")
 def test_the_other_members_of_a_group_get_a_message_that_one_has_stopped(
     run_outbox: RunOutbox,
 ) -> None:
@@ -175,6 +213,7 @@ async def _write_in(outbox: OutboxSetup, address: str = USER) -> None:
     )
 
 
+@pytest.mark.channel("10")
 def test_free_text_passes_only_within_24_hours_of_the_users_last_message(
     run_outbox: RunOutbox,
 ) -> None:

@@ -65,6 +65,7 @@ class RandomCarrier(ScriptedCarrier):
         return Accepted((f"id {message.reference} {len(self.attempts)}",))
 
 
+@pytest.mark.channel("C25")
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_lanes_keep_their_order_and_lose_no_message(run_outbox: RunOutbox, seed: int) -> None:
     async def scenario(outbox: OutboxSetup) -> None:

@@ -46,6 +46,7 @@ FOLDED = [
 ]
 
 
+@pytest.mark.channel("C34")
 @pytest.mark.parametrize(("steps", "status", "code"), FOLDED)
 def test_the_reports_of_two_parts_become_one_status(
     run_outbox: RunOutbox, steps: str, status: str, code: int

@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parlour.protocol.addresses import ChannelAddress, parse_address, parse_proxy_address
+from parlour.protocol.addresses import (
+    ChannelAddress,
+    normalise_address,
+    parse_address,
+    parse_proxy_address,
+)
 
 
+@pytest.mark.channel("C5")
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
@@ -32,6 +38,7 @@ def test_an_address_belongs_to_its_channel(text: str, kind: str) -> None:
     assert parse_proxy_address(text) == ChannelAddress(kind, text)
 
 
+@pytest.mark.channel("C5")
 @pytest.mark.parametrize(
     "text",
     [
@@ -94,6 +101,30 @@ def test_an_address_has_a_length() -> None:
 def test_an_address_comes_back_as_received(text: str) -> None:
     for address in (parse_address(text), parse_proxy_address(text)):
         assert address is None or address.text == text
+
+
+@pytest.mark.channel("C6")
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        (" +15558675310\n", "+15558675310"),
+        ("WhatsApp:+15558675310 ", "whatsapp:+15558675310"),
+        ("MESSENGER:AbC", "messenger:AbC"),
+        ("URN:mbid:AbC", "urn:mbid:AbC"),
+        ("Ann.Lee@Example.COM", "Ann.Lee@example.com"),
+        (" 15558675310 ", " 15558675310"),
+        ("  12345", "  12345"),
+        ("", ""),
+    ],
+)
+def test_an_address_has_one_form_for_comparisons(text: str, normal: str) -> None:
+    assert normalise_address(text) == normal
+
+
+@given(st.text())
+def test_the_form_for_comparisons_is_stable(text: str) -> None:
+    normal = normalise_address(text)
+    assert normalise_address(normal) == normal
 
 
 @given(st.emails())

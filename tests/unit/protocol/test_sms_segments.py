@@ -18,6 +18,7 @@ TEXTS = st.text(
 )
 
 
+@pytest.mark.channel("13", "C36")
 @pytest.mark.parametrize(
     ("text", "encoding", "lengths"),
     [
@@ -47,6 +48,7 @@ def test_texts_of_the_reference_have_its_segments(
     assert (split.encoding, [len(each) for each in split.segments]) == (encoding, lengths)
 
 
+@pytest.mark.channel("13")
 @given(TEXTS)
 def test_segments_join_to_the_text_and_fill_their_octets(text: str) -> None:
     split = split_text(text)

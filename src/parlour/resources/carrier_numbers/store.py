@@ -86,7 +86,7 @@ class CarrierNumber(Redacted, msgspec.Struct, frozen=True):
 
     ``incoming_url`` is the plain webhook of messages that no conversation takes, and of all
     messages with ``also_plain_webhook``. ``auto_creation`` None: only address configurations
-    create conversations. ``several_media``: what is sent of a message with several media.
+    create conversations. ``several_media``: the part of a message with several media that is sent.
     ``loopback``: the address may also be the address of a participant.
     """
 
