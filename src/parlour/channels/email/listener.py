@@ -285,10 +285,10 @@ class _PeerSession(SMTP):
         rest: bytes | None = None
         while rest is None:
             # All that is buffered, so that the bytes after the mail can be put back.
-            piece = await self._reader.read(limits.EMAIL_BYTES_MAX)
-            if not piece:
+            chunk = await self._reader.read(limits.EMAIL_BYTES_MAX)
+            if not chunk:
                 return  # The end of the connection.
-            rest = mail.feed(piece)
+            rest = mail.feed(chunk)
         if rest and not self._reader.at_eof():
             self._reader.feed_data(rest)
         response = mail.refusal()

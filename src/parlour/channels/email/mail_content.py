@@ -1,7 +1,7 @@
 """The content of a mail in SMTP: the bytes after DATA, up to the line with a single dot. No I/O.
 
 The library keeps an object for each line: 20 MB of empty lines became a gigabyte, and delayed all
-requests for seconds. Here the cost is that of the bytes, however they are divided into lines.
+requests for seconds. Here the cost depends on the number of bytes only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LINE_TOO_LONG: Final = "500 5.5.2 A line is too long"
 
 
 class MailContent:
-    """Collects a mail piece by piece; of one that is too large, only the end is looked for."""
+    """Collects a mail chunk by chunk; of one beyond the limit, only the last bytes are retained."""
 
     def __init__(self, bytes_max: int, line_bytes_max: int) -> None:
         self._bytes_max = bytes_max
@@ -26,10 +26,10 @@ class MailContent:
         self._received = bytearray(_LINE_END)
         self._is_too_large = False
 
-    def feed(self, piece: bytes) -> bytes | None:
-        """Add a piece. Return the bytes after the end of the mail; None before its end."""
+    def feed(self, chunk: bytes) -> bytes | None:
+        """Add a chunk. Return the bytes after the end of the mail; None before its end."""
         start = max(0, len(self._received) - len(_END) + 1)
-        self._received += piece
+        self._received += chunk
         end = self._received.find(_END, start)
         rest = None
         if end >= 0:
