@@ -98,7 +98,7 @@ class ChannelKillRun:
     def _compare(self, traffic: Traffic, kills: int, *, settles: bool) -> ChannelKillResult:
         begun = time.monotonic()
         if settles:
-            with suppress(AssertionError):  # What is unfinished then is a violation.
+            with suppress(AssertionError):  # Unfinished rows are violations.
                 eventually(
                     lambda: unfinished(self.server), lambda n: not n, seconds=SETTLE_SECONDS_MAX
                 )

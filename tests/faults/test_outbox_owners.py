@@ -77,7 +77,7 @@ class OwnerChanges:
         owner.start()
 
     def pause_owner(self) -> None:
-        """Pause the owner until the other node has sent in its place; then resume it."""
+        """Suspend the owner until the other node has sent in its place; then resume it."""
         known, owner = lease_checker.lease_terms(self.nodes), self.owner()
         os.kill(owner.pid, signal.SIGSTOP)
         try:

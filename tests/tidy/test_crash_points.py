@@ -24,14 +24,14 @@ EXEMPT = {"_expire"}
 
 
 def names_in(tree: ast.AST) -> set[str]:
-    """Return all names and attributes that a piece of code reads."""
+    """Return all names and attributes that a syntax tree reads."""
     nodes = list(ast.walk(tree))
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     return names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
 def passed(tree: ast.AST) -> set[str]:
-    """Return the names of the crash points that a piece of code passes."""
+    """Return the names of the crash points that a syntax tree passes."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return {
         name

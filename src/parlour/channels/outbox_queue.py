@@ -69,8 +69,8 @@ class CarrierQueue:
         self._waiting: deque[LoadedSubmission] = deque()
         # The keys of all submissions in memory, and their number by account.
         self._loaded: set[tuple[str, str]] = set()
-        # The keys released since the current read began: it may show them before their results.
-        # tidy: bounded - by the submissions in memory when the read began
+        # The keys released during the current read, which may show them without their results. At
+        # most as many as were in memory at its start.
         self._released: set[tuple[str, str]] = set()
         self._counts: Counter[str] = Counter()
         self._in_flight: set[asyncio.Task[None]] = set()
