@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,14 @@ def read_description() -> dict[str, Any]:
     return description
 
 
+def read_parameters() -> dict[str, Any]:
+    """Return the schemas of the parameters that submit a message."""
+    operation = read_description()["paths"][MESSAGES_OF_ACCOUNT]["post"]
+    body = operation["requestBody"]["content"]
+    found: dict[str, Any] = body["application/x-www-form-urlencoded"]["schema"]["properties"]
+    return found
+
+
 @pytest.fixture(scope="session")
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of the mock."""
@@ -131,14 +140,17 @@ def test_the_mock_accepts_each_kind_of_message(prism: str, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MESSAGES)
 def test_the_description_has_each_parameter(prism: str, kind: str) -> None:
-    operation = read_description()["paths"][MESSAGES_OF_ACCOUNT]["post"]
-    body = operation["requestBody"]["content"]
-    known = body["application/x-www-form-urlencoded"]["schema"]["properties"]
-
     form = build_form(MESSAGES[kind], make_options(prism), CALLBACK_URL)
 
     assert isinstance(form, list)
-    assert {name for name, _ in form} <= known.keys()
+    assert {name for name, _ in form} <= read_parameters().keys()
+
+
+def test_the_description_has_one_recipient_and_no_group() -> None:
+    known = read_parameters()
+
+    assert known["To"]["type"] == "string"
+    assert [name for name in known if re.search("group|recipient|member", name.lower())] == []
 
 
 def test_the_mock_rejects_a_malformed_account(prism: str) -> None:

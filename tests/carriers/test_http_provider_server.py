@@ -92,9 +92,12 @@ class ServerWithProvider:
         path = f"/Conversations/{conversation}/Messages"
         return f"{path}/{self.api.post(path, **parameters).expect(201)['sid']}"
 
-    def receipt(self, message: str) -> tuple[str, int] | None:
+    def receipts(self, message: str) -> list[tuple[str, int]]:
         rows = self.api.get(f"{message}/Receipts").expect(200)["delivery_receipts"]
-        return (rows[0]["status"], rows[0]["error_code"]) if rows else None
+        return [(each["status"], each["error_code"]) for each in rows]
+
+    def receipt(self, message: str) -> tuple[str, int] | None:
+        return next(iter(self.receipts(message)), None)
 
     def await_receipt(self, message: str, status: str, code: int = 0) -> None:
         eventually(lambda: self.receipt(message), lambda seen: seen == (status, code))
@@ -177,6 +180,22 @@ def test_a_throttled_message_is_retried_with_the_same_reference(
     attempts = connected.provider.to(phone)
     assert len(attempts) == 3
     assert len({each.field("StatusCallback") for each in attempts}) == 1
+
+
+def test_a_group_message_fails_for_each_member_and_nothing_is_sent(
+    connected: ServerWithProvider,
+) -> None:
+    conversation = str(connected.api.post("/Conversations").expect(201)["sid"])
+    members = [connected.new_phone() for _ in range(2)]
+    author = {"Identity": "ann", "MessagingBinding.ProjectedAddress": NUMBER}
+    for form in (author, *({"MessagingBinding.Address": each} for each in members)):
+        connected.api.post(f"/Conversations/{conversation}/Participants", form).expect(201)
+
+    message = connected.send(conversation, Body="To all", Author="ann")
+
+    failed = [("failed", 21612)] * len(members)
+    eventually(lambda: connected.receipts(message), lambda seen: seen == failed)
+    assert [connected.provider.to(each) for each in members] == [[], []]
 
 
 # --- Inbound ------------------------------------------------------------------------------
