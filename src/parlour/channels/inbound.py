@@ -418,13 +418,10 @@ class InboundProcessor:
     def _log(self, done: InboxEntry, message: InboxMessage) -> None:
         """Log a message that no conversation took: its sender gets no error."""
         if done.outcome == "dropped":
-            log.warning(
-                "inbound_message_dropped",
-                account_sid=done.account_sid,
-                carrier=done.carrier,
-                provider_id=done.provider_id,
-                reason=without_addresses(done.reason or "", message.numbers - {message.receiver}),
-            )
+            account_sid, carrier, provider_id = done.key
+            reason = without_addresses(done.reason or "", message.numbers - {message.receiver})
+            bound = log.bind(account_sid=account_sid, carrier=carrier, provider_id=provider_id)
+            bound.warning("inbound_message_dropped", reason=reason)
 
     # --- The sweep ------------------------------------------------------------------------
 
