@@ -58,7 +58,7 @@ class MediaGarbageCollector:
         self._clock = clock
         self._next_sweep_ms = 0.0  # Of the monotonic clock.
         # When a sweep first found an uncommitted file old, on the monotonic clock.
-        # tidy: bounded - by the files of one batch
+        # At most the files of one batch.
         self._found_ms: dict[BlobKey, float] = {}
 
     def jobs(self) -> tuple[Job, ...]:
