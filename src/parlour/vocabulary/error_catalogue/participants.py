@@ -98,5 +98,5 @@ Please, use either Identity or Address.
 50453 400 Proxy Address of participant is not supported for this channel
     A proxy address was sent for a channel that has none.
 50610 0 Address configuration deleted
-    The number of an address configuration left the account, and its configuration with it.
+    The number of an address configuration left the account. Parlour keeps the configuration.
 """
