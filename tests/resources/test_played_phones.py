@@ -38,11 +38,10 @@ class PlayedConversation:
         form = {"MessagingBinding.Address": address, "MessagingBinding.ProxyAddress": proxy}
         return self.add(form)
 
-    def add_group(self) -> None:
-        """Add two members and an own number."""
+    def add_group(self) -> list[str]:
+        """Add an own number and two members; return the SIDs of the members."""
         self.add({"Identity": "ada", "MessagingBinding.ProjectedAddress": GROUP_OWN})
-        for each in MEMBERS:
-            self.add({"MessagingBinding.Address": each})
+        return [self.add({"MessagingBinding.Address": each}) for each in MEMBERS]
 
     def add(self, form: dict[str, str]) -> str:
         """Add a participant; return its SID."""
@@ -110,6 +109,7 @@ def test_a_message_reaches_the_phone_under_the_sid_of_its_receipt(
     assert (message["from"], message["to"], message["body"]) == (OWN, [PHONE], "Grüße 🙂")
     assert (message["encoding"], message["segments"]) == ("UCS-2", 1)
     assert (message["conversation_sid"], message["message_sid"]) == (played.sid, message_sid)
+    assert message["participant_sid"] == participant_sid
     played.wait_for(message_sid, ("delivered", 0))
     [receipt] = played.receipts(message_sid)
     assert receipt["channel_message_sid"] == message["sid"]
@@ -166,13 +166,14 @@ def test_the_receipt_follows_the_behaviour_of_the_phone(
 
 
 def test_a_phone_that_is_off_gets_its_message_once_it_is_on(played: PlayedConversation) -> None:
-    played.bind(PHONE, OWN)
+    participant_sid = played.bind(PHONE, OWN)
     played.set(PHONE, Behaviour="off")
     message_sid = played.write("Hello")
     played.wait_for(message_sid, ("sent", 0))
     played.set(PHONE, Behaviour="deliver")
     played.wait_for(message_sid, ("delivered", 0))
-    assert [each["body"] for each in played.received(PHONE)] == ["Hello"]
+    [message] = played.received(PHONE)
+    assert (message["body"], message["participant_sid"]) == ("Hello", participant_sid)
 
 
 def test_a_whatsapp_message_is_read_by_the_person(played: PlayedConversation) -> None:
@@ -203,6 +204,7 @@ def test_stop_fails_later_messages_and_start_restores_them(played: PlayedConvers
     # The automatic response arrives, and the word is in the conversation.
     [answer] = played.received(PHONE)
     assert (answer["from"], answer["conversation_sid"]) == (OWN, None)
+    assert answer["participant_sid"] is None
     assert [each["body"] for each in played.messages()] == ["stop"]
     played.wait_for(played.write("Hello"), ("failed", 21610))
     played.phones.post(path, To=OWN, Body="START").expect(201)
@@ -210,13 +212,14 @@ def test_stop_fails_later_messages_and_start_restores_them(played: PlayedConvers
 
 
 def test_a_group_shares_one_thread(played: PlayedConversation) -> None:
-    played.add_group()
+    participant_sids = played.add_group()
     message_sid = played.write("Hello all")
     members = sorted([GROUP_OWN, *MEMBERS])
     threads = [played.received(each)[0] for each in MEMBERS]
     assert [each["group"] for each in threads] == [members, members]
     assert {each["from"] for each in threads} == {GROUP_OWN}
     assert threads[0]["sid"] == threads[1]["sid"]
+    assert [each["participant_sid"] for each in threads] == participant_sids
     played.wait_for(message_sid, ("delivered", 0), ("delivered", 0))
 
 

@@ -62,8 +62,9 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     none; for e-mail it is the conversation's projected address. ``body`` is None without text.
     ``retries`` counts the earlier submissions of it that ended without a result or with a transient
     one. ``message_sids`` are the channel message SIDs of the recipients' receipts, in the order of
-    ``recipients``; the first one is the reference. ``group`` are all numbers of a group's thread,
-    own ones included: nothing is sent to those that are no recipients.
+    ``recipients``; the first one is the reference. ``participant_sids`` are the participants, in
+    the same order. ``group`` are all numbers of a group's thread, own ones included: nothing is
+    sent to those that are no recipients.
     """
 
     reference: str
@@ -80,6 +81,7 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     email: OutboundEmail | None = None
     retries: int = 0
     message_sids: tuple[str, ...] = ()
+    participant_sids: tuple[str | None, ...] = ()
     group: tuple[str, ...] = ()
 
 

@@ -146,6 +146,7 @@ class SubmissionPolicy:
             email=content.email,
             retries=submission.attempts,
             message_sids=tuple(each.message_sid for each in recipients),
+            participant_sids=tuple(each.participant_sid for each in recipients),
             group=content.group,
         )
 

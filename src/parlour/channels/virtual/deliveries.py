@@ -134,13 +134,15 @@ async def _deliver(
     early: list[DeliveryReport] = []
     is_single = len(message.recipients) == 1
     text = _text_of(message, tx.next_sequence())
+    participants = dict(zip(message.recipients, message.participant_sids, strict=False))
     for address in message.recipients:
         phone = await virtual_phone_inbox.ensure_phone(tx, scope, address)
         if phone.behaviour == virtual_phone_store.REJECT and is_single:
             code = virtual_phone_behaviours.error_code_of(phone)
             return Rejected(code, f"the virtual phone {address} rejects messages"), []
         if virtual_phone_behaviours.takes_messages(phone):
-            is_new = await _receive(tx, scope, phone, text, media.get(address))
+            own = virtual_phone_inbox.for_participant(text, participants.get(address))
+            is_new = await _receive(tx, scope, phone, own, media.get(address))
         else:
             is_new = True
         if not is_new:

@@ -40,7 +40,8 @@ class PhoneText(msgspec.Struct, frozen=True, kw_only=True):
     """A message to a phone, or from it; ``members`` are the members of a group, in order.
 
     ``media`` are the copies of this phone, whose blobs are persisted. ``segments`` is 1 where the
-    channel has no segments, and ``encoding`` None.
+    channel has no segments, and ``encoding`` None. ``participant_sid`` is the participant that the
+    message was sent to.
     """
 
     sid: str
@@ -53,11 +54,17 @@ class PhoneText(msgspec.Struct, frozen=True, kw_only=True):
     segments: int = 1
     conversation_sid: str | None = None
     message_sid: str | None = None
+    participant_sid: str | None = None
 
 
 def with_media(text: PhoneText, media: tuple[PhoneMedium, ...]) -> PhoneText:
     """Return a text with the copies of another phone."""
     return msgspec.structs.replace(text, media=media)
+
+
+def for_participant(text: PhoneText, participant_sid: str | None) -> PhoneText:
+    """Return a text for one of its recipients."""
+    return msgspec.structs.replace(text, participant_sid=participant_sid)
 
 
 async def lock_phones(tx: Transaction, scope: Scope) -> None:
@@ -191,7 +198,7 @@ def _message(
         error_code=None,
         conversation_sid=text.conversation_sid,
         message_sid=text.message_sid,
-        participant_sid=None,
+        participant_sid=text.participant_sid,
         outcome=None,
         reason=None,
         date_created=tx.now,
