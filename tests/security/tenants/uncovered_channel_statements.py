@@ -213,7 +213,15 @@ async def _run_virtual_phones(tx: Transaction, scope: Scope, world: AccountObjec
     )
     await virtual_phone_message_store.insert_message(tx, scope, held)
     assert await virtual_phone_message_store.list_held(tx, scope, address, 10) == [held]
-    assert await virtual_phone_message_store.find_last_from(tx, scope, address, "") is None
+    answered = msgspec.structs.replace(
+        message,
+        address=address,
+        sid=tx.new_sid(sids.WHATSAPP_MESSAGE),
+        message_sid=world.default.chain["Messages"],
+    )
+    await virtual_phone_message_store.insert_message(tx, scope, answered)
+    last = await virtual_phone_message_store.find_last_from(tx, scope, address, message.sender)
+    assert last == answered
     medium = VirtualPhoneMedium(
         scope.account_sid, tx.new_sid(sids.MEDIA), address, held.sid, "text/plain", 3, None
     )
