@@ -155,6 +155,11 @@ class NodeSmsc:
                         return self._events.pop(place)
                 self._events.append(await self._connection.read())
 
+    async def unread(self, name: str) -> int:
+        """Return how many events of a name the SMSC has emitted that no call has returned."""
+        await self.command("resume")
+        return sum(each["event"] == name for each in self._events)
+
     async def events(self, name: str, count: int) -> list[dict[str, Any]]:
         """Return the next events of a name."""
         return [await self.event(name) for _ in range(count)]

@@ -12,7 +12,7 @@ from tests.support.load_balancer import Balancer
 from tests.support.polling import eventually
 from tests.support.ports import ReservedPort
 from tests.support.redis_server import Redis
-from tests.support.server import Server
+from tests.support.server import PROGRAM, Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,15 +35,19 @@ class Cluster:
         folder: Path,
         count: int,
         env: Mapping[str, str] | None = None,
-        program: Sequence[str] = ("-m", "parlour"),
+        program: Sequence[str] = PROGRAM,
     ) -> None:
-        """Prepare the nodes on a new database; ``env`` and ``program`` apply to each."""
+        """Prepare the nodes on a new database; ``env`` and ``program`` apply to each.
+
+        A launcher gets the name of its node in ``NODE``; a plain server without it can be forked.
+        """
         self.url = postgres.make_database()
         every = dict(env or {}) | {"PARLOUR_DATABASE": self.url}
-        self.servers = [
-            Server(folder / f"node{number}", every | {"NODE": f"node{number}"}, (), program)
-            for number in range(count)
-        ]
+        self.servers = []
+        for number in range(count):
+            name = f"node{number}"
+            own = {} if program == PROGRAM else {"NODE": name}
+            self.servers.append(Server(folder / name, every | own, (), program))
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -71,7 +75,7 @@ class BalancedCluster:
         postgres: Postgres,
         folder: Path,
         env: Mapping[str, str] | None = None,
-        program: Sequence[str] = ("-m", "parlour"),
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         """Prepare the nodes on a new database; ``env`` and ``program`` apply to each."""
         # The nodes get the balancer's address before it is started.

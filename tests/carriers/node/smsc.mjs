@@ -106,7 +106,8 @@ async function serve(connection) {
         session.on(kind, (pdu) => {
           const isKnown = pdu.password === options.password;
           const status = isKnown ? 0 : smpp.ESME_RINVPASWD;
-          emit({ event: "bind", kind, id: pdu.system_id, version: pdu.interface_version, isKnown });
+          const { system_id: id, interface_version: version } = pdu;
+          emit({ event: "bind", kind, id, version, isKnown, sessions: sessions.size });
           session.send(pdu.response({ system_id: "TESTSMSC", command_status: status }));
         });
       }
