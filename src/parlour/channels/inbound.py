@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from parlour.channels import inbound_content
+from parlour.channels import inbound_content, inbound_drops
 from parlour.channels.carrier import InboundRefused
 from parlour.channels.inbound_lanes import InboundLanes
 from parlour.channels.inbound_media import InboundMediaStore, StoredMedia, insert_rows
 from parlour.channels.inbound_webhooks import InboundWebhooks
-from parlour.channels.log_text import without_addresses
 from parlour.operations.scheduler import Job
 from parlour.protocol.addresses import WHATSAPP
 from parlour.resources.carrier_numbers import store as carrier_number_store
@@ -264,7 +263,7 @@ class InboundProcessor:
     # --- Processing -----------------------------------------------------------------------
 
     async def _process(self, entry: InboxEntry) -> None:
-        """Process one message; after a failure it is deferred, and at last dropped."""
+        """Process one message; after a failure it is deferred, and at last given up."""
         try:
             done = await self._process_once(entry)
         except (Busy, Unavailable) as error:
@@ -276,14 +275,16 @@ class InboundProcessor:
             log.exception("inbound_message_failed", provider_id=entry.provider_id)
             if entry.attempts + 1 < limits.INBOX_ATTEMPTS_MAX:
                 self._outcomes["deferred"] += 1
-                await self._defer(entry, limits.INBOX_RETRY_MS, attempts=1)
+                await self._defer(entry, limits.INBOX_RETRY_MS << entry.attempts, attempts=1)
                 return
-            done = await self._drop(entry, f"the server failed: {type(error).__name__}")
+            done = await inbound_drops.give_up(self._store, entry, error)
+            self._outcomes["failed"] += 1
+        else:
+            inbound_drops.log_dropped(done, inbound_processing.message_of(entry))
         self._outcomes[done.outcome or "deferred"] += 1
         if done.state == inbox_store.PENDING:
             return
         crash_point(INBOUND_PROCESSED)
-        self._log(done, inbound_processing.message_of(entry))
         for each in self._waiting.get(entry.key, ()):
             each.set()
         if done.state == inbox_store.WEBHOOK:
@@ -293,7 +294,7 @@ class InboundProcessor:
         """Plan, call the pre-action webhook, and execute; again if the route has changed."""
         entry = await self._with_media(entry)
         message = inbound_processing.message_of(entry)
-        number = await self._number(message.receiver)
+        number = await inbound_drops.find_number(self._store, message.receiver)
         origin = Origin(source=message.channel.upper(), fires=True)
         for _ in range(_PLANS_MAX):
             plan = await self._store.read(
@@ -311,7 +312,8 @@ class InboundProcessor:
                 )
                 done = await self._store.write(work, origin, account_sid=entry.account_sid)
             except ApiError as error:
-                return await self._drop(entry, f"{error.code}: {error.message}")
+                reason = f"{error.code}: {error.message}"
+                return await inbound_drops.drop(self._store, entry, reason)
             if done is not None:
                 return done
         raise Busy("the route of the message changes all the time")
@@ -393,17 +395,6 @@ class InboundProcessor:
 
         return await self._store.write(save, account_sid=entry.account_sid)
 
-    async def _number(self, receiver: str) -> CarrierNumber | None:
-        return await self._store.read(lambda tx: carrier_number_store.find_number(tx, receiver))
-
-    async def _drop(self, entry: InboxEntry, reason: str) -> InboxEntry:
-        message = inbound_processing.message_of(entry)
-        number = await self._number(message.receiver)
-        return await self._store.write(
-            lambda tx: inbound_processing.drop_message(tx, entry.key, message, number, reason),
-            account_sid=entry.account_sid,
-        )
-
     async def _defer(self, entry: InboxEntry, delay_ms: int, *, attempts: int = 0) -> None:
         """Set the time of the next attempt; if that fails, its claim has to end first."""
 
@@ -414,14 +405,6 @@ class InboundProcessor:
                 await inbound_processing.defer(tx, found, tx.now + delay_ms, attempts=attempts)
 
         await self._store.write(defer, account_sid=entry.account_sid)
-
-    def _log(self, done: InboxEntry, message: InboxMessage) -> None:
-        """Log a message that no conversation took: its sender gets no error."""
-        if done.outcome == "dropped":
-            account_sid, carrier, provider_id = done.key
-            reason = without_addresses(done.reason or "", message.numbers - {message.receiver})
-            bound = log.bind(account_sid=account_sid, carrier=carrier, provider_id=provider_id)
-            bound.warning("inbound_message_dropped", reason=reason)
 
     # --- The sweep ------------------------------------------------------------------------
 

@@ -25,8 +25,10 @@ REFUSED: Final = "refused"
 OUTCOMES: Final = (SENT, REJECTED, RETRIED, UNAVAILABLE, REFUSED)
 """Accepted; rejected for good, or for now; no result; refused by the policy, without an attempt."""
 
-INBOUND_OUTCOMES: Final = (*get_args(Outcome), "deferred", "refused")
-"""The outcomes of inbound messages; deferred: tried again; refused: for an unknown number."""
+INBOUND_OUTCOMES: Final = (*get_args(Outcome), "failed", "deferred", "refused")
+"""The outcomes of inbound messages; failed: dropped after the last attempt, counted as its outcome
+as well; deferred: tried again; refused: for an unknown number.
+"""
 
 _NO_ROUTE: Final = "none"
 

@@ -73,13 +73,14 @@ class HookDecision(msgspec.Struct, frozen=True):
 
 
 class _Result(msgspec.Struct, frozen=True):
-    """The outcome of a message, and what it became."""
+    """The outcome of a message, and what it became. ``keeps_content``: in the row of the inbox."""
 
     outcome: Outcome
     reason: str | None = None
     conversation_sid: str | None = None
     message_sid: str | None = None
     participant_sid: str | None = None
+    keeps_content: bool = False
 
 
 async def plan_message(
@@ -199,6 +200,8 @@ async def drop_message(
     message: InboxMessage,
     number: CarrierNumber | None,
     reason: str,
+    *,
+    keeps_content: bool,
 ) -> InboxEntry:
     """Finish a pending message that no conversation can take; return its row."""
     account = Scope(key.account_sid)
@@ -206,7 +209,22 @@ async def drop_message(
     assert entry is not None, key
     if entry.state != inbox_store.PENDING:
         return entry
-    return await _finish(tx, account, entry, message, number, _Result("dropped", reason))
+    result = _Result("dropped", reason, keeps_content=keeps_content)
+    return await _finish(tx, account, entry, message, number, result)
+
+
+# tidy: event-for-change - the message is in no conversation
+async def give_up_message(tx: Transaction, key: InboundKey, reason: str) -> InboxEntry:
+    """Drop a pending message without reading its content, which its row keeps."""
+    account = Scope(key.account_sid)
+    entry = await inbox_store.lock_entry(tx, account, key.carrier, key.provider_id)
+    assert entry is not None, key
+    if entry.state != inbox_store.PENDING:
+        return entry
+    done = {"state": inbox_store.DONE, "due_ms": None, "attempts": 0}
+    after = updated(entry, tx.now, outcome="dropped", reason=reason, **done)
+    await inbox_store.update_entry(tx, account, entry, after)
+    return after
 
 
 # tidy: event-for-change - the events of the message were emitted before
@@ -235,7 +253,7 @@ async def _finish(
         entry,
         tx.now,
         state=inbox_store.WEBHOOK if calls_webhook else inbox_store.DONE,
-        content=entry.content if calls_webhook else None,
+        content=entry.content if calls_webhook or result.keeps_content else None,
         due_ms=tx.now + limits.INBOX_CLAIM_MS if calls_webhook else None,
         attempts=0,
         outcome=outcome,

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 #                   processes it, or time of the next attempt  after a transient failure
 # webhook  yes      the same for the plain webhook of the      done; webhook again after a
 #                   number; the outcome is known               failed attempt
-# done     no       none                                       deleted after INBOX_RETENTION_HOURS
+# done     no (1)   none                                       deleted after INBOX_RETENTION_HOURS
+#
+# (1) A message that the server could not process keeps it, for an operator.
 PENDING: Final = "pending"
 WEBHOOK: Final = "webhook"
 DONE: Final = "done"

@@ -7,7 +7,8 @@ from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 # Inbound messages of an account that wait for processing; beyond it a carrier gets no
 # acknowledgement, and redelivers later.
 INBOX_BACKLOG_MAX = 10_000
-# How long the identifier of a processed inbound message is stored, to recognise a redelivery.
+# How long the identifier of a processed inbound message is stored, to recognise a redelivery; also
+# the content of a message that the server could not process.
 INBOX_RETENTION_HOURS = 7 * 24
 # Expired rows of the inbox, and WhatsApp windows, that one step deletes.
 INBOX_EXPIRED_PER_STEP_MAX = 500
@@ -46,9 +47,11 @@ OPEN_MAIL_THREADS_MAX = 100
 INBOX_LANES_PER_ACCOUNT_MAX = 64
 # Interval at which a lane checks whether another node has processed an earlier message.
 INBOX_LANE_POLL_MS = 100
-# Backoff of a lane after an error of the store, and the delay of a message that failed.
+# Backoff of a lane after an error of the store, and the delay of a message that failed, which
+# doubles with each attempt.
 INBOX_RETRY_MS = 1_000
-# Attempts to process an inbound message; then it is dropped, so that it does not block its lane.
+# Attempts to process an inbound message; then it is dropped, so that it does not block its lane,
+# and its row keeps the content.
 INBOX_ATTEMPTS_MAX = 5
 # Interval at which a caller checks whether another node has processed a message.
 INBOX_OUTCOME_POLL_MS = 200
