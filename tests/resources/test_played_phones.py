@@ -176,16 +176,33 @@ def test_a_phone_that_is_off_gets_its_message_once_it_is_on(played: PlayedConver
     assert (message["body"], message["participant_sid"]) == ("Hello", participant_sid)
 
 
-def test_a_whatsapp_message_is_read_by_the_person(played: PlayedConversation) -> None:
-    played.bind(WHATSAPP, WHATSAPP_OWN)
-    path = f"/VirtualPhones/{WHATSAPP}/Messages"
-    played.phones.post(path, To=WHATSAPP_OWN, Body="Hi", ProfileName="Ada").expect(201)
+@pytest.mark.parametrize(
+    ("phone", "proxy"), [(WHATSAPP, WHATSAPP_OWN), ("rcs:ada_phone", "rcs:own_agent")]
+)
+def test_a_message_of_a_channel_with_reads_is_read_by_the_person(
+    played: PlayedConversation, phone: str, proxy: str
+) -> None:
+    played.bind(phone, proxy)
+    path = f"/VirtualPhones/{phone}/Messages"
+    # It opens the window of WhatsApp.
+    played.phones.post(path, To=proxy, Body="Hi").expect(201)
     message_sid = played.write("Hello")
-    [message] = played.received(WHATSAPP)
+    [message] = played.received(phone)
     played.wait_for(message_sid, ("delivered", 0))
     read = played.phones.post(f"{path}/{message['sid']}", Status="read").expect(200)
     assert read["status"] == "read"
     played.wait_for(message_sid, ("read", 0))
+
+
+def test_a_received_sms_cannot_be_read(played: PlayedConversation) -> None:
+    played.bind(PHONE, OWN)
+    message_sid = played.write("Hello")
+    [message] = played.received(PHONE)
+    played.wait_for(message_sid, ("delivered", 0))
+    path = f"/VirtualPhones/{PHONE}/Messages"
+    played.phones.post(f"{path}/{message['sid']}", Status="read").refuses(400, 20001)
+    assert played.received(PHONE) == [message]
+    assert played.results(message_sid) == [("delivered", 0)]
 
 
 def test_a_whatsapp_phone_that_reads_reports_it_at_once(played: PlayedConversation) -> None:
