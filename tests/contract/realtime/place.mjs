@@ -82,6 +82,11 @@ export class Place {
     return must("POST", `${BASE_URL}/parlour/v1/ContentTemplates`, form);
   }
 
+  // A message that a virtual phone of the account sends, as the phone shows it.
+  static textFromPhone(phone, To, Body) {
+    return must("POST", `${BASE_URL}/parlour/v1/VirtualPhones/${phone}/Messages`, { To, Body });
+  }
+
   constructor(serviceSid) {
     this.serviceSid = serviceSid;
     this.clients = [];
@@ -127,6 +132,17 @@ export class Place {
       await this.post(`/Conversations/${made.sid}/Participants`, { Identity });
     }
     return made;
+  }
+
+  // Messages to this number create conversations of the service, unless one is open already.
+  autoCreate(Address) {
+    return must("POST", `${BASE_URL}/v1/Configuration/Addresses`, {
+      Type: "sms",
+      Address,
+      "AutoCreation.Enabled": "true",
+      "AutoCreation.Type": "default",
+      "AutoCreation.ConversationServiceSid": this.serviceSid,
+    });
   }
 
   sendMessage(conversationSid, Body, fields = {}) {

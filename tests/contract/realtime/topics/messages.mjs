@@ -1,7 +1,7 @@
 // Messages: sent, received, changed and removed; their attributes and receipts.
 
 import { Watch, because } from "../checks.mjs";
-import { PROXY_NUMBER, VERSION, messageAt, phoneNumber, sdk } from "../place.mjs";
+import { PROXY_NUMBER, Place, VERSION, joined, messageAt, phoneNumber, sdk } from "../place.mjs";
 
 async function send(place, checks) {
   const { sid, alice, bob } = await place.together(["alice", "bob"]);
@@ -171,6 +171,47 @@ async function receipts(place, checks) {
   checks.true("sids", /^DY/.test(receipt.sid) && /^SM/.test(receipt.channelMessageSid));
 }
 
+async function fromAPhone(place, checks) {
+  const { sid, alice, bob } = await place.together(["alice", "bob"]);
+  const number = phoneNumber();
+  const phone = await place.post(`/Conversations/${sid}/Participants`, {
+    "MessagingBinding.Address": number,
+    "MessagingBinding.ProxyAddress": PROXY_NUMBER,
+  });
+  await alice.conversation.sendMessage("to the phone");
+  const sent = await Place.textFromPhone(number, PROXY_NUMBER, "from the phone");
+  checks.equal("added", [sent.outcome, sent.conversation_sid], ["conversation", sid]);
+  for (const [name, { conversation, watch }] of Object.entries({ alice, bob })) {
+    const message = await checks.event(`received by ${name}`, watch, "messageAdded", (each) => each.sid === sent.message_sid);
+    checks.equal(`${name}: as sent`, [message.body, message.author, message.index, message.type], ["from the phone", number, 1, "text"]);
+    checks.equal(`${name}: of the phone`, message.participantSid, phone.sid);
+    const participant = await checks.works("its participant", message.getParticipant());
+    checks.equal(`${name}: not of chat`, [participant.sid, participant.type, participant.identity ?? null], [phone.sid, "sms", null]);
+    await checks.becomes(`${name}: last message`, () => conversation.lastMessage?.index, 1);
+  }
+}
+
+async function autoCreatedByAPhone(place, checks) {
+  const [number, own] = [phoneNumber(), phoneNumber()];
+  await place.autoCreate(own);
+  const { watch } = await place.open("alice");
+  const first = await Place.textFromPhone(number, own, "anybody there?");
+  checks.equal("created", first.outcome, "auto_created");
+  const sid = first.conversation_sid;
+  await place.post(`/Conversations/${sid}/Participants`, { Identity: "alice" });
+  await checks.event("added emitted", watch, "conversationAdded", (each) => each.sid === sid);
+  await checks.event("joined emitted", watch, "conversationJoined", (each) => each.sid === sid);
+  const conversation = await joined(watch, sid);
+  const types = (await conversation.getParticipants()).map((each) => [each.type, each.identity ?? null]);
+  checks.equal("participants", types.sort(), [["chat", "alice"], ["sms", null]]);
+  const { items } = await conversation.getMessages();
+  checks.equal("the first message", items.map((each) => [each.sid, each.author, each.body]), [[first.message_sid, number, "anybody there?"]]);
+  const second = await Place.textFromPhone(number, own, "hello?");
+  checks.equal("added to the same", [second.outcome, second.conversation_sid], ["conversation", sid]);
+  const message = await checks.event("received", watch, "messageAdded", (each) => each.sid === second.message_sid);
+  checks.equal("as sent", [message.author, message.body, message.index], [number, "hello?", 1]);
+}
+
 async function recipients(place, checks) {
   const { alice } = await place.together(["alice", "bob"]);
   await alice.conversation.sendMessage("without mail recipients");
@@ -226,6 +267,8 @@ export const scenes = {
   builder,
   richContent,
   receipts,
+  fromAPhone,
+  autoCreatedByAPhone,
   recipients,
   recipientsByMail,
   order,
