@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from parlour.channels.carrier import Accepted, Rejected
+from parlour.protocol.timestamps import format_date
 from parlour.store.blobs import BlobKey
 from tests.carriers.virtual_carrier_setup import (
     CONTENT,
@@ -15,12 +17,14 @@ from tests.carriers.virtual_carrier_setup import (
     PHONE,
     PICTURE,
     REFERENCE,
+    START_MS,
     WHATSAPP,
     PhoneScene,
     run_scene,
     text_to,
 )
-from tests.events.in_process_server import ACCOUNT_SID
+from tests.events.in_process_server import ACCOUNT_SID, AUTH_TOKEN
+from tests.support.in_process_requests import send_request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,6 +163,27 @@ def test_a_phone_that_is_off_gets_its_messages_in_order_once_it_is_on(tmp_path: 
         assert [each.body for each in await scene.inbox(PHONE)] == ["0", "1", "2"]
         assert await scene.pass_due_reports() == [DELIVERED] * 3
         assert [each.reference for each in scene.reports] == [f"SM{n:032}" for n in range(3)]
+
+    run_scene(tmp_path, play)
+
+
+def test_a_list_after_a_date_has_only_messages_made_later(tmp_path: Path) -> None:
+    async def play(scene: PhoneScene) -> None:
+        await scene.deliver(text_to(PHONE, body="at the date"))
+        scene.clock.advance(1)
+        await scene.deliver(text_to(PHONE, body="later", reference="SM" + "2" * 32))
+
+        async def after(date_ms: int) -> list[str]:
+            login = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode())
+            path = f"/parlour/v1/VirtualPhones/{PHONE}/Messages?After={format_date(date_ms)}"
+            headers = {b"host": b"127.0.0.1", b"authorization": b"Basic " + login}
+            response = await send_request(scene.instance.app.server, "GET", path, headers)
+            assert response.status == 200, response
+            return [each["body"] for each in json.loads(response.body)["messages"]]
+
+        assert await after(START_MS) == ["later"]
+        assert await after(START_MS - 1000) == ["at the date", "later"]
+        assert await after(START_MS + 1000) == []
 
     run_scene(tmp_path, play)
 
