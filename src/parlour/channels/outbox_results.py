@@ -77,7 +77,7 @@ class SubmissionResult(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode_report = msgspec.json.Decoder(DeliveryReport).decode
+decode_report = msgspec.json.Decoder(DeliveryReport).decode
 
 # --- Results --------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ async def _add_parts(
         texts = await outbox_store.take_early_reports(tx, submission.carrier, provider_id)
         early += [(provider_id, text) for text in texts]
     for provider_id, text in early:
-        await apply_report(tx, submission, _decode_report(text), provider_id)
+        await apply_report(tx, submission, decode_report(text), provider_id)
 
 
 async def lock_provider_id(tx: Transaction, carrier: str, provider_id: str) -> None:

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from parlour.channels import outbox_results
+from parlour.channels.log_text import without_addresses
 from parlour.operations.scheduler import Job
 from parlour.protocol.storable_text import storable
 from parlour.resources.outbox import queue as outbox_queue
@@ -62,7 +63,7 @@ class Reports:
             self._count(carrier_name, report)
             return
         if report.provider_id is None or not self._may_store_early(report.provider_id):
-            self._log_unknown(carrier_name, report.reference or report.provider_id, report)
+            self._log_unknown(carrier_name, report)
             return
         is_recorded = await self._store.write(
             partial(outbox_results.store_early, carrier=carrier_name, report=report), SYSTEM
@@ -78,13 +79,7 @@ class Reports:
 
     async def _expire(self, store: Store) -> None:
         for each in await store.write(outbox_queue.take_expired_reports):
-            self._metrics.reports[each.carrier, _UNKNOWN] += 1
-            log.warning(
-                "delivery_report_dropped",
-                carrier=each.carrier,
-                provider_id=each.provider_id,
-                report=each.report,
-            )
+            self._log_unknown(each.carrier, outbox_results.decode_report(each.report))
 
     def _may_store_early(self, provider_id: str) -> bool:
         oldest_ms = self._clock.monotonic_ms() - limits.EARLY_REPORT_MS
@@ -96,15 +91,17 @@ class Reports:
     def _count(self, carrier_name: str, report: DeliveryReport) -> None:
         self._metrics.reports[carrier_name, report.status] += 1
 
-    def _log_unknown(self, carrier_name: str, named: str | None, report: DeliveryReport) -> None:
+    def _log_unknown(self, carrier_name: str, report: DeliveryReport) -> None:
         self._metrics.reports[carrier_name, _UNKNOWN] += 1
+        named = report.reference or report.provider_id
+        detail = without_addresses(report.detail, {report.recipient} if report.recipient else ())
         log.warning(
             "delivery_report_dropped",
             carrier=carrier_name,
             named=named and named[: limits.SUBMISSION_ERROR_CHARS_MAX],
             status=report.status,
             error_code=report.error_code,
-            detail=report.detail[: limits.SUBMISSION_ERROR_CHARS_MAX],
+            detail=detail[: limits.SUBMISSION_ERROR_CHARS_MAX],
         )
 
 
