@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
 
 RECEIPT_ESM_CLASS = 4
+OTHER_PHONE = "+15558675311"
+PACE_SECONDS = 7
+"""Longer than a node needs to take over a lease."""
 EXPIRY = "SELECT expires_ms FROM lease WHERE name = 'carriers'"
 INBOX = "SELECT COUNT(*), MIN(state) FROM inbox"
 END_CLAIMS = "UPDATE inbox SET due_ms = 1 WHERE due_ms IS NOT NULL"
@@ -40,17 +45,23 @@ class SmscNodes:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, postgres: Postgres, folder: Path) -> AsyncIterator[SmscNodes]:
-        """Start the first node, which opens the session, and then the second one."""
+    async def running(
+        cls, postgres: Postgres, folder: Path, *, crash_at: str = "", options: str = ""
+    ) -> AsyncIterator[SmscNodes]:
+        """Start the first node, which opens the session, and then the second one.
+
+        ``crash_at`` is a crash point of the first; ``options`` are lines for the carriers file.
+        """
         path = folder / "carriers.toml"
         nodes = Cluster(postgres, folder, 2, {"PARLOUR_CARRIERS": str(path)})
         first = nodes.servers[0]
-        first._env["PARLOUR_CRASH_AT"] = INBOUND_STORED
+        if crash_at:
+            first._env["PARLOUR_CRASH_AT"] = crash_at
         async with NodeSmsc.running() as smsc:
             path.write_text(
                 '[carriers.operator]\ntype = "smpp"\nsystem_id = "parlour"\n'
                 f'password = "{PASSWORD}"\n'
-                f'hosts = ["127.0.0.1:{smsc.port}"]\n'
+                f'hosts = ["127.0.0.1:{smsc.port}"]\n{options}\n'
                 '[[routes]]\nprefix = "+1"\ncarrier = "operator"\n'
                 f'[[numbers]]\naddresses = ["{OUR_NUMBER}"]\naccount = "{first.account_sid}"\n'
             )
@@ -68,7 +79,7 @@ class SmscNodes:
         assert (await self.smsc.event("bind"))["sessions"] == 1
 
     async def until_renewed(self) -> None:
-        """Wait until the owner has renewed its lease; no further session was opened meanwhile."""
+        """Wait until the owner has renewed its lease; no further session was opened."""
 
         def expiry() -> int:
             with closing(connect(self.second)) as connection:
@@ -81,7 +92,11 @@ class SmscNodes:
     async def create_conversation(self) -> None:
         """Create the conversation through the second node."""
         self._path = f"/Conversations/{(await self.post('/Conversations'))['sid']}"
-        binding = {"MessagingBinding.Address": PHONE, "MessagingBinding.ProxyAddress": OUR_NUMBER}
+        await self.add_phone(PHONE)
+
+    async def add_phone(self, number: str) -> None:
+        """Add a phone to the conversation."""
+        binding = {"MessagingBinding.Address": number, "MessagingBinding.ProxyAddress": OUR_NUMBER}
         await self.post(f"{self._path}/Participants", binding)
 
     async def post(
@@ -191,7 +206,34 @@ def test_session_of_a_killed_and_of_a_stopped_owner_is_continued_by_the_other_no
     postgres: Postgres, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with SmscNodes.running(postgres, tmp_path) as nodes:
+        async with SmscNodes.running(postgres, tmp_path, crash_at=INBOUND_STORED) as nodes:
             await change_owner_twice(nodes)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.gate
+def test_paused_owner_does_not_send_what_waited_for_its_turn_when_it_resumes(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        pace = f"messages_per_second = {1 / PACE_SECONDS}"
+        async with SmscNodes.running(postgres, tmp_path, options=pace) as nodes:
+            smsc, paused = nodes.smsc, nodes.first.pid
+            await nodes.add_phone(OTHER_PHONE)
+            await nodes.send("one")
+            await nodes.submitted("one")
+            began = asyncio.get_running_loop().time()
+            os.kill(paused, signal.SIGSTOP)
+            try:
+                # Two sessions now: a paused process closes none.
+                await smsc.event("bind")
+                await nodes.submitted("one")
+                # The turn of the second submission has come on the paused node.
+                await asyncio.sleep(began + PACE_SECONDS - asyncio.get_running_loop().time())
+            finally:
+                os.kill(paused, signal.SIGCONT)
+            await smsc.event("unbind")
+            assert await smsc.unread("submit") == 0
 
     asyncio.run(scenario())

@@ -354,6 +354,16 @@ class CarrierContext:
     """
     phones: VirtualPhones | None = None
     """The server's virtual phones; only the built-in virtual carrier delivers to them."""
+    may_send: Callable[[], bool] = lambda: True
+    """Whether this node has the lease of carriers, so that no other node sends."""
+
+    def require_lease(self) -> None:
+        """Raise CarrierUnavailable without the lease.
+
+        To be called by ``send`` after its last wait, immediately before it writes a submission.
+        """
+        if not self.may_send():
+            raise CarrierUnavailable("the lease term is over")
 
 
 class Carrier(Protocol):

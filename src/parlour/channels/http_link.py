@@ -5,6 +5,7 @@ There is no connection to watch, so the state of the link is the outcome of the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from parlour.channels.carrier import CarrierUnavailable, LinkState, Rejected
@@ -14,6 +15,8 @@ from parlour.protocol.retries import parse_retry_after
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from parlour.channels.carrier import Accepted, CarrierContext
     from parlour.egress.client import Egress, OutboundRequest, OutboundResponse
 
@@ -38,9 +41,13 @@ class HttpLink:
     after `mark_down`, until another request succeeds.
     """
 
-    def __init__(self, name: str, egress: Egress) -> None:
+    def __init__(
+        self, name: str, egress: Egress, may_send: Callable[[], bool] = lambda: True
+    ) -> None:
+        """``may_send``: as of `CarrierContext`."""
         self._egress = egress
         self._name = name
+        self._may_send = may_send
         self.state = LinkState(name, is_up=True, detail="no request yet")
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
@@ -48,12 +55,21 @@ class HttpLink:
         try:
             response = await send_request(self._egress, request)
         except CarrierUnavailable as error:
-            self.mark_down(str(error))
+            # A lost lease is no failure of the link.
+            if request.may_send is None or request.may_send():
+                self.mark_down(str(error))
             raise
         self.state = LinkState(
             self._name, is_up=response.status < 500, detail=f"status {response.status}"
         )
         return response
+
+    async def submit(self, request: OutboundRequest) -> OutboundResponse:
+        """Return the response to a submission. Raises CarrierUnavailable.
+
+        It is not written if the lease was lost while it waited for a slot or a connection.
+        """
+        return await self.send(replace(request, may_send=self._may_send))
 
     def mark_down(self, detail: str) -> None:
         """Set the state to down, with the reason."""
@@ -66,7 +82,7 @@ class HttpCarrier:
     def __init__(self, name: str, context: CarrierContext, *, concurrency: int) -> None:
         self.concurrency = concurrency
         self._context = context
-        self._link = HttpLink(name, context.egress)
+        self._link = HttpLink(name, context.egress, context.may_send)
 
     async def start(self) -> None:
         """Do nothing: there is no connection to open."""

@@ -254,6 +254,8 @@ class CarrierQueue:
         try:
             outcome = await carrier.send(loaded.message)
         except CarrierUnavailable as error:
+            if not self._term.lease_term.is_current():
+                return  # As above: the lease was lost while it waited.
             outcome, is_available = Unanswered(str(error)), False
         except MediumDeleted as error:
             outcome = Rejected(_MEDIUM_DELETED, str(error))

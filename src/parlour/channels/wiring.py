@@ -100,6 +100,7 @@ class Channels:
     def __init__(self, configured: CarrierSettings, lease: Lease, parts: ServerParts) -> None:
         """``lease`` is the lease of all carriers. Raises CarriersFileError."""
         self._configured = configured
+        self._lease = lease
         self._parts = parts
         self._egresses: list[Egress] = []
         self.carriers: dict[str, Carrier] = {}
@@ -158,6 +159,7 @@ class Channels:
             callback_url=callback_url(parts.public_url, name),
             open_medium=media_opener(parts.blobs),
             phones=PhoneDeliveries(parts.store, self.phone_copies),
+            may_send=lambda: self._lease.current_term() is not None,
         )
 
     def jobs(self) -> tuple[Job, ...]:

@@ -248,6 +248,27 @@ def test_an_smsc_that_never_answers_the_bind_fails_it() -> None:
     asyncio.run(scenario())
 
 
+def test_a_submission_whose_lease_was_lost_while_it_waited_is_not_sent() -> None:
+    async def scenario() -> None:
+        link, transport = await bound()
+        is_owner = True
+
+        def require_lease() -> None:
+            if not is_owner:
+                raise CarrierUnavailable("the lease term is over")
+
+        link._pace.delay(asyncio.get_running_loop().time() + 0.01)
+        submit = asyncio.create_task(link.submit(SUBMIT, require_lease))
+        await asyncio.sleep(0)
+        is_owner = False
+        with pytest.raises(CarrierUnavailable, match="lease"):
+            await submit
+        assert not transport.sent()
+        link.abort("end of the test")
+
+    asyncio.run(scenario())
+
+
 def test_a_lost_link_ends_the_delay_of_submissions() -> None:
     async def scenario() -> None:
         link, _ = await bound()

@@ -61,7 +61,9 @@ class EmailCarrier:
             password=options.smtp_password,
             hostname=options.own_hostname,
         )
-        self._client = RelayClient(relay, _client_tls(options), context.clock)
+        self._client = RelayClient(
+            relay, _client_tls(options), context.clock, context.require_lease
+        )
         self._listener = Listener(
             name,
             context.sink,

@@ -41,6 +41,7 @@ from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from parlour.vocabulary.clock import Clock
 
@@ -78,8 +79,16 @@ class MailSubmission(msgspec.Struct, frozen=True):
 class RelayClient:
     """Submits mails to the relay."""
 
-    def __init__(self, relay: Relay, tls: ssl.SSLContext | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        relay: Relay,
+        tls: ssl.SSLContext | None,
+        clock: Clock,
+        require_lease: Callable[[], None],
+    ) -> None:
+        """``require_lease`` raises CarrierUnavailable; it is called before each content is sent."""
         self._relay = relay
+        self._require_lease = require_lease
         self._tls = tls
         self._clock = clock
         self._slots = asyncio.Semaphore(limits.EMAIL_RELAY_CONNECTIONS_MAX)
@@ -174,6 +183,7 @@ class RelayClient:
         if result is not None:
             await client.rset()
             return result
+        self._require_lease()
         await client.data(mail.content)
         return Accepted(
             provider_ids=(mail.message_id,),

@@ -63,7 +63,7 @@ class HttpProvider(HttpCarrier):
         if self._options.idempotency_header:
             headers[self._options.idempotency_header] = message.reference
         body = write_form(form).encode("ascii")
-        response = await self._link.send(
+        response = await self._link.submit(
             self._request("POST", "/Messages.json", headers, body, message.account_sid)
         )
         return self._mark_link(read_response(response, self._options, self._context.clock.now_ms()))

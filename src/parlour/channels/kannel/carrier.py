@@ -81,7 +81,7 @@ class Kannel(HttpCarrier):
             read_bytes_max=limits.CARRIER_RESPONSE_BYTES_MAX,
             account_sid=account_sid,
         )
-        response = await self._link.send(request)
+        response = await self._link.submit(request)
         if response.status in MISCONFIGURED:
             self._link.mark_down(shorten(response.body_start.decode("utf-8", "replace")))
         return response

@@ -78,6 +78,7 @@ class SmppCarrier:
         self._options = options
         self._sink = context.sink
         self._clock = context.clock
+        self._require_lease = context.require_lease
         self._log = log.bind(carrier=name)
         self._targets = _targets(options)
         self._keepers = [
@@ -186,7 +187,7 @@ class SmppCarrier:
 
     async def _submit(self, link: SmppLink, submission: SubmitPdu) -> str | Rejected:
         """Return the identifier of an accepted part in its one spelling, empty without one."""
-        status, message_id = await link.submit(submission)
+        status, message_id = await link.submit(submission, self._require_lease)
         if status == submissions.OK:
             return receipts.normal_id(message_id, self._options.submit_id) if message_id else ""
         if submissions.is_link_problem(status):

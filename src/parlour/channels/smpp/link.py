@@ -135,11 +135,14 @@ class SmppLink(asyncio.Protocol):
         if not self.closed.done():
             self._keep_alive = self._loop.create_task(self._enquire())
 
-    async def submit(self, submission: SubmitPdu) -> tuple[int, str]:
+    async def submit(
+        self, submission: SubmitPdu, require_lease: Callable[[], None] = lambda: None
+    ) -> tuple[int, str]:
         """Send a submit_sm; return the status, and the SMSC's identifier of the message.
 
         Raises CarrierUnavailable if the outcome is unknown, ValueError for a field that does not
-        fit into a PDU.
+        fit into a PDU, and what ``require_lease`` raises: it is called after the waits for window,
+        rate and connection.
         """
         async with self._window:
             if self.can_send:
@@ -152,6 +155,7 @@ class SmppLink(asyncio.Protocol):
                 raise CarrierUnavailable(self._reason or "the link is closed")
             sequence = self._next_sequence()
             request = pdus.build_submit(submission, sequence)
+            require_lease()
             status, body = await self._request(pdus.SUBMIT_SM, sequence, request)
             return status, pdus.parse_text(body)
 

@@ -91,7 +91,7 @@ class WhatsappCarrier(HttpCarrier):
             msgspec.json.encode(body),
             account_sid=message.account_sid,
         )
-        response = await self._link.send(request)
+        response = await self._link.submit(request)
         return self._mark_link(read_response(response, self._context.clock.now_ms()))
 
     async def _refer_to(
