@@ -7,6 +7,8 @@ their words are on the page; `make docs` writes the column of tests.
 from __future__ import annotations
 
 import ast
+import functools
+import os
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -30,16 +32,26 @@ def rows(text: str) -> list[str]:
     return [row[1] for row in _ROW.finditer(text)]
 
 
+@functools.cache
 def marks() -> dict[str, list[str]]:
     """Return the marked tests of each row, in the order of their files."""
     found: dict[str, list[str]] = defaultdict(list)
-    for path in sorted((REPOSITORY / "tests").rglob("test_*.py")):
+    for path in test_files():
         text = path.read_text()
         if f"{_MARK}(" in text:
             file = str(path.relative_to(REPOSITORY / "tests"))
             for row, test in marks_of(file, text):
                 found[row].append(test)
     return found
+
+
+def test_files() -> list[Path]:
+    """Return the files of tests, in order, without those of installed packages."""
+    found = []
+    for folder, names, files in os.walk(REPOSITORY / "tests"):
+        names[:] = [each for each in names if each != "node_modules"]
+        found += [Path(folder, each) for each in files if re.fullmatch(r"test_.*\.py", each)]
+    return sorted(found)
 
 
 def marks_of(file: str, text: str) -> Iterator[tuple[str, str]]:

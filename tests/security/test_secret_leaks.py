@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from parlour.operations.operation import Operation
 
+pytestmark = pytest.mark.xdist_group("secret leaks")
+
 CANARY = "canary" + "7f3a91c5"
 MARK = CANARY.encode()
 
@@ -146,8 +148,6 @@ import sys
 import structlog
 from parlour.cli.logs import configure_logs
 from parlour.config import Settings
-
-pytestmark = pytest.mark.xdist_group("secret leaks")
 
 configure_logs(Settings(log_format=sys.argv[1], log_level="debug"))
 

@@ -35,6 +35,7 @@ DECLARED: Final = {
     "parlour.operations.purge.FREE_PAIRS": "it changes every row that it reads",
     "parlour.operations.purge._SINGLETONS": "it deletes every row that it reads",
     "parlour.resources.accounts.store.LIST_ACCOUNTS": "the command line's pages of all accounts",
+    "parlour.resources.inbox.store.MEASURE": "a metric, at intervals: only the waiting messages",
     "parlour.resources.media.garbage_collection.EXPIRE": "an index of media without a message",
     "parlour.resources.outbox.queue.CAP_DUE": "after the clock was set back; heads of lanes only",
     "parlour.store.event_log.OLDEST": "the first row of the table",

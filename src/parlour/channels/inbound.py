@@ -71,6 +71,8 @@ _POST_ACTION: Final = {
 }
 _PLANS_MAX: Final = 5
 """How often the route may change between plan and transaction; then the message is deferred."""
+# Another node has given the binding, or the set of the group, to a conversation since the plan.
+_CREATED_MEANWHILE: Final = frozenset({50416, 50438})
 
 
 class InboundOutcome(msgspec.Struct, frozen=True):
@@ -296,7 +298,7 @@ class InboundProcessor:
         message = inbound_processing.message_of(entry)
         number = await inbound_drops.find_number(self._store, message.receiver)
         origin = Origin(source=message.channel.upper(), fires=True)
-        for _ in range(_PLANS_MAX):
+        for number_of_plan in range(1, _PLANS_MAX + 1):
             plan = await self._store.read(
                 lambda tx: inbound_processing.plan_message(tx, entry, message, number),
                 account_sid=entry.account_sid,
@@ -312,6 +314,8 @@ class InboundProcessor:
                 )
                 done = await self._store.write(work, origin, account_sid=entry.account_sid)
             except ApiError as error:
+                if error.code in _CREATED_MEANWHILE and number_of_plan < _PLANS_MAX:
+                    continue
                 reason = f"{error.code}: {error.message}"
                 return await inbound_drops.drop(self._store, entry, reason)
             if done is not None:
