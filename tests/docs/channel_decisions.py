@@ -46,7 +46,7 @@ def marks() -> dict[str, list[str]]:
 
 
 def test_files() -> list[Path]:
-    """Return the files of tests, in order, without those of installed packages."""
+    """Return the files of tests, in order, without the files of packages."""
     found = []
     for folder, names, files in os.walk(REPOSITORY / "tests"):
         names[:] = [each for each in names if each != "node_modules"]

@@ -72,7 +72,7 @@ _POST_ACTION: Final = {
 _PLANS_MAX: Final = 5
 """How often the route may change between plan and transaction; then the message is deferred."""
 # Another node has given the binding, or the set of the group, to a conversation since the plan.
-_CREATED_MEANWHILE: Final = frozenset({50416, 50438})
+_CONFLICTS: Final = frozenset({50416, 50438})
 
 
 class InboundOutcome(msgspec.Struct, frozen=True):
@@ -314,7 +314,7 @@ class InboundProcessor:
                 )
                 done = await self._store.write(work, origin, account_sid=entry.account_sid)
             except ApiError as error:
-                if error.code in _CREATED_MEANWHILE and number_of_plan < _PLANS_MAX:
+                if error.code in _CONFLICTS and number_of_plan < _PLANS_MAX:
                     continue
                 reason = f"{error.code}: {error.message}"
                 return await inbound_drops.drop(self._store, entry, reason)
