@@ -144,7 +144,7 @@ def test_a_conversation_reaches_a_phone_and_gets_its_answer(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.gate)])
 def test_only_a_message_without_an_acknowledgement_is_redelivered_after_a_crash(
     engine: str, tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ KILLS = POINTS * max(1, RANDOM_KILLS // 10) + [""] * RANDOM_KILLS
 
 @pytest.mark.slow
 @pytest.mark.timeout(120 + len(KILLS) * 10)
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.gate)])
 def test_messages_in_both_directions_survive_kills(tmp_path: Path, engine: str) -> None:
     seed = int(os.environ.get("PARLOUR_SEED", random.getrandbits(32)))
     database = shared().make_migrated_database() if engine == "postgres" else ""

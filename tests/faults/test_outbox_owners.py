@@ -135,6 +135,7 @@ def check(postgres: Postgres, folder: Path, actions: list[str]) -> None:
     assert len(terms) > len(actions)
 
 
+@pytest.mark.gate
 def test_outbox_of_a_killed_and_of_a_paused_owner_is_sent_by_the_other_node(
     postgres: Postgres, tmp_path: Path
 ) -> None:

@@ -12,10 +12,11 @@
 //   {do: "unbind"}                 end the sessions by the protocol
 //   {do: "quiet", on}              whether enquire_link gets no response
 
-import net from "node:net";
 import { createInterface } from "node:readline";
 
 import smpp from "smpp";
+
+import { host } from "../host.mjs";
 
 const STATES = { ENROUTE: 1, DELIVRD: 2, EXPIRED: 3, DELETED: 4, UNDELIV: 5, ACCEPTD: 6, REJECTD: 8 };
 
@@ -163,13 +164,4 @@ async function serve(connection) {
   connection.end();
 }
 
-process.stdin.on("end", () => process.exit(0)).resume();
-// Half-open: the other side's end is answered once the server is closed.
-const control = net.createServer({ noDelay: true, allowHalfOpen: true }, (connection) => {
-  connection.on("error", () => connection.destroy());
-  serve(connection).catch((error) => {
-    console.error(error);
-    connection.destroy();
-  });
-});
-control.listen(0, "127.0.0.1", () => process.stdout.write(`${control.address().port}\n`));
+host(serve);

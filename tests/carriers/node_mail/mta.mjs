@@ -8,11 +8,12 @@
 // lost (the connection ends after the content), bounced (a notification later).
 
 import { readFileSync } from "node:fs";
-import net from "node:net";
 import { createInterface } from "node:readline";
 import { simpleParser } from "mailparser";
 import nodemailer from "nodemailer";
 import { SMTPServer } from "smtp-server";
+
+import { host } from "../host.mjs";
 
 function refusal(code, text) {
   return Object.assign(new Error(text), { responseCode: code });
@@ -188,13 +189,4 @@ async function serve(connection) {
   connection.end();
 }
 
-process.stdin.on("end", () => process.exit(0)).resume();
-// Half-open: the other side's end is answered once the server is closed.
-const control = net.createServer({ noDelay: true, allowHalfOpen: true }, (connection) => {
-  connection.on("error", () => connection.destroy());
-  serve(connection).catch((error) => {
-    console.error(error);
-    connection.destroy();
-  });
-});
-control.listen(0, "127.0.0.1", () => process.stdout.write(`${control.address().port}\n`));
+host(serve);
