@@ -15,7 +15,15 @@ from parlour.http.messages import NO_CONTENT, Request
 from parlour.http.root_urls import RootUrls
 from parlour.operations.call import Call, OperationResult, Rows, View
 from parlour.operations.caller import Caller
-from parlour.operations.operation import Operation, OperationSpec, UrlForm, fetch, list_
+from parlour.operations.operation import (
+    BodyKind,
+    Operation,
+    OperationSpec,
+    UrlForm,
+    fetch,
+    list_,
+)
+from parlour.operations.waiting_lists import WaitParameters
 from parlour.protocol.header_block import HeaderBlock
 from parlour.protocol.pages import PageTokens
 from parlour.vocabulary import limits
@@ -26,6 +34,7 @@ from tests.support.in_process_requests import RecordedExchange
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from parlour.http.list_waiting import Read
     from parlour.http.messages import Response
     from parlour.store.transaction import Transaction
 
@@ -94,6 +103,14 @@ class RecordingPipeline:
         return call
 
 
+class RecordingWaiting:
+    """Completes the call of a list that waits, and runs it."""
+
+    async def run(self, _request: Request, call: Call[Any], read: Read) -> OperationResult:
+        call.is_complete = True
+        return await read(call)
+
+
 def respond(
     pipeline: RecordingPipeline,
     called: Operation,
@@ -110,7 +127,7 @@ def respond(
     request = Request(called.method, path, query, block, RecordedExchange())
     request.body = body
     roots = RootUrls("", ClientAddresses(""))
-    edge = Edge(pipeline, TOKENS, roots, None)  # type: ignore[arg-type]
+    edge = Edge(pipeline, TOKENS, roots, RecordingWaiting())  # type: ignore[arg-type]
     response = asyncio.run(edge.respond(called, names or {}, request, CALLER))
     assert request.operation_id == called.operation_id
     assert request.body == b""
@@ -145,6 +162,15 @@ def test_a_post_passes_the_fields_of_its_form(content_type: bytes | None) -> Non
     respond(pipeline, post(), query=b"ignored=1", body=b"Name=a+b&Name=c%C3%A9", **headers)
 
     assert pipeline.call.form == {"Name": ["a b", "cé"]}
+
+
+def test_an_operation_with_a_json_body_passes_its_members() -> None:
+    pipeline = RecordingPipeline()
+    called = post(request_body=BodyKind.JSON)
+
+    respond(pipeline, called, body=b'{"friendly_name": "a"}', content_type=b"application/json; x=y")
+
+    assert pipeline.call.form == {"friendly_name": ["a"]}
 
 
 def test_a_post_without_a_body_may_have_any_content_type() -> None:
@@ -364,3 +390,13 @@ def test_a_page_token_is_valid_for_its_own_list_and_filters_only() -> None:
     ):
         with pytest.raises(ApiError, match="PageToken"):
             respond(pipeline, listing(), path, query=other)
+
+
+@pytest.mark.parametrize(("query", "is_shown"), [(b"Wait=1", True), (b"", False)])
+def test_a_list_that_waits_shows_whether_it_is_complete(query: bytes, *, is_shown: bool) -> None:
+    pipeline = RecordingPipeline(OperationResult(200, Rows([])))
+    called = listing(wakes_on=frozenset({"onThing"}), parameters=WaitParameters)
+
+    shown = json.loads(respond(pipeline, called, "/v1/Things", query=query).body)
+
+    assert shown.get("complete") is (True if is_shown else None)
