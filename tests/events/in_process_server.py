@@ -150,22 +150,23 @@ class InProcessServer:
         await poll_until(self._is_settled)
 
     async def _is_settled(self) -> bool:
-        for lane in self.app.dispatcher._runners:
-            seen = max(self._seen.get(lane.sink.name, 0), lane.position)
-            for event in await self.store.read(partial(_read_after, seen)):
-                if lane.sink.wants(event):
+        # The positions are read first, and the rest in one snapshot: an event committed between
+        # two reads would be missing in one and no longer pending in the other.
+        runners = self.app.dispatcher._runners
+        positions = {runner.sink.name: runner.position for runner in runners}
+        return await self.store.read(partial(self._is_settled_at, positions))
+
+    async def _is_settled_at(self, positions: dict[str, int], tx: Transaction) -> bool:
+        """Return whether each sink has passed all its events, and nothing is pending."""
+        for runner in self.app.dispatcher._runners:
+            name = runner.sink.name
+            seen = max(self._seen.get(name, 0), positions[name])
+            for event in await event_log.read_after(tx, seen, 1000):
+                if runner.sink.wants(event):
                     return False
-                self._seen[lane.sink.name] = event.sequence
-        return await self.store.read(_nothing_pending)
-
-
-async def _read_after(sequence: int, tx: Transaction) -> list[Event]:
-    return await event_log.read_after(tx, sequence, 1000)
-
-
-async def _nothing_pending(tx: Transaction) -> bool:
-    rows = [await tx.one(sql) for sql in (UNDELIVERED, UNSENT)]
-    return all(row is None or row[0] == 0 for row in rows)
+                self._seen[name] = event.sequence
+        rows = [await tx.one(sql) for sql in (UNDELIVERED, UNSENT)]
+        return all(row is None or row[0] == 0 for row in rows)
 
 
 Scenario = Callable[[InProcessServer, WebhookBackend], Awaitable[None]]
