@@ -18,6 +18,7 @@ from parlour.dispatch.dispatcher import Dispatcher
 from parlour.egress.client import Egress, EgressPolicy, make_tls_context
 from parlour.http import open_files
 from parlour.http.authentication import Authentication
+from parlour.http.callback_refusals import CallbackRefusals
 from parlour.http.carrier_callbacks import CarrierCallbackEndpoint
 from parlour.http.client_addresses import ClientAddresses
 from parlour.http.connections import HttpConnections, connection_caps
@@ -236,7 +237,10 @@ class App:
         uploads = Uploads(self.store, self.blobs, self.clock, self.random)
         media = self._make_media_endpoint(roots, downloads, uploads)
         phones = self._make_phone_endpoint(roots, downloads, uploads)
-        callbacks = CarrierCallbackEndpoint(self.channels.callbacks, roots)
+        salt = self.random.token(16)
+        refusals = CallbackRefusals(self.client_addresses, self.clock, salt)
+        self.metrics.sources.append(refusals.metrics)
+        callbacks = CarrierCallbackEndpoint(self.channels.callbacks, roots, refusals)
         return HttpServer(
             Router(pipeline_operations(), edge, MetricsPage(self.metrics, self.clock)),
             {

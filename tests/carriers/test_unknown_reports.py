@@ -51,7 +51,7 @@ def in_front_of(carrier: Carrier, outbox: OutboxSetup) -> Callbacks:
     """Return the callbacks of a carrier that reach the outbox only."""
     nothing: Any = None
     sink = ServerSink(CARRIER, nothing, outbox.reports, nothing)
-    return Callbacks({CARRIER: carrier}, {CARRIER: sink})
+    return Callbacks({CARRIER: carrier}, {CARRIER: sink}, outbox.clock)
 
 
 @pytest.mark.parametrize(

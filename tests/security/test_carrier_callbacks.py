@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
     from parlour.app import App
     from parlour.channels.carrier import CallbackRequest, Carrier, CarrierSink
-    from parlour.http.root_urls import RootUrls
 
 SECRET = b"the secret of the carrier"
 FOLDER = "/parlour/v1/Carriers"
+CARRIERS = ("sim", "second")
 
 
 def sign(url: str, body: bytes) -> str:
@@ -105,7 +105,7 @@ class CallbackStorage:
 
 
 class CallbackServer:
-    """A server in this process, whose only carrier is a SigningCarrier called sim."""
+    """A server in this process; both of its carriers are the same SigningCarrier."""
 
     def __init__(self, data: Path) -> None:
         place_migrated_database(data)
@@ -118,11 +118,15 @@ class CallbackServer:
         self.carrier = SigningCarrier()
         app = await open_app(Settings(data=data, public_url="https://chat.example.com/"))
         receiver = Callbacks(
-            {"sim": cast("Carrier", self.carrier)}, {"sim": cast("CarrierSink", self.sink)}
+            dict.fromkeys(CARRIERS, cast("Carrier", self.carrier)),
+            dict.fromkeys(CARRIERS, cast("CarrierSink", self.sink)),
+            app.clock,
         )
         endpoints = cast("dict[AuthScheme, Any]", app.server._endpoints)
-        roots: RootUrls = endpoints[AuthScheme.CARRIER]._roots
-        endpoints[AuthScheme.CARRIER] = CarrierCallbackEndpoint(receiver, roots)
+        replaced = endpoints[AuthScheme.CARRIER]
+        endpoints[AuthScheme.CARRIER] = CarrierCallbackEndpoint(
+            receiver, replaced._roots, replaced._refusals
+        )
         await app.start()
         return app
 
@@ -138,6 +142,7 @@ class CallbackServer:
         method: str = "POST",
         body: bytes = b"",
         signature: str | None = None,
+        peer: str = "127.0.0.1",
     ) -> RecordedResponse:
         """Send a callback, signed unless a signature is given."""
         if content is not None:
@@ -146,7 +151,7 @@ class CallbackServer:
         if signature is None:
             signature = sign(f"https://chat.example.com{target}", body)
         headers = {b"host": b"internal:8080", b"x-signature": signature.encode()}
-        return await send_request(self.app.server, method, target, headers, body)
+        return await send_request(self.app.server, method, target, headers, body, peer=peer)
 
     def respond(self, *arguments: Any, **options: Any) -> RecordedResponse:
         return self.runner.run(self.send(*arguments, **options))

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from parlour.channels.carrier import CallbackRefused, CallbackRequest, InboundRefused
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.log_limit import LogLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from parlour.channels.carrier import CallbackResponse, Carrier, CarrierSink
+    from parlour.vocabulary.clock import Clock
 
 log = structlog.get_logger()
 
@@ -28,10 +31,15 @@ _CODES: Final = {400: 20001, 403: 20403, 404: 20404}
 class Callbacks:
     """Receives the callbacks of all carriers, on any node."""
 
-    def __init__(self, carriers: Mapping[str, Carrier], sinks: Mapping[str, CarrierSink]) -> None:
+    def __init__(
+        self, carriers: Mapping[str, Carrier], sinks: Mapping[str, CarrierSink], clock: Clock
+    ) -> None:
         """``sinks`` has the sink of each carrier, by its name."""
         self._carriers = carriers
         self._sinks = sinks
+        self._log_limit = LogLimit(
+            clock, limits.CALLBACK_REFUSALS_LOGGED_MAX, limits.CALLBACK_REFUSAL_LOG_MS
+        )
 
     def has_carrier(self, name: str) -> bool:
         """Return whether there is a carrier with this name."""
@@ -56,9 +64,7 @@ class Callbacks:
         try:
             callback = await self._carriers[name].read_callback(request)
         except CallbackRefused as refused:
-            log.warning(
-                "callback_refused", carrier=name, status=refused.status, reason=refused.reason
-            )
+            self._log_refused(name, refused)
             raise _api_error(refused, path) from None
         sink = self._sinks[name]
         for message in callback.inbound:
@@ -69,6 +75,15 @@ class Callbacks:
         for report in callback.reports:
             await sink.report(report)
         return callback.response
+
+    def _log_refused(self, name: str, refused: CallbackRefused) -> None:
+        """Log a refused callback, within a limit: anyone can send one."""
+        unlogged = self._log_limit.admit((name, refused.status))
+        if unlogged is not None:
+            bound = log.bind(unlogged=unlogged) if unlogged else log
+            bound.warning(
+                "callback_refused", carrier=name, status=refused.status, reason=refused.reason
+            )
 
 
 def _api_error(refused: CallbackRefused, path: str) -> ApiError:

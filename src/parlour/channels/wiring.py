@@ -123,7 +123,7 @@ class Channels:
         }
         for name, each in configured.carriers.items():
             self.carriers[name] = each.make(self._context(name, sinks[name]))
-        self.callbacks = Callbacks(self.carriers, sinks)
+        self.callbacks = Callbacks(self.carriers, sinks, parts.clock)
 
     def _new_egress(self) -> Egress:
         egress = operator_egress()

@@ -3,7 +3,8 @@
 The caller is not authenticated until the carrier has verified the signature, which covers the body.
 So the body is buffered in the partition of unauthenticated clients (`operations/buffers.py`), up to
 the limit of all requests, and only a complete one takes a slot. A slot is held for the check and,
-if the callback is genuine, for its transactions.
+if the callback is genuine, for its transactions. Wrong signatures of one peer are throttled
+(`http/callback_refusals.py`).
 
 | result | response |
 |---|---|
@@ -22,11 +23,12 @@ from typing import TYPE_CHECKING, Protocol
 from parlour.http.messages import Response
 from parlour.http.streams import read_body
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import RETRY_AFTER, ApiError
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError, clear_tracebacks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from parlour.http.callback_refusals import CallbackRefusals
     from parlour.http.endpoint_routes import EndpointMatch
     from parlour.http.messages import Request
     from parlour.http.root_urls import RootUrls
@@ -79,9 +81,12 @@ class CallbackReceiver(Protocol):
 class CarrierCallbackEndpoint:
     """Serves the callbacks of all carriers."""
 
-    def __init__(self, receiver: CallbackReceiver, roots: RootUrls) -> None:
+    def __init__(
+        self, receiver: CallbackReceiver, roots: RootUrls, refusals: CallbackRefusals
+    ) -> None:
         self._receiver = receiver
         self._roots = roots
+        self._refusals = refusals
         self._running: Counter[str] = Counter()
 
     async def respond(self, request: Request, match: EndpointMatch) -> Response:
@@ -91,17 +96,33 @@ class CarrierCallbackEndpoint:
         name = match.names["Name"]
         if not self._receiver.has_carrier(name):
             raise ApiError.not_found(request.path)
+        try:
+            reply = await self._reply(request, match, name)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            # After the check, so that a genuine callback is never throttled; before the delay, the
+            # body and the slots are released.
+            clear_tracebacks(error)
+            request.body = b""
+            if request.work is not None:
+                request.work.end()
+                request.work = None
+            return await self._refusals.refuse(request, name, error)
+        headers = ((b"content-type", reply.content_type.encode("latin-1")),)
+        return Response(reply.status, reply.body, headers)
+
+    async def _reply(self, request: Request, match: EndpointMatch, name: str) -> CallbackReply:
+        """Return the reply of the carrier, in a slot of it."""
         url = self._roots.of(request) + request.path
         body = await _body_of(request) if request.method == "POST" else b""
         if self._running[name] >= limits.CARRIER_CALLBACKS_RUNNING_MAX:
             raise ApiError(20503, headers=RETRY_AFTER)
         self._running[name] += 1
         try:
-            reply = await self._receive(request, match, url, body)
+            return await self._receive(request, match, url, body)
         finally:
             self._running[name] -= 1
-        headers = ((b"content-type", reply.content_type.encode("latin-1")),)
-        return Response(reply.status, reply.body, headers)
 
     async def _receive(
         self, request: Request, match: EndpointMatch, url: str, body: bytes

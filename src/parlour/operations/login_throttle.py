@@ -16,14 +16,20 @@ Failures are counted as debt: each adds six seconds, which decay with time. The 
 two rows of cells, and a pair has one cell in each, chosen by a keyed hash; the smaller one counts
 (a count-min sketch). So memory is constant, and no pair can evict another one. Two pairs that share
 both cells by chance are throttled together, which delays a new login by half a second.
+
+Callbacks of carriers use the same states (http/callback_refusals.py), with the carrier as the name.
 """
 
 from __future__ import annotations
 
+import asyncio
 from array import array
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.clock import Clock
 
 State = Literal["calm", "throttled", "flooded"]
 
@@ -88,3 +94,18 @@ class LoginThrottle:
     def _cells(self, peer: str, name: str) -> tuple[int, int]:
         number = hash((self._salt, peer, name))
         return number & self._mask, (number >> 32) & self._mask
+
+
+async def delay(
+    throttle: LoginThrottle,
+    peer: str,
+    name: str,
+    clock: Clock,
+    ms_max: float = limits.LOGIN_DELAY_MS_MAX,
+) -> None:
+    """Wait for the delay of a throttled pair, at most ``ms_max``, in a slot of the throttle."""
+    delay_ms = min(throttle.hold(peer, name, clock.monotonic_ms()), ms_max)
+    try:
+        await asyncio.sleep(delay_ms / 1000)
+    finally:
+        throttle.release(peer, name)

@@ -7,12 +7,11 @@ states are in operations/login_throttle.py, the costs of lookups in login_lookup
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from parlour.operations.login_throttle import LoginThrottle
+from parlour.operations.login_throttle import LoginThrottle, delay
 from parlour.resources.accounts.login_lookups import LoginLookups
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 
@@ -56,7 +55,7 @@ class LoginGate:
                 self._flooded += 1
                 raise ApiError(20429, headers=RETRY_AFTER)
         elif state == "throttled":
-            await self._delay(peer, name)
+            await delay(self._throttle, peer, name, self._clock)
         logins = await self.lookups.in_turn(peer, name)
         found = match(logins.secrets)
         if found is None:
@@ -67,13 +66,6 @@ class LoginGate:
         """Count a failure."""
         self._throttle.failed(peer, name, self._clock.monotonic_ms())
         self._failures += 1
-
-    async def _delay(self, peer: str, name: str) -> None:
-        delay = self._throttle.hold(peer, name, self._clock.monotonic_ms())
-        try:
-            await asyncio.sleep(delay / 1000)
-        finally:
-            self._throttle.release(peer, name)
 
     def metrics(self) -> Iterable[Metric]:
         """Yield the metrics of logins."""

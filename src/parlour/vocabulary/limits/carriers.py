@@ -26,6 +26,16 @@ OPT_OUT_WORD_CHARS_MAX = 32
 OPT_OUT_TEXT_CHARS_MAX = 1600
 # Callbacks of one carrier that are verified or stored concurrently; beyond it 503.
 CARRIER_CALLBACKS_RUNNING_MAX = 64
+# Maximum delay of the 403 of a wrong signature, once its address has failed as often with this
+# carrier as LOGIN_FAILURES_MAX; less than SLOW_REQUEST_SECONDS, from which requests are logged.
+CALLBACK_REFUSAL_DELAY_MS_MAX = 900
+# Cells in each of the two rows of the count-min sketch of wrong signatures; eight bytes each.
+CALLBACK_FAILURE_CELLS = 8_192
+# Refused callbacks of one carrier with one status that are logged within
+# CALLBACK_REFUSAL_LOG_MS; further ones are counted in the next line.
+CALLBACK_REFUSALS_LOGGED_MAX = 10
+# Window of that number.
+CALLBACK_REFUSAL_LOG_MS = 60_000
 # How long the doctor waits for the links of one carrier.
 CARRIER_CHECK_SECONDS_MAX = 20
 # Interval at which `parlour carriers test` reads the receipt.
