@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from parlour.operations.call import OperationResult
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.clock import Clock
-    from parlour.vocabulary.event import Event
 
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
 AUTH_TOKEN = "an auth token of a test"
