@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from parlour.cli import serve
 from parlour.cli.main import main
+from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -80,6 +81,52 @@ def test_an_error_in_the_file_is_reported_with_its_line_and_exit_status_2(comman
         "apple, email and *.\n"
     )
     assert not Path(".parlour").exists()
+
+
+DIGITS = "9" * 5_000
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param("[" * 5_000 + "]" * 5_000, "deep", id="arrays"),
+        pytest.param("[" * 5_000, "deep", id="unclosed arrays"),
+        pytest.param("{ a = " * 5_000 + "1" + "}" * 5_000, "deep", id="tables"),
+        pytest.param("[" * 100 + "]" * 100, "deep", id="arrays that the parser accepts"),
+        pytest.param(f"1\n{'a.' * 3_000}a = 1", "deep", id="dotted key"),
+        pytest.param(f"1\n[{'a.' * 100}a]", "deep", id="header"),
+        pytest.param(DIGITS, "a number has too many digits", id="digits"),
+        pytest.param("_".join(DIGITS), "a number has too many digits", id="separated digits"),
+        pytest.param("[1979-05-27, 07:32:60]", "not valid TOML: Unclosed array", id="time"),
+    ],
+)
+def test_each_exception_of_the_parser_is_reported_with_file_and_line(
+    command: str, value: str, expected: str
+) -> None:
+    result = run(command, f"{KANNEL}\nextra = {value}\n")
+    line = 10 if "1\n" in value else 9
+    most = limits.CARRIERS_FILE_DEPTH_MAX
+    text = f"values are nested more than {most} levels deep" if expected == "deep" else expected
+    assert result.output == f"Error: carriers.toml:{line}: {text}.\n"
+    assert result.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"#\n" * limits.CARRIERS_FILE_BYTES_MAX, " the file is larger than 4194304 bytes"),
+        (b"# comment\nname = '\xff'", "2: the text is not UTF-8"),
+    ],
+    ids=["large", "no UTF-8"],
+)
+def test_a_file_that_cannot_be_decoded_is_reported_with_its_name(
+    content: bytes, expected: str
+) -> None:
+    path = Path("carriers.toml")
+    path.write_bytes(content)
+    result = CliRunner().invoke(main, ["serve", "--carriers", "carriers.toml"])
+    assert (result.exit_code, result.output) == (2, f"Error: carriers.toml:{expected}.\n")
 
 
 def test_a_missing_secret_is_reported_with_the_name_of_its_variable() -> None:

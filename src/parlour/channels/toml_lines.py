@@ -10,6 +10,8 @@ import re
 import tomllib
 from typing import Any, Final
 
+from parlour.vocabulary import limits
+
 KeyPath = tuple[str | int, ...]
 """Keys of tables and indexes of arrays, from the root."""
 
@@ -26,6 +28,8 @@ _TOKEN: Final = re.compile(
     r"|#[^\n]*|[\[\]{},\n]",
     re.DOTALL,
 )
+# An integer has at most as many digits as `int` converts, in Python 3.11 and later.
+_LONG_INTEGER: Final = re.compile(r"[0-9](?:_?[0-9]){4300,}")
 _KEY_END: Final = re.compile(r'(?:[^"\'=\]]|"(?:[^"\\]|\\.)*"|\'[^\']*\')*')
 
 
@@ -44,17 +48,56 @@ class TomlDocument:
     def __init__(self, text: str) -> None:
         """Parse a document. Raises TomlError."""
         text = text.replace("\r\n", "\n")
-        try:
-            self.values: Final[dict[str, Any]] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise _syntax_error(str(error), text) from None
+        self.values: Final = _parse(text)
+        # Before the scan, which recurses with each bracket.
+        line = _line_of_deep_brackets(text)
+        if line:
+            raise _nesting_error(line)
         self._lines: Final = _Scanner(text).run()
+        for path, line in self._lines.items():
+            if len(path) > limits.CARRIERS_FILE_DEPTH_MAX:
+                raise _nesting_error(line)
 
     def line_of(self, *path: str | int) -> int:
         """Return the line of a value, or of the innermost value around it that has a line."""
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Return the values of a document. Raises TomlError for each exception of `tomllib`.
+
+    Besides TOMLDecodeError these are RecursionError for nested brackets, and the ValueError of
+    `int` for a number with too many digits.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(str(error), text) from None
+    except RecursionError:
+        raise _nesting_error(_line_of_deep_brackets(text) or 1) from None
+    except ValueError as error:
+        found = _LONG_INTEGER.search(text)
+        if found is None:
+            raise TomlError(1, f"not valid TOML: {error}") from None
+        line = text.count("\n", 0, found.start()) + 1
+        raise TomlError(line, "a number has too many digits") from None
+
+
+def _line_of_deep_brackets(text: str) -> int:
+    """Return the line where arrays and inline tables exceed the limit of nesting, or 0."""
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        depth += (token[0] in "[{") - (token[0] in "]}")
+        if depth > limits.CARRIERS_FILE_DEPTH_MAX:
+            return text.count("\n", 0, token.start()) + 1
+    return 0
+
+
+def _nesting_error(line: int) -> TomlError:
+    most = limits.CARRIERS_FILE_DEPTH_MAX
+    return TomlError(line, f"values are nested more than {most} levels deep")
 
 
 def _syntax_error(description: str, text: str) -> TomlError:

@@ -6,6 +6,8 @@ from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 
 # Size of the carriers file.
 CARRIERS_FILE_BYTES_MAX = 4 * MEBIBYTE
+# Nesting of a value in the carriers file: tables, arrays and parts of dotted keys.
+CARRIERS_FILE_DEPTH_MAX = 32
 # Size of a file that a value of the carriers file refers to, and of its value.
 CARRIER_SECRET_BYTES_MAX = 64 * KIBIBYTE
 # Carriers of the carriers file.
