@@ -19,6 +19,7 @@ from parlour.resources.content_templates import (
 from parlour.resources.inbox import store as inbox_store
 from parlour.resources.inbox import unacknowledged_store as inbox_unacknowledged_store
 from parlour.resources.outbox import store as outbox_store
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -269,12 +270,15 @@ class CarrierSink(Protocol):
 # --- Callbacks over HTTP ------------------------------------------------------------------
 
 
-class CallbackRequest(msgspec.Struct, frozen=True):
+class CallbackRequest(Redacted, msgspec.Struct, frozen=True):
     """A request below ``/parlour/v1/Carriers/{Name}``, read within the limit of bodies.
 
     ``path`` is the part after the name, without a leading slash; ``url`` is the whole public URL
     with its query, which signatures cover; header names are lower case.
     """
+
+    # Some carriers authenticate by a parameter of the query, or by a header.
+    secret_fields = frozenset({"query", "headers"})
 
     method: str
     path: str

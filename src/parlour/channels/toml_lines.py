@@ -68,8 +68,8 @@ class TomlDocument:
 def _parse(text: str) -> dict[str, Any]:
     """Return the values of a document. Raises TomlError for each exception of `tomllib`.
 
-    Besides TOMLDecodeError these are RecursionError for nested brackets, and the ValueError of
-    `int` for a number with too many digits.
+    These are TOMLDecodeError, RecursionError for nested brackets, and the ValueError of `int` for a
+    number with too many digits.
     """
     try:
         return tomllib.loads(text)

@@ -24,6 +24,7 @@ from parlour.store.transaction import Busy, Unavailable
 from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import limits
 from parlour.vocabulary.crash_points import SENT, crash_point
+from parlour.vocabulary.redaction import Redacted
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ _LATE_MS: Final = (
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 
-class SigningSettings(msgspec.Struct, frozen=True):
+class SigningSettings(Redacted, msgspec.Struct, frozen=True):
     """The auth token of an account, its retry schedule, and when both were read."""
 
     auth_token: str | None

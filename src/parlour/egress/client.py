@@ -39,6 +39,7 @@ from parlour.protocol.egress_policy import EgressPolicy, EgressRefused, IpAddres
 from parlour.store.transaction import assert_outside_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemRandom
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -68,8 +69,8 @@ _UNAUTHORIZED: Final = 401
 _OWN_HEADERS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
 
-@dataclass(frozen=True, slots=True)
-class OutboundRequest:
+@dataclass(frozen=True, slots=True, repr=False)
+class OutboundRequest(Redacted):
     """One request. The client adds `Host`, `Content-Length` and credentials.
 
     `timeout_ms` covers the time from the name lookup to the last byte read. Before that, the
@@ -77,6 +78,8 @@ class OutboundRequest:
     have separate slots. `may_send` is called immediately before the request is written: the lease
     may have expired since the request was made.
     """
+
+    secret_fields = frozenset({"headers"})
 
     method: str
     url: PreparedUrl

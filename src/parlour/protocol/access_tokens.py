@@ -23,6 +23,7 @@ import msgspec
 
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import CATALOGUE
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,8 +79,10 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_id: str | None = None
 
 
-class UnverifiedToken(msgspec.Struct, frozen=True):
+class UnverifiedToken(Redacted, msgspec.Struct, frozen=True):
     """The claims of a token before its signature is verified: only for the lookup of its key."""
+
+    secret_fields = frozenset({"signature"})
 
     key_sid: str
     account_sid: str

@@ -22,12 +22,13 @@ import functools
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from parlour.protocol.egress_policy import CODE_BAD_URL, EgressRefused, Host, parse_host
 from parlour.vocabulary import limits
+from parlour.vocabulary.redaction import redacted_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +55,7 @@ _FORM_QUOTES: Final = tuple(quote_plus(bytes([byte])) for byte in range(256))
 _UNESCAPED: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PreparedUrl:
     """A URL ready to be requested and signed, both from these parts."""
 
@@ -63,8 +64,12 @@ class PreparedUrl:
     port: int
     host_header: str
     target: str
-    credentials: tuple[str, str] | None = field(repr=False)
+    credentials: tuple[str, str] | None
     fragment: str | None
+
+    def __repr__(self) -> str:
+        """Return the URL without user, password and query."""
+        return f"PreparedUrl({redacted_url(self.signed_url)!r})"
 
     @property
     def signed_url(self) -> str:

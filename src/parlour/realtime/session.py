@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from parlour.vocabulary.redaction import Redacted
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 
-@dataclass(slots=True, kw_only=True)
-class Session:
+@dataclass(slots=True, kw_only=True, repr=False)
+class Session(Redacted):
     """The user of a connection. Only ``token`` changes: the client may renew it.
 
     ``root_url`` is the server's URL for HTTP: ``https://host`` without a trailing slash.

@@ -16,6 +16,7 @@ from parlour.resources.accounts.actions import create_login, emit_key_changed
 from parlour.resources.in_path import in_path
 from parlour.vocabulary import sids
 from parlour.vocabulary.dates import updated
+from parlour.vocabulary.redaction import Redacted
 from parlour.vocabulary.unset import Unset
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 
-class OwnAccount(msgspec.Struct, frozen=True):
+class OwnAccount(Redacted, msgspec.Struct, frozen=True):
     """An account and the auth token with which the caller authenticated."""
 
     account: Account
     auth_token: str
 
 
-class NewKey(msgspec.Struct, frozen=True):
+class NewKey(Redacted, msgspec.Struct, frozen=True):
     """An API key, and the secret that is never shown again."""
 
     login: Login

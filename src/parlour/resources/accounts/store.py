@@ -13,6 +13,7 @@ import msgspec
 from parlour.store.statements import insert, statement, values_of, window
 from parlour.store.table import Table
 from parlour.store.windows import read_window
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from parlour.protocol.pages import PageRequest
@@ -30,7 +31,7 @@ class Account(msgspec.Struct, frozen=True):
     date_updated: int
 
 
-class Login(msgspec.Struct, frozen=True):
+class Login(Redacted, msgspec.Struct, frozen=True):
     """One secret that authenticates requests."""
 
     name: str
@@ -49,7 +50,7 @@ class Login(msgspec.Struct, frozen=True):
         return self.name
 
 
-class LoginSecret(msgspec.Struct, frozen=True):
+class LoginSecret(Redacted, msgspec.Struct, frozen=True):
     """The columns of a login that authentication needs."""
 
     account_sid: str

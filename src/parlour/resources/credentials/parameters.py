@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from parlour.vocabulary.unset import Unset
@@ -17,8 +18,8 @@ _friendly_name = parsers.clearable(parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 
 _secret = parsers.clearable(parsers.text(limits.CREDENTIAL_SECRET_CHARS_MAX), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateCredential(Parameters):
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CreateCredential(Redacted, Parameters):
     """A new credential. Missing secrets are accepted: pushes fail later."""
 
     type: str = form_field("Type", _type, required=True)
@@ -30,7 +31,7 @@ class CreateCredential(Parameters):
     secret: str | Unset | None = form_field("Secret", _secret)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class UpdateCredential(CreateCredential):
     """A change of a credential. Absent means unchanged; an empty text clears."""
 

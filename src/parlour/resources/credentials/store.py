@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parlour.store.table import Table
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from parlour.protocol.vault import Vault
 
 
-class Credential(msgspec.Struct, frozen=True):
+class Credential(Redacted, msgspec.Struct, frozen=True):
     """One push credential. ``sandbox`` is the text True or False, None if not for apn."""
 
     account_sid: str
@@ -26,7 +27,7 @@ class Credential(msgspec.Struct, frozen=True):
     date_updated: int
 
 
-class CredentialSecrets(msgspec.Struct, frozen=True, omit_defaults=True):
+class CredentialSecrets(Redacted, msgspec.Struct, frozen=True, omit_defaults=True):
     """The secrets for a push service: never part of a response, an event or a log."""
 
     certificate: str | None = None

@@ -19,6 +19,7 @@ from parlour.resources.services import store as service_store
 from parlour.resources.tokens import store as token_store
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -40,7 +41,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     api_key_sid: str | None = None
 
 
-class IssuedToken(msgspec.Struct, frozen=True):
+class IssuedToken(Redacted, msgspec.Struct, frozen=True):
     """A token and its parameters; it is not stored."""
 
     token: str
