@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from parlour.channels import inbound_content, inbound_drops
+from parlour.channels import inbound_content, inbound_drops, number_table
 from parlour.channels.carrier import InboundRefused
 from parlour.channels.inbound_lanes import InboundLanes
 from parlour.channels.inbound_media import InboundMediaStore, StoredMedia, insert_rows
@@ -296,7 +296,7 @@ class InboundProcessor:
         """Plan, call the pre-action webhook, and execute; again if the route has changed."""
         entry = await self._with_media(entry)
         message = inbound_processing.message_of(entry)
-        number = await inbound_drops.find_number(self._store, message.receiver)
+        number = await number_table.find_number(self._store, message.receiver)
         origin = Origin(source=message.channel.upper(), fires=True)
         for number_of_plan in range(1, _PLANS_MAX + 1):
             plan = await self._store.read(

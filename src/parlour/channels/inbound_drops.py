@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from parlour.channels import number_table
 from parlour.channels.log_text import without_addresses
-from parlour.resources.carrier_numbers import store as carrier_number_store
 from parlour.resources.inbound import processing as inbound_processing
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from parlour.resources.carrier_numbers.store import CarrierNumber
     from parlour.resources.inbox.message import InboxMessage
     from parlour.resources.inbox.store import InboxEntry
     from parlour.store.transaction import Store
@@ -26,17 +25,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-async def find_number(store: Store, receiver: str) -> CarrierNumber | None:
-    """Return the entry of a receiver in the table of numbers."""
-    return await store.read(lambda tx: carrier_number_store.find_number(tx, receiver))
-
-
 async def drop(
     store: Store, entry: InboxEntry, reason: str, *, keeps_content: bool = False
 ) -> InboxEntry:
     """Drop a pending message; an opt-out word in it is handled. Return its row."""
     message = inbound_processing.message_of(entry)
-    number = await find_number(store, message.receiver)
+    number = await number_table.find_number(store, message.receiver)
     return await store.write(
         lambda tx: inbound_processing.drop_message(
             tx, entry.key, message, number, reason, keeps_content=keeps_content

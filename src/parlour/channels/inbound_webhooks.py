@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from parlour.channels import number_table
 from parlour.channels.inbound_lanes import AccountSlots
 from parlour.channels.incoming_webhook import IncomingWebhookFailed
-from parlour.resources.carrier_numbers import store as carrier_number_store
 from parlour.resources.inbound import processing as inbound_processing
 from parlour.resources.inbound import store as inbound_store
 from parlour.resources.inbox import store as inbox_store
@@ -72,9 +72,7 @@ class InboundWebhooks:
 
     async def _attempt(self, entry: InboxEntry) -> None:
         message = inbound_processing.message_of(entry)
-        number = await self._store.read(
-            lambda tx: carrier_number_store.find_number(tx, message.receiver)
-        )
+        number = await number_table.find_number(self._store, message.receiver)
         failure = None
         if number is not None and number.incoming_url is not None:
             try:

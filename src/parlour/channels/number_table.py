@@ -1,4 +1,7 @@
-"""Copies routes and numbers of the carriers file to the database, at the start of a node."""
+"""The table of numbers: the copy of the carriers file's routes and numbers in the database.
+
+It is written at the start of a node.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.channels.carriers_file import CarrierSettings
+    from parlour.resources.carrier_numbers.store import CarrierNumber
     from parlour.store.transaction import Store, Transaction
 
 log = structlog.get_logger()
@@ -35,6 +39,11 @@ async def publish(store: Store, settings: CarrierSettings) -> None:
         )
     for account_sid in await store.read(lambda tx: find_unknown_accounts(tx, settings)):
         log.warning("carrier_number_account_missed", account_sid=account_sid)
+
+
+async def find_number(store: Store, receiver: str) -> CarrierNumber | None:
+    """Return the entry of a receiver in the table of numbers."""
+    return await store.read(lambda tx: carrier_number_store.find_number(tx, receiver))
 
 
 async def find_unknown_accounts(tx: Transaction, settings: CarrierSettings) -> list[str]:

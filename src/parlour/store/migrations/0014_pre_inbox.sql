@@ -1,5 +1,6 @@
 -- Inbound messages of carriers: until they are processed, and for a week afterwards, so that a
--- redelivery is recognised. Rows that are done have no content and no due date.
+-- redelivery is recognised. Rows that are done have no due date; the content only if the server could
+-- not process the message.
 CREATE TABLE inbox (
     account_sid TEXT NOT NULL,
     carrier TEXT NOT NULL,
