@@ -30,6 +30,7 @@ def test_ratio_is_taken_within_a_round_and_late_webhooks_count() -> None:
     assert (lost.late, lost.hanging_ratio, lost.healthy_ms(0.99)) == (5, math.inf, 1.0)
 
 
+@pytest.mark.gate
 @pytest.mark.timeout(120)
 def test_hanging_endpoint_delays_no_other() -> None:
     with data_folder() as folder:
@@ -41,6 +42,7 @@ def test_hanging_endpoint_delays_no_other() -> None:
     assert len(figures.rounds[0].others) == expected * 99 // 100
 
 
+@pytest.mark.gate
 @pytest.mark.timeout(180)
 def test_endpoints_that_delay_each_other_are_reported() -> None:
     """Planted fault: with one request in flight in all, others wait for the hanging ones."""

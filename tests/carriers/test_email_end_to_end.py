@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,8 +121,15 @@ async def mail_desk(folder: Path) -> AsyncIterator[MailDesk]:
             text = CARRIERS.format(address=HELP, account=server.account_sid, **places)
             path.write_text(text)
             with server:
+                # A carrier opens its listener in the background, after the server's start.
+                eventually(lambda: _listens(listener.number), bool)
                 await peer.bounce_to(listener.number)
                 yield MailDesk(server, peer, listener.number)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def run(folder: Path, scenario: Callable[[MailDesk], Coroutine[Any, Any, None]]) -> None:

@@ -16,7 +16,7 @@ from tests.support.nodejs import install_packages, node_command
 pytestmark = pytest.mark.xdist_group("segment counts")
 
 NODE = Path(__file__).parent / "node"
-TEXTS = 4000
+TEXTS = 2700
 # Of these, at least so many have only characters of one code point.
 COMPARED_MIN = 2000
 

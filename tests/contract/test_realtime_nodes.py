@@ -70,7 +70,7 @@ def test_a_program_written_for_the_sdk_works_over_nodes(
 
 
 def test_every_client_converges_to_the_state_of_rest_after_kills(balanced: BalancedCluster) -> None:
-    run_with_kills(balanced, balanced.kill_some, seconds=15, kills=3)
+    run_with_kills(balanced, balanced.kill_some, seconds=8, kills=2)
 
 
 @pytest.mark.gate

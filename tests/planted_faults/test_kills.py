@@ -14,6 +14,7 @@ SEED = 20_240_607
 HERE = Path(__file__).parent
 
 
+@pytest.mark.gate
 @pytest.mark.timeout(240)
 def test_response_before_the_commit_is_reported_as_lost(tmp_path: Path) -> None:
     program = (str(HERE / "launch_answer_before_commit.py"),)
@@ -27,6 +28,7 @@ def test_response_before_the_commit_is_reported_as_lost(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.gate
 @pytest.mark.timeout(240)
 def test_event_after_the_commit_is_reported_as_partial(tmp_path: Path) -> None:
     program = (str(HERE / "launch_event_after_commit.py"),)

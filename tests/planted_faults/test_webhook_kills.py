@@ -40,6 +40,7 @@ def test_each_kind_of_fault_is_reported(lines: list[Line], expected: str) -> Non
     assert expected in found
 
 
+@pytest.mark.gate
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(
     ("launcher", "points"),
