@@ -32,6 +32,7 @@ def throttle(server: CallbackServer) -> None:
         assert server.respond(content={"messages": ["forged"]}, signature=WRONG).status == 403
 
 
+@pytest.mark.promise("CALLBACK_REFUSAL_DELAY_MS_MAX", 403)
 def test_wrong_signatures_are_delayed_and_genuine_callbacks_of_the_peer_are_not(
     server: CallbackServer,
 ) -> None:
