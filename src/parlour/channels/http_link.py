@@ -65,7 +65,9 @@ class HttpLink:
         return response
 
     async def submit(self, request: OutboundRequest) -> OutboundResponse:
-        """Return the response to a submission. Raises CarrierUnavailable.
+        """Return the response to a submission, or the upload of its medium.
+
+        Raises CarrierUnavailable.
 
         It is not written if the lease was lost while it waited for a slot or a connection.
         """

@@ -104,6 +104,7 @@ class WhatsappCarrier(HttpCarrier):
             return Rejected(_MEDIUM_TOO_LARGE, f"the medium has {medium.size} bytes")
         # Each upload is in memory as a whole.
         async with self._uploads:
+            self._context.require_lease()  # It may have been lost while others uploaded.
             chunks = await self._context.open_medium(message.account_sid, medium.sid)
             content = b"".join([each async for each in chunks])
             content_type, body = build_upload(medium, content, self._context.random)
@@ -115,7 +116,7 @@ class WhatsappCarrier(HttpCarrier):
                 timeout_ms=limits.CARRIER_MEDIUM_MS_MAX,
                 account_sid=message.account_sid,
             )
-            response = await self._link.send(request)
+            response = await self._link.submit(request)
         decoded = decode_json(response)
         found = decoded.get("id") if isinstance(decoded, dict) else None
         if response.status == 200 and isinstance(found, str) and found:
