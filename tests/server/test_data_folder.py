@@ -58,6 +58,8 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("templates", "reject", "HX" + "0" * 32): "asks a server",
     ("carriers", "list"): "needs none",
     ("carriers", "test", "main", "--to", "+15550100"): "asks a server",
+    ("carriers", "inbound", "list", SID): "refuses",
+    ("carriers", "inbound", "replay", SID, "--all"): "refuses",
     ("certificates", "--out", "certificates"): "needs none",
     ("routes",): "needs none",
     ("openapi",): "needs none",

@@ -82,6 +82,7 @@ _OF_TABLE: Final = {
     ("virtual_phone_message", "is_held"): "CASE WHEN i % 50 = 0 THEN 1 ELSE 0 END",
     ("push_binding", "binding_type"): "'fcm'",
     ("inbox", "state"): "CASE WHEN i % 50 = 0 THEN 'pending' ELSE 'done' END",
+    ("inbox", "content"): "CASE WHEN i % 50 < 2 THEN '{}' ELSE NULL END",
     ("inbox", "due_ms"): "CASE WHEN i % 50 = 0 THEN i ELSE NULL END",
     ("inbox", "fold_key"): "CASE WHEN i % 50 = 0 THEN 'fold' || i ELSE NULL END",
     ("channel_metadata", "mail_id"): "CASE WHEN i % 50 = 0 THEN 'mail' || i ELSE NULL END",

@@ -284,6 +284,7 @@ class InboundProcessor:
         else:
             inbound_drops.log_dropped(done, inbound_processing.message_of(entry))
         self._outcomes[done.outcome or "deferred"] += 1
+        inbound_drops.log_replayed(done)
         if done.state == inbox_store.PENDING:
             return
         crash_point(INBOUND_PROCESSED)

@@ -2,7 +2,7 @@
 
 A message that the server could not process in INBOX_ATTEMPTS_MAX attempts is given up, so that its
 lane continues. It was acknowledged to its network, which does not send it again: its row keeps
-the content for INBOX_RETENTION_HOURS.
+the content for INBOX_RETENTION_HOURS, and an operator may replay it.
 """
 
 from __future__ import annotations
@@ -67,6 +67,15 @@ def log_dropped(done: InboxEntry, message: InboxMessage) -> None:
     if done.outcome == "dropped":
         hidden = message.numbers - {message.receiver}
         _warn(done, without_addresses(done.reason or "", hidden))
+
+
+def log_replayed(done: InboxEntry) -> None:
+    """Log the outcome of a replayed message, once it has one."""
+    if done.date_replayed is None or done.outcome is None:
+        return
+    account_sid, carrier, provider_id = done.key
+    bound = log.bind(account_sid=account_sid, carrier=carrier, provider_id=provider_id)
+    bound.info("inbound_message_replayed", sid=done.channel_message_sid, outcome=done.outcome)
 
 
 def _warn(done: InboxEntry, reason: str) -> None:

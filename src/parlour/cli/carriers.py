@@ -1,4 +1,4 @@
-"""``parlour carriers``: the carriers of the file, and a test message through one of them."""
+"""``parlour carriers``: the carriers of the file, a test message, and inbound messages given up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from parlour.cli import carriers_inbound
 from parlour.cli.carrier_trial import (
     CarrierTrial,
     CarrierTrialError,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 @click.group("carriers")
 def command() -> None:
     """Carriers: the networks that bring messages to phones and mailboxes."""
+
+
+command.add_command(carriers_inbound.command)
 
 
 def _carriers(settings: Settings) -> CarrierSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,7 +10,9 @@ import msgspec
 from parlour.resources.accounts import store as account_store
 from parlour.resources.channel_metadata import store as channel_metadata_store
 from parlour.resources.channel_metadata.store import ChannelMetadata
+from parlour.resources.inbound import actions as inbound_actions
 from parlour.resources.inbound import store as inbound_store
+from parlour.resources.inbox import given_up_store as inbox_given_up_store
 from parlour.resources.inbox import store as inbox_store
 from parlour.resources.inbox import unacknowledged_store as inbox_unacknowledged_store
 from parlour.resources.inbox.store import InboxEntry
@@ -28,7 +31,7 @@ from parlour.resources.virtual_phones import message_store as virtual_phone_mess
 from parlour.resources.virtual_phones import store as virtual_phone_store
 from parlour.resources.virtual_phones.message_store import VirtualPhoneMedium
 from parlour.resources.whatsapp_windows import store as whatsapp_window_store
-from parlour.vocabulary import sids
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants.twin_accounts import PROXY
 from tests.security.tenants.valid_forms import PHONES, fresh_number
@@ -75,6 +78,8 @@ async def _run_inbound(
     medium_sid = world.default.chain["Media"]
     assert await inbound_store.find_inbound_medium(tx, scope, medium_sid)
     await inbound_store.adopt_medium(tx, scope, medium_sid)
+    expiry_ms = tx.now + limits.MEDIA_UNATTACHED_MS
+    await inbound_store.postpone_expiry(tx, scope, medium_sid, expiry_ms)
     number = fresh_number()
     await tx.run(
         "INSERT INTO carrier_number (account_sid, address, settings) VALUES ($1, $2, '{}')",
@@ -100,7 +105,7 @@ async def _run_inbox(tx: Transaction, scope: Scope) -> None:
     assert await inbox_store.lock_entry(tx, scope, *first.key[1:]) == claimed
     assert not await inbox_store.backlog_is_full(tx, scope)
     assert await inbox_store.find_first_of_lane(tx, scope, LANE) == claimed
-    assert await inbox_store.list_earlier_copies(tx, scope, second, 0) == [claimed]
+    assert await inbox_store.list_earlier_copies(tx, scope, second, (0, tx.now)) == [claimed]
     row = Unacknowledged(*first.key, sequence=first.sequence, date_created=tx.now)
     await inbox_unacknowledged_store.insert_unacknowledged(tx, scope, row)
     provider_ids = [first.provider_id]
@@ -110,6 +115,24 @@ async def _run_inbox(tx: Transaction, scope: Scope) -> None:
         await inbox_store.update_entry(tx, scope, entry, tried)
         done = msgspec.structs.replace(tried, state=inbox_store.DONE, due_ms=None, content=None)
         await inbox_store.update_entry(tx, scope, tried, done)
+    await _replay_given_up(tx, scope, done)
+
+
+async def _replay_given_up(tx: Transaction, scope: Scope, done: InboxEntry) -> None:
+    """List and replay a message that was given up; it is done at the end."""
+    given_up = msgspec.structs.replace(done, content="{}")
+    sid = given_up.channel_message_sid
+    await inbox_store.update_entry(tx, scope, done, given_up)
+    assert await inbox_given_up_store.list_given_up(tx, scope, sys.maxsize, 10) == [given_up]
+    assert (await inbound_actions.replay_range(tx, scope, 0, None)).replayed == 1
+    replayed = await inbox_store.lock_entry(tx, scope, *given_up.key[1:])
+    assert replayed is not None
+    assert replayed.state == inbox_store.PENDING
+    await inbox_store.update_entry(tx, scope, replayed, given_up)
+    assert (await inbound_actions.replay_sid(tx, scope, sid)).replayed == 1
+    replayed = await inbox_store.lock_entry(tx, scope, *given_up.key[1:])
+    assert replayed is not None
+    await inbox_store.update_entry(tx, scope, replayed, done)
 
 
 def _inbox_entry(tx: Transaction, scope: Scope, number: int) -> InboxEntry:

@@ -74,6 +74,12 @@ def match_keyword(body: str | None, settings: OptOutSettings) -> Keyword | None:
     return "help" if word in settings.help_words else None
 
 
+def find_keyword(message: InboxMessage, number: CarrierNumber | None) -> Keyword | None:
+    """Return the kind of keyword that a message is, or None."""
+    settings = settings_of(message, number)
+    return None if settings is None else match_keyword(message.body, settings)
+
+
 # tidy: event-for-change - no resource and no webhook shows opt-outs
 async def handle_keyword(
     tx: Transaction, account: Scope, message: InboxMessage, number: CarrierNumber | None

@@ -22,6 +22,7 @@ from parlour.resources.inbound import auto_creation as inbound_auto_creation
 from parlour.resources.inbound import keywords as inbound_keywords
 from parlour.resources.inbound import messages as inbound_messages
 from parlour.resources.inbound import routing as inbound_routing
+from parlour.resources.inbound import store as inbound_store
 from parlour.resources.inbox import store as inbox_store
 from parlour.resources.inbox.message import decode_message
 from parlour.resources.messages.parameters import CreateMessage
@@ -33,6 +34,7 @@ from parlour.vocabulary.unset import given_or
 if TYPE_CHECKING:
     from parlour.protocol.forms import FormFields
     from parlour.resources.carrier_numbers.store import CarrierNumber
+    from parlour.resources.inbound.keywords import Keyword
     from parlour.resources.inbound.routing import InboundRoute
     from parlour.resources.inbox.message import InboxMessage
     from parlour.resources.inbox.store import InboundKey, InboxEntry
@@ -97,12 +99,14 @@ async def _find_original(
 ) -> InboxEntry | None:
     """Return the message of which this one is a copy for another own number.
 
-    The n-th copy at one receiver belongs to the n-th message: a sender may repeat a text.
+    The n-th copy at one receiver belongs to the n-th message: a sender may repeat a text. A replay
+    comes after copies that were accepted later than the message.
     """
     if entry.fold_key is None:
         return None
-    since_ms = entry.date_created - limits.GROUP_COPIES_MS
-    earlier = await inbox_store.list_earlier_copies(tx, account, entry, since_ms)
+    created, apart = entry.date_created, limits.GROUP_COPIES_MS
+    dates = (created - apart, created + apart)
+    earlier = await inbox_store.list_earlier_copies(tx, account, entry, dates)
     originals = [each for each in earlier if not each.is_copy]
     if message.channel == EMAIL:
         # Mails to several own addresses are one message only in one conversation.
@@ -136,13 +140,13 @@ async def process_message(
     if entry.state != inbox_store.PENDING:
         return entry  # Another node processed it after the claim of this one had ended.
     if decision.plan.original is not None:
-        await inbound_keywords.handle_keyword(tx, account, message, number)
+        await _apply_keyword(tx, account, entry, message, number)
         return await _finish_copy(tx, account, entry, decision.plan.original)
     route = await inbound_routing.find_route(tx, account, message, number)
     if decision.rejection is None and route.identity != decision.plan.route.identity:
         return None
     if route.kind == "initializing" and decision.rejection is None:
-        waited_ms = tx.now - entry.date_created
+        waited_ms = tx.now - (entry.date_replayed or entry.date_created)
         if waited_ms < limits.INITIALIZING_WAIT_MS:
             return await defer(tx, entry, tx.now + limits.INITIALIZING_RETRY_MS)
     result = await _place(tx, account, message, number, decision=decision, route=route)
@@ -237,7 +241,7 @@ async def _finish(
     result: _Result,
 ) -> InboxEntry:
     """Apply what each message causes, wherever it goes, and write the outcome."""
-    keyword = await inbound_keywords.handle_keyword(tx, account, message, number)
+    keyword = await _apply_keyword(tx, account, entry, message, number)
     outcome = "opted_out" if keyword == _STOP else result.outcome
     calls_webhook = result.outcome == "plain_webhook" or (
         number is not None
@@ -249,6 +253,10 @@ async def _finish(
         configuration = await configuration_store.get_configuration(tx, account)
         default = Scope(account.account_sid, configuration.default_chat_service_sid)
         await inbound_messages.adopt_media(tx, default, message)
+    if result.keeps_content:
+        until_ms = tx.now + limits.INBOX_RETENTION_HOURS * 3_600_000
+        for sid in message.media_sids:
+            await inbound_store.postpone_expiry(tx, account, sid, until_ms)
     after = updated(
         entry,
         tx.now,
@@ -261,9 +269,26 @@ async def _finish(
         conversation_sid=result.conversation_sid,
         message_sid=result.message_sid,
         participant_sid=result.participant_sid,
+        is_keyword_applied=1,
     )
     await inbox_store.update_entry(tx, account, entry, after)
     return after
+
+
+async def _apply_keyword(
+    tx: Transaction,
+    account: Scope,
+    entry: InboxEntry,
+    message: InboxMessage,
+    number: CarrierNumber | None,
+) -> Keyword | None:
+    """Return the kind of the opt-out word in a message; a replay does not apply it again.
+
+    Its sender may have changed the state since, and has the reply.
+    """
+    if entry.is_keyword_applied:
+        return inbound_keywords.find_keyword(message, number)
+    return await inbound_keywords.handle_keyword(tx, account, message, number)
 
 
 async def _finish_copy(

@@ -40,6 +40,11 @@ UPDATE media SET service_sid = $3
  WHERE account_sid = $1 AND sid = $2 AND message_sid IS NULL AND is_removed = 0
 """
 
+POSTPONE_EXPIRY = """
+UPDATE media SET date_created = $3
+ WHERE account_sid = $1 AND sid = $2 AND message_sid IS NULL AND is_removed = 0
+"""
+
 
 async def find_pair(
     tx: Transaction, scope: Scope, address: str, proxy_address: str
@@ -79,3 +84,9 @@ async def find_inbound_medium(tx: Transaction, scope: Scope, sid: str) -> Media 
 async def adopt_medium(tx: Transaction, scope: Scope, sid: str) -> None:
     """Move an inbound medium, which belongs to no service yet, to the service of its message."""
     await tx.run(ADOPT_MEDIA, scope.account_sid, sid, scope.service_sid)
+
+
+async def postpone_expiry(tx: Transaction, scope: Scope, sid: str, until_ms: int) -> None:
+    """Keep a medium without a message until a date: it expires by the date of its upload."""
+    created_ms = until_ms - limits.MEDIA_UNATTACHED_MS
+    await tx.run(POSTPONE_EXPIRY, scope.account_sid, sid, created_ms)

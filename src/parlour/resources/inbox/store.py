@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #                   number; the outcome is known               failed attempt
 # done     no (1)   none                                       deleted after INBOX_RETENTION_HOURS
 #
-# (1) A message that the server could not process keeps it, for an operator.
+# (1) A message that the server could not process keeps it: a replay makes it pending again.
 PENDING: Final = "pending"
 WEBHOOK: Final = "webhook"
 DONE: Final = "done"
@@ -47,6 +47,7 @@ class InboxEntry(msgspec.Struct, frozen=True):
 
     ``content`` is an `InboxMessage` in JSON. ``fold_key`` is set for a message of a group: its
     copies at other own numbers have the same. ``outcome`` is None while the state is pending.
+    ``is_keyword_applied``: an opt-out word in it is applied, and is not applied by a replay.
     """
 
     account_sid: str
@@ -69,6 +70,8 @@ class InboxEntry(msgspec.Struct, frozen=True):
     participant_sid: str | None
     date_created: int
     date_updated: int
+    date_replayed: int | None = None
+    is_keyword_applied: int = 0
 
     @property
     def key(self) -> InboundKey:
@@ -111,7 +114,7 @@ FIRST_OF_LANE = statement(
 )
 LIST_COPIES = statement(
     "SELECT {columns} FROM inbox WHERE account_sid = $1 AND fold_key = $2 AND sequence < $3"
-    " AND date_created >= $4 ORDER BY sequence LIMIT $5",
+    " AND date_created >= $4 AND date_created <= $5 ORDER BY sequence LIMIT $6",
     InboxEntry,
 )
 # tidy: account-in-sql - messages are processed for all accounts
@@ -149,11 +152,17 @@ async def claim_entry(
     return bool(await tx.run(CLAIM, *key, until_ms, due_ms))
 
 
+async def count_backlog(tx: Transaction, scope: Scope, most: int) -> int:
+    """Return how many messages of the account wait, up to a number."""
+    row = await tx.one(BACKLOG, scope.account_sid, most)
+    assert row is not None
+    return int(row[0])
+
+
 async def backlog_is_full(tx: Transaction, scope: Scope) -> bool:
     """Return whether INBOX_BACKLOG_MAX messages of the account wait."""
-    row = await tx.one(BACKLOG, scope.account_sid, limits.INBOX_BACKLOG_MAX)
-    assert row is not None
-    return int(row[0]) >= limits.INBOX_BACKLOG_MAX
+    most = limits.INBOX_BACKLOG_MAX
+    return await count_backlog(tx, scope, most) >= most
 
 
 async def find_first_of_lane(tx: Transaction, scope: Scope, lane: str) -> InboxEntry | None:
@@ -163,15 +172,15 @@ async def find_first_of_lane(tx: Transaction, scope: Scope, lane: str) -> InboxE
 
 
 async def list_earlier_copies(
-    tx: Transaction, scope: Scope, entry: InboxEntry, since_ms: int
+    tx: Transaction, scope: Scope, entry: InboxEntry, dates: tuple[int, int]
 ) -> list[InboxEntry]:
-    """Return earlier messages with the same fold key since a date, oldest first."""
+    """Return earlier messages with the same fold key between two dates, oldest first."""
     rows = await tx.all(
         LIST_COPIES,
         scope.account_sid,
         entry.fold_key,
         entry.sequence,
-        since_ms,
+        *dates,
         limits.GROUP_COPIES_MAX,
     )
     return [InboxEntry(*row) for row in rows]

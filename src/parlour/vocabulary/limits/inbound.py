@@ -7,6 +7,11 @@ from parlour.vocabulary.limits.units import KIBIBYTE, MEBIBYTE
 # Inbound messages of an account that wait for processing; beyond it a carrier gets no
 # acknowledgement, and redelivers later.
 INBOX_BACKLOG_MAX = 10_000
+# Waiting messages of an account up to which messages that were given up are replayed: half of the
+# backlog, so that there is room for new ones.
+INBOX_REPLAY_BACKLOG_MAX = 5_000
+# Messages that one transaction replays.
+INBOX_REPLAYED_PER_STEP_MAX = 100
 # How long the identifier of a processed inbound message is stored, to recognise a redelivery; also
 # the content of a message that the server could not process.
 INBOX_RETENTION_HOURS = 7 * 24
