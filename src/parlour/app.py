@@ -333,6 +333,7 @@ class App:
             roots=roots,
             admission=self.admission,
             transfers=uploads.transfers,
+            vault=self.vault,
         )
 
     def _make_media_endpoint(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,13 @@ import pytest
 from parlour.channels.carrier import InboundRefused
 from parlour.channels.virtual.sends import PhoneSends
 from parlour.resources.inbox.store import InboundKey
+from parlour.resources.virtual_phones import message_store as virtual_phone_message_store
 from parlour.resources.virtual_phones.media_copies import PhoneMediaCopies
 from parlour.resources.virtual_phones.submissions import PhoneSubmission
-from parlour.store.transaction import Busy
+from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary.clock import SystemRandom
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.scope import Scope
 from tests.carriers.virtual_carrier_setup import (
     CONTENT,
     OWN,
@@ -23,13 +27,14 @@ from tests.carriers.virtual_carrier_setup import (
     PhoneScene,
     run_scene,
 )
-from tests.events.in_process_server import ACCOUNT_SID
+from tests.events.in_process_server import ACCOUNT_SID, Form
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.channels.carrier import InboundMessage
     from parlour.resources.virtual_phones.message_store import VirtualPhoneMessage
+    from parlour.store.transaction import Transaction
 
 SECOND_OWN = "+15005550007"
 OTHER = "+15558675311"
@@ -52,6 +57,7 @@ class ScriptedInbound:
 
     outcomes: list[ScriptedOutcome] = field(default_factory=lambda: [ScriptedOutcome()])
     error: Exception | None = None
+    accepts_max: int = 99
     accepted: list[InboundMessage] = field(default_factory=list)
 
     async def accept(
@@ -61,6 +67,8 @@ class ScriptedInbound:
         assert (carrier_name, account_sid) == ("virtual", ACCOUNT_SID)
         if self.error is not None:
             raise self.error
+        if len(self.accepted) == self.accepts_max:
+            raise Busy("full")
         self.accepted.append(message)
         return InboundKey(ACCOUNT_SID, carrier_name, message.provider_id)
 
@@ -75,13 +83,41 @@ def submission(*receivers: str, sender: str = PHONE, body: str | None = "Hi") ->
     return PhoneSubmission(sender=sender, receivers=receivers, body=body)
 
 
+@dataclass
+class ResponseLog:
+    """Records which response is stored for an idempotency key."""
+
+    stored: list[str] = field(default_factory=list)
+    error: ApiError | None = None
+
+    async def begin(self, tx: Transaction, message: VirtualPhoneMessage) -> None:
+        """Store the first response, in the transaction of the message."""
+        assert await virtual_phone_message_store.find_message(
+            tx, Scope(ACCOUNT_SID), message.address, message.sid
+        )
+        if self.error is not None:
+            raise self.error
+        self.stored.append(f"begin {message.status}")
+
+    async def record(self, _tx: Transaction, message: VirtualPhoneMessage) -> None:
+        """Store the final response."""
+        self.stored.append(f"record {message.status}")
+
+    async def release(self, _tx: Transaction) -> None:
+        """Delete the response."""
+        self.stored.append("release")
+
+
 async def send(
-    scene: PhoneScene, inbound: ScriptedInbound, message: PhoneSubmission
+    scene: PhoneScene,
+    inbound: ScriptedInbound,
+    message: PhoneSubmission,
+    response: ResponseLog | None = None,
 ) -> VirtualPhoneMessage:
     """Send a message."""
     copies = PhoneMediaCopies(scene.instance.app.blobs, SystemRandom())
     sends = PhoneSends(scene.instance.store, copies, inbound, SystemRandom())
-    return await sends.send(ACCOUNT_SID, message)
+    return await sends.send(ACCOUNT_SID, message, response)
 
 
 def test_a_text_is_passed_on_under_the_sid_that_its_phone_shows(tmp_path: Path) -> None:
@@ -130,6 +166,64 @@ def test_a_full_inbox_fails_the_message_at_its_phone(tmp_path: Path) -> None:
         assert (message.status, message.reason, message.outcome) == ("failed", "full", None)
 
     run_scene(tmp_path, play)
+
+
+@pytest.mark.parametrize(
+    ("error", "stored"),
+    [
+        (None, "record sent"),
+        (InboundRefused("no number of this server"), "record failed"),
+        (Busy("full"), "release"),
+        # A number may have accepted it: a retry of the request must not send it again.
+        (Unavailable("the outcome is unknown"), "record failed"),
+    ],
+)
+def test_the_response_to_a_key_is_stored_with_the_message_and_its_outcome(
+    tmp_path: Path, error: Exception | None, stored: str
+) -> None:
+    """Between the two it shows a queued message, so a retry after a crash sends no second one."""
+
+    async def play(scene: PhoneScene) -> None:
+        response = ResponseLog()
+        inbound = ScriptedInbound(error=error)
+        is_raised = isinstance(error, (Busy, Unavailable))
+        with pytest.raises((Busy, Unavailable)) if is_raised else nullcontext():
+            await send(scene, inbound, submission(OWN), response)
+        assert response.stored == ["begin queued", stored]
+
+    run_scene(tmp_path, play)
+
+
+def test_a_group_text_that_one_number_has_accepted_is_not_sent_again(tmp_path: Path) -> None:
+    async def play(scene: PhoneScene) -> None:
+        for number in (OWN, SECOND_OWN):
+            form: Form = {"Type": "sms", "Address": number}
+            await scene.instance.do("CreateConfigurationAddress", form)
+        response, inbound = ResponseLog(), ScriptedInbound(accepts_max=1)
+        with pytest.raises(Busy):
+            await send(scene, inbound, submission(OWN, SECOND_OWN), response)
+        assert response.stored == ["begin queued", "record failed"]
+
+    run_scene(tmp_path, play)
+
+
+def test_a_key_that_another_node_uses_sends_nothing_and_leaves_no_file(tmp_path: Path) -> None:
+    async def play(scene: PhoneScene) -> None:
+        copies = PhoneMediaCopies(scene.instance.app.blobs, SystemRandom())
+        medium = await copies.write_bytes(ACCOUNT_SID, CONTENT, "image/png", "cat.png")
+        before = files_in(tmp_path)
+        response, inbound = ResponseLog(error=ApiError(20409)), ScriptedInbound()
+        message = PhoneSubmission(sender=PHONE, receivers=(OWN, OTHER), body=None, media=(medium,))
+        with pytest.raises(ApiError):
+            await send(scene, inbound, message, response)
+        assert (inbound.accepted, await scene.inbox(PHONE)) == ([], [])
+        assert files_in(tmp_path) == before
+
+    run_scene(tmp_path, play)
+
+
+def files_in(folder: Path) -> set[str]:
+    return {each.name for each in (folder / "media").rglob("*") if each.is_file()}
 
 
 def test_a_whatsapp_message_has_its_sid_and_metadata(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ class Edge:
             work=request.work,
         )
         if operation.method == "POST":
-            call.idempotency_key = _idempotency_key(request)
+            call.idempotency_key = idempotency_key(request)
         if operation.spec.list_key:
             call.page = pages.parse_page_request(
                 form,
@@ -158,7 +158,8 @@ def _origin(operation: Operation, request: Request) -> Origin:
     return _FIRES if enabled is not None and enabled.strip().lower() == "true" else SILENT
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
+    """Return the idempotency key of a request. Raises 20001 for an invalid one."""
     key = request.header(b"idempotency-key")
     if key is not None and not 0 < len(key) <= limits.IDEMPOTENCY_KEY_CHARS_MAX:
         raise ApiError(20001, "Invalid Idempotency-Key.")

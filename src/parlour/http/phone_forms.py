@@ -5,6 +5,7 @@ Files are written to the disk as they arrive. A urlencoded form has no files, an
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,7 +16,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
     from parlour.http.messages import Request
     from parlour.operations.transfers import Transfer
@@ -36,7 +37,10 @@ class FileLimits(NamedTuple):
 
 
 class PhoneFormReader:
-    """Reads one form; ``media`` are the files that were written, also if the form is invalid."""
+    """Reads one form; ``media`` are the files that were written, also if the form is invalid.
+
+    ``digests`` identify them by content, type and name.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class PhoneFormReader:
         file_limits: FileLimits,
     ) -> None:
         self.media: list[PhoneMedium] = []
+        self.digests: list[tuple[str, str, str | None]] = []
         self._account_sid = account_sid
         self._copies = copies
         self._transfer = transfer
@@ -126,13 +131,18 @@ class PhoneFormReader:
             raise ApiError(20001, f"A message has {most} media at most.")
         kind = media_headers.parse_type(content_type)
         name = media_headers.parse_file_name(filename)
-        content = self._bounded(pieces)
+        digest = hashlib.sha256()
+        content = self._bounded(pieces, digest.update)
         self.media.append(await self._copies.write(self._account_sid, content, kind, name))
+        self.digests.append((digest.hexdigest(), kind, name))
 
-    async def _bounded(self, pieces: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    async def _bounded(
+        self, pieces: AsyncIterable[bytes], on_piece: Callable[[bytes], None]
+    ) -> AsyncGenerator[bytes, None]:
         earlier, size = sum(each.size for each in self.media), 0
         async for piece in pieces:
             size += len(piece)
             require_media_size(size, self._file_limits.of_file_max)
             require_media_size(earlier + size, self._file_limits.of_all_max)
+            on_piece(piece)
             yield piece

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from parlour.egress.client import EgressFailed, EgressRefused, OutboundRequest
-from parlour.http.edge import Edge
+from parlour.http.edge import Edge, idempotency_key
 from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.phone_forms import FileLimits, PhoneFormReader
 from parlour.http.streams import require_media_size
+from parlour.operations import idempotency
 from parlour.operations.call import Call, View
 from parlour.protocol import media_headers
 from parlour.protocol.addresses import normalise_address, parse_address
@@ -41,19 +42,63 @@ if TYPE_CHECKING:
     from parlour.http.messages import Request
     from parlour.http.root_urls import RootUrls
     from parlour.operations.admission import Admission
+    from parlour.operations.call import OperationResult
     from parlour.operations.operation import Operation
     from parlour.operations.transfers import Transfers
+    from parlour.protocol.vault import Vault
     from parlour.resources.virtual_phones.media_copies import PhoneMediaCopies
     from parlour.resources.virtual_phones.message_store import VirtualPhoneMessage
-    from parlour.store.transaction import Store
+    from parlour.store.transaction import Store, Transaction
 
 
 class PhoneSender(Protocol):
     """Sends messages of phones (channels/virtual/sends.py)."""
 
-    async def send(self, account_sid: str, submission: PhoneSubmission) -> VirtualPhoneMessage:
-        """Send a checked message; return it with its outcome."""
+    async def send(
+        self, account_sid: str, submission: PhoneSubmission, response: StoredPhoneResponse | None
+    ) -> VirtualPhoneMessage:
+        """Send a checked message; return it with its outcome.
+
+        ``response`` is stored with the message, if the request has an idempotency key.
+        """
         ...
+
+
+# The response that is stored for an idempotency key, in the transactions of the message:
+#
+#   the message is stored       of a message in progress: from now on a retry sends nothing
+#   its outcome is recorded     the final one
+#   no number has accepted it   none: a retry sends it again
+class StoredPhoneResponse:
+    """The response to one message under the idempotency key of its request."""
+
+    def __init__(self, call: Call[Any], view: View) -> None:
+        self._call = call
+        self._view = view
+
+    async def find(self, tx: Transaction) -> OperationResult | None:
+        """Return the stored response. Raises 422 if it is of another request."""
+        return await idempotency.find_stored(tx, self._call)
+
+    async def begin(self, tx: Transaction, message: VirtualPhoneMessage) -> None:
+        """Store the response for a new message. Raises 409 if another node was first."""
+        if await self.find(tx) is not None:
+            raise idempotency.in_progress()
+        await self.record(tx, message)
+
+    async def record(self, tx: Transaction, message: VirtualPhoneMessage) -> None:
+        """Store the response for the state of the message."""
+        status, body = self.of(message)
+        await idempotency.store_response(tx, self._call, status, body)
+
+    async def release(self, tx: Transaction) -> None:
+        """Delete the stored response."""
+        await idempotency.delete_stored(tx, self._call)
+
+    def of(self, message: VirtualPhoneMessage) -> tuple[int, bytes]:
+        """Return status and body for a message."""
+        operation = self._call.operation
+        return operation.spec.status, encode(operation.represent(message, self._view))
 
 
 class VirtualPhoneEndpoint:
@@ -72,6 +117,7 @@ class VirtualPhoneEndpoint:
         roots: RootUrls,
         admission: Admission,
         transfers: Transfers,
+        vault: Vault,
     ) -> None:
         """``transfers`` are the slots of uploads: both kinds share them."""
         self._store = store
@@ -84,6 +130,8 @@ class VirtualPhoneEndpoint:
         self._roots = roots
         self._admission = admission
         self._transfers = transfers
+        self._vault = vault
+        self._idempotency = idempotency.InFlight()
         # Files of a message are in memory while it is passed on.
         self._in_memory = asyncio.Semaphore(limits.VIRTUAL_PHONE_MEDIA_SENDS_MAX)
 
@@ -118,7 +166,9 @@ class VirtualPhoneEndpoint:
             path=path,
             resource=resource,
             form={},
+            idempotency_key=idempotency_key(request) if operation.method == "POST" else None,
             scope=Scope(caller.account_sid),
+            sealing=self._vault,
         )
 
     async def _read(self, call: Call[Any]) -> Any:
@@ -164,12 +214,13 @@ class VirtualPhoneEndpoint:
         file_limits = FileLimits(*virtual_phone_submissions.media_bytes_max(parsed.type))
         transfer = self._transfers.enter(account_sid, call.caller.identity)
         reader = PhoneFormReader(account_sid, self._copies, transfer, file_limits)
+        root_url = self._roots.of(request) + "/v1"
+        response = StoredPhoneResponse(call, View(root_url, root_url, shows_service=False))
         try:
             transfer.on_cut = request.exchange.abort
-            form = await reader.read(request)
+            call.form = await reader.read(request)
             transfer.on_cut = None
-            submission = await self._submission(call, reader, form, file_limits)
-            message = await self._pass_on(account_sid, submission)
+            return await self._send_once(call, reader, file_limits, response)
         except BaseException:  # Cancellation included: no blob without a row stays.
             # Without the store the sweep of media decides later.
             with contextlib.suppress(Busy, Unavailable):
@@ -177,19 +228,33 @@ class VirtualPhoneEndpoint:
             raise
         finally:
             self._transfers.leave(transfer)
-        root_url = self._roots.of(request) + "/v1"
-        view = View(root_url, root_url, shows_service=False)
-        return Response(call.operation.spec.status, encode(call.operation.represent(message, view)))
 
-    async def _submission(
+    async def _send_once(
         self,
         call: Call[Any],
         reader: PhoneFormReader,
-        form: dict[str, list[str]],
         file_limits: FileLimits,
+        response: StoredPhoneResponse,
+    ) -> Response:
+        """Send the message of a request, unless its idempotency key has a response already."""
+        if call.idempotency_key is None:
+            submission = await self._submission(call, reader, file_limits)
+            return Response(*response.of(await self._pass_on(call, submission, None)))
+        call.request_digest = idempotency.digest_of(call, reader.digests)
+        async with self._idempotency.enter(call):
+            stored = await self._store.read(response.find, account_sid=call.scope.account_sid)
+            if stored is not None:
+                assert stored.replayed is not None
+                await self._copies.discard(call.scope.account_sid, reader.media)
+                return Response(stored.status, stored.replayed)
+            submission = await self._submission(call, reader, file_limits)
+            return Response(*response.of(await self._pass_on(call, submission, response)))
+
+    async def _submission(
+        self, call: Call[Any], reader: PhoneFormReader, file_limits: FileLimits
     ) -> PhoneSubmission:
         """Return the checked message, with media at URLs fetched. Raises ApiError."""
-        given = CreateVirtualPhoneMessage.parse(form).given()
+        given = CreateVirtualPhoneMessage.parse(call.form).given()
         urls = given.get("media_urls", [])
         if len(reader.media) + len(urls) > limits.VIRTUAL_PHONE_MEDIA_MAX:
             most = limits.VIRTUAL_PHONE_MEDIA_MAX
@@ -236,11 +301,14 @@ class VirtualPhoneEndpoint:
         name = media_headers.parse_file_name(last[: limits.MEDIA_FILENAME_CHARS_MAX])
         reader.media.append(await self._copies.write_bytes(account_sid, content, kind, name))
 
-    async def _pass_on(self, account_sid: str, submission: PhoneSubmission) -> VirtualPhoneMessage:
+    async def _pass_on(
+        self, call: Call[Any], submission: PhoneSubmission, response: StoredPhoneResponse | None
+    ) -> VirtualPhoneMessage:
+        account_sid = call.scope.account_sid
         if not submission.media:
-            return await self._sender.send(account_sid, submission)
+            return await self._sender.send(account_sid, submission, response)
         async with self._in_memory:
-            return await self._sender.send(account_sid, submission)
+            return await self._sender.send(account_sid, submission, response)
 
     async def _discard_unstored(self, call: Call[Any], reader: PhoneFormReader) -> None:
         """Remove the files that no message has."""

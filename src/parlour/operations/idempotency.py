@@ -17,7 +17,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from parlour.store.transaction import Transaction
 
@@ -46,12 +46,22 @@ OLDEST = "SELECT date_created FROM idempotency ORDER BY date_created LIMIT 1"
 _RETENTION_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
 
 
-def digest_of(call: Call[Any]) -> str:
-    """Return the digest of path and form; requests with equal digests are the same request."""
+def digest_of(call: Call[Any], files: Sequence[object] = ()) -> str:
+    """Return the digest of path, form and files; equal digests are of the same request.
+
+    ``files`` are what identifies each file of a form, its content included.
+    """
     content: tuple[object, ...] = (call.resource, sorted(call.form.items()))
     if call.operation.answers_by_login:
         content = (*content, call.caller.login)
+    if files:
+        content = (*content, *files)
     return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def in_progress() -> ApiError:
+    """Return the error of a request whose key belongs to one in progress."""
+    return ApiError(20409, "A request with this Idempotency-Key is in progress")
 
 
 class InFlight:
@@ -63,10 +73,9 @@ class InFlight:
     @asynccontextmanager
     async def enter(self, call: Call[Any]) -> AsyncIterator[None]:
         """Lock the call's key. Raises 409 if it is locked."""
-        assert call.idempotency_key is not None
-        held = (call.caller.account_sid, call.operation.operation_id, call.idempotency_key)
+        held = _identity(call)
         if held in self._running:
-            raise ApiError(20409, "A request with this Idempotency-Key is in progress")
+            raise in_progress()
         self._running.add(held)
         try:
             yield
@@ -81,21 +90,48 @@ async def once(
     render: Callable[[Call[Any], OperationResult], bytes],
 ) -> OperationResult:
     """Return the stored result of this key, or run the action and store its result."""
-    account_sid, key = call.caller.account_sid, call.idempotency_key
-    operation_id, digest = call.operation.operation_id, call.request_digest
-    # Encrypted, since the response to a new API key contains its secret.
-    row_name = f"{account_sid} {operation_id} {key}"
-    row = await tx.one(FIND, account_sid, operation_id, key, tx.now - _RETENTION_MS)
-    if row is not None:
-        if row[0] != digest:  # tidy: constant-time - both are digests of what the caller sent.
-            text = "The Idempotency-Key was used with other parameters"
-            raise ApiError(20422, text, status=422)
-        return OperationResult(row[1], None, call.vault.unseal(row[2], row_name).encode())
+    stored = await find_stored(tx, call)
+    if stored is not None:
+        return stored
     outcome = await act(tx, call)
-    await tx.run(DELETE, account_sid, operation_id, key)
-    body = call.vault.seal(render(call, outcome).decode(), row_name)
-    await tx.run(INSERT, account_sid, operation_id, key, digest, outcome.status, body, tx.now)
+    await store_response(tx, call, outcome.status, render(call, outcome))
     return outcome
+
+
+async def find_stored(tx: Transaction, call: Call[Any]) -> OperationResult | None:
+    """Return the stored result of a call's key, if there is one.
+
+    Raises 422 if it is the result of another request.
+    """
+    row = await tx.one(FIND, *_identity(call), tx.now - _RETENTION_MS)
+    if row is None:
+        return None
+    if row[0] != call.request_digest:  # tidy: constant-time - digests of what the caller sent
+        text = "The Idempotency-Key was used with other parameters"
+        raise ApiError(20422, text, status=422)
+    return OperationResult(row[1], None, call.vault.unseal(row[2], _row_name(call)).encode())
+
+
+async def store_response(tx: Transaction, call: Call[Any], status: int, body: bytes) -> None:
+    """Store the response to a call's key, in place of an earlier one."""
+    await delete_stored(tx, call)
+    # Encrypted, since the response to a new API key contains its secret.
+    sealed = call.vault.seal(body.decode(), _row_name(call))
+    await tx.run(INSERT, *_identity(call), call.request_digest, status, sealed, tx.now)
+
+
+async def delete_stored(tx: Transaction, call: Call[Any]) -> None:
+    """Delete the stored response of a call's key."""
+    await tx.run(DELETE, *_identity(call))
+
+
+def _identity(call: Call[Any]) -> tuple[str, str, str]:
+    assert call.idempotency_key is not None
+    return call.caller.account_sid, call.operation.operation_id, call.idempotency_key
+
+
+def _row_name(call: Call[Any]) -> str:
+    return " ".join(_identity(call))
 
 
 async def next_due_ms(tx: Transaction) -> int | None:

@@ -32,6 +32,7 @@ from parlour.resources.virtual_phones.inbox import PhoneText
 from parlour.resources.virtual_phones.submissions import find_own_numbers
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary.dates import updated
+from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -93,6 +94,22 @@ class PhoneInbound(Protocol):
         ...
 
 
+class PhoneResponse(Protocol):
+    """The response that is stored for an idempotency key (http/virtual_phones.py)."""
+
+    async def begin(self, tx: Transaction, message: VirtualPhoneMessage) -> None:
+        """Store the response for a new message. Raises 409 if the key has one."""
+        ...
+
+    async def record(self, tx: Transaction, message: VirtualPhoneMessage) -> None:
+        """Store the response for the outcome of the message."""
+        ...
+
+    async def release(self, tx: Transaction) -> None:
+        """Delete the stored response: the request may be repeated."""
+        ...
+
+
 class PhoneSends:
     """Sends messages of the phones of all accounts."""
 
@@ -104,26 +121,37 @@ class PhoneSends:
         self._inbound = inbound
         self._random = random
 
-    async def send(self, account_sid: str, submission: PhoneSubmission) -> VirtualPhoneMessage:
+    async def send(
+        self,
+        account_sid: str,
+        submission: PhoneSubmission,
+        response: PhoneResponse | None = None,
+    ) -> VirtualPhoneMessage:
         """Send a checked message; return it with its outcome. Raises Busy, Unavailable.
 
         If it raises before the message is stored, the blobs of its media remain with the caller.
+        ``response`` is stored with the message, and deleted if no own number has accepted it.
         """
         scope = Scope(account_sid)
         own = await self._store.read(
             lambda tx: find_own_numbers(tx, scope, submission), account_sid=account_sid
         )
         contents = [await self._copies.read(account_sid, each) for each in submission.media]
-        message = await self._store_message(scope, submission, own, contents)
+        message = await self._store_message(scope, submission, own, contents, response)
+        accepted: list[InboundKey] = []
         try:
-            outcomes = await self._pass_on(scope, submission, message, own, contents)
+            await self._pass_on(scope, submission, message, own, contents, accepted)
+            outcomes = [await self._inbound.outcome(key) for key in accepted]
         except InboundRefused as error:
             refused = {"outcome": DROPPED, "reason": str(error), "error_code": _UNREACHABLE}
-            return await self._record(scope, message, FAILED, refused)
+            return await self._record(scope, message, FAILED, refused, response)
         except (Busy, Unavailable) as error:
-            await self._record(scope, message, FAILED, {"reason": str(error) or None})
+            # After Unavailable a number may have accepted it.
+            is_unsent = isinstance(error, Busy) and not accepted
+            failed = {"reason": str(error) or None}
+            await self._record(scope, message, FAILED, failed, response, releases=is_unsent)
             raise
-        return await self._record(scope, message, SENT, _members(outcomes))
+        return await self._record(scope, message, SENT, _members(outcomes), response)
 
     async def _store_message(
         self,
@@ -131,6 +159,7 @@ class PhoneSends:
         submission: PhoneSubmission,
         own: tuple[str, ...],
         contents: list[bytes],
+        response: PhoneResponse | None,
     ) -> VirtualPhoneMessage:
         """Store the message at its phone and at the other members of its group."""
         others = [each for each in submission.receivers if each not in own]
@@ -145,10 +174,10 @@ class PhoneSends:
         )
         try:
             message, stored = await self._store.write(
-                lambda tx: _store_text(tx, scope, text, submission.channel, media),
+                lambda tx: _store_text(tx, scope, text, submission.channel, media, response),
                 account_sid=scope.account_sid,
             )
-        except Busy:
+        except (ApiError, Busy):
             for copies in media.values():
                 await self._copies.discard(scope.account_sid, copies)
             raise
@@ -180,17 +209,17 @@ class PhoneSends:
         message: VirtualPhoneMessage,
         own: tuple[str, ...],
         contents: list[bytes],
-    ) -> list[PhoneOutcome]:
-        """Pass a copy to each own number; return the outcomes. Raises InboundRefused."""
-        keys = []
+        accepted: list[InboundKey],
+    ) -> None:
+        """Pass a copy to each own number; append the keys. Raises InboundRefused."""
         for number, receiver in enumerate(own):
             # Each copy has its own identifier, as at a carrier; the first has the message's.
             sid = message.sid if not number else self._random.sid(submission.sid_prefix)
             copy = _inbound(submission, message, receiver, sid, contents)
             if submission.channel == addresses.EMAIL:
                 copy = await self._as_mail(scope, copy)
-            keys.append(await self._inbound.accept(VIRTUAL, copy, account_sid=scope.account_sid))
-        return [await self._inbound.outcome(key) for key in keys]
+            key = await self._inbound.accept(VIRTUAL, copy, account_sid=scope.account_sid)
+            accepted.append(key)
 
     async def _as_mail(self, scope: Scope, message: InboundMessage) -> InboundMessage:
         """Return a message as the mail that a mailbox's program makes of it.
@@ -224,7 +253,12 @@ class PhoneSends:
         message: VirtualPhoneMessage,
         status: str,
         members: Mapping[str, object],
+        response: PhoneResponse | None,
+        *,
+        releases: bool = False,
     ) -> VirtualPhoneMessage:
+        """Record the outcome, and the response; ``releases``: delete the response instead."""
+
         async def record(tx: Transaction) -> VirtualPhoneMessage:
             after = updated(message, tx.now, status=status, **members)
             found = await virtual_phone_message_store.find_message(
@@ -233,6 +267,10 @@ class PhoneSends:
             if found is not None:  # It may have made room for later ones.
                 await virtual_phone_message_store.update_message(tx, scope, after)
                 await virtual_phone_inbox.emit_change(tx, scope, message.address, message.sid)
+            if response is not None and releases:
+                await response.release(tx)
+            elif response is not None:
+                await response.record(tx, after)
             return after
 
         return await self._store.write(record, account_sid=scope.account_sid)
@@ -244,12 +282,15 @@ async def _store_text(
     text: PhoneText,
     channel: str,
     media: Mapping[str, tuple[PhoneMedium, ...]],
+    response: PhoneResponse | None,
 ) -> tuple[VirtualPhoneMessage, set[str]]:
     """Store a text at its phone and the phones in ``media``; return which of these stored it."""
     await virtual_phone_inbox.lock_phones(tx, scope)
     sent = as_transmitted(text, channel, tx.next_sequence(), has_media=bool(text.media))
     phone = await virtual_phone_inbox.ensure_phone(tx, scope, text.sender)
     message = await virtual_phone_inbox.add_sent(tx, scope, phone, sent)
+    if response is not None:
+        await response.begin(tx, message)
     stored = set()
     for address, copies in media.items():
         other = await virtual_phone_inbox.ensure_phone(tx, scope, address)
