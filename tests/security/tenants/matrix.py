@@ -6,6 +6,7 @@ sid must get, byte for byte, the response to a request with a sid that was never
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from parlour.operations.operation import Operation
 
 DATE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+
+ACCESS_TOKEN = re.compile(r"\beyJ[\w-]+\.(eyJ[\w-]+)\.")
 
 DONE = (200, 201, 202, 204)
 REFUSED = (400, 404)
@@ -128,7 +131,13 @@ def shown_of(answer: ComparableResponse, asked: CallerRequest, hidden: frozenset
     """Return the sids in a response that the caller must not learn, except those that it sent."""
     sent = f"{asked.path} {asked.fields}"
     text = answer.body.decode() + repr(answer.headers)
+    text += "".join(map(_claims_of, ACCESS_TOKEN.findall(text)))
     return [f"shows {sid}" for sid in sorted(set(SID.findall(text)) & hidden) if sid not in sent]
+
+
+def _claims_of(payload: str) -> str:
+    """Return the claims of an access token, which name its key."""
+    return base64.urlsafe_b64decode(f"{payload}==").decode()
 
 
 def alike(answer: ComparableResponse, value: str) -> tuple[int, Any, bytes]:

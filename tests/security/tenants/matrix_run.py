@@ -1,9 +1,13 @@
-"""The whole matrix in this process, on a copy of the same twins for each run."""
+"""The whole matrix in this process: each stage alone, on its own copy of the same twins.
+
+A stage must not see what another one changed. Otherwise its result depends on the stages that ran
+before it, and these differ from mutant to mutant.
+"""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from parlour.operations.operation import UrlForm
@@ -19,7 +23,6 @@ from tests.security.tenants.targets import SID, LocalTarget, Rows, rows_of, sett
 from tests.security.tenants.twin_accounts import PROXY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from tests.security.tenants.matrix import Cell
@@ -47,15 +50,17 @@ class MatrixStage:
     cells: list[Cell | Operator]
     spared: str | None = None
     writes: bool = False
+    own_changes: frozenset[str] = frozenset()
+    """Tables in which the cells change a row of the account that names the spared service."""
     used: list[set[str]] = field(default_factory=list)
-    """The statements that each cell ran."""
+    """The statements that each cell ran, and last the statements of the background work."""
 
 
 class MatrixRun:
     """Twins in a folder, every attempt on them, and the statements that these run."""
 
     def __init__(self, folder: Path) -> None:
-        """Build the twins, and run everything once without a mutant."""
+        """Build the twins: each run of a stage copies them."""
         self._folder = folder
         self._template = folder / "template"
         target = LocalTarget(self._template)
@@ -64,8 +69,10 @@ class MatrixRun:
             each.sid: sids_of_service(target, self.pair.intruder, each.sid)
             for each in self.pair.services
         }
+        self._intruder_rows = rows_of(target, self.pair.intruder.sid)
         target.close()
         self.stages = self._stages()
+        self._controls: dict[tuple[int, ...], list[str]] = {}
 
     def _stages(self) -> list[MatrixStage]:
         pair = self.pair
@@ -85,58 +92,80 @@ class MatrixRun:
                 [*owner_actions.writing(intruder, hidden, UrlForm.SERVICE)], default, writes=True
             ),
             MatrixStage(
-                [*owner_actions.writing(intruder, hidden, UrlForm.ACCOUNT)], default, writes=True
+                [*owner_actions.writing(intruder, hidden, UrlForm.ACCOUNT)],
+                default,
+                writes=True,
+                # The account's configuration names its default service.
+                own_changes=frozenset({"configuration"}),
             ),
         ]
 
     def learn(self) -> list[str]:
-        """Run all cells without a mutant; return errors, and the statements of each cell."""
+        """Run all stages without a mutant; return errors, and record each cell's statements."""
         with watched() as used:
-            return self._run(self.stages, used)
+            return [wrong for stage in self.stages for wrong in self._run(stage, used)]
 
     def with_mutant(self, mutant: Mutant) -> list[str]:
-        """Return the errors with one condition removed, in the cells that run the statement.
+        """Return the first errors with one condition removed, in the cells that run the statement.
 
         These cells were recorded once. Rows are cached and some work runs in the background, so it
         can be another cell the next time: where no error is found, `with_mutant_everywhere`
         decides.
         """
         text = mutant.statement.text
-        stages = []
-        for stage in self.stages:
+        for number in self.stages_of(mutant):
+            stage = chosen = self.stages[number]
             taken = [text in used for used in stage.used]
-            if stage.writes and any(taken):
-                stages.append(stage)  # As a whole: its changes are compared at the end.
-            elif any(taken):
+            if not stage.writes:  # Changes are compared at the end, after the stage as a whole.
                 cells = [
-                    cell for cell, is_taken in zip(stage.cells, taken, strict=False) if is_taken
+                    cell for cell, is_taken in zip(stage.cells, taken, strict=True) if is_taken
                 ]
-                stages.append(MatrixStage(cells, stage.spared))
-        with mutated(mutant):
-            return self._run(stages)
+                chosen = replace(stage, cells=cells)
+            with mutated(mutant):
+                found = self._run(chosen)
+            if found:
+                assert self._control(chosen) == [], f"{mutant.name}: the cells fail without it"
+                return found
+        return []
 
     def with_mutant_everywhere(self, mutant: Mutant) -> list[str]:
-        """Return the errors with one condition removed in all cells."""
+        """Return the first errors with one condition removed, in all cells."""
         with mutated(mutant):
-            return self._run(self.stages)
+            return next(filter(None, map(self._run, self.stages)), [])
+
+    def stages_of(self, mutant: Mutant) -> tuple[int, ...]:
+        """Return the numbers of the stages that run the statement."""
+        text = mutant.statement.text
+        return tuple(
+            number
+            for number, stage in enumerate(self.stages)
+            if any(text in used for used in stage.used)
+        )
 
     @property
     def ran(self) -> set[str]:
         """Return the statements that the matrix runs."""
         return {text for stage in self.stages for used in stage.used for text in used}
 
-    def _run(self, stages: Iterable[MatrixStage], used: set[str] | None = None) -> list[str]:
+    def _control(self, stage: MatrixStage) -> list[str]:
+        """Return the errors of the same cells without a mutant."""
+        key = tuple(map(id, stage.cells))
+        if key not in self._controls:
+            self._controls[key] = self._run(stage)
+        return self._controls[key]
+
+    def _run(self, stage: MatrixStage, used: set[str] | None = None) -> list[str]:
         data = self._folder / "run"
         shutil.copytree(self._template, data)
         target = LocalTarget(data)
         try:
-            return [wrong for stage in stages for wrong in self._stage(target, stage, used)]
+            return self._stage(target, stage, used)
         finally:
             target.close()
             shutil.rmtree(data)
 
     def _stage(self, target: LocalTarget, stage: MatrixStage, used: set[str] | None) -> list[str]:
-        before = self._spared_rows(target, stage)
+        """Return all errors, or without ``used`` only the errors of the first cell with any."""
         wrong = []
         for cell in stage.cells:
             if used is not None:
@@ -144,22 +173,20 @@ class MatrixRun:
             wrong += cell.run(target)
             if used is not None:
                 stage.used.append(set(used))
+            elif wrong:
+                return wrong
         if not stage.writes:
             return wrong
         settle(target)
         if used is not None:
             stage.used.append(set(used))
-        wrong += changed(before, self._spared_rows(target, stage))
         wrong += changed(self.pair.rows, rows_of(target, self.pair.victim.sid))
-        return wrong + self._crossings(target)
-
-    def _spared_rows(self, target: LocalTarget, stage: MatrixStage) -> Rows:
         rows = rows_of(target, self.pair.intruder.sid)
-        return rows_of_service(rows, stage.spared) if stage.spared else {}
+        wrong += changed(_spared(stage, self._intruder_rows), _spared(stage, rows))
+        return wrong + self._crossings(rows)
 
-    def _crossings(self, target: LocalTarget) -> list[str]:
+    def _crossings(self, rows: Rows) -> list[str]:
         """Return rows of one service that name an object of the other one."""
-        rows = rows_of(target, self.pair.intruder.sid)
         found = []
         for here, foreign in self._foreign():
             for table, inside in rows_of_service(rows, here).items():
@@ -174,3 +201,11 @@ class MatrixRun:
         one, other = (each.sid for each in self.pair.services)
         shared = {one, other}
         return [(one, self._of_service[other] - shared), (other, self._of_service[one] - shared)]
+
+
+def _spared(stage: MatrixStage, rows: Rows) -> Rows:
+    """Return the rows that a stage must leave unchanged."""
+    if stage.spared is None:
+        return {}
+    inside = rows_of_service(rows, stage.spared)
+    return {table: found for table, found in inside.items() if table not in stage.own_changes}

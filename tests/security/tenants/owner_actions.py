@@ -114,8 +114,9 @@ def reading(world: AccountObjects, dumped: Dump, hidden: frozenset[str]) -> Iter
 def writing(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
     """Yield every operation of one URL form that changes something, by the owner."""
     found = [each for each in pipeline_operations() if each.writes and each.url_form is form]
-    if form is not UrlForm.ACCOUNT:
-        yield from _more(world, hidden, form)
+    yield from (
+        _more_of_account(world, hidden) if form is UrlForm.ACCOUNT else _more(world, hidden, form)
+    )
     for operation in sorted(found, key=_order):
         path = fill(operation, values_of(operation, world))
         request = CallerRequest(operation.method, path, form_of(operation), world.login.header)
@@ -150,6 +151,20 @@ def _more(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Itera
     default_role = f"{base}/Roles/{service.chain['DefaultRoles']}"
     request = CallerRequest("DELETE", default_role, {}, header)
     yield Answered("a default role of the service", request, hidden, statuses=(409,))
+
+
+def _more_of_account(world: AccountObjects, hidden: frozenset[str]) -> Iterator[Answered]:
+    """Yield further requests: a phone whose address each account has, and the default retries."""
+    phone, retries = f"/parlour/v1/VirtualPhones/{SHARED_PHONE}", "/parlour/v1/WebhookRetries"
+    forms: list[tuple[str, str, dict[str, str]]] = [
+        ("POST", phone, {"Name": "Changed"}),
+        ("DELETE", phone, {}),
+        ("POST", retries, {"Retries": "hosted"}),
+        ("POST", retries, {"Retries": ""}),
+    ]
+    for method, path, form in forms:
+        request = CallerRequest(method, path, form, world.login.header)
+        yield Answered("more by the owner", request, hidden)
 
 
 def _order(operation: Operation) -> tuple[bool, bool, int]:

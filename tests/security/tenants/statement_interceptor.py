@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections import Counter
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 ASKED_MIN = 3
 """Runs of a mutant, once it is caught, after which it is not run again."""
+RUNS_MAX = 5_000
+"""Runs of a mutant in a stage, of which none has more than a thousand requests."""
 SHADOWED_MAX = 20
 """Number of runs next to a twin with the same sids; each copies the database."""
 
@@ -41,10 +44,17 @@ def watched() -> Iterator[set[str]]:
 
 @contextmanager
 def mutated(mutant: Mutant) -> Iterator[None]:
-    """Replace one statement by a mutant."""
+    """Replace one statement by a mutant; too many runs of it raise an error.
+
+    A loop that deletes the rows that it finds does not end if it finds another account's.
+    """
+    runs = itertools.count(1)
 
     def translated(sql: str) -> str:
-        return for_sqlite(mutant.text if sql == mutant.statement.text else sql)
+        if sql != mutant.statement.text:
+            return for_sqlite(sql)
+        assert next(runs) <= RUNS_MAX, f"{mutant.name} runs without end"
+        return for_sqlite(mutant.text)
 
     with _translating(translated):
         yield

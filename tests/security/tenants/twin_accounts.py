@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PROXY = "+15017122661"
 PROXIES = (PROXY, "+15017122662", "+15017122663", "+15017122664")
 """One for each conversation, since the same two users are in all of them."""
+RESERVED = ("+15005550331", "+15005550332")
+"""An address for each service of an account, in a pair that is reserved."""
 CHAIN_OF_USER = "Users/Conversations"
 """The chain's key for the conversation at the end of a user's path."""
 
@@ -185,6 +187,7 @@ def _fill_service(
         CHAIN_OF_USER: attic["Conversations"],
     }
     service.elsewhere |= attic
+    _reserve_pair(account.target, world, service, RESERVED[number])
     service.names = {"Conversations": "lobby", "Participants": ALICE, "Users": ALICE}
     service.only = _only_here(account, base, lobby["Conversations"], ("den", "loft")[number])
 
@@ -247,6 +250,22 @@ def _only_here(account: AccountClient, base: str, lobby_sid: str, name: str) -> 
     account.post(f"{base}/Conversations", UniqueName=name)
     account.post(f"{base}/Conversations/{lobby_sid}/Participants", Identity=name)
     return {"Conversations": name, "Users": name, "Participants": name}
+
+
+def _reserve_pair(
+    target: MatrixTarget, world: AccountObjects, service: ServiceObjects, address: str
+) -> None:
+    """Reserve a pair of numbers, as a conversation does while its participants are added."""
+    target.insert(
+        "pending_pair",
+        {
+            "account_sid": world.sid,
+            "service_sid": service.sid,
+            "conversation_sid": service.elsewhere["Conversations"],
+            "address": address,
+            "proxy_address": PROXY,
+        },
+    )
 
 
 def _seed_binding(
@@ -357,7 +376,7 @@ IDEMPOTENT_FORM = {"FriendlyName": "Sent once"}
 
 
 def add_only(target: MatrixTarget, world: AccountObjects) -> None:
-    """Add the objects that the twin lacks: names, a pair, a group, a list of numbers."""
+    """Add the objects that the twin lacks: names, a pair, a group, settings, a list of numbers."""
     account = AccountClient(target, world.login)
     made = account.post("/v1/Conversations", UniqueName="cellar")
     conversation_path = f"/v1/Conversations/{made['sid']}"
@@ -370,6 +389,8 @@ def add_only(target: MatrixTarget, world: AccountObjects) -> None:
     account.post("/v1/Conversations/lobby/Participants", Identity="carol")
     account.post("/v1/Configuration/Addresses", Type="sms", Address=ONLY_CONFIGURED)
     account.post("/parlour/v1/VirtualPhones", Address=ONLY_PHONE)
+    account.post("/parlour/v1/WebhookRetries", Retries="durable")
+    account.post("/parlour/v1/Tokens", Identity=ALICE)
     add_number(target, world.sid)
     make_group(account)
     target.insert(

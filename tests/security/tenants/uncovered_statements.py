@@ -186,4 +186,6 @@ async def _remove_service(tx: Transaction, world: AccountObjects) -> None:
     )
     await tx.run(user_removal_membership_cleanup.INSERT, *values_of(departure))
     await purge.enqueue_service(tx, Scope(world.sid, world.second.sid))
+    # Run only if the webhook intake has not passed the last change of the service's webhooks.
+    assert await tx.run(purge.POSTPONE, world.sid, world.second.sid, tx.now * 1000) == 1
     await tx.run(user_removal_membership_cleanup.INSERT, *values_of(departure))
