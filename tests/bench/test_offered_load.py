@@ -103,7 +103,8 @@ def test_late_response_is_a_timeout_and_the_connection_is_replaced() -> None:
         seen = offered.run_requests(offer(server, connections=4, timeout_ms=100), [REQUEST])
 
     assert seen.timeouts >= 4
-    assert seen.accepted.max_us <= 110_000
+    # However late the client itself runs: a response after the timeout is not accepted.
+    assert seen.accepted.max_us <= 100_000
     assert seen.accepted.count > 0
     assert seen.accepted.count + seen.timeouts == seen.sent
 
