@@ -23,7 +23,6 @@ from tests.security.scripted_receiver import (
     OK,
     ScriptedReceiver,
     close,
-    hang,
     post,
     sized,
 )
@@ -170,92 +169,6 @@ def test_an_account_with_many_hosts_leaves_idle_connections_to_others(
             assert egress._idle_of == {"A": 2, "B": 1}
             await asyncio.sleep(0.05)
             assert (len(egress._open), egress._idle_count) == (3, 3)
-
-    run(ask())
-
-
-def test_a_hanging_target_uses_only_its_own_slots(run: Any) -> None:
-    most = limits.OUTBOUND_REQUESTS_PER_TARGET_MAX
-
-    async def ask() -> None:
-        async with (
-            ScriptedReceiver(hang) as hanging,
-            ScriptedReceiver(OK) as well,
-            Egress(NEARBY) as egress,
-        ):
-            waiting = [
-                asyncio.create_task(
-                    post(egress, hanging.url, timeout_ms=1500, slot_wait_ms_max=500)
-                )
-                for _ in range(most + 5)
-            ]
-            await asyncio.sleep(0.1)
-            assert hanging.connections == most
-            assert (await post(egress, well.url)).elapsed_ms < 1000
-            ended = await asyncio.gather(*waiting, return_exceptions=True)
-            kinds = [error.kind for error in ended if isinstance(error, EgressFailed)]
-            assert kinds.count("timeout") == most
-            # A request without a slot did not fail at the receiver, and gets a distinct error.
-            assert kinds.count("busy") == 5
-            await asyncio.sleep(0)
-            assert egress._targets.keys() == {("http", "127.0.0.1", well.port)}
-
-    run(ask())
-
-
-def test_all_targets_together_have_a_limit(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "OUTBOUND_REQUESTS_MAX", 2)
-
-    async def ask() -> None:
-        async with (
-            ScriptedReceiver(hang) as hanging,
-            ScriptedReceiver(OK) as well,
-            Egress(NEARBY) as egress,
-        ):
-            waiting = [
-                asyncio.create_task(post(egress, hanging.url, timeout_ms=1000)) for _ in range(2)
-            ]
-            await asyncio.sleep(0.05)
-            with pytest.raises(EgressFailed) as caught:
-                await post(egress, well.url, slot_wait_ms_max=50)
-            assert caught.value.kind == "busy"
-            await asyncio.gather(*waiting, return_exceptions=True)
-            assert (await post(egress, well.url)).status == 200
-
-    run(ask())
-
-
-def test_waiting_for_a_turn_is_not_the_receivers_time(
-    run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "OUTBOUND_REQUESTS_PER_TARGET_MAX", 1)
-
-    async def slow(writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.3)
-        writer.write(OK)
-
-    async def ask() -> None:
-        async with ScriptedReceiver(slow) as receiver, Egress(NEARBY) as egress:
-            answers = await asyncio.gather(
-                *(post(egress, receiver.url, timeout_ms=1000) for _ in range(4))
-            )
-            assert [answer.status for answer in answers] == [200] * 4
-            assert all(answer.elapsed_ms < 1000 for answer in answers)
-            assert receiver.connections == 1
-
-    run(ask())
-
-
-def test_a_request_that_is_cancelled_gives_its_turn_back(run: Any) -> None:
-    async def ask() -> None:
-        async with ScriptedReceiver(hang) as hanging, Egress(NEARBY) as egress:
-            waiting = asyncio.create_task(post(egress, hanging.url))
-            await asyncio.sleep(0.05)
-            waiting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await waiting
-            await asyncio.sleep(0.05)
-            assert (egress._open, egress._targets) == (set(), {})
 
     run(ask())
 
