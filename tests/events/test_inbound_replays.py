@@ -23,6 +23,7 @@ from tests.events.in_process_server import ACCOUNT_SID, Form, poll_until
 from tests.events.inbound_setup import (
     OWN,
     PHONE,
+    SECOND_OWN,
     SECOND_PHONE,
     InboundSetup,
     ScenarioRunner,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
 
 HOUR_MS = 60 * 60 * 1000
+GROUP = (SECOND_PHONE, OWN, SECOND_OWN)
 PICTURE = InboundMedium("image/png", "cat.png", b"a picture")
 
 
@@ -285,30 +287,67 @@ def test_the_replay_of_a_mail_whose_copy_arrived_adds_no_second_message(
     run_scenario(scenario)
 
 
+async def converse_in_group(setup: InboundSetup) -> str:
+    """Create a group of two phones and two own numbers; return its SID."""
+    conversation = await setup.instance.do("CreateConversation")
+    for phone in (PHONE, SECOND_PHONE):
+        await setup.add(conversation.sid, Address=phone)
+    for own in (OWN, SECOND_OWN):
+        form: Form = {"Identity": own, "MessagingBinding.ProjectedAddress": own}
+        await setup.instance.do(
+            "CreateConversationParticipant", form, ConversationSid=conversation.sid
+        )
+    sid: str = conversation.sid
+    return sid
+
+
 def test_a_later_group_text_at_another_number_is_not_taken_for_the_replayed_one(
     tmp_path: Path,
 ) -> None:
     """Copies arrive within a minute of their message, however late that is replayed."""
     clock = FrozenClock(SystemClock().now_ms())
-    other = "+15017122662"
 
     async def scenario(setup: InboundSetup) -> None:
-        conversation = await setup.instance.do("CreateConversation")
-        for phone in (PHONE, SECOND_PHONE):
-            await setup.add(conversation.sid, Address=phone)
-        for own in (OWN, other):
-            form: Form = {"Identity": own, "MessagingBinding.ProjectedAddress": own}
-            await setup.instance.do(
-                "CreateConversationParticipant", form, ConversationSid=conversation.sid
-            )
-        group = (SECOND_PHONE, OWN, other)
-        key = await give_up(setup, text_message("ok", group=group))
+        sid = await converse_in_group(setup)
+        key = await give_up(setup, text_message("ok", group=GROUP))
         clock.advance(limits.GROUP_COPIES_MS + 1)
-        assert (await setup.receive(text_message("ok", receiver=other, group=group))).message_sid
+        later = await setup.receive(text_message("ok", receiver=SECOND_OWN, group=GROUP))
+        assert later.outcome == "conversation"
         await replay(setup, key)
-        assert not (await setup.entry(key)).is_copy
+        assert await bodies(setup, sid) == ["ok", "ok"]
 
     scenario_runner(tmp_path, clock=clock)(scenario)
+
+
+@pytest.mark.parametrize("given_up_at", [OWN, SECOND_OWN])
+def test_a_group_text_arrives_once_if_one_of_its_copies_was_given_up(
+    run_scenario: ScenarioRunner, given_up_at: str
+) -> None:
+    """The other copy is added, the replay is a copy of it, and the same text again is added."""
+
+    async def scenario(setup: InboundSetup) -> None:
+        sid = await converse_in_group(setup)
+        keys = []
+        for own in (OWN, SECOND_OWN):
+            copy = text_message("ok", receiver=own, group=GROUP)
+            keys.append(await (give_up if own == given_up_at else accepted)(setup, copy))
+        assert await bodies(setup, sid) == ["ok"]
+        for own in (OWN, SECOND_OWN):
+            await setup.receive(text_message("ok", receiver=own, group=GROUP))
+        assert await bodies(setup, sid) == ["ok", "ok"]
+        lost = keys[given_up_at == SECOND_OWN]
+        await replay(setup, lost)
+        assert (await setup.entry(lost)).is_copy
+        assert await bodies(setup, sid) == ["ok", "ok"]
+
+    run_scenario(scenario)
+
+
+async def accepted(setup: InboundSetup, message: InboundMessage) -> InboundKey:
+    """Accept a message; return its key once it is processed."""
+    key = await setup.accept(message)
+    await setup.inbound.outcome(key)
+    return key
 
 
 def test_media_are_stored_as_long_as_their_message_can_be_replayed(tmp_path: Path) -> None:

@@ -107,7 +107,9 @@ async def _find_original(
     created, apart = entry.date_created, limits.GROUP_COPIES_MS
     dates = (created - apart, created + apart)
     earlier = await inbox_store.list_earlier_copies(tx, account, entry, dates)
-    originals = [each for each in earlier if not each.is_copy]
+    # A message that was given up is in no conversation: the next copy is added in its place, and
+    # its replay is a copy.
+    originals = [each for each in earlier if not each.is_copy and not each.is_given_up]
     if message.channel == EMAIL:
         # Mails to several own addresses are one message only in one conversation.
         same = [each for each in originals if each.conversation_sid == route.conversation_sid]

@@ -78,6 +78,11 @@ class InboxEntry(msgspec.Struct, frozen=True):
         """The identity of the message."""
         return InboundKey(self.account_sid, self.carrier, self.provider_id)
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the server could not process the message."""
+        return self.state == DONE and self.content is not None
+
 
 class InboxSize(NamedTuple):
     """The messages that wait, and the age of the oldest in milliseconds."""
