@@ -80,23 +80,30 @@ UNSEEN_OVER_REST = {
     r"resources\.(participants\.store\.FETCH|inbound\.store\.FIND)_RESERVATION\[": (
         "shows only while a conversation of the other account is completed with the same numbers"
     ),
-    r"resources\.(inbox\.store\.|inbound\.store\.(FIND_PAIR|LIST_OPEN_OF_ADDRESS)\[)": (
-        "no operation asks for it, only what processes inbound messages"
+    r"resources\.inbox\.store\.(TABLE\.|CLAIM\[)": (
+        "the identifier of the provider selects the message, and a phone's is a new sid"
     ),
-    r"resources\.(opt_outs\.store\.DELETE_OPT_OUTS|whatsapp_windows\.store\.FIND_WINDOW)\[": (
-        "no operation asks for it, only inbound messages and what sends to carriers"
+    r"resources\.inbox\.store\.FIRST_OF_LANE\[": (
+        "shows only while a message of the other account waits with the same two numbers"
     ),
-    r"resources\.(opt_outs\.store\.IS_OPTED_OUT|outbox\.(queue\.HEADS|store\.UPDATE_PART))\[": (
-        "no operation asks for it, only what sends to carriers"
+    r"resources\.inbox\.store\.LIST_COPIES\[": "only a message to a group has copies",
+    r"resources\.inbox\.given_up_store\.": (
+        "no operation asks for it, only the command `parlour carriers inbound`"
+    ),
+    r"resources\.inbound\.store\.LIST_OPEN_OF_ADDRESS\[": "only an inbound mail asks for it",
+    r"resources\.outbox\.queue\.HEADS\[": (
+        "shows only while a message of the other account waits to be sent"
+    ),
+    r"resources\.outbox\.store\.UPDATE_PART\[": (
+        "the identifier of the provider selects the part of a message to a group"
     ),
     r"resources\.outbox\.store\.(INSERT|PROMOTE)\[": (
         "they also name the sid of the conversation, or of the only message of the lane"
     ),
     (
         r"resources\.virtual_phones\.(store\.QUIETEST|message_store\.(COUNT|OLDEST_OF_ACCOUNT))\["
-        r"|resources\.content_templates\.store\.COUNT\["
+        r"|resources\.content_templates\.store\.COUNT\[|resources\.inbox\.store\.BACKLOG\["
     ): "matters from the largest number of phones, messages or templates on",
-    r"resources\.virtual_phones\.message_store\.HELD\[": ("only a phone that was off asks for it"),
     r"resources\.virtual_phones\.message_store\.LAST_FROM\[": (
         "only a mailbox that replies asks for it"
     ),

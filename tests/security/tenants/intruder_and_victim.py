@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.security.tenants import owner_actions
+from tests.security.tenants import owner_actions, phone_traffic
 from tests.security.tenants.matrix import Matrix
 from tests.security.tenants.targets import SID, MatrixTarget, Rows, rows_of, settle
 from tests.security.tenants.twin_accounts import (
@@ -34,6 +34,7 @@ class IntruderAndVictim:
         self.shown_before = owner_actions.dump(target, self.bystander)
         self.victim = build(target)
         add_only(target, self.victim)
+        phone_traffic.prepare(target, self.victim)
         self.neighbour = target.make_account()
         target.set_numbers(self.neighbour.name, PROXY)
         self.hidden = frozenset(sids_of(target, self.victim))

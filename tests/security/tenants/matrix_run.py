@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from parlour.operations.operation import UrlForm
-from tests.security.tenants import owner_actions
+from tests.security.tenants import owner_actions, phone_traffic
 from tests.security.tenants.intruder_and_victim import (
     IntruderAndVictim,
     changed,
@@ -19,14 +19,25 @@ from tests.security.tenants.intruder_and_victim import (
     sids_of_service,
 )
 from tests.security.tenants.statement_interceptor import mutated, watched
-from tests.security.tenants.targets import SID, LocalTarget, Rows, rows_of, settle
+from tests.security.tenants.targets import (
+    SID,
+    LocalTarget,
+    Rows,
+    UnfinishedWorkError,
+    rows_of,
+    settle,
+)
 from tests.security.tenants.twin_accounts import PROXY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.security.tenants.matrix import Cell
+    from tests.security.tenants.phone_traffic import PhoneCell
     from tests.security.tenants.statement_mutants import Mutant
+
+SETTLE_SECONDS_MAX = 2.0
+"""A mutant may cause work that never ends; without one it takes less than 0.1 s."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Operator:
 class MatrixStage:
     """Some cells, and the intruder's service that they must leave unchanged."""
 
-    cells: list[Cell | Operator]
+    cells: list[Cell | Operator | PhoneCell]
     spared: str | None = None
     writes: bool = False
     own_changes: frozenset[str] = frozenset()
@@ -84,6 +95,7 @@ class MatrixRun:
             MatrixStage([*pair.matrix.parameters()]),
             MatrixStage([*owner_actions.sending(pair.neighbour, hidden)], writes=True),
             MatrixStage([Operator(pair.neighbour.name)], writes=True),
+            MatrixStage([*phone_traffic.traffic(intruder, hidden)], second, writes=True),
             MatrixStage([*owner_actions.taking(pair.intruder, hidden)], writes=True),
             MatrixStage(
                 [*owner_actions.writing(intruder, hidden, UrlForm.SHORT)], second, writes=True
@@ -158,8 +170,11 @@ class MatrixRun:
         data = self._folder / "run"
         shutil.copytree(self._template, data)
         target = LocalTarget(data)
+        target.settle_seconds = SETTLE_SECONDS_MAX
         try:
             return self._stage(target, stage, used)
+        except UnfinishedWorkError as error:
+            return [str(error)]
         finally:
             target.close()
             shutil.rmtree(data)
