@@ -144,10 +144,14 @@ UNSEEN_OVER_REST = {
 
 # The same where it depends on sids, which are random.
 UNSEEN_BY_CHANCE = {
+    (
+        r"resources\.(\w+\.store\.TABLE\.find|push_bindings\.store\.LIST(_OF_IDENTITIES)?\.\w+)"
+        r"\[1:service_sid"
+    ): "which row of the account's two services comes first is chance",
     r"resources\.content_templates\.store\.TABLE\.list": (
         "shows only if the sid of another account's template follows those of the own ones"
     ),
-    r"resources\.virtual_phones\.store\.USAGE\.find\[": (
+    r"resources\.(virtual_phones\.store\.USAGE\.find|inbound\.store\.FIND_PAIR)\[": (
         "finds the own row if no other account's sid precedes it"
     ),
 }
