@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a new folder is created there.
-SAMPLE = 16
 
 # Conditions that change no result, each with its reason; one that does may not be listed here.
 WITHOUT_EFFECT = {
@@ -214,27 +213,6 @@ def matrix_run(folder: Path) -> MatrixRun:
     made = MatrixRun(folder / "bench")
     assert made.learn() == []
     return made
-
-
-def expected_red(matrix_run: MatrixRun) -> list[Mutant]:
-    """The mutants that the matrix has to miss a condition of."""
-    return [
-        each
-        for each in mutants()
-        if each.statement.text in matrix_run.ran
-        and not (is_held_by_sid(each) or is_inner(each) or is_unseen(each))
-    ]
-
-
-@pytest.mark.xdist_group("tenant mutants")
-@pytest.mark.timeout(240)
-def test_the_matrix_misses_each_condition_of_a_sample(matrix_run: MatrixRun) -> None:
-    found = expected_red(matrix_run)
-    sample = found[:: max(len(found) // SAMPLE, 1)]
-
-    assert len(sample) >= SAMPLE
-    survivors = [each for each in sample if not matrix_run.with_mutant(each)]
-    assert [each.name for each in survivors if not matrix_run.with_mutant_everywhere(each)] == []
 
 
 @pytest.mark.xdist_group("tenant mutants")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import apsw
 import pytest
 
 from parlour.store.sqlite.engine import SqliteStore
@@ -43,6 +45,27 @@ def test_first_change_of_a_store_succeeds_after_another_process_has_written(
         await server.write(append)
         async with asyncio.timeout(SECONDS_MAX):
             await command.write(append)
+        await command.close()
+        await server.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_current_database_is_opened_while_another_process_holds_the_write_lock(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        server = opened(tmp_path / "db")
+        await server.write(append)
+        # Not by sqlite3: two copies of the library in one process do not see each other's locks.
+        with closing(apsw.Connection(str(tmp_path / "db"))) as other:
+            other.execute("BEGIN IMMEDIATE")
+            command = opened(tmp_path / "db")
+            changed = asyncio.ensure_future(command.write(append))
+            await asyncio.sleep(0)
+            other.execute("ROLLBACK")
+        async with asyncio.timeout(SECONDS_MAX):
+            await changed
         await command.close()
         await server.close()
 

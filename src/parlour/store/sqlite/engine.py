@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from parlour.store.migrations import Migration
     from parlour.store.transaction import ConflictScope, DryRun, Work
     from parlour.vocabulary.clock import Clock, Random
 
@@ -152,15 +153,22 @@ class SqliteStore:
         self._writer.execute(
             "CREATE TABLE IF NOT EXISTS migration (name TEXT NOT NULL PRIMARY KEY)"
         )
+        # Read without the write lock: a command opens the file while a server writes to it.
+        applied = {name for (name,) in self._writer.execute("SELECT name FROM migration")}
         for migration in migrations():
-            self._writer.execute("BEGIN IMMEDIATE")
-            applied = "SELECT 1 FROM migration WHERE name = ?"
-            if self._writer.execute(applied, (migration.name,)).fetchone():
-                self._writer.execute("ROLLBACK")
-                continue
-            self._writer.execute(in_dialect(migration.text, SQLITE))
-            self._writer.execute("INSERT INTO migration (name) VALUES (?)", (migration.name,))
-            self._writer.execute("COMMIT")
+            if migration.name not in applied:
+                self._apply(migration)
+
+    def _apply(self, migration: Migration) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        applied = "SELECT 1 FROM migration WHERE name = ?"
+        if self._writer.execute(applied, (migration.name,)).fetchone():
+            # Another process has applied it since.
+            self._writer.execute("ROLLBACK")
+            return
+        self._writer.execute(in_dialect(migration.text, SQLITE))
+        self._writer.execute("INSERT INTO migration (name) VALUES (?)", (migration.name,))
+        self._writer.execute("COMMIT")
 
     async def start(self) -> None:
         """Do nothing: the constructor has opened the file."""
