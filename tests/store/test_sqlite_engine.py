@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import apsw
 import pytest
 
 from parlour.store import event_log
+from parlour.store.migrations import migrations
 from parlour.store.sqlite.engine import FATAL_EXIT_STATUS, SqliteStore, drive
 from parlour.store.transaction import Busy, DatabaseError, Unavailable, in_transaction
 from parlour.vocabulary import limits
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from parlour.store.migrations import Migration
     from parlour.store.transaction import Transaction, Work
 
 pytestmark = pytest.mark.embedded
@@ -48,6 +51,26 @@ def test_opening_a_file_that_is_no_database_raises_an_error_with_its_path(tmp_pa
     path.write_bytes(b"not a database, but a text that is long enough to be read as one" * 100)
     with pytest.raises(DatabaseError, match=str(path)):
         SqliteStore(path, FakeClock(), SystemRandom())
+
+
+def test_a_migration_that_another_process_applies_in_between_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "parlour.sqlite"
+
+    def opened() -> SqliteStore:
+        return SqliteStore(path, FakeClock(), SystemRandom())
+
+    def listed_while_another_opens() -> list[Migration]:
+        monkeypatch.setattr("parlour.store.sqlite.engine.migrations", migrations)
+        asyncio.run(opened().close())
+        return migrations()
+
+    monkeypatch.setattr("parlour.store.sqlite.engine.migrations", listed_while_another_opens)
+    asyncio.run(opened().close())
+    with closing(apsw.Connection(str(path))) as connection:
+        applied = [name for (name,) in connection.execute("SELECT name FROM migration")]
+    assert sorted(applied) == [each.name for each in migrations()]
 
 
 def test_store_that_is_opened_again_has_its_rows_and_applies_no_migration_twice(
