@@ -154,8 +154,10 @@ def test_a_stop_fails_the_messages_of_its_writer_only_until_a_start(
     assert delivery(played, stopped)["failed"] == "some"
     assert text(played, PHONE, OWN, body="start")["outcome"] == "conversation"
     played.wait_for(played.write("Again"), ("delivered", 0), ("delivered", 0))
-    assert inbox(played, PHONE)[-1]["body"] == "Again"
-    assert "Hello" not in {each["body"] for each in inbox(played, PHONE)}
+    # The replies to both words arrive in no order with the messages: a backlog holds none back.
+    bodies = {each["body"] for each in inbox(played, PHONE)}
+    assert "Again" in bodies
+    assert "Hello" not in bodies
 
 
 @pytest.mark.channel("9", "C37")
