@@ -1,4 +1,7 @@
-"""The composition root: the only module that imports every concrete class."""
+"""The composition root: the only module that imports every concrete class.
+
+Test mode is imported only for a server that starts in it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from parlour import __version__
 from parlour.channels.carriers_file import read_carriers_file, without_file
 from parlour.channels.media_links import MediaLinks
-from parlour.channels.wiring import Channels, ServerParts
+from parlour.channels.wiring import ChannelParts, Channels
 from parlour.delivery.attempts import SigningCache, WebhookClient
 from parlour.delivery.cpu_throttle import CpuThrottle
 from parlour.delivery.pre_action import PreActionWebhooks
@@ -18,35 +22,18 @@ from parlour.dispatch.dispatcher import Dispatcher
 from parlour.egress.client import Egress, EgressPolicy, make_tls_context
 from parlour.http import open_files
 from parlour.http.authentication import Authentication
-from parlour.http.callback_refusals import CallbackRefusals
-from parlour.http.carrier_callbacks import CarrierCallbackEndpoint
 from parlour.http.client_addresses import ClientAddresses
 from parlour.http.connections import HttpConnections, connection_caps
-from parlour.http.downloads import Downloads
-from parlour.http.edge import Edge
-from parlour.http.list_waiting import ListWaiting
-from parlour.http.media import MediaCallers, MediaEndpoint
-from parlour.http.metrics import (
-    Metrics,
-    MetricsPage,
-    buffer_metrics,
-    connection_metrics,
-    work_metrics,
-)
-from parlour.http.root_urls import RootUrls
-from parlour.http.router import Router
-from parlour.http.server import HttpServer
-from parlour.http.uploads import Uploads
-from parlour.http.virtual_phones import VirtualPhoneEndpoint
+from parlour.http.metrics import Metrics, buffer_metrics, connection_metrics
+from parlour.http.wiring import HttpParts, make_server
 from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
 from parlour.operations.call import ActionSettings
-from parlour.operations.operation import AuthScheme
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Job, Scheduler
+from parlour.operations.server_parts import ServerDescription, ServerParts
 from parlour.operations.waiting_lists import WaitingLists
-from parlour.operations.work_limit import WorkLimit
 from parlour.protocol.egress_policy import default_policy
 from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
@@ -58,7 +45,7 @@ from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
 from parlour.resources.media.garbage_collection import MediaGarbageCollector
-from parlour.resources.table import pipeline_operations
+from parlour.resources.table import operations
 from parlour.resources.tokens.verification import AccessTokenVerifier
 from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobStore
@@ -66,6 +53,7 @@ from parlour.store.engines import describe_database, make_store
 from parlour.store.leases import lease_factory
 from parlour.store.master_key import open_vault
 from parlour.vocabulary import limits, sids
+from parlour.vocabulary.client_urls import SOCKET_PATH
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 from parlour.vocabulary.scope import Scope
 
@@ -73,9 +61,12 @@ if TYPE_CHECKING:
     from parlour.channels.carriers_file import CarrierSettings
     from parlour.config import Settings
     from parlour.dispatch.hints import Hints
+    from parlour.http.server import HttpServer
+    from parlour.operations.operation import Operation
     from parlour.protocol.vault import Vault
     from parlour.store.leases import Lease
     from parlour.store.transaction import Store, Transaction
+    from parlour.testmode.wiring import TestMode
     from parlour.vocabulary.clock import Clock, Random
 
 MEDIA_FOLDER = "media"
@@ -85,7 +76,9 @@ def make_egress(settings: Settings) -> Egress:
     """Return the client of outbound requests, with the policy of the settings."""
     allowed = [entry.strip() for entry in settings.webhook_allow_list.split(",") if entry.strip()]
     policy = default_policy(settings.host, allowed)
-    if settings.webhook_allow_private != "auto":
+    if settings.test and settings.webhook_allow_private == "auto":
+        policy = EgressPolicy(allow_private=True, allow_list=allowed)
+    elif settings.webhook_allow_private != "auto":
         is_allowed = settings.webhook_allow_private == "yes"
         policy = EgressPolicy(allow_private=is_allowed, allow_list=allowed)
     checks = settings.webhook_check_certificates
@@ -106,22 +99,37 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> App:
         else without_file()
     )
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    clock, random = clock or SystemClock(), SystemRandom()
+    clock = clock or SystemClock()
+    secure = SystemRandom()
+    random: Random = secure
+    test_mode = _test_mode(settings, clock, random)
+    if test_mode is not None:
+        clock, random = test_mode.clock, test_mode.random
     store = make_store(
         settings.database,
         settings.data,
         clock,
         random,
         connections=settings.database_connections,
+        is_durable=test_mode is None,
     )
     try:
         await store.start()
         database = describe_database(settings.database, settings.data)
-        vault = await open_vault(store, settings.data, random, database)
+        vault = await open_vault(store, settings.data, secure, database)
     except BaseException:
         await store.close()
         raise
-    return App(settings, carriers, store, vault, clock, random)
+    return App(settings, carriers, store, vault, clock, random, test_mode=test_mode)
+
+
+def _test_mode(settings: Settings, clock: Clock, random: Random) -> TestMode | None:
+    """Return the test functions, around these sources of time and randomness; None if off."""
+    if not settings.test:
+        return None
+    from parlour.testmode.wiring import TestMode  # noqa: PLC0415 - nothing of it without --test.
+
+    return TestMode(settings, clock, random)
 
 
 class App:
@@ -135,11 +143,15 @@ class App:
         vault: Vault,
         clock: Clock,
         random: Random,
+        *,
+        test_mode: TestMode | None,
     ) -> None:
         """``store`` is started, on the same clock, and ``vault`` holds its key: see `open_app`."""
         self.settings = settings
+        self.test_mode = test_mode
         self.clock, self.random = clock, random
         self.store, self.vault = store, vault
+        self._operations = self._all_operations()
         self.blobs = DiskBlobStore(settings.data / MEDIA_FOLDER)
         self.media_urls = MediaUrls(vault.media_url_key)
         self.metrics = Metrics()
@@ -177,9 +189,6 @@ class App:
         self.scheduler = Scheduler(self.store, self.clock, self._jobs(), lease("jobs"))
         self.store.on_commit(self.scheduler.wake)
         self.server = self._make_server()
-        self.metrics.sources.append(
-            partial(work_metrics, self.server.work, self.server.held_refusals)
-        )
         self.realtime = self._make_realtime()
         self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.metrics)
@@ -192,7 +201,7 @@ class App:
         signer: SigningCache,
         pre_action_hook: PreActionWebhooks,
     ) -> Channels:
-        parts = ServerParts(
+        parts = ChannelParts(
             store=self.store,
             blobs=self.blobs,
             clock=self.clock,
@@ -216,6 +225,25 @@ class App:
             pre_action_hook=pre_action_hook,
             action_rates=ActionRates(self.clock, rate) if rate else None,
             settings=ActionSettings(approves_templates=settings.template_approval == "auto"),
+            server_parts=ServerParts(description=self._describe()),
+        )
+
+    def _all_operations(self) -> tuple[Operation, ...]:
+        """Return the operations of this server, those of test mode included."""
+        if self.test_mode is None:
+            return operations()
+        return (*operations(), *self.test_mode.operations())
+
+    def _describe(self) -> ServerDescription:
+        root = "/parlour/v1/"
+        own = (each.path for each in self._operations if each.path.startswith(root))
+        return ServerDescription(
+            version=__version__,
+            engine="postgresql" if self.store.is_shared else "sqlite",
+            is_test=self.test_mode is not None,
+            started_ms=SystemClock().now_ms(),
+            socket_path=SOCKET_PATH,
+            features=tuple(sorted({path[len(root) :].partition("/")[0] for path in own})),
         )
 
     def _jobs(self) -> tuple[Job, ...]:
@@ -227,37 +255,31 @@ class App:
         )
 
     def _make_server(self) -> HttpServer:
-        settings = self.settings
-        roots = RootUrls(settings.public_url, self.client_addresses)
         self.waiting_lists = WaitingLists(self.store, self.clock)
         self.store.on_commit(self.waiting_lists.wake)
-        tokens = PageTokens(self.vault.page_token_key)
-        edge = Edge(self.pipeline, tokens, roots, ListWaiting(self.waiting_lists, self.admission))
-        downloads = Downloads(self.blobs, self.clock)
-        uploads = Uploads(self.store, self.blobs, self.clock, self.random)
-        media = self._make_media_endpoint(roots, downloads, uploads)
-        phones = self._make_phone_endpoint(roots, downloads, uploads)
-        salt = self.random.token(16)
-        refusals = CallbackRefusals(self.client_addresses, self.clock, salt)
-        self.metrics.sources.append(refusals.metrics)
-        callbacks = CarrierCallbackEndpoint(self.channels.callbacks, roots, refusals)
-        return HttpServer(
-            Router(pipeline_operations(), edge, MetricsPage(self.metrics, self.clock)),
-            {
-                AuthScheme.CLIENT: media,
-                AuthScheme.SIGNED_URL: media,
-                AuthScheme.CARRIER: callbacks,
-                AuthScheme.ACCOUNT_TRANSFER: phones,
-            },
-            authentication=self.authentication,
-            client_addresses=self.client_addresses,
-            admission=self.admission,
-            work=WorkLimit(self.clock, settings.concurrent_requests_max),
-            metrics=self.metrics,
-            clock=self.clock,
-            random=self.random,
-            request_log=settings.request_log,
-            reads_synchronously=not self.store.is_shared,
+        return make_server(
+            HttpParts(
+                settings=self.settings,
+                store=self.store,
+                blobs=self.blobs,
+                clock=self.clock,
+                random=self.random,
+                vault=self.vault,
+                operations=self._operations,
+                pipeline=self.pipeline,
+                waiting_lists=self.waiting_lists,
+                authentication=self.authentication,
+                access_tokens=self.access_tokens,
+                client_addresses=self.client_addresses,
+                admission=self.admission,
+                metrics=self.metrics,
+                media_urls=self.media_urls,
+                egress=self.egress,
+                phone_sends=self.channels.phone_sends,
+                phone_copies=self.channels.phone_copies,
+                callbacks=self.channels.callbacks,
+                guard=None if self.test_mode is None else self.test_mode.browser_guard.check,
+            )
         )
 
     def connections(self) -> HttpConnections:
@@ -317,38 +339,6 @@ class App:
             commands=lambda hub: Commands(self.pipeline, page_tokens, hub),
             public_url=self.settings.public_url,
             sockets_max=open_files.sockets_max(self.settings),
-        )
-
-    def _make_phone_endpoint(
-        self, roots: RootUrls, downloads: Downloads, uploads: Uploads
-    ) -> VirtualPhoneEndpoint:
-        return VirtualPhoneEndpoint(
-            self.store,
-            self.channels.phone_sends,
-            self.channels.phone_copies,
-            authentication=self.authentication,
-            client_addresses=self.client_addresses,
-            downloads=downloads,
-            egress=self.egress,
-            roots=roots,
-            admission=self.admission,
-            transfers=uploads.transfers,
-            vault=self.vault,
-        )
-
-    def _make_media_endpoint(
-        self, roots: RootUrls, downloads: Downloads, uploads: Uploads
-    ) -> MediaEndpoint:
-        return MediaEndpoint(
-            self.store,
-            callers=MediaCallers(self.authentication, self.access_tokens, self.client_addresses),
-            uploads=uploads,
-            downloads=downloads,
-            urls=self.media_urls,
-            roots=roots,
-            clock=self.clock,
-            admission=self.admission,
-            media_url=self.settings.media_url,
         )
 
     def _make_webhooks(self, signer: SigningCache) -> WebhookSink:

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 _WITH_CREDENTIALS: Final = (checks.DATABASE_URL, checks.REDIS_URL)
 
 
+# Well known, and accepted in test mode only. Not shaped like real secrets, so that scanners of
+# secrets are silent.
+TEST_ACCOUNT_SID: Final = f"{sids.ACCOUNT}{'0' * 32}"
+TEST_AUTH_TOKEN: Final = "parlour-test-auth-token"  # noqa: S105 - it is public.
+TEST_API_KEY_SID: Final = f"{sids.API_KEY}{'0' * 32}"
+TEST_API_KEY_SECRET: Final = "parlour-test-api-key-secret"  # noqa: S105 - as above.
+
+
 def _setting(default: Any, description: str, check: Check, *, secret: bool = False) -> Any:
+    """Declare a setting; one whose default is an empty tuple can be given several times."""
     metadata = {"description": description, "check": check, "secret": secret}
     return field(
         default=default, repr=not secret and check not in _WITH_CREDENTIALS, metadata=metadata
@@ -160,7 +169,7 @@ class Settings:
     webhook_allow_private: str = _setting(
         "auto",
         "Whether webhooks may be sent to loopback and private addresses: yes, no, or auto (only if "
-        "the server itself listens on loopback).",
+        "the server itself listens on loopback, or is in test mode).",
         one_of("auto", "yes", "no"),
     )
     webhook_allow_list: str = _setting(
@@ -198,6 +207,55 @@ class Settings:
         "Whether content templates are approved at once when a program requests their approval, or "
         "by hand.",
         one_of("auto", "manual"),
+    )
+
+    test: bool = _setting(
+        False,
+        "Test mode: test functions such as the clock, reset and faults are available. The data is "
+        "temporary unless --data names a folder, which is then marked as test data.",
+        checks.BOOLEAN,
+    )
+    seed: tuple[Path, ...] = _setting(
+        (),
+        "Seed document that is loaded at startup, JSON or YAML; can be given several times, and "
+        "the variable separates paths by colons. Test mode only.",
+        checks.PATH,
+    )
+    export_on_exit: str = _setting(
+        "",
+        "File to which the first account is exported as a seed document at the end; an existing "
+        "one is overwritten. Test mode only.",
+        checks.OPTIONAL_PATH,
+    )
+    random_seed: int = _setting(
+        0,
+        "Seed of random SIDs and pauses, so that they repeat from run to run; 0: not repeatable. "
+        "Test mode only.",
+        between(0, (1 << 53) - 1),
+    )
+    strict: bool = _setting(
+        False,
+        "Whether unknown parameters are refused, with the nearest name; an account can choose. "
+        "Test mode only.",
+        checks.BOOLEAN,
+    )
+    open_accounts: bool = _setting(
+        False,
+        "Whether an unknown account SID with any auth token becomes an account at its first "
+        "request. Test mode only.",
+        checks.BOOLEAN,
+    )
+    allow_origin: str = _setting(
+        "",
+        "Origins of browsers that are served in test mode, in addition to local ones, separated "
+        "by commas: https://shop.example.net.",
+        checks.ORIGINS,
+    )
+    exit_with_parent: bool = _setting(
+        False,
+        "Whether the server stops when its standard input, a pipe, is closed: so it ends with the "
+        "program that started it.",
+        checks.BOOLEAN,
     )
 
     @property
@@ -255,10 +313,51 @@ def conflicts(settings: Settings) -> Iterator[str]:
             )
     if settings.api_key_sid and not settings.account_sid:
         yield f"{_both('api_key_sid')} needs {_both('account_sid')}: a key belongs to an account"
-    if settings.workers > 1 and not settings.database:
+    if settings.workers > 1 and not settings.database and not settings.test:
         yield (
             f"{_flag('workers')} {settings.workers}: several workers need PostgreSQL, "
             "--database postgresql://…"
+        )
+    yield from _test_conflicts(settings)
+
+
+_ONLY_IN_TEST_MODE: Final = (
+    "seed",
+    "export_on_exit",
+    "random_seed",
+    "strict",
+    "open_accounts",
+    "allow_origin",
+)
+_NOT_IN_TEST_MODE: Final = (
+    ("database", "test mode has its own embedded database"),
+    ("redis", "test mode has one node"),
+    ("workers", "test mode has one process, since it steers time"),
+    ("tls_cert", "test mode is not for the network: anybody could delete its data"),
+)
+
+
+def _test_conflicts(settings: Settings) -> Iterator[str]:
+    """Yield an error message for each setting that does not fit test mode, or needs it."""
+    defaults = Settings()
+    if not settings.test:
+        for name in _ONLY_IN_TEST_MODE:
+            if getattr(settings, name) != getattr(defaults, name):
+                yield f"{_both(name)} needs {_both('test')}"
+        for name, known in (
+            ("auth_token", TEST_AUTH_TOKEN),
+            ("api_key_secret", TEST_API_KEY_SECRET),
+        ):
+            if getattr(settings, name) == known:
+                yield f"{_both(name)} is publicly known and accepted with {_flag('test')} only"
+        return
+    for name, reason in _NOT_IN_TEST_MODE:
+        if getattr(settings, name) != getattr(defaults, name):
+            yield f"{_both(name)} cannot be combined with {_flag('test')}: {reason}"
+    if settings.public_url and not checks.is_loopback_url(settings.public_url):
+        yield (
+            f"{_both('public_url')} must be on loopback with {_flag('test')}: test mode is not for "
+            "the network"
         )
 
 

@@ -8,6 +8,7 @@ file and no network.
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -169,6 +170,27 @@ def _networks_and_names_fault(value: str) -> str:
     return ""
 
 
+def is_loopback_url(url: str) -> bool:
+    """Return whether the host of a valid URL is this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _origins_fault(value: str) -> str:
+    for origin in filter(None, (part.strip() for part in value.split(","))):
+        fault = _public_url_fault(origin)
+        if fault:
+            return fault
+        if urlsplit(origin).path:
+            return "must be scheme, host and port, without a path"
+    return ""
+
+
 def sid(prefix: str) -> Check:
     """Return the check of an optional SID."""
     allowed = f"{prefix} and 32 hexadecimal digits"
@@ -187,6 +209,7 @@ HOST: Final = Check("an address or a host name", _host_fault)
 DATABASE_URL: Final = Check("postgresql://… or empty", _database_fault)
 REDIS_URL: Final = Check("redis://…, rediss://…, unix://… or empty", _redis_fault)
 URL: Final = Check("http://…, https://… or empty", _url_fault)
+ORIGINS: Final = Check("origins", _origins_fault)
 PUBLIC_URL: Final = Check("http://…, https://… or empty", _public_url_fault)
 NETWORKS: Final = Check("networks and addresses", _networks_fault)
 NETWORKS_AND_NAMES: Final = Check("networks, addresses and host names", _networks_and_names_fault)
@@ -210,7 +233,8 @@ def parse(text: str, kind: type) -> Any:
     # `Path("")` would be the current folder, which is spelled as a dot.
     if issubclass(kind, Path) and not text:
         raise ValueError("must be a path")
-    return kind(text)
+    # Each value of a setting that can be given several times; all of these are paths.
+    return Path(text) if kind is tuple else kind(text)
 
 
 def without_password(text: str) -> str:

@@ -88,5 +88,6 @@ async def send_request(
     """Return the response to one request."""
     exchange = RecordedExchange(body, peer=peer)
     path, _, query = target.partition("?")
-    await server.serve(Request(method, path, query.encode(), HeaderBlock(headers), exchange))
+    block, endpoint = HeaderBlock(headers), server.routes.find(path, method)
+    await server.serve(Request(method, path, query.encode(), block, exchange, endpoint))
     return exchange.answered

@@ -77,7 +77,7 @@ async def _pieces(blob: BlobReader) -> AsyncGenerator[bytes, None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerParts:
+class ChannelParts:
     """The parts of the server that the channels use."""
 
     store: Store
@@ -97,7 +97,7 @@ class Channels:
     and sends. Each carrier has its own egress, so that none waits for the connections of another.
     """
 
-    def __init__(self, configured: CarrierSettings, lease: Lease, parts: ServerParts) -> None:
+    def __init__(self, configured: CarrierSettings, lease: Lease, parts: ChannelParts) -> None:
         """``lease`` is the lease of all carriers. Raises CarriersFileError."""
         self._configured = configured
         self._lease = lease

@@ -19,6 +19,7 @@ def report_errors() -> Iterator[None]:
     from parlour.channels.file_faults import CarriersFileError  # noqa: PLC0415 - as below.
     from parlour.http.binding import BindError  # noqa: PLC0415 - help needs none of it.
     from parlour.store.folder_lock import FolderInUseError  # noqa: PLC0415 - as above.
+    from parlour.store.folder_mark import WrongFolderError  # noqa: PLC0415 - as above.
     from parlour.store.key_file import KeyFileError  # noqa: PLC0415 - as above.
     from parlour.store.transaction import DatabaseError, Unavailable  # noqa: PLC0415 - as above.
 
@@ -26,7 +27,7 @@ def report_errors() -> Iterator[None]:
         yield
     except CarriersFileError as error:
         raise SettingsError(error.faults) from error
-    except (BindError, FolderInUseError, KeyFileError) as error:
+    except (BindError, FolderInUseError, KeyFileError, WrongFolderError) as error:
         raise click.ClickException(str(error)) from error
     except (DatabaseError, Unavailable) as error:
         raise click.ClickException(f"the database cannot be used: {error}") from error

@@ -16,6 +16,7 @@ from parlour.delivery.parameters import parameter_names
 from parlour.operations.operation import AuthScheme, BodyKind
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
+from parlour.testmode.table import declared_operations
 from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY
 
@@ -40,13 +41,14 @@ def _page(title: str, introduction: str, body: str) -> str:
 def operations_page() -> str:
     """Return the page of operations: id, method, path, success, parameters."""
     rows = []
-    for each in operations():
+    in_test_mode = declared_operations()
+    for each in (*operations(), *in_test_mode):
         parameters = ", ".join(
             name + ("!" if required else "") + ("[]" if repeated else "")
             for name, required, repeated in wire_names(each.spec.parameters)
         )
         header = "yes" if each.spec.takes_webhook_header else ""
-        exceptions = _exceptions(each)
+        exceptions = "; ".join(_exceptions(each, in_test_mode))
         row = (f"`{each.operation_id}`", each.method, f"`{each.path}`", str(each.spec.status))
         rows.append((*row, header, parameters, exceptions))
     head = ("operation", "method", "path", "success", "webhook header", "parameters", "exceptions")
@@ -59,16 +61,16 @@ def operations_page() -> str:
     return _page("Operations", text, _table(head, rows))
 
 
-def _exceptions(operation: Operation) -> str:
-    """Return how an operation's authentication and bodies differ from most."""
-    found = []
+def _exceptions(operation: Operation, in_test_mode: tuple[Operation, ...]) -> list[str]:
+    """Return how an operation's availability, authentication and bodies differ from most."""
+    found = ["test mode only"] if operation in in_test_mode else []
     if operation.authentication is not AuthScheme.ACCOUNT_LOGIN:
         found.append(f"caller: {operation.authentication.value}")
     if operation.spec.request_body is not BodyKind.FORM:
         found.append(f"request body: {operation.spec.request_body.value}")
     if operation.spec.response_body is not BodyKind.JSON:
         found.append(f"response body: {operation.spec.response_body.value}")
-    return "; ".join(found)
+    return found
 
 
 def errors_page() -> str:
@@ -96,7 +98,7 @@ def settings_page() -> str:
         (
             f"`{each.flag}`",
             f"`{each.variable}`",
-            f"`{each.default}`" if str(each.default) else "",
+            f"`{each.default}`" if each.default not in ("", ()) else "",
             each.check.allowed,
             each.description,
         )

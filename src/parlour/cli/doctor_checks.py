@@ -38,6 +38,11 @@ class Finding(NamedTuple):
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
     """Yield the findings about the settings alone."""
+    if settings.test and not settings.listens_on_loopback:
+        yield Finding(
+            f"Test mode listens on {settings.host}: its credentials are publicly known.",
+            "Let nobody else reach it: a firewall, a container network, or --host 127.0.0.1.",
+        )
     yield from _reached(settings)
     yield from _webhooks(settings)
     yield from _secrets(settings)

@@ -18,7 +18,7 @@ from parlour.config import Settings, setting_descriptions
 from parlour.setting_checks import parse, without_password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from parlour.config import SettingDescription
 
@@ -46,6 +46,9 @@ class _Fault(NamedTuple):
 
 class _SettingType(click.ParamType[Any]):
     """The click type of a setting: parses and validates a text as declared."""
+
+    envvar_list_splitter = os.pathsep
+    """Between the values of a setting that can be given several times, as in PATH."""
 
     def __init__(self, setting: SettingDescription) -> None:
         self._setting = setting
@@ -93,13 +96,21 @@ class _Option(click.Option):
         return value
 
 
+def _faults(values: dict[str, Any]) -> Iterator[_Fault]:
+    """Yield the placeholders of invalid values."""
+    for value in values.values():
+        for each in value if type(value) is tuple else (value,):
+            if isinstance(each, _Fault):
+                yield each
+
+
 def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options of these settings, or of all, as keyword arguments of a command."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def command(*arguments: Any, **values: Any) -> Any:
-            faults = [each.description for each in values.values() if isinstance(each, _Fault)]
+            faults = [each.description for each in _faults(values)]
             faults += environment.read(os.environ).mistyped
             if faults:
                 raise SettingsError(faults)
@@ -114,8 +125,11 @@ def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...
                 cls=_Option,
                 envvar=setting.variable,
                 default=setting.default,
-                show_default=not setting.secret,
+                show_default=not setting.secret and setting.kind is not tuple,
                 type=_SettingType(setting),
+                multiple=setting.kind is tuple,
+                # A boolean without a value is true.
+                **({"is_flag": False, "flag_value": "true"} if setting.kind is bool else {}),
                 help=f"{setting.description} Allowed: {setting.check.allowed}.",
             )(command)
         return command

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from parlour import __version__
-from parlour.realtime.websocket import PATH
 from parlour.resources.configuration import store as configuration_store
+from parlour.vocabulary.client_urls import SOCKET_PATH
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ReadyFile:
         public = (self._settings.public_url or url).rstrip("/")
         content = {
             "url": public,
-            "ws_url": "ws" + public.removeprefix("http") + PATH,
+            "ws_url": "ws" + public.removeprefix("http") + SOCKET_PATH,
             "port": port,
             "pid": pid,
             "version": __version__,

@@ -7,17 +7,25 @@ import contextlib
 import dataclasses
 import gc
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from parlour.cli import environment
 from parlour.cli.carriers_file import read_carriers
 from parlour.cli.command_errors import report_errors
 from parlour.cli.options import SettingsError, settings_of, settings_options
-from parlour.config import conflicts
+from parlour.config import (
+    TEST_ACCOUNT_SID,
+    TEST_API_KEY_SECRET,
+    TEST_API_KEY_SID,
+    TEST_AUTH_TOKEN,
+    conflicts,
+)
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
 @settings_options()
 def command(**values: Any) -> None:
     """Run the server."""
-    settings = settings_of(values)
+    settings = _for_test_mode(settings_of(values))
     if faults := [f"{each}." for each in conflicts(settings)]:
         raise SettingsError(faults)
     if not __debug__:
@@ -42,17 +50,44 @@ def command(**values: Any) -> None:
     tls = _tls_of(settings)
     read_carriers(settings)
     _warn_of_variables()
-    with report_errors(), _locked(settings):
+    with report_errors(), _data_folder(settings) as settings, _locked(settings):
         if settings.ready_file:
             _prepare_ready_file(settings)
         status = 0
         if settings.workers == 1:
-            run(settings, _bound(settings), tls)
+            parent = _parent_pipe() if settings.exit_with_parent else None
+            run(settings, _bound(settings), tls, parent=parent)
         else:
             status = _run_workers(settings, tls)
         if settings.ready_file and status == 0:
             _remove_ready_file(settings)
     sys.exit(status)
+
+
+def _for_test_mode(settings: Settings) -> Settings:
+    """Return the settings with the well-known account of test mode, unless another is given."""
+    if not settings.test or settings.account_sid:
+        return settings
+    return dataclasses.replace(
+        settings,
+        account_sid=TEST_ACCOUNT_SID,
+        auth_token=settings.auth_token or TEST_AUTH_TOKEN,
+        api_key_sid=settings.api_key_sid or TEST_API_KEY_SID,
+        api_key_secret=settings.api_key_secret or TEST_API_KEY_SECRET,
+    )
+
+
+@contextlib.contextmanager
+def _data_folder(settings: Settings) -> Iterator[Settings]:
+    """Yield the settings; in test mode without a data folder, with a temporary one."""
+    source = click.get_current_context().get_parameter_source("data")
+    if not settings.test or source is not ParameterSource.DEFAULT:
+        yield settings
+        return
+    import tempfile  # noqa: PLC0415 - only where it is used.
+
+    with tempfile.TemporaryDirectory(prefix="parlour-test-", ignore_cleanup_errors=True) as folder:
+        yield dataclasses.replace(settings, data=Path(folder))
 
 
 def _warn_of_variables() -> None:
@@ -68,12 +103,14 @@ def _warn_of_variables() -> None:
 def _locked(settings: Settings) -> Iterator[None]:
     """Lock the data folder, if it contains the database."""
     from parlour.store.folder_lock import lock_folder  # noqa: PLC0415 - help needs none of it.
+    from parlour.store.folder_mark import require_mark, require_no_mark  # noqa: PLC0415
 
     with contextlib.ExitStack() as held:
         with _file_errors(f"the data folder {settings.data.absolute()} cannot be used"):
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not settings.database:
                 held.enter_context(lock_folder(settings.data))
+                (require_mark if settings.test else require_no_mark)(settings.data)
         yield
 
 
@@ -88,6 +125,19 @@ def _file_errors(message: str) -> Iterator[None]:
         elif error.filename and str(error.filename) not in message:
             reason = f"{reason}: {error.filename}"
         raise click.ClickException(f"{message}: {reason}") from error
+
+
+def _parent_pipe() -> int:
+    """Return the standard input, whose end is the end of the parent. Raises UsageError."""
+    descriptor = sys.stdin.fileno() if sys.stdin is not None else -1
+    if descriptor < 0 or not _can_be_watched(os.fstat(descriptor).st_mode):
+        raise click.UsageError("--exit-with-parent needs a pipe as the standard input")
+    return descriptor
+
+
+def _can_be_watched(mode: int) -> bool:
+    """Return whether the event loop is notified about the end of such a file."""
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(sys.stdin.fileno())
 
 
 def _bound(settings: Settings) -> list[socket.socket]:
@@ -155,7 +205,7 @@ def run(
     is_first: bool = True,
     parent: int | None = None,
 ) -> None:
-    """Serve until a signal, or until ``parent`` (a pipe to the parent process) is closed."""
+    """Serve until a signal, or until ``parent``, a pipe from another process, is closed."""
     gc.disable()  # Objects of the start are permanent: traversing them repeatedly is slow.
     import uvloop  # noqa: PLC0415 - help needs none of this.
 
@@ -200,7 +250,7 @@ async def _serve(
             _welcome(settings, url, first, accounts)
             if settings.ready_file:
                 # The process that handles signals: the parent of workers.
-                pid = os.getpid() if parent is None else os.getppid()
+                pid = os.getpid() if settings.workers == 1 else os.getppid()
                 await _write_ready_file(ReadyFile(settings, app.store, first), url, pid)
 
         await serve_http(settings, started, app.connections(), sockets, tls, parent=parent)

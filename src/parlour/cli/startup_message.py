@@ -5,6 +5,12 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from parlour.config import (
+    TEST_ACCOUNT_SID,
+    TEST_API_KEY_SECRET,
+    TEST_API_KEY_SID,
+    TEST_AUTH_TOKEN,
+)
 from parlour.store.engines import describe_database
 
 if TYPE_CHECKING:
@@ -27,6 +33,12 @@ def startup_lines(
         yield f"Listening on {listening}"
     yield f"Data folder: {data}"
     yield f"Database: {describe_database(settings.database, settings.data)}"
+    if settings.test:
+        yield "Test mode: data can be wiped by anybody with an account's auth token."
+        if settings.account_sid == TEST_ACCOUNT_SID:
+            yield f"Account: {TEST_ACCOUNT_SID}, auth token: {TEST_AUTH_TOKEN}"
+            yield f"API key: {TEST_API_KEY_SID}, secret: {TEST_API_KEY_SECRET}"
+            return
     if first is not None:
         sid, token = first
         yield "Created an account. Its auth token is shown only once:"

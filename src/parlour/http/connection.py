@@ -129,7 +129,9 @@ class HttpConnection(LingeringClose):
         server = self._shared.server
         if not server.work.has_room and self._refuse_early():
             return
-        request = Request(reader.method.decode(), reader.path, reader.query, reader.block, self)
+        method, path = reader.method.decode(), reader.path
+        endpoint = server.routes.find(path, method)
+        request = Request(method, path, reader.query, reader.block, self, endpoint)
         # A small body often arrives in the same segment as its head: no further read is needed.
         if reader.is_complete:
             request.has_body = True
@@ -268,6 +270,9 @@ class HttpConnection(LingeringClose):
 
     def _hand_over(self) -> None:
         """Upgrade the connection to a WebSocket, or refuse before its handshake."""
+        if not self._shared.server.allows_upgrade(self._reader.block, self._reader.path):
+            self._refuse(403)
+            return
         socket = self._shared.upgrade_to_websocket(self)
         if socket is None:
             self._refuse(503)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _CLOSING_REFUSALS: Final = {
     400: encode(ApiError(20001, "Invalid HTTP request").body()),
+    403: encode(ApiError(20403).body()),
     414: encode(ApiError(20001, "The URL is too long", status=414).body()),
     431: encode(ApiError(20001, "The headers are too large", status=431).body()),
     503: encode(ApiError(20503).body()),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from parlour.resources.table import operations
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -58,6 +57,33 @@ class OperationEndpoint(Protocol):
         ...
 
 
+class EndpointRoutes:
+    """The routes of a server to its dedicated endpoints."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        """``operations`` are all operations of the server."""
+        every = tuple(operations)
+        routed = frozenset(each.path for each in every if not each.has_endpoint)
+        self._routes = _routes((each for each in every if each.has_endpoint), routed)
+        self._filter = _filter(self._routes)
+
+    def methods_of(self, path: str) -> tuple[str, ...]:
+        """Return the methods of a path template that have a dedicated endpoint."""
+        return tuple(
+            method for each in self._routes if each.path == path for method in each.operations
+        )
+
+    def find(self, path: str, method: str) -> EndpointMatch | None:
+        """Return the route of a request; None if the router serves it."""
+        if self._filter.match(path) is None:
+            return None
+        for route in self._routes:
+            match = route.pattern.match(path)
+            if match is not None and (method in route.operations or not route.is_shared):
+                return EndpointMatch(route, match.groupdict())
+        return None
+
+
 def _regex(operation: Operation) -> str:
     """Return the regular expression of a path; some variables take the rest of it."""
     return _VARIABLE.sub(
@@ -66,10 +92,10 @@ def _regex(operation: Operation) -> str:
     )
 
 
-def _routes(every: Iterable[Operation]) -> tuple[EndpointRoute, ...]:
+def _routes(every: Iterable[Operation], routed: frozenset[str]) -> tuple[EndpointRoute, ...]:
+    """Return the routes of operations; ``routed`` are the paths that the router serves."""
     # HEAD is derived from GET, as in the router.
     by_path: dict[str, EndpointRoute] = {}
-    routed = {each.path for each in operations() if not each.has_endpoint}
     for operation in every:
         pattern = re.compile(_regex(operation) + r"\Z")
         path, scheme = operation.path, operation.authentication
@@ -93,23 +119,3 @@ def _filter(routes: tuple[EndpointRoute, ...]) -> re.Pattern[str]:
         if not any(path.startswith(prefix) for prefix in prefixes):
             prefixes.append(path.removesuffix("{Signed}"))
     return re.compile("|".join(_VARIABLE.sub("[^/]+", prefix) for prefix in prefixes))
-
-
-_ROUTES: Final = _routes(each for each in operations() if each.has_endpoint)
-_FILTER: Final = _filter(_ROUTES)
-
-
-def methods_of(path: str) -> tuple[str, ...]:
-    """Return the methods of a path template that have a dedicated endpoint."""
-    return tuple(method for each in _ROUTES if each.path == path for method in each.operations)
-
-
-def find(path: str, method: str) -> EndpointMatch | None:
-    """Return the route of a request; None if the router serves it."""
-    if _FILTER.match(path) is None:
-        return None
-    for route in _ROUTES:
-        match = route.pattern.match(path)
-        if match is not None and (method in route.operations or not route.is_shared):
-            return EndpointMatch(route, match.groupdict())
-    return None

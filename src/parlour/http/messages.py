@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from parlour.http import endpoint_routes
 from parlour.protocol.header_block import NO_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
+    from parlour.http.endpoint_routes import EndpointMatch
     from parlour.operations.caller import Caller
     from parlour.operations.work_limit import WorkSlot
     from parlour.protocol.header_block import HeaderBlock
@@ -115,7 +115,13 @@ class Request:
     )
 
     def __init__(
-        self, method: str, path: str, query: bytes, block: HeaderBlock, exchange: Exchange
+        self,
+        method: str,
+        path: str,
+        query: bytes,
+        block: HeaderBlock,
+        exchange: Exchange,
+        endpoint: EndpointMatch | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -129,7 +135,7 @@ class Request:
         self.has_body = False
         self.request_sid = ""
         self.started_ms = 0.0
-        self.endpoint = endpoint_routes.find(path, method)
+        self.endpoint = endpoint
         """Its route, if an endpoint other than the router serves it."""
         self.has_unread_body = False
         self.admitted_as: Caller | None = None

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from falcon.routing import CompiledRouter
 
-from parlour.http import endpoint_routes
 from parlour.http.front_page import FRONT_PAGE, accepts_html
 from parlour.http.messages import Response
+from parlour.http.testmode_paths import TEST_FUNCTIONS_OFF, is_test_path
 from parlour.protocol.forms import decode_path_segment
 from parlour.vocabulary.errors import ApiError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from parlour.http.edge import Edge
+    from parlour.http.endpoint_routes import EndpointRoutes
     from parlour.http.messages import Request
     from parlour.http.metrics import MetricsPage
     from parlour.operations.caller import Caller
@@ -53,19 +54,26 @@ def template(path: str) -> tuple[str, tuple[str, ...]]:
 class Route:
     """Every operation of one path, by method, with the names of the path's variables."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    def __init__(self, operations: Iterable[Operation], routes: EndpointRoutes) -> None:
         self.operations = {each.method: (each, template(each.path)[1]) for each in operations}
         if "GET" in self.operations:
             self.operations["HEAD"] = self.operations["GET"]
         self.path = next(iter(self.operations.values()))[0].path
-        served = {*self.operations, *endpoint_routes.methods_of(self.path)}
+        served = {*self.operations, *routes.methods_of(self.path)}
         self.allow = ", ".join(method for method in _METHODS if method in served)
 
 
 class Router:
     """Finds the operation of a request."""
 
-    def __init__(self, operations: Iterable[Operation], edge: Edge, metrics: MetricsPage) -> None:
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        routes: EndpointRoutes,
+        edge: Edge,
+        metrics: MetricsPage,
+    ) -> None:
+        """``operations`` are those without a dedicated endpoint; ``routes`` lead to the others."""
         self._edge = edge
         self._metrics_page = metrics
         self._routes = CompiledRouter()
@@ -73,7 +81,7 @@ class Router:
         for operation in operations:
             by_path.setdefault(template(operation.path)[0], []).append(operation)
         for path, found in by_path.items():
-            self._routes.add_route(path, Route(found))
+            self._routes.add_route(path, Route(found, routes))
 
     def public_response(self, request: Request) -> Response | None:
         """Return the response of a public path, without data of accounts; None for others."""
@@ -109,6 +117,8 @@ class Router:
         """Return the response of the operation of path and method. Raises ApiError."""
         found = self._find(request.path)
         if found is None:
+            if is_test_path(request.path):
+                raise ApiError(20404, TEST_FUNCTIONS_OFF)
             raise ApiError.not_found(self._edge.resource_of(request.path))
         place, values = found
         operation, names = place.operations.get(request.method, (None, ()))

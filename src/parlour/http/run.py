@@ -115,7 +115,12 @@ def _stop_at_signals(tls: Tls | None, parent: int | None) -> asyncio.Event:
 
 
 def _ended(loop: asyncio.AbstractEventLoop, parent: int, stop: Callable[[], None]) -> None:
-    """Stop: the parent process has ended."""
+    """Stop if the parent process has ended; discard what it has sent."""
+    try:
+        if os.read(parent, limits.READ_BYTES_MAX):
+            return
+    except BlockingIOError:
+        return
     loop.remove_reader(parent)
     stop()
 

@@ -6,35 +6,40 @@ response has the same headers, is counted, and is logged without content.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from parlour.http import logged_paths
-from parlour.http.authentication import CHALLENGE, wrong_login
 from parlour.http.messages import (
-    JSON,
     NO_CONTENT,
     ClientDisconnectedError,
     Response,
-    encode,
     error_response,
+)
+from parlour.http.response_headers import (
+    HEADERLESS_LENGTH,
+    PLAIN_LINES,
+    REFUSAL_BODIES,
+    REFUSAL_LINES,
+    SHARED_LINES,
+    lines_of,
+    overload_error,
 )
 from parlour.http.streams import read_body, send_stream
 from parlour.operations.delayed_refusals import DelayedRefusals
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.errors import RETRY_AFTER, RETRY_AFTER_LINE, ApiError, clear_tracebacks
+from parlour.vocabulary.errors import ApiError, clear_tracebacks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from parlour.http.authentication import Authentication
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.connection import HttpConnection
-    from parlour.http.endpoint_routes import OperationEndpoint
-    from parlour.http.messages import Headers, Request
+    from parlour.http.endpoint_routes import EndpointRoutes, OperationEndpoint
+    from parlour.http.messages import Request
     from parlour.http.metrics import Metrics
     from parlour.http.router import Router
     from parlour.operations.admission import Admission
@@ -44,49 +49,12 @@ if TYPE_CHECKING:
     from parlour.protocol.header_block import HeaderBlock
     from parlour.vocabulary.clock import Clock, Random
 
+    RequestGuard = Callable[[HeaderBlock, str], None]
+    """Raises ApiError for a request, by its headers and its path, that must not be served."""
+
 log = structlog.get_logger()
 
-_SHARED_HEADERS: Final = (
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
-    (
-        b"access-control-allow-headers",
-        (
-            b"Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, "
-            b"If-Unmodified-Since, Idempotency-Key, X-Twilio-Webhook-Enabled"
-        ),
-    ),
-    (b"access-control-allow-credentials", b"true"),
-    (b"access-control-expose-headers", b"ETag"),
-)
-_HEADERLESS_LENGTH: Final = frozenset({204, 304})
-_INVALID_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-def _lines(headers: Headers) -> bytes:
-    """Return headers in wire format."""
-    assert not any(_INVALID_VALUE.search(value) for _, value in headers), headers
-    return b"".join(b"%s: %s\r\n" % each for each in headers)
-
-
-_SHARED_LINES: Final = _lines(_SHARED_HEADERS)
-_PLAIN_LINES: Final = _lines((JSON, *_SHARED_HEADERS))
-
-
-def _overload_error(status: int) -> ApiError:
-    """Return the error of a request for which there is no room: 429 or 503."""
-    return ApiError({429: 20429, 503: 20503}[status], headers=RETRY_AFTER)
-
-
 _UNDECIDED: Final = (0.0, 0)
-_REFUSALS: Final = {429: _overload_error(429), 503: _overload_error(503), 401: wrong_login()}
-_REFUSAL_BODIES: Final = {status: encode(error.body()) for status, error in _REFUSALS.items()}
-_REFUSAL_LINES: Final = {
-    429: RETRY_AFTER_LINE,
-    503: RETRY_AFTER_LINE,
-    401: b"www-authenticate: %s\r\ntwilio-request-duration: 0.000\r\n"
-    b"twilio-concurrent-requests: 1\r\n" % CHALLENGE["WWW-Authenticate"].encode(),
-}
 # They need no login, but may have one.
 _PUBLIC_PATHS: Final = frozenset({"/healthz", "/metrics"})
 PUBLIC_REQUEST_STARTS: Final = tuple(b"GET %s" % path.encode() for path in sorted(_PUBLIC_PATHS))
@@ -110,6 +78,7 @@ class HttpServer:
     def __init__(
         self,
         router: Router,
+        routes: EndpointRoutes,
         endpoints: Mapping[AuthScheme, OperationEndpoint],
         *,
         authentication: Authentication,
@@ -121,10 +90,15 @@ class HttpServer:
         random: Random,
         request_log: str,
         reads_synchronously: bool,
+        guard: RequestGuard | None = None,
     ) -> None:
-        """``reads_synchronously``: the store is embedded, and reads from it never block."""
+        """``reads_synchronously``: the store is embedded, and reads from it never block.
+
+        ``guard`` refuses requests before anything else; None: there is none.
+        """
         self._reads_at_once = reads_synchronously
         self._router = router
+        self.routes = routes
         self._endpoints = endpoints
         self._authentication = authentication
         self._client_addresses = client_addresses
@@ -137,6 +111,17 @@ class HttpServer:
         self._clock = clock
         self._random = random
         self._request_log = request_log
+        self.guard = guard
+
+    def allows_upgrade(self, block: HeaderBlock, path: str) -> bool:
+        """Return whether the guard lets a connection become a WebSocket."""
+        if self.guard is None:
+            return True
+        try:
+            self.guard(block, path)
+        except ApiError:
+            return False
+        return True
 
     def can_run_eagerly(self, request: Request) -> bool:
         """Return whether a request can run without a task, as it cannot block (eager.py)."""
@@ -214,6 +199,8 @@ class HttpServer:
     async def _reply(self, request: Request) -> Response:
         """Return the response; every error becomes a response in the format of the API."""
         try:
+            if self.guard is not None:
+                self.guard(request.block, request.path)
             if request.endpoint is not None:
                 endpoint = self._endpoints[request.endpoint.route.authentication]
                 return await endpoint.respond(request, request.endpoint)
@@ -229,7 +216,7 @@ class HttpServer:
         except (Busy, Unavailable) as error:
             # From any step: the login is read from the store as well.
             clear_tracebacks(error)
-            return error_response(_overload_error(503))
+            return error_response(overload_error(503))
         except ClientDisconnectedError:
             raise
         except Exception as error:
@@ -351,7 +338,7 @@ class HttpServer:
                 self.work.limit, caller.account_sid, caller.identity
             )
         ):
-            raise _overload_error(status)
+            raise overload_error(status)
         request.work = self.work.enter()
 
     def _end_work(self, request: Request) -> None:
@@ -363,8 +350,8 @@ class HttpServer:
     @staticmethod
     def refusal_parts(status: int) -> tuple[bytes, bytes]:
         """Return the header lines of a prepared 401, 429 or 503, without an id, and its body."""
-        body = _REFUSAL_BODIES[status]
-        lines = b"%s%scontent-length: %d\r\n" % (_PLAIN_LINES, _REFUSAL_LINES[status], len(body))
+        body = REFUSAL_BODIES[status]
+        lines = b"%s%scontent-length: %d\r\n" % (PLAIN_LINES, REFUSAL_LINES[status], len(body))
         return lines, body
 
     def count_refusal(self, status: int) -> bytes:
@@ -391,10 +378,10 @@ class HttpServer:
     def header_lines(self, request: Request, reply: Response, seconds: float) -> bytes:
         """Return the headers of a response, except for Connection."""
         if reply.is_plain and request.shared_headers is None:
-            first = _PLAIN_LINES
+            first = PLAIN_LINES
         else:
             shared = request.shared_headers
-            first = _lines(reply.headers) + (_SHARED_LINES if shared is None else _lines(shared))
+            first = lines_of(reply.headers) + (SHARED_LINES if shared is None else lines_of(shared))
         caller = request.caller
         lines = (
             b"%stwilio-request-id: %s\r\ntwilio-request-duration: %.3f\r\n"
@@ -405,7 +392,7 @@ class HttpServer:
             seconds,
             self._admission.running_of(caller.account_sid) or 1 if caller else 1,
         )
-        if reply.status in _HEADERLESS_LENGTH:
+        if reply.status in HEADERLESS_LENGTH:
             return lines
         return b"%scontent-length: %d\r\n" % (lines, reply.content_length)
 
@@ -414,7 +401,7 @@ class HttpServer:
         self._metrics.count_refusal(status)
         sid = self._random.sid(sids.REQUEST).encode()
         return b"%stwilio-request-id: %s\r\ncontent-length: %d\r\n" % (
-            _PLAIN_LINES,
+            PLAIN_LINES,
             sid,
             len(body),
         )

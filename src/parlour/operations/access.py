@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
+    from parlour.operations.caller import Caller
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.permissions import Permission
 
@@ -52,6 +54,12 @@ class Membership(msgspec.Struct, frozen=True):
 
     participant_sid: str
     permissions: frozenset[str]
+
+
+def require_auth_token(caller: Caller) -> None:
+    """Raise 20403 for an API key: the operation needs the auth token of the account."""
+    if caller.identity is None and sids.is_sid(sids.API_KEY, caller.login):
+        raise ApiError(20403)
 
 
 async def check_permission(tx: Transaction, call: Call[Any]) -> None:

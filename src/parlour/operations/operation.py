@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import ConflictScope, Transaction
 
 Action = Callable[["Transaction", "Call[Any]"], Awaitable[Any]]
+ServerAction = Callable[[Any, "Call[Any]"], Awaitable[Any]]
 Represent = Callable[[Any, "View"], "dict[str, Any] | msgspec.Struct"]
 ConflictScopeOf = Callable[["Call[Any]"], "ConflictScope | None"]
 PermissionCheck = Callable[["Transaction", "Call[Any]"], Awaitable[None]]
@@ -100,6 +101,8 @@ class OperationSpec:
     """The names of the events after which a waiting list is read again; empty: it cannot wait."""
     check_before_body: Action | None = None
     """Runs in a separate transaction before a stream is read, which may take minutes."""
+    on_server: ServerAction | None = None
+    """Replaces ``action`` by one on the parts of the server, outside of transactions."""
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -237,6 +240,44 @@ def list_(
         permits=permits,
         wakes_on=wakes_on,
     )
+
+
+def on_server(
+    verb: str,
+    method: str,
+    action: ServerAction,
+    *,
+    status: int = 200,
+    parameters: type[Parameters] = NoParameters,
+    on_instance: bool = False,
+    other_statuses: tuple[int, ...] = (),
+    list_key: str = "",
+    page_size_max: int = limits.PAGE_SIZE_MAX,
+    represent: Represent | None = None,
+    request_body: BodyKind = BodyKind.FORM,
+) -> OperationSpec:
+    """Return the spec of an operation on the server itself (``operations/server_parts.py``).
+
+    Its action runs outside of transactions, and may wait. ``list_key``: it returns ``Rows``.
+    """
+    return OperationSpec(
+        verb=verb,
+        method=method,
+        on_instance=on_instance,
+        status=status,
+        action=_never_run,
+        parameters=parameters,
+        other_statuses=other_statuses,
+        list_key=list_key,
+        page_size_max=page_size_max,
+        represent=represent,
+        request_body=request_body,
+        on_server=action,
+    )
+
+
+async def _never_run(_tx: Transaction, call: Call[Any]) -> None:
+    raise AssertionError(f"{call.operation.operation_id} runs on the server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@
    repeated idempotency key replaces by the stored response.
 4. In the transaction: settings are locked, the scope is resolved, the permission checked, the
    action counted against the rates, and the action run. An error rolls all of it back.
+   An operation on the server itself (``on_server``) runs after step 2, without a transaction.
 5. If a pre-action webhook is subscribed to the call, the transaction of step 4 changes nothing.
    Instead a dry run validates the call and is rolled back, the webhook is called outside any
    transaction, and step 4 is repeated with the parameters that it may have amended. A dry run that
@@ -29,18 +30,19 @@ from parlour.operations.call import (
     OperationResult,
     RevokedLogin,
 )
-from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from parlour.operations.action_rates import ActionRates
+    from parlour.operations.operation import ServerAction
     from parlour.operations.parameters import Parameters
+    from parlour.operations.server_parts import ServerParts
     from parlour.protocol.forms import FormFields
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import DryRun, EmittedEvent, Store, Transaction
-    from parlour.vocabulary.scope import Scope
 
     Act = Callable[[Transaction, Call[Any]], Awaitable[OperationResult]]
     Render = Callable[[Call[Any], OperationResult], bytes]
@@ -87,28 +89,34 @@ class Pipeline:
         pre_action_hook: PreActionHook | None = None,
         action_rates: ActionRates | None = None,
         settings: ActionSettings | None = None,
+        server_parts: ServerParts | None = None,
     ) -> None:
-        """``on_login_revoked`` is called with the name of each login that a call revoked."""
+        """``on_login_revoked`` is called with the name of each login that a call revoked.
+
+        ``server_parts`` are passed to the operations on the server itself.
+        """
         self._store = store
         self._vault = vault
         self._on_login_revoked = on_login_revoked
         self._pre_action_hook = pre_action_hook
         self._action_rates = action_rates
         self._settings = ActionSettings() if settings is None else settings
+        self._server_parts = server_parts
         self._idempotency = idempotency.InFlight()
 
     async def run(self, call: Call[Any], render: Render) -> OperationResult:
         """Run one call; return its result after the commit. On ApiError nothing was changed."""
-        is_key = call.caller.identity is None and sids.is_sid(sids.API_KEY, call.caller.login)
-        if call.operation.needs_auth_token and is_key:
+        if call.operation.needs_auth_token:
             # Before the stored response is read, which may contain a secret.
-            raise ApiError(20403)
+            access.require_auth_token(call.caller)
         call.sealing = self._vault
         call.settings = self._settings
         try:
             call.parsed = call.operation.spec.parameters.parse(call.form)
         except ApiError as error:
             call.parsed = error
+        if call.operation.spec.on_server is not None:
+            return await self._act_on_server(call, call.operation.spec.on_server)
         if not call.operation.writes:
             return await self._store.read(
                 lambda tx: self._act(tx, call), account_sid=call.caller.account_sid
@@ -173,13 +181,24 @@ class Pipeline:
             await access.check_permission(tx, call)
         if self._action_rates is not None:
             await self._action_rates.count(tx, call)
-        result = await call.operation.spec.action(tx, call)
-        if isinstance(result, AcceptedResult):
-            assert result.status in call.operation.spec.statuses
-            return OperationResult(result.status, result.result)
-        if isinstance(result, RevokedLogin):
-            return OperationResult(call.operation.spec.status, None, revoked=result.login)
-        return OperationResult(call.operation.spec.status, result)
+        return _result_of(call, await call.operation.spec.action(tx, call))
+
+    async def _act_on_server(self, call: Call[Any], action: ServerAction) -> OperationResult:
+        """Run an operation on the server itself, which may wait for other work."""
+        assert self._server_parts is not None
+        call.scope = Scope(call.caller.account_sid)
+        with _work_suspended(call):
+            return _result_of(call, await action(self._server_parts, call))
+
+
+def _result_of(call: Call[Any], result: Any) -> OperationResult:
+    """Return the result of an action with its status."""
+    if isinstance(result, AcceptedResult):
+        assert result.status in call.operation.spec.statuses
+        return OperationResult(result.status, result.result)
+    if isinstance(result, RevokedLogin):
+        return OperationResult(call.operation.spec.status, None, revoked=result.login)
+    return OperationResult(call.operation.spec.status, result)
 
 
 @contextmanager

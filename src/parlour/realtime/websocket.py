@@ -22,6 +22,7 @@ from parlour.realtime.outbox import Outbox
 from parlour.realtime.socket_memory import SocketMemory
 from parlour.realtime.wire import decode_message, encode_frame
 from parlour.vocabulary import limits
+from parlour.vocabulary.client_urls import SOCKET_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from parlour.realtime.input_scheduler import InputLimits, UserByteBucket
     from parlour.realtime.receiver import Receiver, Registry
 
-PATH: Final = "/v3/wsconnect"
 _HEAD_END: Final = b"\r\n\r\n"
 _OPCODE: Final = 0x0F
 
@@ -269,7 +269,7 @@ class WebSocket(asyncio.Protocol):
     # --- The handshake and messages ---------------------------------------------------------
 
     def _handshake(self, request: Request) -> None:
-        if request.path.partition("?")[0] != PATH:
+        if request.path.partition("?")[0] != SOCKET_PATH:
             self._refuse(self._protocol.reject(404, "There is no WebSocket here.\n"))
             return
         response = self._protocol.accept(request)

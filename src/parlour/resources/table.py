@@ -30,6 +30,7 @@ from parlour.resources.push_bindings.routes import PUSH_BINDINGS
 from parlour.resources.receipts.routes import RECEIPTS
 from parlour.resources.roles.routes import ROLES
 from parlour.resources.scoped_webhooks.routes import SCOPED_WEBHOOKS
+from parlour.resources.server.routes import SERVER
 from parlour.resources.service_configuration.routes import SERVICE_CONFIGURATION
 from parlour.resources.service_notifications.routes import SERVICE_NOTIFICATIONS
 from parlour.resources.service_webhook_configuration.routes import SERVICE_WEBHOOK_CONFIGURATION
@@ -87,6 +88,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_ATTEMPT_REPLAY,
     WEBHOOK_RETRIES,
     TOKENS,
+    SERVER,
     CONTENT_TEMPLATES,
     VIRTUAL_PHONES,
     VIRTUAL_PHONE_MESSAGES,

@@ -29,15 +29,28 @@ def is_postgres(url: str) -> bool:
     return url.startswith(_SCHEMES)
 
 
-def make_store(url: str, data: Path, clock: Clock, random: Random, *, connections: int) -> Store:
-    """Return the engine for a URL; without one, SQLite in the data folder."""
+def make_store(
+    url: str,
+    data: Path,
+    clock: Clock,
+    random: Random,
+    *,
+    connections: int,
+    is_durable: bool = True,
+) -> Store:
+    """Return the engine for a URL; without one, SQLite in the data folder.
+
+    ``is_durable`` is false in test mode: SQLite does not wait for the disk.
+    """
     if not url:
         path = data / DATABASE_NAME
         try:
             create_private_database(path)
         except OSError as error:
             raise DatabaseError(f"{path}: {error.strerror}") from error
-        return SqliteStore(path, clock, random)
+        if is_durable:
+            return SqliteStore(path, clock, random)
+        return SqliteStore(path, clock, random, synchronous="OFF")
     if is_postgres(url):
         # Imported on demand: the driver is slow to load, and most servers do not use it.
         from parlour.store.postgres.engine import PostgresStore  # noqa: PLC0415

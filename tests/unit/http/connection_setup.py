@@ -6,10 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from parlour.http.connections import ConnectionCaps, HttpConnections
+from parlour.http.endpoint_routes import EndpointRoutes
 from parlour.http.server import HttpServer
 from parlour.operations.buffers import BufferPool
 from parlour.operations.caller import Caller
 from parlour.operations.delayed_refusals import DelayedRefusals
+from parlour.resources.table import operations
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemClock
 
@@ -37,9 +39,14 @@ class Handled:
     """A server whose requests are served by a function of the test."""
 
     work = FixedAdmission()
+    routes = EndpointRoutes(operations())
 
     def __init__(self, handler: Handler) -> None:
         self.serve = handler
+
+    def allows_upgrade(self, block: HeaderBlock, path: str) -> bool:
+        del block, path
+        return True
 
     def cached_account(self, request: Request) -> str | None:
         del request

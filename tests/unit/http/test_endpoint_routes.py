@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from parlour.http import endpoint_routes
+from parlour.http.endpoint_routes import EndpointRoutes
 from parlour.operations.operation import AuthScheme
 from parlour.resources.table import operations, pipeline_operations
 
+ROUTES = EndpointRoutes(operations())
 SERVICE = "/v1/Services/IS00000000000000000000000000000000"
 MEDIUM = f"{SERVICE}/Media/ME00000000000000000000000000000000"
 
@@ -42,7 +43,7 @@ MEDIUM = f"{SERVICE}/Media/ME00000000000000000000000000000000"
 def test_a_path_with_an_endpoint_is_found_with_its_operations(
     path: str, found: dict[str, str]
 ) -> None:
-    match = endpoint_routes.find(path, "GET")
+    match = ROUTES.find(path, "GET")
 
     assert match is not None
     assert {name: each.operation_id for name, each in match.route.operations.items()} == found
@@ -69,12 +70,12 @@ def test_a_path_with_an_endpoint_is_found_with_its_operations(
     ],
 )
 def test_any_other_path_is_left_to_the_router(path: str) -> None:
-    assert endpoint_routes.find(path, "GET") is None
+    assert ROUTES.find(path, "GET") is None
 
 
 def test_a_path_that_the_router_shares_is_found_by_method() -> None:
     path = "/parlour/v1/VirtualPhones/+15558675310/Messages"
-    match = endpoint_routes.find(path, "POST")
+    match = ROUTES.find(path, "POST")
 
     assert match is not None
     assert match.names == {"Address": "+15558675310"}
@@ -82,18 +83,18 @@ def test_a_path_that_the_router_shares_is_found_by_method() -> None:
         "POST": "CreateVirtualPhoneMessage"
     }
     for method in ("GET", "HEAD", "DELETE", "OPTIONS"):
-        assert endpoint_routes.find(path, method) is None
+        assert ROUTES.find(path, method) is None
 
 
 def test_variables_are_returned_as_they_were_sent() -> None:
-    match = endpoint_routes.find("/v1/Services/%49S/Media/a%2Fb/Content", "GET")
+    match = ROUTES.find("/v1/Services/%49S/Media/a%2Fb/Content", "GET")
 
     assert match is not None
     assert match.names == {"ChatServiceSid": "%49S", "Sid": "a%2Fb"}
 
 
 def test_the_variable_of_a_signed_url_takes_the_rest_of_the_path() -> None:
-    match = endpoint_routes.find("/media-direct/a/b//c", "GET")
+    match = ROUTES.find("/media-direct/a/b//c", "GET")
 
     assert match is not None
     assert match.names == {"Signed": "a/b//c"}
@@ -101,7 +102,7 @@ def test_the_variable_of_a_signed_url_takes_the_rest_of_the_path() -> None:
 
 @pytest.mark.parametrize("rest", ["", "b", "b/c%20//d"])
 def test_the_path_of_a_callback_is_everything_after_the_name(rest: str) -> None:
-    match = endpoint_routes.find(f"/parlour/v1/Carriers/sim/{rest}", "GET")
+    match = ROUTES.find(f"/parlour/v1/Carriers/sim/{rest}", "GET")
 
     assert match is not None
     assert match.names == {"Name": "sim", "Path": rest}

@@ -13,8 +13,9 @@ from websockets.uri import parse_uri
 
 from parlour.operations.buffers import BufferPool
 from parlour.realtime.input_scheduler import InputLimits
-from parlour.realtime.websocket import PATH, WebSocket
+from parlour.realtime.websocket import WebSocket
 from parlour.vocabulary import limits
+from parlour.vocabulary.client_urls import SOCKET_PATH
 from tests.support.websocket_transport import NullRegistry
 
 PART_BYTES = limits.SOCKET_TURN_BYTES // 4
@@ -80,7 +81,7 @@ class OpenSocket:
         accept: Any = lambda _: self.receiver  # noqa: E731 - typed as the socket's parameter.
         self.socket = WebSocket(NullRegistry(), accept, self.pool, inputs)
         self.socket.connection_made(self.wire)  # type: ignore[arg-type]
-        client = ClientProtocol(parse_uri(f"ws://parlour.test{PATH}"))
+        client = ClientProtocol(parse_uri(f"ws://parlour.test{SOCKET_PATH}"))
         client.send_request(client.connect())
         self.socket.data_received(b"".join(client.data_to_send()))
         self.socket.accept_init("AC1", "alice")

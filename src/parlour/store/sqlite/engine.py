@@ -103,7 +103,11 @@ class SqliteStore:
         vfs: str | None = None,
         synchronous: str = "FULL",
     ) -> None:
-        """Open or create the file; ``vfs`` and ``synchronous`` are for tests of power loss."""
+        """Open or create the file; ``vfs`` is for tests of power loss.
+
+        ``synchronous`` is OFF in test mode: then no commit waits for the disk, and deleted content
+        is not overwritten.
+        """
         self._clock = clock
         self._path = path
         self._vfs = vfs
@@ -144,7 +148,7 @@ class SqliteStore:
             "cache_size = -16384",
             "temp_store = MEMORY",
             # Deleted content is overwritten with zeros, in pages and in the freelist.
-            "secure_delete = ON",
+            f"secure_delete = {'OFF' if synchronous == 'OFF' else 'ON'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection

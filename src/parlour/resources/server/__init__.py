@@ -1,0 +1,1 @@
+"""The server itself: its version, its address, and what it can do."""

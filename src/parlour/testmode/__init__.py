@@ -1,0 +1,1 @@
+"""Test functions, which exist with ``--test`` only: a server without it imports none of this."""

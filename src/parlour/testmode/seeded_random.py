@@ -1,0 +1,49 @@
+"""Repeatable randomness: the same seed gives the same SIDs and pauses, from run to run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.clock import Random
+
+_SID_DIGITS = 32
+_FRACTION_BITS = 53
+
+
+class SeededRandom:
+    """Repeatable SIDs and fractions; secrets stay unpredictable.
+
+    Each prefix has a sequence of its own, so that the SIDs of conversations do not depend on the
+    number of requests.
+    """
+
+    def __init__(self, seed: int, secure: Random) -> None:
+        """``secure`` is the source of keys and tokens."""
+        self._secure = secure
+        self.restart(seed)
+
+    def restart(self, seed: int) -> None:
+        """Begin all sequences again, with this seed."""
+        self._seed = seed
+        self._taken: Counter[str] = Counter()
+
+    def sid(self, prefix: str) -> str:
+        """Return a new SID."""
+        return prefix + self._next(prefix).hex()[:_SID_DIGITS]
+
+    def token(self, size_bytes: int) -> bytes:
+        """Return that many unpredictable bytes."""
+        return self._secure.token(size_bytes)
+
+    def fraction(self) -> float:
+        """Return a number in [0, 1)."""
+        number = int.from_bytes(self._next("")[:8], "big") >> (64 - _FRACTION_BITS)
+        return number / (1 << _FRACTION_BITS)
+
+    def _next(self, sequence: str) -> bytes:
+        number = self._taken[sequence]
+        self._taken[sequence] += 1
+        return hashlib.sha256(f"{self._seed} {sequence} {number}".encode()).digest()

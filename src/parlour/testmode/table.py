@@ -1,0 +1,40 @@
+"""All test functions: declared as collections, and bound to the parts that they act on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from parlour.operations.operation import Collection, Operation, operations_of
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.operation import ServerAction
+    from parlour.operations.server_parts import ServerParts
+    from parlour.testmode.wiring import TestMode
+
+COLLECTIONS: tuple[Collection, ...] = ()
+
+
+def declared_operations() -> tuple[Operation, ...]:
+    """Return all test functions as declared: their actions take a `TestMode`."""
+    return tuple(each for collection in COLLECTIONS for each in operations_of(collection))
+
+
+def bound_operations(test_mode: TestMode) -> tuple[Operation, ...]:
+    """Return all test functions of a server: their actions act on its test mode."""
+    return tuple(_bound(each, test_mode) for each in declared_operations())
+
+
+def _bound(operation: Operation, test_mode: TestMode) -> Operation:
+    action = operation.spec.on_server
+    assert action is not None, operation.operation_id
+    bound = partial(_run, action, test_mode)
+    return replace(operation, spec=replace(operation.spec, on_server=bound))
+
+
+async def _run(
+    action: ServerAction, test_mode: TestMode, _parts: ServerParts, call: Call[Any]
+) -> Any:
+    return await action(test_mode, call)
