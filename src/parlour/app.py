@@ -127,7 +127,7 @@ def _test_mode(settings: Settings, clock: Clock, random: Random) -> TestMode | N
     """Return the test functions, around these sources of time and randomness; None if off."""
     if not settings.test:
         return None
-    from parlour.testmode.wiring import TestMode  # noqa: PLC0415 - nothing of it without --test.
+    from parlour.testmode.wiring import TestMode  # noqa: PLC0415 - with --test only.
 
     return TestMode(settings, clock, random)
 
@@ -229,7 +229,7 @@ class App:
         )
 
     def _all_operations(self) -> tuple[Operation, ...]:
-        """Return the operations of this server, those of test mode included."""
+        """Return the operations of this server, test functions included."""
         if self.test_mode is None:
             return operations()
         return (*operations(), *self.test_mode.operations())

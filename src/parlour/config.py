@@ -27,7 +27,7 @@ _WITH_CREDENTIALS: Final = (checks.DATABASE_URL, checks.REDIS_URL)
 
 
 # Well known, and accepted in test mode only. Not shaped like real secrets, so that scanners of
-# secrets are silent.
+# secrets do not report them.
 TEST_ACCOUNT_SID: Final = f"{sids.ACCOUNT}{'0' * 32}"
 TEST_AUTH_TOKEN: Final = "parlour-test-auth-token"  # noqa: S105 - it is public.
 TEST_API_KEY_SID: Final = f"{sids.API_KEY}{'0' * 32}"
@@ -229,7 +229,7 @@ class Settings:
     )
     random_seed: int = _setting(
         0,
-        "Seed of random SIDs and pauses, so that they repeat from run to run; 0: not repeatable. "
+        "Seed of random SIDs and delays, so that they repeat from run to run; 0: not repeatable. "
         "Test mode only.",
         between(0, (1 << 53) - 1),
     )

@@ -231,10 +231,11 @@ def parse(text: str, kind: type) -> Any:
             raise ValueError("must be true or false")
         return _WORDS[word]
     # `Path("")` would be the current folder, which is spelled as a dot.
-    if issubclass(kind, Path) and not text:
-        raise ValueError("must be a path")
     # Each value of a setting that can be given several times; all of these are paths.
-    return Path(text) if kind is tuple else kind(text)
+    made = Path if kind is tuple else kind
+    if issubclass(made, Path) and not text:
+        raise ValueError("must be a path")
+    return made(text)
 
 
 def without_password(text: str) -> str:

@@ -75,6 +75,14 @@ WRONG = [
     ("--webhook-retries", "foo", "must be durable or hosted"),
     ("--webhook-retention-hours", "100000", "must be from 1 to 87840"),
     ("--webhook-retention-hours", "0", "must be from 1 to 87840"),
+    ("--test", "maybe", "must be true or false"),
+    ("--seed", "", "must be a path"),
+    ("--random-seed", "-1", "must be from 0 to"),
+    ("--strict", "maybe", "must be true or false"),
+    ("--open-accounts", "2", "must be true or false"),
+    ("--allow-origin", "shop.example.net", "must begin with http:// or https://"),
+    ("--allow-origin", "https://shop.example.net/page", "without a path"),
+    ("--exit-with-parent", "maybe", "must be true or false"),
 ]
 # Settings whose value is a secret or the name of a file that need not exist.
 OF_ANY_TEXT = {
@@ -84,6 +92,7 @@ OF_ANY_TEXT = {
     "--tls-cert",
     "--tls-key",
     "--carriers",
+    "--export-on-exit",
 }
 EACH = {each.flag: each for each in setting_descriptions()}
 
@@ -253,7 +262,7 @@ def test_variables_of_a_container_platform_are_ignored_with_a_line(
     }
     started: list[Settings] = []
     monkeypatch.setattr(serve, "_bound", lambda _settings: [])
-    monkeypatch.setattr(serve, "run", lambda settings, *_: started.append(settings))
+    monkeypatch.setattr(serve, "run", lambda settings, *_, **__: started.append(settings))
     result = _serve(**platform)
     assert (result.exit_code, [each.port for each in started]) == (0, [8080])
     assert result.stderr.count("\n") == 1, result.stderr

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +46,7 @@ print([name for name in sys.modules if name.startswith("parlour.testmode")])
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server in test mode, with a data folder of its own."""
+    """A server in test mode, with a separate data folder."""
     data = tmp_path_factory.mktemp("testmode") / "data"
     with Server(data, NO_ACCOUNT | EMBEDDED, args=("--test",)) as running:
         yield running
@@ -60,8 +59,12 @@ def plain() -> Iterator[Server]:
         yield running
 
 
+def _api(server: Server) -> Api:
+    return Api(server.base_url, server.account_sid, server.auth_token)
+
+
 def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `parlour serve` that ends by itself."""
+    """Run `parlour serve` that cannot start."""
     own = {"PYTHONPATH": str(REPOSITORY / "src"), **environment}
     return template().run(["serve", *arguments], own, Path("/"), SECONDS_MAX)
 
@@ -82,7 +85,7 @@ def test_the_first_account_is_always_the_same(server: Server) -> None:
         assert found["default_chat_service_sid"] == ready["service_sid"]
 
 
-def test_the_start_says_that_data_can_be_wiped(server: Server) -> None:
+def test_the_start_warns_that_data_can_be_wiped(server: Server) -> None:
     log = server.log_path.read_text()
 
     assert "Test mode: data can be wiped by anybody with an account's auth token.\n" in log
@@ -98,7 +101,7 @@ def test_the_server_describes_itself(server: Server, plain: Server) -> None:
     assert (found["test"], found["engine"]) == (True, "sqlite")
     assert (found["url"], found["ws_url"]) == (ready["url"], ready["ws_url"])
     assert {"Server", "WebhookAttempts"} <= set(found["features"])
-    without = plain.api.get("/parlour/v1/Server").expect(200)
+    without = _api(plain).get("/parlour/v1/Server").expect(200)
     assert without["test"] is False
     assert set(without["features"]).isdisjoint(TEST_NAMES)
 
@@ -107,7 +110,7 @@ def test_each_test_function_is_not_found_without_test_mode(plain: Server) -> Non
     for name in sorted(TEST_NAMES):
         for path in (f"/parlour/v1/{name}", f"/parlour/v1/{name}/X", f"/parlour/v1/{name}/X/Y"):
             for method in ("GET", "POST", "DELETE"):
-                answer = plain.api._send(method, path, {}, {})
+                answer = _api(plain)._send(method, path, {}, {})
                 assert answer.status == 404, path
                 assert answer.json["code"] == 20404
                 assert answer.json["message"] == (
@@ -246,19 +249,19 @@ def test_the_well_known_credentials_are_refused_without_test_mode(
 # --- Browsers -------------------------------------------------------------------------------------
 
 
-def _status(url: str, **headers: str) -> int:
-    request = urllib.request.Request(url)  # noqa: S310 - a server of this test.
-    for name, value in headers.items():
-        request.add_header(name.replace("_", "-"), value)
+def _status(server: Server, path: str, **headers: str) -> int:
+    """Return the status of a GET; only ``http.client`` sends Host and Connection as given."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS_MAX)
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS_MAX) as answer:  # noqa: S310
-            status: int = answer.status
-            return status
-    except urllib.error.HTTPError as error:
-        return error.code
+        connection.request(
+            "GET", path, headers={name.replace("_", "-"): each for name, each in headers.items()}
+        )
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
-def test_a_page_of_somebody_else_gets_403_from_rest_and_from_the_socket(
+def test_a_foreign_page_gets_403_from_rest_and_from_the_socket(
     server: Server, plain: Server
 ) -> None:
     elsewhere = {"Origin": "https://evil.example.net"}
@@ -271,11 +274,11 @@ def test_a_page_of_somebody_else_gets_403_from_rest_and_from_the_socket(
     rebound = {"Host": "rebound.example.net", "Origin": "http://rebound.example.net"}
 
     for headers in (elsewhere, rebound):
-        assert _status(f"{server.base_url}/v1/Services", **headers) == 403
-        assert _status(f"{server.base_url}/healthz", **headers) == 403
-        assert _status(f"{server.base_url}/v3/wsconnect", **headers, **upgrade) == 403
-        assert _status(f"{plain.base_url}/healthz", **headers) == 200
-        assert _status(f"{plain.base_url}/v3/wsconnect", **headers, **upgrade) == 101
+        for path in ("/v1/Services", "/healthz"):
+            assert _status(server, path, **headers) == 403
+        assert _status(server, "/v3/wsconnect", **headers, **upgrade) == 403
+        assert _status(plain, "/healthz", **headers) == 200
+        assert _status(plain, "/v3/wsconnect", **headers, **upgrade) == 101
     local = {"Origin": "http://localhost:3000"}
-    assert _status(f"{server.base_url}/healthz", **local) == 200
-    assert _status(f"{server.base_url}/v3/wsconnect", **local, **upgrade) == 101
+    assert _status(server, "/healthz", **local) == 200
+    assert _status(server, "/v3/wsconnect", **local, **upgrade) == 101

@@ -1,4 +1,4 @@
-"""Header lines of responses in wire format: those of every response, and of prepared refusals."""
+"""Header lines in wire format: of every response, and of prepared refusals."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class HttpParts:
 
 
 def make_server(parts: HttpParts) -> HttpServer:
-    """Return the server of these parts; its metrics are added to those of the process."""
+    """Return the server of these parts; its metrics are added to the metrics of the process."""
     settings = parts.settings
     roots = RootUrls(settings.public_url, parts.client_addresses)
     waiting = ListWaiting(parts.waiting_lists, parts.admission)

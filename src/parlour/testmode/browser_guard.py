@@ -1,4 +1,4 @@
-"""Refuses browsers that are on a page of somebody else.
+"""Refuses browsers that are on a foreign page.
 
 The credentials of test mode are well known, and the API answers every origin. So any page that a
 developer visits could set a webhook to an address of the local network, and read the response from
@@ -40,7 +40,7 @@ class BrowserGuard:
         self._allowed = frozenset(_normal(part) for part in parts if part)
 
     def check(self, block: HeaderBlock, path: str) -> None:
-        """Raise 20403 (status 403) for a browser on a page of somebody else."""
+        """Raise 20403 (status 403) for a browser on a foreign page."""
         fields = block.fields
         origin, site = fields.get(b"origin"), fields.get(b"sec-fetch-site")
         if (origin is None and site is None) or path.startswith(_SIGNED):

@@ -1,4 +1,4 @@
-"""Repeatable randomness: the same seed gives the same SIDs and pauses, from run to run."""
+"""Repeatable randomness: the same seed gives the same SIDs and delays, from run to run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FRACTION_BITS = 53
 class SeededRandom:
     """Repeatable SIDs and fractions; secrets stay unpredictable.
 
-    Each prefix has a sequence of its own, so that the SIDs of conversations do not depend on the
+    Each prefix has a separate sequence, so that the SIDs of conversations do not depend on the
     number of requests.
     """
 

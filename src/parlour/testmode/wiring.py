@@ -20,7 +20,7 @@ class TestMode:
     It is made before the server, which takes its clock and its randomness, and its hooks.
     """
 
-    __test__ = False  # Its name begins like that of a class of tests.
+    __test__ = False  # The class is not a collection of tests.
 
     def __init__(self, settings: Settings, clock: Clock, random: Random) -> None:
         self.settings = settings

@@ -75,7 +75,7 @@ def test_no_page_is_served_at_a_name_that_is_not_local(host: str) -> None:
         "http://[::1",
     ],
 )
-def test_a_page_of_somebody_else_is_refused(origin: str) -> None:
+def test_a_foreign_page_is_refused(origin: str) -> None:
     assert not is_served(host=HOST, origin=origin)
 
 
@@ -89,7 +89,7 @@ def test_a_page_of_an_allowed_origin_is_served(origin: str) -> None:
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "unknown"])
-def test_a_link_or_image_on_a_page_of_somebody_else_is_refused(site: str) -> None:
+def test_a_link_or_image_on_a_foreign_page_is_refused(site: str) -> None:
     assert not is_served(host=HOST, sec_fetch_site=site)
 
 
