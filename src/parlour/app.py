@@ -169,7 +169,9 @@ class App:
         self.authentication = self._make_authentication()
         self.client_addresses = ClientAddresses(settings.trusted_proxies)
         self.egress = make_egress(settings)
-        signer = SigningCache(self.store, self.vault, self.clock, settings.webhook_retries)
+        self.signer = signer = SigningCache(
+            self.store, self.vault, self.clock, settings.webhook_retries
+        )
         self.webhooks = self._make_webhooks(signer)
         self.metrics.sources.append(self.webhooks.metrics)
         pre_action_hook = PreActionWebhooks(
@@ -193,6 +195,34 @@ class App:
         self.hints = self._make_hints()
         self.metrics.sources.append(self.realtime.metrics)
         self.store.on_commit(self.realtime.wake)
+        if self.test_mode is not None:
+            self._attach(self.test_mode)
+
+    def _attach(self, test_mode: TestMode) -> None:
+        """Give the parts of this server to its test functions."""
+        from parlour.testmode.wiring import ServerHandles  # noqa: PLC0415 - with --test only.
+
+        test_mode.attach(
+            ServerHandles(
+                store=self.store,
+                vault=self.vault,
+                blobs=self.blobs,
+                pipeline=self.pipeline,
+                authentication=self.authentication,
+                login_gate=self.login_gate,
+                signer=self.signer,
+                access_tokens=self.access_tokens,
+                egress=self.egress,
+                webhooks=self.webhooks,
+                dispatcher=self.dispatcher,
+                channels=self.channels,
+                background_create=self.background_create,
+                scheduler=self.scheduler,
+                waiting_lists=self.waiting_lists,
+                server=self.server,
+                realtime=self.realtime,
+            )
+        )
 
     def _make_channels(
         self,
@@ -368,6 +398,8 @@ class App:
         if self.hints is not None:
             self.hints.start()
         await self.scheduler.start()
+        if self.test_mode is not None:
+            await self.test_mode.start()
 
     async def _ensure_account(self) -> None:
         """Create the configured account and API key if they do not exist."""
@@ -414,6 +446,8 @@ class App:
 
     async def stop(self) -> None:
         """Stop the background tasks after their work in progress, and close the store."""
+        if self.test_mode is not None:
+            await self.test_mode.stop()
         if self.hints is not None:
             await self.hints.stop()
         await self.realtime.stop()
