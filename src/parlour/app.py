@@ -40,7 +40,6 @@ from parlour.protocol.pages import PageTokens
 from parlour.realtime.commands import Commands
 from parlour.realtime.wiring import Realtime
 from parlour.resources import account_setup
-from parlour.resources.accounts import actions as account_actions
 from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
@@ -52,10 +51,9 @@ from parlour.store.blobs import DiskBlobStore
 from parlour.store.engines import describe_database, make_store
 from parlour.store.leases import lease_factory
 from parlour.store.master_key import open_vault
-from parlour.vocabulary import limits, sids
+from parlour.vocabulary import limits
 from parlour.vocabulary.client_urls import SOCKET_PATH
 from parlour.vocabulary.clock import SystemClock, SystemRandom
-from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.channels.carriers_file import CarrierSettings
@@ -65,7 +63,7 @@ if TYPE_CHECKING:
     from parlour.operations.operation import Operation
     from parlour.protocol.vault import Vault
     from parlour.store.leases import Lease
-    from parlour.store.transaction import Store, Transaction
+    from parlour.store.transaction import Store
     from parlour.testmode.wiring import TestMode
     from parlour.vocabulary.clock import Clock, Random
 
@@ -391,7 +389,9 @@ class App:
     async def start(self) -> None:
         """Create the configured account, and start the background tasks."""
         if self.settings.account_sid:
-            await self._ensure_account()
+            await self.store.write(
+                lambda tx: account_setup.ensure_configured(tx, self.vault, self.settings)
+            )
         await self.realtime.start()
         await self.dispatcher.start()
         await self.channels.start()
@@ -400,49 +400,6 @@ class App:
         await self.scheduler.start()
         if self.test_mode is not None:
             await self.test_mode.start()
-
-    async def _ensure_account(self) -> None:
-        """Create the configured account and API key if they do not exist."""
-        settings = self.settings
-
-        async def ensure(tx: Transaction) -> None:
-            await account_setup.ensure_account(
-                tx, self.vault, settings.account_sid, settings.auth_token
-            )
-            if settings.api_key_sid:
-                await account_actions.ensure_login(
-                    tx,
-                    self.vault,
-                    Scope(settings.account_sid),
-                    settings.api_key_sid,
-                    settings.api_key_secret,
-                    "Made by the settings",
-                )
-
-        await self.store.write(ensure)
-
-    async def create_first_account(self) -> tuple[str, str] | None:
-        """Create an account if there is none; return its SID and auth token, else None."""
-        from parlour.resources.accounts import store as account_store  # noqa: PLC0415
-
-        async def ensure(tx: Transaction) -> tuple[str, str] | None:
-            await tx.lock_name("first account")
-            if await account_store.list_accounts(tx, "", 1):
-                return None
-            sid, token = tx.new_sid(sids.ACCOUNT), self.random.token(16).hex()
-            await account_setup.create_account(
-                tx, self.vault, sid=sid, auth_token=token, friendly_name="First account"
-            )
-            return sid, token
-
-        return await self.store.write(ensure)
-
-    async def first_account_sids(self) -> list[str]:
-        """Return the SIDs of at most two accounts: the first, and whether there are others."""
-        from parlour.resources.accounts import store as account_store  # noqa: PLC0415
-
-        found = await self.store.read(lambda tx: account_store.list_accounts(tx, "", 2))
-        return [account.sid for account in found]
 
     async def stop(self) -> None:
         """Stop the background tasks after their work in progress, and close the store."""

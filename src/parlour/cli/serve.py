@@ -238,8 +238,7 @@ async def _serve(
         # Before an account is created, whose auth token would be lost if this failed.
         listen(sockets)
         # The first worker creates and prints it, so that the ready file contains its secret.
-        first = await app.create_first_account() if is_first else None
-        accounts = await app.first_account_sids() if is_first else []
+        first, accounts = await _first_account(app) if is_first else (None, [])
 
         async def started(url: str) -> None:
             gc.freeze()
@@ -256,6 +255,16 @@ async def _serve(
         await serve_http(settings, started, app.connections(), sockets, tls, parent=parent)
     finally:
         await app.stop()
+
+
+async def _first_account(app: App) -> tuple[tuple[str, str] | None, list[str]]:
+    """Create an account if there is none; return its login, and the SIDs of two accounts."""
+    from parlour.resources import account_setup  # noqa: PLC0415 - help needs none of it.
+
+    first = await app.store.write(
+        lambda tx: account_setup.create_first_account(tx, app.vault, app.random)
+    )
+    return first, await app.store.read(account_setup.first_account_sids)
 
 
 def _warn_of_open_files(data: Path) -> None:

@@ -14,8 +14,10 @@ from parlour.vocabulary import sids
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from parlour.config import Settings
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import Transaction
+    from parlour.vocabulary.clock import Random
 
 
 async def create_account(
@@ -47,6 +49,37 @@ async def create_account(
         ),
     )
     return account
+
+
+async def ensure_configured(tx: Transaction, vault: Vault, settings: Settings) -> None:
+    """Create the account and the API key of the settings, or replace their secrets."""
+    await ensure_account(tx, vault, settings.account_sid, settings.auth_token)
+    if settings.api_key_sid:
+        await account_actions.ensure_login(
+            tx,
+            vault,
+            Scope(settings.account_sid),
+            settings.api_key_sid,
+            settings.api_key_secret,
+            "Made by the settings",
+        )
+
+
+async def create_first_account(
+    tx: Transaction, vault: Vault, random: Random
+) -> tuple[str, str] | None:
+    """Create an account if there is none; return its SID and auth token, else None."""
+    await tx.lock_name("first account")
+    if await account_store.list_accounts(tx, "", 1):
+        return None
+    sid, token = tx.new_sid(sids.ACCOUNT), random.token(16).hex()
+    await create_account(tx, vault, sid=sid, auth_token=token, friendly_name="First account")
+    return sid, token
+
+
+async def first_account_sids(tx: Transaction) -> list[str]:
+    """Return the SIDs of at most two accounts: the first, and whether there are others."""
+    return [account.sid for account in await account_store.list_accounts(tx, "", 2)]
 
 
 async def ensure_account(tx: Transaction, vault: Vault, sid: str, auth_token: str) -> None:
