@@ -1,4 +1,4 @@
-"""In a real browser, foreign pages reach nothing of a server in test mode; local pages do.
+"""In a real browser, foreign pages are refused by a server in test mode; local pages do.
 
 A page of the attacker's site asks the server by its address, and by a name of the attacker that
 resolves to the server (DNS rebinding). Each page reports to its site what it could read.
