@@ -252,7 +252,10 @@ class App:
             on_login_revoked=self.authentication.evict,
             pre_action_hook=pre_action_hook,
             action_rates=ActionRates(self.clock, rate) if rate else None,
-            settings=ActionSettings(approves_templates=settings.template_approval == "auto"),
+            settings=ActionSettings(
+                approves_templates=settings.template_approval == "auto",
+                shows_sequences=settings.test,
+            ),
             server_parts=ServerParts(description=self._describe()),
         )
 
@@ -283,8 +286,6 @@ class App:
         )
 
     def _make_server(self) -> HttpServer:
-        self.waiting_lists = WaitingLists(self.store, self.clock)
-        self.store.on_commit(self.waiting_lists.wake)
         return make_server(
             HttpParts(
                 settings=self.settings,
@@ -377,6 +378,8 @@ class App:
             self.random,
             takes_overrides=self.settings.webhook_overrides,
         )
+        self.waiting_lists = WaitingLists(self.store, self.clock)
+        self.store.on_commit(self.waiting_lists.wake)
         return WebhookSink(
             self.store,
             attempts,
@@ -384,6 +387,7 @@ class App:
             self.clock,
             self.random,
             studio_url=self.settings.webhook_studio_url,
+            on_logged=self.waiting_lists.publish_attempts,
         )
 
     async def start(self) -> None:

@@ -24,6 +24,7 @@ class RecordedResponse(NamedTuple):
 class RecordedExchange:
     """A connection double: it has the whole request body, and records the response."""
 
+    can_chunk = True
     is_write_paused = False
 
     def __init__(self, body: bytes = b"", *, scheme: str = "http", peer: str = "127.0.0.1") -> None:

@@ -12,10 +12,10 @@ import pkgutil
 from typing import TYPE_CHECKING, Final
 
 from parlour import config
-from parlour.delivery.parameters import parameter_names
 from parlour.operations.operation import AuthScheme, BodyKind
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
+from parlour.resources.webhook_forms import parameter_names
 from parlour.testmode.table import declared_operations
 from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.errors import CATALOGUE, LOG_ONLY

@@ -20,12 +20,12 @@ import msgspec
 import structlog
 
 from parlour.delivery import give_up
-from parlour.delivery.parameters import post_parameters
 from parlour.delivery.targets import replays_of, targets_of
 from parlour.delivery.webhook_request import new_token
 from parlour.delivery.webhook_settings import SettingsInForce
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import LoggedOutcome, WebhookAttempt
+from parlour.resources.webhook_forms import UNREADABLE, post_parameters
 from parlour.store import event_log, webhook_queue
 from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 from parlour.vocabulary import event_names, limits
@@ -46,16 +46,6 @@ SETTINGS_EVENTS: Final = frozenset(
     }
 )
 """Events that change the queue, regardless of the webhooks of their conversation."""
-
-_UNREADABLE: Final = (
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    msgspec.MsgspecError,
-)
-"""Raised for a payload of an unexpected shape. Errors of the store are not among them."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -139,7 +129,7 @@ class IntakeTransaction:
         for event in chunk:
             try:
                 targets = await targets_of(tx, event, self._studio_url, settings=settings)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 log.exception("webhook_event_decode_failed", sequence=event.sequence)
                 matched.append(Matched(event, [], repr(error)))
                 continue
@@ -166,7 +156,7 @@ class IntakeTransaction:
                 continue
             try:
                 await self._enqueue_one(tx, event, targets, made)
-            except _UNREADABLE as raised:
+            except UNREADABLE as raised:
                 log.exception("webhook_event_decode_failed", sequence=event.sequence)
                 await self._record_unreadable(tx, event, repr(raised), made)
         for account_sid, count in Counter(each.account_sid for each in made.queued).items():

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from parlour.delivery.parameters import POST_ACTION_OF, pre_parameters
 from parlour.delivery.targets import pre_action_target
 from parlour.delivery.webhook_request import make_request, new_token
 from parlour.egress.client import EgressFailed, EgressRefused
 from parlour.operations import scoping
 from parlour.protocol import retries
 from parlour.resources.webhook_attempts.store import LoggedOutcome
+from parlour.resources.webhook_forms import POST_ACTION_OF, pre_parameters
 from parlour.store.transaction import assert_outside_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError

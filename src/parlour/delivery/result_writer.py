@@ -33,6 +33,8 @@ from parlour.vocabulary.crash_points import crash_point
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from parlour.delivery.attempts import AttemptResult
     from parlour.delivery.cpu_throttle import CpuThrottle
     from parlour.delivery.due_poller import DuePoller
@@ -75,8 +77,19 @@ class ResultWriter:
     #
     # A lane is updated only after 1, so it stays in memory while its row on disk is outdated.
 
-    def __init__(self, store: Store, throttle: CpuThrottle, metrics: WebhookMetrics) -> None:
-        """``store``: for pre-action requests; results go through the store of their term."""
+    def __init__(
+        self,
+        store: Store,
+        throttle: CpuThrottle,
+        metrics: WebhookMetrics,
+        on_logged: Callable[[Iterable[str]], object] = frozenset,
+    ) -> None:
+        """``store``: for pre-action requests; results go through the store of their term.
+
+        ``on_logged`` is called after each write, with the accounts that have new log entries;
+        the default does nothing.
+        """
+        self._on_logged = on_logged
         self._store = store
         self._throttle = throttle
         self._metrics = metrics
@@ -235,6 +248,7 @@ class ResultWriter:
         crash_point(crash_points.RESULTS_RECORDED)
         for _ in pre_actions:
             self._pre_actions.written()
+        self._on_logged(set(accounts))
         if term is not None:
             await self._update_lanes(term, batch, written)
 

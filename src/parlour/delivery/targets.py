@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 import structlog
 
-from parlour.delivery.parameters import post_parameters
 from parlour.delivery.webhook_settings import (
     DEFAULT_METHOD,
     EffectiveConfiguration,
@@ -26,6 +25,7 @@ from parlour.resources.conversations import store as conversation_store
 from parlour.resources.messages import store as message_store
 from parlour.resources.scoped_webhooks.parameters import STUDIO, TRIGGER
 from parlour.resources.scoped_webhooks.store import ScopedWebhook
+from parlour.resources.webhook_forms import post_parameters
 from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.origin import SDK
 from parlour.vocabulary.scope import Scope

@@ -27,7 +27,7 @@ from parlour.store.leases import LocalLeaseTerm
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client import Metric
 
@@ -67,15 +67,19 @@ class WebhookSink:
         random: Random,
         *,
         studio_url: str = "",
+        on_logged: Callable[[Iterable[str]], object] = frozenset,
     ) -> None:
-        """``studio_url``: the server that starts Studio flows, if there is one."""
+        """``studio_url``: the server that starts Studio flows, if there is one.
+
+        ``on_logged``: see ResultWriter.
+        """
         self._store = store
         self._client = client
         self._throttle = throttle
         self._clock = clock
         self._transaction = IntakeTransaction(self.name, random, studio_url=studio_url)
         self._metrics = WebhookMetrics(clock)
-        self.writer = ResultWriter(store, throttle, self._metrics)
+        self.writer = ResultWriter(store, throttle, self._metrics, on_logged)
         self.term: DeliveryTerm | None = None
         self._intake: Intake | None = None
         self._sender: Sender | None = None

@@ -381,6 +381,11 @@ class HttpConnection(LingeringClose):
     # --- Closing --------------------------------------------------------------------------------
 
     @property
+    def can_chunk(self) -> bool:
+        """Whether the client understands a response in chunks: not over HTTP/1.0."""
+        return not self._reader.is_http_1_0
+
+    @property
     def idle_since(self) -> float | None:
         """The time since which the connection is idle; None while it has a request."""
         return self._idle_since if self._state == IDLE else None

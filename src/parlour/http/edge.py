@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 
+from parlour.http.event_streams import accepts_events
 from parlour.http.list_waiting import wants_to_wait
 from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.multipart import parse_multipart
@@ -14,6 +16,7 @@ from parlour.operations.call import Call, OperationResult, Rows, View
 from parlour.operations.operation import BodyKind, UrlForm
 from parlour.protocol import pages
 from parlour.protocol.forms import parse_form, parse_json_fields, parse_query
+from parlour.protocol.pages import Page
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SILENT, Origin
@@ -22,14 +25,16 @@ from parlour.vocabulary.sids import normal
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from parlour.http.event_streams import EventStreams
     from parlour.http.list_waiting import ListWaiting
     from parlour.http.messages import Request
     from parlour.http.root_urls import RootUrls
+    from parlour.operations.call import FeedEnd
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
     from parlour.operations.pipeline import Pipeline
     from parlour.protocol.forms import FormFields as RequestForm
-    from parlour.protocol.pages import PageTokens
+    from parlour.protocol.pages import PageTokens, RowPosition
 
 _FIRES = Origin(fires=True)
 _VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
@@ -43,12 +48,18 @@ class Edge:
     """Translates requests into calls of the pipeline, and results into responses."""
 
     def __init__(
-        self, pipeline: Pipeline, tokens: PageTokens, roots: RootUrls, waiting: ListWaiting
+        self,
+        pipeline: Pipeline,
+        tokens: PageTokens,
+        roots: RootUrls,
+        waiting: ListWaiting,
+        streams: EventStreams,
     ) -> None:
         self._pipeline = pipeline
         self._tokens = tokens
         self._roots = roots
         self._waiting = waiting
+        self._streams = streams
 
     async def respond(
         self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
@@ -67,6 +78,8 @@ class Edge:
         def run(call: Call[Any]) -> Awaitable[OperationResult]:
             return self._pipeline.run(call, lambda c, o: self._render(c, o, view))
 
+        if operation.spec.has_stream and accepts_events(request):
+            return await self._streams.respond(request, call)
         if wants_to_wait(call):
             outcome = await self._waiting.run(request, call, run)
         else:
@@ -134,6 +147,8 @@ class Edge:
         edges = None
         if page.rows:
             edges = rows.position_of(page.rows[0]), rows.position_of(page.rows[-1])
+        if rows.end is not None:
+            page, edges = _feed_page(page, rows.end, edges)
         meta = pages.page_meta(
             url=view.root_url.removesuffix("/v1") + _requested_path(call),
             filters=_filters(call),
@@ -145,9 +160,26 @@ class Edge:
             list_context=_list_context(call),
         )
         body = call.operation.spec.envelope(meta, Raw(shown), len(page.rows))
+        if rows.end is not None:
+            assert edges is not None
+            body |= {"after": edges[1][0], "is_more": page.has_next}
         if call.is_complete is not None:
             body["complete"] = call.is_complete
         return encode(body)
+
+
+def _feed_page(
+    page: Page[Any], end: FeedEnd, edges: tuple[RowPosition, RowPosition] | None
+) -> tuple[Page[Any], tuple[RowPosition, RowPosition]]:
+    """Return a page of a feed, which has no previous one, and the positions of its edges.
+
+    The last position is the end of the read, unless the page ends before it.
+    """
+    if page.has_next:
+        assert edges is not None
+        return replace(page, has_previous=False), edges
+    last = (end.cursor, end.sid)
+    return Page(page.rows, has_previous=False, has_next=end.has_more), (last, last)
 
 
 def _origin(operation: Operation, request: Request) -> Origin:

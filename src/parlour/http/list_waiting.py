@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parlour.http.messages import ClientDisconnectedError
 from parlour.operations.waiting_lists import ListWait, ListWaitAbandoned, WaitParameters
+from parlour.protocol.pages import PagePosition
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class ListWaiting:
     """Runs list requests that wait (operations/waiting_lists.py)."""
 
     def __init__(self, lists: WaitingLists, admission: Admission) -> None:
-        self._lists = lists
+        self.lists = lists
         self._admission = admission
 
     async def run(self, request: Request, call: Call[Any], read: Read) -> OperationResult:
@@ -37,8 +39,8 @@ class ListWaiting:
 
         Raises ApiError, also 429 and 503 if too many lists wait; ClientDisconnectedError.
         """
-        events = call.operation.spec.wakes_on
-        wait = await self._lists.enter(call.caller.account_sid, call.caller.identity, events)
+        topics = call.operation.spec.wakes_on
+        wait = await self.lists.enter(call.caller.account_sid, call.caller.identity, topics)
         request.on_discard = wait.abandon
         try:
             return await self._run(request, call, read, wait)
@@ -46,14 +48,14 @@ class ListWaiting:
             raise ClientDisconnectedError from None
         finally:
             request.on_discard = None
-            self._lists.leave(wait)
+            self.lists.leave(wait)
 
     async def _run(
         self, request: Request, call: Call[Any], read: Read, wait: ListWait
     ) -> OperationResult:
         while True:  # Ends at the latest after the read at the end of the wait.
             is_last = wait.is_over
-            outcome = await read(call)
+            outcome = await _read_to_a_row(call, read)
             parameters = call.parameters
             assert isinstance(parameters, WaitParameters)
             wanted = parameters.rows_wanted
@@ -65,15 +67,26 @@ class ListWaiting:
                 return outcome
             assert isinstance(parameters.wait, int)
             wait.start(parameters.wait)
-            self._release_admission(request)
+            self.release_admission(request)
             with _work_suspended(request):
-                await wait.wait(self._lists.interval_seconds)
+                await wait.wait(self.lists.interval_seconds)
 
-    def _release_admission(self, request: Request) -> None:
+    def release_admission(self, request: Request) -> None:
         """Release the request slot: with it, waiting requests would block the account's others."""
         caller, request.admitted_as = request.admitted_as, None
         if caller is not None:
             self._admission.leave(caller.account_sid, caller.identity)
+
+
+async def _read_to_a_row(call: Call[Any], read: Read) -> OperationResult:
+    """Read a list; a feed from its next page on, as long as the pages have no rows."""
+    while True:  # Ends at the end of the feed, and with a list that is none.
+        outcome = await read(call)
+        rows = outcome.result
+        if rows.end is None or rows.records or not rows.end.has_more:
+            return outcome
+        position = PagePosition(rows.end.cursor, rows.end.sid)
+        call.page = replace(call.page_request, position=position)
 
 
 @contextmanager

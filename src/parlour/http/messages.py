@@ -41,6 +41,11 @@ class Exchange(Protocol):
     is_write_paused: bool
     """Whether the kernel has not taken all written bytes yet."""
 
+    @property
+    def can_chunk(self) -> bool:
+        """Whether the client understands a response in chunks: not over HTTP/1.0."""
+        ...
+
     async def read_body(self) -> bytes:
         """Return the whole body. Raises ApiError 400, 408, 413 and 503."""
         ...
@@ -182,9 +187,13 @@ class Request:
 
 
 class BodyStream(NamedTuple):
-    """A response body that is sent in parts, and the callback that releases its source."""
+    """A response body that is sent in parts, and the callback that releases its source.
 
-    length: int
+    ``length`` is None if it is not known: the body is sent in chunks, or over HTTP/1.0 ends with
+    the connection. Then no part is empty.
+    """
+
+    length: int | None
     pieces: AsyncGenerator[bytes, None]
     close: Callable[[], Awaitable[None]]
 
@@ -210,8 +219,8 @@ class Response(msgspec.Struct, frozen=True):
         return self.headers is _JSON_ALONE and self.stream is None and self.length is None
 
     @property
-    def content_length(self) -> int:
-        """The length of the body, sent or not."""
+    def content_length(self) -> int | None:
+        """The length of the body, sent or not; None if it is not known."""
         if self.length is not None:
             return self.length
         return len(self.body) if self.stream is None else self.stream.length

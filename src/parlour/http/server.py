@@ -367,6 +367,7 @@ class HttpServer:
         lines = self.header_lines(request, reply, seconds)
         closes = reply.closes or request.has_unread_body
         if reply.stream is not None:
+            closes = closes or (reply.stream.length is None and not exchange.can_chunk)
             exchange.start_response(reply.status, lines, b"", closes=closes)
             await send_stream(reply.stream, exchange)
             return
@@ -394,7 +395,9 @@ class HttpServer:
         )
         if reply.status in HEADERLESS_LENGTH:
             return lines
-        return b"%scontent-length: %d\r\n" % (lines, reply.content_length)
+        if (length := reply.content_length) is not None:
+            return b"%scontent-length: %d\r\n" % (lines, length)
+        return lines + (b"transfer-encoding: chunked\r\n" if request.exchange.can_chunk else b"")
 
     def refusal_lines(self, status: int, body: bytes) -> bytes:
         """Count a malformed or refused request; return the headers of its response."""

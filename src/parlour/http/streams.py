@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from parlour.http.messages import BodyStream, Exchange, Request
+
+
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 async def read_body(request: Request) -> bytes:
@@ -64,13 +67,23 @@ def require_media_size(size: int, bytes_max: int) -> None:
         raise ApiError(50512)
 
 
+def _chunk(piece: bytes) -> bytes:
+    """Return a chunk of a body without a declared length (RFC 9112, section 7.1)."""
+    assert piece, "an empty chunk ends the body"
+    return b"%x\r\n%s\r\n" % (len(piece), piece)
+
+
 async def send_stream(content: BodyStream, exchange: Exchange) -> None:
     """Send a body at the pace of the client. Raises ClientDisconnectedError."""
+    is_chunked = content.length is None and exchange.can_chunk
     try:
         async with aclosing(content.pieces) as pieces:
             async for piece in pieces:
-                exchange.write(piece)
+                exchange.write(_chunk(piece) if is_chunked else piece)
                 if exchange.is_write_paused:
                     await exchange.flush()
+        if is_chunked:
+            exchange.write(_LAST_CHUNK)
+            await exchange.flush()
     finally:
         await content.close()

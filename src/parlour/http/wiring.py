@@ -11,6 +11,7 @@ from parlour.http.carrier_callbacks import CarrierCallbackEndpoint
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.endpoint_routes import EndpointRoutes
+from parlour.http.event_streams import EventStreams
 from parlour.http.list_waiting import ListWaiting
 from parlour.http.media import MediaCallers, MediaEndpoint
 from parlour.http.metrics import MetricsPage, work_metrics
@@ -22,6 +23,7 @@ from parlour.http.virtual_phones import VirtualPhoneEndpoint
 from parlour.operations.operation import AuthScheme
 from parlour.operations.work_limit import WorkLimit
 from parlour.protocol.pages import PageTokens
+from parlour.resources.events.feed import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +80,13 @@ def make_server(parts: HttpParts) -> HttpServer:
     settings = parts.settings
     roots = RootUrls(settings.public_url, parts.client_addresses)
     waiting = ListWaiting(parts.waiting_lists, parts.admission)
-    edge = Edge(parts.pipeline, PageTokens(parts.vault.page_token_key), roots, waiting)
+    edge = Edge(
+        parts.pipeline,
+        PageTokens(parts.vault.page_token_key),
+        roots,
+        waiting,
+        _event_streams(parts, waiting),
+    )
     downloads = Downloads(parts.blobs, parts.clock)
     uploads = Uploads(parts.store, parts.blobs, parts.clock, parts.random)
     media = _media_endpoint(parts, roots, downloads, uploads)
@@ -110,6 +118,13 @@ def make_server(parts: HttpParts) -> HttpServer:
     )
     parts.metrics.sources.append(partial(work_metrics, server.work, server.held_refusals))
     return server
+
+
+def _event_streams(parts: HttpParts, waiting: ListWaiting) -> EventStreams:
+    feeds = partial(Feed, cursors=parts.vault.event_cursors, shows_sequences=parts.settings.test)
+    return EventStreams(
+        parts.store, feeds, waiting, parts.authentication, parts.client_addresses, parts.clock
+    )
 
 
 def _phone_endpoint(

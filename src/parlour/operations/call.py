@@ -6,7 +6,7 @@ HTTP and the WebSocket build the same ``Call``: caller, operation, path and para
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -42,15 +42,29 @@ class View(msgspec.Struct, frozen=True):
     is_list: bool = False
 
 
+class FeedEnd(NamedTuple):
+    """Where a page of a feed ended: the cursor and the SID of the next page's token.
+
+    ``has_more``: the read ended before the end of the feed, maybe without any record.
+    """
+
+    cursor: str
+    sid: str
+    has_more: bool
+
+
 class Rows(msgspec.Struct, frozen=True):
     """The result of a list action: up to size + 1 records in order, and their order key.
 
     ``order`` and ``sid`` name the attributes of a record that make up its position in a page token.
+    ``end``: the list is a feed, which is read forwards only, up to size records at a time; the
+    response shows the cursor of its end.
     """
 
     records: list[Any]
     order: str = "sequence"
     sid: str = "sid"
+    end: FeedEnd | None = None
 
     def position_of(self, record: Any) -> tuple[int | str, str]:
         """Return the order value and sid of a record."""
@@ -62,6 +76,8 @@ class ActionSettings(msgspec.Struct, frozen=True):
 
     approves_templates: bool = True
     """Whether content templates are approved as soon as their approval is requested."""
+    shows_sequences: bool = False
+    """Whether the event feed shows the numbers of the log."""
 
 
 @dataclass(slots=True, kw_only=True)

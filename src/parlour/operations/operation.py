@@ -98,7 +98,9 @@ class OperationSpec:
     request_body: BodyKind = BodyKind.FORM
     response_body: BodyKind = BodyKind.JSON
     wakes_on: frozenset[str] = frozenset()
-    """The names of the events after which a waiting list is read again; empty: it cannot wait."""
+    """The topics after which a waiting list is read again (waiting_lists.py); empty: none."""
+    has_stream: bool = False
+    """Whether a list is also sent as a stream of server-sent events (http/event_streams.py)."""
     check_before_body: Action | None = None
     """Runs in a separate transaction before a stream is read, which may take minutes."""
     on_server: ServerAction | None = None
@@ -221,7 +223,7 @@ def list_(
 ) -> OperationSpec:
     """Return the spec of a GET on a collection: a page of ``Rows``; ``key`` names the array.
 
-    ``wakes_on``: the list can wait for rows (``waiting_lists.py``), and these events may add some;
+    ``wakes_on``: the list can wait for rows (``waiting_lists.py``), and these topics may add some;
     its parameters are `WaitParameters`.
     """
     assert bool(wakes_on) == issubclass(parameters, WaitParameters), key

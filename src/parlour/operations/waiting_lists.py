@@ -1,10 +1,15 @@
 """Lists that wait: ``Wait`` and ``MinCount``, for every list that declares ``wakes_on``.
 
-A list with ``Wait`` is read; if it has fewer than ``MinCount`` rows, it waits for an event that may
-have changed it, and is read again, until it has enough rows or its time is over. One task reads the
-event log for all waiting lists of this process, only while there are any, and wakes the lists of
-the event's account that wait for its name. The task is woken by commits of this process and hints
-of other nodes; a store that other processes share is also polled, in case a hint was lost.
+A list with ``Wait`` is read; if it has fewer than ``MinCount`` rows, it waits for a topic that may
+have changed it, and is read again, until it has enough rows or its time is over. A stream of events
+(http/event_streams.py) waits in the same way. There are two kinds of topics:
+
+- the name of an event. One task reads the event log for all waiting lists of this process, only
+  while there are any, and wakes the lists of the event's account that wait for its name. The task
+  is woken by commits of this process and hints of other nodes; a store that other processes share
+  is also polled, in case a hint was lost.
+- a topic of this process, for rows that have no event: the component that adds them publishes it.
+  Where another process may have added them, lists are also woken at each poll.
 
 A waiting list holds neither a work slot nor an admission slot, but a slot for waiting lists: beyond
 ``LIST_WAITS_PER_ACCOUNT_MAX`` it is refused with 429, beyond ``LIST_WAITS_MAX`` with 503.
@@ -15,8 +20,8 @@ States of a `ListWait`:
 state      event                                  next
 =========  =====================================  ==============================================
 reading    enough rows, or the time is over       left
-reading    too few rows                           waiting; notified, if an event came in between
-waiting    an event of the list                   notified
+reading    too few rows                           waiting; notified, if a topic came in between
+waiting    a topic of the list                    notified
 notified   its next read is allowed               reading
 waiting,   the time is over, or the server stops  reading, for the last time
 notified
@@ -31,7 +36,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -43,10 +48,19 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.unset import Unset
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
 
 log = structlog.get_logger()
+
+REQUEST_RECORDED: Final = "request recorded"
+"""The topic of the journal of requests, which each process has for itself."""
+WEBHOOK_ATTEMPTED: Final = "webhook attempted"
+"""The topic of the webhook log, which the process adds to that delivers."""
+_POLLED: Final = frozenset({WEBHOOK_ATTEMPTED})
+_OF_THIS_PROCESS: Final = frozenset({REQUEST_RECORDED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +94,17 @@ class ListWait:
         "_last_read_at",
         "_waiter",
         "account_sid",
-        "events",
         "identity",
+        "is_ended",
+        "topics",
     )
 
-    def __init__(self, account_sid: str, identity: str | None, events: frozenset[str]) -> None:
+    def __init__(self, account_sid: str, identity: str | None, topics: frozenset[str]) -> None:
         self.account_sid = account_sid
         self.identity = identity
-        self.events = events
+        self.topics = topics
+        self.is_ended = False
+        """Whether the server stops."""
         self._ends_at: float | None = None
         self._last_read_at = asyncio.get_running_loop().time()
         self._is_notified = False
@@ -104,6 +121,11 @@ class ListWait:
         if self._ends_at is None:
             self._ends_at = asyncio.get_running_loop().time() + seconds
 
+    def restart(self, seconds: float) -> None:
+        """Set a new end of the wait, unless the server stops."""
+        if not self.is_ended:
+            self._ends_at = asyncio.get_running_loop().time() + seconds
+
     def notify(self) -> None:
         """Record that the list may have changed."""
         self._is_notified = True
@@ -111,6 +133,7 @@ class ListWait:
 
     def end(self) -> None:
         """End the wait now: the list is read again."""
+        self.is_ended = True
         self._ends_at = asyncio.get_running_loop().time()
         self._wake()
 
@@ -123,10 +146,11 @@ class ListWait:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def wait(self, interval_seconds: float) -> None:
-        """Return when the list has to be read again. Raises ListWaitAbandoned.
+    async def wait(self, interval_seconds: float) -> bool:
+        """Return when the list has to be read again: whether it was notified.
 
-        Two reads are at least ``interval_seconds`` apart, except for the last one.
+        Raises ListWaitAbandoned. Two reads are at least ``interval_seconds`` apart, except for the
+        last one.
         """
         # Futures and timers of the loop only: the request may run without a task (http/eager.py).
         loop = asyncio.get_running_loop()
@@ -139,9 +163,9 @@ class ListWait:
             if self._is_abandoned:
                 raise ListWaitAbandoned
             if remaining <= 0:
-                self._is_notified = False
+                was_notified, self._is_notified = self._is_notified, False
                 self._last_read_at = now
-                return
+                return was_notified
             self._waiter = loop.create_future()
             timer = loop.call_later(remaining, self._wake)
             try:
@@ -161,7 +185,9 @@ class WaitingLists:
             in_all_max=limits.LIST_WAITS_MAX,
             of_account_max=limits.LIST_WAITS_PER_ACCOUNT_MAX,
         )
-        self._waits: set[ListWait] = set()
+        self._waits: dict[str, set[ListWait]] = {}
+        """By account."""
+        self._count = 0
         self._hint = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._position: asyncio.Future[int] | None = None
@@ -170,33 +196,47 @@ class WaitingLists:
     @property
     def count(self) -> int:
         """The number of waiting lists."""
-        return len(self._waits)
+        return self._count
 
     @property
     def interval_seconds(self) -> float:
         """How far two reads of one list are apart at least."""
-        return len(self._waits) / limits.LIST_REREADS_PER_SECOND_MAX
+        return self._count / limits.LIST_REREADS_PER_SECOND_MAX
 
     def wake(self) -> None:
         """Hint that events may have been committed."""
         self._hint.set()
 
+    def publish(self, account_sid: str, topic: str) -> None:
+        """Wake the lists of an account that wait for a topic of this process."""
+        for wait in self._waits.get(account_sid, ()):
+            if topic in wait.topics:
+                wait.notify()
+
+    def publish_attempts(self, account_sids: Iterable[str]) -> None:
+        """Wake the lists of webhook attempts of these accounts."""
+        for account_sid in account_sids:
+            self.publish(account_sid, WEBHOOK_ATTEMPTED)
+
     def stop(self) -> None:
         """End all waits: each list is read again and answered."""
         self._is_stopping = True
         self._hint.set()
-        for each in self._waits:
+        for each in self._every_wait():
             each.end()
 
     async def enter(
-        self, account_sid: str, identity: str | None, events: frozenset[str]
+        self, account_sid: str, identity: str | None, topics: frozenset[str]
     ) -> ListWait:
         """Register a list before its first read. Raises ApiError 429 and 503, Unavailable."""
         self._admission.enter(account_sid, identity)
-        wait = ListWait(account_sid, identity, events)
-        self._waits.add(wait)
+        wait = ListWait(account_sid, identity, topics)
+        self._waits.setdefault(account_sid, set()).add(wait)
+        self._count += 1
         if self._is_stopping:
             wait.end()
+            return wait
+        if topics <= _OF_THIS_PROCESS:
             return wait
         try:
             await self._ensure_running()
@@ -207,7 +247,11 @@ class WaitingLists:
 
     def leave(self, wait: ListWait) -> None:
         """Remove a list that was answered, or whose client has disconnected."""
-        self._waits.remove(wait)
+        waits = self._waits[wait.account_sid]
+        waits.remove(wait)
+        if not waits:
+            del self._waits[wait.account_sid]
+        self._count -= 1
         self._admission.leave(wait.account_sid, wait.identity)
         if not self._waits:
             self._hint.set()  # The task ends.
@@ -240,27 +284,33 @@ class WaitingLists:
             except Exception:
                 log.exception("list_wait_failed")
                 is_more = False
-            if not is_more:
-                await self._pause()
+            if not is_more and not await self._pause():
+                self._notify_polled()
         self._task = None
 
     async def _notify(self, position: int) -> tuple[int, bool]:
         """Wake the lists that the next events may have changed; return the new position."""
         count = limits.EVENTS_PER_BATCH_MAX
         found = await self._store.read(lambda tx: event_log.names_after(tx, position, count))
-        changed = {(account_sid, name) for _, account_sid, name in found}
-        for wait in self._waits:
-            if any((wait.account_sid, name) in changed for name in wait.events):
-                wait.notify()
+        for account_sid, name in {(account_sid, name) for _, account_sid, name in found}:
+            self.publish(account_sid, name)
         return (found[-1][0] if found else position), len(found) == count
 
-    async def _pause(self) -> None:
-        """Wait for a hint; a shared store is also polled."""
+    def _notify_polled(self) -> None:
+        """Wake the lists whose rows another process may have added without an event."""
+        for wait in self._every_wait():
+            if not wait.topics.isdisjoint(_POLLED):
+                wait.notify()
+
+    def _every_wait(self) -> list[ListWait]:
+        return [wait for waits in self._waits.values() for wait in waits]
+
+    async def _pause(self) -> bool:
+        """Wait for a hint; a shared store is also polled. Return whether there was a hint."""
         if not self._store.is_shared:
-            await self._hint.wait()
-            return
+            return await self._hint.wait()
         try:
             async with asyncio.timeout(limits.DISPATCH_POLL_MS / 1000):
-                await self._hint.wait()
+                return await self._hint.wait()
         except TimeoutError:
-            return
+            return False

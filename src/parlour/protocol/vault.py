@@ -13,6 +13,8 @@ import hmac
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from parlour.protocol.event_cursors import EventCursors
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,11 +37,17 @@ class Vault:
         self.page_token_key = self._derive(key, b"page-token")
         self.continuation_key = self._derive(key, b"continuation")
         self.media_url_key = self._derive(key, b"media-url")
+        self._event_cursor_key = self._derive(key, b"event-cursor")
         self.fingerprint = self._derive(key, b"fingerprint")[:_SECRET_BYTES].hex()
 
     @staticmethod
     def _derive(key: bytes, purpose: bytes) -> bytes:
         return hmac.digest(key, b"parlour:" + purpose, hashlib.sha256)
+
+    @cached_property
+    def event_cursors(self) -> EventCursors:
+        """The cursors of the event feed."""
+        return EventCursors(self._event_cursor_key)
 
     @cached_property
     def _cipher(self) -> AESGCM:

@@ -1,6 +1,6 @@
 """The parameters of webhook requests about a record: their names, members, formats and phases.
 
-Each representation lists the parameters of its resource; ``delivery/parameters.py`` composes
+Each representation lists the parameters of its resource; ``resources/webhook_forms.py`` composes
 requests from these lists. A parameter without a value is omitted, never sent empty.
 Names and presence: docs/reference/quirks.md#webhook-parameters.
 """

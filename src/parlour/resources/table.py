@@ -22,6 +22,7 @@ from parlour.resources.conversation_with_participants.routes import (
 )
 from parlour.resources.conversations.routes import CONVERSATIONS
 from parlour.resources.credentials.routes import CREDENTIALS
+from parlour.resources.events.routes import EVENTS
 from parlour.resources.media.routes import MEDIA, MEDIA_CONTENT, MEDIA_SET, SIGNED_MEDIA
 from parlour.resources.messages.routes import CHANNEL_METADATA, MESSAGES
 from parlour.resources.participant_conversations.routes import PARTICIPANT_CONVERSATIONS
@@ -87,6 +88,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_REPLAY,
     WEBHOOK_ATTEMPT_REPLAY,
     WEBHOOK_RETRIES,
+    EVENTS,
     TOKENS,
     SERVER,
     CONTENT_TEMPLATES,

@@ -10,7 +10,7 @@ A sink's position is the number of the last event that it has processed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from parlour.store.statements import statement
 from parlour.vocabulary import event_names
@@ -19,7 +19,7 @@ from parlour.vocabulary.event import Event
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from parlour.store.transaction import Transaction
+    from parlour.store.transaction import Row, Transaction
     from parlour.vocabulary.scope import Scope
 
 READ_AFTER = statement(
@@ -82,7 +82,7 @@ async def read_after(tx: Transaction, sequence: int, count: int) -> list[Event]:
     """Return the visible events after a number, in order; at most ``count``."""
     rows = await tx.all(READ_AFTER, sequence, count)
     count = tx.visible_count(sequence, [row[0] for row in rows])
-    return [_event(*row) for row in rows[:count]]
+    return [event_of(row) for row in rows[:count]]
 
 
 async def names_after(tx: Transaction, sequence: int, count: int) -> list[tuple[int, str, str]]:
@@ -92,7 +92,8 @@ async def names_after(tx: Transaction, sequence: int, count: int) -> list[tuple[
     return [(row[0], row[1], row[2]) for row in rows[:count]]
 
 
-def _event(*row: Any) -> Event:
+def event_of(row: Row) -> Event:
+    """Return the event of a row."""
     # SQLite returns a boolean as an integer.
     return Event(*(*row[:_FIRES], bool(row[_FIRES]), *row[_FIRES + 1 :]))
 
@@ -170,7 +171,7 @@ async def find_by_sequences(tx: Transaction, scope: Scope, sequences: list[int])
     """
     assert 0 < len(sequences) <= SEQUENCES_PER_QUERY
     numbers = (*sequences, *(sequences[-1:] * (SEQUENCES_PER_QUERY - len(sequences))))
-    return [_event(*row) for row in await tx.all(FIND_BY_SEQUENCES, scope.account_sid, *numbers)]
+    return [event_of(row) for row in await tx.all(FIND_BY_SEQUENCES, scope.account_sid, *numbers)]
 
 
 async def oldest_sequence(tx: Transaction) -> int:

@@ -35,12 +35,14 @@ class ApiError(Exception):
         *,
         status: int | None = None,
         headers: dict[str, str] | None = None,
+        members: dict[str, str] | None = None,
         **values: object,
     ) -> None:
         """Create the error of a code in the catalogue.
 
         `message` replaces the catalogue's; otherwise `values` fill the placeholders of its
-        template. `status` replaces the catalogue's status. Raises KeyError for an unknown
+        template. `status` replaces the catalogue's status. `members` are added to the
+        response's JSON object. Raises KeyError for an unknown
         code or a missing value, and ValueError for a code that is never a response.
         """
         entry = CATALOGUE[code]
@@ -51,6 +53,7 @@ class ApiError(Exception):
             raise ValueError(reason)
         self.message = entry.message.format_map(values) if message is None else message
         self.headers = {} if headers is None else headers
+        self.members = {} if members is None else members
         super().__init__(f"{code}: {self.message}")
 
     @property
@@ -65,6 +68,7 @@ class ApiError(Exception):
             "message": self.message,
             "more_info": self.more_info,
             "status": self.status,
+            **self.members,
         }
 
     @classmethod

@@ -107,6 +107,7 @@ LISTS: dict[str, tuple[Form, ...]] = {
         {"EndDate": "2099-01-01T00:00:00Z"},
     ),
     "ListWebhookAttempts": ({}, {"EventType": "onMessageAdded"}, {"Outcome": "failed"}),
+    "ListEvents": ({}, {"EventType": ["onMessageAdded"]}, {"Source": "API"}, {"After": "start"}),
     "ListVirtualPhones": ({}, {"Channel": "whatsapp"}),
     "ListVirtualPhoneMessages": ({}, {"Direction": "received", "After": LONG_AGO}),
     "ListMessages": ({}, {"Order": "desc"}),

@@ -11,9 +11,9 @@ import pytest
 
 from parlour.http.client_addresses import ClientAddresses
 from parlour.http.edge import Edge
-from parlour.http.messages import NO_CONTENT, Request
+from parlour.http.messages import NO_CONTENT, Request, Response
 from parlour.http.root_urls import RootUrls
-from parlour.operations.call import Call, OperationResult, Rows, View
+from parlour.operations.call import Call, FeedEnd, OperationResult, Rows, View
 from parlour.operations.caller import Caller
 from parlour.operations.operation import (
     BodyKind,
@@ -25,7 +25,7 @@ from parlour.operations.operation import (
 )
 from parlour.operations.waiting_lists import WaitParameters
 from parlour.protocol.header_block import HeaderBlock
-from parlour.protocol.pages import PageTokens
+from parlour.protocol.pages import PagePosition, PageTokens
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SILENT, Origin
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.http.list_waiting import Read
-    from parlour.http.messages import Response
     from parlour.store.transaction import Transaction
 
 CALLER = Caller("AC" + "0" * 32, "AC" + "0" * 32)
 SERVICE = "IS" + "A" * 32
 FORM = b"application/x-www-form-urlencoded"
 TOKENS = PageTokens(b"k" * 32)
+STREAMED = b"a stream"
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,13 @@ class RecordingWaiting:
         return await read(call)
 
 
+class Streaming:
+    """Responds with a constant in place of a stream."""
+
+    async def respond(self, _request: Request, _call: Call[Any]) -> Response:
+        return Response(200, STREAMED)
+
+
 def respond(
     pipeline: RecordingPipeline,
     called: Operation,
@@ -127,7 +134,7 @@ def respond(
     request = Request(called.method, path, query, block, RecordedExchange())
     request.body = body
     roots = RootUrls("", ClientAddresses(""))
-    edge = Edge(pipeline, TOKENS, roots, RecordingWaiting())  # type: ignore[arg-type]
+    edge = Edge(pipeline, TOKENS, roots, RecordingWaiting(), Streaming())  # type: ignore[arg-type]
     response = asyncio.run(edge.respond(called, names or {}, request, CALLER))
     assert request.operation_id == called.operation_id
     assert request.body == b""
@@ -326,7 +333,9 @@ def test_a_replayed_response_is_sent_as_it_was_stored() -> None:
 
 def listing(**options: Any) -> Operation:
     """An operation that lists things."""
-    return operation(list_(_no_action, key="things", **options), path="/v1/Things")
+    has_stream = options.pop("has_stream", False)
+    spec = list_(_no_action, key="things", **options)
+    return operation(spec, path="/v1/Things", has_stream=has_stream)
 
 
 @pytest.mark.parametrize(
@@ -400,3 +409,42 @@ def test_a_list_that_waits_shows_whether_it_is_complete(query: bytes, *, is_show
     shown = json.loads(respond(pipeline, called, "/v1/Things", query=query).body)
 
     assert shown.get("complete") is (True if is_shown else None)
+
+
+def feed(count: int, *, has_more: bool) -> RecordingPipeline:
+    """A page of a feed that ended at the cursor ``end``."""
+    rows = [ListRecord(number, f"TH{number}") for number in range(count)]
+    return RecordingPipeline(OperationResult(200, Rows(rows, end=FeedEnd("end", "TH", has_more))))
+
+
+@pytest.mark.parametrize("count", [0, 1])
+@pytest.mark.parametrize("has_more", [False, True])
+def test_a_page_of_a_feed_shows_its_end_and_continues_there(count: int, *, has_more: bool) -> None:
+    pipeline = feed(count, has_more=has_more)
+
+    shown = json.loads(respond(pipeline, listing(), "/v1/Things").body)
+
+    assert (shown["after"], shown["is_more"]) == ("end", has_more)
+    assert shown["meta"]["previous_page_url"] is None
+    next_page_url = shown["meta"]["next_page_url"]
+    assert (next_page_url is not None) == has_more
+    if has_more:
+        respond(pipeline, listing(), "/v1/Things", query=next_page_url.partition("?")[2].encode())
+        assert pipeline.calls[1].page_request.position == PagePosition("end", "TH")
+
+
+def test_a_page_of_a_feed_that_is_cut_by_size_continues_after_its_last_row() -> None:
+    shown = json.loads(respond(feed(3, has_more=False), listing(), "/v1/Things").body)
+    assert (len(shown["things"]), shown["after"], shown["is_more"]) == (1, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_stream"), [(b"application/json", False), (b"text/event-stream", True)]
+)
+def test_a_feed_is_a_stream_for_clients_that_accept_one(accept: bytes, *, is_stream: bool) -> None:
+    streamed = respond(
+        feed(0, has_more=False), listing(has_stream=True), "/v1/Things", accept=accept
+    )
+    assert (streamed.body == STREAMED) == is_stream
+    plain = respond(feed(0, has_more=False), listing(), "/v1/Things", accept=accept)
+    assert plain.body != STREAMED

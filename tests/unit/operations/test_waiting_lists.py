@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.operations.waiting_lists import ListWait, ListWaitAbandoned, WaitingLists
+from parlour.operations.waiting_lists import (
+    REQUEST_RECORDED,
+    WEBHOOK_ATTEMPTED,
+    ListWait,
+    ListWaitAbandoned,
+    WaitingLists,
+)
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock
@@ -254,6 +260,54 @@ def test_a_failed_read_of_the_log_is_repeated_at_the_next_hint() -> None:
         lists.wake()
         await wait.wait(0)
         assert not wait.is_over
+        lists.leave(wait)
+
+    play(scenario)
+
+
+def test_a_published_topic_wakes_the_lists_of_its_account_without_the_log() -> None:
+    async def scenario(log: AppendedLogStore, lists: WaitingLists) -> None:
+        waits = [
+            await lists.enter(account_sid, None, frozenset({topic}))
+            for account_sid, topic in (("AC1", REQUEST_RECORDED), ("AC2", REQUEST_RECORDED))
+        ]
+        for each in waits:
+            each.start(LONG_SECONDS)
+        lists.publish("AC1", REQUEST_RECORDED)
+        lists.publish("AC2", WEBHOOK_ATTEMPTED)
+        assert await waits[0].wait(0)
+        assert not waits[1]._is_notified
+        assert log.reads == 0
+        for each in waits:
+            lists.leave(each)
+        lists.publish("AC1", REQUEST_RECORDED)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_polled_topic_is_polled_on_a_shared_store_only(*, is_shared: bool) -> None:
+    async def scenario(_log: AppendedLogStore, lists: WaitingLists) -> None:
+        wait = await lists.enter("AC1", None, frozenset({WEBHOOK_ATTEMPTED}))
+        wait.start(0.5)
+        assert await wait.wait(0) == is_shared
+        lists.leave(wait)
+
+    play(scenario, is_shared=is_shared)
+
+
+def test_a_wait_that_is_started_again_has_a_new_end_unless_the_server_stops() -> None:
+    async def scenario(_log: AppendedLogStore, lists: WaitingLists) -> None:
+        wait = await lists.enter("AC1", None, EVENTS)
+        wait.restart(0)
+        assert wait.is_over
+        assert not await wait.wait(0)
+        wait.restart(LONG_SECONDS)
+        assert not wait.is_over
+        lists.stop()
+        wait.restart(LONG_SECONDS)
+        assert wait.is_over
+        assert wait.is_ended
         lists.leave(wait)
 
     play(scenario)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.conversations.store import Conversation
 
-# The members of webhook requests; delivery/parameters.py adds those that every request has.
+# The members of webhook requests; resources/webhook_forms.py adds those that every request has.
 WEBHOOK_PARAMETERS: Final = (
     WebhookParameter("DateCreated", "date_created", date_text, EXISTING),
     WebhookParameter("DateUpdated", "date_updated", date_text, EXISTING),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.resources.messages.store import Message, ReceiptCounts
 
-# The members of webhook requests; delivery/parameters.py adds those that every request has.
+# The members of webhook requests; resources/webhook_forms.py adds those that every request has.
 WEBHOOK_PARAMETERS: Final = (
     *DATES,
     WebhookParameter("ConversationSid", "conversation_sid"),

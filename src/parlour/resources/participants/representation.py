@@ -20,7 +20,7 @@ def _binding_type(value: str | None) -> str:
     return value or "chat"
 
 
-# The members of webhook requests; delivery/parameters.py adds those that every request has.
+# The members of webhook requests; resources/webhook_forms.py adds those that every request has.
 WEBHOOK_PARAMETERS: Final = (
     *DATES,
     WebhookParameter("ConversationSid", "conversation_sid"),

@@ -17,7 +17,7 @@ def _error_code(value: int | None) -> str:
     return str(value) if value else ""
 
 
-# The members of webhook requests; delivery/parameters.py adds those that every request has.
+# The members of webhook requests; resources/webhook_forms.py adds those that every request has.
 WEBHOOK_PARAMETERS: Final = (
     WebhookParameter("ConversationSid", "conversation_sid"),
     WebhookParameter("MessageSid", "message_sid"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
+from parlour.operations.waiting_lists import WaitParameters
 from parlour.protocol import parsers, timestamps
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.vocabulary import event_names, sids
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 _EVENT_NAMES = parsers.enum(*event_names.POST_ACTION, *event_names.PRE_ACTION)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListWebhookAttempts(Parameters):
-    """Filters of the list, combined by AND."""
+# Without slots: a class cannot have two bases with slots.
+@dataclass(frozen=True, kw_only=True)
+class WebhookAttemptFilters(Parameters):
+    """Filters of attempts, combined by AND."""
 
     conversation_sid: str | Unset = form_field("ConversationSid", parsers.sid(sids.CONVERSATION))
     event_type: str | Unset = form_field("EventType", _EVENT_NAMES)
@@ -44,7 +46,12 @@ class ListWebhookAttempts(Parameters):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayWebhookAttempts(ListWebhookAttempts):
+class ListWebhookAttempts(WebhookAttemptFilters, WaitParameters):
+    """The filters of the list, which can wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayWebhookAttempts(WebhookAttemptFilters):
     """The range of attempts whose deliveries are replayed. ``Since`` is required."""
 
     since: int | Unset = form_field("Since", timestamps.timestamp(), required=True)

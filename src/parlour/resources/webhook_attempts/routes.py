@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, OperationSpec, fetch, list_
+from parlour.operations.waiting_lists import WEBHOOK_ATTEMPTED
 from parlour.resources.webhook_attempts import actions as webhook_attempt_actions
 from parlour.resources.webhook_attempts import parameters as webhook_attempt_parameters
 from parlour.resources.webhook_attempts import representation as webhook_attempt_representation
@@ -25,6 +26,7 @@ WEBHOOK_ATTEMPTS = Collection(
             key="webhook_attempts",
             maximum=limits.PAGE_SIZE_MAX,
             parameters=webhook_attempt_parameters.ListWebhookAttempts,
+            wakes_on=frozenset({WEBHOOK_ATTEMPTED}),
         ),
         fetch(webhook_attempt_actions.fetch_webhook_attempt),
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from parlour.vocabulary.limits.carriers import *
 from parlour.vocabulary.limits.edge import *
 from parlour.vocabulary.limits.email import *
+from parlour.vocabulary.limits.events import *
 from parlour.vocabulary.limits.fairness import *
 from parlour.vocabulary.limits.grouping import *
 from parlour.vocabulary.limits.http_carriers import *

@@ -35,6 +35,16 @@ POST_ACTION_OF: Final = {
 """The post-action event of each pre-action event."""
 assert set(POST_ACTION_OF.values()) <= set(event_names.POST_ACTION)
 
+UNREADABLE: Final = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    msgspec.MsgspecError,
+)
+"""Raised for a payload of an unexpected shape. Errors of the store are not among them."""
+
 _decode = msgspec.json.Decoder().decode
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from parlour.delivery import parameters
-from parlour.delivery.parameters import (
+from parlour.resources import webhook_forms as parameters
+from parlour.resources.webhook_forms import (
     POST_ACTION_OF,
     names_without_table,
     parameter_names,

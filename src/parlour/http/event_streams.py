@@ -1,0 +1,210 @@
+"""Streams of events: the event feed as server-sent events that do not end.
+
+A stream reads the log at the pace of its client: it reads EVENTS_PER_STREAM_READ events, sends
+them, and reads again only when the kernel has them. So it buffers no more than that, and a stalled
+client costs others nothing; the write timeout of the connection ends it. At the end of the log it
+waits as lists do (operations/waiting_lists.py), with the same bound on reads of all.
+
+States of a stream:
+
+========  ============================================  ===========================================
+state     event                                         next
+========  ============================================  ===========================================
+reading   events, or more of the log to read            reading, once the client has them
+reading   the end of the log                            waiting
+waiting   an event of the account, maybe one in which   reading
+          its logins change
+waiting   EVENT_STREAM_COMMENT_SECONDS passed           reading, after a comment with the cursor
+any       the login is revoked or the account not       ended
+          active, EVENT_STREAM_SECONDS_MAX passed, the
+          server stops, the store is unreachable, or
+          retention has overtaken the position
+any       the client disconnects                        ended
+========  ============================================  ===========================================
+
+The login is verified before each read, by the cache of logins. A client resumes an ended stream by
+``Last-Event-ID``. The comment carries the cursor as well: without it, a client whose filters match
+nothing for days would resume from events that are deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from parlour.http.messages import BodyStream, ClientDisconnectedError, Response, encode
+from parlour.operations.admission import Admission
+from parlour.operations.waiting_lists import ListWaitAbandoned
+from parlour.resources.events import feed as event_feed
+from parlour.resources.events import representation as event_representation
+from parlour.resources.events.parameters import ListEvents
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import event_names, limits
+from parlour.vocabulary.errors import ApiError, clear_tracebacks
+from parlour.vocabulary.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from parlour.http.authentication import Authentication
+    from parlour.http.client_addresses import ClientAddresses
+    from parlour.http.list_waiting import ListWaiting
+    from parlour.http.messages import Request
+    from parlour.operations.call import Call
+    from parlour.operations.waiting_lists import ListWait
+    from parlour.resources.events.feed import Feed, FeedPage
+    from parlour.resources.events.store import EventFilters
+    from parlour.store.transaction import Store
+    from parlour.vocabulary.clock import Clock
+
+_TYPE: Final = "text/event-stream"
+_HEADERS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    # nginx would buffer the response otherwise.
+    (b"x-accel-buffering", b"no"),
+)
+_TOPICS: Final = frozenset({*event_names.POST_ACTION, event_names.ACCOUNT_CHANGED})
+_LAST_EVENT_ID: Final = "Last-Event-ID"
+
+
+def accepts_events(request: Request) -> bool:
+    """Return whether a GET prefers a stream: its Accept header names ``text/event-stream``."""
+    accept = request.header(b"accept")
+    return accept is not None and request.method == "GET" and _TYPE in accept.lower()
+
+
+class _Position:
+    """The position of a stream in its feed."""
+
+    def __init__(self, feed: Feed, filters: EventFilters, number: int) -> None:
+        self.feed = feed
+        self.filters = filters
+        self.number = number
+
+
+class EventStreams:
+    """Opens streams of events."""
+
+    def __init__(
+        self,
+        store: Store,
+        feeds: Callable[[Scope], Feed],
+        waiting: ListWaiting,
+        authentication: Authentication,
+        client_addresses: ClientAddresses,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._feeds = feeds
+        self._waiting = waiting
+        self._lists = waiting.lists
+        self._authentication = authentication
+        self._client_addresses = client_addresses
+        self._streams = Admission(
+            clock,
+            in_all_max=limits.EVENT_STREAMS_MAX,
+            of_account_max=limits.EVENT_STREAMS_PER_ACCOUNT_MAX,
+        )
+
+    @property
+    def count(self) -> int:
+        """The number of open streams."""
+        return self._streams.running
+
+    async def respond(self, request: Request, call: Call[Any]) -> Response:
+        """Return the response whose body is the stream.
+
+        Raises ApiError 400, 410, and 429 and 503 if too many streams are open; Unavailable.
+        """
+        account_sid = call.caller.account_sid
+        filters = ListEvents.parse(call.form).filters()
+        self._streams.enter(account_sid, None)
+        try:
+            # Before the position is read, so that no event after it is missed.
+            wait = await self._lists.enter(account_sid, call.caller.identity, _TOPICS)
+        except BaseException:
+            self._streams.leave(account_sid, None)
+            raise
+        try:
+            position = await self._position(request, call, filters)
+        except BaseException:
+            self._leave(wait)
+            raise
+        request.on_discard = wait.abandon
+        # The work slot is released before the response is sent.
+        self._waiting.release_admission(request)
+
+        async def close() -> None:
+            request.on_discard = None
+            self._leave(wait)
+
+        pieces = self._pieces(request, wait, position)
+        return Response(200, headers=_HEADERS, stream=BodyStream(None, pieces, close))
+
+    async def _position(
+        self, request: Request, call: Call[Any], filters: EventFilters
+    ) -> _Position:
+        feed = self._feeds(Scope(call.caller.account_sid))
+        name, text = _LAST_EVENT_ID, request.header(b"last-event-id")
+        if not text:
+            name, text = "After", call.form.get("After", [event_feed.NOW])[-1]
+        number = await self._store.read(
+            lambda tx: feed.position(tx, text, name), account_sid=call.caller.account_sid
+        )
+        return _Position(feed, filters, number)
+
+    def _leave(self, wait: ListWait) -> None:
+        self._lists.leave(wait)
+        self._streams.leave(wait.account_sid, None)
+
+    async def _pieces(
+        self, request: Request, wait: ListWait, position: _Position
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the stream in parts. Raises ClientDisconnectedError."""
+        ends_at = asyncio.get_running_loop().time() + limits.EVENT_STREAM_SECONDS_MAX
+        yield _comment(position)
+        while not wait.is_ended and asyncio.get_running_loop().time() < ends_at:
+            page = await self._read(request, wait, position)
+            if page is None:
+                return
+            if page.events:
+                yield b"".join(_event(each) for each in page.events)
+            if page.has_more:
+                # Other requests run between two parts of a long catch-up.
+                await asyncio.sleep(0)
+                continue
+            wait.restart(limits.EVENT_STREAM_COMMENT_SECONDS)
+            try:
+                was_notified = await wait.wait(self._lists.interval_seconds)
+            except ListWaitAbandoned:
+                raise ClientDisconnectedError from None
+            if not was_notified:
+                yield _comment(position)
+
+    async def _read(self, request: Request, wait: ListWait, position: _Position) -> FeedPage | None:
+        """Read on; return None if the stream has to end."""
+        try:
+            peer = self._client_addresses.address_of(request)
+            await self._authentication.authenticate(request.block, peer)
+            page = await self._store.read(
+                lambda tx: position.feed.read(
+                    tx, position.filters, position.number, limits.EVENTS_PER_STREAM_READ
+                ),
+                account_sid=wait.account_sid,
+            )
+        except (ApiError, Busy, Unavailable) as error:
+            clear_tracebacks(error)
+            return None
+        position.number = page.position
+        return page
+
+
+def _comment(position: _Position) -> bytes:
+    """Return a comment and an id without data, which dispatches no event."""
+    return b":\nid: %s\n\n" % position.feed.cursor(position.number).encode()
+
+
+def _event(shown: event_feed.FeedEvent) -> bytes:
+    data = encode(event_representation.resource(shown))
+    return b"id: %s\ndata: %s\n\n" % (shown.cursor.encode(), data)

@@ -1,0 +1,111 @@
+"""Reading the feed: positions in the log, and the events of an account from a position on.
+
+A position is a number of the event log, and a cursor outside (protocol/event_cursors.py). One read
+covers EVENT_NUMBERS_READ_MAX numbers of the log, whichever account they are of, so it may have
+no events although more follow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from parlour.resources.events import store as event_store
+from parlour.store import event_log
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.protocol.event_cursors import EventCursors
+    from parlour.resources.events.store import EventFilters
+    from parlour.store.transaction import Transaction
+    from parlour.vocabulary.event import Event
+    from parlour.vocabulary.scope import Scope
+
+START: Final = "start"
+NOW: Final = "now"
+
+
+class FeedEvent(msgspec.Struct, frozen=True):
+    """One event as the feed shows it."""
+
+    cursor: str
+    event: Event
+    shows_sequence: bool
+
+    @property
+    def sid(self) -> str:
+        """Return the SID of its subject."""
+        return self.event.subject_sid
+
+
+class FeedPage(msgspec.Struct, frozen=True):
+    """Events in order, and the number from which the next read continues."""
+
+    events: list[FeedEvent]
+    position: int
+    has_more: bool
+    """Whether the read ended before the end of the log."""
+
+
+class Feed:
+    """The feed of one account."""
+
+    def __init__(self, scope: Scope, cursors: EventCursors, *, shows_sequences: bool) -> None:
+        """``shows_sequences``: numbers of the log are shown, and accepted in place of cursors."""
+        self._scope = scope
+        self._cursors = cursors
+        self._shows_sequences = shows_sequences
+
+    def cursor(self, sequence: int) -> str:
+        """Return the cursor of a number."""
+        return self._cursors.write(self._scope.account_sid, sequence)
+
+    async def position(self, tx: Transaction, text: str, name: str) -> int:
+        """Return the number of a cursor, or of `START` or `NOW`.
+
+        Raises 20001, with the name of the parameter, for any other text, and 20410 for a cursor
+        whose following events may be deleted.
+        """
+        if text == NOW:
+            return await event_log.visible_through(tx)
+        oldest = await event_log.oldest_sequence(tx)
+        if text == START:
+            return max(oldest - 1, 0)
+        sequence = self._cursors.parse(self._scope.account_sid, text)
+        if sequence is None and self._shows_sequences and text.isascii() and text.isdigit():
+            sequence = int(text)
+        if sequence is None:
+            raise ApiError.invalid(name)
+        self._raise_if_expired(sequence, oldest)
+        return sequence
+
+    def _raise_if_expired(self, sequence: int, oldest: int) -> None:
+        # Deletions leave no hole, so that before the oldest event nothing is left. 0 is the
+        # position before the first event of all.
+        if 0 < sequence < oldest - 1:
+            first = self.cursor(oldest - 1)
+            raise ApiError(
+                20410,
+                f"Events after this cursor are deleted. The oldest that are left follow {first}.",
+                members={"oldest": first},
+            )
+
+    async def read(
+        self, tx: Transaction, filters: EventFilters, after: int, count: int
+    ) -> FeedPage:
+        """Return at most ``count`` events after a number. Raises 20410 if some were deleted."""
+        self._raise_if_expired(after, await event_log.oldest_sequence(tx))
+        end = await event_log.visible_through(tx)
+        through = min(end, after + limits.EVENT_NUMBERS_READ_MAX)
+        found = await event_store.list_events(
+            tx, self._scope, filters, after=after, through=through, count=count
+        )
+        if len(found) == count:
+            through = found[-1].sequence
+        events = [
+            FeedEvent(self.cursor(each.sequence), each, self._shows_sequences) for each in found
+        ]
+        # After the clock or the log was set back, a position may be above the end.
+        return FeedPage(events, max(through, after), through < end)

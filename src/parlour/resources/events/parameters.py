@@ -1,0 +1,38 @@
+"""Parameters of the event feed: the position, the filters and the wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from parlour.operations.parameters import form_field
+from parlour.operations.waiting_lists import WaitParameters
+from parlour.protocol import parsers
+from parlour.resources.events.store import EventFilters
+from parlour.vocabulary import event_names, limits, sids
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.unset import Unset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListEvents(WaitParameters):
+    """The event after which the page starts, and filters that are combined by AND."""
+
+    after: str | Unset = form_field("After", parsers.text(limits.EVENT_CURSOR_CHARS_MAX))
+    event_type: list[str] | Unset = form_field(
+        "EventType", parsers.enum(*event_names.POST_ACTION), repeated=True
+    )
+    conversation_sid: str | Unset = form_field("ConversationSid", parsers.sid(sids.CONVERSATION))
+    source: str | Unset = form_field("Source", parsers.text(limits.EVENT_FILTER_CHARS_MAX))
+    identity: str | Unset = form_field("Identity", parsers.text(limits.EVENT_FILTER_CHARS_MAX))
+
+    def filters(self) -> EventFilters:
+        """Return the filters of the store."""
+        given = self.given()
+        return EventFilters(
+            names=tuple(dict.fromkeys(given.get("event_type", ()))),
+            conversation_sid=given.get("conversation_sid", ""),
+            source=given.get("source", ""),
+            identity=given.get("identity", ""),
+        )
