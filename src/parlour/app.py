@@ -14,10 +14,7 @@ from parlour import __version__
 from parlour.channels.carriers_file import read_carriers_file, without_file
 from parlour.channels.media_links import MediaLinks
 from parlour.channels.wiring import ChannelParts, Channels
-from parlour.delivery.attempts import SigningCache, WebhookClient
-from parlour.delivery.cpu_throttle import CpuThrottle
-from parlour.delivery.pre_action import PreActionWebhooks
-from parlour.delivery.webhook_sink import WebhookSink
+from parlour.delivery.wiring import WebhookParts, make_webhooks
 from parlour.dispatch.dispatcher import Dispatcher
 from parlour.egress.client import Egress, EgressPolicy, make_tls_context
 from parlour.http import open_files
@@ -30,6 +27,7 @@ from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
 from parlour.operations.call import ActionSettings
+from parlour.operations.pacing import Pacing
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Job, Scheduler
 from parlour.operations.server_parts import ServerDescription, ServerParts
@@ -51,6 +49,7 @@ from parlour.store.blobs import DiskBlobStore
 from parlour.store.engines import describe_database, make_store
 from parlour.store.leases import lease_factory
 from parlour.store.master_key import open_vault
+from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary import limits
 from parlour.vocabulary.client_urls import SOCKET_PATH
 from parlour.vocabulary.clock import SystemClock, SystemRandom
@@ -147,6 +146,7 @@ class App:
         """``store`` is started, on the same clock, and ``vault`` holds its key: see `open_app`."""
         self.settings = settings
         self.test_mode = test_mode
+        self._pacing = Pacing() if test_mode is None else test_mode.pacing
         self.clock, self.random = clock, random
         self.store, self.vault = store, vault
         self._operations = self._all_operations()
@@ -167,26 +167,42 @@ class App:
         self.authentication = self._make_authentication()
         self.client_addresses = ClientAddresses(settings.trusted_proxies)
         self.egress = make_egress(settings)
-        self.signer = signer = SigningCache(
-            self.store, self.vault, self.clock, settings.webhook_retries
+        self.waiting_lists = WaitingLists(self.store, self.clock)
+        self.store.on_commit(self.waiting_lists.wake)
+        self._delivery = make_webhooks(
+            WebhookParts(
+                settings=settings,
+                store=self.store,
+                vault=self.vault,
+                egress=self.egress,
+                clock=self.clock,
+                random=self.random,
+                is_throttled=self._is_throttled,
+                on_logged=self.waiting_lists.publish_attempts,
+            )
         )
-        self.webhooks = self._make_webhooks(signer)
+        self.webhooks = self._delivery.sink
         self.metrics.sources.append(self.webhooks.metrics)
-        pre_action_hook = PreActionWebhooks(
-            self.store,
-            self.egress,
-            clock=self.clock,
-            random=self.random,
-            auth_token_of=signer.auth_token_of,
-            record=self.webhooks.record,
-        )
-        self.pipeline = self._make_pipeline(pre_action_hook)
+        self.pipeline = self._make_pipeline()
         lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
-        self.dispatcher = Dispatcher(self.store, [self.webhooks], self.clock, lease=lease)
+        self.dispatcher = Dispatcher(
+            self.store,
+            [self.webhooks],
+            self.clock,
+            lease=lease,
+            pause_ms=self._pacing.sink_pause_ms,
+            retires=self._pacing.deletes_logs,
+        )
         self.store.on_commit(self.dispatcher.wake)
-        self.channels = self._make_channels(carriers, lease("carriers"), signer, pre_action_hook)
-        self.background_create = BackgroundCreate(pre_action_hook)
-        self.scheduler = Scheduler(self.store, self.clock, self._jobs(), lease("jobs"))
+        self.channels = self._make_channels(carriers, lease("carriers"))
+        self.background_create = BackgroundCreate(self._delivery.pre_action_hook)
+        self.scheduler = Scheduler(
+            self.store,
+            self.clock,
+            self._jobs(),
+            lease("jobs"),
+            debounce_ms=self._pacing.scheduler_debounce_ms,
+        )
         self.store.on_commit(self.scheduler.wake)
         self.server = self._make_server()
         self.realtime = self._make_realtime()
@@ -200,6 +216,7 @@ class App:
         """Give the parts of this server to its test functions."""
         from parlour.testmode.wiring import ServerHandles  # noqa: PLC0415 - with --test only.
 
+        assert isinstance(self.store, SqliteStore)
         test_mode.attach(
             ServerHandles(
                 store=self.store,
@@ -208,7 +225,8 @@ class App:
                 pipeline=self.pipeline,
                 authentication=self.authentication,
                 login_gate=self.login_gate,
-                signer=self.signer,
+                signer=self._delivery.signer,
+                pre_action_hook=self._delivery.pre_action_hook,
                 access_tokens=self.access_tokens,
                 egress=self.egress,
                 webhooks=self.webhooks,
@@ -222,13 +240,7 @@ class App:
             )
         )
 
-    def _make_channels(
-        self,
-        carriers: CarrierSettings,
-        lease: Lease,
-        signer: SigningCache,
-        pre_action_hook: PreActionWebhooks,
-    ) -> Channels:
+    def _make_channels(self, carriers: CarrierSettings, lease: Lease) -> Channels:
         parts = ChannelParts(
             store=self.store,
             blobs=self.blobs,
@@ -236,25 +248,27 @@ class App:
             random=self.random,
             public_url=self.settings.public_url,
             media_links=MediaLinks(self.settings, self.media_urls, self.clock),
-            pre_action_hook=pre_action_hook,
-            auth_token_of=signer.auth_token_of,
+            pre_action_hook=self._delivery.pre_action_hook,
+            auth_token_of=self._delivery.signer.auth_token_of,
+            debounce_ms=self._pacing.outbox_debounce_ms,
         )
         channels = Channels(carriers, lease, parts)
         self.store.on_commit(channels.wake)
         self.metrics.sources.append(channels.outbox.collect)
         return channels
 
-    def _make_pipeline(self, pre_action_hook: PreActionWebhooks) -> Pipeline:
+    def _make_pipeline(self) -> Pipeline:
         settings, rate = self.settings, self.settings.actions_per_second
         return Pipeline(
             self.store,
             self.vault,
             on_login_revoked=self.authentication.evict,
-            pre_action_hook=pre_action_hook,
+            pre_action_hook=self._delivery.pre_action_hook,
             action_rates=ActionRates(self.clock, rate) if rate else None,
             settings=ActionSettings(
                 approves_templates=settings.template_approval == "auto",
                 shows_sequences=settings.test,
+                marks_tokens=self.test_mode is not None,
             ),
             server_parts=ServerParts(description=self._describe()),
         )
@@ -281,9 +295,14 @@ class App:
         return (
             *jobs(self.background_create, self.blobs),
             *MediaGarbageCollector(self.blobs, self.clock).jobs(),
-            retention_job(self.settings.webhook_retention_hours),
+            *self._retention_jobs(),
             *self.channels.jobs(),
         )
+
+    def _retention_jobs(self) -> tuple[Job, ...]:
+        if not self._pacing.deletes_logs:
+            return ()
+        return (retention_job(self.settings.webhook_retention_hours),)
 
     def _make_server(self) -> HttpServer:
         return make_server(
@@ -329,7 +348,11 @@ class App:
         self.login_gate = LoginGate(self.store, self.clock, salt)
         self.metrics.sources.append(self.login_gate.metrics)
         self.access_tokens = AccessTokenVerifier(
-            self.store, self.vault, self.clock, self.login_gate
+            self.store,
+            self.vault,
+            self.clock,
+            self.login_gate,
+            dates=None if self.test_mode is None else self.test_mode.token_dates,
         )
         return Authentication(self.login_gate, self.vault, self.clock)
 
@@ -368,27 +391,12 @@ class App:
             commands=lambda hub: Commands(self.pipeline, page_tokens, hub),
             public_url=self.settings.public_url,
             sockets_max=open_files.sockets_max(self.settings),
+            timers=None if self.test_mode is None else self.test_mode.clock.timers,
         )
 
-    def _make_webhooks(self, signer: SigningCache) -> WebhookSink:
-        attempts = WebhookClient(
-            self.egress.send,
-            signer,
-            self.clock,
-            self.random,
-            takes_overrides=self.settings.webhook_overrides,
-        )
-        self.waiting_lists = WaitingLists(self.store, self.clock)
-        self.store.on_commit(self.waiting_lists.wake)
-        return WebhookSink(
-            self.store,
-            attempts,
-            CpuThrottle(self.clock, lambda: self.admission.running > 0),
-            self.clock,
-            self.random,
-            studio_url=self.settings.webhook_studio_url,
-            on_logged=self.waiting_lists.publish_attempts,
-        )
+    def _is_throttled(self) -> bool:
+        """Return whether deliveries get a share of the processor only, since requests run."""
+        return self._pacing.limits_deliveries and self.admission.running > 0
 
     async def start(self) -> None:
         """Create the configured account, and start the background tasks."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import threading
+from contextlib import contextmanager
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -13,14 +16,21 @@ import pytest
 from tests.resources.media_setup import direct_url
 from tests.resources.test_media_transfer import shelf_on
 from tests.security.test_uploads import FILES, content_of, send
-from tests.support.chromium import browser_at
+from tests.support.chromium import chromium
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.server import Server
 
 SECONDS_MAX = 60.0
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync --disable-dev-shm-usage"
+).split()
+# Nothing but this machine has a name or an address.
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 HARMFUL = "alert(1)"
 FORMS = (
     '<iframe src="{url}"></iframe>',
@@ -94,6 +104,24 @@ class Site:
                 """Log nothing."""
 
         return Handler
+
+
+@contextmanager
+def browser_at(url: str, folder: Path) -> Iterator[None]:
+    """A browser that opens a page."""
+    program, environment = chromium()
+    process = subprocess.Popen(
+        [program, *FLAGS, NOWHERE, f"--user-data-dir={folder}", url],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(SECONDS_MAX)
 
 
 def ran(server: Server, folder: Path) -> set[str]:

@@ -73,7 +73,6 @@ def test_defaults_are_safe() -> None:
         ({"webhook_allow_list": "10.0.0.1, 0.0.0.0/0"}, "every address"),
         ({"webhook_check_certificates": False}, "are not checked"),
         ({"log_level": "debug"}, "Debug messages"),
-        (OPEN | {"test": True}, "its credentials are publicly known"),
         (OPEN | {"auth_token": "secret"}, "auth token in the settings has 6 characters"),
         (OPEN | {"api_key_secret": "secret"}, "API key secret in the settings has 6"),
         ({"tls_cert": "/absent", "tls_key": "/absent"}, "cannot read /absent"),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from parlour.channels.carrier import Carrier
+    from parlour.operations.open_work import OpenWork
     from parlour.store.leases import Lease, LeaseTerm
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
@@ -45,10 +46,13 @@ class Carriers:
         clock: Clock,
         random: Random,
         media_url: Callable[[Scope, str], str],
+        *,
+        debounce_ms: int = limits.OUTBOX_DEBOUNCE_MS,
     ) -> None:
         """``carriers`` by name; they are started and stopped here.
 
         ``media_url`` returns the signed URL of an outbound medium; empty without a public URL.
+        ``debounce_ms``: the delay between a commit and the next read.
         """
         self.metrics = CarrierMetrics()
         self.reports = Reports(store, clock, self.metrics)
@@ -58,6 +62,7 @@ class Carriers:
         self._policy = SubmissionPolicy(media_url)
         self._clock = clock
         self._random = random
+        self._debounce_ms = debounce_ms
         self._term: OutboxTerm | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -70,6 +75,16 @@ class Carriers:
         """Look for new submissions soon: something was committed."""
         if self._term is not None:
             self._term.wake()
+
+    def clock_changed(self) -> None:
+        """Look for due submissions now."""
+        if self._term is not None:
+            self._term.clock_changed()
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return submissions in flight and results that are not on disk."""
+        if self._term is not None:
+            yield from self._term.open_work()
 
     async def start(self) -> None:
         """Start the carriers as soon as this process has the lease."""
@@ -104,6 +119,7 @@ class Carriers:
             metrics=self.metrics,
             clock=self._clock,
             random=self._random,
+            debounce_ms=self._debounce_ms,
         )
         try:
             for name, carrier in self._carriers.items():

@@ -49,10 +49,11 @@ from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from parlour.channels.carrier import Carrier, InboundMessage
     from parlour.channels.incoming_webhook import IncomingWebhook
+    from parlour.operations.open_work import OpenWork
     from parlour.operations.pipeline import PreActionHook
     from parlour.protocol.forms import FormFields
     from parlour.resources.carrier_numbers.store import CarrierNumber
@@ -115,6 +116,11 @@ class InboundProcessor:
     def running(self) -> int:
         """Return how many lanes and webhook requests of this node are in progress."""
         return self._lanes.running + self._webhooks.running
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the lanes and webhook requests of this node that are in progress."""
+        yield from self._lanes.open_work()
+        yield from self._webhooks.open_work()
 
     async def start(self) -> None:
         """Continue what a previous process left, if no other process serves this store."""

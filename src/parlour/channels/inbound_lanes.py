@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from parlour.operations.open_work import OpenWork
 from parlour.resources.inbox import store as inbox_store
 from parlour.resources.inbox.store import DueLane
 from parlour.vocabulary import limits
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from parlour.resources.inbox.store import InboundKey, InboxEntry
     from parlour.store.transaction import Store, Transaction
@@ -83,6 +84,11 @@ class InboundLanes:
     def running(self) -> int:
         """Return how many lanes have a task."""
         return len(self._tasks)
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the lanes that have a task."""
+        for each in self._tasks:
+            yield OpenWork(f"inbound message of {each.lane}", each.account_sid)
 
     def schedule(self, key: InboundKey, lane: str) -> None:
         """Process a lane, one of whose messages this node has claimed."""

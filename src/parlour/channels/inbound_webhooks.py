@@ -10,6 +10,7 @@ import structlog
 from parlour.channels import number_table
 from parlour.channels.inbound_lanes import AccountSlots
 from parlour.channels.incoming_webhook import IncomingWebhookFailed
+from parlour.operations.open_work import OpenWork
 from parlour.resources.inbound import processing as inbound_processing
 from parlour.resources.inbound import store as inbound_store
 from parlour.resources.inbox import store as inbox_store
@@ -18,6 +19,8 @@ from parlour.vocabulary.dates import updated
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from parlour.channels.incoming_webhook import IncomingWebhook
     from parlour.resources.carrier_numbers.store import CarrierNumber
     from parlour.resources.inbox.message import InboxMessage
@@ -48,6 +51,12 @@ class InboundWebhooks:
     def running(self) -> int:
         """Return how many requests are waiting or in flight."""
         return len(self._tasks)
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the requests that are waiting or in flight."""
+        for each in self._tasks:
+            what = f"incoming-message webhook of {each.provider_id}"
+            yield OpenWork(what, each.account_sid)
 
     def schedule(self, entry: InboxEntry) -> None:
         """Send the request of a row that this node has claimed."""

@@ -31,11 +31,14 @@ from parlour.channels.outbox_results import (
     SubmissionResult,
     Unanswered,
 )
+from parlour.operations.open_work import OpenWork
 from parlour.resources.outbox import queue as outbox_queue
 from parlour.vocabulary import crash_points, limits
 from parlour.vocabulary.crash_points import crash_point
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from parlour.channels.carrier import Carrier
     from parlour.channels.outbox_term import OutboxTerm
     from parlour.resources.outbox.store import Submission
@@ -74,6 +77,8 @@ class CarrierQueue:
         self._released: set[tuple[str, str]] = set()
         self._counts: Counter[str] = Counter()
         self._in_flight: set[asyncio.Task[None]] = set()
+        # The keys of those, and when they were passed to the carrier, on the monotonic clock.
+        self._sent_at_ms: dict[tuple[str, str], float] = {}
         self._last_account = ""
         self._next_due_ms: int | None = None
         self._failures = 0
@@ -81,17 +86,27 @@ class CarrierQueue:
         self._wanted = asyncio.Event()
         self._debounce: asyncio.TimerHandle | None = None
 
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the submissions in flight."""
+        for (account_sid, sid), since_ms in self._sent_at_ms.items():
+            yield OpenWork(f"carrier {self.name}, {sid}", account_sid, since_ms)
+
     # --- Running ------------------------------------------------------------------------------
 
     def wake(self) -> None:
         """Look for due submissions soon: something was committed."""
         # Commits come in bursts: one read for all of them.
         if self._debounce is None and self._carrier is not None:
-            delay = limits.OUTBOX_DEBOUNCE_MS / 1000
+            delay = self._term.debounce_ms / 1000
             self._debounce = asyncio.get_running_loop().call_later(delay, self._end_debounce)
 
     def _end_debounce(self) -> None:
         self._debounce = None
+        self._wanted.set()
+
+    def clock_changed(self) -> None:
+        """Look for due submissions now, also during a backoff: the clock was changed."""
+        self._backoff_until_ms = 0.0
         self._wanted.set()
 
     def stop(self) -> None:
@@ -251,6 +266,7 @@ class CarrierQueue:
         crash_point(crash_points.SUBMISSION_LOADED)
         outcome: Outcome
         is_available = True
+        self._sent_at_ms[loaded.key] = self._term.clock.monotonic_ms()
         try:
             outcome = await carrier.send(loaded.message)
         except CarrierUnavailable as error:
@@ -263,6 +279,8 @@ class CarrierQueue:
             # A message that the carrier's code cannot process delays only its own lane.
             log.exception("submission_failed", carrier=self.name, reference=loaded.submission.sid)
             outcome = Unanswered(repr(error))
+        finally:
+            del self._sent_at_ms[loaded.key]
         crash_point(crash_points.SUBMISSION_SENT)
         self._update_availability(is_available=is_available)
         self._finish(loaded, outcome)

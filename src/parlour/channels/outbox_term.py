@@ -15,11 +15,12 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from parlour.channels.carrier import Carrier
     from parlour.channels.outbox_metrics import CarrierMetrics
     from parlour.channels.outbox_policy import SubmissionPolicy
+    from parlour.operations.open_work import OpenWork
     from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
@@ -48,14 +49,19 @@ class OutboxTerm:
         metrics: CarrierMetrics,
         clock: Clock,
         random: Random,
+        debounce_ms: int,
     ) -> None:
-        """``reads``: the store to read from; writes go through the store of ``lease_term``."""
+        """``reads``: the store to read from; writes go through the store of ``lease_term``.
+
+        ``debounce_ms``: the delay after `wake`.
+        """
         self.lease_term = lease_term
         self.reads = reads
         self.policy = policy
         self.metrics = metrics
         self.clock = clock
         self.random = random
+        self.debounce_ms = debounce_ms
         self.is_stopping = False
         self._carriers = carriers
         self._queues: dict[str, CarrierQueue] = {}
@@ -76,6 +82,17 @@ class OutboxTerm:
         """Look for due submissions soon."""
         for each in self._queues.values():
             each.wake()
+
+    def clock_changed(self) -> None:
+        """Look for due submissions now."""
+        for each in self._queues.values():
+            each.clock_changed()
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return submissions in flight and results that are not on disk."""
+        for each in self._queues.values():
+            yield from each.open_work()
+        yield from self.writer.open_work()
 
     async def stop(self) -> None:
         """Wait for submissions in flight, within the limit, and write their results."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from parlour.channels.outbox_results import SubmissionResult, record_result
+from parlour.operations.open_work import OpenWork
 from parlour.store.leases import LeaseLost
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import crash_points, limits
@@ -22,7 +23,7 @@ from parlour.vocabulary.crash_points import crash_point
 from parlour.vocabulary.origin import SYSTEM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from parlour.store.leases import LeaseTerm
     from parlour.store.transaction import Transaction
@@ -53,6 +54,11 @@ class OutboxWriter:
         """Queue a result; ``on_written`` is called after its commit. Never waits."""
         self._results.append((result, on_written))
         self._wanted.set()
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the accounts that have results in the queue."""
+        for account_sid in {result.loaded.key[0] for result, _ in self._results}:
+            yield OpenWork("results of submissions", account_sid)
 
     def stop(self) -> None:
         """End ``run`` once all results are written."""

@@ -25,11 +25,12 @@ from parlour.store.blobs import BlobKey
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 
     from parlour.channels.carrier import Carrier
     from parlour.channels.carriers_file import CarrierSettings
     from parlour.channels.media_links import MediaLinks
+    from parlour.operations.open_work import OpenWork
     from parlour.operations.pipeline import PreActionHook
     from parlour.operations.scheduler import Job
     from parlour.store.blobs import BlobReader, BlobStore
@@ -88,6 +89,8 @@ class ChannelParts:
     media_links: MediaLinks
     pre_action_hook: PreActionHook
     auth_token_of: Callable[[str], Awaitable[str]]
+    debounce_ms: int = limits.OUTBOX_DEBOUNCE_MS
+    """The delay between a commit and the next read of the outbox."""
 
 
 class Channels:
@@ -111,6 +114,7 @@ class Channels:
             parts.clock,
             parts.random,
             parts.media_links.of_carrier,
+            debounce_ms=parts.debounce_ms,
         )
         self.reports = self.outbox.reports
         self.inbound = self._make_inbound()
@@ -170,6 +174,15 @@ class Channels:
     def wake(self) -> None:
         """Look for new submissions soon: something was committed."""
         self.outbox.wake()
+
+    def clock_changed(self) -> None:
+        """Look for due submissions now: the clock was changed."""
+        self.outbox.clock_changed()
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return messages in progress, in both directions."""
+        yield from self.outbox.open_work()
+        yield from self.inbound.open_work()
 
     async def start(self) -> None:
         """Copy the numbers to the database, continue inbound messages, and start to send."""

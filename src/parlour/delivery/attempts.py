@@ -140,6 +140,10 @@ class SigningCache:
         self._schedule = schedule
         self._known: OrderedDict[str, SigningSettings] = OrderedDict()
 
+    def evict_all(self) -> None:
+        """Evict all accounts."""
+        self._known.clear()
+
     async def auth_token_of(self, account_sid: str) -> str:
         """Return the auth token of an account. Raises EgressRefused if it has none."""
         signing = await self.get(account_sid)

@@ -19,6 +19,7 @@ from parlour.delivery.targets import pre_action_target
 from parlour.delivery.webhook_request import make_request, new_token
 from parlour.egress.client import EgressFailed, EgressRefused
 from parlour.operations import scoping
+from parlour.operations.open_work import OpenWork
 from parlour.protocol import retries
 from parlour.resources.webhook_attempts.store import LoggedOutcome
 from parlour.resources.webhook_forms import POST_ACTION_OF, pre_parameters
@@ -28,7 +29,7 @@ from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from parlour.delivery.targets import WebhookTarget
     from parlour.egress.client import Egress, OutboundRequest, OutboundResponse
@@ -114,6 +115,13 @@ class PreActionWebhooks:
         self._random = random
         self._auth_token_of = auth_token_of
         self._record = record
+        self._in_flight: set[_PreActionCall] = set()
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the requests in flight."""
+        for each in self._in_flight:
+            what = f"pre-action webhook {each.target.method} {each.target.url}"
+            yield OpenWork(what, each.scope.account_sid, each.started_ms)
 
     async def wants(self, tx: Transaction, call: Call[Any]) -> bool:
         """Return whether there is a webhook for this call."""
@@ -178,6 +186,7 @@ class PreActionWebhooks:
             started_ms=self._clock.monotonic_ms(),
             date_ms=self._clock.now_ms(),
         )
+        self._in_flight.add(pending)
         try:
             response = await self._send(await self._request(pending))
         except EgressRefused as error:
@@ -188,6 +197,8 @@ class PreActionWebhooks:
                 pending, LoggedOutcome.FAILED, code=error.code, error=f"{error.kind} {error.detail}"
             )
             return {}
+        finally:
+            self._in_flight.discard(pending)
         return self._read(pending, response)
 
     async def _request(self, pending: _PreActionCall) -> OutboundRequest:
@@ -265,7 +276,7 @@ class PreActionWebhooks:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _PreActionCall:
     """A request in flight."""
 

@@ -24,6 +24,7 @@ from parlour.delivery.pre_action_log import write_pre_action
 from parlour.delivery.states import SyncState
 from parlour.delivery.term import count_pending, count_pending_of
 from parlour.delivery.write_queue import WriteQueue
+from parlour.operations.open_work import OpenWork
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store import webhook_queue
@@ -33,7 +34,7 @@ from parlour.vocabulary.crash_points import crash_point
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from parlour.delivery.attempts import AttemptResult
     from parlour.delivery.cpu_throttle import CpuThrottle
@@ -106,6 +107,12 @@ class ResultWriter:
     def has_work(self) -> bool:
         """Whether results or pre-action requests are queued."""
         return bool(self._pre_actions) or (self._term is not None and bool(self._term.results))
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the entries that are not in the log yet."""
+        accounts = [] if self._term is None else self._term.results.account_sids()
+        for account_sid in {*accounts, *self._pre_actions.account_sids()}:
+            yield OpenWork("entries of the webhook log", account_sid)
 
     def start_term(self, term: DeliveryTerm, poller: DuePoller) -> None:
         """Write the results of this term from now on."""

@@ -11,17 +11,19 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from parlour.delivery.term import Tasks, wait_for
+from parlour.operations.open_work import OpenWork
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
     from parlour.delivery.attempts import AttemptResult, WebhookClient
     from parlour.delivery.cpu_throttle import CpuThrottle
     from parlour.delivery.lanes import Lane
     from parlour.delivery.term import DeliveryTerm
     from parlour.store.webhook_queue import WebhookDelivery
+    from parlour.vocabulary.clock import Clock
 
 
 class Sender:
@@ -36,13 +38,23 @@ class Sender:
         client: WebhookClient,
         throttle: CpuThrottle,
         on_result: Callable[[], None],
+        clock: Clock,
     ) -> None:
         """``on_result`` is called after each attempt, with its result in ``term.results``."""
         self._term = term
         self._client = client
         self._throttle = throttle
         self._on_result = on_result
+        self._clock = clock
         self.requests = Tasks()
+        # The deliveries in flight, and when their attempts started on the monotonic clock.
+        self._in_flight: dict[Lane, tuple[WebhookDelivery, float]] = {}
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the requests in flight."""
+        for delivery, since_ms in self._in_flight.values():
+            what = f"webhook {delivery.method} {delivery.url}"
+            yield OpenWork(what, delivery.account_sid, since_ms)
 
     async def run(self) -> None:
         """Send the deliveries of ready lanes until the term stops."""
@@ -77,7 +89,12 @@ class Sender:
     async def _send(self, lane: Lane) -> None:
         """Make one attempt. The lane sends its next delivery before the result is recorded."""
         term = self._term
-        result = await self._attempt(lane.waiting[0])
+        delivery = lane.waiting[0]
+        self._in_flight[lane] = delivery, self._clock.monotonic_ms()
+        try:
+            result = await self._attempt(delivery)
+        finally:
+            del self._in_flight[lane]
         term.results.add(lane.endpoint.key[0], (lane, result))
         term.lanes.finish_attempt(lane, is_done=result.is_done, timed_out=result.timed_out)
         self._on_result()

@@ -20,8 +20,10 @@ from parlour.delivery.intake import Intake
 from parlour.delivery.intake_transaction import SETTINGS_EVENTS, IntakeTransaction
 from parlour.delivery.result_writer import ResultWriter
 from parlour.delivery.sender import Sender
+from parlour.delivery.states import SyncState
 from parlour.delivery.term import DeliveryTerm, Tasks, count_pending
 from parlour.delivery.webhook_metrics import WebhookMetrics
+from parlour.operations.open_work import OpenWork
 from parlour.store.event_log import WEBHOOK_SINK
 from parlour.store.leases import LocalLeaseTerm
 from parlour.vocabulary import limits
@@ -108,6 +110,21 @@ class WebhookSink:
         pending = 0 if self.term is None else sum(self.term.pending.values())
         yield from self._metrics.collect(pending)
 
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return requests in flight, results that are not recorded, and reads of the queue."""
+        yield from self.writer.open_work()
+        if self._sender is not None:
+            yield from self._sender.open_work()
+        if self._poller is not None and len(self._poller.searches):
+            yield OpenWork("reads of the webhook queue", "")
+        if self.term is not None and self.term.sync is not SyncState.SYNCED:
+            yield OpenWork("a resync of the webhook queue", "")
+
+    def clock_changed(self) -> None:
+        """Poll for due deliveries: the clock was changed."""
+        if self.term is not None:
+            self.term.poll_wanted.set()
+
     # --- Terms ----------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -119,7 +136,7 @@ class WebhookSink:
         counts = await self._store.read(count_pending)
         term = self.term = DeliveryTerm(lease_term, self._store, counts)
         poller = self._poller = DuePoller(term, self._throttle, self._clock, self._metrics)
-        self._sender = Sender(term, self._client, self._throttle, self.writer.wake)
+        self._sender = Sender(term, self._client, self._throttle, self.writer.wake, self._clock)
         self._intake = Intake(
             term, self._transaction, self._throttle, self._metrics, poller, self.writer.wake
         )

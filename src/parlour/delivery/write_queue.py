@@ -48,6 +48,10 @@ class WriteQueue(Generic[T]):
         """Return the number of queued entries of an account."""
         return self._counts.get(account_sid, 0)
 
+    def account_sids(self) -> list[str]:
+        """Return the accounts that have queued entries."""
+        return list(self._counts)
+
     def has_room(self, account_sid: str, most: int) -> bool:
         """Return whether an account may add an entry, where all together may have ``most``."""
         # At most as many as remain free: one account gets half of the queue, and leaves room for

@@ -217,15 +217,20 @@ class Dispatcher:
         lease: Callable[[str], Lease] | None = None,
         poll_ms: int = limits.DISPATCH_POLL_MS,
         retry_ms: int = limits.SINK_RETRY_MS,
+        pause_ms: int = limits.SINK_PAUSE_MS,
+        retires: bool = True,
     ) -> None:
         """``poll_ms``: the fallback polling interval; ``retry_ms``: the backoff after an error.
 
         ``lease`` makes the lease of a name; without it no other process serves this store.
+        ``pause_ms``: the least time between two reads. ``retires``: whether old events are deleted.
         """
         self._store = store
         self._clock = clock
         self._poll_seconds = poll_ms / 1000
         self._retry_seconds = retry_ms / 1000
+        self._pause_seconds = pause_ms / 1000
+        self._retires = retires
         of_name = lease or (lambda _name: LocalLease(store))
         self._shared_batch = SharedBatch()
         self._runners = [
@@ -241,7 +246,12 @@ class Dispatcher:
             await runner.lease.start()
             await runner.try_start_term()
         self._tasks = [asyncio.create_task(self._run(runner)) for runner in self._runners]
-        self._tasks.append(asyncio.create_task(self._retire()))
+        if self._retires:
+            self._tasks.append(asyncio.create_task(self._retire()))
+
+    def positions(self) -> dict[str, int]:
+        """Return the last event that each sink has handled, by the name of the sink."""
+        return {runner.sink.name: runner.position for runner in self._runners}
 
     def wake(self) -> None:
         """Wake all sinks: there may be new events."""
@@ -307,8 +317,8 @@ class Dispatcher:
             return False
         # The first event after a quiet time is read at once, a burst in one read.
         since = asyncio.get_running_loop().time() - runner.read_at
-        if since < limits.SINK_PAUSE_MS / 1000:
-            await self._pause(limits.SINK_PAUSE_MS / 1000 - since)
+        if since < self._pause_seconds:
+            await self._pause(self._pause_seconds - since)
         return False
 
     async def _pause(self, seconds: float) -> None:

@@ -81,6 +81,12 @@ class Authentication:
         for proof in [key for key, each in self._wrong.items() if each.name == name]:
             del self._wrong[proof]
 
+    def evict_all(self) -> None:
+        """Evict all names."""
+        self._lookups.evict_all()
+        self._proven.clear()
+        self._wrong.clear()
+
     def login_digest(self, block: HeaderBlock) -> str:
         """Return the digest of the header, computed once per cached header block."""
         if not block.login_digest:

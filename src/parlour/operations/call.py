@@ -78,6 +78,8 @@ class ActionSettings(msgspec.Struct, frozen=True):
     """Whether content templates are approved as soon as their approval is requested."""
     shows_sequences: bool = False
     """Whether the event feed shows the numbers of the log."""
+    marks_tokens: bool = False
+    """Whether access tokens state that their dates are of this server's clock."""
 
 
 @dataclass(slots=True, kw_only=True)

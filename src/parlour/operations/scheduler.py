@@ -44,12 +44,15 @@ log = structlog.get_logger()
 class Job(NamedTuple):
     """One kind of background work: the query for its next due time, and one step of it.
 
-    ``next_due_ms`` returns None if nothing is pending.
+    ``next_due_ms`` returns None if nothing is pending. ``follows_clock`` is False if it returns the
+    end of a delay on the monotonic clock. ``is_upkeep``: clients see no effect of the job.
     """
 
     name: str
     next_due_ms: Callable[[Transaction], Awaitable[int | None]]
     run: Callable[[Store], Awaitable[object]]
+    follows_clock: bool = True
+    is_upkeep: bool = False
 
 
 def transactional(step: Callable[[Transaction], Awaitable[Any]]) -> Callable[[Store], Any]:
@@ -61,12 +64,24 @@ class Scheduler:
     """Runs the jobs; if several processes serve the same data, in the lease holder only."""
 
     def __init__(
-        self, store: Store, clock: Clock, jobs: Sequence[Job], lease: Lease | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        jobs: Sequence[Job],
+        lease: Lease | None = None,
+        *,
+        debounce_ms: int = limits.SCHEDULER_DEBOUNCE_MS,
     ) -> None:
-        """``lease``: held by the process that runs the jobs; None if no other serves this store."""
+        """``lease``: held by the process that runs the jobs; None if no other serves this store.
+
+        ``debounce_ms``: the delay after `wake`.
+        """
         self._lease = lease or LocalLease(store)
         self._clock = clock
         self._jobs = tuple(jobs)
+        self._debounce_seconds = debounce_ms / 1000
+        # Held during a turn: no step of a job runs twice at a time.
+        self._turn = asyncio.Lock()
         # The end of a failed job's backoff on the monotonic clock, by the job's name.
         self._backoff_until: dict[str, float] = {}
         self._wakeup = asyncio.Event()
@@ -101,8 +116,19 @@ class Scheduler:
         term = self._lease.current_term()
         if term is None:
             return None
-        due_times = [await self._run_job(job, term.store) for job in self._jobs]
+        async with self._turn:
+            due_times = [await self._run_job(job, term.store) for job in self._jobs]
         return min((each for each in due_times if each is not None), default=None)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether steps of jobs are running."""
+        return self._turn.locked()
+
+    async def due_times(self, tx: Transaction) -> list[tuple[int, Job]]:
+        """Return when each job is due that follows the clock, without those that are not."""
+        found = [(await job.next_due_ms(tx), job) for job in self._jobs if job.follows_clock]
+        return [(due_ms, job) for due_ms, job in found if due_ms is not None]
 
     async def _run_job(self, job: Job, store: Store) -> int | None:
         """Run one step of a job if it is due; return when it was or is due next."""
@@ -139,4 +165,4 @@ class Scheduler:
         except TimeoutError:
             return
         if not self._stopping:
-            await asyncio.sleep(limits.SCHEDULER_DEBOUNCE_MS / 1000)
+            await asyncio.sleep(self._debounce_seconds)

@@ -42,6 +42,9 @@ TOO_EARLY: Final = 20105
 BAD_GRANTS: Final = 20106
 BAD_SIGNATURE: Final = 20107
 
+SERVER_CLOCK: Final = "parlour_clock"
+"""The claim of a token whose dates are of this server's clock, where tests steer that."""
+
 _PRODUCTS: Final = ("chat", "ip_messaging")
 # They name a key, or change the interpretation of the token.
 _REFUSED_HEADERS: Final = frozenset(
@@ -134,16 +137,19 @@ def parse_unverified(text: object) -> UnverifiedToken:
     )
 
 
-def verify_parsed(claimed: UnverifiedToken, secret: str | None, now_ms: int) -> AccessToken:
+def verify_parsed(
+    claimed: UnverifiedToken, secret: str | None, now_ms: int, shift_ms: int = 0
+) -> AccessToken:
     """Return the token, verified with the key's secret; None: the account has no such key.
 
+    ``shift_ms``: how far the clock of ``now_ms`` was ahead of the one by which the token was made.
     Raises AccessTokenRefused.
     """
     if not secret:
         raise AccessTokenRefused(BAD_ISSUER, "the account has no such API key")
     if not _is_signed(claimed, secret):
         raise AccessTokenRefused(BAD_SIGNATURE, "the signature does not fit")
-    expires_ms = _expiry_ms(claimed.claims, now_ms)
+    expires_ms = _expiry_ms(claimed.claims, now_ms - shift_ms) + shift_ms
     identity, grant = _grants(claimed.claims)
     return AccessToken(
         account_sid=claimed.account_sid,
@@ -297,8 +303,12 @@ def make(
     ttl_seconds: int,
     algorithm: str = "HS256",
     push_credential_sid: str | None = None,
+    is_of_server_clock: bool = False,
 ) -> str:
-    """Return a token in the form of the official helper libraries, valid from now."""
+    """Return a token in the form of the official helper libraries, valid from now.
+
+    ``is_of_server_clock``: whether it has the claim SERVER_CLOCK.
+    """
     assert algorithm in ALGORITHMS
     assert 0 < ttl_seconds <= limits.ACCESS_TOKEN_SECONDS_MAX
     now = now_ms // 1000
@@ -314,6 +324,8 @@ def make(
         "exp": now + ttl_seconds,
         "grants": {"identity": identity, "chat": grant},
     }
+    if is_of_server_clock:
+        claims[SERVER_CLOCK] = True
     header = {"cty": CONTENT_TYPE}
     return _signatures().encode(msgspec.json.encode(claims), secret, algorithm, header)
 

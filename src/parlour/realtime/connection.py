@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from parlour.operations.open_work import OpenWork
 from parlour.protocol import twilsock_frames
 from parlour.protocol.access_tokens import AccessTokenRefused
 from parlour.protocol.twilsock_frames import Frame
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from parlour.protocol.access_tokens import AccessToken
     from parlour.protocol.twilsock_frames import FrameError
+    from parlour.realtime.clock_timers import ClockTimer
     from parlour.realtime.connection_manager import ConnectionManager
     from parlour.realtime.disconnects import Disconnect
     from parlour.realtime.session import Session
@@ -112,7 +114,7 @@ class ClientConnection:
         self._held_replies = self._held_replies_bytes = 0
         self.page_lock = asyncio.Lock()
         self.subscription_lock = asyncio.Lock()
-        self._token_timer: asyncio.TimerHandle | None = None
+        self._token_timer: ClockTimer | None = None
         loop = asyncio.get_running_loop()
         self._liveness_timer: asyncio.TimerHandle | None = loop.call_later(
             limits.INIT_SECONDS_MAX, self.close, disconnects.INIT_AWAITED
@@ -123,6 +125,14 @@ class ClientConnection:
         """Return the session. It exists once init was accepted."""
         assert self._session is not None
         return self._session
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return frames that are not sent, and requests of the client in progress."""
+        account_sid, _, identity = self.user_key
+        if len(self._socket.outbox):
+            yield OpenWork(f"outbox of the connection of {identity}", account_sid)
+        if self._tasks:
+            yield OpenWork(f"requests of the connection of {identity}", account_sid)
 
     # --- Called by the WebSocket --------------------------------------------------------------
 
@@ -358,10 +368,9 @@ class ClientConnection:
         """Schedule the warning before the token expires."""
         if self._token_timer is not None:
             self._token_timer.cancel()
-        left = (self.session.token.expires_ms - self._manager.clock.now_ms()) / 1000
-        ahead = max(left - limits.TOKEN_WARNING_SECONDS, 0)
-        loop = asyncio.get_running_loop()
-        self._token_timer = loop.call_later(ahead, self._send_expiry_warning)
+        self._manager.unrenewed.pop(self, None)
+        due_ms = self.session.token.expires_ms - limits.TOKEN_WARNING_SECONDS * 1000
+        self._token_timer = self._manager.timers.call_at(due_ms, self._send_expiry_warning)
 
     def _send_expiry_warning(self) -> None:
         left_ms = limits.TOKEN_WARNING_SECONDS * 1000
@@ -371,11 +380,12 @@ class ClientConnection:
             f"Your token is about to expire. Time left: less than {left_ms} ms",
         )
         self.push(encode_frame(twilsock_frames.write(header)))
-        left = (self.session.token.expires_ms - self._manager.clock.now_ms()) / 1000
-        loop = asyncio.get_running_loop()
+        clock = self._manager.clock
+        self._manager.unrenewed[self] = clock.monotonic_ms()
         # At most the announced time, even if the clock was set back since.
-        left = min(max(left, 0), limits.TOKEN_WARNING_SECONDS)
-        self._token_timer = loop.call_later(left, self.close, disconnects.TOKEN_RAN_OUT)
+        due_ms = min(self.session.token.expires_ms, clock.now_ms() + left_ms)
+        close = partial(self.close, disconnects.TOKEN_RAN_OUT)
+        self._token_timer = self._manager.timers.call_at(due_ms, close)
 
     def _set_ping_timer(self) -> None:
         if self._liveness_timer is not None:

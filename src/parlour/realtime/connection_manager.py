@@ -14,6 +14,7 @@ from parlour.protocol import twilsock_frames
 from parlour.protocol.access_tokens import AccessTokenRefused
 from parlour.protocol.forwarded import client_network
 from parlour.realtime import disconnects
+from parlour.realtime.clock_timers import LoopTimers
 from parlour.realtime.connection import ClientConnection
 from parlour.realtime.session import Session
 from parlour.resources.tokens.verification import (
@@ -28,11 +29,13 @@ from parlour.vocabulary import event_names, limits
 from parlour.vocabulary.origin import SDK, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from parlour.operations.open_work import OpenWork
     from parlour.protocol.access_tokens import AccessToken
     from parlour.protocol.forwarded import TrustedProxies
     from parlour.protocol.twilsock_frames import Frame, Header
+    from parlour.realtime.clock_timers import ClockTimers
     from parlour.realtime.disconnects import Disconnect
     from parlour.realtime.event_feed import EventFeed
     from parlour.realtime.hub import Hub
@@ -66,7 +69,9 @@ class ConnectionManager:
         proxies: TrustedProxies,
         public_url: str,
         continuation_key: bytes,
+        timers: ClockTimers | None = None,
     ) -> None:
+        """``timers``: for the ends of tokens; timers of the event loop by default."""
         self._store = store
         self.tokens = tokens
         self.hub = hub
@@ -78,6 +83,9 @@ class ConnectionManager:
         self._proxies = proxies
         self._public_url = public_url.rstrip("/")
         self._continuation_key = continuation_key
+        self.timers = timers or LoopTimers(clock)
+        self.unrenewed: dict[ClientConnection, float] = {}
+        """Connections warned of the end of their token, and when, on the monotonic clock."""
         self.is_stopping = False
         self._connections: set[ClientConnection] = set()
         self._rights_unchecked: dict[ClientConnection, None] = {}
@@ -96,6 +104,11 @@ class ConnectionManager:
         self._connections.add(connection)
         return connection
 
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return what connections have in progress."""
+        for each in self._connections:
+            yield from each.open_work()
+
     def address_of(self, socket: WebSocket) -> str:
         """Return the client's address, the key of its login failures."""
         client = self._proxies.resolve_client(socket.peer, socket.scheme, socket.forwarding)
@@ -105,6 +118,7 @@ class ConnectionManager:
         """Remove a connection from every registry."""
         self._connections.discard(connection)
         self._rights_unchecked.pop(connection, None)
+        self.unrenewed.pop(connection, None)
         self.hub.remove(connection)
         self.socket_shares.release(connection)
 

@@ -81,6 +81,11 @@ class EventFeed:
         """Whether the log is being read."""
         return self._task is not None
 
+    @property
+    def position(self) -> int:
+        """The last event that was published, if the log is being read."""
+        return self._last_changed.position
+
     def wake(self) -> None:
         """Hint that events may have been committed."""
         self._hint.set()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from parlour.operations.buffers import BufferPool
     from parlour.protocol.forwarded import TrustedProxies
     from parlour.protocol.vault import Vault
+    from parlour.realtime.clock_timers import ClockTimers
     from parlour.realtime.receiver import Registry
     from parlour.realtime.tunnel import CommandHandler
     from parlour.realtime.websocket import WebSocket
@@ -55,10 +56,12 @@ class Realtime:
         commands: Callable[[Hub], CommandHandler],
         public_url: str,
         sockets_max: int,
+        timers: ClockTimers | None = None,
     ) -> None:
         """``commands`` returns the command handler; it publishes typing indicators through the hub.
 
-        ``sockets_max``: the maximum number of users' WebSockets in this process.
+        ``sockets_max``: the maximum number of users' WebSockets in this process. ``timers``: for
+        the ends of tokens; timers of the event loop by default.
         """
         self._buffers = buffers
         self._inputs = InputLimits()
@@ -93,6 +96,7 @@ class Realtime:
             proxies=proxies,
             public_url=public_url,
             continuation_key=vault.continuation_key,
+            timers=timers,
         )
 
     async def _wait_published(self, sequence: int) -> None:

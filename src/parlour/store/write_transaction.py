@@ -41,6 +41,10 @@ class SequenceGenerator:
         """Continue above every number of a date: the clock may have been set back since then."""
         self._last = max(self._last, (date_ms + 1) * 1000)
 
+    def restart(self) -> None:
+        """Follow the clock again: it was set back, and no row has an earlier number."""
+        self._last = 0
+
     def next(self, now_ms: int) -> int:
         """Return the next number."""
         # Above the clock after a burst, and above the last one after the clock was set back.

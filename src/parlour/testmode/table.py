@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations.operation import Collection, Operation, operations_of
+from parlour.testmode.clock.routes import CLOCK, CLOCK_ADVANCE
+from parlour.testmode.settlement.routes import SETTLEMENT
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -14,7 +16,11 @@ if TYPE_CHECKING:
     from parlour.operations.server_parts import ServerParts
     from parlour.testmode.wiring import TestMode
 
-COLLECTIONS: tuple[Collection, ...] = ()
+COLLECTIONS: tuple[Collection, ...] = (
+    CLOCK,
+    CLOCK_ADVANCE,
+    SETTLEMENT,
+)
 
 
 def declared_operations() -> tuple[Operation, ...]:

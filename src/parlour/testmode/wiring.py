@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from parlour.operations.pacing import UNPACED
 from parlour.testmode.browser_guard import BrowserGuard
+from parlour.testmode.clock.clock_control import ClockControl
+from parlour.testmode.clock.steered_clock import SteeredClock
+from parlour.testmode.clock.token_dates import AUTO, SteeredTokenDates
 from parlour.testmode.seeded_random import SeededRandom
+from parlour.testmode.settlement.wiring import make_settler
 from parlour.testmode.table import bound_operations
 
 if TYPE_CHECKING:
     from parlour.channels.wiring import Channels
     from parlour.config import Settings
     from parlour.delivery.attempts import SigningCache
+    from parlour.delivery.pre_action import PreActionWebhooks
     from parlour.delivery.webhook_sink import WebhookSink
     from parlour.dispatch.dispatcher import Dispatcher
     from parlour.egress.client import Egress
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
     from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
     from parlour.resources.tokens.verification import AccessTokenVerifier
     from parlour.store.blobs import BlobStore
-    from parlour.store.transaction import Store
+    from parlour.store.sqlite.engine import SqliteStore
     from parlour.vocabulary.clock import Clock, Random
 
 
@@ -36,13 +42,14 @@ if TYPE_CHECKING:
 class ServerHandles:
     """The parts of the running server that test functions act on."""
 
-    store: Store
+    store: SqliteStore
     vault: Vault
     blobs: BlobStore
     pipeline: Pipeline
     authentication: Authentication
     login_gate: LoginGate
     signer: SigningCache
+    pre_action_hook: PreActionWebhooks
     access_tokens: AccessTokenVerifier
     egress: Egress
     webhooks: WebhookSink
@@ -65,13 +72,17 @@ class TestMode:
 
     def __init__(self, settings: Settings, clock: Clock, random: Random) -> None:
         self.settings = settings
-        self.clock = clock
+        self.pacing = UNPACED
+        self.clock = SteeredClock(clock)
+        self.token_dates = SteeredTokenDates(self.clock, lambda _account_sid: AUTO)
         self.random = SeededRandom(settings.random_seed, random) if settings.random_seed else random
         self.browser_guard = BrowserGuard(settings.allow_origin)
 
     def attach(self, handles: ServerHandles) -> None:
         """Take the parts of the server, once all are made and before any has started."""
         self.handles = handles
+        self.settler = make_settler(handles, self.clock)
+        self.clock_control = ClockControl(handles, self.clock, self.settler)
 
     async def start(self) -> None:
         """Start, after all parts of the server."""

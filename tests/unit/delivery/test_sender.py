@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from parlour.delivery.sender import Sender
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
+from parlour.vocabulary.clock import FakeClock
 from tests.unit.delivery.term_setup import Setup, result_of, retry_soon, run, until
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class FailingClient:
 
 
 async def running(setup: Setup, client: Any) -> tuple[Sender, asyncio.Task[None]]:
-    sender = Sender(setup.term, client, setup.throttle, lambda: setup.woken.append("writer"))
+    sender = Sender(
+        setup.term, client, setup.throttle, lambda: setup.woken.append("writer"), FakeClock()
+    )
     return sender, asyncio.create_task(sender.run())
 
 

@@ -64,6 +64,12 @@ class LoginLookups:
         # A read in flight may return the previous state, so it is not cached.
         self._changes += 1
 
+    def evict_all(self) -> None:
+        """Evict all names."""
+        self._known.clear()
+        self._unknown.clear()
+        self._changes += 1
+
     def cached(self, name: str) -> CachedLogins | None:
         """Return the logins of a name, if they were read within a second."""
         found = self.last(name)

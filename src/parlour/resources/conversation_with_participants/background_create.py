@@ -25,6 +25,7 @@ import msgspec
 import structlog
 
 from parlour.operations import scoping
+from parlour.operations.open_work import OpenWork
 from parlour.resources.conversation_with_participants import (
     batch_create as conversation_with_participants_batch_create,
 )
@@ -39,6 +40,8 @@ from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from parlour.operations.pipeline import PreActionHook
     from parlour.protocol.forms import FormFields
     from parlour.resources.conversations.store import Conversation
@@ -78,6 +81,11 @@ class BackgroundCreate:
         self._pre_action_hook = pre_action_hook
         # By conversation sid: its account, and the task that calls the hook.
         self._hook_tasks: dict[str, tuple[str, asyncio.Task[None]]] = {}
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the conversations whose webhooks are called."""
+        for sid, (account_sid, _) in self._hook_tasks.items():
+            yield OpenWork(f"participants of {sid}", account_sid)
 
     async def next_due_ms(self, tx: Transaction) -> int | None:
         """Return the current time if a conversation can be completed now, else None."""

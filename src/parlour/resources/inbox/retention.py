@@ -38,4 +38,4 @@ async def step(tx: Transaction) -> None:
     await whatsapp_window_store.delete_windows(tx, tx.now - _WINDOW_KEPT_MS)
 
 
-RETENTION_JOB: Final = Job("inbox_retention", next_due_ms, transactional(step))
+RETENTION_JOB: Final = Job("inbox_retention", next_due_ms, transactional(step), is_upkeep=True)

@@ -64,8 +64,8 @@ class MediaGarbageCollector:
     def jobs(self) -> tuple[Job, ...]:
         """Return the jobs: deletion of marked and expired media, and the sweep after crashes."""
         return (
-            Job("media", self._next_removal_ms, self._remove_some),
-            Job("media_sweep", self._next_sweep_due_ms, self._sweep),
+            Job("media", self._next_removal_ms, self._remove_some, is_upkeep=True),
+            Job("media_sweep", self._next_sweep_due_ms, self._sweep, follows_clock=False),
         )
 
     async def _next_removal_ms(self, tx: Transaction) -> int | None:

@@ -130,7 +130,7 @@ async def cap_due_dates(tx: Transaction) -> None:
 
 def outbox_retention_job() -> Job:
     """Return the job that deletes submissions some time after they ended."""
-    return Job("outbox_retention", _next_retention_ms, transactional(_delete_ended))
+    return Job("outbox_retention", _next_retention_ms, transactional(_delete_ended), is_upkeep=True)
 
 
 async def _next_retention_ms(tx: Transaction) -> int | None:

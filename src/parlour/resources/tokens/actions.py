@@ -55,13 +55,23 @@ async def create_token(tx: Transaction, call: Call[CreateToken]) -> IssuedToken:
     given, login = call.parameters.given(), call.caller.login
     if sids.is_sid(sids.API_KEY, login) and given.setdefault("api_key_sid", login) != login:
         raise ApiError(20403)
-    return await issue_token(tx, call.vault, call.scope, TokenRequest(**given))
+    request = TokenRequest(**given)
+    is_marked = call.settings.marks_tokens
+    return await issue_token(tx, call.vault, call.scope, request, is_of_server_clock=is_marked)
 
 
 async def issue_token(
-    tx: Transaction, vault: Vault, scope: Scope, request: TokenRequest
+    tx: Transaction,
+    vault: Vault,
+    scope: Scope,
+    request: TokenRequest,
+    *,
+    is_of_server_clock: bool = False,
 ) -> IssuedToken:
-    """Return a token for a user of the scope's account, who need not exist. Raises ApiError."""
+    """Return a token for a user of the scope's account, who need not exist. Raises ApiError.
+
+    ``is_of_server_clock``: as in `access_tokens.make`.
+    """
     service_sid = request.service_sid
     if service_sid is None:
         service_sid = (
@@ -78,6 +88,7 @@ async def issue_token(
         service_sid=service_sid,
         now_ms=tx.now,
         ttl_seconds=request.ttl_seconds,
+        is_of_server_clock=is_of_server_clock,
     )
     # The token contains whole seconds.
     expires_ms = (tx.now // 1000 + request.ttl_seconds) * 1000

@@ -14,7 +14,7 @@ A valid one passes without delay for ten minutes after it was verified.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from parlour.operations.caller import Caller
 from parlour.protocol import access_tokens
@@ -43,6 +43,14 @@ class ServiceUnknown(Exception):  # noqa: N818 - an expected result, not a fault
     """The token is valid, but its service does not exist."""
 
 
+class TokenDates(Protocol):
+    """Finds out by which clock a token was made, where tests steer the server's clock."""
+
+    def shift_ms(self, claimed: UnverifiedToken) -> int:
+        """Return how far the server's clock was ahead of the token's when that was made."""
+        ...
+
+
 class AccountNotActive(Exception):  # noqa: N818 - as above.
     """The token is valid, but its account is suspended or closed."""
 
@@ -50,11 +58,21 @@ class AccountNotActive(Exception):  # noqa: N818 - as above.
 class AccessTokenVerifier:
     """Verifies the access tokens of one process."""
 
-    def __init__(self, store: Store, vault: Vault, clock: Clock, gate: LoginGate) -> None:
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        gate: LoginGate,
+        *,
+        dates: TokenDates | None = None,
+    ) -> None:
+        """``dates``: None if all tokens have dates of ``clock``."""
         self._store = store
         self._vault = vault
         self._clock = clock
         self._gate = gate
+        self._dates = dates
         # By the keyed digest of a token: the time until which it counts as valid.
         self._recent: OrderedDict[str, float] = OrderedDict()
 
@@ -89,6 +107,10 @@ class AccessTokenVerifier:
         self._cache(proof)
         return token
 
+    def evict_all(self) -> None:
+        """Evict all tokens."""
+        self._recent.clear()
+
     async def recheck(self, token: AccessToken) -> None:
         """Check a token again that was verified before. Raises as ``verify`` does."""
         await self._store.read(lambda tx: _recheck(tx, token), account_sid=token.account_sid)
@@ -97,7 +119,8 @@ class AccessTokenVerifier:
         secret = None
         if login is not None:
             secret = self._vault.unseal(login.secret_sealed, claimed.key_sid)
-        return access_tokens.verify_parsed(claimed, secret, self._clock.now_ms())
+        shift_ms = 0 if self._dates is None else self._dates.shift_ms(claimed)
+        return access_tokens.verify_parsed(claimed, secret, self._clock.now_ms(), shift_ms)
 
     def _match(self, claimed: UnverifiedToken, admitted: Sequence[LoginSecret]) -> bool | None:
         """Return True if the key signed the token, even if that has expired; else None."""

@@ -45,4 +45,4 @@ def virtual_phone_media_job(blobs: BlobStore) -> Job:
 
         await store.write(delete_rows)
 
-    return Job("virtual_phone_media", _next_due_ms, remove_some)
+    return Job("virtual_phone_media", _next_due_ms, remove_some, is_upkeep=True)

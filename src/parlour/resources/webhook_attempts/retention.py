@@ -43,4 +43,4 @@ def retention_job(hours: int) -> Job:
         await tx.run(EXPIRE_ATTEMPTS, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
         await webhook_queue.delete_ended(tx, before_ms, limits.EXPIRED_ATTEMPTS_MAX)
 
-    return Job("webhook_retention", next_due_ms, transactional(step))
+    return Job("webhook_retention", next_due_ms, transactional(step), is_upkeep=True)

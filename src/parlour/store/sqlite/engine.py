@@ -75,6 +75,7 @@ class _QueuedAction(NamedTuple):
     origin: Origin
     future: asyncio.Future[Any]
     dry_run: bool
+    account_sid: str
 
 
 class _FinishedAction(NamedTuple):
@@ -83,6 +84,7 @@ class _FinishedAction(NamedTuple):
     future: asyncio.Future[Any]
     result: object
     error: Exception | None
+    account_sid: str
 
 
 class _GroupFailed(Exception):  # noqa: N818 - a condition of the group, caught in this file.
@@ -135,6 +137,8 @@ class SqliteStore:
         self._checkpoints = Checkpoints(lambda: self._connect(synchronous), path, clock)
         self._writer.set_wal_hook(self._checkpoints.committed)
         self._listeners: list[Callable[[], None]] = []
+        self._group_listeners: list[Callable[[], None]] = []
+        self._in_commit: list[_FinishedAction] = []
 
     def _connect(self, synchronous: str) -> apsw.Connection:
         connection = apsw.Connection(
@@ -181,6 +185,21 @@ class SqliteStore:
         """Call a listener after each commit that wrote an event."""
         self._listeners.append(listener)
 
+    def on_group_end(self, listener: Callable[[], None]) -> None:
+        """Call a listener after each commit, with or without an event."""
+        self._group_listeners.append(listener)
+
+    def unfinished_actions(self, account_sid: str = ALL_ACCOUNTS) -> int:
+        """Return how many actions are queued or in commit: all, or those for one account."""
+        if account_sid == ALL_ACCOUNTS:
+            return len(self._queue) + len(self._in_commit)
+        queued = sum(each.account_sid == account_sid for each in self._queue)
+        return queued + sum(each.account_sid == account_sid for each in self._in_commit)
+
+    def restart_sequences(self) -> None:
+        """Let numbers of creation follow the clock again, after it was set back without data."""
+        self._write_tx.restart_sequences()
+
     async def read(
         self,
         work: Work[T],
@@ -206,11 +225,11 @@ class SqliteStore:
         work: Work[T],
         origin: Origin = SILENT,
         *,
-        account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - no row-level security here.
+        account_sid: str = ALL_ACCOUNTS,
         conflict_scope: ConflictScope | None = None,  # noqa: ARG002 - one at a time.
     ) -> T:
         """Run a change; return its result after the commit of its group."""
-        result: T = await self._enqueue(work, origin, dry_run=False)
+        result: T = await self._enqueue(work, origin, account_sid, dry_run=False)
         return result
 
     async def dry_run(
@@ -218,18 +237,20 @@ class SqliteStore:
         work: Work[T],
         origin: Origin = SILENT,
         *,
-        account_sid: str = ALL_ACCOUNTS,  # noqa: ARG002 - as in ``write``.
+        account_sid: str = ALL_ACCOUNTS,
     ) -> DryRun[T]:
         """Run a change and roll it back; return its result and events."""
-        result: DryRun[T] = await self._enqueue(work, origin, dry_run=True)
+        result: DryRun[T] = await self._enqueue(work, origin, account_sid, dry_run=True)
         return result
 
-    def _enqueue(self, work: Work[Any], origin: Origin, *, dry_run: bool) -> asyncio.Future[Any]:
+    def _enqueue(
+        self, work: Work[Any], origin: Origin, account_sid: str, *, dry_run: bool
+    ) -> asyncio.Future[Any]:
         if len(self._queue) >= limits.QUEUE_ACTIONS_MAX:
             raise Busy
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Any] = loop.create_future()
-        self._queue.append(_QueuedAction(work, origin, result, dry_run))
+        self._queue.append(_QueuedAction(work, origin, result, dry_run, account_sid))
         if not self._is_scheduled:
             # In the next iteration of the loop: actions enqueued in this one share the group.
             self._is_scheduled = True
@@ -253,6 +274,7 @@ class SqliteStore:
             self._run_group(loop)  # Recurses once: with savepoints no action fails its group.
             return
         self._committing = True
+        self._in_commit = group
         commit = self._commits.submit(self._commit)
         commit.add_done_callback(
             lambda done: loop.call_soon_threadsafe(self._committed, loop, done, group)
@@ -299,7 +321,7 @@ class SqliteStore:
             elif self._writer.total_changes() != changes or not self._writer.in_transaction:
                 raise _GroupFailed from error
             failure = Unavailable(str(error)) if isinstance(error, apsw.FullError) else error
-            return _FinishedAction(action.future, None, failure)
+            return _FinishedAction(action.future, None, failure, action.account_sid)
         if action.dry_run:
             result = tx.dry_run_result(result)
             self._roll_back_action()
@@ -307,7 +329,7 @@ class SqliteStore:
             tx.finish_action()
             if has_savepoint:
                 self._writer.execute("RELEASE action")
-        return _FinishedAction(action.future, result, None)
+        return _FinishedAction(action.future, result, None, action.account_sid)
 
     def _roll_back_action(self) -> None:
         if self._writer.in_transaction:  # On a full disk SQLite may have rolled it back.
@@ -338,6 +360,7 @@ class SqliteStore:
         failure = commit.exception()
         self._settings_cache.end_change()
         self._committing = False
+        self._in_commit = []
         self._is_scheduled = bool(self._queue)
         if self._is_scheduled:
             loop.call_soon(self._run_group, loop)
@@ -355,6 +378,8 @@ class SqliteStore:
         if failure is None and self._write_tx.has_events:
             for listener in self._listeners:
                 listener()
+        for listener in self._group_listeners:
+            listener()
 
     def _fail_all(self, error: apsw.Error) -> None:
         self._is_scheduled = False

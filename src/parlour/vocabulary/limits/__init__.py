@@ -20,6 +20,7 @@ from parlour.vocabulary.limits.overload import *
 from parlour.vocabulary.limits.realtime import *
 from parlour.vocabulary.limits.sms import *
 from parlour.vocabulary.limits.sockets import *
+from parlour.vocabulary.limits.steered_clock import *
 from parlour.vocabulary.limits.templates import *
 from parlour.vocabulary.limits.units import *
 from parlour.vocabulary.limits.virtual_phones import *

@@ -1,0 +1,169 @@
+"""What tests do with the clock: read it, set it, and advance it.
+
+| status    | event                          | next                                    |
+|-----------|--------------------------------|-----------------------------------------|
+| ready     | an advance                     | advancing                               |
+| ready     | any other change               | ready                                   |
+| advancing | its end, or its timeout        | ready                                   |
+| advancing | an advance, or another change  | advancing: the request gets 409         |
+
+The clock may go backwards only while there is no data: dates and numbers of creation would be in
+another order than the changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from parlour.testmode.clock.advance import Advance, next_due
+from parlour.testmode.clock.steered_clock import ClockMode
+from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+    from parlour.testmode.clock.advance import AdvanceResult
+    from parlour.testmode.clock.steered_clock import SteeredClock
+    from parlour.testmode.settlement.due_rows import Due
+    from parlour.testmode.settlement.settler import Settler
+    from parlour.testmode.wiring import ServerHandles
+
+# tidy: account-in-sql - the clock is of all accounts
+HAS_DATA = """
+SELECT EXISTS (SELECT 1 FROM conversation) OR EXISTS (SELECT 1 FROM message)
+    OR EXISTS (SELECT 1 FROM chat_user)
+"""
+
+
+class ClockState(NamedTuple):
+    """The clock, as ``GET /Clock`` returns it."""
+
+    mode: ClockMode
+    now_ms: int
+    system_now_ms: int
+    is_advancing: bool
+    target_ms: int | None
+    next_due: Due | None
+
+
+class AdvanceOrder(NamedTuple):
+    """An advance as requested: until when, and how long it may take in real time."""
+
+    target_ms: int
+    timeout_ms: int = limits.SETTLE_SECONDS_DEFAULT * 1000
+    client_grace_ms: int = limits.CLIENT_GRACE_MS_DEFAULT
+
+
+class ClockControl:
+    """The clock of one server in test mode."""
+
+    def __init__(self, parts: ServerHandles, clock: SteeredClock, settler: Settler) -> None:
+        """``parts`` follow the clock from now on."""
+        self._parts = parts
+        self._clock = clock
+        self._settler = settler
+        self._advance: Advance | None = None
+        self._task: asyncio.Task[AdvanceResult] | None = None
+        # The date from which advances count.
+        self._base_ms = clock.now_ms()
+        # Secrets that are cached first: due webhooks are signed with those that are read again.
+        for evict in (parts.authentication, parts.access_tokens, parts.signer):
+            clock.on_change(evict.evict_all)
+        clock.on_change(parts.webhooks.clock_changed)
+        clock.on_change(parts.channels.clock_changed)
+        clock.on_change(parts.scheduler.wake)
+        clock.on_change(settler.wake)
+
+    async def state(self) -> ClockState:
+        """Return the clock."""
+        return ClockState(
+            self._clock.mode,
+            self._clock.now_ms(),
+            self._clock.real.now_ms(),
+            self._advance is not None,
+            None if self._advance is None else self._advance.target_ms,
+            await next_due(self._parts, self._clock),
+        )
+
+    # --- Setting ------------------------------------------------------------------------------
+
+    async def set_mode(self, mode: ClockMode, now_ms: int | None) -> None:
+        """Freeze the clock, let it run on from a date, or show the real time.
+
+        ``now_ms``: None for the present date. Raises ApiError 400 and 409.
+        """
+        if self._advance is not None:
+            raise ApiError(20409, "The clock is advancing.")
+        present_ms = self._clock.now_ms()
+        if mode is self._clock.mode is ClockMode.SYSTEM:
+            return
+        if mode is ClockMode.SYSTEM:
+            now_ms = self._clock.real.now_ms()
+        elif now_ms is None:
+            now_ms = present_ms
+        await self._require_may_show(now_ms, present_ms)
+        self._base_ms = now_ms
+        if mode is ClockMode.FROZEN:
+            self._clock.freeze(now_ms)
+        elif mode is ClockMode.SHIFTED:
+            self._clock.shift(now_ms)
+        else:
+            self._clock.system()
+
+    async def _require_may_show(self, at_ms: int, present_ms: int) -> None:
+        """Check a new date; numbers of creation restart if it is earlier. Raises ApiError 400."""
+        if not 0 <= at_ms <= limits.CLOCK_DATE_MS_MAX:
+            raise ApiError(20001, "The clock shows dates from 1970 to 9990.")
+        if at_ms >= present_ms:
+            return
+        if await self._parts.store.read(_has_data):
+            raise ApiError(20001, "The clock cannot go back while there is data: reset first.")
+        self._parts.store.restart_sequences()
+
+    def reset(self) -> None:
+        """Show the real time, after all data were removed. An advance ends with its next step."""
+        if self._advance is not None:
+            self._advance.stop()
+        self._clock.system()
+        self._base_ms = self._clock.now_ms()
+        self._parts.store.restart_sequences()
+
+    # --- Advancing ----------------------------------------------------------------------------
+
+    async def advance(self, order: AdvanceOrder) -> AdvanceResult:
+        """Advance from due time to due time; return what happened. Raises ApiError 400 and 409."""
+        # A separate task: a client that disconnects does not stop it between two dates.
+        return await asyncio.shield(self.start_advance(order))
+
+    def start_advance(self, order: AdvanceOrder) -> asyncio.Task[AdvanceResult]:
+        """Advance in the background. Raises ApiError 400 and 409."""
+        if self._advance is not None:
+            raise ApiError(20409, "The clock is advancing.")
+        if order.target_ms < self._clock.now_ms():
+            raise ApiError(20001, "The clock cannot go back: the date is past.")
+        latest_ms = min(self._base_ms + limits.CLOCK_ADVANCE_MS_MAX, limits.CLOCK_DATE_MS_MAX)
+        if order.target_ms > latest_ms:
+            raise ApiError(20001, "The clock advances 10 years at most, and not beyond 9990.")
+        if not self._clock.is_frozen:
+            self._clock.freeze()
+        self._advance = Advance(
+            self._parts,
+            self._clock,
+            self._settler,
+            max(order.target_ms, self._clock.now_ms()),
+            order.client_grace_ms,
+        )
+        self._task = asyncio.create_task(self._run(self._advance, order.timeout_ms))
+        return self._task
+
+    async def _run(self, advance: Advance, timeout_ms: int) -> AdvanceResult:
+        try:
+            return await advance.run(timeout_ms)
+        finally:
+            self._advance = None
+
+
+async def _has_data(tx: Transaction) -> bool:
+    row = await tx.one(HAS_DATA)
+    return row is not None and bool(row[0])

@@ -1,0 +1,40 @@
+"""Which date the clock showed at a real time: the pairs (real, shown) of its changes."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from parlour.vocabulary import limits
+
+
+class ClockChange(NamedTuple):
+    """A change of the clock: the real time, and the date that it showed from then on."""
+
+    real_ms: int
+    shown_ms: int
+    is_frozen: bool
+
+
+class ClockHistory:
+    """The changes of one clock, the last of each second, since tokens have whole seconds."""
+
+    def __init__(self, start_ms: int) -> None:
+        """``start_ms``: the real time of the start, which the clock showed."""
+        self.start_ms = start_ms
+        self._changes = deque(
+            [ClockChange(start_ms, start_ms, False)], maxlen=limits.CLOCK_CHANGES_MAX
+        )
+
+    def record(self, real_ms: int, shown_ms: int, *, is_frozen: bool) -> None:
+        """Record a change."""
+        if self._changes[-1].real_ms // 1000 == real_ms // 1000:
+            self._changes.pop()
+        self._changes.append(ClockChange(real_ms, shown_ms, is_frozen))
+
+    def change_before(self, real_ms: int) -> ClockChange:
+        """Return the change that was in effect at a real time; the first one if it is earlier."""
+        for each in reversed(self._changes):
+            if each.real_ms <= real_ms:
+                return each
+        return self._changes[0]

@@ -1,0 +1,1 @@
+"""Settlement: waits until everything that was caused has happened."""
