@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from parlour.operations.operation import Collection, Operation, operations_of
 from parlour.testmode.clock.routes import CLOCK, CLOCK_ADVANCE
 from parlour.testmode.settlement.routes import SETTLEMENT
+from parlour.testmode.triggers.routes import TRIGGERS
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -20,6 +21,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     CLOCK,
     CLOCK_ADVANCE,
     SETTLEMENT,
+    TRIGGERS,
 )
 
 

@@ -22,6 +22,7 @@ from parlour.vocabulary.limits.sms import *
 from parlour.vocabulary.limits.sockets import *
 from parlour.vocabulary.limits.steered_clock import *
 from parlour.vocabulary.limits.templates import *
+from parlour.vocabulary.limits.triggers import *
 from parlour.vocabulary.limits.units import *
 from parlour.vocabulary.limits.virtual_phones import *
 from parlour.vocabulary.limits.waiting_lists import *
