@@ -57,6 +57,7 @@ from parlour.vocabulary.clock import SystemClock, SystemRandom
 if TYPE_CHECKING:
     from parlour.channels.carriers_file import CarrierSettings
     from parlour.config import Settings
+    from parlour.delivery.attempts import Send
     from parlour.dispatch.hints import Hints
     from parlour.http.server import HttpServer
     from parlour.operations.operation import Operation
@@ -174,7 +175,7 @@ class App:
                 settings=settings,
                 store=self.store,
                 vault=self.vault,
-                egress=self.egress,
+                sender_of=self._webhook_sender,
                 clock=self.clock,
                 random=self.random,
                 is_throttled=self._is_throttled,
@@ -393,6 +394,12 @@ class App:
             sockets_max=open_files.sockets_max(self.settings),
             timers=None if self.test_mode is None else self.test_mode.clock.timers,
         )
+
+    def _webhook_sender(self, kind: str) -> Send:
+        """Return the sender of pre-action or post-action webhooks."""
+        if self.test_mode is None:
+            return self.egress.send
+        return self.test_mode.faults.webhooks.sender(self.egress.send, kind)
 
     def _is_throttled(self) -> bool:
         """Return whether deliveries get a share of the processor only, since requests run."""

@@ -69,6 +69,9 @@ class RecordedExchange:
     def abort(self) -> None:
         """Do nothing: there is no connection to abort."""
 
+    def reset(self) -> None:
+        """Do nothing, as above."""
+
     @property
     def answered(self) -> RecordedResponse:
         """Return the recorded response."""

@@ -119,6 +119,7 @@ class Channels:
         self.reports = self.outbox.reports
         self.inbound = self._make_inbound()
         self.phone_copies = PhoneMediaCopies(parts.blobs, parts.random)
+        self.phone_deliveries = PhoneDeliveries(parts.store, self.phone_copies)
         self.phone_sends = PhoneSends(parts.store, self.phone_copies, self.inbound, parts.random)
         self.acknowledgements = InboundAcknowledgements(parts.store, parts.clock)
         sinks = {
@@ -162,7 +163,7 @@ class Channels:
             random=parts.random,
             callback_url=callback_url(parts.public_url, name),
             open_medium=media_opener(parts.blobs),
-            phones=PhoneDeliveries(parts.store, self.phone_copies),
+            phones=self.phone_deliveries,
             may_send=lambda: self._lease.current_term() is not None,
         )
 

@@ -151,6 +151,10 @@ class SigningCache:
             raise EgressRefused("The account has no auth token to sign with.", CODE_NOT_SENT)
         return signing.auth_token
 
+    def evict(self, account_sid: str) -> None:
+        """Evict an account: its next attempt reads the settings again."""
+        self._known.pop(account_sid, None)
+
     async def get(self, account_sid: str) -> SigningSettings:
         """Return the auth token of an account, None if it has none, and its schedule."""
         now_ms = self._clock.monotonic_ms()

@@ -31,8 +31,9 @@ from parlour.vocabulary.unset import UNSET
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from parlour.delivery.attempts import Send
     from parlour.delivery.targets import WebhookTarget
-    from parlour.egress.client import Egress, OutboundRequest, OutboundResponse
+    from parlour.egress.client import OutboundRequest, OutboundResponse
     from parlour.operations.call import Call
     from parlour.operations.parameters import Parameters
     from parlour.protocol.forms import FormFields
@@ -101,16 +102,19 @@ class PreActionWebhooks:
     def __init__(
         self,
         store: Store,
-        egress: Egress,
+        send: Send,
         *,
         clock: Clock,
         random: Random,
         auth_token_of: Callable[[str], Awaitable[str]],
         record: Callable[[PreActionAttempt], None],
     ) -> None:
-        """``auth_token_of`` returns the token to sign with; ``record`` logs and never waits."""
+        """``send``: the egress client; ``auth_token_of`` returns the token to sign with.
+
+        ``record`` logs, and never waits.
+        """
         self._store = store
-        self._egress = egress
+        self._send_request = send
         self._clock = clock
         self._random = random
         self._auth_token_of = auth_token_of
@@ -223,7 +227,7 @@ class PreActionWebhooks:
         """Return the response, within five seconds from now: a caller is waiting."""
         try:
             async with asyncio.timeout(limits.WEBHOOK_SECONDS_MAX):
-                return await self._egress.send(request)
+                return await self._send_request(request)
         except TimeoutError:
             raise EgressFailed("timeout", retries.CODE_TIMEOUT) from None
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from parlour.config import Settings
-    from parlour.egress.client import Egress
+    from parlour.delivery.attempts import Send
     from parlour.protocol.vault import Vault
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class WebhookParts(NamedTuple):
     """The parts of the server that webhooks use.
 
+    ``sender_of`` returns the sender of requests of a kind: ``pre`` or ``post``.
     ``is_throttled`` returns whether deliveries get a share of the processor only. ``on_logged``:
     see `ResultWriter`.
     """
@@ -29,7 +30,7 @@ class WebhookParts(NamedTuple):
     settings: Settings
     store: Store
     vault: Vault
-    egress: Egress
+    sender_of: Callable[[str], Send]
     clock: Clock
     random: Random
     is_throttled: Callable[[], bool]
@@ -49,7 +50,7 @@ def make_webhooks(parts: WebhookParts) -> Webhooks:
     settings = parts.settings
     signer = SigningCache(parts.store, parts.vault, parts.clock, settings.webhook_retries)
     attempts = WebhookClient(
-        parts.egress.send,
+        parts.sender_of("post"),
         signer,
         parts.clock,
         parts.random,
@@ -66,7 +67,7 @@ def make_webhooks(parts: WebhookParts) -> Webhooks:
     )
     pre_action_hook = PreActionWebhooks(
         parts.store,
-        parts.egress,
+        parts.sender_of("pre"),
         clock=parts.clock,
         random=parts.random,
         auth_token_of=signer.auth_token_of,

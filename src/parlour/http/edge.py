@@ -40,8 +40,8 @@ _FIRES = Origin(fires=True)
 _VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
 _JSON = "application/json"
 _URL_ENCODED = "application/x-www-form-urlencoded"
-_PAGING = frozenset({"PageSize", "Page", "PageToken"})
-_PAGING_AND_WAITING = _PAGING | {"Wait", "MinCount"}
+PAGING = frozenset({"PageSize", "Page", "PageToken"})
+_PAGING_AND_WAITING = PAGING | {"Wait", "MinCount"}
 
 
 class Edge:
@@ -67,7 +67,7 @@ class Edge:
         """Run one operation, and return its response. Raises ApiError."""
         request.operation_id = operation.operation_id
         form = (
-            await parse_multipart(request) if _is_multipart(request) else _form(operation, request)
+            await parse_multipart(request) if is_multipart(request) else form_of(operation, request)
         )
         call = self._call(operation, path, request, caller, form)
         # The call may wait for a webhook; it keeps only the used part of its form then.
@@ -198,7 +198,8 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _is_multipart(request: Request) -> bool:
+def is_multipart(request: Request) -> bool:
+    """Return whether the body is a form of several parts."""
     if request.method != "POST":
         return False
     declared = request.header(b"content-type")
@@ -209,7 +210,7 @@ def _is_multipart(request: Request) -> bool:
     )
 
 
-def _form(operation: Operation, request: Request) -> RequestForm:
+def form_of(operation: Operation, request: Request) -> RequestForm:
     """Return the parameters: the query of a GET, the form or the JSON object of a POST."""
     if operation.method == "GET":
         return parse_query(request.query)
@@ -231,7 +232,7 @@ def _form(operation: Operation, request: Request) -> RequestForm:
 
 def _filters(call: Call[Any]) -> list[tuple[str, str]]:
     """Return the query of a list without its paging and its wait."""
-    left_out = _PAGING_AND_WAITING if call.operation.spec.wakes_on else _PAGING
+    left_out = _PAGING_AND_WAITING if call.operation.spec.wakes_on else PAGING
     return [
         (name, text) for name, texts in call.form.items() if name not in left_out for text in texts
     ]

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
+import struct
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
 
 NEVER: Final = math.inf
 _NOTHING: Final = memoryview(b"")
+
+
+def reset_on_close(transport: asyncio.BaseTransport) -> None:
+    """Let the abort of a transport reset its connection (RST), instead of ending its data."""
+    found = transport.get_extra_info("socket")
+    if found is not None:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 # Write states of a connection; for "the state's deadline" see connection_states.py.
@@ -366,6 +375,12 @@ class FlowControl(ABC, asyncio.BufferedProtocol):
         self._end()
         if transport is not None:
             transport.abort()
+
+    def reset(self) -> None:
+        """Abort the connection so that the client gets a reset (RST), not an end of the data."""
+        if self._transport is not None:
+            reset_on_close(self._transport)
+        self.abort()
 
     def _end(self) -> None:
         """Become CLOSED, and raise ClientDisconnectedError in waiters."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.downloads import Downloads
     from parlour.http.endpoint_routes import EndpointMatch
-    from parlour.http.messages import Request
+    from parlour.http.messages import Request, RequestHook
     from parlour.http.root_urls import RootUrls
     from parlour.http.uploads import Uploads
     from parlour.operations.admission import Admission
@@ -139,6 +139,8 @@ class MediaEndpoint:
         self._clock = clock
         self._admission = admission
         self._media_url = media_url.rstrip("/")
+        self.around: RequestHook | None = None
+        """Runs the requests, if it is set: test mode."""
         self._handlers: dict[
             tuple[BodyKind, BodyKind], Callable[[Request, Call[Any]], Awaitable[Response]]
         ] = {
@@ -159,7 +161,12 @@ class MediaEndpoint:
             return await self._download_signed(request, operation)
         call = await self._authenticate(request, operation, match.names)
         spec = operation.spec
-        return await self._handlers[spec.request_body, spec.response_body](request, call)
+        handle = self._handlers[spec.request_body, spec.response_body]
+        if self.around is not None:
+            return await self.around(
+                request, operation, call.caller, partial(handle, request, call)
+            )
+        return await handle(request, call)
 
     async def _authenticate(
         self, request: Request, operation: Operation, names: dict[str, str]
@@ -259,6 +266,9 @@ class MediaEndpoint:
         finally:
             self._admission.leave(account_sid, link.user_sid or None)
         request.exchange.assign_account(account_sid, link.user_sid or "")
+        if self.around is not None:
+            run = partial(self._bytes, request, found)
+            return await self.around(request, operation, call.caller, run)
         return await self._bytes(request, found)
 
     async def _bytes(self, request: Request, found: MediaView) -> Response:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from parlour.http.endpoint_routes import EndpointMatch
     from parlour.operations.caller import Caller
+    from parlour.operations.operation import Operation
     from parlour.operations.work_limit import WorkSlot
     from parlour.protocol.header_block import HeaderBlock
     from parlour.store.transaction import Busy, Unavailable
@@ -80,6 +81,10 @@ class Exchange(Protocol):
 
     def abort(self) -> None:
         """Abort the connection; unsent bytes are lost."""
+        ...
+
+    def reset(self) -> None:
+        """Abort the connection as `abort`, so that the client sees a reset."""
         ...
 
 
@@ -184,6 +189,24 @@ class Request:
             return []
         lines = [first, *(value for each, value in self.block.repeated if each == name)]
         return [value.decode("latin-1") for value in lines]
+
+
+class RequestHook(Protocol):
+    """Runs a request whose caller and operation are known, in place of the server.
+
+    Raises ApiError, and ClientDisconnectedError if it has aborted the connection.
+    """
+
+    async def __call__(
+        self,
+        request: Request,
+        operation: Operation,
+        caller: Caller,
+        run: Callable[[], Awaitable[Response]],
+        /,
+    ) -> Response:
+        """Return the response; ``run`` returns the response of the server. Raises ApiError."""
+        ...
 
 
 class BodyStream(NamedTuple):

@@ -7,6 +7,7 @@ objects cost a third of the time of a request (docs/decisions/0012-a-thin-http-e
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from falcon.routing import CompiledRouter
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from parlour.http.edge import Edge
     from parlour.http.endpoint_routes import EndpointRoutes
-    from parlour.http.messages import Request
+    from parlour.http.messages import Request, RequestHook
     from parlour.http.metrics import MetricsPage
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
@@ -75,6 +76,8 @@ class Router:
     ) -> None:
         """``operations`` are those without a dedicated endpoint; ``routes`` lead to the others."""
         self._edge = edge
+        self.around: RequestHook | None = None
+        """Runs the requests of operations, if it is set: test mode."""
         self._metrics_page = metrics
         self._routes = CompiledRouter()
         by_path: dict[str, list[Operation]] = {}
@@ -131,4 +134,7 @@ class Router:
                 if text is None:
                     raise ApiError.not_found(self._edge.resource_of(request.path))
                 path[name] = text
+        if self.around is not None:
+            run = partial(self._edge.respond, operation, path, request, caller)
+            return await self.around(request, operation, caller, run)
         return await self._edge.respond(operation, path, request, caller)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.connection import HttpConnection
     from parlour.http.endpoint_routes import EndpointRoutes, OperationEndpoint
-    from parlour.http.messages import Request
+    from parlour.http.messages import Request, RequestHook
     from parlour.http.metrics import Metrics
     from parlour.http.router import Router
     from parlour.operations.admission import Admission
@@ -60,6 +60,10 @@ _PUBLIC_PATHS: Final = frozenset({"/healthz", "/metrics"})
 PUBLIC_REQUEST_STARTS: Final = tuple(b"GET %s" % path.encode() for path in sorted(_PUBLIC_PATHS))
 """The first bytes of requests for them."""
 _PREPARED_METHODS: Final = frozenset({"GET", "POST", "DELETE"})
+
+
+def _surround_nothing(_hook: RequestHook | None) -> None:
+    """Do nothing: the server has no operations yet."""
 
 
 # The steps of a request, called by its connection:
@@ -112,6 +116,8 @@ class HttpServer:
         self._random = random
         self._request_log = request_log
         self.guard = guard
+        self.surround: Callable[[RequestHook | None], None] = _surround_nothing
+        """Sets what runs the requests of operations; None: the server. See wiring.py."""
 
     def allows_upgrade(self, block: HeaderBlock, path: str) -> bool:
         """Return whether the guard lets a connection become a WebSocket."""

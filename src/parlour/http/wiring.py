@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from parlour.http.authentication import Authentication
     from parlour.http.carrier_callbacks import CallbackReceiver
     from parlour.http.client_addresses import ClientAddresses
+    from parlour.http.messages import RequestHook
     from parlour.http.metrics import Metrics
     from parlour.http.server import RequestGuard
     from parlour.http.virtual_phones import PhoneSender
@@ -96,8 +97,9 @@ def make_server(parts: HttpParts) -> HttpServer:
     every = tuple(parts.operations)
     routes = EndpointRoutes(every)
     routed = (each for each in every if not each.has_endpoint)
+    router = Router(routed, routes, edge, MetricsPage(parts.metrics, parts.clock))
     server = HttpServer(
-        Router(routed, routes, edge, MetricsPage(parts.metrics, parts.clock)),
+        router,
         routes,
         {
             AuthScheme.CLIENT: media,
@@ -116,6 +118,11 @@ def make_server(parts: HttpParts) -> HttpServer:
         reads_synchronously=not parts.store.is_shared,
         guard=parts.guard,
     )
+
+    def surround(hook: RequestHook | None) -> None:
+        router.around = media.around = hook
+
+    server.surround = surround
     parts.metrics.sources.append(partial(work_metrics, server.work, server.held_refusals))
     return server
 

@@ -36,7 +36,6 @@ from parlour.vocabulary.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from parlour.operations.action_rates import ActionRates
     from parlour.operations.operation import ServerAction
     from parlour.operations.parameters import Parameters
     from parlour.operations.server_parts import ServerParts
@@ -77,6 +76,14 @@ class PreActionHook(Protocol):
         ...
 
 
+class RateCounter(Protocol):
+    """Counts calls against rate limits: ``action_rates.py``."""
+
+    async def count(self, tx: Transaction, call: Call[Any]) -> None:
+        """Count a call, once its scope is known. Raises ApiError above a limit."""
+        ...
+
+
 class Pipeline:
     """Runs calls through the steps above."""
 
@@ -87,7 +94,7 @@ class Pipeline:
         *,
         on_login_revoked: Callable[[str], None],
         pre_action_hook: PreActionHook | None = None,
-        action_rates: ActionRates | None = None,
+        action_rates: RateCounter | None = None,
         settings: ActionSettings | None = None,
         server_parts: ServerParts | None = None,
     ) -> None:
@@ -99,7 +106,7 @@ class Pipeline:
         self._vault = vault
         self._on_login_revoked = on_login_revoked
         self._pre_action_hook = pre_action_hook
-        self._action_rates = action_rates
+        self.action_rates = action_rates
         self._settings = ActionSettings() if settings is None else settings
         self._server_parts = server_parts
         self._idempotency = idempotency.InFlight()
@@ -179,8 +186,8 @@ class Pipeline:
         call.scope = await scoping.resolve(tx, call)
         if call.caller.identity is not None:
             await access.check_permission(tx, call)
-        if self._action_rates is not None:
-            await self._action_rates.count(tx, call)
+        if self.action_rates is not None:
+            await self.action_rates.count(tx, call)
         return _result_of(call, await call.operation.spec.action(tx, call))
 
     async def _act_on_server(self, call: Call[Any], action: ServerAction) -> OperationResult:

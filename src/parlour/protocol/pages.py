@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
@@ -145,6 +146,22 @@ class Page(Generic[R]):
     rows: list[R]
     has_previous: bool
     has_next: bool
+
+
+def page_of(rows: Sequence[R], request: PageRequest, key_of: Callable[[R], OrderKey]) -> list[R]:
+    """Return up to size + 1 of all rows, which are in memory and in the order of unique keys.
+
+    As from a store: rows before a backwards position come in reverse order.
+    """
+    position, count = request.position, request.size + 1
+    if position is None:
+        return list(rows[:count])
+    keys = [key_of(each) for each in rows]
+    if position.backwards:
+        end = bisect_left(keys, position.key)
+        return list(rows[:end][::-1][:count])
+    begin = bisect_right(keys, position.key)
+    return list(rows[begin : begin + count])
 
 
 def slice_page(rows: Sequence[R], request: PageRequest, size: int | None = None) -> Page[R]:

@@ -60,7 +60,7 @@ class Commands:
 
     async def handle(self, session: Session, request: TunnelRequest) -> TunnelReply:
         """Handle one request. Raises ApiError."""
-        command, path = _match_command(request)
+        command, path = match_command(request)
         call = self._call(session, request, command, path)
         outcome = await self._pipeline.run(call, _no_stored_reply)
         if command.publishes_typing:
@@ -168,7 +168,7 @@ def _row(command: Command, session: Session, record: Any) -> Any:
     return command.represent(record, session)
 
 
-def _match_command(request: TunnelRequest) -> tuple[Command, dict[str, str]]:
+def match_command(request: TunnelRequest) -> tuple[Command, dict[str, str]]:
     """Return the command of a path. Raises 404, and 405 if the path has another method."""
     is_known = False
     for prefix, commands in _AREAS:

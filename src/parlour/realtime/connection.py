@@ -15,16 +15,14 @@ import structlog
 
 from parlour.operations.open_work import OpenWork
 from parlour.protocol import twilsock_frames
-from parlour.protocol.access_tokens import AccessTokenRefused
 from parlour.protocol.twilsock_frames import Frame
 from parlour.realtime import disconnects
 from parlour.realtime.acknowledgements import Acknowledgements
 from parlour.realtime.hub import HeldNotifications, UserKey
 from parlour.realtime.outbox import ConnectionClosed
 from parlour.realtime.wire import encode_frame
-from parlour.resources.tokens.verification import AccountNotActive, ServiceUnknown
 from parlour.vocabulary import limits, sids
-from parlour.vocabulary.errors import ApiError, clear_tracebacks
+from parlour.vocabulary.errors import clear_tracebacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +119,11 @@ class ClientConnection:
         )
 
     @property
+    def socket(self) -> WebSocket:
+        """Return the WebSocket of the connection."""
+        return self._socket
+
+    @property
     def session(self) -> Session:
         """Return the session. It exists once init was accepted."""
         assert self._session is not None
@@ -156,6 +159,8 @@ class ClientConnection:
             self._phase = _Phase.AUTHENTICATING
             self._spawn(self._handle_init(frame), size)
         elif self._phase is _Phase.OPEN and frame.method in {"message", "update"}:
+            if self._manager.faults is not None and self._manager.faults.on_message(self, frame):
+                return limits.SOCKET_REQUEST_COST
             work = self._handle_request if frame.method == "message" else self._renew_token
             self._spawn(work(frame), size)
             return limits.SOCKET_REQUEST_COST
@@ -300,26 +305,11 @@ class ClientConnection:
             log.info("client_sdk_rejected", sdk=sdk)
             found = disconnects.SDK_UNSUPPORTED
         else:
-            found = await self._verify_token(frame)
+            found = await self._manager.verify_token(frame, self._socket)
         if isinstance(found, disconnects.Disconnect):
             self._reject(frame, found)
         elif self._phase is _Phase.AUTHENTICATING:
             await self._accept_init(frame, found)
-
-    async def _verify_token(self, frame: Frame) -> AccessToken | Disconnect:
-        """Return the token of a frame, or the reason for its rejection."""
-        try:
-            peer = self._manager.address_of(self._socket)
-            return await self._manager.tokens.verify(frame.header.get("token"), peer)
-        except AccessTokenRefused as refused:
-            log.info("token_rejected", code=refused.code, reason=refused.reason)
-            return disconnects.token_rejection(refused)
-        except ServiceUnknown:
-            return disconnects.SERVICE_UNKNOWN
-        except AccountNotActive:
-            return disconnects.ACCOUNT_NOT_ACTIVE
-        except ApiError:
-            return disconnects.SERVER_FULL  # Too many invalid tokens from this address and key.
 
     async def _accept_init(self, frame: Frame, token: AccessToken) -> None:
         manager = self._manager
@@ -327,6 +317,10 @@ class ClientConnection:
         # Before any query; a client that disconnects during the next await releases its slot.
         if not manager.socket_shares.acquire(self):
             self._reject(frame, disconnects.TOO_MANY_CONNECTIONS)
+            return
+        fault = None if manager.faults is None else manager.faults.on_connect(self.user_key)
+        if fault is not None and fault.refusal is not None:
+            self._reject(frame, fault.refusal)
             return
         session = await manager.open_session(token, self._socket.scheme, self._socket.host)
         if self._phase is not _Phase.AUTHENTICATING:
@@ -337,8 +331,10 @@ class ClientConnection:
         self._socket.accept_init(token.account_sid, token.identity)
         manager.hub.add(self)
         self._socket.reply(twilsock_frames.write(manager.init_reply(frame, token)))
-        self._set_token_timer()
+        self.set_token_timer()
         self._set_ping_timer()
+        if fault is not None:
+            fault.act(self)
 
     def _reject(self, frame: Frame, reason: Disconnect) -> None:
         header = twilsock_frames.reply(frame.id, reason.status_fields())
@@ -349,7 +345,7 @@ class ClientConnection:
 
     async def _renew_token(self, frame: Frame) -> None:
         """Replace the token by a newer one of the same user."""
-        found = await self._verify_token(frame)
+        found = await self._manager.verify_token(frame, self._socket)
         if self._phase is not _Phase.OPEN:
             return
         if isinstance(found, disconnects.Disconnect):
@@ -359,12 +355,12 @@ class ClientConnection:
             self.close(disconnects.UPDATE_FORBIDDEN)
             return
         self.session.token = found
-        self._set_token_timer()
+        self.set_token_timer()
         self._socket.reply(twilsock_frames.write(twilsock_frames.reply(frame.id)))
 
     # --- Time -------------------------------------------------------------------------------
 
-    def _set_token_timer(self) -> None:
+    def set_token_timer(self) -> None:
         """Schedule the warning before the token expires."""
         if self._token_timer is not None:
             self._token_timer.cancel()

@@ -6,9 +6,10 @@ import asyncio
 import base64
 import hmac
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
+import structlog
 
 from parlour.protocol import twilsock_frames
 from parlour.protocol.access_tokens import AccessTokenRefused
@@ -26,6 +27,7 @@ from parlour.resources.tokens.verification import (
 from parlour.resources.users import provisioning as user_provisioning
 from parlour.resources.users import store as user_store
 from parlour.vocabulary import event_names, limits
+from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SDK, Origin
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from parlour.realtime.clock_timers import ClockTimers
     from parlour.realtime.disconnects import Disconnect
     from parlour.realtime.event_feed import EventFeed
-    from parlour.realtime.hub import Hub
+    from parlour.realtime.hub import Hub, UserKey
     from parlour.realtime.socket_shares import SocketShares
     from parlour.realtime.tunnel import Tunnel
     from parlour.realtime.websocket import WebSocket
@@ -48,8 +50,39 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.event import Event
 
+log = structlog.get_logger()
+
 _FORMAT: Final = "rtd-ct-1"
 _PRODUCT: Final = "ip_messaging"
+
+
+class ConnectionFault(Protocol):
+    """What happens to a connection whose ``init`` is valid."""
+
+    @property
+    def refusal(self) -> Disconnect | None:
+        """The reason for which ``init`` is rejected; None: it is accepted."""
+        ...
+
+    def act(self, connection: ClientConnection) -> None:
+        """Act on the open connection."""
+        ...
+
+
+class ConnectionFaults(Protocol):
+    """Acts on connections at certain moments."""
+
+    def refuses_upgrade(self) -> bool:
+        """Return whether an upgrade is refused with 503."""
+        ...
+
+    def on_connect(self, key: UserKey) -> ConnectionFault | None:
+        """Return what happens to a new connection of a user, if anything."""
+        ...
+
+    def on_message(self, connection: ClientConnection, frame: Frame) -> bool:
+        """Act on a connection that got a frame; return whether it is closed now."""
+        ...
 
 
 class ConnectionManager:
@@ -87,6 +120,8 @@ class ConnectionManager:
         self.unrenewed: dict[ClientConnection, float] = {}
         """Connections warned of the end of their token, and when, on the monotonic clock."""
         self.is_stopping = False
+        self.faults: ConnectionFaults | None = None
+        """Acts on connections, if it is set: test mode."""
         self._connections: set[ClientConnection] = set()
         self._rights_unchecked: dict[ClientConnection, None] = {}
         self._rights_check: asyncio.Task[None] | None = None
@@ -98,7 +133,7 @@ class ConnectionManager:
 
         The number of unauthenticated sockets is limited before the handshake, with all connections.
         """
-        if self.is_stopping:
+        if self.is_stopping or (self.faults is not None and self.faults.refuses_upgrade()):
             return None
         connection = ClientConnection(socket, self)
         self._connections.add(connection)
@@ -121,6 +156,21 @@ class ConnectionManager:
         self.unrenewed.pop(connection, None)
         self.hub.remove(connection)
         self.socket_shares.release(connection)
+
+    async def verify_token(self, frame: Frame, socket: WebSocket) -> AccessToken | Disconnect:
+        """Return the token of a frame, or the reason for its rejection."""
+        try:
+            peer = self.address_of(socket)
+            return await self.tokens.verify(frame.header.get("token"), peer)
+        except AccessTokenRefused as refused:
+            log.info("token_rejected", code=refused.code, reason=refused.reason)
+            return disconnects.token_rejection(refused)
+        except ServiceUnknown:
+            return disconnects.SERVICE_UNKNOWN
+        except AccountNotActive:
+            return disconnects.ACCOUNT_NOT_ACTIVE
+        except ApiError:
+            return disconnects.SERVER_FULL  # Too many invalid tokens from this address and key.
 
     async def open_session(self, token: AccessToken, scheme: str, host: str) -> Session:
         """Return the session of a verified token. The user of a first login is created."""

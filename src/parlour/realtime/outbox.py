@@ -35,10 +35,10 @@ class Outbox:
         "_on_growth",
         "_on_slow",
         "_stall_timer",
-        "_transport",
         "_waiters",
         "is_full",
         "notified",
+        "transport",
     )
 
     def __init__(
@@ -51,7 +51,7 @@ class Outbox:
 
         ``on_growth`` is called after a write if more than SOCKET_UNCOUNTED_BYTES are buffered.
         """
-        self._transport = transport
+        self.transport = transport
         self._on_slow = on_slow
         self._on_growth = on_growth
         self._notification_bytes = 0
@@ -66,16 +66,16 @@ class Outbox:
         """Send data of a reply or of the protocol."""
         # In chunks, since the transport frees a chunk only when all of it is sent.
         if len(data) <= limits.OUTBOX_PIECE_BYTES:
-            self._transport.write(data)
+            self.transport.write(data)
         else:
             for begin in range(0, len(data), limits.OUTBOX_PIECE_BYTES):
-                self._transport.write(data[begin : begin + limits.OUTBOX_PIECE_BYTES])
-        if self._transport.get_write_buffer_size() > limits.SOCKET_UNCOUNTED_BYTES:
+                self.transport.write(data[begin : begin + limits.OUTBOX_PIECE_BYTES])
+        if self.transport.get_write_buffer_size() > limits.SOCKET_UNCOUNTED_BYTES:
             self._on_growth()
 
     def __len__(self) -> int:
         """Return the number of buffered bytes."""
-        return self._transport.get_write_buffer_size()
+        return self.transport.get_write_buffer_size()
 
     def push(self, wire: bytes) -> None:
         """Send notifications, up to two in one write."""

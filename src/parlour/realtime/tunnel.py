@@ -49,6 +49,20 @@ class CommandHandler(Protocol):
         ...
 
 
+class CommandHook(Protocol):
+    """Runs a command in place of its handler."""
+
+    async def __call__(
+        self,
+        connection: ClientConnection,
+        request: TunnelRequest,
+        run: Callable[[Session, TunnelRequest], Awaitable[TunnelReply]],
+        /,
+    ) -> TunnelReply:
+        """Return the reply. Raises ApiError, and ConnectionClosed if it has closed the socket."""
+        ...
+
+
 class _HttpRequest(msgspec.Struct):
     """``http_request`` of a frame's header."""
 
@@ -112,6 +126,8 @@ class Tunnel:
         self._read_scheduler = read_scheduler
         self._admission = admission
         self._random = random
+        self.around: CommandHook | None = None
+        """Runs the commands, if it is set: test mode."""
 
     async def handle(self, connection: ClientConnection, frame: Frame) -> None:
         """Handle the request in a frame, then run its follow-up work."""
@@ -216,6 +232,8 @@ class Tunnel:
         if request.path == _SUBSCRIPTIONS and request.method == "POST":
             return await self.subscriptions.handle(connection, request)
         if request.path.startswith(_COMMANDS):
+            if self.around is not None:
+                return await self.around(connection, request, self._commands.handle)
             return await self._commands.handle(connection.session, request)
         raise ApiError.not_found(request.path)
 

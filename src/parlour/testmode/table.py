@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.operations.operation import Collection, Operation, operations_of
 from parlour.testmode.clock.routes import CLOCK, CLOCK_ADVANCE
+from parlour.testmode.emulation.routes import EMULATION
+from parlour.testmode.faults.routes import ALL_FAULTS, FAULTS
 from parlour.testmode.settlement.routes import SETTLEMENT
 from parlour.testmode.triggers.routes import TRIGGERS
 
@@ -21,6 +23,9 @@ COLLECTIONS: tuple[Collection, ...] = (
     CLOCK,
     CLOCK_ADVANCE,
     SETTLEMENT,
+    FAULTS,
+    ALL_FAULTS,
+    EMULATION,
     TRIGGERS,
 )
 

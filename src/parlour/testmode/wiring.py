@@ -9,7 +9,9 @@ from parlour.operations.pacing import UNPACED
 from parlour.testmode.browser_guard import BrowserGuard
 from parlour.testmode.clock.clock_control import ClockControl
 from parlour.testmode.clock.steered_clock import SteeredClock
-from parlour.testmode.clock.token_dates import AUTO, SteeredTokenDates
+from parlour.testmode.clock.token_dates import SteeredTokenDates
+from parlour.testmode.emulation.emulations import Emulations
+from parlour.testmode.faults.wiring import Faults
 from parlour.testmode.seeded_random import SeededRandom
 from parlour.testmode.settlement.wiring import make_settler
 from parlour.testmode.table import bound_operations
@@ -74,14 +76,17 @@ class TestMode:
         self.settings = settings
         self.pacing = UNPACED
         self.clock = SteeredClock(clock)
-        self.token_dates = SteeredTokenDates(self.clock, lambda _account_sid: AUTO)
+        self.emulations = Emulations(is_strict=settings.strict)
+        self.token_dates = SteeredTokenDates(self.clock, self.emulations.token_clock)
         self.random = SeededRandom(settings.random_seed, random) if settings.random_seed else random
+        self.faults = Faults(self.emulations, self.clock, self.random)
         self.browser_guard = BrowserGuard(settings.allow_origin)
 
     def attach(self, handles: ServerHandles) -> None:
         """Take the parts of the server, once all are made and before any has started."""
         self.handles = handles
         self.settler = make_settler(handles, self.clock)
+        self.faults.attach(handles)
         self.clock_control = ClockControl(handles, self.clock, self.settler)
 
     async def start(self) -> None:

@@ -32,6 +32,7 @@ PUSH_BINDING: Final = "BS"
 EVENT: Final = "EV"
 FRAME: Final = "TM"
 WEBHOOK_ATTEMPT: Final = "NO"
+FAULT: Final = "FA"
 
 _DIGITS = re.compile(r"[0-9a-fA-F]{32}\Z")
 _NORMAL_DIGITS = re.compile(r"[0-9a-f]{32}\Z")

@@ -76,7 +76,7 @@ class PreActionHarness:
         self.attempts: list[PreActionAttempt] = []
         self.webhooks = PreActionWebhooks(
             database.store,
-            self,  # type: ignore[arg-type]
+            self.receive,
             clock=database.clock,
             random=ZeroRandom(),
             auth_token_of=self.auth_token_of,
@@ -85,6 +85,9 @@ class PreActionHarness:
 
     async def auth_token_of(self, account_sid: str) -> str:
         return f"token of {account_sid}"
+
+    async def receive(self, request: OutboundRequest) -> OutboundResponse:
+        return await self.send(request)
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
         self.requests.append(request)

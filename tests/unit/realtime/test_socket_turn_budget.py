@@ -139,7 +139,6 @@ def manager_with(tunnel: BlockedTunnel) -> Any:
         return SimpleNamespace(token=token, user_sid="US")
 
     return SimpleNamespace(
-        address_of=lambda _: "127.0.0.1",
         clock=SystemClock(),
         hub=SimpleNamespace(add=lambda _: None),
         is_stopping=False,
@@ -147,6 +146,8 @@ def manager_with(tunnel: BlockedTunnel) -> Any:
         open_session=open_session,
         socket_shares=SocketShares(total_max=1, per_account_max=1),
         tokens=SimpleNamespace(verify=verify),
+        verify_token=verify,
+        faults=None,
         tunnel=tunnel,
         init_reply=lambda frame, _: twilsock_frames.reply(frame.id),
     )

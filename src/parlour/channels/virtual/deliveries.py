@@ -10,7 +10,7 @@ by `VirtualPhoneReports` (reports.py), when they are due.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,7 +26,7 @@ from parlour.store.transaction import Busy
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from parlour.channels.carrier import OutboundMessage
     from parlour.resources.virtual_phones.media_copies import PhoneMediaCopies
@@ -34,23 +34,26 @@ if TYPE_CHECKING:
     from parlour.resources.virtual_phones.store import VirtualPhone
     from parlour.store.transaction import Store, Transaction
 
+    Changes = dict[str, Mapping[str, Any]]
+    ChangesOf = Callable[[OutboundMessage, str], Mapping[str, Any]]
     OpenMedium = Callable[[str, str], Awaitable[AsyncIterator[bytes]]]
     Report = Callable[[DeliveryReport], Awaitable[None]]
 
+_UNCHANGED: Final[Mapping[str, Any]] = {}
+
 
 class _Recipient(NamedTuple):
-    """A recipient before the delivery. ``phone`` None: the delivery creates it."""
+    """A recipient before the delivery, which creates its phone if there is none."""
 
     address: str
-    phone: VirtualPhone | None
+    behaviour: str
     has_message: bool
 
     @property
     def needs_media(self) -> bool:
         """Whether the delivery stores the message in the inbox."""
-        if self.has_message:
-            return False
-        return self.phone is None or virtual_phone_behaviours.takes_messages(self.phone)
+        takes_messages = virtual_phone_behaviours.takes_messages(self.behaviour)
+        return takes_messages and not self.has_message
 
 
 class PhoneDeliveries:
@@ -59,14 +62,20 @@ class PhoneDeliveries:
     def __init__(self, store: Store, copies: PhoneMediaCopies) -> None:
         self._store = store
         self._copies = copies
+        self.changes_of: ChangesOf | None = None
+        """Returns what differs at a phone for one message, if it is set: test mode."""
 
     async def deliver(
         self, message: OutboundMessage, open_medium: OpenMedium, report: Report
     ) -> Accepted | Rejected:
         """Deliver a message; a repeated one changes nothing. Raises CarrierUnavailable."""
         scope = Scope(message.account_sid)
+        # Outside of the transaction, which may run more than once.
+        changes: Changes = {}
+        if self.changes_of is not None:
+            changes = {each: self.changes_of(message, each) for each in message.recipients}
         recipients = await self._store.read(
-            lambda tx: _look_up(tx, scope, message), account_sid=scope.account_sid
+            lambda tx: _look_up(tx, scope, message, changes), account_sid=scope.account_sid
         )
         media: dict[str, tuple[PhoneMedium, ...]] = {}
         try:
@@ -74,7 +83,8 @@ class PhoneDeliveries:
                 if each.needs_media:
                     media[each.address] = await self._copy(message, open_medium)
             result, early = await self._store.write(
-                lambda tx: _deliver(tx, scope, message, media), account_sid=scope.account_sid
+                lambda tx: _deliver(tx, scope, message, media, changes),
+                account_sid=scope.account_sid,
             )
         except (_PhoneChangedError, Busy) as error:
             await self._discard(scope, media)
@@ -112,14 +122,18 @@ class _PhoneChangedError(Exception):
     """A phone was switched between the lookup and the delivery."""
 
 
-async def _look_up(tx: Transaction, scope: Scope, message: OutboundMessage) -> list[_Recipient]:
+async def _look_up(
+    tx: Transaction, scope: Scope, message: OutboundMessage, changes: Changes
+) -> list[_Recipient]:
     found = []
     for address in message.recipients:
         phone = await virtual_phone_store.find_virtual_phone(tx, scope, address)
         earlier = await virtual_phone_message_store.find_message(
             tx, scope, address, message.reference
         )
-        found.append(_Recipient(address, phone, earlier is not None))
+        usual = virtual_phone_store.DELIVER if phone is None else phone.behaviour
+        behaviour = changes.get(address, _UNCHANGED).get("behaviour", usual)
+        found.append(_Recipient(address, behaviour, earlier is not None))
     return found
 
 
@@ -128,6 +142,7 @@ async def _deliver(
     scope: Scope,
     message: OutboundMessage,
     media: dict[str, tuple[PhoneMedium, ...]],
+    changes: Changes,
 ) -> tuple[Accepted | Rejected, list[DeliveryReport]]:
     """Deliver to each recipient; return the result and the early reports."""
     await virtual_phone_inbox.lock_phones(tx, scope)
@@ -137,10 +152,11 @@ async def _deliver(
     participants = dict(zip(message.recipients, message.participant_sids, strict=False))
     for address in message.recipients:
         phone = await virtual_phone_inbox.ensure_phone(tx, scope, address)
+        phone = msgspec.structs.replace(phone, **changes.get(address, _UNCHANGED))
         if phone.behaviour == virtual_phone_store.REJECT and is_single:
             code = virtual_phone_behaviours.error_code_of(phone)
             return Rejected(code, f"the virtual phone {address} rejects messages"), []
-        if virtual_phone_behaviours.takes_messages(phone):
+        if virtual_phone_behaviours.takes_messages(phone.behaviour):
             own = virtual_phone_inbox.for_participant(text, participants.get(address))
             is_new = await _receive(tx, scope, phone, own, media.get(address))
         else:

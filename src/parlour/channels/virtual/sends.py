@@ -294,7 +294,7 @@ async def _store_text(
     stored = set()
     for address, copies in media.items():
         other = await virtual_phone_inbox.ensure_phone(tx, scope, address)
-        if virtual_phone_behaviours.takes_messages(other):
+        if virtual_phone_behaviours.takes_messages(other.behaviour):
             own = virtual_phone_inbox.with_media(sent, copies)
             await virtual_phone_inbox.receive(tx, scope, other, own)
             stored.add(address)

@@ -46,9 +46,9 @@ def error_code_of(phone: VirtualPhone) -> int:
     return phone.error_code or _ERROR_CODES.get(phone.channel, _UNKNOWN_HANDSET)
 
 
-def takes_messages(phone: VirtualPhone) -> bool:
+def takes_messages(behaviour: str) -> bool:
     """Return whether messages reach the inbox, now or once the phone is switched on."""
-    return phone.behaviour not in {virtual_phone_store.UNDELIVERABLE, virtual_phone_store.REJECT}
+    return behaviour not in {virtual_phone_store.UNDELIVERABLE, virtual_phone_store.REJECT}
 
 
 def reads_at_once(phone: VirtualPhone) -> bool:
@@ -61,7 +61,7 @@ def planned_reports(phone: VirtualPhone) -> list[PlannedReport]:
     code = 0
     if phone.behaviour == virtual_phone_store.DELIVER:
         statuses: list[Status] = ["delivered", "read"] if reads_at_once(phone) else ["delivered"]
-    elif takes_messages(phone):
+    elif takes_messages(phone.behaviour):
         return []
     else:
         # A member of a group cannot reject the submission for the others.

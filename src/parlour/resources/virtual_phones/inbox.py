@@ -317,5 +317,5 @@ async def release_held(tx: Transaction, scope: Scope, phone: VirtualPhone) -> No
             await plan_report(
                 tx, phone, each.sid, report.status, report.error_code, ms=report.delay_ms
             )
-    if held and not virtual_phone_behaviours.takes_messages(phone):
+    if held and not virtual_phone_behaviours.takes_messages(phone.behaviour):
         await _delete_messages(tx, scope, held)

@@ -11,6 +11,7 @@ from parlour.vocabulary.limits.edge import *
 from parlour.vocabulary.limits.email import *
 from parlour.vocabulary.limits.events import *
 from parlour.vocabulary.limits.fairness import *
+from parlour.vocabulary.limits.faults import *
 from parlour.vocabulary.limits.grouping import *
 from parlour.vocabulary.limits.http_carriers import *
 from parlour.vocabulary.limits.inbound import *

@@ -1,0 +1,1 @@
+"""Faults: failures of requests, sockets, webhooks and carriers that a test orders."""

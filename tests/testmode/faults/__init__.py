@@ -1,0 +1,1 @@
+"""Faults and emulation, as clients, webhook receivers and phones see them."""
