@@ -55,7 +55,6 @@ NOT_ON_THE_PAGE: Final = {
     "when a socket does something by itself": {
         "FEED_IDLE_MS",
         "NODE_MS",
-        "ONLY_NODE_MS",
         "PING_SECONDS",
         "RECONNECT_AFTER_LOAD_MS_MAX",
         "RECONNECT_AFTER_LOAD_MS_MIN",

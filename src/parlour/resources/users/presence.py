@@ -7,7 +7,7 @@ as disconnected, in batches.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parlour.resources.users import store as user_store
 from parlour.vocabulary import event_names, limits
@@ -15,6 +15,9 @@ from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
+
+# The lease of the only node of an embedded database, wherever its clock is set.
+_NEVER_MS: Final = limits.INTEGER_MAX
 
 INSERT_PRESENCE = """
 INSERT INTO presence (account_sid, service_sid, identity, node) VALUES ($1, $2, $3, $4)
@@ -76,20 +79,19 @@ async def renew_node(tx: Transaction, node: str, *, is_only: bool) -> None:
     """Renew the lease of a node; the only node expires all others."""
     if is_only:
         await tx.run(EXPIRE_OTHER_NODES, node)
-    life_ms = limits.ONLY_NODE_MS if is_only else limits.NODE_MS
-    await tx.run(UPSERT_NODE, node, tx.now + life_ms)
+    await tx.run(UPSERT_NODE, node, _NEVER_MS if is_only else tx.now + limits.NODE_MS)
 
 
 # tidy: event-for-change - as above
 async def cap_node_expiry(tx: Transaction) -> None:
     """Cap the leases of nodes after the clock was set back."""
-    await tx.run(CAP_NODE_EXPIRY, tx.now + limits.NODE_MS, tx.now + limits.ONLY_NODE_MS // 2)
+    await tx.run(CAP_NODE_EXPIRY, tx.now + limits.NODE_MS, _NEVER_MS)
 
 
 async def next_due_ms(tx: Transaction) -> int | None:
-    """Return when the lease of the first node expires."""
+    """Return when the lease of the first node expires; None if none does."""
     row = await tx.one(FETCH_NEXT_NODE)
-    return None if row is None else int(row[1])
+    return None if row is None or row[1] == _NEVER_MS else int(row[1])
 
 
 async def step(tx: Transaction) -> None:

@@ -93,8 +93,6 @@ RECONNECT_AFTER_LOAD_MS_MIN = 5_000
 RECONNECT_AFTER_LOAD_MS_MAX = 30_000
 # TTL of a node's presence record; after it the node and its users count as offline.
 NODE_MS = 40_000
-# The same on the embedded database, where there is one process: it never expires.
-ONLY_NODE_MS = 100 * 366 * 24 * 60 * 60 * 1000
 # Typing indicators queued for other nodes; beyond it the oldest is dropped.
 TYPING_QUEUE_MAX = 1_000
 # How long a reply waits for the publication of the events that it follows.
