@@ -21,6 +21,7 @@ _COMMANDS = {
     "carriers": "parlour.cli.carriers",
     "phone": "parlour.cli.phone",
     "templates": "parlour.cli.templates",
+    "testkit": "parlour.cli.testkit",
     "routes": "parlour.cli.routes",
     "openapi": "parlour.cli.openapi",
     "docs": "parlour.cli.docs",
