@@ -337,7 +337,8 @@ class App:
             self.server,
             self.realtime.open_socket,
             self.buffers,
-            self.clock,
+            # The header Date is real time, so that caches and clients are not misled.
+            self.clock if self.test_mode is None else self.test_mode.clock.real,
             connection_caps(self.settings, self.client_addresses.is_trusted),
         )
         made.on_stop = self.waiting_lists.stop
