@@ -55,9 +55,12 @@ from parlour.vocabulary.client_urls import SOCKET_PATH
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from parlour.channels.carriers_file import CarrierSettings
     from parlour.config import Settings
     from parlour.delivery.attempts import Send
+    from parlour.delivery.wiring import Webhooks
     from parlour.dispatch.hints import Hints
     from parlour.http.server import HttpServer
     from parlour.operations.operation import Operation
@@ -170,41 +173,15 @@ class App:
         self.egress = make_egress(settings)
         self.waiting_lists = WaitingLists(self.store, self.clock)
         self.store.on_commit(self.waiting_lists.wake)
-        self._delivery = make_webhooks(
-            WebhookParts(
-                settings=settings,
-                store=self.store,
-                vault=self.vault,
-                sender_of=self._webhook_sender,
-                clock=self.clock,
-                random=self.random,
-                is_throttled=self._is_throttled,
-                on_logged=self.waiting_lists.publish_attempts,
-            )
-        )
+        self._delivery = self._make_delivery()
         self.webhooks = self._delivery.sink
         self.metrics.sources.append(self.webhooks.metrics)
         self.pipeline = self._make_pipeline()
         lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
-        self.dispatcher = Dispatcher(
-            self.store,
-            [self.webhooks],
-            self.clock,
-            lease=lease,
-            pause_ms=self._pacing.sink_pause_ms,
-            retires=self._pacing.deletes_logs,
-        )
-        self.store.on_commit(self.dispatcher.wake)
+        self.dispatcher = self._make_dispatcher(lease)
         self.channels = self._make_channels(carriers, lease("carriers"))
         self.background_create = BackgroundCreate(self._delivery.pre_action_hook)
-        self.scheduler = Scheduler(
-            self.store,
-            self.clock,
-            self._jobs(),
-            lease("jobs"),
-            debounce_ms=self._pacing.scheduler_debounce_ms,
-        )
-        self.store.on_commit(self.scheduler.wake)
+        self.scheduler = self._make_scheduler(lease("jobs"))
         self.server = self._make_server()
         self.realtime = self._make_realtime()
         self.hints = self._make_hints()
@@ -240,6 +217,43 @@ class App:
                 realtime=self.realtime,
             )
         )
+
+    def _make_delivery(self) -> Webhooks:
+        return make_webhooks(
+            WebhookParts(
+                settings=self.settings,
+                store=self.store,
+                vault=self.vault,
+                sender_of=self._webhook_sender,
+                clock=self.clock,
+                random=self.random,
+                is_throttled=self._is_throttled,
+                on_logged=self.waiting_lists.publish_attempts,
+            )
+        )
+
+    def _make_dispatcher(self, lease: Callable[[str], Lease]) -> Dispatcher:
+        dispatcher = Dispatcher(
+            self.store,
+            [self.webhooks],
+            self.clock,
+            lease=lease,
+            pause_ms=self._pacing.sink_pause_ms,
+            retires=self._pacing.deletes_logs,
+        )
+        self.store.on_commit(dispatcher.wake)
+        return dispatcher
+
+    def _make_scheduler(self, lease: Lease) -> Scheduler:
+        scheduler = Scheduler(
+            self.store,
+            self.clock,
+            self._jobs(),
+            lease,
+            debounce_ms=self._pacing.scheduler_debounce_ms,
+        )
+        self.store.on_commit(scheduler.wake)
+        return scheduler
 
     def _make_channels(self, carriers: CarrierSettings, lease: Lease) -> Channels:
         parts = ChannelParts(
