@@ -16,7 +16,7 @@ from parlour.channels.media_links import MediaLinks
 from parlour.channels.wiring import ChannelParts, Channels
 from parlour.delivery.wiring import WebhookParts, make_webhooks
 from parlour.dispatch.dispatcher import Dispatcher
-from parlour.egress.client import Egress, EgressPolicy, make_tls_context
+from parlour.egress.wiring import make_egress
 from parlour.http import open_files
 from parlour.http.authentication import Authentication
 from parlour.http.client_addresses import ClientAddresses
@@ -32,7 +32,6 @@ from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Job, Scheduler
 from parlour.operations.server_parts import ServerDescription, ServerParts
 from parlour.operations.waiting_lists import WaitingLists
-from parlour.protocol.egress_policy import default_policy
 from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
 from parlour.realtime.commands import Commands
@@ -71,19 +70,6 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock, Random
 
 MEDIA_FOLDER = "media"
-
-
-def make_egress(settings: Settings) -> Egress:
-    """Return the client of outbound requests, with the policy of the settings."""
-    allowed = [entry.strip() for entry in settings.webhook_allow_list.split(",") if entry.strip()]
-    policy = default_policy(settings.host, allowed)
-    if settings.test and settings.webhook_allow_private == "auto":
-        policy = EgressPolicy(allow_private=True, allow_list=allowed)
-    elif settings.webhook_allow_private != "auto":
-        is_allowed = settings.webhook_allow_private == "yes"
-        policy = EgressPolicy(allow_private=is_allowed, allow_list=allowed)
-    checks = settings.webhook_check_certificates
-    return Egress(policy, tls=lambda: make_tls_context(checks_certificates=checks))
 
 
 async def open_app(settings: Settings, clock: Clock | None = None) -> App:

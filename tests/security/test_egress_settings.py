@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parlour.app import make_egress
 from parlour.config import Settings
+from parlour.egress.wiring import make_egress
 from tests.checkers.webhook_receiver import WebhookReceiver
 from tests.security.test_ssrf import try_to_reach
 from tests.support.client import Api
