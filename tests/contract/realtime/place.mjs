@@ -87,6 +87,11 @@ export class Place {
     return must("POST", `${BASE_URL}/parlour/v1/VirtualPhones/${phone}/Messages`, { To, Body });
   }
 
+  // A fault of a server in test mode.
+  static fault(fields) {
+    return must("POST", `${BASE_URL}/parlour/v1/Faults`, fields);
+  }
+
   constructor(serviceSid) {
     this.serviceSid = serviceSid;
     this.clients = [];
