@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from parlour.operations.call import Call
+from parlour.operations.caller import Caller
 from parlour.testmode.clock.clock_control import AdvanceOrder
 from parlour.testmode.faults.checks import checked_rule
 from parlour.testmode.faults.parameters import CreateFault
@@ -42,6 +44,18 @@ class FaultyServer(InProcessServer):
             name: value if isinstance(value, list) else [str(value)] for name, value in form.items()
         }
         return self.mode.faults.rules.create(ACCOUNT_SID, checked_rule(CreateFault.parse(fields)))
+
+    async def own(self, operation_id: str, form: dict[str, str]) -> Any:
+        """Run an operation of test mode, and return its result."""
+        found = {each.operation_id: each for each in self.mode.operations()}
+        call: Call[Any] = Call(
+            operation=found[operation_id],
+            caller=Caller(ACCOUNT_SID, ACCOUNT_SID),
+            path={},
+            resource=f"/{operation_id}",
+            form={name: [value] for name, value in form.items()},
+        )
+        return (await self.app.pipeline.run(call, lambda *_: b"")).result
 
     async def settle(self) -> None:
         """Wait until nothing is left to happen."""
