@@ -38,7 +38,8 @@ def named(text: str) -> Iterator[DocumentedCommand]:
     inline = [" ".join(each.split()) for each in INLINE.findall(BLOCK.sub("", text))]
     for code in [*(each.replace("\\\n", " ") for each in blocks), *inline]:
         for line in map(NAME.match, ENDS.split(code)):
-            words = line[1].split() if line else [""]
+            # Words after "--" are of another command, which this one runs.
+            words = line[1].partition(" -- ")[0].split() if line else [""]
             if words[0][:1].isalpha():
                 first = next((at for at, word in enumerate(words) if word[0] == "-"), len(words))
                 flags = (word.partition("=")[0] for word in words if word.startswith("--"))
@@ -79,11 +80,13 @@ def test_commands_of_a_page_exist_with_their_flags(page: Path) -> None:
 def test_wrong_command_and_wrong_flag_are_reported() -> None:
     page = "`parlour move`\n```sh\nparlour serve --prot 1\nsystemctl restart parlour # now\n```\n"
     page += "```sh\nA=1 /opt/bin/parlour key create AC… \\\n  --nam x && parlour docto\n"
-    page += "docker run --name parlour --publish 1 parlour\n```\n"
+    page += "docker run --name parlour --publish 1 parlour\n"
+    page += "parlour exec --sed x -- npm --silent test\n```\n"
     assert faults(page) == [
         "serve has no --prot",
         "key create has no --nam",
         "there is no command: parlour docto",
+        "exec has no --sed",
         "there is no command: parlour move",
     ]
 

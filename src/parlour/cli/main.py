@@ -25,6 +25,11 @@ _COMMANDS = {
     "routes": "parlour.cli.routes",
     "openapi": "parlour.cli.openapi",
     "docs": "parlour.cli.docs",
+    "clock": "parlour.cli.clock",
+    "fault": "parlour.cli.fault",
+    "trigger": "parlour.cli.trigger",
+    "events": "parlour.cli.events",
+    "exec": "parlour.cli.exec",
 }
 
 

@@ -14,6 +14,7 @@ from parlour.cli.server_client import (
     ApiRefused,
     FormFile,
     ServerClient,
+    json_option,
     printable,
     server_options,
 )
@@ -27,8 +28,6 @@ _PHONES: Final = "/parlour/v1/VirtualPhones"
 _NOT_FOUND: Final = 404
 _ARROWS: Final = {"received": "<-", "sent": "->"}
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per row.")
-
 
 @click.group("phone")
 def command() -> None:
@@ -37,7 +36,7 @@ def command() -> None:
 
 @command.command("list")
 @server_options
-@_as_json
+@json_option
 def list_(client: ServerClient, *, as_json: bool) -> None:
     """List the phones of the account, the last active one first."""
     for phone in client.rows(_PHONES, "virtual_phones"):
@@ -63,7 +62,7 @@ def list_(client: ServerClient, *, as_json: bool) -> None:
 )
 @click.option("--profile-name", default="", help="The name of a WhatsApp user.")
 @server_options
-@_as_json
+@json_option
 def send(
     client: ServerClient,
     *,
@@ -99,7 +98,7 @@ def _file(path: Path) -> FormFile:
 @click.argument("address")
 @click.option("--follow", is_flag=True, help="Wait for further messages, until interrupted.")
 @server_options
-@_as_json
+@json_option
 def inbox(client: ServerClient, *, address: str, follow: bool, as_json: bool) -> None:
     """Show what a phone received and sent, oldest first."""
     path = f"{_path(address)}/Messages"
@@ -187,7 +186,7 @@ def _show(message: dict[str, Any], *, as_json: bool) -> None:
 @click.option("--reads/--no-reads", default=None, help="Whether it reads what it gets.")
 @click.option("--name", help="Its name.")
 @server_options
-@_as_json
+@json_option
 def set_(client: ServerClient, *, address: str, as_json: bool, **values: Any) -> None:
     """Set the behaviour of a phone; one that does not exist is created."""
     names = {

@@ -4,7 +4,7 @@ URL and login are taken from the first of these that has them:
 
 | source | URL | login |
 |---|---|---|
-| options | `--url` | `--account-sid` with `--auth-token` |
+| options | `--url` | `--account-sid` with `--auth-token`, or `--account` with `--token` |
 | the ready file of `--ready-file` | its URL | its account, or its API key |
 | variables | `PARLOUR_URL` | `PARLOUR_ACCOUNT_SID`, `PARLOUR_AUTH_TOKEN` |
 | variables that `serve` prints | | `ACCOUNT_SID`, `AUTH_TOKEN` |
@@ -35,6 +35,9 @@ from parlour.vocabulary.clock import SystemRandom
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+json_option: Final = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per row."
+)
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 # A list that waits, and a message whose conversation has a slow pre-action webhook.
 _TIMEOUT_SECONDS: Final = limits.LIST_WAIT_SECONDS_MAX + limits.REQUEST_SECONDS_MAX
@@ -46,6 +49,10 @@ class ApiRefused(Exception):  # noqa: N818 - named after the condition.
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(f"{message} (error {code}, status {status})")
         self.status: Final = status
+
+
+class ServerUnreachable(click.ClickException):
+    """No response arrived, or none that is one of a server."""
 
 
 class FormFile(NamedTuple):
@@ -69,7 +76,9 @@ class ServerClient:
         self._headers = {"Authorization": f"Basic {token}", "Accept": "application/json"}
         self._opener = build_opener(ProxyHandler({}))
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+    def get(
+        self, path: str, query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None
+    ) -> Any:
         """Return the JSON of a GET. Raises ApiRefused."""
         return self._send(self._request(f"{path}?{urlencode(query)}" if query else path))
 
@@ -80,7 +89,10 @@ class ServerClient:
         return self._send(self._request(f"{parts.path}?{parts.query}"))
 
     def rows(
-        self, path: str, key: str, query: Mapping[str, str] | None = None
+        self,
+        path: str,
+        key: str,
+        query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the rows of all pages of a list. Raises ApiRefused."""
         page = self.get(path, query)
@@ -92,6 +104,18 @@ class ServerClient:
     def post(self, path: str, fields: Sequence[tuple[str, str]]) -> Any:
         """Return the JSON of the response to a form. Raises ApiRefused."""
         return self._send(self._request(path, urlencode(fields).encode()))
+
+    def post_document(self, path: str, content: bytes, content_type: str) -> Any:
+        """Return the JSON of the response to a document of this type. Raises ApiRefused."""
+        request = self._request(path, content)
+        request.add_header("Content-Type", content_type)
+        return self._send(request)
+
+    def delete(self, path: str) -> None:
+        """Delete an object. Raises ApiRefused."""
+        request = self._request(path)
+        request.method = "DELETE"
+        self._send(request)
 
     def post_files(
         self, path: str, fields: Sequence[tuple[str, str]], files: Sequence[FormFile]
@@ -129,7 +153,7 @@ class ServerClient:
             reason = getattr(error, "reason", error)
             hint = "; start the server, or name its URL with --url"
             hint = hint if isinstance(reason, ConnectionRefusedError) else ""
-            raise click.ClickException(f"{self._url} cannot be used: {reason}{hint}") from error
+            raise ServerUnreachable(f"{self._url} cannot be used: {reason}{hint}") from error
 
 
 def _refusal(error: HTTPError) -> ApiRefused:
@@ -174,11 +198,13 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--auth-token",
+            "--token",
             envvar=["PARLOUR_AUTH_TOKEN", "AUTH_TOKEN"],
             help="Its auth token; or PARLOUR_AUTH_TOKEN, AUTH_TOKEN.",
         ),
         click.option(
             "--account-sid",
+            "--account",
             envvar=["PARLOUR_ACCOUNT_SID", "ACCOUNT_SID"],
             help="The account; or PARLOUR_ACCOUNT_SID, ACCOUNT_SID.",
         ),
@@ -226,3 +252,8 @@ def _read_ready_file(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{path} cannot be read: {error}") from error
     return content
+
+
+def as_line(row: Any) -> str:
+    """Return the JSON of a row, in one line."""
+    return json.dumps(row, ensure_ascii=False)

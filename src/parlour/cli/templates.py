@@ -8,13 +8,11 @@ from urllib.parse import quote
 
 import click
 
-from parlour.cli.server_client import ServerClient, printable, server_options
+from parlour.cli.server_client import ServerClient, json_option, printable, server_options
 from parlour.vocabulary import limits
 
 _TEMPLATES: Final = "/parlour/v1/ContentTemplates"
 _STATUSES: Final = ("unsubmitted", "pending", "approved", "rejected")
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per row.")
 
 
 @click.group("templates")
@@ -25,7 +23,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only templates with this approval.")
 @server_options
-@_as_json
+@json_option
 def list_(client: ServerClient, *, status: str | None, as_json: bool) -> None:
     """List the templates of the account with the state of their approval."""
     for template in client.rows(_TEMPLATES, "content_templates"):
@@ -36,7 +34,7 @@ def list_(client: ServerClient, *, status: str | None, as_json: bool) -> None:
 @command.command("approve")
 @click.argument("sid")
 @server_options
-@_as_json
+@json_option
 def approve(client: ServerClient, *, sid: str, as_json: bool) -> None:
     """Approve a template whose approval was requested."""
     _show(client.post(_path(sid), [("ApprovalStatus", "approved")]), as_json=as_json)
@@ -50,7 +48,7 @@ def approve(client: ServerClient, *, sid: str, as_json: bool) -> None:
     help=f"Shown to the program; at most {limits.REJECTION_REASON_CHARS_MAX} characters.",
 )
 @server_options
-@_as_json
+@json_option
 def reject(client: ServerClient, *, sid: str, reason: str, as_json: bool) -> None:
     """Reject a template whose approval was requested."""
     fields = [("ApprovalStatus", "rejected")]

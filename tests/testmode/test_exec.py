@@ -1,0 +1,166 @@
+"""`parlour exec`: a command with a server that ends with it, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.polling import eventually
+from tests.support.server import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECONDS_MAX = 60
+# The command: it writes its server and its process, and waits for a signal.
+WAITING = """
+import json, os, signal, sys
+from pathlib import Path
+from urllib.request import urlopen
+
+def show(number, _frame):
+    path.with_suffix(".signal").write_text(str(number))
+    sys.exit(5)
+
+path = Path(sys.argv[1])
+signal.signal(signal.SIGTERM, show)
+urlopen(os.environ["PARLOUR_URL"] + "/healthz").read()
+unfinished = path.with_suffix(".new")
+unfinished.write_text(json.dumps({"pid": os.getpid(), "url": os.environ["PARLOUR_URL"]}))
+unfinished.rename(path)
+signal.pause()
+"""
+CALLING = """
+import os
+from parlour.cli.server_client import ServerClient
+client = ServerClient(
+    os.environ["PARLOUR_URL"], os.environ["TWILIO_API_KEY"], os.environ["TWILIO_API_SECRET"]
+)
+server = client.get("/parlour/v1/Server")
+assert server["ws_url"] == os.environ["PARLOUR_WS_URL"], server
+found = client.get("/v1/Configuration")
+assert found["account_sid"] == os.environ["PARLOUR_ACCOUNT_SID"], found
+assert found["account_sid"] == os.environ["TWILIO_ACCOUNT_SID"], found
+assert found["default_chat_service_sid"] == os.environ["PARLOUR_SERVICE_SID"], found
+assert os.environ["TWILIO_AUTH_TOKEN"] == os.environ["PARLOUR_AUTH_TOKEN"]
+print(server["test"], "PARLOUR_DATA" in os.environ, os.environ["OTHER"])
+raise SystemExit(7)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The folder of temporary files, which must be empty at the end."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    yield temporary
+    eventually(lambda: sorted(temporary.iterdir()), lambda left: left == [])
+
+
+def environment(folder: Path) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PARLOUR_")}
+    return inherited | {"PYTHONPATH": str(REPOSITORY / "src"), "TMPDIR": str(folder)}
+
+
+def command_line(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "parlour", "exec", *arguments]
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command_line(*arguments),
+        env=environment(folder) | variables,
+        cwd=folder.parent,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process runs; a zombie does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def server_of(pid: int) -> int:
+    """Return the process of the server that a process of `parlour exec` has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    [server] = [
+        int(each)
+        for each in children
+        if b"\0serve\0--test\0" in Path(f"/proc/{each}/cmdline").read_bytes()
+    ]
+    return server
+
+
+def test_the_command_has_the_server_in_its_environment_and_its_status_is_returned(
+    folder: Path,
+) -> None:
+    # Variables that are settings of another server.
+    others = {"PARLOUR_DATA": "/nowhere", "PARLOUR_ACCOUNT_SID": "AC" + "f" * 32, "OTHER": "x"}
+    done = run(folder, "--", sys.executable, "-c", CALLING, **others)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "True False x\n", "")
+
+
+def test_a_command_that_does_not_exist_is_named(folder: Path) -> None:
+    done = run(folder, "--", "no-such-command")
+    assert done.returncode == 127
+    assert done.stderr == "no-such-command is no command\n"
+
+
+def test_a_server_that_does_not_start_is_shown_and_nothing_is_run(folder: Path) -> None:
+    done = run(folder, "--random-seed", "1", "--", "echo", "ran", PARLOUR_STRICT="perhaps")
+    assert done.returncode == 2
+    done = run(folder, "--", "echo", "ran", PARLOUR_WEBHOOK_RETRIES="sometimes")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "the server did not start:" in done.stderr
+    assert "PARLOUR_WEBHOOK_RETRIES=sometimes" in done.stderr
+
+
+def test_the_output_of_the_server_is_written_to_a_file(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    done = run(folder, "--server-log", str(log), "--", "true")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "Test mode: data can be wiped" in log.read_text()
+    done = run(folder, "--server-log", str(tmp_path / "none" / "server.log"), "--", "true")
+    assert done.returncode == 1
+    assert "cannot be written: No such file or directory" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_ends_the_command_and_the_server(
+    folder: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    path = tmp_path / "started.json"
+    words = command_line("--", sys.executable, "-c", WAITING, str(path))
+    with subprocess.Popen(words, env=environment(folder), cwd=tmp_path) as process:
+        try:
+            eventually(path.exists, bool)
+            pid, server = json.loads(path.read_text())["pid"], server_of(process.pid)
+            assert is_running(pid)
+            process.send_signal(number)
+            code = process.wait(SECONDS_MAX)
+        finally:
+            process.kill()
+    assert code == (5 if number is signal.SIGTERM else -signal.SIGKILL)
+    eventually(lambda: is_running(pid) or is_running(server), lambda running: not running)
+    received = path.with_suffix(".signal").read_text()
+    assert received == str(int(signal.SIGTERM))
+
+
+def test_the_status_of_a_command_that_a_signal_ended(folder: Path) -> None:
+    done = run(folder, "--", "sh", "-c", "kill -9 $$")
+    assert done.returncode == 128 + signal.SIGKILL
