@@ -204,6 +204,35 @@ def test_the_clock_goes_back_without_data_and_numbers_follow_it(tmp_path: Path) 
     run_in(tmp_path, scenario)
 
 
+def test_a_reset_ends_an_advance_and_the_clock_shows_the_real_time(tmp_path: Path) -> None:
+    async def scenario(server: InProcessServer, backend: WebhookBackend) -> None:
+        released = asyncio.Event()
+
+        async def wait(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+            await released.wait()
+            writer.write(OK)
+
+        backend.responders["/post"] = wait
+        await freeze(server)
+        await server.enable_webhooks(backend, PreWebhookUrl="")
+        await server.do("CreateConversation", {"Timers.Closed": "PT10M"})
+        running = asyncio.create_task(advance(server, DAY_MS))
+
+        async def has_request() -> bool:
+            return bool(backend.requests)
+
+        await poll_until(has_request)
+        control = mode_of(server).clock_control
+        control.reset()
+        released.set()
+        await running
+        state = await control.state()
+        assert (state.mode, state.is_advancing) == (ClockMode.SYSTEM, False)
+        assert state.now_ms - state.system_now_ms in {0, -1}
+
+    run_in(tmp_path, scenario)
+
+
 def test_a_planted_step_at_the_target_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,8 +65,6 @@ class ClockControl:
         self._settler = settler
         self._advance: Advance | None = None
         self._task: asyncio.Task[AdvanceResult] | None = None
-        # The date from which advances count.
-        self._base_ms = clock.now_ms()
         # Secrets that are cached first: due webhooks are signed with those that are read again.
         for evict in (parts.authentication, parts.access_tokens, parts.signer):
             clock.on_change(evict.evict_all)
@@ -103,7 +101,6 @@ class ClockControl:
         elif now_ms is None:
             now_ms = present_ms
         await self._require_may_show(now_ms, present_ms)
-        self._base_ms = now_ms
         if mode is ClockMode.FROZEN:
             self._clock.freeze(now_ms)
         elif mode is ClockMode.SHIFTED:
@@ -126,7 +123,6 @@ class ClockControl:
         if self._advance is not None:
             self._advance.stop()
         self._clock.system()
-        self._base_ms = self._clock.now_ms()
         self._parts.store.restart_sequences()
 
     # --- Advancing ----------------------------------------------------------------------------
@@ -142,7 +138,7 @@ class ClockControl:
             raise ApiError(20409, "The clock is advancing.")
         if order.target_ms < self._clock.now_ms():
             raise ApiError(20001, "The clock cannot go back: the date is past.")
-        latest_ms = min(self._base_ms + limits.CLOCK_ADVANCE_MS_MAX, limits.CLOCK_DATE_MS_MAX)
+        latest_ms = min(self._clock.base_ms + limits.CLOCK_ADVANCE_MS_MAX, limits.CLOCK_DATE_MS_MAX)
         if order.target_ms > latest_ms:
             raise ApiError(20001, "The clock advances 10 years at most, and not beyond 9990.")
         if not self._clock.is_frozen:

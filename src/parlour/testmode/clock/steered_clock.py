@@ -41,6 +41,8 @@ class SteeredClock:
         self._offset_ms = 0
         self._frozen_ms: int | None = None
         self._listeners: list[Callable[[], object]] = []
+        self.base_ms = real.now_ms()
+        """The date to which the clock was last set, other than by an advance."""
         self.timers = VirtualTimers(self)
         self.history = ClockHistory(real.now_ms())
 
@@ -77,18 +79,20 @@ class SteeredClock:
 
     def freeze(self, at_ms: int | None = None) -> None:
         """Stop the clock: at this date, or at the present one."""
-        self._frozen_ms = self.now_ms() if at_ms is None else at_ms
+        self._frozen_ms = self.base_ms = self.now_ms() if at_ms is None else at_ms
         self._changed()
 
     def shift(self, to_ms: int) -> None:
         """Let the clock run on from a date."""
         self._frozen_ms = None
         self._offset_ms = to_ms - self.real.now_ms()
+        self.base_ms = to_ms
         self._changed()
 
     def system(self) -> None:
         """Show the real time."""
         self._frozen_ms, self._offset_ms = None, 0
+        self.base_ms = self.real.now_ms()
         self._changed()
 
     def advance_to(self, at_ms: int) -> None:
