@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from twilio.jwt.access_token import AccessToken
+from twilio.jwt.access_token.grants import ChatGrant
 
 from parlour.protocol import access_tokens
 from tests.support.client import Api
@@ -220,6 +222,16 @@ def status_of(server: Server, token: str) -> int:
         return int(socket.init(token).header["status"]["code"])
 
 
+def made_by_helper_library(server: Server) -> str:
+    """Return a token that the official library makes by the real time."""
+    ready: dict[str, Any] = server.ready()
+    key = ready["api_key_sid"], SECRET
+    token = AccessToken(ready["account_sid"], *key, identity="dave", ttl=60)
+    token.add_grant(ChatGrant(service_sid=ready["service_sid"]))
+    return str(token.to_jwt())
+
+
+@pytest.mark.filterwarnings("ignore:The HMAC key is:Warning")
 def test_tokens_of_the_real_time_and_of_a_frozen_program_are_valid(
     server: Server, api: Api
 ) -> None:
@@ -230,6 +242,7 @@ def test_tokens_of_the_real_time_and_of_a_frozen_program_are_valid(
     by_frozen_time = made_by_program(server, int(now_of(api).timestamp() * 1000))
     expired = made_by_program(server, int(now_of(api).timestamp() * 1000) - 61_000)
 
+    assert status_of(server, made_by_helper_library(server)) == 200
     assert status_of(server, by_real_time) == 200
     assert status_of(server, by_frozen_time) == 200
     assert status_of(server, expired) == 401

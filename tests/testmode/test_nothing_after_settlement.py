@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.events.webhook_backend import WebhookRequest
 
-TRIES, TRIES_IN_GATE = 60, 10_000
+TRIES, TRIES_IN_GATE = 40, 10_000
 OWN, PHONE = "+15551230000", "+15550001111"
 OTHER_SID, OTHER_TOKEN = "AC" + "9" * 32, "another auth token"
 TOTALS = """

@@ -19,12 +19,10 @@ from tests.events.webhook_backend import OK, WebhookBackend, respond_with
 from tests.testmode.test_settlement import mode_of, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.events.webhook_backend import WebhookRequest
-
-    Plant = Callable[[pytest.MonkeyPatch], None]
 
 START_MS = 1_767_603_600_000
 DAY_MS = 24 * 60 * 60 * 1000
@@ -119,21 +117,29 @@ async def outcome(folder: Path, backend: WebhookBackend, world: World) -> list[l
         return [await server.store.read(lambda tx, sql=sql: tx.all(sql)) for sql in TABLES]
 
 
-def both(
-    folder: Path, seed: int, plant: Callable[[], object] = lambda: None
-) -> tuple[list[list[Any]], list[list[Any]]]:
-    """Return the rows after an advance in random parts, and after one call with a fault."""
+def compared(
+    folder: Path, seed: int, plants: Sequence[Callable[[], object]] = (lambda: None,)
+) -> list[bool]:
+    """Return whether an advance in one call equals one in random parts, with each fault."""
 
-    async def run() -> tuple[list[list[Any]], list[list[Any]]]:
+    async def run() -> list[bool]:
         async with WebhookBackend() as backend:
             parts = World(seed, divided(Random(~seed)))
-            in_parts = await outcome(folder / "parts", backend, parts)
-            plant()
-            at_once = await outcome(folder / "once", backend, World(seed, [TOTAL_MS]))
-        return in_parts, at_once
+            expected = await outcome(new("parts"), backend, parts)
+            conversations, _, attempts, *_ = expected
+            assert "retrying" in {row[3] for row in attempts}
+            assert "closed" in {row[1] for row in conversations}
+            equal = []
+            for number, plant in enumerate(plants):
+                plant()
+                at_once = await outcome(new(f"once{number}"), backend, World(seed, [TOTAL_MS]))
+                equal.append(at_once == expected)
+        return equal
 
-    for name in ("parts", "once"):
+    def new(name: str) -> Path:
         (folder / name).mkdir()
+        return folder / name
+
     return asyncio.run(run())
 
 
@@ -143,27 +149,14 @@ def same_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SeededRandom, "fraction", lambda _self: 0.5)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_an_advance_in_one_call_equals_one_in_random_parts(tmp_path: Path, seed: int) -> None:
-    in_parts, at_once = both(tmp_path, seed)
-    for part, whole in zip(in_parts, at_once, strict=True):
-        assert part == whole
-    conversations, _, attempts, *_ = at_once
-    assert "retrying" in {row[3] for row in attempts}
-    assert "closed" in {row[1] for row in conversations}
-
-
 @pytest.mark.gate
 @pytest.mark.parametrize("seed", range(10, 40))
-def test_an_advance_in_one_call_equals_one_in_random_parts_for_many(
-    tmp_path: Path, seed: int
-) -> None:
-    in_parts, at_once = both(tmp_path, seed)
-    assert in_parts == at_once
+def test_an_advance_in_one_call_equals_one_in_random_parts(tmp_path: Path, seed: int) -> None:
+    assert compared(tmp_path, seed) == [True]
 
 
 def _skip_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The third step goes to the second due time."""
+    """Let the third step go to the second due time."""
     original, calls = clock_advance.due_times, []
 
     async def skipping(*parts: Any) -> list[Any]:
@@ -181,9 +174,12 @@ def _use_the_target_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_advance, "due_times", none)
 
 
-@pytest.mark.parametrize("plant", [_skip_one_step, _use_the_target_s_time])
-def test_planted_faults_of_the_order_are_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Plant
+def test_advances_are_equal_and_planted_faults_of_their_order_are_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_parts, at_once = both(tmp_path, 1, lambda: plant(monkeypatch))
-    assert in_parts != at_once
+    plants = (
+        lambda: None,
+        lambda: _skip_one_step(monkeypatch),
+        lambda: _use_the_target_s_time(monkeypatch),
+    )
+    assert compared(tmp_path, 1, plants) == [True, False, False]

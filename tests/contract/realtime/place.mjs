@@ -92,6 +92,11 @@ export class Place {
     return must("POST", `${BASE_URL}/parlour/v1/Faults`, fields);
   }
 
+  // The clock of a server in test mode: set, or with "/Advance" advanced.
+  static clock(path, fields) {
+    return must("POST", `${BASE_URL}/parlour/v1/Clock${path}`, fields);
+  }
+
   constructor(serviceSid) {
     this.serviceSid = serviceSid;
     this.clients = [];
