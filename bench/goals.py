@@ -39,6 +39,9 @@ MOVING_MEMORY_MAX = 1.2
 
 SMPP_RATE_MIN = 1_000.0
 
+# A server without armed faults, compared with the commit before them.
+UNARMED_TO_EARLIER_MIN = 0.99
+
 # Goodput relative to the capacity, by the multiple of the capacity that is offered.
 GOODPUT_MIN = {2.5: 0.7, 10.0: 0.5}
 ACCEPTED_MS_P99_MAX = 150.0
