@@ -67,7 +67,7 @@ def _arm(api: KeepAliveApi) -> None:
 
 
 def ratios(measured: InterleavedSamples, value: Callable[[Sample], float]) -> dict[str, float]:
-    """Return a value of this commit divided by that of the earlier one, for each operation."""
+    """Return a value of this commit divided by the earlier commit's value, for each operation."""
     return {
         name: measured.ratio((name, earlier_version.earlier(name)), CONNECTIONS, value)
         for name in NAMES

@@ -85,7 +85,7 @@ class TestMode:
     def attach(self, handles: ServerHandles) -> None:
         """Take the parts of the server, once all are made and before any has started."""
         self.handles = handles
-        self.settler = make_settler(handles, self.clock)
+        self.settler = make_settler(handles, self.clock, self.faults.open_work)
         self.faults.attach(handles)
         self.clock_control = ClockControl(handles, self.clock, self.settler)
 

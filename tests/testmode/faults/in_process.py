@@ -63,7 +63,7 @@ class FaultyServer(InProcessServer):
         assert result.settled, result
 
     async def advance(self, by_ms: int) -> None:
-        """Advance the clock, which stands still from then on."""
+        """Advance the clock, which is frozen from then on."""
         order = AdvanceOrder(self.mode.clock.now_ms() + by_ms, TIMEOUT_MS, 0)
         assert (await self.mode.clock_control.advance(order)).settled
 

@@ -160,6 +160,10 @@ def test_a_delay_ends_with_503_when_the_faults_are_removed(
 
     with account.in_background(lambda: _send(account, conversation_sid, "late")) as sending:
         eventually(lambda: account.own("GET", "/Faults")["faults"][0]["fired"], bool)
+        settled = account.own("POST", "/Settle", status=202, Timeout=1)
+        assert settled["waiting_for"] == [
+            f"delayed POST /v1/Conversations/{conversation_sid}/Messages"
+        ]
         account.own("DELETE", "/Faults", status=204)
         sending.result().refuses(503, 20503)
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import structlog
 
+from parlour.operations.open_work import OpenWork
 from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 log = structlog.get_logger()
 
@@ -18,15 +23,16 @@ class Delays:
     # the delayed request must not run then.
 
     def __init__(self) -> None:
-        self._waiting: dict[asyncio.Future[bool], str] = {}
+        self._waiting: dict[asyncio.Future[bool], OpenWork] = {}
 
     def __len__(self) -> int:
         """Return the number of delays in progress."""
         return len(self._waiting)
 
-    async def wait(self, account_sid: str, delay_ms: int) -> bool:
+    async def wait(self, account_sid: str, delay_ms: int, what: str = "") -> bool:
         """Wait; return False if a reset of the account ended the delay.
 
+        ``what``: the work that follows, which a settlement waits for; empty if there is none.
         Beyond FAULT_DELAYS_MAX delays in progress, return at once.
         """
         if delay_ms <= 0:
@@ -36,7 +42,7 @@ class Delays:
             return True
         loop = asyncio.get_running_loop()
         passed: asyncio.Future[bool] = loop.create_future()
-        self._waiting[passed] = account_sid
+        self._waiting[passed] = OpenWork(what, account_sid)
         timer = loop.call_later(delay_ms / 1000, _resolve, passed, True)
         try:
             return await passed
@@ -44,10 +50,14 @@ class Delays:
             timer.cancel()
             del self._waiting[passed]
 
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the delayed work."""
+        return (work for work in self._waiting.values() if work.what)
+
     def forget(self, account_sid: str | None) -> None:
         """End the delays of an account; None: of all accounts."""
-        for passed, owner in list(self._waiting.items()):
-            if account_sid is None or owner == account_sid:
+        for passed, work in list(self._waiting.items()):
+            if account_sid is None or work.account_sid == account_sid:
                 _resolve(passed, False)
 
 

@@ -119,10 +119,12 @@ class RequestFaults:
     async def _delay(self, fault: Fault, request: Request, caller: Caller) -> None:
         """Delay a request. Raises 503 if a reset ended the delay."""
         with _suspended(request.work):
-            await self._wait(fault, caller)
+            await self._wait(fault, caller, f"{request.method} {request.path}")
 
-    async def _wait(self, fault: Fault, caller: Caller) -> None:
-        if not await self._delays.wait(caller.account_sid, fault.rule.delay_ms):
+    async def _wait(self, fault: Fault, caller: Caller, called: str) -> None:
+        # After its operation, nothing but the response follows.
+        what = f"delayed {called}" if fault.rule.phase == BEFORE else ""
+        if not await self._delays.wait(caller.account_sid, fault.rule.delay_ms, what):
             raise ApiError(20503, headers={HEADER: fault.label})
 
     # --- Commands of client SDKs ------------------------------------------------------------
@@ -143,7 +145,7 @@ class RequestFaults:
             return await self._run_command_slowly(session, request, run)
         if fault.rule.phase == AFTER:
             reply = await self._run_command_slowly(session, request, run)
-        await self._wait(fault, caller)
+        await self._wait(fault, caller, operation.operation_id)
         if fault.rule.drop:
             drop(connection)
             raise ConnectionClosed

@@ -20,6 +20,7 @@ from parlour.testmode.faults.webhooks import WebhookFaults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from parlour.operations.open_work import OpenWork
     from parlour.realtime.connection import ClientConnection
     from parlour.testmode.emulation.emulations import Emulations
     from parlour.testmode.faults.fault import Fault
@@ -69,6 +70,10 @@ class Faults:
         """Let a new fault act on the connections that are open."""
         assert self._sockets is not None
         self._sockets.act_now(fault)
+
+    def open_work(self) -> Iterator[OpenWork]:
+        """Return the requests that are delayed before their operations."""
+        return self._delays.open_work()
 
     def forget(self, account_sid: str | None) -> None:
         """Remove the faults of an account, and end what they delay; None: of all accounts."""

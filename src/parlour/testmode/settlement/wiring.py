@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 from parlour.testmode.settlement.settler import SettledParts, Settler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from parlour.operations.open_work import OpenWork
     from parlour.testmode.wiring import ServerHandles
     from parlour.vocabulary.clock import Clock
 
 
-def make_settler(parts: ServerHandles, clock: Clock) -> Settler:
-    """Return the settler of a server."""
+def make_settler(
+    parts: ServerHandles, clock: Clock, delayed: Callable[[], Iterable[OpenWork]]
+) -> Settler:
+    """Return the settler of a server. ``delayed`` returns the requests that faults delay."""
 
     def nudge() -> None:
         """Start due work, without waiting for the next poll."""
@@ -35,6 +40,7 @@ def make_settler(parts: ServerHandles, clock: Clock) -> Settler:
                 parts.channels.open_work,
                 parts.background_create.open_work,
                 parts.realtime.connections.open_work,
+                delayed,
             ),
             nudge=nudge,
         )
