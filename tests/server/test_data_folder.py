@@ -65,6 +65,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("fault", "clear"): "asks a server",
     ("trigger", "onMessageAdded"): "asks a server",
     ("events",): "asks a server",
+    ("listen", "--forward-to", "http://127.0.0.1:9"): "asks a server",
     ("testkit", "node", "kit"): "needs none",
     ("exec", "--", "no-such-command"): "needs a command",
     ("carriers", "list"): "needs none",

@@ -124,8 +124,8 @@ def test_a_trigger_shows_its_objects_and_its_event(commands: CommandRuns) -> Non
     ]
     assert [line.endswith("(created)") for line in shown[1:]] == [False, True, False, True]
     message_sid = shown[3].split()[1]
-    [told] = [each for each in commands.rows("events") if each["subject_sid"] == message_sid]
-    assert (told["sequence"], told["fires_webhooks"]) == (int(number), True)
+    [found] = [each for each in commands.rows("events") if each["subject_sid"] == message_sid]
+    assert (found["sequence"], found["fires_webhooks"]) == (int(number), True)
 
 
 def test_a_trigger_of_an_unknown_event_names_the_nearest(commands: CommandRuns) -> None:
@@ -138,8 +138,8 @@ def test_events_are_filtered_and_read_from_a_cursor(commands: CommandRuns) -> No
     [first] = commands.rows("trigger", "onUserAdded", "--set", "Identity=bob")
     [second] = commands.rows("trigger", "onConversationAdded", "--set", "FriendlyName=Order 1")
     conversation = second["sids"]["conversation_sid"]
-    [told] = commands.rows("events", "--conversation", conversation)
-    assert told["parameters"]["FriendlyName"] == "Order 1"
+    [found] = commands.rows("events", "--conversation", conversation)
+    assert found["parameters"]["FriendlyName"] == "Order 1"
     users = commands.rows("events", "--type", "onUserAdded", "--source", "API")
     cursor = next(
         each["cursor"] for each in users if each["subject_sid"] == first["sids"]["user_sid"]

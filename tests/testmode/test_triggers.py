@@ -98,8 +98,8 @@ def test_the_webhook_and_the_result_name_the_same_objects(run_scenario: Scenario
         assert request.values["MessageSid"] == result.sids["message_sid"]
         assert request.values["ConversationSid"] == result.sids["conversation_sid"]
         assert request.values["ParticipantSid"] == result.sids["participant_sid"]
-        told = {name: request.values[name] for name in ("Author", "Body", "Attributes")}
-        assert told == {"Author": "alice", "Body": "Hi", "Attributes": '{"n":1}'}
+        sent = {name: request.values[name] for name in ("Author", "Body", "Attributes")}
+        assert sent == {"Author": "alice", "Body": "Hi", "Attributes": '{"n":1}'}
         message = await instance.do(
             "FetchConversationMessage",
             ConversationSid=result.sids["conversation_sid"],

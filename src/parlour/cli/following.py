@@ -37,17 +37,20 @@ def rows(
     """Yield the rows after a position, oldest first. Raises ApiRefused and ServerUnreachable."""
     query = [*filters, ("PageSize", _PAGE_SIZE)]
     if follow:
-        # The position is read before anything is waited for.
-        page = client.get(path, [*query, ("After", after)])
-        yield from page[key]
-        after = page["after"]
+        after = newest(client, path) if after == NOW else after
         query.append(("Wait", str(limits.LIST_WAIT_SECONDS_MAX)))
-    while True:  # With follow, it ends with an interrupt of the terminal.
+    while True:  # Ends after the last page, or with an interrupt of the terminal.
         page = page_of(client, path, [*query, ("After", after)], retries=follow)
         yield from page[key]
         after = page["after"]
         if not follow and not page["is_more"]:
             return
+
+
+def newest(client: ServerClient, path: str) -> str:
+    """Return the position after the newest row. Raises ApiRefused and ServerUnreachable."""
+    position: str = client.get(path, {"After": NOW})["after"]
+    return position
 
 
 def page_of(

@@ -29,6 +29,7 @@ _COMMANDS = {
     "fault": "parlour.cli.fault",
     "trigger": "parlour.cli.trigger",
     "events": "parlour.cli.events",
+    "listen": "parlour.cli.listen",
     "exec": "parlour.cli.exec",
 }
 

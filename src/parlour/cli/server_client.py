@@ -72,6 +72,7 @@ class ServerClient:
         if not url.startswith(("http://", "https://")):
             raise click.UsageError(f"{url} is no URL of a server")
         self._url = url.rstrip("/")
+        self.login, self.secret = login, secret
         token = base64.b64encode(f"{login}:{secret}".encode()).decode()
         self._headers = {"Authorization": f"Basic {token}", "Accept": "application/json"}
         self._opener = build_opener(ProxyHandler({}))
