@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LIST = REPOSITORY / "tests" / "tidy" / "allowed_words.txt"
-PYTHON = ("src", "tests", "bench", "tools")
+PYTHON = ("src", "tests", "bench", "tools", "testkit")
 SQL = "src"
 PAGES = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 # It quotes the avoided words as data.

@@ -279,6 +279,6 @@ RULES = (
             {"a.py": "def f():\n" + "    step()\n" * FUNCTION_LINES_MAX},
             {"a.py": f"a = '{'x' * COLUMNS_MAX}'"},
         ),
-        folders=("src", "tests", "bench", "tools"),
+        folders=("src", "tests", "bench", "tools", "testkit"),
     ),
 )

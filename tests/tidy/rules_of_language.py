@@ -76,7 +76,7 @@ RULES = (
             {"a.py": "import a  # noqa: PLC0415 - nobody needs it earlier"},
             {"a.py": '"""Return the requests.\n\nThose of an account wait anew.\n"""'},
         ),
-        folders=("src", "tests", "bench", "tools"),
+        folders=("src", "tests", "bench", "tools", "testkit"),
     ),
     Rule(
         "standard-names",
@@ -94,6 +94,6 @@ RULES = (
             {"a.py": "def f(self):\n    self.deeds = {}"},
             {"a.py": "import conversations as talks"},
         ),
-        folders=("src", "tests", "bench", "tools"),
+        folders=("src", "tests", "bench", "tools", "testkit"),
     ),
 )

@@ -40,7 +40,7 @@ RULES: tuple[Rule, ...] = tuple(
     rule for module in MODULES for rule in module.RULES if rule.name not in RATCHETED
 )
 NAMES = {rule.name for rule in RULES}
-ALL_FOLDERS = ("src", "tests", "bench", "tools")
+ALL_FOLDERS = ("src", "tests", "bench", "tools", "testkit")
 
 pytestmark = pytest.mark.xdist_group("tidy")  # The files are parsed once.
 
