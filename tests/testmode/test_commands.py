@@ -134,6 +134,19 @@ def test_a_trigger_of_an_unknown_event_names_the_nearest(commands: CommandRuns) 
     assert "(error 20001, status 400)" in error
 
 
+def test_a_trigger_takes_parameters_of_its_operation_in_strict_mode(
+    commands: CommandRuns,
+) -> None:
+    emulation = commands.api.under("/parlour/v1")
+    emulation.post("/Emulation", {"UnknownParameters": "refuse"}).expect(200)
+    try:
+        assert commands.rows("trigger", "onMessageAdded", "--set", "Body=strict")
+        refused = commands.error("trigger", "onMessageAdded", "--set", "Bodi=strict")
+    finally:
+        emulation.post("/Emulation", {"UnknownParameters": "ignore"}).expect(200)
+    assert "Unknown parameter Bodi of onMessageAdded; did you mean Body?" in refused
+
+
 def test_events_are_filtered_and_read_from_a_cursor(commands: CommandRuns) -> None:
     [first] = commands.rows("trigger", "onUserAdded", "--set", "Identity=bob")
     [second] = commands.rows("trigger", "onConversationAdded", "--set", "FriendlyName=Order 1")

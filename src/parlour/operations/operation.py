@@ -103,6 +103,8 @@ class OperationSpec:
     """Whether a list is also sent as a stream of server-sent events (http/event_streams.py)."""
     check_before_body: Action | None = None
     """Runs in a separate transaction before a stream is read, which may take minutes."""
+    checks_names: bool = False
+    """Whether the action itself refuses unknown parameters, since their names depend on others."""
     on_server: ServerAction | None = None
     """Replaces ``action`` by one on the parts of the server, outside of transactions."""
 

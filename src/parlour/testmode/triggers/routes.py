@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, on_server
 from parlour.testmode.triggers import actions as trigger_actions
 from parlour.testmode.triggers import parameters as trigger_parameters
@@ -15,13 +17,16 @@ TRIGGERS = Collection(
     url_forms=ACCOUNT_ONLY,
     represent=trigger_representation.resource,
     specs=(
-        on_server(
-            "Create",
-            "POST",
-            trigger_actions.create_trigger,
-            status=201,
-            other_statuses=(202,),
-            parameters=trigger_parameters.CreateTrigger,
+        replace(
+            on_server(
+                "Create",
+                "POST",
+                trigger_actions.create_trigger,
+                status=201,
+                other_statuses=(202,),
+                parameters=trigger_parameters.CreateTrigger,
+            ),
+            checks_names=True,
         ),
     ),
     listed=False,
