@@ -52,9 +52,13 @@ PUBLIC_FIELDS = {
     },
     "flags, names and functions": {
         "SettingDescription.secret",
+        "ActionSettings.marks_tokens",
+        "access_tokens",
         "auth_token_of",
+        "expire_token",
         "holds_key",
         "needs_auth_token",
+        "token_clock",
         "token_fields",
     },
     "objects whose repr shows no secret": {"CachedLogins.secrets", "CertificatePair.key"},
