@@ -202,7 +202,7 @@ class EventStreams:
 
 def _comment(position: _Position) -> bytes:
     """Return a comment and an id without data, which dispatches no event."""
-    return b":\nid: %s\n\n" % position.feed.cursor(position.number).encode()
+    return b":\nid: %s\n\n" % position.feed.end_cursor(position.number).encode()
 
 
 def _event(shown: event_feed.FeedEvent) -> bytes:

@@ -47,7 +47,7 @@ class Vault:
     @cached_property
     def event_cursors(self) -> EventCursors:
         """The cursors of the event feed."""
-        return EventCursors(self._event_cursor_key)
+        return EventCursors(self._event_cursor_key, self._token)
 
     @cached_property
     def _cipher(self) -> AESGCM:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.operations.call import FeedEnd, Rows
-from parlour.resources.events.feed import START, Feed
+from parlour.resources.events.feed import NOW, START, Feed
 from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
 
@@ -20,15 +20,21 @@ async def list_events(tx: Transaction, call: Call[ListEvents]) -> Rows:
     feed = feed_of(call)
     filters = call.parameters.filters()
     page = call.page_request
-    if page.position is None:
-        after = await feed.position(tx, call.parameters.given().get("after", START), "After")
-    else:
+    name, text = "After", call.parameters.given().get("after", START)
+    if page.position is not None:
         if page.position.backwards:
             raise ApiError.invalid("PageToken")
-        after = await feed.position(tx, str(page.position.key), "PageToken")
+        name, text = "PageToken", str(page.position.key)
+    after = await feed.position(tx, text, name)
     found = await feed.read(tx, filters, after, page.size)
-    end = FeedEnd(feed.cursor(found.position), sids.EVENT, found.has_more)
-    return Rows(found.events, order="cursor", end=end)
+    if found.has_more:
+        text = feed.cursor(found.position)
+    elif found.events:
+        text = found.events[-1].cursor
+    elif text == NOW:
+        text = feed.end_cursor(after)
+    # Else the same position again: the end of the log would show that others have added events.
+    return Rows(found.events, order="cursor", end=FeedEnd(text, sids.EVENT, found.has_more))
 
 
 def feed_of(call: Call[ListEvents]) -> Feed:

@@ -59,8 +59,12 @@ class Feed:
         self._shows_sequences = shows_sequences
 
     def cursor(self, sequence: int) -> str:
-        """Return the cursor of a number."""
+        """Return the cursor of an event of the account, or of a number relative to one."""
         return self._cursors.write(self._scope.account_sid, sequence)
+
+    def end_cursor(self, sequence: int) -> str:
+        """Return a new cursor of the end of the log."""
+        return self._cursors.write_end(self._scope.account_sid, sequence)
 
     async def position(self, tx: Transaction, text: str, name: str) -> int:
         """Return the number of a cursor, or of `START` or `NOW`.

@@ -29,7 +29,7 @@ def resource(shown: FeedEvent, _view: View | None = None) -> dict[str, Any]:
         "client_identity": event.client_identity,
         "fires_webhooks": event.fires,
         "parameters": _parameters(event),
-        "date_created": format_date_ms(event.date_ms),
+        "date": format_date_ms(event.date_ms),
     }
 
 
