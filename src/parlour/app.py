@@ -34,6 +34,7 @@ from parlour.operations.server_parts import ServerDescription, ServerParts
 from parlour.operations.waiting_lists import WaitingLists
 from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
+from parlour.realtime.command_records import CommandRecorder
 from parlour.realtime.commands import Commands
 from parlour.realtime.wiring import Realtime
 from parlour.resources import account_setup
@@ -41,6 +42,7 @@ from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
 from parlour.resources.media.garbage_collection import MediaGarbageCollector
+from parlour.resources.requests.journal import make_journal
 from parlour.resources.table import operations
 from parlour.resources.tokens.verification import AccessTokenVerifier
 from parlour.resources.webhook_attempts.retention import retention_job
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from parlour.dispatch.hints import Hints
     from parlour.http.server import HttpServer
     from parlour.operations.operation import Operation
+    from parlour.operations.request_journal import RequestJournal
     from parlour.protocol.vault import Vault
     from parlour.store.leases import Lease
     from parlour.store.transaction import Store
@@ -159,6 +162,7 @@ class App:
         self.egress = make_egress(settings)
         self.waiting_lists = WaitingLists(self.store, self.clock)
         self.store.on_commit(self.waiting_lists.wake)
+        self.journal = self._make_journal()
         self._delivery = self._make_delivery()
         self.webhooks = self._delivery.sink
         self.metrics.sources.append(self.webhooks.metrics)
@@ -199,10 +203,15 @@ class App:
                 background_create=self.background_create,
                 scheduler=self.scheduler,
                 waiting_lists=self.waiting_lists,
+                journal=self.journal,
                 server=self.server,
                 realtime=self.realtime,
             )
         )
+
+    def _make_journal(self) -> RequestJournal:
+        publish, is_test = self.waiting_lists.publish, self.test_mode is not None
+        return make_journal(self._operations, self.clock, publish, has_details=is_test)
 
     def _make_delivery(self) -> Webhooks:
         return make_webhooks(
@@ -271,7 +280,7 @@ class App:
                 shows_sequences=settings.test,
                 marks_tokens=self.test_mode is not None,
             ),
-            server_parts=ServerParts(description=self._describe()),
+            server_parts=ServerParts(description=self._describe(), journal=self.journal),
         )
 
     def _all_operations(self) -> tuple[Operation, ...]:
@@ -327,6 +336,7 @@ class App:
                 phone_sends=self.channels.phone_sends,
                 phone_copies=self.channels.phone_copies,
                 callbacks=self.channels.callbacks,
+                journal=self.journal,
                 guard=None if self.test_mode is None else self.test_mode.browser_guard.check,
             )
         )
@@ -381,7 +391,7 @@ class App:
 
     def _make_realtime(self) -> Realtime:
         page_tokens = PageTokens(self.vault.page_token_key)
-        return Realtime(
+        made = Realtime(
             self.store,
             self.vault,
             self.clock,
@@ -395,6 +405,8 @@ class App:
             sockets_max=open_files.sockets_max(self.settings),
             timers=None if self.test_mode is None else self.test_mode.clock.timers,
         )
+        made.connections.tunnel.recorder = CommandRecorder(self.journal, self.clock)
+        return made
 
     def _webhook_sender(self, kind: str) -> Send:
         """Return the sender of pre-action or post-action webhooks."""

@@ -27,6 +27,10 @@ class InProcessResponse(RecordedResponse):
 
     __slots__ = ()
 
+    def json(self) -> Any:
+        """Return the body."""
+        return json.loads(self.body)
+
     def expect(self, status: int) -> Any:
         """Return the body of a response with this status."""
         assert self.status == status, (self.status, self.body)

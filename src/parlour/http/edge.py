@@ -54,12 +54,16 @@ class Edge:
         roots: RootUrls,
         waiting: ListWaiting,
         streams: EventStreams,
+        *,
+        records_forms: bool = False,
     ) -> None:
+        """``records_forms``: the journal of requests records forms."""
         self._pipeline = pipeline
         self._tokens = tokens
         self._roots = roots
         self._waiting = waiting
         self._streams = streams
+        self._records_forms = records_forms
 
     async def respond(
         self, operation: Operation, path: dict[str, str], request: Request, caller: Caller
@@ -69,6 +73,8 @@ class Edge:
         form = (
             await parse_multipart(request) if is_multipart(request) else form_of(operation, request)
         )
+        if self._records_forms:
+            request.form = form
         call = self._call(operation, path, request, caller, form)
         # The call may wait for a webhook; it keeps only the used part of its form then.
         request.body = b""

@@ -266,6 +266,7 @@ class MediaEndpoint:
         finally:
             self._admission.leave(account_sid, link.user_sid or None)
         request.exchange.assign_account(account_sid, link.user_sid or "")
+        request.caller = call.caller
         if self.around is not None:
             run = partial(self._bytes, request, found)
             return await self.around(request, operation, call.caller, run)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
     from parlour.operations.work_limit import WorkSlot
+    from parlour.protocol.forms import FormFields
     from parlour.protocol.header_block import HeaderBlock
     from parlour.store.transaction import Busy, Unavailable
     from parlour.vocabulary.errors import ApiError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 encode: Final = msgspec.json.Encoder().encode
 JSON: Final = (b"content-type", b"application/json")
 _JSON_ALONE: Final = (JSON,)
+_NO_FORM: Final[FormFields] = {}
 
 
 class ClientDisconnectedError(Exception):
@@ -107,6 +109,7 @@ class Request:
         "caller",
         "endpoint",
         "exchange",
+        "form",
         "has_body",
         "has_unread_body",
         "is_running",
@@ -155,6 +158,8 @@ class Request:
         self.login_error: ApiError | Busy | Unavailable | None = None
         """The error of the lookup of its login."""
         self.operation_id = ""
+        self.form: FormFields = _NO_FORM
+        """Its form or query, if the journal records it."""
         self.work: WorkSlot | None = None
         self.on_discard: Callable[[], None] | None = None
         """Called when the client disconnects while the request waits."""

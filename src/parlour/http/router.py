@@ -135,6 +135,7 @@ class Router:
                     raise ApiError.not_found(self._edge.resource_of(request.path))
                 path[name] = text
         if self.around is not None:
+            request.operation_id = operation.operation_id
             run = partial(self._edge.respond, operation, path, request, caller)
             return await self.around(request, operation, caller, run)
         return await self._edge.respond(operation, path, request, caller)

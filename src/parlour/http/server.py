@@ -17,6 +17,7 @@ from parlour.http.messages import (
     Response,
     error_response,
 )
+from parlour.http.request_records import recorded
 from parlour.http.response_headers import (
     HEADERLESS_LENGTH,
     PLAIN_LINES,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from parlour.operations.admission import Admission
     from parlour.operations.caller import Caller
     from parlour.operations.operation import AuthScheme
+    from parlour.operations.request_journal import RequestJournal
     from parlour.operations.work_limit import WorkLimit
     from parlour.protocol.header_block import HeaderBlock
     from parlour.vocabulary.clock import Clock, Random
@@ -95,6 +97,7 @@ class HttpServer:
         request_log: str,
         reads_synchronously: bool,
         guard: RequestGuard | None = None,
+        journal: RequestJournal | None = None,
     ) -> None:
         """``reads_synchronously``: the store is embedded, and reads from it never block.
 
@@ -116,6 +119,7 @@ class HttpServer:
         self._random = random
         self._request_log = request_log
         self.guard = guard
+        self._respond = self._reply if journal is None else recorded(journal, clock, self._reply)
         self.surround: Callable[[RequestHook | None], None] = _surround_nothing
         """Sets what runs the requests of operations; None: the server. See wiring.py."""
 
@@ -183,7 +187,7 @@ class HttpServer:
         if not request.request_sid:
             self._open(request)
         try:
-            reply = await self._reply(request)
+            reply = await self._respond(request)
             # Before sending: a slow client needs no CPU time.
             self._end_work(request)
             if len(reply.body) > limits.UNRESERVED_ANSWER_BYTES_MAX:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from parlour.operations.admission import Admission
     from parlour.operations.operation import Operation
     from parlour.operations.pipeline import Pipeline
+    from parlour.operations.request_journal import RequestJournal
     from parlour.operations.waiting_lists import WaitingLists
     from parlour.protocol.media_urls import MediaUrls
     from parlour.protocol.vault import Vault
@@ -74,6 +75,7 @@ class HttpParts:
     phone_copies: PhoneMediaCopies
     callbacks: CallbackReceiver
     guard: RequestGuard | None
+    journal: RequestJournal
 
 
 def make_server(parts: HttpParts) -> HttpServer:
@@ -87,6 +89,7 @@ def make_server(parts: HttpParts) -> HttpServer:
         roots,
         waiting,
         _event_streams(parts, waiting),
+        records_forms=parts.journal.has_details,
     )
     downloads = Downloads(parts.blobs, parts.clock)
     uploads = Uploads(parts.store, parts.blobs, parts.clock, parts.random)
@@ -117,6 +120,7 @@ def make_server(parts: HttpParts) -> HttpServer:
         request_log=settings.request_log,
         reads_synchronously=not parts.store.is_shared,
         guard=parts.guard,
+        journal=parts.journal,
     )
 
     def surround(hook: RequestHook | None) -> None:

@@ -26,6 +26,7 @@ class _Field(NamedTuple):
     parse: Callable[[str, str], Any]
     required: bool
     repeated: bool
+    secret: bool
 
 
 def form_field(
@@ -34,14 +35,16 @@ def form_field(
     *,
     required: bool = False,
     repeated: bool = False,
+    secret: bool = False,
 ) -> Any:
     """Declare a field of a ``Parameters`` class: its wire name and the parser of its text.
 
     ``repeated`` fields become lists; the last value of any other field that was repeated counts.
+    ``secret`` values are not recorded in the journal of requests.
     """
     return field(
         default=UNSET,
-        metadata={"form_field": (wire_name, parse, required, repeated)},
+        metadata={"form_field": (wire_name, parse, required, repeated, secret)},
     )
 
 
@@ -134,6 +137,11 @@ def _plan(parameters: type[Parameters]) -> _Plan:
 def wire_names(parameters: type[Parameters]) -> list[tuple[str, bool, bool]]:
     """Return wire name, required and repeated of each parameter, for the documentation."""
     return [(entry.wire_name, entry.required, entry.repeated) for entry in _plan(parameters).fields]
+
+
+def secret_names(parameters: type[Parameters]) -> frozenset[str]:
+    """Return the wire names of the parameters that have secrets."""
+    return frozenset(entry.wire_name for entry in _plan(parameters).fields if entry.secret)
 
 
 def form_schema(parameters: type[Parameters]) -> Schema:

@@ -193,6 +193,8 @@ class Pipeline:
     async def _act_on_server(self, call: Call[Any], action: ServerAction) -> OperationResult:
         """Run an operation on the server itself, which may wait for other work."""
         assert self._server_parts is not None
+        if call.caller.identity is not None:
+            raise ApiError(access.PERMISSION_DENIED)
         call.scope = Scope(call.caller.account_sid)
         with _work_suspended(call):
             return _result_of(call, await action(self._server_parts, call))

@@ -6,6 +6,10 @@ The composition root sets each part; operations see these interfaces only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parlour.operations.request_journal import RequestJournal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +33,4 @@ class ServerParts:
     """The parts, by name."""
 
     description: ServerDescription
+    journal: RequestJournal

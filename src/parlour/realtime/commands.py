@@ -61,6 +61,7 @@ class Commands:
     async def handle(self, session: Session, request: TunnelRequest) -> TunnelReply:
         """Handle one request. Raises ApiError."""
         command, path = match_command(request)
+        request.operation_id = command.operation.operation_id
         call = self._call(session, request, command, path)
         outcome = await self._pipeline.run(call, _no_stored_reply)
         if command.publishes_typing:
@@ -74,6 +75,8 @@ class Commands:
     ) -> Call[Any]:
         spec = command.operation.spec
         form = _form(request, command)
+        if request.records_form:
+            request.form = dict(form)
         if command.token_fields is not None:
             form |= command.token_fields(session.token)
         if command.publishes_typing:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from parlour.operations.caller import Caller
     from parlour.protocol.access_tokens import AccessToken
+    from parlour.protocol.forms import FormFields
     from parlour.vocabulary.scope import Scope
 
 
@@ -40,6 +41,12 @@ class TunnelRequest:
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     body: bytes = b""
+    sid: str = ""
+    operation_id: str = ""
+    """Set by the command that it is."""
+    records_form: bool = False
+    form: FormFields = field(default_factory=dict)
+    """Its parameters, if they are recorded."""
 
     def take_body(self) -> bytes:
         """Return the body and free it: the request may be in flight for seconds."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from parlour.operations.admission import Admission
     from parlour.protocol.twilsock_frames import Frame
+    from parlour.realtime.command_records import CommandRecorder
     from parlour.realtime.connection import ClientConnection
     from parlour.realtime.object_reader import ObjectReader
     from parlour.realtime.read_scheduler import ReadScheduler
@@ -72,7 +73,7 @@ class _HttpRequest(msgspec.Struct):
     headers: dict[str, Any] | None = None
 
 
-def parse_request(frame: Frame) -> TunnelRequest | None:
+def parse_request(frame: Frame, sid: str) -> TunnelRequest | None:
     """Return the request in a frame; None if there is none."""
     try:
         http_request = msgspec.convert(frame.header.get("http_request"), _HttpRequest)
@@ -86,6 +87,7 @@ def parse_request(frame: Frame) -> TunnelRequest | None:
         headers={name.lower(): str(value) for name, value in (http_request.headers or {}).items()},
         content_type=kind if isinstance(kind, str) else twilsock_frames.JSON_TYPE,
         body=frame.payload,
+        sid=sid,
     )
 
 
@@ -128,11 +130,13 @@ class Tunnel:
         self._random = random
         self.around: CommandHook | None = None
         """Runs the commands, if it is set: test mode."""
+        self.recorder: CommandRecorder | None = None
+        """Records the commands, if it is set."""
 
     async def handle(self, connection: ClientConnection, frame: Frame) -> None:
         """Handle the request in a frame, then run its follow-up work."""
         request_sid = self._random.sid(sids.REQUEST)
-        request, frame_id = parse_request(frame), frame.id
+        request, frame_id = parse_request(frame, request_sid), frame.id
         del frame
         if request is None or len(request.path) > limits.URL_PATH_BYTES_MAX:
             reply = _error_reply(ApiError(20001, "Invalid HTTP request"))
@@ -232,10 +236,18 @@ class Tunnel:
         if request.path == _SUBSCRIPTIONS and request.method == "POST":
             return await self.subscriptions.handle(connection, request)
         if request.path.startswith(_COMMANDS):
-            if self.around is not None:
-                return await self.around(connection, request, self._commands.handle)
-            return await self._commands.handle(connection.session, request)
+            run = partial(self._run_command, connection)
+            if self.recorder is None:
+                return await run(connection.session, request)
+            return await self.recorder.run(connection.session, request, run)
         raise ApiError.not_found(request.path)
+
+    async def _run_command(
+        self, connection: ClientConnection, session: Session, request: TunnelRequest
+    ) -> TunnelReply:
+        if self.around is not None:
+            return await self.around(connection, request, self._commands.handle)
+        return await self._commands.handle(session, request)
 
 
 async def _execute(request_sid: str, work: Callable[[], Awaitable[TunnelReply]]) -> TunnelReply:

@@ -29,6 +29,7 @@ from parlour.resources.participant_conversations.routes import PARTICIPANT_CONVE
 from parlour.resources.participants.routes import PARTICIPANTS
 from parlour.resources.push_bindings.routes import PUSH_BINDINGS
 from parlour.resources.receipts.routes import RECEIPTS
+from parlour.resources.requests.routes import REQUESTS
 from parlour.resources.roles.routes import ROLES
 from parlour.resources.scoped_webhooks.routes import SCOPED_WEBHOOKS
 from parlour.resources.server.routes import SERVER
@@ -89,6 +90,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_ATTEMPT_REPLAY,
     WEBHOOK_RETRIES,
     EVENTS,
+    REQUESTS,
     TOKENS,
     SERVER,
     CONTENT_TEMPLATES,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from parlour.http.server import HttpServer
     from parlour.operations.operation import Operation
     from parlour.operations.pipeline import Pipeline
+    from parlour.operations.request_journal import RequestJournal
     from parlour.operations.scheduler import Scheduler
     from parlour.operations.waiting_lists import WaitingLists
     from parlour.protocol.vault import Vault
@@ -60,6 +61,7 @@ class ServerHandles:
     background_create: BackgroundCreate
     scheduler: Scheduler
     waiting_lists: WaitingLists
+    journal: RequestJournal
     server: HttpServer
     realtime: Realtime
 

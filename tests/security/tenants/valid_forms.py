@@ -108,6 +108,7 @@ LISTS: dict[str, tuple[Form, ...]] = {
     ),
     "ListWebhookAttempts": ({}, {"EventType": "onMessageAdded"}, {"Outcome": "failed"}),
     "ListEvents": ({}, {"EventType": ["onMessageAdded"]}, {"Source": "API"}, {"After": "start"}),
+    "ListRequests": ({}, {"Operation": "CreateConversation"}, {"Source": "rest", "Status": "200"}),
     "ListVirtualPhones": ({}, {"Channel": "whatsapp"}),
     "ListVirtualPhoneMessages": ({}, {"Direction": "received", "After": LONG_AGO}),
     "ListMessages": ({}, {"Order": "desc"}),

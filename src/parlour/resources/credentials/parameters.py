@@ -24,11 +24,11 @@ class CreateCredential(Redacted, Parameters):
 
     type: str = form_field("Type", _type, required=True)
     friendly_name: str | Unset | None = form_field("FriendlyName", _friendly_name)
-    certificate: str | Unset | None = form_field("Certificate", _secret)
-    private_key: str | Unset | None = form_field("PrivateKey", _secret)
+    certificate: str | Unset | None = form_field("Certificate", _secret, secret=True)
+    private_key: str | Unset | None = form_field("PrivateKey", _secret, secret=True)
     sandbox: bool | Unset = form_field("Sandbox", parsers.boolean())
-    api_key: str | Unset | None = form_field("ApiKey", _secret)
-    secret: str | Unset | None = form_field("Secret", _secret)
+    api_key: str | Unset | None = form_field("ApiKey", _secret, secret=True)
+    secret: str | Unset | None = form_field("Secret", _secret, secret=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -15,6 +15,7 @@ from parlour.vocabulary.limits.faults import *
 from parlour.vocabulary.limits.grouping import *
 from parlour.vocabulary.limits.http_carriers import *
 from parlour.vocabulary.limits.inbound import *
+from parlour.vocabulary.limits.journal import *
 from parlour.vocabulary.limits.logins import *
 from parlour.vocabulary.limits.outbox import *
 from parlour.vocabulary.limits.overload import *

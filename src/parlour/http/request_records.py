@@ -1,0 +1,87 @@
+"""Records requests over HTTP in the journal (operations/request_journal.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from parlour.http.messages import Response
+from parlour.operations.operation import AuthScheme
+from parlour.operations.request_journal import REST, SDK, RequestDetails
+from parlour.protocol.forms import parse_form, parse_query
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from parlour.http.messages import Request
+    from parlour.operations.request_journal import RequestJournal
+    from parlour.protocol.forms import FormFields
+    from parlour.vocabulary.clock import Clock
+
+    Respond = Callable[[Request], Awaitable[Response]]
+
+_OWN_PATHS: Final = "/parlour/"
+_FAULT: Final = b"parlour-fault"
+
+
+_NO_RESPONSE: Final = Response(0)
+"""Of a request whose client disconnected, or was disconnected, before the response."""
+
+
+def recorded(journal: RequestJournal, clock: Clock, respond: Respond) -> Respond:
+    """Return a function that responds, and records each request before its response is sent."""
+
+    async def respond_recorded(request: Request) -> Response:
+        reply = _NO_RESPONSE
+        try:
+            reply = await respond(request)
+        finally:
+            _record(journal, request, reply, clock.monotonic_ms() - request.started_ms)
+        return reply
+
+    return respond_recorded
+
+
+def _record(journal: RequestJournal, request: Request, reply: Response, elapsed_ms: float) -> None:
+    """Record a request and its response, unless its caller is unknown or its path is our own."""
+    caller = request.caller
+    if caller is None or request.path.startswith(_OWN_PATHS):
+        return
+    journal.record(
+        account_sid=caller.account_sid,
+        sid=request.request_sid,
+        source=REST if caller.identity is None else SDK,
+        operation_id=request.operation_id,
+        method=request.method,
+        status=reply.status,
+        answer=reply.body,
+        elapsed_ms=elapsed_ms,
+        details=_details(request, reply, caller.identity) if journal.has_details else None,
+    )
+
+
+def _details(request: Request, reply: Response, identity: str | None) -> RequestDetails:
+    path, endpoint = request.path, request.endpoint
+    if endpoint is not None and endpoint.route.authentication is AuthScheme.SIGNED_URL:
+        path = endpoint.route.path  # The template, without the signature.
+    fires = request.header(b"x-twilio-webhook-enabled")
+    fault = next((text.decode() for name, text in reply.headers if name == _FAULT), None)
+    return RequestDetails(
+        path=path,
+        form=request.form or _unread_form(request),
+        identity=identity,
+        fires_webhooks=fires is not None and fires.strip().lower() == "true",
+        idempotency_key=request.header(b"idempotency-key"),
+        user_agent=request.header(b"user-agent"),
+        fault=fault,
+    )
+
+
+def _unread_form(request: Request) -> FormFields:
+    """Return the form of a request that was answered before its operation has read it."""
+    kind = request.header(b"content-type") or ""
+    is_form = request.method == "POST" and kind.startswith("application/x-www-form-urlencoded")
+    try:
+        return parse_form(request.body) if is_form else parse_query(request.query)
+    except ApiError:
+        return {}
