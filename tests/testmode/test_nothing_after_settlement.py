@@ -143,6 +143,7 @@ def test_nothing_happens_after_a_settlement(tmp_path: Path, has_other: bool) -> 
 
 
 @pytest.mark.gate
+@pytest.mark.timeout(1800)
 def test_nothing_happens_after_ten_thousand_settlements(tmp_path: Path) -> None:
     asyncio.run(run_tries(tmp_path, TRIES_IN_GATE, has_other=True))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parlour.testmode.settlement.settler import Settler
     from parlour.testmode.wiring import ServerHandles
 
-TOKENS: Final = "tokens"
+CLIENT_EXPIRIES: Final = "tokens"
 """Ends of access tokens of connected clients, and the warnings before them."""
 _STEPS: Final = "steps"
 """There are more due times before the target."""
@@ -57,7 +57,7 @@ async def due_times(parts: ServerHandles, clock: SteeredClock) -> list[Due]:
 
     found = await parts.store.read(read)
     tokens = clock.timers.due_times()
-    return [*found, Due(min(tokens), TOKENS)] if tokens else found
+    return [*found, Due(min(tokens), CLIENT_EXPIRIES)] if tokens else found
 
 
 async def next_due(parts: ServerHandles, clock: SteeredClock) -> Due | None:
@@ -130,7 +130,7 @@ class Advance:
         await self._await_tokens(warned_ms)
 
     async def _count(self, what: str, at_ms: int) -> int:
-        if what == TOKENS:
+        if what == CLIENT_EXPIRIES:
             return sum(due_ms <= at_ms for due_ms in self._clock.timers.due_times())
         return await self._parts.store.read(lambda tx: due_rows.count_due(tx, what, at_ms))
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WEBHOOKS: Final = "webhooks"
 CARRIERS: Final = "carriers"
+TIMERS: Final = "timers"
 
 # tidy: account-in-sql - the clock is of all accounts
 NEXT_DELIVERY = "SELECT MIN(due_ms) FROM webhook_delivery WHERE due_ms IS NOT NULL"
@@ -68,14 +69,14 @@ async def next_rows(tx: Transaction, account_sid: str | None = None) -> list[Due
 
 async def count_due(tx: Transaction, what: str, at_ms: int) -> int:
     """Return how many things of a kind are due at a date; 1 for a job without a number."""
-    statements = {
-        WEBHOOKS: COUNT_DELIVERIES,
-        CARRIERS: COUNT_SUBMISSIONS,
-        "timers": COUNT_TIMERS,
-    }
-    if what not in statements:
+    if what == WEBHOOKS:
+        row = await tx.one(COUNT_DELIVERIES, at_ms)
+    elif what == CARRIERS:
+        row = await tx.one(COUNT_SUBMISSIONS, at_ms)
+    elif what == TIMERS:
+        row = await tx.one(COUNT_TIMERS, at_ms)
+    else:
         return 1
-    row = await tx.one(statements[what], at_ms)
     return 1 if row is None else max(1, int(row[0]))
 
 
