@@ -30,7 +30,6 @@ _DELIVERY: Final = (
     "intake",
     "intake_transaction",
     "lanes",
-    "pre_action",
     "pre_action_log",
     "result_writer",
     "sender",
@@ -41,11 +40,16 @@ _DELIVERY: Final = (
     "webhook_request",
     "webhook_settings",
     "webhook_sink",
+    "wiring",
     "write_queue",
 )
 _EGRESS: Final = ("connection", "request_slots", "resolver")
 OWN_TESTS: Final[dict[str, tuple[str, ...]]] = {
     **{f"delivery/{name}.py": (f"tests/unit/delivery/test_{name}.py",) for name in _DELIVERY},
+    "delivery/pre_action.py": (
+        "tests/unit/delivery/test_pre_action.py",
+        "tests/unit/delivery/test_pre_action_requests.py",
+    ),
     **{f"egress/{name}.py": (f"tests/unit/egress/test_{name}.py",) for name in _EGRESS},
     "egress/client.py": (
         "tests/unit/egress/test_client.py",

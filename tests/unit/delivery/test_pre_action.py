@@ -13,7 +13,7 @@ from twilio.request_validator import RequestValidator
 
 from parlour.delivery.pre_action import PreActionAttempt, PreActionWebhooks
 from parlour.delivery.targets import WebhookTarget
-from parlour.egress.client import EgressFailed, EgressRefused, OutboundResponse
+from parlour.egress.client import OutboundResponse
 from parlour.operations.call import Call
 from parlour.operations.caller import Caller
 from parlour.operations.operation import Operation, OperationSpec, UrlForm
@@ -427,27 +427,5 @@ def test_any_other_status_rejects_the_action(play: Any, status: int, code: int) 
         assert (attempt.outcome, attempt.status) == ("rejected", status)
         assert (attempt.error_code, attempt.answer) == (code, b"no")
         assert [(each["code"], each["event_type"]) for each in logs] == [(code, "onMessageAdd")]
-
-    play(scenario)
-
-
-@pytest.mark.parametrize(
-    ("failure", "error"),
-    [
-        (EgressFailed("connect", 11205, "reset"), "connect reset"),
-        (EgressRefused("forbidden", 11299), "forbidden"),
-    ],
-)
-def test_a_failed_request_changes_nothing(play: Any, failure: Any, error: str) -> None:
-    async def scenario(harness: PreActionHarness) -> None:
-        await harness.subscribe()
-        harness.response = failure
-        with capture_logs() as logs:
-            assert await harness.amend({"Body": "b"}) == MessageForm(body="b")
-        (attempt,) = harness.attempts
-        assert (attempt.outcome, attempt.error) == ("failed", error)
-        assert (attempt.status, attempt.answer) == (None, b"")
-        assert attempt.error_code == failure.code
-        assert [(each["status"], each["error"]) for each in logs] == [(None, error)]
 
     play(scenario)

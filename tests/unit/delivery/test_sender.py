@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from parlour.delivery.sender import Sender
+from parlour.operations.open_work import OpenWork
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
+from tests.unit.delivery.lane_setup import delivery
 from tests.unit.delivery.term_setup import Setup, result_of, retry_soon, run, until
 
 if TYPE_CHECKING:
@@ -139,6 +141,32 @@ def test_an_account_that_used_up_its_share_waits_for_the_throttle() -> None:
         setup.is_busy = False
         setup.term.send_wanted.set()
         await until(lambda: client.sent == [2, 1])
+        setup.term.stop()
+        await task
+
+    run(scenario)
+
+
+def test_requests_in_flight_are_open_work() -> None:
+    async def scenario(setup: Setup) -> None:
+        may_end = asyncio.Event()
+
+        class HangingClient(FailingClient):
+            async def attempt(self, made: WebhookDelivery, _may_send: MaySend) -> AttemptResult:
+                await may_end.wait()
+                return result_of(made)
+
+        setup.offer(1)
+        sender, task = await running(setup, HangingClient())
+        await until(lambda: len(sender.requests) == 1)
+        await asyncio.sleep(0)
+        made = delivery(1, 1)
+        since_ms = FakeClock().monotonic_ms()
+        expected = OpenWork(f"webhook {made.method} {made.url}", "AC1", since_ms)
+        assert list(sender.open_work()) == [expected]
+        may_end.set()
+        await until(lambda: len(sender.requests) == 0)
+        assert list(sender.open_work()) == []
         setup.term.stop()
         await task
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from parlour.delivery import result_writer
+from parlour.delivery.states import SyncState
 from parlour.delivery.webhook_sink import WebhookSink
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store import webhook_queue
@@ -199,6 +200,27 @@ def test_a_sink_without_a_term_stops_and_aborts_at_once() -> None:
     async def scenario(setup: Setup) -> None:
         sink = sink_of(setup)
         await sink.abort()
+        await sink.stop()
+
+    run(scenario)
+
+
+def test_searches_and_a_resync_are_open_work_and_a_clock_change_polls() -> None:
+    async def scenario(setup: Setup) -> None:
+        sink = sink_of(setup)
+        sink.clock_changed()
+        assert list(sink.open_work()) == []
+        await sink.start()
+        assert [each.what for each in sink.open_work()] == ["reads of the webhook queue"]
+        await until(lambda: list(sink.open_work()) == [])
+        term = sink.term
+        assert term is not None
+        term.enter(SyncState.RESYNC)
+        assert [each.what for each in sink.open_work()] == ["a resync of the webhook queue"]
+        term.enter(SyncState.SYNCED)
+        term.poll_wanted.clear()
+        sink.clock_changed()
+        assert term.poll_wanted.is_set()
         await sink.stop()
 
     run(scenario)

@@ -30,3 +30,13 @@ def test_the_first_ones_stay_until_they_are_written() -> None:
     assert waiting._counts == {"A": 1}
     waiting.clear()
     assert (first(waiting), len(waiting), waiting.count_of("A")) == ([], 0, 0)
+
+
+def test_the_accounts_with_entries_are_listed() -> None:
+    waiting: WriteQueue[str] = WriteQueue()
+    for account_sid in ("A", "B", "A"):
+        waiting.add(account_sid, "entry")
+    assert waiting.account_sids() == ["A", "B"]
+    for _ in range(2):
+        waiting.written()
+    assert waiting.account_sids() == ["A"]
