@@ -295,7 +295,9 @@ def setting_descriptions() -> list[SettingDescription]:
     ]
 
 
-NON_SETTING_VARIABLES: Final = frozenset({"PARLOUR_URL", "PARLOUR_CRASH_AT"})
+NON_SETTING_VARIABLES: Final = frozenset(
+    {"PARLOUR_URL", "PARLOUR_WS_URL", "PARLOUR_SERVICE_SID", "PARLOUR_CRASH_AT"}
+)
 """Variables with the prefix that are not settings: of clients, and of crash tests."""
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from parlour.cli.environment import read
+from parlour.cli.exec import _environment
 from tests.support.polling import eventually
 from tests.support.server import REPOSITORY
 
@@ -112,6 +114,14 @@ def test_the_command_has_the_server_in_its_environment_and_its_status_is_returne
     others = {"PARLOUR_DATA": "/nowhere", "PARLOUR_ACCOUNT_SID": "AC" + "f" * 32, "OTHER": "x"}
     done = run(folder, "--", sys.executable, "-c", CALLING, **others)
     assert (done.returncode, done.stdout, done.stderr) == (7, "True False x\n", "")
+
+
+def test_the_variables_of_the_command_are_known_to_other_commands() -> None:
+    names = ("url", "ws_url", "account_sid", "auth_token")
+    names += ("api_key_sid", "api_key_secret", "service_sid")
+    variables = _environment(dict.fromkeys(names, "x"))
+    found = read({name: text for name, text in variables.items() if text == "x"})
+    assert (found.unknown, found.mistyped) == ([], [])
 
 
 def test_a_command_that_does_not_exist_is_named(folder: Path) -> None:

@@ -57,7 +57,9 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandRuns]:
     """Commands that use one server in test mode."""
     data = tmp_path_factory.mktemp("listen") / "data"
     with Server(data, NO_ACCOUNT | EMBEDDED, args=("--test",)) as running:
-        yield CommandRuns(running)
+        runs = CommandRuns(running)
+        yield runs
+        runs.api.close()
 
 
 def listen(
