@@ -21,7 +21,6 @@ ROOT: Final = Path(__file__).parent.parent
 PACKAGE: Final = "src/parlour"
 
 _DELIVERY: Final = (
-    "attempts",
     "cpu_throttle",
     "due_poller",
     "endpoint_cache",
@@ -31,7 +30,6 @@ _DELIVERY: Final = (
     "intake_transaction",
     "lanes",
     "pre_action_log",
-    "result_writer",
     "sender",
     "states",
     "targets",
@@ -46,6 +44,14 @@ _DELIVERY: Final = (
 _EGRESS: Final = ("connection", "request_slots", "resolver")
 OWN_TESTS: Final[dict[str, tuple[str, ...]]] = {
     **{f"delivery/{name}.py": (f"tests/unit/delivery/test_{name}.py",) for name in _DELIVERY},
+    "delivery/attempts.py": (
+        "tests/unit/delivery/test_attempts.py",
+        "tests/unit/delivery/test_signing_evictions.py",
+    ),
+    "delivery/result_writer.py": (
+        "tests/unit/delivery/test_result_writer.py",
+        "tests/unit/delivery/test_result_writer_work.py",
+    ),
     "delivery/pre_action.py": (
         "tests/unit/delivery/test_pre_action.py",
         "tests/unit/delivery/test_pre_action_requests.py",
@@ -62,7 +68,10 @@ OWN_TESTS: Final[dict[str, tuple[str, ...]]] = {
     "store/leases.py": ("tests/unit/store/test_leases.py",),
     "store/webhook_queue.py": ("tests/unit/store/test_webhook_queue.py",),
     "store/sqlite/checkpoints.py": ("tests/unit/store/test_checkpoints.py",),
-    "store/sqlite/engine.py": ("tests/store/test_sqlite_engine.py",),
+    "store/sqlite/engine.py": (
+        "tests/store/test_sqlite_engine.py",
+        "tests/store/test_sqlite_work.py",
+    ),
     "store/sqlite/transaction.py": ("tests/unit/store/test_sqlite_transaction.py",),
 }
 """The test file of each module; a second one where it would be too long.

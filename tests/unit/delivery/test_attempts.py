@@ -431,30 +431,3 @@ def test_the_least_recently_loaded_account_is_evicted(monkeypatch: pytest.Monkey
         assert len(loaded) == 5
 
     asyncio.run(scenario())
-
-
-def test_one_account_or_all_are_evicted() -> None:
-    loaded: list[int] = []
-
-    async def read(_work: Any) -> SigningSettings:
-        loaded.append(1)
-        return SigningSettings("t", "durable", clock.monotonic_ms())
-
-    clock = FakeClock()
-    store: Any = SimpleNamespace(read=read)
-
-    async def scenario() -> None:
-        cache = SigningCache(store, VAULT, clock, "durable")
-        for _ in range(2):
-            await cache.get("AC1")
-        assert len(loaded) == 1
-        cache.evict_all()
-        await cache.get("AC1")
-        cache.evict("AC2")
-        await cache.get("AC1")
-        assert len(loaded) == 2
-        cache.evict("AC1")
-        await cache.get("AC1")
-        assert len(loaded) == 3
-
-    asyncio.run(scenario())

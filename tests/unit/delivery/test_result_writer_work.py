@@ -1,0 +1,23 @@
+"""The open work of the result writer."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from parlour.delivery.result_writer import ResultWriter
+from tests.unit.delivery.term_setup import Setup, run
+
+
+def test_entries_that_are_not_in_the_log_are_open_work() -> None:
+    async def scenario(setup: Setup) -> None:
+        writer = ResultWriter(setup.store, setup.throttle, setup.metrics)
+        writer.ensure_running = lambda: None  # type: ignore[method-assign]
+        assert list(writer.open_work()) == []
+        scope = SimpleNamespace(account_sid="AC2")
+        writer.record_pre_action(SimpleNamespace(scope=scope, outcome="delivered"))  # type: ignore[arg-type]
+        assert [each.account_sid for each in writer.open_work()] == ["AC2"]
+        writer.start_term(setup.term, None)  # type: ignore[arg-type]
+        setup.term.results.add("AC1", None)  # type: ignore[arg-type]
+        assert sorted(each.account_sid for each in writer.open_work()) == ["AC1", "AC2"]
+
+    run(scenario)
