@@ -171,7 +171,7 @@ def test_strict_requests_name_the_unknown_parameter_and_the_nearest_one(
     assert refused["message"].startswith(f"Unknown {message}")
 
 
-def test_strict_requests_refuse_a_body_that_nobody_reads(account: FaultAccount) -> None:
+def test_strict_requests_refuse_an_unexpected_body(account: FaultAccount) -> None:
     account.api.post("/Users", Identity="a reader").expect(201)
     _emulate(account, UnknownParameters="refuse")
 

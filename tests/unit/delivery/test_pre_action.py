@@ -76,7 +76,7 @@ class PreActionHarness:
         self.attempts: list[PreActionAttempt] = []
         self.webhooks = PreActionWebhooks(
             database.store,
-            self.receive,
+            self.send,
             clock=database.clock,
             random=ZeroRandom(),
             auth_token_of=self.auth_token_of,
@@ -85,9 +85,6 @@ class PreActionHarness:
 
     async def auth_token_of(self, account_sid: str) -> str:
         return f"token of {account_sid}"
-
-    async def receive(self, request: OutboundRequest) -> OutboundResponse:
-        return await self.send(request)
 
     async def send(self, request: OutboundRequest) -> OutboundResponse:
         self.requests.append(request)
@@ -271,7 +268,7 @@ def test_a_slow_receiver_ends_with_a_timeout(play: Any, monkeypatch: pytest.Monk
             await asyncio.sleep(60)
             raise AssertionError
 
-        monkeypatch.setattr(harness, "send", hang)
+        monkeypatch.setattr(harness.webhooks, "_send_request", hang)
         await harness.subscribe()
         assert await harness.amend({"Body": "b"}) == MessageForm(body="b")
         (attempt,) = harness.attempts
