@@ -191,6 +191,7 @@ class App:
                 vault=self.vault,
                 blobs=self.blobs,
                 pipeline=self.pipeline,
+                admission=self.admission,
                 authentication=self.authentication,
                 login_gate=self.login_gate,
                 signer=self._delivery.signer,

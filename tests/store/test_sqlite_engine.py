@@ -12,7 +12,8 @@ import pytest
 
 from parlour.store import event_log
 from parlour.store.migrations import migrations
-from parlour.store.sqlite.engine import FATAL_EXIT_STATUS, SqliteStore, drive
+from parlour.store.sqlite.engine import FATAL_EXIT_STATUS, SqliteStore
+from parlour.store.sqlite.transaction import drive
 from parlour.store.transaction import Busy, DatabaseError, Unavailable, in_transaction
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock, SystemRandom

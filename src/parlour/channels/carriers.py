@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,7 +22,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from prometheus_client import Metric
 
@@ -85,6 +86,17 @@ class Carriers:
         """Return submissions in flight and results that are not on disk."""
         if self._term is not None:
             yield from self._term.open_work()
+
+    @asynccontextmanager
+    async def quiesced(
+        self, accounts: Callable[[str], bool], drain_seconds: float
+    ) -> AsyncIterator[None]:
+        """Send nothing for some accounts, and write no result, during the block."""
+        if self._term is None:
+            yield
+            return
+        async with self._term.quiesced(accounts, drain_seconds):
+            yield
 
     async def start(self) -> None:
         """Start the carriers as soon as this process has the lease."""

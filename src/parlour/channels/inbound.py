@@ -132,6 +132,11 @@ class InboundProcessor:
         await self._lanes.stop()
         await self._webhooks.stop()
 
+    async def drop(self, accounts: Callable[[str], bool]) -> None:
+        """Cancel the messages in progress of some accounts, whose rows are replaced."""
+        await self._lanes.drop(accounts)
+        await self._webhooks.drop(accounts)
+
     # --- Accept ---------------------------------------------------------------------------
 
     async def accept(

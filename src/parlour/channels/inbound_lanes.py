@@ -100,6 +100,20 @@ class InboundLanes:
         if found not in self._tasks and not self._stopping:
             self._tasks[found] = asyncio.create_task(self._run(found), name="inbound lane")
 
+    async def drop(self, accounts: Callable[[str], bool]) -> None:
+        """Cancel the lanes of some accounts, and release their claims: their rows are replaced."""
+        lanes = [lane for lane in self._tasks if accounts(lane.account_sid)]
+        tasks = [self._tasks[lane] for lane in lanes]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for lane, task in zip(lanes, tasks, strict=True):
+            if self._tasks.get(lane) is task:  # Cancelled before its first step.
+                del self._tasks[lane]
+                self._again.discard(lane)
+        for key in [key for key in self._claimed if accounts(key.account_sid)]:
+            self._release(key)
+
     async def stop(self) -> None:
         """Stop after the messages in progress; what remains is claimed again by another process."""
         self._stopping = True

@@ -19,7 +19,7 @@ from parlour.vocabulary.dates import updated
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from parlour.channels.incoming_webhook import IncomingWebhook
     from parlour.resources.carrier_numbers.store import CarrierNumber
@@ -65,10 +65,17 @@ class InboundWebhooks:
 
     async def stop(self) -> None:
         """Cancel the requests: they are sent again after the next start."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
+        await self.drop(lambda _account_sid: True)
+
+    async def drop(self, accounts: Callable[[str], bool]) -> None:
+        """Cancel the requests of some accounts."""
+        chosen = {key: task for key, task in self._tasks.items() if accounts(key.account_sid)}
+        for task in chosen.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*chosen.values(), return_exceptions=True)
+        for key, task in chosen.items():
+            if self._tasks.get(key) is task:  # Cancelled before its first step.
+                del self._tasks[key]
 
     async def _run(self, entry: InboxEntry) -> None:
         try:

@@ -37,7 +37,7 @@ from parlour.vocabulary import crash_points, limits
 from parlour.vocabulary.crash_points import crash_point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from parlour.channels.carrier import Carrier
     from parlour.channels.outbox_term import OutboxTerm
@@ -76,7 +76,7 @@ class CarrierQueue:
         # most as many as were in memory at its start.
         self._released: set[tuple[str, str]] = set()
         self._counts: Counter[str] = Counter()
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[asyncio.Task[None], LoadedSubmission] = {}
         # The keys of those, and when they were passed to the carrier, on the monotonic clock.
         self._sent_at_ms: dict[tuple[str, str], float] = {}
         self._last_account = ""
@@ -134,6 +134,29 @@ class CarrierQueue:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def drop(self, accounts: Callable[[str], bool], timeout_seconds: float) -> None:
+        """Release the waiting submissions of some accounts, and cancel those in flight.
+
+        Those in flight have ``timeout_seconds`` to end; their results are queued then.
+        """
+        waiting = tuple(self._waiting)
+        self._waiting.clear()
+        self._waiting.extend(each for each in waiting if not accounts(each.key[0]))
+        for loaded in waiting:
+            if accounts(loaded.key[0]):
+                self.release(loaded)
+        sending = {
+            task: loaded for task, loaded in self._in_flight.items() if accounts(loaded.key[0])
+        }
+        if sending:
+            await asyncio.wait(sending, timeout=timeout_seconds)
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+        for task, loaded in sending.items():
+            if task.cancelled():
+                self.release(loaded)
+
     async def _wait(self) -> None:
         """Wait until there may be something to do, at most for the fallback interval."""
         wait_ms: float = limits.OUTBOX_POLL_MS
@@ -188,6 +211,8 @@ class CarrierQueue:
         now_ms, room = self._term.clock.now_ms(), self._room
         accounts = await outbox_queue.accounts_after(tx, self.name, self._last_account)
         due = [each.account_sid for each in accounts if each.due_ms <= now_ms]
+        if self._term.is_held is not None:
+            due = [account_sid for account_sid in due if not self._term.is_held(account_sid)]
         self._add_due_dates([each.due_ms for each in accounts if each.due_ms > now_ms])
         share = max(1, room // max(1, len(due)))
         found: list[LoadedSubmission] = []
@@ -255,8 +280,8 @@ class CarrierQueue:
                 self.release(loaded)
                 continue
             task = asyncio.create_task(self._send(self._carrier, loaded))
-            self._in_flight.add(task)
-            task.add_done_callback(self._in_flight.discard)
+            self._in_flight[task] = loaded
+            task.add_done_callback(self._in_flight.pop)
 
     async def _send(self, carrier: Carrier, loaded: LoadedSubmission) -> None:
         """Make one attempt, and queue its result."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -15,7 +16,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from parlour.channels.carrier import Carrier
     from parlour.channels.outbox_metrics import CarrierMetrics
@@ -63,6 +64,8 @@ class OutboxTerm:
         self.random = random
         self.debounce_ms = debounce_ms
         self.is_stopping = False
+        # Which accounts are not sent for now, because their rows are being replaced; None: all are.
+        self.is_held: Callable[[str], bool] | None = None
         self._carriers = carriers
         self._queues: dict[str, CarrierQueue] = {}
         self.writer = OutboxWriter(lease_term)
@@ -93,6 +96,25 @@ class OutboxTerm:
         for each in self._queues.values():
             yield from each.open_work()
         yield from self.writer.open_work()
+
+    @asynccontextmanager
+    async def quiesced(
+        self, accounts: Callable[[str], bool], drain_seconds: float
+    ) -> AsyncIterator[None]:
+        """Send nothing for some accounts, and write no result, during the block.
+
+        Submissions in flight have ``drain_seconds`` to end. Afterwards the rows are read again.
+        """
+        self.is_held = accounts
+        try:
+            queues = tuple(self._queues.values())
+            await asyncio.gather(*(each.drop(accounts, drain_seconds) for each in queues))
+            async with self.writer.writing:
+                self.writer.drop(accounts)
+                yield
+        finally:
+            self.is_held = None
+            self.wake()
 
     async def stop(self) -> None:
         """Wait for submissions in flight, within the limit, and write their results."""

@@ -49,6 +49,8 @@ class OutboxWriter:
         self._batch_max = limits.SUBMISSION_RESULTS_PER_WRITE_MAX
         self._wanted = asyncio.Event()
         self._is_stopping = False
+        # Held during each write: who holds it as well sees none half done.
+        self.writing = asyncio.Lock()
 
     def add(self, result: SubmissionResult, on_written: Callable[[], None]) -> None:
         """Queue a result; ``on_written`` is called after its commit. Never waits."""
@@ -59,6 +61,16 @@ class OutboxWriter:
         """Return the accounts that have results in the queue."""
         for account_sid in {result.loaded.key[0] for result, _ in self._results}:
             yield OpenWork("results of submissions", account_sid)
+
+    def drop(self, accounts: Callable[[str], bool]) -> None:
+        """Release the results of some accounts, which are not written. Only under ``writing``."""
+        results = tuple(self._results)
+        self._results.clear()
+        for result, on_written in results:
+            if accounts(result.loaded.key[0]):
+                on_written()
+            else:
+                self._results.append((result, on_written))
 
     def stop(self) -> None:
         """End ``run`` once all results are written."""
@@ -73,7 +85,8 @@ class OutboxWriter:
                 await self._wanted.wait()
                 continue
             try:
-                await self._write_batch()
+                async with self.writing:
+                    await self._write_batch()
             except LeaseLost:
                 return  # The next owner sends these again.
             except (Busy, Unavailable) as error:

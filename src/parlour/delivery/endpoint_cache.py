@@ -17,7 +17,7 @@ from parlour.delivery.states import EndpointState
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from parlour.delivery.endpoints import EndpointKey
     from parlour.operations.fair_shares import Share
@@ -112,6 +112,10 @@ class EndpointCache:
         """Search all scheduled accounts now, since the clock was set back."""
         self._search_ms = dict.fromkeys(self._search_ms, 0)
         self._full_until_ms = 0
+
+    def drop_searches(self, accounts: Callable[[str], bool]) -> None:
+        """Drop the schedule of some accounts."""
+        self._search_ms = {sid: at for sid, at in self._search_ms.items() if not accounts(sid)}
 
     def next_search_ms(self) -> int | None:
         """Return when accounts are to be searched next."""

@@ -188,6 +188,14 @@ class Endpoint:
             share.discard()
         self.update_wants()
 
+    def drop_request(self, share: Share) -> None:
+        """Release the share of a request that was cancelled."""
+        share.release()
+        self.sending -= 1
+        if share is not self.requests_share:
+            share.discard()
+        self.update_wants()
+
     def release_lane(self, share: Share) -> None:
         """Release the slot in memory of one lane."""
         share.release()

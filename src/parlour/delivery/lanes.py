@@ -319,6 +319,24 @@ class Lanes:
             for lane_key in tuple(endpoint.lanes):
                 self.invalidate(*endpoint.key, lane_key)
 
+    def forget(self, accounts: Callable[[str], bool]) -> None:
+        """Drop the memory of some accounts, none of which has a request in flight any more.
+
+        Requests that were cancelled occupy their slots until then. Whether an endpoint hangs is
+        discarded as well.
+        """
+        for endpoint in self.endpoints:
+            if not accounts(endpoint.key[0]):
+                continue
+            endpoint.poll_ms, endpoint.is_due = None, False
+            for lane in tuple(endpoint.lanes.values()):
+                share, lane.request_share = lane.request_share, None
+                if share is not None:
+                    endpoint.drop_request(share)
+                self._remove(lane)
+            self._remove_idle(endpoint)
+        self.endpoints.drop_searches(accounts)
+
     # --- The schedule of polls ----------------------------------------------------------------
 
     def schedule_poll(self, key: EndpointKey, at_ms: int) -> None:

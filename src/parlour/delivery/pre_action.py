@@ -25,7 +25,7 @@ from parlour.resources.webhook_attempts.store import LoggedOutcome
 from parlour.resources.webhook_forms import POST_ACTION_OF, pre_parameters
 from parlour.store.transaction import assert_outside_transaction
 from parlour.vocabulary import limits
-from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 from parlour.vocabulary.unset import UNSET
 
 if TYPE_CHECKING:
@@ -120,12 +120,26 @@ class PreActionWebhooks:
         self._auth_token_of = auth_token_of
         self._record = record
         self._in_flight: set[_PreActionCall] = set()
+        # The time limits of requests, with their accounts, and those that are aborted.
+        self._running: dict[asyncio.Timeout, str] = {}
+        self._aborted: set[asyncio.Timeout] = set()
 
     def open_work(self) -> Iterator[OpenWork]:
         """Return the requests in flight."""
         for each in self._in_flight:
             what = f"pre-action webhook {each.target.method} {each.target.url}"
             yield OpenWork(what, each.scope.account_sid, each.started_ms)
+
+    def abort(self, accounts: Callable[[str], bool]) -> None:
+        """End the requests in flight of some accounts; the changes that wait for them fail (503).
+
+        They are not logged, because the rows of the accounts are being replaced.
+        """
+        now = asyncio.get_running_loop().time()
+        for time_limit, account_sid in self._running.items():
+            if accounts(account_sid):
+                self._aborted.add(time_limit)
+                time_limit.reschedule(now)
 
     async def wants(self, tx: Transaction, call: Call[Any]) -> bool:
         """Return whether there is a webhook for this call."""
@@ -192,7 +206,7 @@ class PreActionWebhooks:
         )
         self._in_flight.add(pending)
         try:
-            response = await self._send(await self._request(pending))
+            response = await self._send(await self._request(pending), pending.scope.account_sid)
         except EgressRefused as error:
             self._record_attempt(pending, LoggedOutcome.FAILED, code=error.code, error=error.reason)
             return {}
@@ -223,13 +237,20 @@ class PreActionWebhooks:
             is_caller_waiting=True,
         )
 
-    async def _send(self, request: OutboundRequest) -> OutboundResponse:
+    async def _send(self, request: OutboundRequest, account_sid: str) -> OutboundResponse:
         """Return the response, within five seconds from now: a caller is waiting."""
+        time_limit = asyncio.timeout(limits.WEBHOOK_SECONDS_MAX)
         try:
-            async with asyncio.timeout(limits.WEBHOOK_SECONDS_MAX):
+            async with time_limit:
+                self._running[time_limit] = account_sid
                 return await self._send_request(request)
         except TimeoutError:
+            if time_limit in self._aborted:
+                raise ApiError(20503, headers=RETRY_AFTER) from None
             raise EgressFailed("timeout", retries.CODE_TIMEOUT) from None
+        finally:
+            self._running.pop(time_limit, None)
+            self._aborted.discard(time_limit)
 
     def _read(self, pending: _PreActionCall, response: OutboundResponse) -> Members:
         """Parse a response. Raises 50056 for any status but 2xx."""

@@ -100,6 +100,8 @@ class ResultWriter:
         self._write_wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
+        # Held during each write and resync: who holds it as well sees none half done.
+        self.writing = asyncio.Lock()
 
     # --- Running --------------------------------------------------------------------------------
 
@@ -151,8 +153,19 @@ class ResultWriter:
             if not self.has_work and not self._must_read():
                 self._write_wanted.clear()
                 await self._write_wanted.wait()
-            elif not await self._try_write() or not await self._try_resync():
+            elif not await self._try_step():
                 await asyncio.sleep(limits.SINK_RETRY_MS / 1000)
+
+    async def _try_step(self) -> bool:
+        """Write the first results, and resync if necessary; return False after an error."""
+        async with self.writing:
+            return await self._try_write() and await self._try_resync()
+
+    def drop(self, accounts: Callable[[str], bool]) -> None:
+        """Drop the queued entries of some accounts without their rows. Only under ``writing``."""
+        self._pre_actions.drop(accounts)
+        if self._term is not None:
+            self._term.results.drop(accounts)
 
     async def _try_write(self) -> bool:
         """Write the first results; return False after an error, whose retry has a backoff."""

@@ -68,7 +68,9 @@ class Sender:
                 is_delayed = wait_ms > 0 and term.lanes.has_ready_lane
                 await wait_for(term.send_wanted, wait_ms if is_delayed else None)
                 continue
-            self.requests.start(self._throttle.metered(self._send(lane), lane.endpoint.key[0]))
+            account_sid = lane.endpoint.key[0]
+            send = self._throttle.metered(self._send(lane), account_sid)
+            self.requests.start(send, account_sid)
             # Starting a request awaits nothing: yield periodically, or a burst would block the
             # event loop for all API requests.
             started += 1
@@ -79,10 +81,12 @@ class Sender:
         """Return which accounts may send now; None for all. ``wait_ms``: the throttle's."""
         results = self._term.results
         is_full = len(results) >= limits.ATTEMPTS_UNRECORDED_MAX
-        if not is_full and wait_ms <= 0:
+        is_held = self._term.is_held
+        if not is_full and wait_ms <= 0 and is_held is None:
             return None
         return lambda account: (
-            (not is_full or not results.count_of(str(account)))
+            (is_held is None or not is_held(str(account)))
+            and (not is_full or not results.count_of(str(account)))
             and (wait_ms <= 0 or self._throttle.has_credit(str(account)))
         )
 

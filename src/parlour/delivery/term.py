@@ -17,7 +17,7 @@ from parlour.delivery.write_queue import WriteQueue
 from parlour.store import event_log, webhook_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from parlour.delivery.attempts import AttemptResult
     from parlour.delivery.lanes import Lane
@@ -84,6 +84,8 @@ class DeliveryTerm:
         self.send_wanted = asyncio.Event()
         self.poll_wanted = asyncio.Event()
         self.is_stopping = False
+        # Which accounts start no request now, because their rows are being replaced; None: all may.
+        self.is_held: Callable[[str], bool] | None = None
 
     def set_counts(self, counts: PendingCounts) -> None:
         """Replace the counts by those on disk."""
@@ -122,16 +124,16 @@ class Tasks:
     # asyncio keeps only weak references to tasks: without the set they could be collected.
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], str] = {}
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, work: Coroutine[None, None, None]) -> None:
-        """Run a coroutine as a task until it ends."""
+    def start(self, work: Coroutine[None, None, None], account_sid: str = "") -> None:
+        """Run a coroutine as a task until it ends; ``account_sid``: for which account."""
         task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[task] = account_sid
+        task.add_done_callback(self._running.pop)
 
     async def drain(self, timeout_seconds: float) -> None:
         """Wait until all tasks have ended; cancel those that have not after the timeout."""
@@ -141,7 +143,13 @@ class Tasks:
 
     async def cancel(self) -> None:
         """Cancel all tasks and wait for their end."""
-        running = tuple(self._running)
+        await self.cancel_of(lambda _account_sid: True, 0)
+
+    async def cancel_of(self, accounts: Callable[[str], bool], timeout_seconds: float) -> None:
+        """Cancel the tasks of some accounts, unless they end before the timeout; wait for it."""
+        running = [task for task, account_sid in self._running.items() if accounts(account_sid)]
+        if running and timeout_seconds:
+            await asyncio.wait(running, timeout=timeout_seconds)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

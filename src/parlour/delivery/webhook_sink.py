@@ -13,6 +13,7 @@ docs/explanation/webhooks.md.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from parlour.delivery.due_poller import DuePoller
@@ -29,7 +30,7 @@ from parlour.store.leases import LocalLeaseTerm
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from prometheus_client import Metric
 
@@ -124,6 +125,42 @@ class WebhookSink:
         """Poll for due deliveries: the clock was changed."""
         if self.term is not None:
             self.term.poll_wanted.set()
+
+    # --- Accounts whose rows are replaced -------------------------------------------------------
+
+    @asynccontextmanager
+    async def quiesced(
+        self, accounts: Callable[[str], bool], drain_seconds: float
+    ) -> AsyncIterator[None]:
+        """Make no request of some accounts, and write no result, during the block.
+
+        Requests in flight have ``drain_seconds`` to end. The dispatcher is paused before, so that
+        no delivery is queued. The caller replaces the rows and calls ``reload`` in the block.
+        """
+        term, sender = self.term, self._sender
+        if term is None or sender is None:
+            yield
+            return
+        term.is_held = accounts
+        try:
+            await sender.requests.cancel_of(accounts, drain_seconds)
+            async with self.writer.writing:
+                yield
+        finally:
+            term.is_held = None
+            term.send_wanted.set()
+            term.poll_wanted.set()
+            self.writer.wake()
+
+    async def reload(self, accounts: Callable[[str], bool]) -> None:
+        """Replace the memory of some accounts by their rows. Only in ``quiesced``."""
+        self.writer.drop(accounts)
+        term = self.term
+        if term is None or self._poller is None:
+            return
+        term.lanes.forget(accounts)
+        term.set_counts(await self._store.read(count_pending))
+        self._poller.search(each for each in term.pending if accounts(each))
 
     # --- Terms ----------------------------------------------------------------------------------
 

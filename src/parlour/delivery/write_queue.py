@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -68,6 +71,13 @@ class WriteQueue(Generic[T]):
         self._counts[account_sid] -= 1
         if not self._counts[account_sid]:
             del self._counts[account_sid]
+
+    def drop(self, accounts: Callable[[str], bool]) -> None:
+        """Remove the entries of some accounts. Not while a batch is being written."""
+        left = [each for each in self._entries if not accounts(each.account_sid)]
+        self.clear()
+        self._entries.extend(left)
+        self._counts.update(each.account_sid for each in left)
 
     def clear(self) -> None:
         """Remove all entries."""

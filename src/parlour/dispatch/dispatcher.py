@@ -15,6 +15,7 @@ checkpoint costs a commit that a request would have to wait for.
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import structlog
@@ -25,7 +26,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.failure_log import failures_logged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from parlour.store.leases import Lease, LeaseTerm
     from parlour.store.transaction import Store
@@ -131,6 +132,8 @@ class SinkRunner:
         self.sink = sink
         self.lease = lease
         self.wake_event = asyncio.Event()
+        # Held during each step, and by those who must not meet one.
+        self.stepping = asyncio.Lock()
         self.read_at = 0.0
         self.position = 0
         self.lease_term: LeaseTerm | None = None
@@ -259,6 +262,24 @@ class Dispatcher:
         for runner in self._runners:
             runner.wake_event.set()
 
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Run no step of any sink during the block; afterwards the log is read again."""
+        async with AsyncExitStack() as steps:
+            for runner in self._runners:
+                await steps.enter_async_context(runner.stepping)
+            try:
+                yield
+            finally:
+                self.wake()
+
+    async def catch_up(self) -> None:
+        """Let all sinks handle the remainder of the log. Only in ``paused``."""
+        self._shared_batch.invalidate()
+        for runner in self._runners:
+            while runner.lease_term is not None and await runner.step():
+                self._shared_batch.invalidate()
+
     async def stop(self) -> None:
         """Let every sink finish its batch, within the limit, and checkpoint the positions."""
         self._stopping.set()
@@ -294,7 +315,9 @@ class Dispatcher:
             runner.wake_event.clear()  # Before the read, so that a later commit wakes again.
             runner.read_at = asyncio.get_running_loop().time()
             try:
-                if await runner.step():
+                async with runner.stepping:
+                    is_more = await runner.step()
+                if is_more:
                     continue
                 if await self._is_quiet(runner) and not runner.is_checkpointed:
                     await runner.checkpoint()

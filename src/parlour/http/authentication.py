@@ -18,7 +18,7 @@ from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from parlour.protocol.header_block import HeaderBlock
     from parlour.protocol.vault import Vault
@@ -70,6 +70,8 @@ class Authentication:
         # guesses cannot evict correct logins.
         self._proven: OrderedDict[str, _CachedLogin] = OrderedDict()
         self._wrong: OrderedDict[str, _CachedFailure] = OrderedDict()
+        self.open_account: Callable[[str, str], Awaitable[None]] | None = None
+        """With --open-accounts: called with name and secret, to create an unknown account."""
         # The digest of a random secret, compared if a name is unknown.
         self._no_secret = vault.digest(clock.monotonic_ms().hex())
 
@@ -125,6 +127,8 @@ class Authentication:
             return proven
         authorization = _authorization(block)
         name, secret = _credentials(authorization)
+        if self.open_account is not None:
+            await self.open_account(name, secret)
         if self.is_known_wrong(block, peer):
             raise wrong_login()
         # Cached once, however the header was spelled.

@@ -72,6 +72,11 @@ class ActionRates:
         self._subjects = LeakyBuckets(per_second)
         self._accounts = LeakyBuckets(per_second * limits.ACTIONS_OF_ACCOUNT_FACTOR)
 
+    def forget(self, _account_sid: str | None = None) -> None:
+        """Discard the counted calls of all accounts: a reset of one is rare."""
+        self._subjects.forget()
+        self._accounts.forget()
+
     async def count(self, tx: Transaction, call: Call[Any]) -> None:
         """Count a call, once its scope is known. Raises 50063 or 50074, and counts nothing then.
 
@@ -122,6 +127,10 @@ class LeakyBuckets:
     def __len__(self) -> int:
         """Return the number of buckets in memory."""
         return len(self._empty_at)
+
+    def forget(self) -> None:
+        """Empty all buckets."""
+        self._empty_at.clear()
 
     def has_room(self, name: str, now_ms: float) -> bool:
         """Return whether one more fits. Half an interval of slack absorbs rounding errors."""

@@ -44,11 +44,19 @@ class LoginThrottle:
         assert cells & (cells - 1) == 0
         self._salt = salt
         self._mask = cells - 1
+        self._cell_count = cells
         # The time at which the debt of each cell has decayed.
         self._clear_at = (array("d", bytes(8 * cells)), array("d", bytes(8 * cells)))
         self._held: dict[tuple[str, str], int] = {}
         self.held = 0
         self._released_at = 0.0
+
+    def forget(self) -> None:
+        """Discard all failures; delayed logins keep their slots."""
+        self._clear_at = (
+            array("d", bytes(8 * self._cell_count)),
+            array("d", bytes(8 * self._cell_count)),
+        )
 
     def failed(self, peer: str, name: str, now_ms: float) -> None:
         """Count a failed login."""

@@ -110,6 +110,8 @@ class Pipeline:
         self._settings = ActionSettings() if settings is None else settings
         self._server_parts = server_parts
         self._idempotency = idempotency.InFlight()
+        self.gate: Callable[[str], Awaitable[None]] | None = None
+        """With --test: awaited with the account before each change and read of it."""
 
     async def run(self, call: Call[Any], render: Render) -> OperationResult:
         """Run one call; return its result after the commit. On ApiError nothing was changed."""
@@ -124,6 +126,8 @@ class Pipeline:
             call.parsed = error
         if call.operation.spec.on_server is not None:
             return await self._act_on_server(call, call.operation.spec.on_server)
+        if self.gate is not None:
+            await self.gate(call.caller.account_sid)
         if not call.operation.writes:
             return await self._store.read(
                 lambda tx: self._act(tx, call), account_sid=call.caller.account_sid

@@ -87,6 +87,8 @@ class Scheduler:
         self._wakeup = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        # Held during each step of a job, and by those who must not meet one.
+        self.stepping = asyncio.Lock()
 
     async def start(self) -> None:
         """Start the background task; jobs that became due during a downtime run at once."""
@@ -138,7 +140,8 @@ class Scheduler:
         try:
             due_ms = await store.read(job.next_due_ms)
             if due_ms is not None and due_ms <= self._clock.now_ms():
-                await job.run(store)
+                async with self.stepping:
+                    await job.run(store)
                 self._backoff_until.pop(job.name, None)
         except Exception:
             log.exception("job_failed", job=job.name)

@@ -48,7 +48,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.unset import Unset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
@@ -224,6 +224,12 @@ class WaitingLists:
         self._hint.set()
         for each in self._every_wait():
             each.end()
+
+    def end_of(self, accounts: Callable[[str], bool]) -> None:
+        """End the waits of some accounts: each list is read again and answered."""
+        for each in self._every_wait():
+            if accounts(each.account_sid):
+                each.end()
 
     async def enter(
         self, account_sid: str, identity: str | None, topics: frozenset[str]

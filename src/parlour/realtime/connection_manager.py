@@ -122,7 +122,7 @@ class ConnectionManager:
         self.is_stopping = False
         self.faults: ConnectionFaults | None = None
         """Acts on connections, if it is set: test mode."""
-        self._connections: set[ClientConnection] = set()
+        self._connections: dict[ClientConnection, WebSocket] = {}
         self._rights_unchecked: dict[ClientConnection, None] = {}
         self._rights_check: asyncio.Task[None] | None = None
 
@@ -136,7 +136,7 @@ class ConnectionManager:
         if self.is_stopping or (self.faults is not None and self.faults.refuses_upgrade()):
             return None
         connection = ClientConnection(socket, self)
-        self._connections.add(connection)
+        self._connections[connection] = socket
         return connection
 
     def open_work(self) -> Iterator[OpenWork]:
@@ -151,7 +151,7 @@ class ConnectionManager:
 
     def connection_closed(self, connection: ClientConnection) -> None:
         """Remove a connection from every registry."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         self._rights_unchecked.pop(connection, None)
         self.unrenewed.pop(connection, None)
         self.hub.remove(connection)
@@ -171,6 +171,26 @@ class ConnectionManager:
             return disconnects.ACCOUNT_NOT_ACTIVE
         except ApiError:
             return disconnects.SERVER_FULL  # Too many invalid tokens from this address and key.
+
+    async def disconnect(
+        self, accounts: Callable[[str], bool], reason: Disconnect, timeout_seconds: float
+    ) -> None:
+        """Close the connections of some accounts, and return once no frame waits to be sent.
+
+        A connection that still has frames after the timeout is aborted.
+        """
+        sockets = []
+        for connection, socket in tuple(self._connections.items()):
+            if accounts(connection.user_key.account_sid):
+                connection.close(reason)
+                sockets.append(socket)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_seconds
+        while sockets and loop.time() < until:
+            sockets = [each for each in sockets if not each.has_sent_all]
+            await asyncio.sleep(limits.DISCONNECT_POLL_MS / 1000 if sockets else 0)
+        for socket in sockets:
+            socket.abort()
 
     async def open_session(self, token: AccessToken, scheme: str, host: str) -> Session:
         """Return the session of a verified token. The user of a first login is created."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from parlour.protocol.access_tokens import AccessTokenRefused
 
 _AFTER_STOP: Final = (limits.RECONNECT_AFTER_STOP_MS_MIN, limits.RECONNECT_AFTER_STOP_MS_MAX)
+_AFTER_RESET: Final = (limits.RECONNECT_AFTER_RESET_MS, limits.RECONNECT_AFTER_RESET_MS)
 _AFTER_LOAD: Final = (limits.RECONNECT_AFTER_LOAD_MS_MIN, limits.RECONNECT_AFTER_LOAD_MS_MAX)
 
 
@@ -198,6 +199,16 @@ SERVER_STOPPING: Final = Disconnect(
     may_return=True,
     backoff_ms=_AFTER_STOP,
 )
+# With --test only: the rows of the account were removed or replaced, so that everything that the
+# client knows is wrong.
+RESET: Final = Disconnect(
+    code=308,
+    status="RESET",
+    error_code=None,
+    description="The account was reset",
+    may_return=True,
+    backoff_ms=_AFTER_RESET,
+)
 # Clients honour a backoff with 308; with 429 this is not known.
 SLOW_CONSUMER: Final = Disconnect(
     code=308,
@@ -268,6 +279,7 @@ CLOSES: Final = (
     SERVICE_REMOVED,
     ACCOUNT_STOPPED,
     SERVER_STOPPING,
+    RESET,
     SLOW_CONSUMER,
     TOO_MANY_FRAMES,
     DISPLACED,

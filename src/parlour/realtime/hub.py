@@ -204,6 +204,10 @@ class Hub:
             if key.account_sid == account_sid:
                 yield from list(own)
 
+    def forget_typing(self) -> None:
+        """Discard the rate limits of typing indicators."""
+        self._typing_limiter.forget()
+
     # --- Subscriptions -----------------------------------------------------------------------
 
     def begin_subscription(self, subscriber: Subscriber, name: ObjectName) -> None:

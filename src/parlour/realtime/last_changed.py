@@ -45,12 +45,21 @@ class LastChanged:
         self._evicted_through = 0
         self.position = 0
         """The number of the last published event."""
+        self.replayable_from = 0
+        """Changes up to this event are not in the log: rows were replaced without events."""
 
     def reset(self, sequence: int) -> None:
         """Start with an empty cache that is complete after this event."""
         self._last = OrderedDict()  # A new one, so that a scan in progress notices.
         self._complete_from = self._users_complete_from = self.position = sequence
         self._evicted_through = 0
+
+    def forget_through(self, sequence: int) -> None:
+        """Evict all changes up to an event; a client that knows no later one reads all again."""
+        self._last = OrderedDict()
+        self._complete_from = self._users_complete_from = sequence
+        self._evicted_through = sequence
+        self.replayable_from = sequence
 
     def record(self, key: str, sequence: int) -> None:
         """Record a change. Numbers only grow."""

@@ -79,6 +79,11 @@ class Presence:
             await asyncio.gather(*map(self._record, batch))
         self._recording = None
 
+    async def recorded(self) -> None:
+        """Return once all changes that are due are recorded."""
+        while self._recording is not None:
+            await asyncio.shield(self._recording)
+
     async def _record(self, key: UserKey) -> None:
         scope = Scope(key.account_sid, key.service_sid)
         try:

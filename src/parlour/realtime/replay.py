@@ -83,7 +83,11 @@ class MissedEvents:
             return
         # Retention has deleted older events, and the length of a scan is limited.
         oldest = await self._replay.read_log(event_log.oldest_sequence)
-        earliest = max(oldest - 1, self._base - limits.REPLAY_SCANNED_EVENTS_MAX)
+        earliest = max(
+            oldest - 1,
+            self._base - limits.REPLAY_SCANNED_EVENTS_MAX,
+            self._last_changed.replayable_from,
+        )
         self.to_resync = {sid for sid, since in behind.items() if since < earliest}
         in_reach = [since for sid, since in behind.items() if sid not in self.to_resync]
         self._position = min(in_reach, default=self._base)

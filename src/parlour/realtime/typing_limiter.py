@@ -25,6 +25,10 @@ class TypingLimiter:
         self._clock = clock
         self._published_ms: OrderedDict[tuple[object, str], float] = OrderedDict()
 
+    def forget(self) -> None:
+        """Discard the published indicators."""
+        self._published_ms.clear()
+
     def is_due(self, typist: object, conversation_sid: str) -> bool:
         """Return whether an indicator may be published now; it counts as published then."""
         now_ms = self._clock.monotonic_ms()

@@ -429,6 +429,11 @@ class WebSocket(asyncio.Protocol):
             self._transport.close()
             self._abort_after(limits.SOCKET_CLOSE_SECONDS_MAX)
 
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether no byte waits to be sent."""
+        return self._transport is None or not self._transport.get_write_buffer_size()
+
     def abort(self) -> None:
         """Close at once, and drop unsent data."""
         if self._transport is not None:

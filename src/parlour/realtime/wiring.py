@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from parlour.protocol.forwarded import TrustedProxies
     from parlour.protocol.vault import Vault
     from parlour.realtime.clock_timers import ClockTimers
+    from parlour.realtime.disconnects import Disconnect
     from parlour.realtime.receiver import Registry
     from parlour.realtime.tunnel import CommandHandler
     from parlour.realtime.websocket import WebSocket
@@ -102,6 +103,20 @@ class Realtime:
     async def _wait_published(self, sequence: int) -> None:
         """Wait until the events up to a number are published to the connections."""
         await self.connections.event_feed.wait_published(sequence)
+
+    async def disconnect(
+        self, accounts: Callable[[str], bool], reason: Disconnect, timeout_seconds: float
+    ) -> None:
+        """Close the connections of some accounts, and record that their users are offline."""
+        await self.connections.disconnect(accounts, reason, timeout_seconds)
+        await self._presence.recorded()
+
+    async def forget_through(self, sequence: int) -> None:
+        """Evict all changes up to this event, which replaced rows without events."""
+        self.last_changed.forget_through(sequence)
+        self.hub.forget_typing()
+        if self.connections.event_feed.is_running:
+            await self.connections.event_feed.wait_published(sequence)
 
     def open_socket(self, registry: Registry) -> WebSocket:
         """Return the protocol of a connection that is upgraded to a WebSocket."""

@@ -6,6 +6,8 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from parlour.vocabulary.sids import API_KEY
+
 if TYPE_CHECKING:
     from parlour.vocabulary.clock import Random
 
@@ -17,21 +19,23 @@ class SeededRandom:
     """Repeatable SIDs and fractions; secrets stay unpredictable.
 
     Each prefix has a separate sequence, so that the SIDs of conversations do not depend on the
-    number of requests.
+    number of requests. API keys have none: they outlive a reset, after which a sequence may repeat.
     """
 
-    def __init__(self, seed: int, secure: Random) -> None:
-        """``secure`` is the source of keys and tokens."""
+    def __init__(self, seed: int | None, secure: Random) -> None:
+        """``secure`` is the source of keys and tokens, and of everything without a seed."""
         self._secure = secure
         self.restart(seed)
 
-    def restart(self, seed: int) -> None:
-        """Begin all sequences again, with this seed."""
+    def restart(self, seed: int | None) -> None:
+        """Begin all sequences again, with this seed; None: nothing repeats."""
         self._seed = seed
         self._taken: Counter[str] = Counter()
 
     def sid(self, prefix: str) -> str:
         """Return a new SID."""
+        if self._seed is None or prefix == API_KEY:
+            return self._secure.sid(prefix)
         return prefix + self._next(prefix).hex()[:_SID_DIGITS]
 
     def token(self, size_bytes: int) -> bytes:
@@ -40,6 +44,8 @@ class SeededRandom:
 
     def fraction(self) -> float:
         """Return a number in [0, 1)."""
+        if self._seed is None:
+            return self._secure.fraction()
         number = int.from_bytes(self._next("")[:8], "big") >> (64 - _FRACTION_BITS)
         return number / (1 << _FRACTION_BITS)
 

@@ -7,10 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations.operation import Collection, Operation, operations_of
+from parlour.testmode.accounts.routes import TEST_ACCOUNTS
 from parlour.testmode.clock.routes import CLOCK, CLOCK_ADVANCE
 from parlour.testmode.emulation.routes import EMULATION
 from parlour.testmode.faults.routes import ALL_FAULTS, FAULTS
+from parlour.testmode.reset.routes import RESET
 from parlour.testmode.settlement.routes import SETTLEMENT
+from parlour.testmode.snapshots.routes import SNAPSHOT_RESTORE, SNAPSHOTS
 from parlour.testmode.triggers.routes import TRIGGERS
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ COLLECTIONS: tuple[Collection, ...] = (
     ALL_FAULTS,
     EMULATION,
     TRIGGERS,
+    RESET,
+    TEST_ACCOUNTS,
+    SNAPSHOTS,
+    SNAPSHOT_RESTORE,
 )
 
 

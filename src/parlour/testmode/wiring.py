@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from parlour.operations.action_rates import ActionRates
 from parlour.operations.pacing import UNPACED
+from parlour.testmode.accounts.registry import TestAccounts
 from parlour.testmode.browser_guard import BrowserGuard
 from parlour.testmode.clock.clock_control import ClockControl
 from parlour.testmode.clock.steered_clock import SteeredClock
 from parlour.testmode.clock.token_dates import SteeredTokenDates
 from parlour.testmode.emulation.emulations import Emulations
 from parlour.testmode.faults.wiring import Faults
+from parlour.testmode.reset.media_files import MediaFiles
+from parlour.testmode.reset.resetter import Resetter
+from parlour.testmode.reset.start_state import StartState
 from parlour.testmode.seeded_random import SeededRandom
 from parlour.testmode.settlement.wiring import make_settler
+from parlour.testmode.snapshots.clock_state import clock_state_of
+from parlour.testmode.snapshots.library import SnapshotLibrary
 from parlour.testmode.table import bound_operations
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from parlour.egress.client import Egress
     from parlour.http.authentication import Authentication
     from parlour.http.server import HttpServer
+    from parlour.operations.admission import Admission
     from parlour.operations.operation import Operation
     from parlour.operations.pipeline import Pipeline
     from parlour.operations.request_journal import RequestJournal
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
     from parlour.resources.accounts.login_gate import LoginGate
     from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
     from parlour.resources.tokens.verification import AccessTokenVerifier
-    from parlour.store.blobs import BlobStore
+    from parlour.store.blobs import DiskBlobStore
     from parlour.store.sqlite.engine import SqliteStore
     from parlour.vocabulary.clock import Clock, Random
 
@@ -47,8 +55,9 @@ class ServerHandles:
 
     store: SqliteStore
     vault: Vault
-    blobs: BlobStore
+    blobs: DiskBlobStore
     pipeline: Pipeline
+    admission: Admission
     authentication: Authentication
     login_gate: LoginGate
     signer: SigningCache
@@ -80,22 +89,38 @@ class TestMode:
         self.clock = SteeredClock(clock)
         self.emulations = Emulations(is_strict=settings.strict)
         self.token_dates = SteeredTokenDates(self.clock, self.emulations.token_clock)
-        self.random = SeededRandom(settings.random_seed, random) if settings.random_seed else random
+        self.random = SeededRandom(settings.random_seed or None, random)
         self.faults = Faults(self.emulations, self.clock, self.random)
         self.browser_guard = BrowserGuard(settings.allow_origin)
 
     def attach(self, handles: ServerHandles) -> None:
         """Take the parts of the server, once all are made and before any has started."""
         self.handles = handles
+        rates = handles.pipeline.action_rates
         self.settler = make_settler(handles, self.clock, self.faults.open_work)
         self.faults.attach(handles)
         self.clock_control = ClockControl(handles, self.clock, self.settler)
+        start = StartState(self.settings, handles.vault, self.random, self.clock_control.reset)
+        media_files = MediaFiles(handles.blobs)
+        self.resetter = Resetter(handles, start, media_files)
+        self.snapshots = SnapshotLibrary(handles, self.clock, self.resetter, media_files)
+        self.snapshots.add_part(*clock_state_of(self.clock))
+        for part in (self.faults.rules, self.emulations):
+            self.snapshots.add_part(part.save, part.restore)
+        for forget in (self.faults.forget, self.emulations.forget):
+            self.resetter.on_reset(forget)
+        if isinstance(rates, ActionRates):
+            self.resetter.on_reset(rates.forget)
+        self.accounts = TestAccounts(handles, self.resetter)
+        if self.settings.open_accounts:
+            handles.authentication.open_account = self.accounts.open
 
     async def start(self) -> None:
         """Start, after all parts of the server."""
 
     async def stop(self) -> None:
         """Stop, before any part of the server."""
+        await self.accounts.stop()
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the test functions, bound to this object."""

@@ -10,8 +10,7 @@ import pytest
 from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
 from parlour.store.settings_cache import SETTINGS_LOCK, SettingsCache
-from parlour.store.sqlite.engine import drive
-from parlour.store.sqlite.transaction import SqliteReadTransaction, SqliteWriteTransaction
+from parlour.store.sqlite.transaction import SqliteReadTransaction, SqliteWriteTransaction, drive
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.origin import SILENT, SYSTEM
 from parlour.vocabulary.scope import Scope

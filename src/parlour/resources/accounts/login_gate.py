@@ -62,6 +62,10 @@ class LoginGate:
             self.failed(peer, name)
         return found, logins
 
+    def forget_failures(self) -> None:
+        """Discard all failures."""
+        self._throttle.forget()
+
     def failed(self, peer: str, name: str) -> None:
         """Count a failure."""
         self._throttle.failed(peer, name, self._clock.monotonic_ms())

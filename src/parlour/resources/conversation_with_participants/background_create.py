@@ -40,7 +40,7 @@ from parlour.vocabulary.origin import SILENT, Origin
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from parlour.operations.pipeline import PreActionHook
     from parlour.protocol.forms import FormFields
@@ -139,10 +139,18 @@ class BackgroundCreate:
 
     async def stop(self) -> None:
         """Cancel the pre-action hooks; incomplete conversations are resumed at the next start."""
-        tasks = [task for _, task in self._hook_tasks.values()]
+        await self.drop(lambda _account_sid: True)
+
+    async def drop(self, accounts: Callable[[str], bool]) -> None:
+        """Cancel the pre-action hooks of some accounts."""
+        chosen = {sid: each for sid, each in self._hook_tasks.items() if accounts(each[0])}
+        tasks = [task for _, task in chosen.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for conversation_sid, each in chosen.items():
+            if self._hook_tasks.get(conversation_sid) is each:  # Cancelled before its first step.
+                del self._hook_tasks[conversation_sid]
 
     async def _needs_hook(self, pending_conversation: Conversation) -> bool:
         """Return whether a pre-action webhook must be called for the participants."""

@@ -56,7 +56,7 @@ async def create_service_with_defaults(
     )
     await service_store.insert_service(tx, scope, service)
     service_scope = Scope(scope.account_sid, service.sid)
-    await _create_default_roles(tx, service_scope)
+    await create_default_roles(tx, service_scope)
     await tx.emit(
         service_scope,
         event_names.SERVICE_CHANGED,
@@ -66,7 +66,8 @@ async def create_service_with_defaults(
     return service
 
 
-async def _create_default_roles(tx: Transaction, scope: Scope) -> None:
+async def create_default_roles(tx: Transaction, scope: Scope) -> None:
+    """Insert the default roles of a new service, and the configuration that names them."""
     settings: dict[str, str] = {}
     for default in DEFAULT_ROLES:
         role = Role(

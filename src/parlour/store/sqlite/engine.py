@@ -13,10 +13,13 @@ States of the writer:
 | scheduled  | ``_run_group`` is due in the loop | committing: the group was executed              |
 |            |                                   | scheduled: another process holds the write lock |
 |            |                                   | idle: BEGIN failed, all queued actions failed   |
-| committing | ``_committing``; only the helper  | scheduled: the queue is not empty               |
-|            | thread uses the writer            | idle: the queue is empty                        |
+| committing | ``_committing``; only the helper  | exclusive: ``exclusively`` was called           |
+|            | thread uses the writer            | scheduled: the queue is not empty               |
+|            |                                   | idle: the queue is empty                        |
+| exclusive  | one function uses the writer, in  | exclusive: another call of ``exclusively``      |
+|            | one step of the event loop        | scheduled, idle: as above                       |
 
-``_is_scheduled`` is true in the last two states, so at most one group is in flight.
+``_is_scheduled`` is true in all states but idle, so at most one group is in flight.
 
 **Rollback of one action.** An action that fails must leave nothing behind. Most fail before they
 write, so a group runs without savepoints, which would cost an eighth of a small change. If an
@@ -43,20 +46,22 @@ from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
 from parlour.store.settings_cache import SettingsCache
 from parlour.store.sqlite.checkpoints import Checkpoints
+from parlour.store.sqlite.exclusive import ExclusiveAccess
 from parlour.store.sqlite.transaction import (
     SqliteReadTransaction,
     SqliteWriteTransaction,
+    drive,
 )
-from parlour.store.transaction import ALL_ACCOUNTS, Busy, DatabaseError, Unavailable, in_transaction
+from parlour.store.transaction import ALL_ACCOUNTS, Busy, DatabaseError, Unavailable
 from parlour.vocabulary import limits
 from parlour.vocabulary.origin import SILENT, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from parlour.store.migrations import Migration
-    from parlour.store.transaction import ConflictScope, DryRun, Work
+    from parlour.store.transaction import ConflictScope, DryRun, Transaction, Work
     from parlour.vocabulary.clock import Clock, Random
 
 T = TypeVar("T")
@@ -132,6 +137,8 @@ class SqliteStore:
         self._savepoint_groups = 0
         self._uses_savepoints = False
         self._idle: asyncio.Future[None] | None = None
+        # Calls of ``exclusively`` that wait for the writer, in their order.
+        self._exclusive: deque[asyncio.Future[None]] = deque()  # tidy: bounded - by test functions
         # One thread: at most one commit is in flight.
         self._commits = ThreadPoolExecutor(1, "parlour-commit")
         self._checkpoints = Checkpoints(lambda: self._connect(synchronous), path, clock)
@@ -243,6 +250,35 @@ class SqliteStore:
         result: DryRun[T] = await self._enqueue(work, origin, account_sid, dry_run=True)
         return result
 
+    async def exclusively(self, work: Callable[[ExclusiveAccess], T]) -> T:
+        """Run a function alone on the connection of the writer; return its result.
+
+        For functions that no action can have: to empty or copy whole tables in one statement. All
+        actions that were queued before are committed first, later ones wait. The function runs in
+        the event loop in one step, so no other task runs in between. It begins and ends its
+        transactions itself, and leaves none open. Raises ``Busy`` and ``Unavailable``.
+        """
+        await self.write(_do_nothing)
+        loop = asyncio.get_running_loop()
+        if self._is_scheduled:
+            turn: asyncio.Future[None] = loop.create_future()
+            self._exclusive.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._continue(loop)  # It had the writer already.
+                raise
+        self._is_scheduled = True
+        try:
+            return work(ExclusiveAccess(self._writer, self._write_tx, self._settings_cache))
+        except apsw.FullError as error:
+            raise Unavailable(str(error)) from error
+        finally:
+            self._continue(loop)
+            for listener in (*self._listeners, *self._group_listeners):
+                listener()
+
     def _enqueue(
         self, work: Work[Any], origin: Origin, account_sid: str, *, dry_run: bool
     ) -> asyncio.Future[Any]:
@@ -267,7 +303,7 @@ class SqliteStore:
             loop.call_later(limits.STORE_RETRY_MS / 1000, self._run_group, loop)
             return
         except apsw.Error as error:
-            self._fail_all(error)
+            self._fail_all(loop, error)
             return
         group = self._run_queued()
         if group is None:
@@ -361,11 +397,7 @@ class SqliteStore:
         self._settings_cache.end_change()
         self._committing = False
         self._in_commit = []
-        self._is_scheduled = bool(self._queue)
-        if self._is_scheduled:
-            loop.call_soon(self._run_group, loop)
-        elif self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
+        self._continue(loop)
         for action in group:
             if action.future.done():  # The caller was cancelled; its change is committed.
                 continue
@@ -381,14 +413,26 @@ class SqliteStore:
         for listener in self._group_listeners:
             listener()
 
-    def _fail_all(self, error: apsw.Error) -> None:
-        self._is_scheduled = False
-        if self._idle is not None and not self._idle.done():
+    def _continue(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave the writer to an exclusive function, or to the next group, or become idle."""
+        while self._exclusive:
+            turn = self._exclusive.popleft()
+            if not turn.done():  # Else its caller was cancelled.
+                self._is_scheduled = True
+                turn.set_result(None)
+                return
+        self._is_scheduled = bool(self._queue)
+        if self._is_scheduled:
+            loop.call_soon(self._run_group, loop)
+        elif self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
+
+    def _fail_all(self, loop: asyncio.AbstractEventLoop, error: apsw.Error) -> None:
         while self._queue:
             action = self._queue.popleft()
             if not action.future.done():
                 action.future.set_exception(Unavailable(str(error)))
+        self._continue(loop)
 
     async def close(self) -> None:
         """Execute and commit queued actions, then close the file."""
@@ -401,16 +445,5 @@ class SqliteStore:
         self._writer.close()
 
 
-def drive(action: Awaitable[T]) -> T:
-    """Run a coroutine that awaits only its transaction, without the event loop."""
-    coroutine: Any = action
-    outside = in_transaction.set(True)
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        in_transaction.reset(outside)
-    coroutine.close()
-    raise AssertionError("an action awaited something other than its transaction")
+async def _do_nothing(_tx: Transaction) -> None:
+    """Do nothing: an action whose end shows that earlier ones are committed."""

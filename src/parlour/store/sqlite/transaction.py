@@ -6,11 +6,12 @@ definition, and it assigns event numbers in the order of commits, so every numbe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from parlour.store.dialect import for_sqlite
 from parlour.store.read_only import ReadOnlyTransaction
 from parlour.store.settings_cache import SETTINGS_LOCK, CachedSettings
+from parlour.store.transaction import in_transaction
 from parlour.store.write_transaction import (
     APPEND_EVENT,
     LAST_EVENT_DATE,
@@ -19,12 +20,16 @@ from parlour.store.write_transaction import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     import apsw
 
     from parlour.store.settings_cache import SettingsCache
     from parlour.store.transaction import Row
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.origin import Origin
+
+T = TypeVar("T")
 
 APPEND: Final = for_sqlite(APPEND_EVENT)
 LAST_EVENT: Final = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
@@ -118,3 +123,18 @@ class SqliteWriteTransaction(WriteTransactionBase, _SqliteTransaction):
 
     async def _append_event(self, values: tuple[object, ...]) -> None:
         self._cursor.execute(APPEND, values)
+
+
+def drive(action: Awaitable[T]) -> T:
+    """Run a coroutine that awaits only its transaction, without the event loop."""
+    coroutine: Any = action
+    outside = in_transaction.set(True)
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        in_transaction.reset(outside)
+    coroutine.close()
+    raise AssertionError("an action awaited something other than its transaction")

@@ -21,6 +21,7 @@ from parlour.vocabulary.limits.outbox import *
 from parlour.vocabulary.limits.overload import *
 from parlour.vocabulary.limits.realtime import *
 from parlour.vocabulary.limits.sms import *
+from parlour.vocabulary.limits.snapshots import *
 from parlour.vocabulary.limits.sockets import *
 from parlour.vocabulary.limits.steered_clock import *
 from parlour.vocabulary.limits.templates import *

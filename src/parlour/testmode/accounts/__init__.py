@@ -1,0 +1,1 @@
+"""Accounts that tests create for themselves."""

@@ -1,0 +1,27 @@
+"""Parameters of a reset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from parlour.operations.parameters import Parameters, form_field
+from parlour.protocol import parsers
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.vocabulary.unset import Unset
+
+ACCOUNT_SCOPE: Final = "account"
+SERVER_SCOPE: Final = "server"
+SCOPE: Final = parsers.enum(ACCOUNT_SCOPE, SERVER_SCOPE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateReset(Parameters):
+    """The extent of a reset, and the seed of SIDs afterwards."""
+
+    scope: str | Unset = form_field("Scope", SCOPE)
+    random_seed: int | Unset = form_field(
+        "RandomSeed", parsers.integer(minimum=0, maximum=limits.INTEGER_MAX)
+    )

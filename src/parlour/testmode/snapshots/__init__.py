@@ -1,0 +1,1 @@
+"""Snapshots of an account or of the server in memory."""

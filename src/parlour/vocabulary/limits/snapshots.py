@@ -1,0 +1,14 @@
+"""Test accounts and snapshots, which exist with ``--test`` only."""
+
+from __future__ import annotations
+
+from parlour.vocabulary.limits.units import MEBIBYTE
+
+# Auth token of an account that a test creates, in characters.
+TEST_AUTH_TOKEN_CHARS_MAX = 256
+# Snapshots of all accounts and of the server.
+SNAPSHOTS_MAX = 16
+# Rows of all snapshots together; they are in memory.
+SNAPSHOT_BYTES_MAX = 256 * MEBIBYTE
+# Name of a snapshot, in characters.
+SNAPSHOT_NAME_CHARS_MAX = 64
