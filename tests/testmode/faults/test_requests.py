@@ -170,6 +170,25 @@ def test_a_delay_ends_with_503_when_the_faults_are_removed(
     assert _bodies(account.api, conversation_sid) == []
 
 
+def test_a_reset_removes_faults_and_ends_their_delays(
+    account: FaultAccount, other: FaultAccount, conversation_sid: str
+) -> None:
+    account.fault(Target="request", Operation="CreateConversationMessage", DelayMs=60_000)
+    account.own("POST", "/Emulation", LatencyMs=5000)
+    of_other = other.fault(Target="request", Operation="ListUser", Status=500)
+
+    with account.in_background(lambda: _send(account, conversation_sid, "late")) as sending:
+        eventually(lambda: account.own("GET", "/Faults")["faults"][0]["fired"], bool)
+        account.own("POST", "/Reset")
+        sending.result().refuses(503, 20503)
+
+    assert account.own("GET", "/Faults")["faults"] == []
+    assert account.own("GET", "/Emulation")["latency_ms"] == 0
+    assert account.api.get("/Conversations").expect(200)["conversations"] == []
+    assert other.counters(of_other)["left"] == 1
+    other.own("DELETE", "/Faults", status=204)
+
+
 def test_operations_are_named_with_a_star_and_in_their_service_form(account: FaultAccount) -> None:
     service_sid = account.api.get("/Configuration").expect(200)["default_chat_service_sid"]
     fault = account.fault(
