@@ -26,7 +26,7 @@ async def fill(account: RestAccount, name: str = "one") -> dict[str, Any]:
     await account.make(f"{path}/Participants", Identity="alice")
     await account.make(
         f"{path}/Participants",
-        MessagingBinding__Address="+15550100",
+        MessagingBinding__Address=f"+1555010{len(name)}",
         MessagingBinding__ProxyAddress="+15550999",
     )
     await account.make(f"{path}/Messages", Author="alice", Body="hello")

@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from parlour.testmode.reset.table_classes import TableClasses
 
 _ATTACHED: Final = "SELECT EXISTS (SELECT 1 FROM pragma_database_list WHERE name = 'snapshots')"
-_PAGES: Final = """
-SELECT (SELECT page_count FROM pragma_page_count('snapshots'))
-     - (SELECT freelist_count FROM pragma_freelist_count('snapshots')), page_size
-  FROM pragma_page_size('snapshots')
-"""
 
 # No client is connected, and no inbound message is in progress.
 _DISCONNECT_USERS: Final = """
@@ -93,8 +88,11 @@ def delete_copy(access: ExclusiveAccess, rows: CopiedRows) -> None:
 
 def size_bytes(access: ExclusiveAccess) -> int:
     """Return the size of all copies."""
-    pages, page_size = access.run(_PAGES)[0]
-    return int(pages) * int(page_size)
+    pages, free, page_bytes = (
+        int(access.run(f"PRAGMA snapshots.{name}")[0][0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * page_bytes
 
 
 def _sources(tables: TableClasses, account_sid: str | None) -> Iterator[tuple[str, str]]:
