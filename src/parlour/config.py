@@ -296,9 +296,15 @@ def setting_descriptions() -> list[SettingDescription]:
 
 
 NON_SETTING_VARIABLES: Final = frozenset(
-    {"PARLOUR_URL", "PARLOUR_WS_URL", "PARLOUR_SERVICE_SID", "PARLOUR_CRASH_AT"}
+    {
+        "PARLOUR_URL",
+        "PARLOUR_WS_URL",
+        "PARLOUR_SERVICE_SID",
+        "PARLOUR_COMMAND",
+        "PARLOUR_CRASH_AT",
+    }
 )
-"""Variables with the prefix that are not settings: of clients, and of crash tests."""
+"""Variables with the prefix that are not settings: of clients, test kits and crash tests."""
 
 
 def conflicts(settings: Settings) -> Iterator[str]:

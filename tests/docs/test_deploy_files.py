@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import itertools
 import os
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from parlour.cli.main import main
-from parlour.config import Settings, setting_descriptions
+from parlour.config import NON_SETTING_VARIABLES, Settings, setting_descriptions
 from parlour.http import open_files
 from parlour.http.client_addresses import ClientAddresses
 from parlour.vocabulary import limits
@@ -26,8 +27,8 @@ DEPLOY = ROOT / "deploy"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*/*.md"))]
 _VARIABLE = re.compile(r"\bPARLOUR_[A-Z_]+\b")
 _BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
-# Variables read by the compose file, by a test, or by a shell, and by no server.
-OTHERS = {"PARLOUR_PASSWORD", "PARLOUR_URL"}
+# Variables read by the compose file, by a test kit, or by a shell, and by no server.
+OTHERS = {"PARLOUR_PASSWORD"} | NON_SETTING_VARIABLES
 
 
 def _text(name: str) -> str:
@@ -79,7 +80,9 @@ def test_commands_of_the_pages_have_the_shown_options() -> None:
             command = command.get_command(context, inner.pop(0))
             assert command is not None, f"{page}: parlour {' '.join(words)}"
         options = {each for parameter in command.params for each in parameter.opts}
-        given = {word.partition("=")[0] for word in inner if word.startswith("-") and len(word) > 1}
+        # What follows `--` belongs to another command.
+        own = itertools.takewhile(lambda word: word != "--", inner)
+        given = {word.partition("=")[0] for word in own if word.startswith("-") and len(word) > 1}
         assert given <= options | {"--help", "--version"}, f"{page}: parlour {' '.join(words)}"
         seen += 1
     assert seen > 15

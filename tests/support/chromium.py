@@ -12,6 +12,13 @@ from tests.support.server import REPOSITORY
 _PACKAGES = REPOSITORY / "tests" / "contract" / "realtime"
 _UNPACK = 'import { unpacked } from "./chromium.mjs"; console.log(unpacked());'
 _SECONDS_MAX = 120
+# The package's configuration names other folders. Without fonts, a text field ends the browser.
+_FONTS = """<?xml version="1.0"?>
+<fontconfig>
+  <dir>{folder}/fonts/fonts</dir>
+  <cachedir>{folder}/font-cache</cachedir>
+</fontconfig>
+"""
 
 
 def chromium() -> tuple[str, dict[str, str]]:
@@ -33,6 +40,14 @@ def chromium() -> tuple[str, dict[str, str]]:
     libraries = [str(folder / "al2023" / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
     own = {
         "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
-        "FONTCONFIG_PATH": str(folder / "fonts"),
+        "FONTCONFIG_FILE": str(_font_configuration(folder)),
     }
     return str(folder / "chromium"), dict(os.environ) | own
+
+
+def _font_configuration(folder: Path) -> Path:
+    """Write the configuration that finds the unpacked fonts; return its path."""
+    path = folder / "fonts.conf"
+    if not path.exists():
+        path.write_text(_FONTS.format(folder=folder))
+    return path

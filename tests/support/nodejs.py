@@ -45,13 +45,14 @@ def install_packages(folder: Path) -> None:
 def locked_packages(folder: Path) -> dict[str, str]:
     """Return each package of a folder's lock file, and its version.
 
-    Optional packages are left out: most of them are for other platforms, and not installed.
+    Optional packages are left out: most of them are for other platforms, and not installed. So are
+    folders, which npm only links.
     """
     packages = json.loads((folder / "package-lock.json").read_text())["packages"]
     return {
         name: each["version"]
         for name, each in packages.items()
-        if name and not each.get("optional")
+        if name.startswith("node_modules/") and not (each.get("optional") or each.get("link"))
     }
 
 
@@ -60,7 +61,7 @@ def _installed(folder: Path) -> dict[str, str]:
     if not listing.exists():
         return {}
     packages = json.loads(listing.read_text())["packages"]
-    return {name: each["version"] for name, each in packages.items()}
+    return {name: each["version"] for name, each in packages.items() if "version" in each}
 
 
 def _packaged() -> Path:

@@ -44,7 +44,7 @@ def test_servers_start_and_stop_with_their_program(kit: Path) -> None:
     run_tests("start.test.mjs", program_environment(kit))
 
 
-@pytest.mark.parametrize("name", ["account", "clock", "webhooks"])
+@pytest.mark.parametrize("name", ["account", "clock", "recorded", "webhooks"])
 def test_kit_drives_a_running_server(kit: Path, running: Server, name: str) -> None:
     connection = {
         "PARLOUR_URL": running.base_url,

@@ -9,9 +9,10 @@ export function restClient(twilio, url, account, options) {
   if (typeof make !== "function") {
     throw new TypeError('client() takes the package itself: account.client(require("twilio")).');
   }
-  const httpClient = options.httpClient ?? (make.RequestClient && new make.RequestClient());
-  const given = httpClient ? { ...options, httpClient: redirected(httpClient, url) } : options;
-  const client = make(account.sid, account.authToken, given);
+  const client = make(account.sid, account.authToken, options);
+  const value = redirected(client.httpClient, url);
+  // A getter of the class makes the HTTP client, of which there is one for each client.
+  Object.defineProperty(client, "httpClient", { value, configurable: true, writable: true });
   for (const domain of DOMAINS) {
     if (client[domain]) client[domain].baseUrl = url;
   }
