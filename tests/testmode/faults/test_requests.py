@@ -170,6 +170,23 @@ def test_a_delay_ends_with_503_when_the_faults_are_removed(
     assert _bodies(account.api, conversation_sid) == []
 
 
+def test_the_journal_names_the_operation_and_the_fault(
+    account: FaultAccount, conversation_sid: str
+) -> None:
+    account.fault(Target="request", Operation="CreateConversationMessage", Status=500, Name="one")
+    account.fault(Target="request", Operation="FetchConversation", Drop="true")
+
+    _send(account, conversation_sid, "refused").refuses(500, 20500)
+    with pytest.raises(ConnectionResetError):
+        account.api.get(f"/Conversations/{conversation_sid}")
+
+    found = account.own("GET", "/Requests?PageSize=2")["requests"]
+    assert [(each["operation"], each["status"], each["fault"]) for each in found] == [
+        ("FetchConversation", None, None),
+        ("CreateConversationMessage", 500, "one"),
+    ]
+
+
 def test_a_reset_removes_faults_and_ends_their_delays(
     account: FaultAccount, other: FaultAccount, conversation_sid: str
 ) -> None:

@@ -64,6 +64,8 @@ class RequestFaults:
         self, request: Request, operation: Operation, caller: Caller, run: RunRequest
     ) -> Response:
         """Run a request whose caller is known; return its response. Raises ApiError."""
+        # For the log, the metrics and the journal of a request whose operation does not run.
+        request.operation_id = operation.operation_id
         if self._emulations.of(caller.account_sid).unknown_parameters == REFUSE:
             await strict.check_request(request, operation)
         if operation.path.startswith(OWN_PATHS):
