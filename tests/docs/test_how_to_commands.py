@@ -43,3 +43,5 @@ def test_the_blocks_of_the_page_run_in_order(tmp_path: Path) -> None:
     assert re.search(r"\nFA\w{32}  request  matched 0, fired 0, 2 left\n", result.stdout)
     assert re.search(r"IM\w{32}  API  Where is my parcel\?\n", result.stdout)
     assert re.search(r"\n +3 onMessageAdded\n", result.stdout)
+    assert result.stdout.count("\nbefore  account  ") == 3
+    assert result.stdout.endswith("\nReset the account.\n")

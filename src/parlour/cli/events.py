@@ -60,7 +60,7 @@ def _line(event: dict[str, Any]) -> str:
     summary = next((parameters[name] for name in _SUMMARIES if parameters.get(name)), "")
     silent = "" if event["fires_webhooks"] else "  (no webhooks)"
     line = (
-        f"{event['date_created']}  {event['event_type']:{_WIDTH}}  {event['subject_sid']}"
+        f"{event['date']}  {event['event_type']:{_WIDTH}}  {event['subject_sid']}"
         f"  {source}  {printable(summary)}"
     )
     return line.rstrip() + silent

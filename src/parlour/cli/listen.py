@@ -127,4 +127,4 @@ def _show(event: dict[str, Any], result: dict[str, Any], *, as_json: bool) -> No
     if result["status"] is not None:
         note = "" if result["status"] in _SUCCESSES else "; it is not sent again"
         outcome = f"{result['status']} in {result['elapsed_ms']} ms{note}"
-    click.echo(f"{event['date_created']}  {event['event_type']}  {event['subject_sid']}  {outcome}")
+    click.echo(f"{event['date']}  {event['event_type']}  {event['subject_sid']}  {outcome}")

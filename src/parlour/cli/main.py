@@ -30,6 +30,8 @@ _COMMANDS = {
     "trigger": "parlour.cli.trigger",
     "events": "parlour.cli.events",
     "listen": "parlour.cli.listen",
+    "reset": "parlour.cli.reset",
+    "snapshot": "parlour.cli.snapshot",
     "exec": "parlour.cli.exec",
 }
 
