@@ -22,12 +22,13 @@ def report_errors() -> Iterator[None]:
     from parlour.store.folder_mark import WrongFolderError  # noqa: PLC0415 - as above.
     from parlour.store.key_file import KeyFileError  # noqa: PLC0415 - as above.
     from parlour.store.transaction import DatabaseError, Unavailable  # noqa: PLC0415 - as above.
+    from parlour.vocabulary.startup_error import StartupError  # noqa: PLC0415 - as above.
 
     try:
         yield
     except CarriersFileError as error:
         raise SettingsError(error.faults) from error
-    except (BindError, FolderInUseError, KeyFileError, WrongFolderError) as error:
+    except (BindError, FolderInUseError, KeyFileError, StartupError, WrongFolderError) as error:
         raise click.ClickException(str(error)) from error
     except (DatabaseError, Unavailable) as error:
         raise click.ClickException(f"the database cannot be used: {error}") from error

@@ -12,6 +12,8 @@ import pkgutil
 from typing import TYPE_CHECKING, Final
 
 from parlour import config
+from parlour.cli.docs_seeds import INTRODUCTION as SEEDS_INTRODUCTION
+from parlour.cli.docs_seeds import seeds_body
 from parlour.operations.operation import AuthScheme, BodyKind
 from parlour.operations.parameters import wire_names
 from parlour.resources.table import operations
@@ -253,10 +255,16 @@ def _event_parameters() -> str:
     return f"\n## Parameters\n\n{text}\n\n{_table(('event', 'parameters'), parameters)}"
 
 
+def seeds_page() -> str:
+    """Return the page of seeds: their rules and keys."""
+    return _page("Seeds", SEEDS_INTRODUCTION.rstrip(), seeds_body())
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "operations.md": operations_page,
     "errors.md": errors_page,
     "settings.md": settings_page,
     "limits.md": limits_page,
     "events.md": events_page,
+    "seeds.md": seeds_page,
 }

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 # ========  ===========================================  ========================================
 # UNREAD    stay in the buffer, not decoded; reading is  when the request reads its body
 #           paused
-# BUFFERED  are buffered, up to BODY_BYTES_MAX; reading  with the body; 413 above the limit, 503
-#           is paused while the buffer pool is full      without room, 408 at the deadline
+# BUFFERED  are buffered, up to BODY_BYTES_MAX, or the   with the body; 413 above the limit, 503
+#           operation's own limit; reading is paused     without room, 408 at the deadline
+#           while the buffer pool is full
 # STREAMED  are passed on as they arrive; reading is     with the body; the consumer sets the
 #           paused beyond READ_BYTES_MAX                 deadline
 # ========  ===========================================  ========================================
@@ -107,7 +108,7 @@ class BodyReader(FlowControl):
         except ApiError as error:
             self._fail(error)
             return
-        if self._reader.length > limits.BODY_BYTES_MAX:
+        if self._is_too_large(self._reader.length):
             self._fail(ApiError(20413))
         else:
             self._start_reading_body(BUFFERED, limits.REQUEST_SECONDS_MAX)
@@ -131,7 +132,7 @@ class BodyReader(FlowControl):
         """
         if self._body_error is not None:
             raise self._body_error.with_traceback(None)
-        if self._reader.length > limits.BODY_BYTES_MAX:
+        if self._is_too_large(self._reader.length):
             raise ApiError(20413)
         self._waiter = self._shared.loop.create_future()
         try:
@@ -187,6 +188,13 @@ class BodyReader(FlowControl):
         if ahead:
             self._take_body(ahead)
 
+    def _is_too_large(self, size: int) -> bool:
+        """Return whether the active request may not have a body of this size."""
+        if size <= limits.BODY_BYTES_MAX:
+            return False
+        request = self._request
+        return request is None or size > self._shared.server.body_bytes_max(request)
+
     def _take_body(self, data: bytes) -> None:
         """Decode bytes of the body."""
         if self._body_error is not None:
@@ -205,7 +213,7 @@ class BodyReader(FlowControl):
             return
         self._body += piece
         if self._mode == BUFFERED:
-            if len(self._body) > limits.BODY_BYTES_MAX:
+            if self._is_too_large(len(self._body)):
                 self._fail(ApiError(20413))
             elif not self._reserve():
                 # Backpressure instead of an error: the pool may have room soon.
@@ -230,7 +238,7 @@ class BodyReader(FlowControl):
         body = bytes(self._body + piece) if self._body else piece
         self._body.clear()
         self._request_bytes = len(body)
-        if len(body) > limits.BODY_BYTES_MAX:
+        if self._is_too_large(len(body)):
             self._fail(ApiError(20413))
         elif not self._reserve():
             self._fail(ApiError(20503, headers=RETRY_AFTER))

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 _FIRES = Origin(fires=True)
 _VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
 _JSON = "application/json"
+DOCUMENT_TYPES = frozenset(
+    {_JSON, "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"}
+)
 _URL_ENCODED = "application/x-www-form-urlencoded"
 PAGING = frozenset({"PageSize", "Page", "PageToken"})
 _PAGING_AND_WAITING = PAGING | {"Wait", "MinCount"}
@@ -111,6 +114,8 @@ class Edge:
             origin=_origin(operation, request),
             work=request.work,
         )
+        if operation.spec.request_body is BodyKind.DOCUMENT:
+            call.body, call.content_type = request.body, _document_type(request)
         if operation.method == "POST":
             call.idempotency_key = idempotency_key(request)
         if operation.spec.list_key:
@@ -220,7 +225,7 @@ def form_of(operation: Operation, request: Request) -> RequestForm:
     """Return the parameters: the query of a GET, the form or the JSON object of a POST."""
     if operation.method == "GET":
         return parse_query(request.query)
-    if operation.method == "DELETE":
+    if operation.method == "DELETE" or operation.spec.request_body is BodyKind.DOCUMENT:
         return {}
     declared = request.header(b"content-type")
     if declared is not None and declared != _URL_ENCODED:
@@ -234,6 +239,15 @@ def form_of(operation: Operation, request: Request) -> RequestForm:
     if len(request.body) > most and request.body.count(b"%") > most:
         raise ApiError(20413)
     return parse_form(request.body)
+
+
+def _document_type(request: Request) -> str:
+    """Return the content type of a document. Raises 20001 (415) for other types than documents."""
+    declared = request.header(b"content-type") or ""
+    kind = declared.partition(";")[0].strip().lower()
+    if kind not in DOCUMENT_TYPES:
+        raise ApiError(20001, "Unsupported content type.", status=415)
+    return kind
 
 
 def _filters(call: Call[Any]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from parlour.http.front_page import FRONT_PAGE, accepts_html
 from parlour.http.messages import Response
 from parlour.http.testmode_paths import TEST_FUNCTIONS_OFF, is_test_path
 from parlour.protocol.forms import decode_path_segment
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -100,6 +101,12 @@ class Router:
         """Return the path template of a requested path; None for an unknown one."""
         found = self._find(path)
         return None if found is None else found[0].path
+
+    def body_bytes_max(self, path: str, method: str) -> int:
+        """Return the limit of a request's body; unknown paths have the limit of all requests."""
+        found = self._find(path)
+        operation = None if found is None else found[0].operations.get(method)
+        return limits.BODY_BYTES_MAX if operation is None else operation[0].spec.body_bytes_max
 
     def _find(self, path: str) -> tuple[Route, dict[str, str]] | None:
         # The framework's router treats leading slashes as one.

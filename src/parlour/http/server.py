@@ -150,6 +150,10 @@ class HttpServer:
         caller = request.caller = self._authentication.cached_caller(request.block)
         return None if caller is None else caller.account_sid
 
+    def body_bytes_max(self, request: Request) -> int:
+        """Return the limit of the body of a request."""
+        return self._router.body_bytes_max(request.path, request.method)
+
     def buffers_body_first(self, request: Request) -> bool:
         """Return whether the body may be buffered before a task is created."""
         return request.caller is not None and request.endpoint is None

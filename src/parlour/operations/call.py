@@ -108,6 +108,10 @@ class Call(Generic[P]):
     """Its slot among the requests in flight, if it has one."""
     is_complete: bool | None = None
     """Whether a list that waited has the rows that it waited for; None: it did not wait."""
+    body: bytes = b""
+    """The body of an operation that takes a document."""
+    content_type: str = ""
+    """The content type of the document."""
     is_rate_counted: bool = False
     """Whether the action rates have counted it."""
 

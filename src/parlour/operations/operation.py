@@ -61,6 +61,8 @@ class BodyKind(Enum):
     JSON = "JSON"
     STREAM = "stream of bytes"
     """Transferred in chunks, never buffered as a whole."""
+    DOCUMENT = "document"
+    """JSON or YAML, passed to the action as bytes with their content type."""
     RAW = "bytes"
     """Of any type, buffered as a whole within the limit of all requests."""
 
@@ -97,6 +99,8 @@ class OperationSpec:
     """The limit of percent-escapes in a form: decoding them dominates the cost of a large one."""
     request_body: BodyKind = BodyKind.FORM
     response_body: BodyKind = BodyKind.JSON
+    body_bytes_max: int = limits.BODY_BYTES_MAX
+    """The limit of the request body; only documents exceed the limit of all requests."""
     wakes_on: frozenset[str] = frozenset()
     """The topics after which a waiting list is read again (waiting_lists.py); empty: none."""
     has_stream: bool = False
@@ -259,6 +263,7 @@ def on_server(
     page_size_max: int = limits.PAGE_SIZE_MAX,
     represent: Represent | None = None,
     request_body: BodyKind = BodyKind.FORM,
+    body_bytes_max: int = limits.BODY_BYTES_MAX,
 ) -> OperationSpec:
     """Return the spec of an operation on the server itself (``operations/server_parts.py``).
 
@@ -276,6 +281,7 @@ def on_server(
         page_size_max=page_size_max,
         represent=represent,
         request_body=request_body,
+        body_bytes_max=body_bytes_max,
         on_server=action,
     )
 

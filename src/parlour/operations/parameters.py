@@ -160,3 +160,10 @@ def form_schema(parameters: type[Parameters]) -> Schema:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoParameters(Parameters):
     """The parameters of an operation without any."""
+
+
+def field_parsers(
+    parameters: type[Parameters],
+) -> dict[str, tuple[Callable[[str, str], Any], bool]]:
+    """Return the parser of each parameter by its wire name, and whether it is repeated."""
+    return {entry.wire_name: (entry.parse, entry.repeated) for entry in _plan(parameters).fields}

@@ -12,6 +12,7 @@ from parlour.testmode.clock.routes import CLOCK, CLOCK_ADVANCE
 from parlour.testmode.emulation.routes import EMULATION
 from parlour.testmode.faults.routes import ALL_FAULTS, FAULTS
 from parlour.testmode.reset.routes import RESET
+from parlour.testmode.seeds.routes import SEED_SCHEMA, SEEDS
 from parlour.testmode.settlement.routes import SETTLEMENT
 from parlour.testmode.snapshots.routes import SNAPSHOT_RESTORE, SNAPSHOTS
 from parlour.testmode.triggers.routes import TRIGGERS
@@ -29,6 +30,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     FAULTS,
     ALL_FAULTS,
     EMULATION,
+    SEEDS,
+    SEED_SCHEMA,
     TRIGGERS,
     RESET,
     TEST_ACCOUNTS,

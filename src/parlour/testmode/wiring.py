@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parlour.operations.action_rates import ActionRates
@@ -18,6 +20,9 @@ from parlour.testmode.reset.media_files import MediaFiles
 from parlour.testmode.reset.resetter import Resetter
 from parlour.testmode.reset.start_state import StartState
 from parlour.testmode.seeded_random import SeededRandom
+from parlour.testmode.seeds.files import SeedFiles
+from parlour.testmode.seeds.seeder import Seeder
+from parlour.testmode.seeds.steering import SeedEmulation, ServerSteering
 from parlour.testmode.settlement.wiring import make_settler
 from parlour.testmode.snapshots.clock_state import clock_state_of
 from parlour.testmode.snapshots.library import SnapshotLibrary
@@ -114,13 +119,24 @@ class TestMode:
         self.accounts = TestAccounts(handles, self.resetter)
         if self.settings.open_accounts:
             handles.authentication.open_account = self.accounts.open
+        steering = ServerSteering(self.clock, self.clock_control, self.random)
+        self.seeder = Seeder(
+            handles.store, self.clock.real, steering, SeedEmulation(self.emulations)
+        )
+        self.seed_files = SeedFiles(self.seeder, self.settings.seed, os.environ)
 
     async def start(self) -> None:
-        """Start, after all parts of the server."""
+        """Start, after all parts of the server. Raises `StartupError` for a wrong seed."""
+        if self.settings.seed:
+            await self.seed_files.load(self.settings.account_sid)
 
     async def stop(self) -> None:
         """Stop, before any part of the server."""
         await self.accounts.stop()
+        if self.settings.export_on_exit:
+            await self.seed_files.export_at_end(
+                self.settings.account_sid, Path(self.settings.export_on_exit)
+            )
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the test functions, bound to this object."""

@@ -10,6 +10,7 @@ from parlour.http.body_reader import BUFFERED
 from parlour.http.connection import HttpConnection
 from parlour.http.messages import ClientDisconnectedError
 from parlour.operations.caller import Caller
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from tests.unit.http.connection_setup import FixedAdmission, Kernel, Refusing
 
@@ -98,6 +99,10 @@ class Script(Refusing):
 
     def buffers_body_first(self, request: Request) -> bool:
         return request.caller is not None
+
+    def body_bytes_max(self, request: Request) -> int:
+        del request
+        return limits.BODY_BYTES_MAX
 
     def has_known_wrong_login(self, request: Request) -> bool:
         return request.has_body

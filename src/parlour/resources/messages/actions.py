@@ -68,15 +68,22 @@ async def create_message(tx: Transaction, call: Call[CreateMessage]) -> Message:
 
 
 async def add_message(
-    tx: Transaction, scope: Scope, conversation: Conversation, change: CreateMessage
+    tx: Transaction,
+    scope: Scope,
+    conversation: Conversation,
+    change: CreateMessage,
+    *,
+    is_sent: bool = True,
 ) -> Message:
     """Validate and insert a message with its receipts, and emit its event.
 
-    It activates an inactive conversation and restarts its timers.
+    It activates an inactive conversation and restarts its timers. One that is not sent was sent
+    before: it gets no receipts and no submissions, and its author may have left the group since.
     """
     author = given_or(change.author, tx.origin.client_identity or message_fan_out.SYSTEM_AUTHOR)
     found = await message_fan_out.find_audience(tx, scope, conversation.sid, author)
-    message_fan_out.require_known_group_author(found)
+    if is_sent:
+        message_fan_out.require_known_group_author(found)
     content = await message_content.build_content(tx, scope, change)
     created = given_or(change.date_created, tx.now)
     message = Message(
@@ -105,7 +112,7 @@ async def add_message(
         date_updated=given_or(change.date_updated, created),
     )
     await message_content.save_media(tx, scope, content, message.sid)
-    await _save_new_message(tx, scope, conversation, message, found)
+    await _save_new_message(tx, scope, conversation, message, found if is_sent else None)
     return message
 
 
@@ -114,13 +121,17 @@ async def _save_new_message(
     scope: Scope,
     conversation: Conversation,
     message: Message,
-    found: message_fan_out.Audience,
+    found: message_fan_out.Audience | None,
 ) -> None:
-    """Write the message, its receipts and its conversation, and emit their events."""
+    """Write the message, its receipts and its conversation, and emit their events.
+
+    Without an audience there are no receipts.
+    """
     after = conversation_timers.after_message(conversation, tx.next_sequence(), tx.now)
     activated = after.state != conversation.state
     await message_store.insert_message(tx, scope, message)
-    await message_fan_out.create_receipts(tx, scope, conversation, message, found)
+    if found is not None:
+        await message_fan_out.create_receipts(tx, scope, conversation, message, found)
     await conversation_store.update_conversation_after_message(tx, scope, conversation, after)
     await tx.emit(
         scope,

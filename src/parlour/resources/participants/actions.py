@@ -52,11 +52,19 @@ async def create_participant(tx: Transaction, call: Call[CreateParticipant]) -> 
 
 
 async def add_participant(
-    tx: Transaction, scope: Scope, conversation: Conversation, change: CreateParticipant
+    tx: Transaction,
+    scope: Scope,
+    conversation: Conversation,
+    change: CreateParticipant,
+    *,
+    is_group_complete: bool = True,
 ) -> Participant:
-    """Validate and insert a participant, with a user for its identity, and emit its event."""
+    """Validate and insert a participant, with a user for its identity, and emit its event.
+
+    While a group is not complete, the caller adds others and then calls ``require_unique_group``.
+    """
     participant = await build_participant(tx, scope, conversation, change)
-    await _require_capacity(tx, scope, conversation, participant)
+    await _require_capacity(tx, scope, conversation, participant, is_group_complete)
     if participant.identity is not None:
         await require_new_identity(tx, scope, conversation.sid, participant.identity)
     await save_new_participant(tx, scope, participant)
@@ -146,7 +154,11 @@ async def require_conversation_role(tx: Transaction, scope: Scope, role_sid: str
 
 
 async def _require_capacity(
-    tx: Transaction, scope: Scope, conversation: Conversation, participant: Participant
+    tx: Transaction,
+    scope: Scope,
+    conversation: Conversation,
+    participant: Participant,
+    is_group_complete: bool,
 ) -> None:
     """Raise unless the address pair is free, the group fits, and no limit is exceeded."""
     if participant.address is not None and participant.proxy_address is not None:
@@ -163,8 +175,11 @@ async def _require_capacity(
             else []
         )
         participant_groups.check_group_rules(participant, others)
-        after = [*others, participant]
-        await participant_groups.require_unique_group(tx, scope, conversation.sid, others, after)
+        if is_group_complete:
+            after = [*others, participant]
+            await participant_groups.require_unique_group(
+                tx, scope, conversation.sid, others, after
+            )
     if counts.total >= limits.PARTICIPANTS_PER_CONVERSATION_MAX:
         raise ApiError(50417)
     if participant.address is not None and counts.with_address >= limits.NON_CHAT_PARTICIPANTS_MAX:

@@ -22,4 +22,6 @@ TABLE = Table("service", Service, key=("account_sid", "sid"))
 insert_service = TABLE.inserter()
 find_service = TABLE.finder()
 list_services = TABLE.lister()
+update_service_row = TABLE.updater()
+"""For seeds: no operation of the API changes a service."""
 delete_service_row = TABLE.deleter()

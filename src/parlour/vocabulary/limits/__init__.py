@@ -20,6 +20,7 @@ from parlour.vocabulary.limits.logins import *
 from parlour.vocabulary.limits.outbox import *
 from parlour.vocabulary.limits.overload import *
 from parlour.vocabulary.limits.realtime import *
+from parlour.vocabulary.limits.seeds import *
 from parlour.vocabulary.limits.sms import *
 from parlour.vocabulary.limits.snapshots import *
 from parlour.vocabulary.limits.sockets import *

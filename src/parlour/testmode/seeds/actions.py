@@ -1,0 +1,51 @@
+"""Actions on seeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from parlour.operations.access import require_auth_token
+from parlour.testmode.seeds.checker import check_document
+from parlour.testmode.seeds.schema import seed_schema
+from parlour.testmode.seeds.seeder import steers
+from parlour.testmode.seeds.text import read_document
+from parlour.vocabulary.unset import given_or
+
+if TYPE_CHECKING:
+    from parlour.operations.call import Call
+    from parlour.operations.parameters import NoParameters
+    from parlour.testmode.seeds.parameters import FetchSeed
+    from parlour.testmode.seeds.seeder import LoadedSeed, Seeder
+
+
+class SeedParts(Protocol):
+    """The part of test mode that the actions use."""
+
+    @property
+    def seeder(self) -> Seeder:
+        """The seeder of the server."""
+        ...
+
+
+async def create_seed(mode: SeedParts, call: Call[NoParameters]) -> LoadedSeed:
+    """Load a seed into the account.
+
+    One that sets the clock or the randomness changes the server for all accounts, so it needs the
+    auth token, as these functions do.
+    """
+    seed = check_document(read_document(call.body, call.content_type))
+    if steers(seed):
+        require_auth_token(call.caller)
+    return await mode.seeder.load(call.scope.account_sid, seed)
+
+
+async def fetch_seed(mode: SeedParts, call: Call[FetchSeed]) -> dict[str, Any]:
+    """Return the account as a seed."""
+    with_sids = given_or(call.parameters.sids, False)
+    return await mode.seeder.export(call.scope.account_sid, with_sids=with_sids)
+
+
+async def fetch_seed_schema(mode: SeedParts, call: Call[NoParameters]) -> dict[str, Any]:
+    """Return the JSON Schema of seeds."""
+    del mode, call
+    return seed_schema()

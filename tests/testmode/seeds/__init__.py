@@ -1,0 +1,1 @@
+"""Seeds: loading, exporting, their files and their errors."""
