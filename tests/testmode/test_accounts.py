@@ -62,8 +62,24 @@ def test_a_removed_account_is_refused_at_once_and_its_rows_go(tmp_path: Path) ->
         assert (await again.get("/v1/Conversations")).expect(200)["conversations"] == []
         assert set(await counts(server, SID)) >= {"account", "login", "role"}
         assert (await first.delete(f"{ACCOUNTS}/{SID}")).status == 204
-        await server.test_mode.accounts.stop()
+        await server.test_mode.accounts.finish_removals()
         assert await counts(server, SID) == {}
+
+    in_server(tmp_path, scene)
+
+
+def test_the_clock_goes_back_right_after_the_last_account_with_data_was_removed(
+    tmp_path: Path,
+) -> None:
+    async def scene(server: RestServer) -> None:
+        first = server.first()
+        await fill(await server.new_account(Sid=SID, AuthToken="a token"))
+        past = {"Mode": "frozen", "Now": "2001-01-01T00:00:00Z"}
+        assert (await first.post("/parlour/v1/Clock", **past)).status == 400
+
+        assert (await first.delete(f"{ACCOUNTS}/{SID}")).status == 204
+
+        (await first.post("/parlour/v1/Clock", **past)).expect(200)
 
     in_server(tmp_path, scene)
 

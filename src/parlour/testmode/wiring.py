@@ -117,6 +117,7 @@ class TestMode:
         if isinstance(rates, ActionRates):
             self.resetter.on_reset(rates.forget)
         self.accounts = TestAccounts(handles, self.resetter)
+        self.clock_control.finish_removals = self.accounts.finish_removals
         if self.settings.open_accounts:
             handles.authentication.open_account = self.accounts.open
         steering = ServerSteering(self.clock, self.clock_control, self.random)
@@ -132,7 +133,7 @@ class TestMode:
 
     async def stop(self) -> None:
         """Stop, before any part of the server."""
-        await self.accounts.stop()
+        await self.accounts.finish_removals()
         if self.settings.export_on_exit:
             await self.seed_files.export_at_end(
                 self.settings.account_sid, Path(self.settings.export_on_exit)

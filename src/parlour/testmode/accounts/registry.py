@@ -139,6 +139,6 @@ class TestAccounts:
         with failures_logged("account_removal_failed", account_sid=sid):
             await self._resetter.remove_account(sid)
 
-    async def stop(self) -> None:
+    async def finish_removals(self) -> None:
         """Wait for removals in progress."""
         await asyncio.gather(*self._removals.values(), return_exceptions=True)

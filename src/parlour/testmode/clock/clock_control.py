@@ -22,6 +22,8 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from parlour.store.transaction import Transaction
     from parlour.testmode.clock.advance import AdvanceResult
     from parlour.testmode.clock.steered_clock import SteeredClock
@@ -65,6 +67,8 @@ class ClockControl:
         self._settler = settler
         self._advance: Advance | None = None
         self._task: asyncio.Task[AdvanceResult] | None = None
+        self.finish_removals: Callable[[], Awaitable[None]] = _nothing_to_finish
+        """Waits for accounts whose data are being removed, before the clock may go back."""
         # Secrets that are cached first: due webhooks are signed with those that are read again.
         for evict in (parts.authentication, parts.access_tokens, parts.signer):
             clock.on_change(evict.evict_all)
@@ -114,6 +118,7 @@ class ClockControl:
             raise ApiError(20001, "The clock shows dates from 1970 to 9990.")
         if at_ms >= present_ms:
             return
+        await self.finish_removals()
         if await self._parts.store.read(_has_data):
             raise ApiError(20001, "The clock cannot go back while there is data: reset first.")
         self._parts.store.restart_sequences()
@@ -158,6 +163,10 @@ class ClockControl:
             return await advance.run(timeout_ms)
         finally:
             self._advance = None
+
+
+async def _nothing_to_finish() -> None:
+    """Return at once."""
 
 
 async def _has_data(tx: Transaction) -> bool:
