@@ -104,11 +104,18 @@ class Section:
         """The keys by name."""
         return {key.name: key for key in self.keys}
 
+    @cached_property
+    def _parsers(self) -> dict[str, Parser[Any] | None]:
+        return {
+            key.name: field_parsers(key.parameters or self.parameters)[key.wire_name][0]
+            if key.wire_name
+            else key.parse
+            for key in self.keys
+        }
+
     def parser_of(self, key: SeedKey) -> Parser[Any] | None:
         """Return the parser of a key's values, if the API has one."""
-        if not key.wire_name:
-            return key.parse
-        return field_parsers(key.parameters or self.parameters)[key.wire_name][0]
+        return self._parsers[key.name]
 
 
 def value_schema(key: SeedKey, section: Section) -> Schema:
