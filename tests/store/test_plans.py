@@ -38,6 +38,8 @@ DECLARED: Final = {
     "parlour.resources.inbox.store.MEASURE": "a metric, at intervals: only the waiting messages",
     "parlour.resources.media.garbage_collection.EXPIRE": "an index of media without a message",
     "parlour.resources.outbox.queue.CAP_DUE": "after the clock was set back; heads of lanes only",
+    "parlour.testmode.seeds.store.HAS_CONTENT": "one row of an index is enough",
+    "parlour.testmode.seeds.store.LIST_OF_ACCOUNT": "an export is a whole account",
     "parlour.store.event_log.OLDEST": "the first row of the table",
     "parlour.store.webhook_queue.COUNT_OF": "after a replay that was counted at a start or resync",
     "parlour.store.webhook_queue.COUNTS": "once, when a process begins to deliver",
