@@ -57,6 +57,7 @@ DECLARED: Final = {
 _POSTGRES_ONLY: Final = re.compile(
     r"pg_|extract\(|to_regclass|event_sequence_seq|hashtext|::|CREATE|SHOW|information_schema"
 )
+_PARAMETER: Final = re.compile(r"[$?]\d*")
 _EMBEDDED_ONLY: Final = "parlour.testmode."
 _OWNERS: Final = {"account_sid", "service_sid"}
 _DETAIL: Final = re.compile(r"(SCAN|SEARCH) (\w+)(?: EXISTS)?(?: USING [^(]*)?(?: ?\((.*)\))?$")
@@ -105,7 +106,7 @@ def sqlite_problems(connection: apsw.Connection, tables: set[str]) -> list[PlanP
     """The statements that read an account or a table."""
     found = []
     for text, place in common_statements():
-        arguments = (None,) * len(set(re.findall(r"\$(\d+)", text)))
+        arguments = (None,) * len(set(_PARAMETER.findall(text)))
         rows = list(connection.execute("EXPLAIN QUERY PLAN " + for_sqlite(text), arguments))
         aliases = {alias: table for table, alias in _ALIAS.findall(text)}
         parents = [row[1] for row in rows if _DETAIL.match(str(row[3]))]
