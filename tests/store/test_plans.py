@@ -44,6 +44,7 @@ DECLARED: Final = {
     "parlour.store.webhook_queue.COUNT_OF": "after a replay that was counted at a start or resync",
     "parlour.store.webhook_queue.COUNTS": "once, when a process begins to deliver",
     "parlour.store.webhook_queue.CAP_DUE": "after the clock was set back, or at a start",
+    "parlour.testmode.accounts.store.LIST_ACCOUNTS": "pages of all accounts",
     "parlour.testmode.clock.clock_control.HAS_DATA": "the first row of each table",
     "parlour.testmode.settlement.due_rows.COUNT_DELIVERIES": "test mode: heads of lanes only",
     "parlour.testmode.settlement.due_rows.COUNT_SUBMISSIONS": "as above",

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s")
-_EMBEDDED = re.compile(r"parlour\.(__main__|store\.(sqlite|maintenance\.move))")
+_EMBEDDED = re.compile(
+    r"parlour\.(__main__|testmode\.(reset|snapshots)|store\.(sqlite|maintenance\.move))"
+)
 """Statements of the SQLite engine or of a new database, and what runs when it is imported."""
 
 
