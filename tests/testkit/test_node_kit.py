@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
+from flit_core.wheel import make_wheel_in
 
 from tests.support.nodejs import install_packages, node_command
-from tests.support.server import Server
+from tests.support.server import REPOSITORY, Server
 from tests.testkit.node_kit import (
     CONTRACT,
     HERE,
+    PROGRAM,
     SECONDS_MAX,
     program_environment,
     run_tests,
@@ -54,19 +58,50 @@ def test_kit_drives_a_running_server(kit: Path, running: Server, name: str) -> N
     run_tests(f"{name}.test.mjs", program_environment(kit) | connection)
 
 
-def test_types_describe_each_call(kit: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_twilio", [False, pytest.param(True, marks=pytest.mark.gate)])
+def test_types_describe_each_call(kit: Path, tmp_path: Path, *, with_twilio: bool) -> None:
     install_packages(HERE)
-    modules = tmp_path / "node_modules"
+    if with_twilio:
+        install_packages(CONTRACT / "node")
+    twilio = CONTRACT / "node" / "node_modules" / "twilio" if with_twilio else HERE / "twilio"
+    _compile("usage.ts", {"parlour-testkit": kit, "twilio": twilio}, tmp_path)
+
+
+@pytest.mark.gate
+def test_types_of_the_fixtures_fit_playwright(kit: Path, tmp_path: Path) -> None:
+    install_packages(HERE)
+    example = REPOSITORY / "examples" / "playwright-chat"
+    install_packages(example)
+    playwright = example / "node_modules" / "@playwright"
+    _compile("fixtures.ts", {"parlour-testkit": kit, "@playwright": playwright}, tmp_path)
+
+
+@pytest.mark.gate
+def test_kit_of_an_installed_wheel_starts_its_server(tmp_path: Path) -> None:
+    built = make_wheel_in(REPOSITORY / "pyproject.toml", tmp_path)
+    site = tmp_path / "site"
+    with zipfile.ZipFile(built.file) as wheel:
+        wheel.extractall(site)
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    kit = tmp_path / "kit"
+    command = [*PROGRAM, "testkit", "node", str(kit)]
+    subprocess.run(command, cwd="/", env=environment, check=True, timeout=SECONDS_MAX)
+
+    run_tests("start.test.mjs", program_environment(kit) | {"PYTHONPATH": str(site)})
+
+
+def _compile(name: str, packages: dict[str, Path], folder: Path) -> None:
+    """Compile a file of TypeScript with these packages; it must have no error."""
+    modules = folder / "node_modules"
     modules.mkdir()
-    (modules / "parlour-testkit").symlink_to(kit)
-    (modules / "twilio").symlink_to(CONTRACT / "node" / "node_modules" / "twilio")
-    (modules / "@types").symlink_to(HERE / "node_modules" / "@types")
-    (tmp_path / "usage.ts").write_text((HERE / "usage.ts").read_text())
+    for package, path in (packages | {"@types": HERE / "node_modules" / "@types"}).items():
+        (modules / package).symlink_to(path)
+    (folder / name).write_text((HERE / name).read_text())
     compiler = HERE / "node_modules" / "typescript" / "bin" / "tsc"
     options = "--noEmit --strict --skipLibCheck --module nodenext --target es2022".split()
     done = subprocess.run(
-        [*node_command(), str(compiler), *options, "usage.ts"],
-        cwd=tmp_path,
+        [*node_command(), str(compiler), *options, name],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=SECONDS_MAX,

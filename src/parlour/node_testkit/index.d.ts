@@ -303,7 +303,7 @@ export class Requests extends RecordedList {
 
 type Use<Value> = (value: Value) => Promise<void>;
 
-/** Fixtures for Playwright: `const test = base.extend<ParlourFixtures, ParlourWorker>(…)`. */
+/** For Playwright: `base.extend<ParlourFixtures, ParlourWorkerFixtures>(parlourFixtures)`. */
 export interface ParlourFixtures {
   /** A new account, removed after the test. */
   account: Account;

@@ -7,7 +7,7 @@ let account;
 
 before(async () => {
   parlour = await kit.connectParlour();
-  account = parlour.account;
+  account = await parlour.createAccount({ friendlyName: "Shop" });
 });
 
 function conversations() {
@@ -90,6 +90,43 @@ test("the versions of kit and server are compared", async () => {
   compare("2.4.0");
   assert.match(warnings[0], /version 2\.4\.0, this test kit 2\.3\.4\. `parlour testkit node DIR`/);
   assert.throws(() => compare("3.0.0"), /version 3\.0\.0/);
+});
+
+test("accounts do not see each other, and are removed with their receivers", async () => {
+  const other = await parlour.createAccount();
+  const hooks = await other.webhooks();
+  await hooks.configure({ filters: ["onUserAdded"] });
+  await account.client(twilio).conversations.v1.users.create({ identity: "dave" });
+  const { users } = other.client(twilio).conversations.v1;
+  assert.deepEqual(await users.list(), []);
+  assert.match(other.apiKeySid, /^SK/);
+  assert.equal(other.env.TWILIO_API_KEY, other.apiKeySid);
+  await other.trigger("onUserAdded");
+  await other.settle();
+  assert.equal(hooks.all.length, 1);
+
+  await other.remove();
+
+  await assert.rejects(users.list(), { status: 401 });
+  await assert.rejects(fetch(hooks.url));
+});
+
+test("data are restored, and removed by a reset", async () => {
+  const own = await parlour.createAccount();
+  const { users } = own.client(twilio).conversations.v1;
+  const identities = async () => (await users.list()).map(({ identity }) => identity);
+  await users.create({ identity: "alice" });
+  await own.snapshot("with-alice");
+  await users.create({ identity: "bob" });
+  await own.restore("with-alice");
+  assert.deepEqual(await identities(), ["alice"]);
+  await own.reset();
+  assert.deepEqual(await identities(), []);
+
+  await parlour.snapshot("whole");
+  await users.create({ identity: "carol" });
+  await parlour.restore("whole");
+  assert.deepEqual(await identities(), []);
 });
 
 after(async () => {

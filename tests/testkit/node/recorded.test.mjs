@@ -6,7 +6,7 @@ let account;
 let conversations;
 
 before(async () => {
-  account = (await kit.connectParlour()).account;
+  account = await (await kit.connectParlour()).createAccount();
   const client = account.client(twilio, { autoRetry: true });
   conversations = client.conversations.v1.conversations;
 });

@@ -8,7 +8,7 @@ let hooks;
 let conversations;
 
 before(async () => {
-  account = (await kit.connectParlour()).account;
+  account = await (await kit.connectParlour()).createAccount();
   hooks = await account.webhooks();
   conversations = account.client(twilio).conversations.v1.conversations;
   const filters = ["onMessageAdd", "onMessageAdded", "onConversationAdded"];
