@@ -75,13 +75,7 @@ export class Phone {
   async behave({ error, ...parameters } = {}) {
     const failing = error === undefined ? {} : { behaviour: "undeliverable", errorCode: error };
     const form = { ...failing, ...parameters };
-    try {
-      return camelCased(await this.#api.post(this.#path, form));
-    } catch (failure) {
-      if (failure.status !== 404) throw failure;
-    }
-    await this.#api.post(PATH, { address: this.address });
-    return camelCased(await this.#api.post(this.#path, form));
+    return this.#ofPhone(async () => camelCased(await this.#api.post(this.#path, form)));
   }
 
   // The person opens a received message (WhatsApp, RCS).
@@ -94,17 +88,26 @@ export class Phone {
   }
 
   async #received(query = {}) {
-    try {
+    return this.#ofPhone(async () => {
       const path = `${this.#path}/Messages`;
       const rows = await this.#api.list(path, "messages", { direction: "received", ...query });
       return rows.map(camelCased);
-    } catch (error) {
-      // A phone exists from its first message on.
-      if (error.status === 404 && error.code === 20404 && !/Test functions/.test(error.message)) {
-        return [];
-      }
-      throw error;
+    });
+  }
+
+  // The result of a call, before which the phone is created if there is none.
+  async #ofPhone(call) {
+    try {
+      return await call();
+    } catch (failure) {
+      if (failure.status !== 404) throw failure;
     }
+    try {
+      await this.#api.post(PATH, { address: this.address });
+    } catch (failure) {
+      if (failure.status !== 409) throw failure; // A message has created it since.
+    }
+    return call();
   }
 
   #missing(fields, timeout, messages) {

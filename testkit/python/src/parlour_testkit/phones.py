@@ -9,22 +9,23 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from parlour_testkit.connection import FUNCTIONS, PAGE_SIZE
 from parlour_testkit.errors import ApiError, WaitTimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
 
     from parlour_testkit.connection import Connection
     from parlour_testkit.values import FormValue
 
-_NOT_FOUND = 404
+_NOT_FOUND, _CONFLICT = 404, 409
 _POLL_S = 0.05
 _WAIT_S_MAX = 30
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,10 @@ class Phone:
     @property
     def inbox(self) -> list[PhoneMessage]:
         """The messages that the phone has received, oldest first; at most 1,000 are retained."""
-        found = self._connection.pages(
-            f"{self._path}/Messages", "messages", {"direction": "received"}
+        found = self._of_phone(
+            lambda: self._connection.pages(
+                f"{self._path}/Messages", "messages", {"direction": "received"}
+            )
         )
         return [_message(each) for each in found]
 
@@ -150,13 +153,21 @@ class Phone:
             "receipts": receipts,
             "reads": reads,
         }
+        self._of_phone(lambda: self._connection.post(self._path, **changes))
+
+    def _of_phone(self, call: Callable[[], _Result]) -> _Result:
+        """Return the result of a call, before which the phone is created if there is none."""
         try:
-            self._connection.post(self._path, **changes)
+            return call()
         except ApiError as refused:
             if refused.status != _NOT_FOUND:
                 raise
+        try:
             self._connection.post(f"{FUNCTIONS}/VirtualPhones", address=self.address)
-            self._connection.post(self._path, **changes)
+        except ApiError as refused:
+            if refused.status != _CONFLICT:  # A message has created it since.
+                raise
+        return call()
 
     def _receives_more_than(self, count: int, left_s: float) -> bool:
         """Wait until the phone has more messages than that; return whether it has."""
