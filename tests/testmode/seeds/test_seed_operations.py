@@ -133,6 +133,28 @@ def test_a_start_loads_seeds_and_the_end_exports_the_account(tmp_path: Path) -> 
     assert [each for each in tmp_path.iterdir() if each.name.startswith(".out")] == []
 
 
+def test_a_reset_loads_the_seeds_of_the_start_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("{parlour: 1, clock: 2026-01-05T09:00:00Z, users: [{identity: alice}]}")
+    arguments = ["--test", "--seed", str(path)]
+    with Server(tmp_path / "data", ENVIRONMENT, args=arguments) as server:
+        ready = server.ready()
+        api = Api(ready["url"], ready["account_sid"], ready["auth_token"])
+        for scope in ("account", "server"):
+            api.post("/Users", {"Identity": "bob"}).expect(201)
+            api.post("/parlour/v1/Reset", {"Scope": scope, "Seed": "start"}).expect(200)
+            assert [each["identity"] for each in api.get("/Users").json["users"]] == ["alice"]
+            assert api.get("/parlour/v1/Clock").json["now"] == "2026-01-05T09:00:00.000Z"
+
+
+def test_a_reset_to_the_seed_of_a_start_without_one_changes_nothing(api: Api) -> None:
+    api.post("/Users", {"Identity": "stays"}).expect(201)
+
+    api.post("/parlour/v1/Reset", {"Seed": "start"}).refuses(400, 20001)
+
+    api.get("/Users/stays").expect(200)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

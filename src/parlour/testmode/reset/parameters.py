@@ -19,9 +19,10 @@ SCOPE: Final = parsers.enum(ACCOUNT_SCOPE, SERVER_SCOPE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateReset(Parameters):
-    """The extent of a reset, and the seed of SIDs afterwards."""
+    """The extent of a reset, the seed of SIDs afterwards, and whether seeds are loaded again."""
 
     scope: str | Unset = form_field("Scope", SCOPE)
     random_seed: int | Unset = form_field(
         "RandomSeed", parsers.integer(minimum=0, maximum=limits.INTEGER_MAX)
     )
+    seed: str | Unset = form_field("Seed", parsers.enum("start"))

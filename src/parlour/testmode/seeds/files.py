@@ -57,8 +57,10 @@ class SeedFiles:
         self._environment = environment
         self._seeds: list[tuple[Path, SeedItem]] | None = None
 
-    async def load(self, account_sid: str) -> None:
+    async def load(self, account_sid: str, *, may_steer: bool = True) -> None:
         """Load all files into an account, in their order. Raises `SeedFileError`.
+
+        ``may_steer``: whether they may change the clock and the randomness of the server.
 
         They are read once: a reset loads the seeds of the start again, even if a file has changed.
         """
@@ -67,7 +69,7 @@ class SeedFiles:
             self._seeds = await asyncio.to_thread(self._read)
         for path, seed in self._seeds:
             try:
-                await self._seeder.load(account_sid, seed)
+                await self._seeder.load(account_sid, seed, may_steer=may_steer)
             except ApiError as error:
                 raise SeedFileError(f"{path}: {error.message}") from None
 

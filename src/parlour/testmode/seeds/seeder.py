@@ -60,14 +60,16 @@ class Seeder:
         self._steering = steering
         self._emulation = emulation
 
-    async def load(self, account_sid: str, seed: SeedItem) -> LoadedSeed:
+    async def load(self, account_sid: str, seed: SeedItem, *, may_steer: bool = True) -> LoadedSeed:
         """Load a checked seed (`check_document`), all of it or nothing.
 
-        Raises ApiError with the path of the value that is wrong.
+        Without ``may_steer`` the clock and the randomness of the server stay as they are. Raises
+        ApiError with the path of the value that is wrong.
         """
         started_ms = self._real_clock.monotonic_ms()
         emulation = loader.emulation_of(seed)
-        await self._steer(account_sid, seed)
+        if may_steer:
+            await self._steer(account_sid, seed)
         sids = await self._store.write(
             lambda tx: loader.load_seed(tx, account_sid, seed),
             Origin(fires=seed.get("fires", False)),

@@ -21,7 +21,8 @@ class FakeSeeder:
         self.loaded: list[Any] = []
         self.exported = exported
 
-    async def load(self, account_sid: str, seed: Any) -> None:
+    async def load(self, account_sid: str, seed: Any, *, may_steer: bool) -> None:
+        assert may_steer
         self.loaded.append((account_sid, seed.items("users")[0].get("identity")))
 
     async def export(self, account_sid: str) -> Any:
