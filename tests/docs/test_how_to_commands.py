@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -42,6 +43,10 @@ def test_the_blocks_of_the_page_run_in_order(tmp_path: Path) -> None:
     assert re.search(r"\nCH\w{32}\n", result.stdout)
     assert re.search(r"\nFA\w{32}  request  matched 0, fired 0, 2 left\n", result.stdout)
     assert re.search(r"IM\w{32}  API  Where is my parcel\?\n", result.stdout)
-    assert re.search(r"\n +3 onMessageAdded\n", result.stdout)
+    assert re.search(r"\n +4 onMessageAdded\n", result.stdout)
+    assert "\nshop.yaml is valid.\n" in result.stdout
+    assert re.search(r"\nCH\w{32}  conversations\.order\n", result.stdout)
+    assert json.loads((tmp_path / "shop.json").read_text())["parlour"] == 1
+    assert re.search(r"  201  POST    /v1/Conversations  \d", result.stdout)
     assert result.stdout.count("\nbefore  account  ") == 3
     assert result.stdout.endswith("\nReset the account.\n")

@@ -1,7 +1,9 @@
-"""The commands of a server's data in test mode: reset and snapshots."""
+"""The commands of a server's data in test mode: reset, snapshots, seeds, and the journal."""
 
 from __future__ import annotations
 
+import json
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,24 @@ from tests.testmode.command_runs import EMBEDDED, NO_ACCOUNT, CommandRuns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+
+SEED = """
+parlour: 1
+conversations:
+  - key: order
+    unique_name: ${ORDER}
+    participants:
+      - {identity: alice}
+    messages:
+      - {author: alice, body: Hello}
+"""
+WRONG = """
+parlour: 1
+conversations:
+  - {key: order, unique_nam: order-4711}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +101,105 @@ def test_snapshots_are_saved_restored_listed_and_deleted(commands: CommandRuns) 
         commands.text("snapshot", "delete", name)
     assert commands.text("snapshot", "list") == ""
     assert "status 404" in commands.error("snapshot", "restore", "before")
+
+
+# --- Seeds ----------------------------------------------------------------------------------------
+
+
+def test_a_seed_is_checked_loaded_and_exported(commands: CommandRuns, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(SEED)
+    for verb in ("check", "load"):
+        failed = commands.run("seed", verb, str(file))
+        assert (failed.exit_code, "ORDER" in failed.stderr) == (1, True)
+    checked = commands.run("seed", "check", str(file), ORDER="order-4711", PARLOUR_URL=None)
+    assert (checked.exit_code, checked.stdout) == (0, f"{file} is valid.\n")
+    loaded = commands.run("seed", "load", str(file), ORDER="order-4711")
+    assert loaded.exit_code == 0, loaded.output
+    keys = [line.split("  ")[1] for line in loaded.stdout.splitlines()]
+    assert "conversations.order" in keys
+    assert names(commands) == ["order-4711"]
+    again = commands.run("seed", "load", str(file), ORDER="order-4711")
+    assert again.exit_code == 1
+
+
+def test_an_export_is_a_seed_that_gives_the_same_export(
+    commands: CommandRuns, tmp_path: Path
+) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(SEED.replace("${ORDER}", "order-4711"))
+    [loaded] = commands.rows("seed", "load", str(file))
+    assert loaded["sids"]["conversations.order"].startswith("CH")
+    exported = commands.text("seed", "export")
+    file.write_text(exported)
+    commands.text("reset")
+    commands.text("seed", "load", str(file))
+    assert commands.text("seed", "export") == exported
+    other = tmp_path / "shop.json"
+    commands.text("seed", "export", str(other), "--sids")
+    assert '"CH' in other.read_text()
+    assert json.loads(commands.text("seed", "export", "--json"))["parlour"] == 1
+    into_a_folder_that_is_missing = str(tmp_path / "none" / "shop.json")
+    assert "cannot be written" in commands.error("seed", "export", into_a_folder_that_is_missing)
+
+
+def test_a_wrong_seed_is_refused_with_the_path_offline_too(
+    commands: CommandRuns, tmp_path: Path
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(WRONG)
+    for verb in ("check", "load"):
+        error = commands.error("seed", verb, str(file))
+        assert "conversations[0]" in error
+        assert "unique_name" in error
+    file.write_bytes(b"\xff")
+    for verb in ("check", "load"):
+        assert "UTF-8" in commands.error("seed", verb, str(file))
+
+
+# --- The journal ----------------------------------------------------------------------------------
+
+
+def test_requests_are_shown_the_newest_last(commands: CommandRuns) -> None:
+    add(commands, "one")
+    commands.api.post("/v1/Users", {"Identity": ""})
+    lines = commands.text("requests").splitlines()
+    assert "  201  POST    /v1/Conversations  " in lines[0]
+    assert lines[0].endswith(" ms  (CreateConversation)")
+    assert "  400 20001  POST    /v1/Users  " in lines[1]
+    [refused] = commands.rows("requests", "--status", "400", "--operation", "CreateUser")
+    assert refused["code"] == 20001
+    assert commands.rows("requests", "--limit", "1")[0]["sid"] == refused["sid"]
+    assert commands.rows("requests", "--source", "sdk") == []
+
+
+def test_requests_are_followed_in_order_and_each_is_shown_once(
+    commands: CommandRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(commands, "before")
+    shown: list[str] = []
+    senders: list[threading.Thread] = []
+
+    class EnoughRequestsShownError(Exception):
+        """The interrupt of the terminal, once enough is shown."""
+
+    def call() -> None:
+        for name in ("0", "1", "2"):
+            commands.api.get(f"/v1/Conversations/follow-{name}")
+
+    def show(text: str) -> None:
+        shown.append(text)
+        if len(shown) == 1:
+            senders.append(threading.Thread(target=call))
+            senders[0].start()
+        if len(shown) == 4:
+            raise EnoughRequestsShownError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("parlour.cli.requests.click.echo", show)
+        result = commands.run("requests", "--follow")
+    for sender in senders:
+        sender.join()
+    assert isinstance(result.exception, EnoughRequestsShownError), result.output
+    paths = [line.split()[4] for line in shown]
+    assert paths[1:] == [f"/v1/Conversations/follow-{name}" for name in ("0", "1", "2")]

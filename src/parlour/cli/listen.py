@@ -90,7 +90,7 @@ def _forward(client: ServerClient, url: str, event: dict[str, Any]) -> dict[str,
 
 
 def _request(client: ServerClient, url: str, event: dict[str, Any]) -> OutboundRequest:
-    from parlour.delivery.webhook_request import make_request, new_token  # noqa: PLC0415 - as above
+    from parlour.delivery.webhook_request import make_request, new_token  # noqa: PLC0415 - above
     from parlour.protocol.signatures import HEADER  # noqa: PLC0415 - as above.
 
     parameters = event["parameters"] | {"RetryCount": "0"}

@@ -32,6 +32,8 @@ _COMMANDS = {
     "listen": "parlour.cli.listen",
     "reset": "parlour.cli.reset",
     "snapshot": "parlour.cli.snapshot",
+    "seed": "parlour.cli.seed",
+    "requests": "parlour.cli.requests",
     "exec": "parlour.cli.exec",
 }
 

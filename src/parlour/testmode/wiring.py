@@ -112,7 +112,7 @@ class TestMode:
         self.snapshots.add_part(*clock_state_of(self.clock))
         for part in (self.faults.rules, self.emulations):
             self.snapshots.add_part(part.save, part.restore)
-        for forget in (self.faults.forget, self.emulations.forget):
+        for forget in (self.faults.forget, self.emulations.forget, handles.journal.forget):
             self.resetter.on_reset(forget)
         if isinstance(rates, ActionRates):
             self.resetter.on_reset(rates.forget)
