@@ -233,6 +233,27 @@ def test_a_reset_ends_an_advance_and_the_clock_shows_the_real_time(tmp_path: Pat
     run_in(tmp_path, scenario)
 
 
+def test_a_stop_of_the_server_ends_an_advance(tmp_path: Path) -> None:
+    async def run() -> None:
+        released = asyncio.Event()
+
+        async def wait(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+            await released.wait()
+            writer.write(OK)
+
+        async with WebhookBackend() as backend, InProcessServer(tmp_path, test=True) as server:
+            backend.responders["/post"] = wait
+            await server.enable_webhooks(backend, PreWebhookUrl="")
+            await server.do("CreateConversation", origin=WITH_HEADER)
+            order = AdvanceOrder(mode_of(server).clock.now_ms() + DAY_MS)
+            running = mode_of(server).clock_control.start_advance(order)
+            await asyncio.sleep(0)
+            asyncio.get_running_loop().call_later(0.1, released.set)
+        assert running.cancelled()
+
+    asyncio.run(run())
+
+
 def test_a_planted_step_at_the_target_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from tests.events.in_process_server import WITH_HEADER, InProcessServer
+from tests.events.in_process_server import ACCOUNT_SID, WITH_HEADER, InProcessServer
 from tests.events.webhook_backend import OK, WebhookBackend
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.events.webhook_backend import WebhookRequest
 
 DEPTH = 3
+OTHER_SID = "AC" + "9" * 32
 OUTCOMES = "SELECT outcome FROM webhook_attempt"
 
 
@@ -94,5 +95,27 @@ def test_a_receiver_that_never_responds_is_named_with_its_time(tmp_path: Path) -
         assert re.fullmatch(
             rf"webhook POST {re.escape(backend.url('/post'))}, \d\.\d s", result.waiting_for[0]
         )
+
+    asyncio.run(run())
+
+
+def test_work_for_another_account_is_not_awaited(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with WebhookBackend() as backend, InProcessServer(tmp_path, test=True) as server:
+            released = asyncio.Event()
+
+            async def hang(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+                await released.wait()
+                writer.write(OK)
+
+            backend.responders["/post"] = hang
+            await server.enable_webhooks(backend, PreWebhookUrl="")
+            await server.do("CreateConversation", origin=WITH_HEADER)
+            settler = mode_of(server).settler
+            own = await settler.settle(50, ACCOUNT_SID)
+            other = await settler.settle(50, OTHER_SID)
+            released.set()
+        assert not own.settled
+        assert other.settled
 
     asyncio.run(run())

@@ -133,6 +133,7 @@ class TestMode:
 
     async def stop(self) -> None:
         """Stop, before any part of the server."""
+        await self.clock_control.stop()
         await self.accounts.finish_removals()
         if self.settings.export_on_exit:
             await self.seed_files.export_at_end(

@@ -184,6 +184,26 @@ def test_a_token_that_was_verified_before_an_advance_in_its_second_has_aged() ->
     assert dates.shift_ms(token(b"unseen", iat=NOW + 2)) == DAY_MS - 2000
 
 
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_token_of_before_is_not_from_the_future_once_the_clock_went_back(
+    is_frozen: bool,
+) -> None:
+    real, clock = steered()
+    dates = dates_of(clock)
+    real.advance(2000)
+    clock.freeze(START_MS + 3 * DAY_MS)
+    real.advance(2000)
+    made = token(iat=NOW + 3)
+    assert dates.shift_ms(made) == 3 * DAY_MS - 3000
+
+    if is_frozen:
+        clock.freeze(START_MS - 300 * DAY_MS)
+    else:
+        clock.system()
+
+    assert dates.shift_ms(made) == (-300 * DAY_MS - 3000 if is_frozen else 0)
+
+
 @pytest.mark.parametrize(
     "claims",
     [

@@ -130,6 +130,12 @@ class ClockControl:
         self._clock.system()
         self._parts.store.restart_sequences()
 
+    async def stop(self) -> None:
+        """End an advance in progress: the server stops."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
     # --- Advancing ----------------------------------------------------------------------------
 
     async def advance(self, order: AdvanceOrder) -> AdvanceResult:

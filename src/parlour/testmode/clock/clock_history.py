@@ -22,12 +22,24 @@ class ClockHistory:
     def __init__(self, start_ms: int) -> None:
         """``start_ms``: the real time of the start, which the clock showed."""
         self.start_ms = start_ms
+        self.restarts = 0
+        """How often the clock went back."""
         self._changes = deque(
             [ClockChange(start_ms, start_ms, False)], maxlen=limits.CLOCK_CHANGES_MAX
         )
 
     def record(self, real_ms: int, shown_ms: int, *, is_frozen: bool) -> None:
-        """Record a change."""
+        """Record a change. If the clock went back, the changes before it no longer count.
+
+        Then it counts as changed at the start: a token of before is not from the future.
+        """
+        last = self._changes[-1]
+        if shown_ms < (last.shown_ms if last.is_frozen else last.shown_ms + real_ms - last.real_ms):
+            self._changes.clear()
+            self.restarts += 1
+            begun_ms = shown_ms if is_frozen else shown_ms - (real_ms - self.start_ms)
+            self._changes.append(ClockChange(self.start_ms, begun_ms, is_frozen))
+            return
         if self._changes[-1].real_ms // 1000 == real_ms // 1000:
             self._changes.pop()
         self._changes.append(ClockChange(real_ms, shown_ms, is_frozen))

@@ -46,6 +46,7 @@ class SteeredTokenDates:
         self._token_clock_of = token_clock_of
         # By the signature of a token: the shift at its first verification.
         self._shifts: OrderedDict[bytes, int] = OrderedDict()
+        self._restarts = 0
 
     def shift_ms(self, claimed: UnverifiedToken) -> int:
         """Return how far the server's clock was ahead of the token's when that was made."""
@@ -56,6 +57,9 @@ class SteeredTokenDates:
             return self._clock.offset_ms
         if claimed.claims.get(SERVER_CLOCK) is True:
             return 0
+        if self._restarts != self._clock.history.restarts:
+            self._restarts = self._clock.history.restarts
+            self._shifts.clear()
         known = self._shifts.get(claimed.signature)
         if known is not None:
             return known
@@ -76,10 +80,6 @@ class SteeredTokenDates:
         if change.is_frozen:
             return change.shown_ms - made_ms
         return change.shown_ms - change.real_ms
-
-    def evict_all(self) -> None:
-        """Evict all tokens."""
-        self._shifts.clear()
 
 
 def _made_ms(claimed: UnverifiedToken) -> int | None:
