@@ -15,6 +15,7 @@ from tests.testkit.installed_kit import SOURCE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.server import Server
     from tests.testkit.installed_kit import InstalledKit
 
 pytestmark = [pytest.mark.xdist_group("python-kit"), pytest.mark.embedded]
@@ -54,6 +55,21 @@ def test_the_plugin_imports_only_itself_and_in_time(kit: InstalledKit) -> None:
 
     assert imported.split() == ["parlour_testkit", "parlour_testkit.plugin"]
     assert float(taken) <= IMPORT_MS_MAX
+
+
+def test_a_server_without_test_mode_is_refused(kit: InstalledKit, server: Server) -> None:
+    url, login = server.base_url, (server.account_sid, server.auth_token)
+    code = f"""
+import parlour_testkit
+try:
+    parlour_testkit.connect({url!r}, account_sid={login[0]!r}, auth_token={login[1]!r})
+except parlour_testkit.TestKitError as error:
+    print(error)
+"""
+
+    assert kit.run_python(code) == (
+        f"The server at {url} is not in test mode: start it with --test.\n"
+    )
 
 
 OLD_PINS = ("uvicorn==0.20.0", "cryptography==40.0.2", "websockets==10.4")

@@ -112,7 +112,7 @@ def pytest_runtest_makereport(
 
 
 def _wait_for_enter(item: pytest.Item, server: Server) -> None:
-    account = item.stash.get(_ACCOUNT, server.first_account)
+    account = item.stash.get(_ACCOUNT, None) or server.first_account
     capture = item.config.pluginmanager.getplugin("capturemanager")
     if capture is not None:
         capture.suspend(in_=True)
@@ -147,7 +147,7 @@ def parlour_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture
-def parlour_account(request: pytest.FixtureRequest, parlour_server: Server) -> Iterator[Account]:
+def parlour_account(request: pytest.FixtureRequest, parlour_server: Server) -> Account:
     """A fresh account with what the mark ``parlour`` asks for; it is removed afterwards."""
     marked = _marked(request)
     # Before the account: a clock goes back only while there is no data.
@@ -155,11 +155,10 @@ def parlour_account(request: pytest.FixtureRequest, parlour_server: Server) -> I
         request.getfixturevalue("parlour_clock")
     account = parlour_server.create_account(friendly_name=request.node.name[:200])
     request.node.stash[_ACCOUNT] = account
-    try:
-        _prepare(account, request, marked)
-        yield account
-    finally:
-        account.delete()
+    # A finalizer also runs after an error below, and not before the report of it.
+    request.addfinalizer(account.delete)  # noqa: PT021 - as above.
+    _prepare(account, request, marked)
+    return account
 
 
 @pytest.fixture

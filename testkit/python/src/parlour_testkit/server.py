@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from typing import Any, Self
+from urllib.parse import quote
 
 from parlour_testkit import __version__
 from parlour_testkit.account import Account
@@ -125,7 +126,7 @@ class Server:
 
     def restore(self, name: str) -> None:
         """Return to a snapshot. Raises ApiError with 404 for an unknown name."""
-        self.connection.post(f"{FUNCTIONS}/Snapshots/{name}/Restore")
+        self.connection.post(f"{FUNCTIONS}/Snapshots/{quote(name, safe='')}/Restore")
 
     def stop(self) -> None:
         """End the process; a server that this process did not start continues."""

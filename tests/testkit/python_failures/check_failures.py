@@ -1,0 +1,44 @@
+import urllib.error
+import urllib.request
+
+import pytest
+
+
+def test_wrong_signature(parlour_webhooks):
+    form = b"EventType=onMessageAdded&Body=forged"
+    headers = {"X-Twilio-Signature": "AAAA"}
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(urllib.request.Request(parlour_webhooks.url, form, headers))  # noqa: S310
+    assert parlour_webhooks.all == []
+
+
+def test_report(parlour_client, parlour_clock, parlour_faults, parlour_webhooks):
+    parlour_webhooks.configure(["onConversationAdded"])
+    parlour_faults.add(operation="DeleteConversation", status=500)
+    parlour_client.conversations.v1.conversations.create(
+        friendly_name="Shown", x_twilio_webhook_enabled="true"
+    )
+    parlour_webhooks.wait_for("onConversationAdded", timeout=30)
+    pytest.fail("on purpose")
+
+
+def test_needs_twilio(parlour_client):
+    assert parlour_client
+
+
+@pytest.mark.parlour(sede="shop.yaml")
+def test_unknown_mark(parlour_account):
+    pytest.fail("not reached")
+
+
+@pytest.mark.parlour(seed="missing.yaml")
+def test_missing_seed(parlour_account):
+    pytest.fail("not reached")
+
+
+def test_passes(parlour_account):
+    assert parlour_account.sid
+
+
+def test_without_the_kit():
+    pytest.fail("on purpose")

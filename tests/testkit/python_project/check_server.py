@@ -1,0 +1,61 @@
+import warnings
+
+import pytest
+
+import parlour_testkit
+from parlour_testkit.server import compare_versions
+
+
+def test_another_minor_version_warns_and_another_major_one_is_an_error():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compare_versions("1.2.0", "1.2.9")
+    with pytest.warns(UserWarning, match=r"version 1\.3\.0, parlour-testkit has 1\.2\.0"):
+        compare_versions("1.3.0", "1.2.0")
+    for server in ("2.2.0", "0.2.0", "unknown"):
+        with pytest.raises(parlour_testkit.VersionMismatch, match="same release"):
+            compare_versions(server, "1.2.0")
+
+
+def test_the_kit_has_the_version_of_the_server(parlour_server):
+    assert parlour_server.version == parlour_testkit.__version__
+    assert parlour_server.is_own
+    assert parlour_server.ws_url.startswith("ws://127.0.0.1:")
+
+
+def test_a_missing_command_is_named():
+    with pytest.raises(parlour_testkit.ServerStartFailed) as raised:
+        parlour_testkit.start(command="no-such-command --x")
+    assert "'no-such-command' cannot be started" in str(raised.value)
+    assert "parlour_command" in str(raised.value)
+
+
+def test_a_failed_start_shows_the_log(parlour_server, pytestconfig):
+    with pytest.raises(parlour_testkit.ServerStartFailed) as raised:
+        parlour_testkit.start("--workers", "2", command=pytestconfig.getini("parlour_command"))
+    assert "ended with status 2" in str(raised.value)
+    assert "cannot be combined with --test" in str(raised.value)
+
+
+def test_an_unreachable_server_is_named():
+    with pytest.raises(parlour_testkit.ServerUnreachable, match="no answer from the Parlour"):
+        parlour_testkit.connect("http://127.0.0.1:1")
+
+
+def test_a_server_is_stopped_with_its_block(pytestconfig):
+    command = pytestconfig.getini("parlour_command")
+    with parlour_testkit.start(command=command, random_seed=7) as server:
+        first = server.create_account().client().conversations.v1.conversations.create().sid
+        server.reset(random_seed=7)
+        again = server.create_account().client().conversations.v1.conversations.create().sid
+        assert again == first
+        assert parlour_testkit.connect(server.url).is_own is False
+    with pytest.raises(parlour_testkit.ServerUnreachable):
+        parlour_testkit.connect(server.url)
+
+
+def test_every_public_name_is_there():
+    for name in parlour_testkit.__all__:
+        assert getattr(parlour_testkit, name).__doc__, name
+    with pytest.raises(AttributeError):
+        _ = parlour_testkit.nothing

@@ -1,0 +1,150 @@
+"""The Python kit from outside: an installed wheel, in separate test runs.
+
+The checks are in ``python_project/``, and the tests whose failures are examined here in
+``python_failures/``: folders that pytest collects in these runs only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.testkit.installed_kit import project_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.server import Server
+    from tests.testkit.installed_kit import InstalledKit, TestRun
+
+pytestmark = [pytest.mark.xdist_group("python-kit"), pytest.mark.slow, pytest.mark.embedded]
+
+
+@pytest.fixture(scope="module")
+def failures(
+    kit: InstalledKit, kit_server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> TestRun:
+    """A run with failures, attached to a server."""
+    project = project_of("python_failures", tmp_path_factory.mktemp("failures"))
+    return kit.run_tests(project, PARLOUR_URL=kit_server.base_url)
+
+
+def test_the_checks_pass_with_a_server_of_their_own(kit: InstalledKit, tmp_path: Path) -> None:
+    run = kit.run_tests(project_of("python_project", tmp_path))
+
+    assert run.status == 0, run.output
+    assert set(run.outcomes.values()) == {"passed"}
+
+
+# --- Failures that explain ------------------------------------------------------------------------
+
+
+def test_a_wrong_signature_fails_the_test(failures: TestRun) -> None:
+    assert failures.outcomes["test_wrong_signature"] == "failure"
+    assert "1 webhooks have a wrong signature" in failures.messages["test_wrong_signature"]
+    assert "X-Twilio-Signature AAAA" in failures.messages["test_wrong_signature"]
+
+
+def test_a_failure_has_a_section_with_what_the_server_knows(failures: TestRun) -> None:
+    assert failures.outcomes["test_report"] == "failure"
+    assert failures.outcomes["test_without_the_kit"] == "failure"
+    _, _, rest = failures.output.partition("_ test_report _")
+    section = rest.partition("- parlour -")[2].partition("____")[0]
+
+    for text in (
+        "(system)",
+        "CreateConversation POST /v1/Conversations {FriendlyName='Shown'} → 201",
+        "onConversationAdded POST http://127.0.0.1:",
+        "→ 200, delivered",
+        "operation='DeleteConversation', status=500: never fired",
+    ):
+        assert text in section, section
+    assert "could not be read" not in section
+    # Two tests failed in their body and two in their set-up, with a server.
+    assert failures.output.count("- parlour -") == 4
+
+
+def test_wrong_marks_are_refused(failures: TestRun) -> None:
+    assert failures.outcomes["test_unknown_mark"] == "error"
+    assert "pytest.mark.parlour has no sede" in failures.messages["test_unknown_mark"]
+    assert failures.outcomes["test_missing_seed"] == "error"
+    assert "missing.yaml" in failures.messages["test_missing_seed"]
+
+
+def test_without_twilio_the_client_is_skipped_with_a_sentence_and_reports_are_always_there(
+    kit: InstalledKit, kit_server: Server, tmp_path: Path
+) -> None:
+    run = kit.run_tests(
+        project_of("python_failures", tmp_path),
+        *("-rP", "-k", "test_needs_twilio or test_passes"),
+        ini={"parlour_report": "always"},
+        PARLOUR_URL=kit_server.base_url,
+        WITHOUT_TWILIO="1",
+    )
+
+    assert run.outcomes == {"test_needs_twilio": "skipped", "test_passes": "passed"}
+    assert "needs the package twilio" in run.messages["test_needs_twilio"]
+    assert run.output.count("- parlour -") == 1
+
+
+def test_keep_waits_for_enter_before_the_data_is_removed_and_reports_are_never_there(
+    kit: InstalledKit, kit_server: Server, tmp_path: Path
+) -> None:
+    run = kit.run_tests(
+        project_of("python_failures", tmp_path),
+        *("--parlour-keep", "-k", "test_report"),
+        typed="\n",
+        ini={"parlour_report": "never"},
+        PARLOUR_URL=kit_server.base_url,
+    )
+
+    assert f"test_report failed. The server stays up: {kit_server.base_url}" in run.output
+    assert "Press Enter" in run.output
+    assert "the standard input is closed" not in run.output
+    assert "- parlour -" not in run.output
+
+
+# --- Parallel runs --------------------------------------------------------------------------------
+
+
+def test_workers_share_a_server_but_not_its_clock(
+    kit: InstalledKit, kit_server: Server, tmp_path: Path
+) -> None:
+    project = project_of("python_parallel", tmp_path)
+
+    run = kit.run_tests(project, "-n", "2", PARLOUR_URL=kit_server.base_url, CHECKS="10")
+
+    assert run.outcomes.pop("test_of_the_clock") == "error"
+    assert set(run.outcomes.values()) == {"passed"}, run.output
+    assert "with 2 xdist workers they would disturb" in run.messages["test_of_the_clock"]
+
+
+@pytest.mark.gate
+def test_a_shared_clock_is_an_option(kit: InstalledKit, kit_server: Server, tmp_path: Path) -> None:
+    run = kit.run_tests(
+        project_of("python_parallel", tmp_path),
+        *("-n", "2", "-k", "test_of_the_clock"),
+        ini={"parlour_clock_shared": "true"},
+        PARLOUR_URL=kit_server.base_url,
+    )
+
+    assert run.outcomes == {"test_of_the_clock": "passed"}
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("attached", [True, False], ids=["one server", "a server each"])
+def test_sixteen_workers_do_not_disturb_each_other(
+    kit: InstalledKit, kit_server: Server, tmp_path: Path, *, attached: bool
+) -> None:
+    variables = {"PARLOUR_URL": kit_server.base_url} if attached else {}
+
+    run = kit.run_tests(
+        project_of("python_parallel", tmp_path),
+        *("-n", "16", "-k", "test_of_its_own"),
+        CHECKS="200",
+        **variables,
+    )
+
+    assert set(run.outcomes.values()) == {"passed"}, run.output
+    assert len(run.outcomes) == 200
