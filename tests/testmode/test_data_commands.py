@@ -26,6 +26,10 @@ conversations:
     messages:
       - {author: alice, body: Hello}
 """
+OF_THE_START = """
+parlour: 1
+conversations: [{key: first, unique_name: from-the-start}]
+"""
 WRONG = """
 parlour: 1
 conversations:
@@ -36,8 +40,10 @@ conversations:
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandRuns]:
     """Commands that use one server in test mode."""
-    data = tmp_path_factory.mktemp("data-commands") / "data"
-    with Server(data, NO_ACCOUNT | EMBEDDED, args=("--test",)) as running:
+    folder = tmp_path_factory.mktemp("data-commands")
+    (folder / "start.yaml").write_text(OF_THE_START)
+    arguments = ("--test", "--seed", str(folder / "start.yaml"))
+    with Server(folder / "data", NO_ACCOUNT | EMBEDDED, args=arguments) as running:
         runs = CommandRuns(running)
         yield runs
         runs.api.close()
@@ -75,6 +81,14 @@ def test_a_reset_removes_the_data_of_the_account_or_of_all(commands: CommandRuns
         commands.text("reset", "--server", "--random-seed", "7")
         sids.append(commands.api.post("/v1/Conversations", {}).expect(201)["sid"])
     assert sids[0] == sids[1]
+
+
+def test_a_reset_loads_the_seeds_of_the_start_again(commands: CommandRuns) -> None:
+    assert names(commands) == []
+    for scope in ((), ("--server",)):
+        add(commands, "another")
+        commands.text("reset", "--reload-seed", *scope)
+        assert names(commands) == ["from-the-start"]
 
 
 def test_a_reset_of_the_server_needs_the_auth_token(commands: CommandRuns) -> None:

@@ -39,6 +39,14 @@ unfinished.write_text(json.dumps({"pid": os.getpid(), "url": os.environ["PARLOUR
 unfinished.rename(path)
 signal.pause()
 """
+CREATING = """
+import os
+from parlour.cli.server_client import ServerClient
+client = ServerClient(
+    os.environ["PARLOUR_URL"], os.environ["PARLOUR_ACCOUNT_SID"], os.environ["PARLOUR_AUTH_TOKEN"]
+)
+client.post("/v1/Conversations", [("UniqueName", "of-the-command")])
+"""
 CALLING = """
 import os
 from parlour.cli.server_client import ServerClient
@@ -140,14 +148,31 @@ def test_a_server_that_does_not_start_is_shown_and_nothing_is_run(folder: Path) 
     assert "PARLOUR_WEBHOOK_RETRIES=sometimes" in done.stderr
 
 
-def test_the_output_of_the_server_is_written_to_a_file(folder: Path, tmp_path: Path) -> None:
+def test_the_output_of_the_server_is_written_to_a_file_and_a_signal_is_a_status(
+    folder: Path, tmp_path: Path
+) -> None:
     log = tmp_path / "server.log"
-    done = run(folder, "--server-log", str(log), "--", "true")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = run(folder, "--server-log", str(log), "--", "sh", "-c", "kill -9 $$")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGKILL, "", "")
     assert "Test mode: data can be wiped" in log.read_text()
     done = run(folder, "--server-log", str(tmp_path / "none" / "server.log"), "--", "true")
     assert done.returncode == 1
     assert "cannot be written: No such file or directory" in done.stderr
+
+
+def test_a_seed_is_loaded_and_the_account_exported_after_the_command(
+    folder: Path, tmp_path: Path
+) -> None:
+    seed, export = tmp_path / "shop.yaml", tmp_path / "end.json"
+    seed.write_text("parlour: 1\nconversations: [{key: a, unique_name: from-a-seed}]\n")
+    done = run(
+        folder,
+        *("--seed", str(seed), "--export-on-exit", str(export), "--random-seed", "7"),
+        *("--", sys.executable, "-c", CREATING),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(export.read_text())["conversations"]
+    assert sorted(each["unique_name"] for each in found) == ["from-a-seed", "of-the-command"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -169,8 +194,3 @@ def test_a_signal_ends_the_command_and_the_server(
     eventually(lambda: is_running(pid) or is_running(server), lambda running: not running)
     received = path.with_suffix(".signal").read_text()
     assert received == str(int(signal.SIGTERM))
-
-
-def test_the_status_of_a_command_that_a_signal_ended(folder: Path) -> None:
-    done = run(folder, "--", "sh", "-c", "kill -9 $$")
-    assert done.returncode == 128 + signal.SIGKILL
