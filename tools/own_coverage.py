@@ -36,6 +36,7 @@ _DELIVERY: Final = (
     "term",
     "webhook_metrics",
     "webhook_request",
+    "webhook_samples",
     "webhook_settings",
     "webhook_sink",
     "wiring",

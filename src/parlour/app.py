@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parlour import __version__
 from parlour.channels.carriers_file import read_carriers_file, without_file
 from parlour.channels.media_links import MediaLinks
 from parlour.channels.wiring import ChannelParts, Channels
@@ -30,19 +29,21 @@ from parlour.operations.call import ActionSettings
 from parlour.operations.pacing import Pacing
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Job, Scheduler
-from parlour.operations.server_parts import ServerDescription, ServerParts
+from parlour.operations.server_parts import ServerParts
 from parlour.operations.waiting_lists import WaitingLists
 from parlour.protocol.media_urls import MediaUrls
 from parlour.protocol.pages import PageTokens
 from parlour.realtime.command_records import CommandRecorder
 from parlour.realtime.commands import Commands
+from parlour.realtime.connected_clients import ConnectedClients
 from parlour.realtime.wiring import Realtime
 from parlour.resources import account_setup
 from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
 from parlour.resources.media.garbage_collection import MediaGarbageCollector
-from parlour.resources.requests.journal import make_journal
+from parlour.resources.request_journal import make_journal
+from parlour.resources.server.description import describe_server
 from parlour.resources.table import operations
 from parlour.resources.tokens.verification import AccessTokenVerifier
 from parlour.resources.webhook_attempts.retention import retention_job
@@ -52,7 +53,6 @@ from parlour.store.leases import lease_factory
 from parlour.store.master_key import open_vault
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary import limits
-from parlour.vocabulary.client_urls import SOCKET_PATH
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
@@ -270,6 +270,15 @@ class App:
 
     def _make_pipeline(self) -> Pipeline:
         settings, rate = self.settings, self.settings.actions_per_second
+        is_test = self.test_mode is not None
+        self._server_parts = ServerParts(
+            description=describe_server(
+                self._operations, is_shared=self.store.is_shared, is_test=is_test
+            ),
+            clock=self.clock,
+            journal=self.journal,
+            webhooks=self._delivery.samples,
+        )
         return Pipeline(
             self.store,
             self.vault,
@@ -278,10 +287,10 @@ class App:
             action_rates=ActionRates(self.clock, rate) if rate else None,
             settings=ActionSettings(
                 approves_templates=settings.template_approval == "auto",
-                shows_sequences=settings.test,
-                marks_tokens=self.test_mode is not None,
+                shows_sequences=is_test,
+                marks_tokens=is_test,
             ),
-            server_parts=ServerParts(description=self._describe(), journal=self.journal),
+            server_parts=self._server_parts,
         )
 
     def _all_operations(self) -> tuple[Operation, ...]:
@@ -289,18 +298,6 @@ class App:
         if self.test_mode is None:
             return operations()
         return (*operations(), *self.test_mode.operations())
-
-    def _describe(self) -> ServerDescription:
-        root = "/parlour/v1/"
-        own = (each.path for each in self._operations if each.path.startswith(root))
-        return ServerDescription(
-            version=__version__,
-            engine="postgresql" if self.store.is_shared else "sqlite",
-            is_test=self.test_mode is not None,
-            started_ms=SystemClock().now_ms(),
-            socket_path=SOCKET_PATH,
-            features=tuple(sorted({path[len(root) :].partition("/")[0] for path in own})),
-        )
 
     def _jobs(self) -> tuple[Job, ...]:
         return (
@@ -407,6 +404,7 @@ class App:
             timers=None if self.test_mode is None else self.test_mode.clock.timers,
         )
         made.connections.tunnel.recorder = CommandRecorder(self.journal, self.clock)
+        self._server_parts.connections = ConnectedClients(made.hub)
         return made
 
     def _webhook_sender(self, kind: str) -> Send:

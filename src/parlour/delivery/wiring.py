@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from parlour.delivery.attempts import SigningCache, WebhookClient
 from parlour.delivery.cpu_throttle import CpuThrottle
 from parlour.delivery.pre_action import PreActionWebhooks
+from parlour.delivery.webhook_samples import WebhookSamples
 from parlour.delivery.webhook_sink import WebhookSink
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Webhooks(NamedTuple):
     sink: WebhookSink
     pre_action_hook: PreActionWebhooks
     signer: SigningCache
+    samples: WebhookSamples
 
 
 def make_webhooks(parts: WebhookParts) -> Webhooks:
@@ -73,4 +75,7 @@ def make_webhooks(parts: WebhookParts) -> Webhooks:
         auth_token_of=signer.auth_token_of,
         record=sink.record,
     )
-    return Webhooks(sink, pre_action_hook, signer)
+    samples = WebhookSamples(
+        parts.sender_of("post"), signer.auth_token_of, parts.clock, parts.random
+    )
+    return Webhooks(sink, pre_action_hook, signer, samples)

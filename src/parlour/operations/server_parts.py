@@ -5,11 +5,16 @@ The composition root sets each part; operations see these interfaces only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from parlour.operations.request_journal import RequestJournal
+    from parlour.vocabulary.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +33,62 @@ class ServerDescription:
     features: tuple[str, ...]
 
 
+class ConnectedClient(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection of a client SDK to this process."""
+
+    sid: str
+    account_sid: str
+    service_sid: str
+    identity: str
+    user_sid: str
+    address: str
+    sdk: str
+    connected_ms: int
+    token_expires_ms: int
+
+
+class ClientConnections(Protocol):
+    """The connections of client SDKs (realtime/connected_clients.py)."""
+
+    def list_clients(self, account_sid: str) -> list[ConnectedClient]:
+        """Return the clients of an account, in any order."""
+        ...
+
+    def close_client(self, account_sid: str, sid: str) -> bool:
+        """Close a connection of an account; return whether there is one with this SID."""
+        ...
+
+
+class SampleResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one request: the response, or the error without one."""
+
+    elapsed_ms: int
+    status: int | None = None
+    body_start: str = ""
+    error: str | None = None
+    error_code: int | None = None
+
+
+class SampleSender(Protocol):
+    """Sends samples of webhooks, and knows their signing keys (delivery/webhook_samples.py)."""
+
+    async def send_sample(
+        self, account_sid: str, method: str, url: str, parameters: Mapping[str, str]
+    ) -> SampleResult:
+        """Send a sample; return the result, a failure included."""
+        ...
+
+    async def auth_token_of(self, account_sid: str) -> str:
+        """Return the auth token of an account. Raises EgressRefused if it has none."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class ServerParts:
-    """The parts, by name."""
+    """The parts, by name. ``connections`` is set last: it needs the realtime edge."""
 
     description: ServerDescription
+    clock: Clock
     journal: RequestJournal
+    webhooks: SampleSender
+    connections: ClientConnections = field(init=False)

@@ -163,9 +163,14 @@ def sign(
     A GET request or a JSON body has no pairs: its URL covers everything. Names are in byte order,
     and a name's values count once each, in order.
     """
-    text = signed_url + "".join(name + value for name, value in sorted(set(form_pairs)))
+    text = signed_text(signed_url, form_pairs)
     digest = hmac.digest(key.encode(), text.encode(), algorithm)
     return base64.b64encode(digest).decode("ascii")
+
+
+def signed_text(signed_url: str, form_pairs: Iterable[tuple[str, str]] = ()) -> str:
+    """Return the text that `sign` signs."""
+    return signed_url + "".join(name + value for name, value in sorted(set(form_pairs)))
 
 
 def hash_body(body: bytes) -> str:

@@ -322,7 +322,7 @@ class ClientConnection:
         if fault is not None and fault.refusal is not None:
             self._reject(frame, fault.refusal)
             return
-        session = await manager.open_session(token, self._socket.scheme, self._socket.host)
+        session = await manager.open_session(token, self._socket, frame)
         if self._phase is not _Phase.AUTHENTICATING:
             return
         self._session = session

@@ -16,6 +16,7 @@ from parlour.protocol.access_tokens import AccessTokenRefused
 from parlour.protocol.forwarded import client_network
 from parlour.realtime import disconnects
 from parlour.realtime.clock_timers import LoopTimers
+from parlour.realtime.connected_clients import sdk_of
 from parlour.realtime.connection import ClientConnection
 from parlour.realtime.session import Session
 from parlour.resources.tokens.verification import (
@@ -26,7 +27,7 @@ from parlour.resources.tokens.verification import (
 )
 from parlour.resources.users import provisioning as user_provisioning
 from parlour.resources.users import store as user_store
-from parlour.vocabulary import event_names, limits
+from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SDK, Origin
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from parlour.operations.open_work import OpenWork
     from parlour.protocol.access_tokens import AccessToken
-    from parlour.protocol.forwarded import TrustedProxies
+    from parlour.protocol.forwarded import ForwardedClient, TrustedProxies
     from parlour.protocol.twilsock_frames import Frame, Header
     from parlour.realtime.clock_timers import ClockTimers
     from parlour.realtime.disconnects import Disconnect
@@ -146,8 +147,10 @@ class ConnectionManager:
 
     def address_of(self, socket: WebSocket) -> str:
         """Return the client's address, the key of its login failures."""
-        client = self._proxies.resolve_client(socket.peer, socket.scheme, socket.forwarding)
-        return client_network(client.address)
+        return client_network(self._client_of(socket).address)
+
+    def _client_of(self, socket: WebSocket) -> ForwardedClient:
+        return self._proxies.resolve_client(socket.peer, socket.scheme, socket.forwarding)
 
     def connection_closed(self, connection: ClientConnection) -> None:
         """Remove a connection from every registry."""
@@ -192,7 +195,7 @@ class ConnectionManager:
         for socket in sockets:
             socket.abort()
 
-    async def open_session(self, token: AccessToken, scheme: str, host: str) -> Session:
+    async def open_session(self, token: AccessToken, socket: WebSocket, init: Frame) -> Session:
         """Return the session of a verified token. The user of a first login is created."""
         # First, so that no event is missed after the state that the client will read.
         await self.event_feed.ensure_running()
@@ -203,7 +206,11 @@ class ConnectionManager:
             caller=caller_of(token),
             identity=token.identity,
             user_sid=user.sid,
-            root_url=self._public_url or f"{scheme}://{host}",
+            root_url=self._public_url or f"{socket.scheme}://{socket.host}",
+            connection_sid=self.random.sid(sids.CONNECTION),
+            connected_ms=self.clock.now_ms(),
+            address=self._client_of(socket).address,
+            sdk=sdk_of(init.header.get("metadata")),
         )
 
     async def _user(self, token: AccessToken) -> User:

@@ -209,6 +209,15 @@ RESET: Final = Disconnect(
     may_return=True,
     backoff_ms=_AFTER_RESET,
 )
+# An operation of the account: DELETE /parlour/v1/Connections/{Sid}.
+ENDED: Final = Disconnect(
+    code=308,
+    status="CONNECTION_ENDED",
+    error_code=None,
+    description="The account has closed the connection",
+    may_return=True,
+    backoff_ms=_AFTER_LOAD,
+)
 # Clients honour a backoff with 308; with 429 this is not known.
 SLOW_CONSUMER: Final = Disconnect(
     code=308,
@@ -280,6 +289,7 @@ CLOSES: Final = (
     ACCOUNT_STOPPED,
     SERVER_STOPPING,
     RESET,
+    ENDED,
     SLOW_CONSUMER,
     TOO_MANY_FRAMES,
     DISPLACED,

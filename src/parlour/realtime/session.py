@@ -29,6 +29,12 @@ class Session(Redacted):
     identity: str
     user_sid: str
     root_url: str
+    connection_sid: str = ""
+    connected_ms: int = 0
+    address: str = ""
+    """The address of the client."""
+    sdk: str = ""
+    """Name and version of the client SDK, as it names itself."""
 
 
 @dataclass(slots=True, kw_only=True)

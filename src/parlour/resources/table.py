@@ -9,6 +9,7 @@ from parlour.resources.accounts.routes import ACCOUNTS, KEY, KEYS
 from parlour.resources.address_configurations.routes import ADDRESS_CONFIGURATIONS
 from parlour.resources.carrier_callbacks.routes import CARRIER_CALLBACK_PATHS, CARRIER_CALLBACKS
 from parlour.resources.configuration.routes import CONFIGURATION
+from parlour.resources.connections.routes import CONNECTIONS
 from parlour.resources.content_templates.routes import (
     APPROVAL,
     CONTENT_TEMPLATES,
@@ -57,6 +58,8 @@ from parlour.resources.webhook_configuration.routes import (
     WEBHOOK_CONFIGURATION_ALIAS,
 )
 from parlour.resources.webhook_retries.routes import WEBHOOK_RETRIES
+from parlour.resources.webhook_samples.routes import WEBHOOK_SAMPLES
+from parlour.resources.webhook_signatures.routes import WEBHOOK_SIGNATURES
 
 COLLECTIONS: tuple[Collection, ...] = (
     CONFIGURATION,
@@ -91,6 +94,9 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_RETRIES,
     EVENTS,
     REQUESTS,
+    CONNECTIONS,
+    WEBHOOK_SAMPLES,
+    WEBHOOK_SIGNATURES,
     TOKENS,
     SERVER,
     CONTENT_TEMPLATES,

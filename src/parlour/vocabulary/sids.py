@@ -31,6 +31,7 @@ REQUEST: Final = "RQ"
 PUSH_BINDING: Final = "BS"
 EVENT: Final = "EV"
 FRAME: Final = "TM"
+CONNECTION: Final = "CN"
 WEBHOOK_ATTEMPT: Final = "NO"
 FAULT: Final = "FA"
 

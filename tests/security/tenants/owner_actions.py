@@ -40,9 +40,9 @@ NEVER_SHOWN = {
     "FetchServiceConversationMessageChannelMetadata",
 }
 
-# They show the last requests of the process, which are different each time. That those of other
-# accounts are not among them: tests/resources/test_requests.py.
-OF_THE_PROCESS = {"ListRequest", "FetchRequest"}
+# They show the last requests of the process, which are different each time, and its sockets. Tests
+# of other accounts: tests/resources/test_requests.py, tests/realtime/test_connections.py.
+OF_THE_PROCESS = {"ListRequest", "FetchRequest", "ListConnection", "DeleteConnection"}
 
 NOTIFICATIONS = "Configuration/Notifications"
 
@@ -122,6 +122,8 @@ def writing(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Ite
         _more_of_account(world, hidden) if form is UrlForm.ACCOUNT else _more(world, hidden, form)
     )
     for operation in sorted(found, key=_order):
+        if operation.operation_id in OF_THE_PROCESS:
+            continue
         path = fill(operation, values_of(operation, world))
         request = CallerRequest(operation.method, path, form_of(operation), world.login.header)
         yield Answered(f"{operation.operation_id} by the owner", request, hidden)

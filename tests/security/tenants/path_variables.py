@@ -37,6 +37,7 @@ KINDS: dict[str, Kind] = {
     "Roles": Kind("RL", is_of_service=True),
     "Users": Kind("US", is_of_service=True, has_names=True),
     "Bindings": Kind("BS", is_of_service=True),
+    "Connections": Kind("CN", is_of_service=False),
     "Requests": Kind("RQ", is_of_service=False),
     "WebhookAttempts": Kind("NO", is_of_service=False),
     "ContentTemplates": Kind("HX", is_of_service=False),

@@ -149,6 +149,7 @@ def _fill_account(account: AccountClient, world: AccountObjects) -> None:
         "Content": templates[1]["sid"],
         "WebhookAttempts": attempts[0],
         "Requests": "RQ" + world.sid[2:],
+        "Connections": "CN" + world.sid[2:],
         **seed_phones(account),
     }
     world.names = {"Addresses": made[0]["address"]}

@@ -92,6 +92,8 @@ WRITES: dict[str, Callable[[], Form]] = {
     "UpdateVirtualPhoneMessage": lambda: {"Status": "read"},
     "CreateUser": lambda: {"Identity": fresh_name()},
     "UpdateUser": lambda: {"FriendlyName": "Changed"},
+    "CreateWebhookSample": lambda: {"EventType": "onMessageAdded", "Url": URL},
+    "CreateWebhookSignature": lambda: {"Url": URL, "Parameters": '{"Body":"Hi"}'},
     "ReplayWebhookAttempts": lambda: {"Since": LONG_AGO},
     "UpdateUserConversation": lambda: {"NotificationLevel": "muted", "LastReadMessageIndex": "0"},
 }
@@ -108,6 +110,7 @@ LISTS: dict[str, tuple[Form, ...]] = {
     ),
     "ListWebhookAttempts": ({}, {"EventType": "onMessageAdded"}, {"Outcome": "failed"}),
     "ListEvents": ({}, {"EventType": ["onMessageAdded"]}, {"Source": "API"}, {"After": "start"}),
+    "ListConnections": ({}, {"Identity": ALICE}),
     "ListRequests": ({}, {"Operation": "CreateConversation"}, {"Source": "rest", "Status": "200"}),
     "ListVirtualPhones": ({}, {"Channel": "whatsapp"}),
     "ListVirtualPhoneMessages": ({}, {"Direction": "received", "After": LONG_AGO}),

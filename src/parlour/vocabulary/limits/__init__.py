@@ -30,6 +30,7 @@ from parlour.vocabulary.limits.triggers import *
 from parlour.vocabulary.limits.units import *
 from parlour.vocabulary.limits.virtual_phones import *
 from parlour.vocabulary.limits.waiting_lists import *
+from parlour.vocabulary.limits.webhook_samples import *
 from parlour.vocabulary.limits.webhooks import *
 
 # --- Requests ---------------------------------------------------------------------------

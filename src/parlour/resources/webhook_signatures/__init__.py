@@ -1,0 +1,1 @@
+"""Signatures of webhooks, for unit tests of receivers."""
