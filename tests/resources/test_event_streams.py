@@ -163,6 +163,36 @@ def test_a_stream_sends_what_is_committed_and_resumes_by_its_last_id(
     run_scenario(scenario)
 
 
+def test_a_stream_from_the_cursor_of_a_list_shows_each_later_change_once(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, _backend: WebhookBackend) -> None:
+        api = InProcessApi(instance.app.server, ACCOUNT_SID, AUTH_TOKEN)
+        sid = (await instance.do("CreateConversation")).sid
+        for number in range(2):
+            await instance.send_message(sid, f"before {number}")
+        service = f"/v1/Services/{instance.scope.service_sid}"
+        lists = [f"{base}/Conversations" for base in ("/v1", service)]
+        lists += [f"{each}/{sid}/{name}" for each in lists for name in ("Messages", "Participants")]
+        lists += ["/v1/Users", f"{service}/Users"]
+        cursors = []
+        for each in lists:
+            headers = dict((await api.get(each)).headers)
+            cursors.append(headers[b"parlour-event-cursor"].decode())
+        assert len(set(cursors)) == len(lists)
+        assert b"parlour-event-cursor" not in dict((await api.get("/v1/Roles")).headers)
+        await instance.send_message(sid, "after")
+        async with listening(instance.app) as port:
+            for cursor in cursors:
+                async with stream(instance, port, f"?After={cursor}") as client:
+                    assert await bodies(client, 1) == ["after"]
+        page = (await api.get(f"/v1/Conversations/{sid}/Messages", PageSize=1)).expect(200)
+        following = page["meta"]["next_page_url"].removeprefix("http://localhost")
+        assert b"parlour-event-cursor" not in dict((await api.send("GET", following)).headers)
+
+    run_scenario(scenario)
+
+
 async def _is_idle(instance: InProcessServer) -> bool:
     return instance.app.waiting_lists.count == 0
 

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from parlour.http.event_streams import accepts_events
 from parlour.http.list_waiting import wants_to_wait
-from parlour.http.messages import NO_CONTENT, Response, encode
+from parlour.http.messages import JSON, NO_CONTENT, Response, encode
 from parlour.http.multipart import parse_multipart
 from parlour.operations.call import Call, OperationResult, Rows, View
 from parlour.operations.operation import BodyKind, UrlForm
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _FIRES = Origin(fires=True)
 _VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
+_CURSOR = b"parlour-event-cursor"
 _JSON = "application/json"
 DOCUMENT_TYPES = frozenset(
     {_JSON, "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"}
@@ -95,7 +96,10 @@ class Edge:
             outcome = await run(call)
         if outcome.status == 204:
             return NO_CONTENT
-        return Response(outcome.status, outcome.replayed or self._render(call, outcome, view))
+        body = outcome.replayed or self._render(call, outcome, view)
+        if call.event_cursor is None:
+            return Response(outcome.status, body)
+        return Response(outcome.status, body, (JSON, (_CURSOR, call.event_cursor.encode())))
 
     def _call(
         self,

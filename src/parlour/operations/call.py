@@ -112,6 +112,8 @@ class Call(Generic[P]):
     """The body of an operation that takes a document."""
     content_type: str = ""
     """The content type of the document."""
+    event_cursor: str | None = None
+    """The position in the event feed of the state that a list shows, if the list shows it."""
     is_rate_counted: bool = False
     """Whether the action rates have counted it."""
 

@@ -105,6 +105,8 @@ class OperationSpec:
     """The topics after which a waiting list is read again (waiting_lists.py); empty: none."""
     has_stream: bool = False
     """Whether a list is also sent as a stream of server-sent events (http/event_streams.py)."""
+    shows_cursor: bool = False
+    """Whether the first page of a list has the position of the event feed that it starts at."""
     check_before_body: Action | None = None
     """Runs in a separate transaction before a stream is read, which may take minutes."""
     checks_names: bool = False
@@ -226,6 +228,7 @@ def list_(
     envelope: Envelope = envelope,
     permits: PermissionCheck | None = None,
     wakes_on: frozenset[str] = frozenset(),
+    shows_cursor: bool = False,
 ) -> OperationSpec:
     """Return the spec of a GET on a collection: a page of ``Rows``; ``key`` names the array.
 
@@ -247,6 +250,7 @@ def list_(
         envelope=envelope,
         permits=permits,
         wakes_on=wakes_on,
+        shows_cursor=shows_cursor,
     )
 
 

@@ -30,6 +30,7 @@ from parlour.operations.call import (
     OperationResult,
     RevokedLogin,
 )
+from parlour.store import event_log
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
 
@@ -192,6 +193,11 @@ class Pipeline:
             await access.check_permission(tx, call)
         if self.action_rates is not None:
             await self.action_rates.count(tx, call)
+        if call.operation.spec.shows_cursor and call.page_request.position is None:
+            # Before the rows are read: each later event is after this position.
+            position = await event_log.visible_through(tx)
+            cursors = self._vault.event_cursors
+            call.event_cursor = cursors.write_end(call.caller.account_sid, position)
         return _result_of(call, await call.operation.spec.action(tx, call))
 
     async def _act_on_server(self, call: Call[Any], action: ServerAction) -> OperationResult:

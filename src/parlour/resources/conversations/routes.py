@@ -26,6 +26,7 @@ CONVERSATIONS = Collection(
             key="conversations",
             maximum=limits.PAGE_SIZE_MAX,
             parameters=conversation_parameters.ListConversations,
+            shows_cursor=True,
         ),
         create(
             conversation_actions.create_conversation,

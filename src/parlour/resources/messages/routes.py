@@ -30,6 +30,7 @@ MESSAGES = Collection(
             key="messages",
             maximum=limits.PAGE_SIZE_MAX,
             parameters=message_parameters.ListMessages,
+            shows_cursor=True,
         ),
         create(
             message_actions.create_message,

@@ -25,7 +25,10 @@ PARTICIPANTS = Collection(
     represent=participant_representation.resource,
     specs=(
         list_(
-            participant_actions.list_participants, key="participants", maximum=limits.PAGE_SIZE_MAX
+            participant_actions.list_participants,
+            key="participants",
+            maximum=limits.PAGE_SIZE_MAX,
+            shows_cursor=True,
         ),
         create(
             participant_actions.create_participant,

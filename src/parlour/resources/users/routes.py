@@ -22,7 +22,7 @@ USERS = Collection(
     url_forms=SHORT_AND_SERVICE,
     represent=user_representation.resource,
     specs=(
-        list_(user_actions.list_users, key="users"),
+        list_(user_actions.list_users, key="users", shows_cursor=True),
         create(user_actions.create_user, user_parameters.CreateUser, webhook_header=True),
         fetch(user_actions.fetch_user, permits=access.allow_any_user),
         update(
