@@ -63,7 +63,11 @@ OWN_TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/egress/test_idle_connections.py",
     ),
     "resources/webhook_forms.py": ("tests/unit/resources/test_webhook_forms.py",),
-    "http/edge.py": ("tests/unit/http/test_edge.py",),
+    "http/edge.py": (
+        "tests/unit/http/test_edge.py",
+        "tests/unit/http/test_edge_documents.py",
+        "tests/unit/http/test_edge_feeds.py",
+    ),
     "operations/pipeline.py": ("tests/unit/operations/test_pipeline.py",),
     "realtime/subscriptions.py": ("tests/unit/realtime/test_subscriptions.py",),
     "store/leases.py": ("tests/unit/store/test_leases.py",),

@@ -152,6 +152,17 @@ def test_requests_with_a_fault_are_recorded_with_its_name(run_scenario: Scenario
     run_scenario(scenario)
 
 
+def test_a_reset_empties_the_journal(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        api = api_of(clients.instance)
+        await api.get("/v1/Conversations")
+        assert len(await recorded(api)) == 1
+        assert (await api.post("/parlour/v1/Reset")).status in {200, 201}
+        assert await recorded(api) == []
+
+    run_scenario(scenario)
+
+
 def test_secrets_are_redacted(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         api = api_of(clients.instance)

@@ -13,7 +13,7 @@ from parlour.http.client_addresses import ClientAddresses
 from parlour.http.edge import Edge
 from parlour.http.messages import NO_CONTENT, Request, Response
 from parlour.http.root_urls import RootUrls
-from parlour.operations.call import Call, FeedEnd, OperationResult, Rows, View
+from parlour.operations.call import Call, OperationResult, Rows, View
 from parlour.operations.caller import Caller
 from parlour.operations.operation import (
     BodyKind,
@@ -25,7 +25,7 @@ from parlour.operations.operation import (
 )
 from parlour.operations.waiting_lists import WaitParameters
 from parlour.protocol.header_block import HeaderBlock
-from parlour.protocol.pages import PagePosition, PageTokens
+from parlour.protocol.pages import PageTokens
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.origin import SILENT, Origin
@@ -126,18 +126,28 @@ def respond(
     query: bytes = b"",
     body: bytes = b"",
     names: dict[str, str] | None = None,
+    recorded: list[Any] | None = None,
     **headers: bytes,
 ) -> Response:
-    """Send one request through an edge with this pipeline."""
+    """Send one request through an edge with this pipeline; ``recorded`` gets its form."""
     fields = {name.replace("_", "-").encode(): value for name, value in headers.items()}
     block = HeaderBlock(fields | {b"host": b"parlour.test"})
     request = Request(called.method, path, query, block, RecordedExchange())
     request.body = body
     roots = RootUrls("", ClientAddresses(""))
-    edge = Edge(pipeline, TOKENS, roots, RecordingWaiting(), Streaming())  # type: ignore[arg-type]
+    edge = Edge(
+        pipeline,  # type: ignore[arg-type]
+        TOKENS,
+        roots,
+        RecordingWaiting(),  # type: ignore[arg-type]
+        Streaming(),  # type: ignore[arg-type]
+        records_forms=recorded is not None,
+    )
     response = asyncio.run(edge.respond(called, names or {}, request, CALLER))
     assert request.operation_id == called.operation_id
     assert request.body == b""
+    if recorded is not None:
+        recorded.append(request.form)
     return response
 
 
@@ -409,42 +419,3 @@ def test_a_list_that_waits_shows_whether_it_is_complete(query: bytes, *, is_show
     shown = json.loads(respond(pipeline, called, "/v1/Things", query=query).body)
 
     assert shown.get("complete") is (True if is_shown else None)
-
-
-def feed(count: int, *, has_more: bool) -> RecordingPipeline:
-    """A page of a feed that ended at the cursor ``end``."""
-    rows = [ListRecord(number, f"TH{number}") for number in range(count)]
-    return RecordingPipeline(OperationResult(200, Rows(rows, end=FeedEnd("end", "TH", has_more))))
-
-
-@pytest.mark.parametrize("count", [0, 1])
-@pytest.mark.parametrize("has_more", [False, True])
-def test_a_page_of_a_feed_shows_its_end_and_continues_there(count: int, *, has_more: bool) -> None:
-    pipeline = feed(count, has_more=has_more)
-
-    shown = json.loads(respond(pipeline, listing(), "/v1/Things").body)
-
-    assert (shown["after"], shown["is_more"]) == ("end", has_more)
-    assert shown["meta"]["previous_page_url"] is None
-    next_page_url = shown["meta"]["next_page_url"]
-    assert (next_page_url is not None) == has_more
-    if has_more:
-        respond(pipeline, listing(), "/v1/Things", query=next_page_url.partition("?")[2].encode())
-        assert pipeline.calls[1].page_request.position == PagePosition("end", "TH")
-
-
-def test_a_page_of_a_feed_that_is_cut_by_size_continues_after_its_last_row() -> None:
-    shown = json.loads(respond(feed(3, has_more=False), listing(), "/v1/Things").body)
-    assert (len(shown["things"]), shown["after"], shown["is_more"]) == (1, 0, True)
-
-
-@pytest.mark.parametrize(
-    ("accept", "is_stream"), [(b"application/json", False), (b"text/event-stream", True)]
-)
-def test_a_feed_is_a_stream_for_clients_that_accept_one(accept: bytes, *, is_stream: bool) -> None:
-    streamed = respond(
-        feed(0, has_more=False), listing(has_stream=True), "/v1/Things", accept=accept
-    )
-    assert (streamed.body == STREAMED) == is_stream
-    plain = respond(feed(0, has_more=False), listing(), "/v1/Things", accept=accept)
-    assert plain.body != STREAMED

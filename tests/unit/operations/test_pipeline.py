@@ -15,6 +15,7 @@ from parlour.operations.operation import Operation, OperationSpec, UrlForm
 from parlour.operations.parameters import NoParameters, Parameters, form_field
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.work_limit import WorkLimit
+from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.protocol.vault import Vault
 from parlour.store.transaction import DryRun
 from parlour.vocabulary.clock import FakeClock, SystemRandom
@@ -85,6 +86,10 @@ class RecordingStore:
         result = await self._transaction("dry run", work)
         self.stored = stored
         return DryRun(result, ())
+
+    async def visible_through(self) -> int:
+        self.steps.append("position")
+        return 7
 
     async def lock_name(self, *names: str) -> None:
         self.steps.append(("lock", *names))
@@ -238,6 +243,21 @@ def test_steps_of_a_transaction_run_in_order() -> None:
         "action",
         "commit",
     ]
+
+
+def test_the_position_of_a_list_is_read_before_its_rows_and_of_its_first_page_only() -> None:
+    bench = PipelineSetup()
+    first = bench.call(method="GET", spec={"status": 200, "shows_cursor": True})
+    first.page = PageRequest(0, 50, None)
+    bench.run(first)
+    assert bench.store.steps == ["begin read", "position", "action", "commit"]
+    assert first.event_cursor is not None
+    cursors = Vault(bytes(32), SystemRandom().token).event_cursors
+    assert cursors.parse(ACCOUNT, first.event_cursor) == 7
+    second = bench.call(method="GET", spec={"status": 200, "shows_cursor": True})
+    second.page = PageRequest(1, 50, PagePosition(1, "TH"))
+    bench.run(second)
+    assert second.event_cursor is None
 
 
 def test_an_account_needs_no_permission() -> None:

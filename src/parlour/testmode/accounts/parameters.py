@@ -23,5 +23,5 @@ class CreateTestAccount(Redacted, Parameters):
     )
     sid: str | Unset = form_field("Sid", parsers.sid(sids.ACCOUNT))
     auth_token: str | Unset = form_field(
-        "AuthToken", parsers.text(limits.TEST_AUTH_TOKEN_CHARS_MAX)
+        "AuthToken", parsers.text(limits.TEST_AUTH_TOKEN_CHARS_MAX), secret=True
     )
