@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,6 +132,30 @@ def test_the_variables_of_the_command_are_known_to_other_commands() -> None:
     variables = _environment(dict.fromkeys(names, "x"))
     found = read({name: text for name, text in variables.items() if text == "x"})
     assert (found.unknown, found.mistyped) == ([], [])
+
+
+def test_a_signal_of_the_terminal_is_known() -> None:
+    """Ctrl-C reaches the command as well, which must not get it twice."""
+    outer, inner = os.openpty()
+
+    def attach() -> None:
+        fcntl.ioctl(inner, termios.TIOCSCTTY, 0)
+
+    words = [sys.executable, "-c", "from parlour.cli import exec; print(exec._is_in_foreground())"]
+    with os.fdopen(outer), os.fdopen(inner):
+        shown = [
+            subprocess.run(
+                words,
+                preexec_fn=prepare,
+                start_new_session=True,
+                stdout=subprocess.PIPE,
+                env={"PYTHONPATH": str(REPOSITORY / "src")},
+                timeout=SECONDS_MAX,
+                check=True,
+            ).stdout
+            for prepare in (attach, None)
+        ]
+    assert shown == [b"True\n", b"False\n"]
 
 
 def test_a_command_that_does_not_exist_is_named(folder: Path) -> None:

@@ -132,6 +132,29 @@ def test_webhooks_arrive_signed_as_from_the_server_and_once(
     assert [line.endswith("; it is not sent again") for line in shown] == [False, True, False]
 
 
+def test_the_server_signs_for_the_login_of_an_api_key(
+    commands: CommandRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver = LocalReceiver(200)
+    sid, secret = commands.api_key
+    login = ("--account", sid, "--token", secret)
+    try:
+        _, [line] = listen(
+            commands,
+            monkeypatch,
+            [of("onMessageAdded", Body="Grüße & more")],
+            *("--forward-to", receiver.url, *login),
+            count=1,
+        )
+    finally:
+        receiver.close()
+    assert line.split()[3] == "200"
+    [(form, headers)] = receiver.requests
+    token = str(commands.environment["PARLOUR_AUTH_TOKEN"])
+    signature = headers[signatures.HEADER]
+    assert signatures.is_signed(token, receiver.url, signature, form.items())
+
+
 def test_events_are_selected_and_a_receiver_that_is_off_is_shown(
     commands: CommandRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
