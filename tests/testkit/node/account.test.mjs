@@ -76,9 +76,18 @@ test("phones send, receive and misbehave", async () => {
 test("seeds need each of their variables", async () => {
   const { mkdtemp, writeFile } = await import("node:fs/promises");
   const folder = await mkdtemp(`${process.env.TMPDIR ?? "/tmp"}/seed-`);
-  await writeFile(`${folder}/shop.yaml`, "parlour: 1\nurl: ${NO_SUCH_NAME}\n");
-  const text = await messageOf(() => account.seed(`${folder}/shop.yaml`));
-  assert.match(text, /shop\.yaml has \$\{NO_SUCH_NAME\}: give it as a variable of seed\(\)/);
+  const path = `${folder}/shop.yaml`;
+  await writeFile(path, "parlour: 1\nusers:\n  - {identity: erin, friendly_name: '${NAME_OF}'}\n");
+  const text = await messageOf(() => account.seed(path));
+  assert.match(text, /shop\.yaml has \$\{NAME_OF\}: give it as a variable of seed\(\)/);
+  await account.seed(path, { NAME_OF: "Erin" });
+  const { users } = account.client(twilio).conversations.v1;
+  assert.equal((await users("erin").fetch()).friendlyName, "Erin");
+  const conversation = { key: "order", unique_name: "order-1", participants: [{ identity: "erin" }] };
+  const sids = await account.seed({ parlour: 1, conversations: [conversation] });
+  assert.match(sids["conversations.order"], /^CH/);
+  const wrong = () => account.seed({ parlour: 1, conversations: [{ uniqe_name: "x" }] });
+  assert.match(await messageOf(wrong), /refused with 400.*conversations\[0\].*unique_name/);
 });
 
 test("the versions of kit and server are compared", async () => {

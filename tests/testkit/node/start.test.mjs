@@ -7,7 +7,8 @@ const { startParlour, connectParlour } = kit;
 
 test("a started server is reached, and gone after stop()", async () => {
   process.env.PARLOUR_STRICT = "of another server";
-  const parlour = await startParlour({ command: COMMAND, randomSeed: 7 });
+  const seed = { parlour: 1, users: [{ identity: "alice" }] };
+  const parlour = await startParlour({ command: COMMAND, randomSeed: 7, seed });
   delete process.env.PARLOUR_STRICT;
   assert.equal(parlour.account.sid, "AC" + "0".repeat(32));
   assert.match(parlour.account.serviceSid, /^IS[0-9a-f]{32}$/);
@@ -16,6 +17,11 @@ test("a started server is reached, and gone after stop()", async () => {
     .client(twilio)
     .conversations.v1.conversations.create({ friendlyName: "Order" });
   assert.equal(made.friendlyName, "Order");
+
+  const { users } = parlour.account.client(twilio).conversations.v1;
+  await users("alice").remove();
+  await parlour.reset({ seed: "start" });
+  assert.equal((await users("alice").fetch()).identity, "alice");
 
   const other = await connectParlour(connectOptions(parlour));
   assert.equal(other.account.serviceSid, parlour.account.serviceSid);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
+import { after, before, beforeEach, mock, test } from "node:test";
 import { kit, messageOf, twilio } from "./kit.mjs";
 
 const FIRES = { xTwilioWebhookEnabled: "true" };
@@ -41,6 +41,19 @@ test("what did not arrive is explained", async () => {
   await hooks.waitFor("onMessageAdded");
   const text = await wait({ Author: "alice", Body: "Bye" });
   assert.match(text, /with \{Author: "alice", Body: "Bye"\}.*nearest of 1 has Body "Hello"\./s);
+});
+
+test("fake timers of a test stop no call of the kit", async () => {
+  mock.timers.enable();
+  try {
+    await conversations.create({ friendlyName: "Order 4", ...FIRES });
+    await hooks.waitFor("onConversationAdded", { FriendlyName: "Order 4" });
+    const wait = () => hooks.waitFor("onUserAdded", {}, { timeout: 1 });
+    assert.match(await messageOf(wait), /^No onUserAdded .* arrived within 1 ms\./);
+    await account.settle();
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 test("actions are amended and rejected", async () => {

@@ -65,15 +65,16 @@ export class ServerProcess {
     parameters.push("--ready-file", this.#readyFile());
     if (strict) parameters.push("--strict");
     if (randomSeed !== undefined) parameters.push("--random-seed", String(randomSeed));
-    for (const each of seed === undefined ? [] : [seed].flat()) {
-      parameters.push("--seed", await this.#seedFile(each));
+    const seeds = seed === undefined ? [] : [seed].flat();
+    for (const [index, each] of seeds.entries()) {
+      parameters.push("--seed", await this.#seedFile(each, index));
     }
     return [...parameters, ...args];
   }
 
-  async #seedFile(seed) {
+  async #seedFile(seed, index) {
     if (typeof seed === "string") return seed;
-    const path = join(this.#folder, "seed.json");
+    const path = join(this.#folder, `seed-${index}.json`);
     await writeFile(path, JSON.stringify(seed));
     return path;
   }
