@@ -47,7 +47,9 @@ def test_numbers_of_creation_restart_with_the_clock(play: Any) -> None:
         bench.clock.advance(1000)
         first = await bench.store.write(number)
         assert await bench.store.write(number) == first + 1
-        bench.store.restart_sequences()
+        bench.store.sequences.restart()
         assert await bench.store.write(number) == first == bench.clock.now_ms() * 1000
+        bench.store.sequences.restart(first + 5)
+        assert await bench.store.write(number) == first + 6 == bench.store.sequences.last
 
     play(scenario)

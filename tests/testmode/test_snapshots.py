@@ -227,3 +227,21 @@ def test_a_snapshot_of_the_server_has_the_clock_and_those_of_accounts_have_fault
         assert (await first.get("/parlour/v1/Clock")).json["mode"] == "system"
 
     in_server(tmp_path, scene)
+
+
+def test_numbers_of_creation_follow_the_clock_of_a_restored_snapshot(tmp_path: Path) -> None:
+    async def scene(server: RestServer) -> None:
+        first = server.first()
+        sequences = server.test_mode.handles.store.sequences
+        (await first.post("/parlour/v1/Clock", Mode="frozen", Now="2030-01-05")).expect(200)
+        (await first.post("/v1/Conversations")).expect(201)
+        (await first.post(SNAPSHOTS, Name="all", Scope="server")).expect(201)
+        last = sequences.last
+        (await first.post("/parlour/v1/Clock/Advance", By="P1D")).expect(200)
+        (await first.post("/v1/Conversations")).expect(201)
+        assert sequences.last > last + 1_000_000
+        (await first.post(f"{SNAPSHOTS}/all/Restore")).expect(200)
+        (await first.post("/v1/Conversations")).expect(201)
+        assert last < sequences.last < last + 100
+
+    in_server(tmp_path, scene)

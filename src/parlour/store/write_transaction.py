@@ -41,9 +41,14 @@ class SequenceGenerator:
         """Continue above every number of a date: the clock may have been set back since then."""
         self._last = max(self._last, (date_ms + 1) * 1000)
 
-    def restart(self) -> None:
-        """Follow the clock again: it was set back, and no row has an earlier number."""
-        self._last = 0
+    @property
+    def last(self) -> int:
+        """The last number; 0 before the first."""
+        return self._last
+
+    def restart(self, last: int = 0) -> None:
+        """Follow the clock again, which was set back: no row has a number after ``last``."""
+        self._last = last
 
     def next(self, now_ms: int) -> int:
         """Return the next number."""

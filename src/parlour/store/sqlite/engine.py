@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
     from parlour.store.migrations import Migration
     from parlour.store.transaction import ConflictScope, DryRun, Transaction, Work
+    from parlour.store.write_transaction import SequenceGenerator
     from parlour.vocabulary.clock import Clock, Random
 
 T = TypeVar("T")
@@ -198,14 +199,14 @@ class SqliteStore:
 
     def unfinished_actions(self, account_sid: str = ALL_ACCOUNTS) -> int:
         """Return how many actions are queued or in commit: all, or those for one account."""
-        if account_sid == ALL_ACCOUNTS:
-            return len(self._queue) + len(self._in_commit)
-        queued = sum(each.account_sid == account_sid for each in self._queue)
-        return queued + sum(each.account_sid == account_sid for each in self._in_commit)
+        accounts = [each.account_sid for each in self._queue]
+        accounts += [each.account_sid for each in self._in_commit]
+        return len(accounts) if account_sid == ALL_ACCOUNTS else accounts.count(account_sid)
 
-    def restart_sequences(self) -> None:
-        """Let numbers of creation follow the clock again, after it was set back without data."""
-        self._write_tx.restart_sequences()
+    @property
+    def sequences(self) -> SequenceGenerator:
+        """The generator of the numbers of creation."""
+        return self._write_tx.sequences
 
     async def read(
         self,

@@ -96,7 +96,7 @@ class SqliteWriteTransaction(WriteTransactionBase, _SqliteTransaction):
         WriteTransactionBase.__init__(self, random, sequences)
         self._clock = clock
         self.has_events = False
-        self.restart_sequences = sequences.restart
+        self.sequences = sequences
         # fetchall() finishes the statement: an open one would keep its snapshot, and once another
         # process had written, no transaction of this connection could begin any more.
         last: list[Any] = self._cursor.execute(LAST_EVENT_DATE).fetchall()

@@ -121,14 +121,14 @@ class ClockControl:
         await self.finish_removals()
         if await self._parts.store.read(_has_data):
             raise ApiError(20001, "The clock cannot go back while there is data: reset first.")
-        self._parts.store.restart_sequences()
+        self._parts.store.sequences.restart()
 
     def reset(self) -> None:
         """Show the real time, after all data were removed. An advance ends with its next step."""
         if self._advance is not None:
             self._advance.stop()
         self._clock.system()
-        self._parts.store.restart_sequences()
+        self._parts.store.sequences.restart()
 
     async def stop(self) -> None:
         """End an advance in progress: the server stops."""

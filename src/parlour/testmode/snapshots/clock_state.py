@@ -9,23 +9,30 @@ from parlour.testmode.clock.steered_clock import ClockMode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from parlour.store.sqlite.engine import SqliteStore
     from parlour.testmode.clock.steered_clock import SteeredClock
 
-    SavedClock = tuple[ClockMode, int] | None
+    SavedClock = tuple[ClockMode, int, int] | None
 
 
 def clock_state_of(
-    clock: SteeredClock,
+    clock: SteeredClock, store: SqliteStore
 ) -> tuple[Callable[[str | None], SavedClock], Callable[[SavedClock], None]]:
-    """Return the functions that save and restore the clock; an account has none."""
+    """Return the functions that save and restore the clock; an account has none.
+
+    Numbers of creation continue as after the snapshot, so that they follow the clock.
+    """
 
     def save(account_sid: str | None) -> SavedClock:
-        return (clock.mode, clock.now_ms()) if account_sid is None else None
+        if account_sid is not None:
+            return None
+        return clock.mode, clock.now_ms(), store.sequences.last
 
     def restore(saved: SavedClock) -> None:
         if saved is None:
             return
-        mode, now_ms = saved
+        mode, now_ms, last_sequence = saved
+        store.sequences.restart(last_sequence)
         if mode is ClockMode.FROZEN:
             clock.freeze(now_ms)
         elif mode is ClockMode.SHIFTED:
