@@ -18,7 +18,7 @@ LONG_RUNS := PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 PARLOUR_SEEDS=60 \
 # Test servers start from compiled code, in half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve quick check test gate own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload bench-channels docs lock clean
+.PHONY: help serve quick check test gate own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload bench-testkit bench-channels docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -88,6 +88,9 @@ bench-scale: $(VENV)/dev.stamp ## Measure what a request costs Parlour and Postg
 
 bench-overload: $(VENV)/dev.stamp ## Measure goodput at up to ten times the capacity.
 	$(BIN)/python -m bench.overload $(ARGS)
+
+bench-testkit: $(VENV)/dev.stamp ## Measure resets, snapshots and accounts of test mode.
+	$(BIN)/python -m bench.testkit $(ARGS)
 
 bench-channels: $(VENV)/dev.stamp ## Measure messages per second on one SMPP link.
 	$(BIN)/python -m bench.channels $(ARGS)

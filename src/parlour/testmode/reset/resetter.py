@@ -40,6 +40,7 @@ class Resetter:
         self._media_files = media_files
         self.quiescence = Quiescence(parts)
         self._listeners: list[Forget] = []
+        self._tables: TableClasses | None = None
         self.remove_snapshots: Callable[[str | None, ExclusiveAccess], Iterable[BlobKey]]
         """Removes the snapshots of an account, or all; set by their library."""
 
@@ -49,6 +50,12 @@ class Resetter:
         What it ends, such as a delay, delays the reset no longer; the rows are replaced in between.
         """
         self._listeners.append(forget)
+
+    def tables(self, access: ExclusiveAccess) -> TableClasses:
+        """Return the classes of all tables, which are read once."""
+        if self._tables is None:
+            self._tables = read_classes(access)
+        return self._tables
 
     async def reset_account(self, account_sid: str, random_seed: int | None = None) -> None:
         """Remove everything of an account but its credentials and its default service.
@@ -108,8 +115,8 @@ class Resetter:
         access: ExclusiveAccess,
     ) -> tuple[set[BlobKey], int]:
         """Replace rows; return the media files without a row, and the number of the last event."""
+        tables = self.tables(access)
         with access.transaction():
-            tables = read_classes(access)
             before = self._media_files.named_by(access, account_sid)
             replace(access, tables)
             mark = erasure.mark_log(access)

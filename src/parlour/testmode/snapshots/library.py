@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from parlour.testmode.reset.table_classes import read_classes
 from parlour.testmode.snapshots import row_copies
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -134,8 +133,9 @@ class SnapshotLibrary:
 
     def _copy(self, number: int, account_sid: str | None, access: ExclusiveAccess) -> CopiedRows:
         row_copies.attach(access)
+        tables = self._resetter.tables(access)
         with access.transaction():
-            rows = row_copies.copy_rows(access, read_classes(access), number, account_sid)
+            rows = row_copies.copy_rows(access, tables, number, account_sid)
             if row_copies.size_bytes(access) > limits.SNAPSHOT_BYTES_MAX:
                 most = limits.SNAPSHOT_BYTES_MAX // _MEBIBYTE
                 raise self._no_room(f"All snapshots together would have more than {most} MiB.")

@@ -1,0 +1,161 @@
+"""Test mode: resets, snapshots and accounts, against the budgets of their design.
+
+A server in this process takes the requests of HTTP without a socket. One account has 1,000
+conversations, 3,000 participants and 5,000 messages; another one has nothing. Each operation is
+measured several times, and the shortest duration counts: other work on the machine only adds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import structlog
+
+from tests.testmode.rest_server import RestAccount, RestServer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+CONVERSATIONS = 1000
+PARTICIPANTS_EACH = 3
+MESSAGES_EACH = 5
+ROUNDS = 7
+RESETS = 1000
+WINDOW = 50
+AT_ONCE = 50
+RESET, SNAPSHOTS = "/parlour/v1/Reset", "/parlour/v1/Snapshots"
+
+
+class Row(NamedTuple):
+    """One operation: its budget and its measured value, of the same unit."""
+
+    name: str
+    must: float
+    measured: float
+    unit: str = "ms"
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the value is within the budget."""
+        return self.measured <= self.must
+
+    def line(self) -> str:
+        """Return the row of the printed table."""
+        mark = "" if self.is_met else "  OVER"
+        return f"{self.name:<44} must {self.must:>7.1f} {self.unit:<3} {self.measured:>8.1f}{mark}"
+
+
+async def fill(account: RestAccount, *, has_messages: bool = True) -> None:
+    """Create the conversations, their participants and their messages."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int) -> None:
+        async with slots:
+            made = await account.make("/v1/Conversations", UniqueName=f"c{number}")
+            if not has_messages:
+                return
+            path = f"/v1/Conversations/{made['sid']}"
+            for each in range(PARTICIPANTS_EACH):
+                await account.make(f"{path}/Participants", Identity=f"u{number % 100}-{each}")
+            for _ in range(MESSAGES_EACH):
+                await account.make(f"{path}/Messages", Author="system", Body="a message")
+
+    await asyncio.gather(*map(one, range(CONVERSATIONS)))
+
+
+async def timed(work: Callable[[], Awaitable[Any]]) -> float:
+    """Return the duration of some work in milliseconds."""
+    started = time.perf_counter()
+    await work()
+    return (time.perf_counter() - started) * 1000
+
+
+async def measure_operations(server: RestServer) -> list[Row]:
+    """Measure resets, snapshots and restores of both scopes."""
+    own = await server.new_account()
+    await fill(own)
+    found: dict[str, list[float]] = {}
+
+    async def run(name: str, path: str, **form: str) -> None:
+        async def send() -> None:
+            answer = await own.post(path, **form)
+            assert answer.status in {200, 201}, answer
+
+        found.setdefault(name, []).append(await timed(send))
+
+    for scope in ("account", "server"):
+        await own.post(SNAPSHOTS, Name=f"base-{scope}", Scope=scope)
+    for _ in range(ROUNDS):
+        for scope in ("account", "server"):
+            await run(f"snapshot of the {scope}", SNAPSHOTS, Name=f"x-{scope}", Scope=scope)
+            assert (await own.delete(f"{SNAPSHOTS}/x-{scope}")).status == 204
+            await run(f"restore of the {scope}", f"{SNAPSHOTS}/base-{scope}/Restore")
+    # Resets remove snapshots, so the data have to be created again.
+    resets: dict[str, list[float]] = {"account": [], "server": [], "empty": []}
+    for _ in range(3):
+        for scope in ("account", "empty", "server"):
+            owner = await server.new_account()
+            await fill(owner, has_messages=scope != "empty")
+            form = {"Scope": "account" if scope == "empty" else scope}
+            resets[scope].append(await timed(lambda o=owner, f=form: o.post(RESET, **f)))  # type: ignore[misc]
+    return [
+        Row("server reset", 50, min(resets["server"])),
+        Row("account reset", 120, min(resets["account"])),
+        Row("account reset, 1,000 conversations alone", 50, min(resets["empty"])),
+        Row("snapshot of the server", 50, min(found["snapshot of the server"])),
+        Row("restore of the server", 80, min(found["restore of the server"])),
+        Row("snapshot of an account", 60, min(found["snapshot of the account"])),
+        Row("restore of an account", 180, min(found["restore of the account"])),
+    ]
+
+
+async def measure_accounts(server: RestServer) -> Row:
+    """Measure the creation of accounts."""
+    first = server.first()
+    durations = [await timed(lambda: first.post("/parlour/v1/Accounts")) for _ in range(50)]
+    return Row("new account", 5, min(durations))
+
+
+async def measure_growth(server: RestServer, resets: int) -> list[Row]:
+    """Compare the last of many resets with the first ones, in time and in memory."""
+    first = server.first()
+    durations, memory = [], []
+    for _ in range(resets):
+        for number in range(3):
+            made = await first.make("/v1/Conversations", UniqueName=f"c{number}")
+            await first.make(f"/v1/Conversations/{made['sid']}/Messages", Body="a message")
+        durations.append(await timed(lambda: first.post(RESET)))
+        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # The first ones fill caches of statements.
+    before, after = durations[WINDOW : 2 * WINDOW], durations[-WINDOW:]
+    ratio = statistics.median(after) / statistics.median(before)
+    rows = (await server.rows("SELECT COUNT(*) FROM event"))[0][0]
+    return [
+        Row(f"reset number {resets} / the first", 1.2, ratio, "x"),
+        Row("more memory after them", 8, memory[-1] - memory[2 * WINDOW], "MiB"),
+        Row("events in the log after them", 1, rows, ""),
+    ]
+
+
+async def main() -> int:
+    """Print the table; return the exit status: 1 if a budget is exceeded."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    rows: list[Row] = []
+    for step in (measure_operations, measure_accounts, lambda each: measure_growth(each, RESETS)):
+        with tempfile.TemporaryDirectory() as folder:
+            async with RestServer(Path(folder)) as server:
+                found = await step(server)  # type: ignore[operator]
+                rows += found if isinstance(found, list) else [found]
+    print("\n".join(each.line() for each in rows))
+    return 0 if all(each.is_met for each in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
