@@ -65,7 +65,6 @@ if TYPE_CHECKING:
     from parlour.dispatch.hints import Hints
     from parlour.http.server import HttpServer
     from parlour.operations.operation import Operation
-    from parlour.operations.request_journal import RequestJournal
     from parlour.protocol.vault import Vault
     from parlour.store.leases import Lease
     from parlour.store.transaction import Store
@@ -162,7 +161,9 @@ class App:
         self.egress = make_egress(settings)
         self.waiting_lists = WaitingLists(self.store, self.clock)
         self.store.on_commit(self.waiting_lists.wake)
-        self.journal = self._make_journal()
+        self.journal = make_journal(
+            self._operations, self.clock, self.waiting_lists, has_details=settings.test
+        )
         self._delivery = self._make_delivery()
         self.webhooks = self._delivery.sink
         self.metrics.sources.append(self.webhooks.metrics)
@@ -209,10 +210,6 @@ class App:
                 realtime=self.realtime,
             )
         )
-
-    def _make_journal(self) -> RequestJournal:
-        publish, is_test = self.waiting_lists.publish, self.test_mode is not None
-        return make_journal(self._operations, self.clock, publish, has_details=is_test)
 
     def _make_delivery(self) -> Webhooks:
         return make_webhooks(

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.messages import Response
 from parlour.operations.operation import AuthScheme
 from parlour.operations.request_journal import REST, SDK, RequestDetails
+from parlour.operations.waiting_lists import REQUEST_RECORDED
 from parlour.protocol.forms import parse_form, parse_query
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from parlour.http.messages import Request
     from parlour.operations.request_journal import RequestJournal
     from parlour.protocol.forms import FormFields
     from parlour.vocabulary.clock import Clock
 
-    Respond = Callable[[Request], Awaitable[Response]]
+    NoteRequest = Callable[[Request, Response, float], None]
+    Respond = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _OWN_PATHS: Final = "/parlour/"
 _FAULT: Final = b"parlour-fault"
+_ERROR_STATUS_MIN: Final = 400
 
 
 _NO_RESPONSE: Final = Response(0)
@@ -40,6 +43,49 @@ def recorded(journal: RequestJournal, clock: Clock, respond: Respond) -> Respond
         return reply
 
     return respond_recorded
+
+
+def recording(
+    journal: RequestJournal | None, clock: Clock, respond: Respond
+) -> tuple[Respond, NoteRequest | None]:
+    """Return what responds and records, and in its place outside of test mode what only notes."""
+    if journal is None:
+        return respond, None
+    if journal.has_details:
+        return recorded(journal, clock, respond), None
+    return respond, noting(journal)
+
+
+def noting(journal: RequestJournal) -> NoteRequest:
+    """Return a function that notes a request with its response and its duration in seconds.
+
+    It runs for each request of a server without test mode, so it computes nothing. A request
+    without a response is not noted.
+    """
+    note, waits, publish = journal.pending.append, journal.waits, journal.publish
+
+    def note_request(request: Request, reply: Response, seconds: float) -> None:
+        caller = request.caller
+        if caller is None or request.path.startswith(_OWN_PATHS):
+            return
+        status = reply.status
+        note(
+            (
+                caller.account_sid,
+                request.request_sid,
+                request.started_ms,
+                REST if caller.identity is None else SDK,
+                request.operation_id,
+                request.method,
+                status,
+                b"" if status < _ERROR_STATUS_MIN else reply.body,
+                seconds,
+            )
+        )
+        if waits is None or waits:
+            publish(caller.account_sid, REQUEST_RECORDED)
+
+    return note_request
 
 
 def _record(journal: RequestJournal, request: Request, reply: Response, elapsed_ms: float) -> None:

@@ -17,7 +17,7 @@ from parlour.http.messages import (
     Response,
     error_response,
 )
-from parlour.http.request_records import recorded
+from parlour.http.request_records import recording
 from parlour.http.response_headers import (
     HEADERLESS_LENGTH,
     PLAIN_LINES,
@@ -119,7 +119,7 @@ class HttpServer:
         self._random = random
         self._request_log = request_log
         self.guard = guard
-        self._respond = self._reply if journal is None else recorded(journal, clock, self._reply)
+        self._respond, self._note = recording(journal, clock, self._reply)
         self.surround: Callable[[RequestHook | None], None] = _surround_nothing
         """Sets what runs the requests of operations; None: the server. See wiring.py."""
 
@@ -197,6 +197,8 @@ class HttpServer:
             if len(reply.body) > limits.UNRESERVED_ANSWER_BYTES_MAX:
                 reply = await self._reserved(request, reply)
             seconds = (self._clock.monotonic_ms() - request.started_ms) / 1000
+            if self._note is not None:
+                self._note(request, reply, seconds)
             await self._send(request, reply, seconds)
             self._done(request, reply.status, seconds)
         except ClientDisconnectedError as error:

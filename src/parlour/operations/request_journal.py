@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -108,6 +108,14 @@ class RequestFilters(msgspec.Struct, frozen=True):
         )
 
 
+PendingRequest: TypeAlias = tuple[str, str, float, str, str, str, int, bytes, float]
+"""A request outside of test mode, in the order of the arguments of `RequestJournal._add`.
+
+Instead of its date it has its start on the monotonic clock, and at last its seconds; its response
+is empty unless it is an error.
+"""
+
+
 class _AccountRing:
     """The recorded requests of one account, oldest first."""
 
@@ -131,10 +139,12 @@ class RequestJournal:
         publish: Callable[[str, str], None],
         *,
         has_details: bool,
+        waits: Mapping[str, object] | None = None,
     ) -> None:
         """``names``: of operations by their ids; others are named by the id.
 
-        ``publish`` is called with account and topic; ``has_details``: test mode.
+        ``publish`` is called with account and topic; ``has_details``: test mode. While ``waits``
+        is empty, no list waits.
         """
         self._names = names
         self._secrets = {
@@ -143,7 +153,8 @@ class RequestJournal:
             if (secrets := secret_names(each.spec.parameters))
         }
         self._clock = clock
-        self._publish = publish
+        self.publish = publish
+        self.waits = waits
         self.has_details = has_details
         self._most = (
             limits.JOURNAL_TEST_REQUESTS_MAX if has_details else limits.JOURNAL_REQUESTS_MAX
@@ -151,9 +162,34 @@ class RequestJournal:
         self._order: deque[str] = deque()  # tidy: bounded - `_trim`
         self._accounts: dict[str, _AccountRing] = {}
         self._bytes = 0
+        self.pending: deque[PendingRequest] = deque(maxlen=limits.JOURNAL_REQUESTS_MAX)
+        """Requests without details: recorded when the journal is read, since most are not."""
 
     def __len__(self) -> int:
+        self._record_pending()
         return len(self._order)
+
+    def _record_pending(self) -> None:
+        """Record the noted requests, in order."""
+        if not self.pending:
+            return
+        ahead_ms = self._clock.now_ms() - self._clock.monotonic_ms()
+        while self.pending:
+            account_sid, sid, started_ms, source, operation_id, method, status, answer, seconds = (
+                self.pending.popleft()
+            )
+            elapsed_ms = 1000 * seconds
+            self._add(
+                account_sid=account_sid,
+                sid=sid,
+                date_ms=round(ahead_ms + started_ms + elapsed_ms),
+                source=source,
+                operation_id=operation_id,
+                method=method,
+                status=status,
+                answer=answer,
+                elapsed_ms=elapsed_ms,
+            )
 
     def record(
         self,
@@ -172,6 +208,35 @@ class RequestJournal:
 
         ``details`` have the whole form and no response; they are completed and redacted here.
         """
+        self._record_pending()
+        self._add(
+            account_sid=account_sid,
+            sid=sid,
+            date_ms=self._clock.now_ms(),
+            source=source,
+            operation_id=operation_id,
+            method=method,
+            status=status,
+            answer=answer,
+            elapsed_ms=elapsed_ms,
+            details=details,
+        )
+        self.publish(account_sid, REQUEST_RECORDED)
+
+    def _add(
+        self,
+        *,
+        account_sid: str,
+        sid: str,
+        date_ms: int,
+        source: str,
+        operation_id: str,
+        method: str,
+        status: int,
+        answer: bytes,
+        elapsed_ms: float,
+        details: RequestDetails | None = None,
+    ) -> None:
         ring = self._accounts.get(account_sid)
         if ring is None:
             ring = self._accounts[account_sid] = _AccountRing()
@@ -184,7 +249,7 @@ class RequestJournal:
                 ring.count,
                 sid,
                 account_sid,
-                self._clock.now_ms(),
+                date_ms,
                 source,
                 self._names.get(operation_id, operation_id),
                 method,
@@ -196,7 +261,6 @@ class RequestJournal:
         )
         self._order.append(account_sid)
         self._trim()
-        self._publish(account_sid, REQUEST_RECORDED)
 
     def _completed(
         self, details: RequestDetails, operation_id: str, answer: bytes
@@ -258,11 +322,13 @@ class RequestJournal:
         return found[::-1][: page.size + 1] if page.backwards else found
 
     def _newest_first(self, account_sid: str) -> Iterator[RecordedRequest]:
+        self._record_pending()
         ring = self._accounts.get(account_sid)
         return iter(()) if ring is None else reversed(ring.requests)
 
     def forget(self, account_sid: str | None) -> None:
         """Remove the requests of an account; None: of all."""
+        self._record_pending()
         if account_sid is None:
             self._order.clear()
             self._accounts.clear()

@@ -48,7 +48,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.unset import Unset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock
@@ -206,6 +206,11 @@ class WaitingLists:
     def wake(self) -> None:
         """Hint that events may have been committed."""
         self._hint.set()
+
+    @property
+    def waits(self) -> Mapping[str, object]:
+        """Return the accounts whose lists wait; empty without any."""
+        return self._waits
 
     def publish(self, account_sid: str, topic: str) -> None:
         """Wake the lists of an account that wait for a topic of this process."""

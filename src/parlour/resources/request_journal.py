@@ -14,9 +14,10 @@ from parlour.operations.request_journal import RequestJournal
 from parlour.resources.client_table import client_operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from parlour.operations.operation import Operation
+    from parlour.operations.waiting_lists import WaitingLists
     from parlour.vocabulary.clock import Clock
 
 _SERVICE: Final = "/v1/Services/{ChatServiceSid}"
@@ -40,11 +41,18 @@ def common_names(served: Iterable[Operation], of_clients: Iterable[Operation]) -
 def make_journal(
     served: tuple[Operation, ...],
     clock: Clock,
-    publish: Callable[[str, str], None],
+    lists: WaitingLists,
     *,
     has_details: bool,
 ) -> RequestJournal:
     """Return the journal of a server with these operations, and of the commands of clients."""
     of_clients = tuple(client_operations().values())
     names = common_names(served, of_clients)
-    return RequestJournal((*served, *of_clients), names, clock, publish, has_details=has_details)
+    return RequestJournal(
+        (*served, *of_clients),
+        names,
+        clock,
+        lists.publish,
+        has_details=has_details,
+        waits=lists.waits,
+    )
