@@ -68,7 +68,10 @@ OWN_TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/http/test_edge_documents.py",
         "tests/unit/http/test_edge_feeds.py",
     ),
-    "operations/pipeline.py": ("tests/unit/operations/test_pipeline.py",),
+    "operations/pipeline.py": (
+        "tests/unit/operations/test_pipeline.py",
+        "tests/unit/operations/test_pipeline_on_server.py",
+    ),
     "realtime/subscriptions.py": ("tests/unit/realtime/test_subscriptions.py",),
     "store/leases.py": ("tests/unit/store/test_leases.py",),
     "store/webhook_queue.py": ("tests/unit/store/test_webhook_queue.py",),

@@ -7,6 +7,7 @@ no events although more follow.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from parlour.vocabulary.event import Event
     from parlour.vocabulary.scope import Scope
 
+# No number that the store cannot compare.
+_NUMBER: Final = re.compile(r"[0-9]{1,18}\Z")
 START: Final = "start"
 NOW: Final = "now"
 
@@ -78,7 +81,7 @@ class Feed:
         if text == START:
             return max(oldest - 1, 0)
         sequence = self._cursors.parse(self._scope.account_sid, text)
-        if sequence is None and self._shows_sequences and text.isascii() and text.isdigit():
+        if sequence is None and self._shows_sequences and _NUMBER.match(text):
             sequence = int(text)
         if sequence is None:
             raise ApiError.invalid(name)
