@@ -284,7 +284,7 @@ class App:
             action_rates=ActionRates(self.clock, rate) if rate else None,
             settings=ActionSettings(
                 approves_templates=settings.template_approval == "auto",
-                shows_sequences=is_test,
+                is_test=is_test,
                 marks_tokens=is_test,
             ),
             server_parts=self._server_parts,

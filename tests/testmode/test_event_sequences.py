@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from parlour.store import event_log
 from tests.events.in_process_server import (
     ACCOUNT_SID,
     AUTH_TOKEN,
@@ -18,6 +19,7 @@ from tests.support.in_process_api import InProcessApi, listening
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from parlour.store.transaction import Transaction
     from tests.events.in_process_server import InProcessServer
     from tests.events.webhook_backend import WebhookBackend
 
@@ -49,5 +51,27 @@ def test_an_event_has_its_number_which_is_a_position_of_pages_and_streams(
                 assert await bodies(client, 1) == ["3"]
             async with stream(instance, port, f"?After={numbers[0]}") as client:
                 assert await bodies(client, 2) == ["2", "3"]
+
+    run_scenario(scenario)
+
+
+def test_a_cursor_does_not_expire_when_a_reset_deletes_the_oldest_events(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, _backend: WebhookBackend) -> None:
+        api = InProcessApi(instance.app.server, ACCOUNT_SID, AUTH_TOKEN)
+        await instance.do("CreateConversation")
+        cursor = (await api.get(EVENTS, After="now")).expect(200)["after"]
+        for _ in range(3):
+            await instance.do("CreateConversation")
+        events = (await api.get(EVENTS, After=cursor)).expect(200)["events"]
+
+        async def delete(tx: Transaction) -> None:
+            await tx.run(event_log.DELETE_UP_TO, events[1]["sequence"])
+
+        # As the reset of an account with the oldest events does.
+        await instance.store.write(delete)
+        page = (await api.get(EVENTS, After=cursor)).expect(200)
+        assert page["events"] == events[2:]
 
     run_scenario(scenario)

@@ -132,7 +132,7 @@ def make_server(parts: HttpParts) -> HttpServer:
 
 
 def _event_streams(parts: HttpParts, waiting: ListWaiting) -> EventStreams:
-    feeds = partial(Feed, cursors=parts.vault.event_cursors, shows_sequences=parts.settings.test)
+    feeds = partial(Feed, cursors=parts.vault.event_cursors, is_test=parts.settings.test)
     return EventStreams(
         parts.store, feeds, waiting, parts.authentication, parts.client_addresses, parts.clock
     )

@@ -76,8 +76,8 @@ class ActionSettings(msgspec.Struct, frozen=True):
 
     approves_templates: bool = True
     """Whether content templates are approved as soon as their approval is requested."""
-    shows_sequences: bool = False
-    """Whether the event feed shows the numbers of the log."""
+    is_test: bool = False
+    """Whether the server is in test mode."""
     marks_tokens: bool = False
     """Whether access tokens state that their dates are of this server's clock."""
 

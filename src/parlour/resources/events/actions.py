@@ -39,4 +39,4 @@ async def list_events(tx: Transaction, call: Call[ListEvents]) -> Rows:
 
 def feed_of(call: Call[ListEvents]) -> Feed:
     """Return the feed of a call's account."""
-    return Feed(call.scope, call.vault.event_cursors, shows_sequences=call.settings.shows_sequences)
+    return Feed(call.scope, call.vault.event_cursors, is_test=call.settings.is_test)

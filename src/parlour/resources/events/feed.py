@@ -55,11 +55,11 @@ class FeedPage(msgspec.Struct, frozen=True):
 class Feed:
     """The feed of one account."""
 
-    def __init__(self, scope: Scope, cursors: EventCursors, *, shows_sequences: bool) -> None:
-        """``shows_sequences``: numbers of the log are shown, and accepted in place of cursors."""
+    def __init__(self, scope: Scope, cursors: EventCursors, *, is_test: bool) -> None:
+        """``is_test``: numbers of the log are shown, and accepted in place of cursors."""
         self._scope = scope
         self._cursors = cursors
-        self._shows_sequences = shows_sequences
+        self._is_test = is_test
 
     def cursor(self, sequence: int) -> str:
         """Return the cursor of an event of the account, or of a number relative to one."""
@@ -81,7 +81,7 @@ class Feed:
         if text == START:
             return max(oldest - 1, 0)
         sequence = self._cursors.parse(self._scope.account_sid, text)
-        if sequence is None and self._shows_sequences and _NUMBER.match(text):
+        if sequence is None and self._is_test and _NUMBER.match(text):
             sequence = int(text)
         if sequence is None:
             raise ApiError.invalid(name)
@@ -89,9 +89,10 @@ class Feed:
         return sequence
 
     def _raise_if_expired(self, sequence: int, oldest: int) -> None:
-        # Deletions leave no hole, so that before the oldest event nothing is left. 0 is the
-        # position before the first event of all.
-        if 0 < sequence < oldest - 1:
+        # Retention leaves no hole, so that before the oldest event nothing is left. 0 is the
+        # position before the first event of all. In test mode there is no retention: a reset of
+        # another account may have deleted the oldest events.
+        if 0 < sequence < oldest - 1 and not self._is_test:
             first = self.cursor(oldest - 1)
             raise ApiError(
                 20410,
@@ -111,8 +112,6 @@ class Feed:
         )
         if len(found) == count:
             through = found[-1].sequence
-        events = [
-            FeedEvent(self.cursor(each.sequence), each, self._shows_sequences) for each in found
-        ]
+        events = [FeedEvent(self.cursor(each.sequence), each, self._is_test) for each in found]
         # After the clock or the log was set back, a position may be above the end.
         return FeedPage(events, max(through, after), through < end)
