@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import pytest
 
+from parlour.resources.accounts import actions as account_actions
 from parlour.store import event_log
 from parlour.vocabulary import limits
 from tests.events.in_process_server import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from parlour.store.transaction import Transaction
     from tests.events.in_process_server import InProcessServer
     from tests.events.webhook_backend import WebhookBackend
 
@@ -270,6 +272,24 @@ def test_a_stream_ends_when_its_key_is_revoked(run_scenario: ScenarioRunner) -> 
     run_scenario(scenario)
 
 
+def test_a_stream_ends_when_its_account_is_suspended(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, _backend: WebhookBackend) -> None:
+        async def suspend(tx: Transaction) -> bool:
+            return await account_actions.set_account_status(tx, instance.scope, "suspended")
+
+        async with listening(instance.app) as port, stream(instance, port) as client:
+            assert await client.next() is not None
+            started = asyncio.get_running_loop().time()
+            assert await instance.store.write(suspend)
+            assert await client.next() is None
+            elapsed = asyncio.get_running_loop().time() - started
+            assert elapsed < limits.EVENT_STREAM_COMMENT_SECONDS
+        async with listening(instance.app) as port, stream(instance, port) as client:
+            assert client.status == 403
+
+    run_scenario(scenario)
+
+
 def test_a_stream_ends_when_the_server_stops(run_scenario: ScenarioRunner) -> None:
     async def scenario(instance: InProcessServer, _backend: WebhookBackend) -> None:
         async with listening(instance.app) as port, stream(instance, port) as client:
@@ -315,6 +335,7 @@ def test_streams_of_an_account_are_bounded(
     run_scenario(scenario)
 
 
+@pytest.mark.embedded
 def test_a_client_that_reads_nothing_holds_no_more_than_one_read(
     run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,7 +353,7 @@ def test_a_client_that_reads_nothing_holds_no_more_than_one_read(
     async def scenario(instance: InProcessServer, _backend: WebhookBackend) -> None:
         sid = (await instance.do("CreateConversation")).sid
         attributes = json.dumps({"text": "x" * 3_900})
-        for _ in range(600):
+        for _ in range(300):
             await instance.send_message(sid, "y", Attributes=attributes)
         async with listening(instance.app) as port, stream(instance, port, "?After=start"):
             before = -1
@@ -344,7 +365,7 @@ def test_a_client_that_reads_nothing_holds_no_more_than_one_read(
                 return same and reads > 1
 
             await poll_until(is_stalled)
-            assert reads < 600
+            assert reads < 300
             page = await InProcessApi(instance.app.server, ACCOUNT_SID, AUTH_TOKEN).get(EVENTS)
             page.expect(200)
 

@@ -14,6 +14,8 @@ reading   events, or more of the log to read            reading, once the client
 reading   the end of the log                            waiting
 waiting   an event of the account, maybe one in which   reading
           its logins change
+waiting   LOGIN_CACHE_MS_MAX after an event: the login  reading
+          is no longer cached
 waiting   EVENT_STREAM_COMMENT_SECONDS passed           reading, after a comment with the cursor
 any       the login is revoked or the account not       ended
           active, EVENT_STREAM_SECONDS_MAX passed, the
@@ -162,25 +164,33 @@ class EventStreams:
         self, request: Request, wait: ListWait, position: _Position
     ) -> AsyncGenerator[bytes, None]:
         """Yield the stream in parts. Raises ClientDisconnectedError."""
-        ends_at = asyncio.get_running_loop().time() + limits.EVENT_STREAM_SECONDS_MAX
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + limits.EVENT_STREAM_SECONDS_MAX
+        written_at, was_notified = loop.time(), False
         yield _comment(position)
-        while not wait.is_ended and asyncio.get_running_loop().time() < ends_at:
+        while not wait.is_ended and loop.time() < ends_at:
             page = await self._read(request, wait, position)
             if page is None:
                 return
             if page.events:
                 yield b"".join(_event(each) for each in page.events)
+                written_at = loop.time()
             if page.has_more:
                 # Other requests run between two parts of a long catch-up.
                 await asyncio.sleep(0)
                 continue
-            wait.restart(limits.EVENT_STREAM_COMMENT_SECONDS)
+            until = written_at + limits.EVENT_STREAM_COMMENT_SECONDS
+            if was_notified:
+                # The event may be a change of the login, which is cached for so long.
+                until = min(until, loop.time() + limits.LOGIN_CACHE_MS_MAX / 1000)
+            wait.restart(until - loop.time())
             try:
                 was_notified = await wait.wait(self._lists.interval_seconds)
             except ListWaitAbandoned:
                 raise ClientDisconnectedError from None
-            if not was_notified:
+            if loop.time() >= written_at + limits.EVENT_STREAM_COMMENT_SECONDS:
                 yield _comment(position)
+                written_at = loop.time()
 
     async def _read(self, request: Request, wait: ListWait, position: _Position) -> FeedPage | None:
         """Read on; return None if the stream has to end."""
