@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.server import REPOSITORY
+from tests.testkit.installed_kit import FEW_PLUGINS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ def test_the_tests_of_the_example_pass_after_its_documented_steps(tmp_path: Path
     done = subprocess.run(
         ["sh", "-e", "-c", "\n".join(further)],
         cwd=tmp_path,
-        env=inherited | OFFLINE,
+        env=inherited | OFFLINE | {"PYTEST_ADDOPTS": FEW_PLUGINS},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("python-kit"), pytest.mark.slow, pytest.mark.embedded]
 
+WORKERS, TESTS_PER_WORKER = 16, 200
+GATE_SECONDS_MAX = 1500
+
 
 @pytest.fixture(scope="module")
 def failures(
@@ -133,18 +136,21 @@ def test_a_shared_clock_is_an_option(kit: InstalledKit, kit_server: Server, tmp_
 
 
 @pytest.mark.gate
+@pytest.mark.timeout(GATE_SECONDS_MAX)
 @pytest.mark.parametrize("attached", [True, False], ids=["one server", "a server each"])
 def test_sixteen_workers_do_not_disturb_each_other(
     kit: InstalledKit, kit_server: Server, tmp_path: Path, *, attached: bool
 ) -> None:
     variables = {"PARLOUR_URL": kit_server.base_url} if attached else {}
+    count = WORKERS * TESTS_PER_WORKER
 
     run = kit.run_tests(
         project_of("python_parallel", tmp_path),
-        *("-n", "16", "-k", "test_of_its_own"),
-        CHECKS="200",
+        *("-n", str(WORKERS), "-k", "test_of_its_own"),
+        seconds_max=GATE_SECONDS_MAX,
+        CHECKS=str(count),
         **variables,
     )
 
     assert set(run.outcomes.values()) == {"passed"}, run.output
-    assert len(run.outcomes) == 200
+    assert len(run.outcomes) == count
