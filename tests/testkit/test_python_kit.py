@@ -64,8 +64,8 @@ def test_a_failure_has_a_section_with_what_the_server_knows(failures: TestRun) -
     ):
         assert text in section, section
     assert "could not be read" not in section
-    # Two tests failed in their body and two in their set-up, with a server.
-    assert failures.output.count("- parlour -") == 4
+    # Three tests failed in their body and two in their set-up, with a server.
+    assert failures.output.count("- parlour -") == 5
 
 
 def test_wrong_marks_are_refused(failures: TestRun) -> None:
@@ -75,20 +75,51 @@ def test_wrong_marks_are_refused(failures: TestRun) -> None:
     assert "missing.yaml" in failures.messages["test_missing_seed"]
 
 
-def test_without_twilio_the_client_is_skipped_with_a_sentence_and_reports_are_always_there(
-    kit: InstalledKit, kit_server: Server, tmp_path: Path
+def test_a_clock_that_lasting_data_hold_is_explained(failures: TestRun) -> None:
+    assert failures.outcomes["test_clock_is_held"] == "error"
+    assert "an account that outlives the test has" in failures.messages["test_clock_is_held"]
+
+
+def test_options_of_the_ini_file_and_a_run_without_twilio(
+    kit: InstalledKit, kit_server: Server, tmp_path: Path, failures: TestRun
 ) -> None:
+    options = {
+        "parlour_report": "always",
+        "parlour_strict": "true",
+        "parlour_url": kit_server.base_url,
+    }
+
     run = kit.run_tests(
         project_of("python_failures", tmp_path),
-        *("-rP", "-k", "test_needs_twilio or test_passes"),
-        ini={"parlour_report": "always"},
-        PARLOUR_URL=kit_server.base_url,
+        *("-rP", "-k", "test_needs_twilio or test_passes or test_strict"),
+        ini=options,
         WITHOUT_TWILIO="1",
     )
 
-    assert run.outcomes == {"test_needs_twilio": "skipped", "test_passes": "passed"}
+    assert run.outcomes == {
+        "test_needs_twilio": "skipped",
+        "test_passes": "passed",
+        "test_strict": "passed",
+    }
     assert "needs the package twilio" in run.messages["test_needs_twilio"]
-    assert run.output.count("- parlour -") == 1
+    assert run.output.count(f"server: {kit_server.base_url} ") == 2
+    assert failures.outcomes["test_strict"] == "failure"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("-o", "parlour_report=sometimes"), "parlour_report is one of failures, always and never"),
+        (("--parlour-keep", "-n", "2"), "--parlour-keep reads from the terminal: use it with -n 0"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(
+    kit: InstalledKit, tmp_path: Path, arguments: tuple[str, ...], text: str
+) -> None:
+    run = kit.run_tests(project_of("python_failures", tmp_path), *arguments)
+
+    assert run.status == pytest.ExitCode.USAGE_ERROR
+    assert text in run.output
 
 
 def test_keep_waits_for_enter_before_the_data_is_removed_and_reports_are_never_there(

@@ -3,6 +3,8 @@ import urllib.request
 
 import pytest
 
+import parlour_testkit
+
 
 def test_wrong_signature(parlour_webhooks):
     form = b"EventType=onMessageAdded&Body=forged"
@@ -34,6 +36,23 @@ def test_unknown_mark(parlour_account):
 @pytest.mark.parlour(seed="missing.yaml")
 def test_missing_seed(parlour_account):
     pytest.fail("not reached")
+
+
+@pytest.fixture
+def reset_afterwards(parlour_server):
+    yield
+    parlour_server.reset()
+
+
+def test_clock_is_held(reset_afterwards, parlour_server, parlour_clock):
+    lasting = parlour_server.create_account()
+    lasting.connection.post("/v1/Conversations")
+    parlour_clock.advance("P1D")
+
+
+def test_strict(parlour_account):
+    with pytest.raises(parlour_testkit.ApiError, match="Unknown parameter"):
+        parlour_account.connection.post("/v1/Conversations", FriendlyNam="Shop")
 
 
 def test_passes(parlour_account):

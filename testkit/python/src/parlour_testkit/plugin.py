@@ -35,6 +35,12 @@ _CLOCK_IS_SHARED = (
     "workers they would disturb each other. Let each worker start its own server (unset "
     "PARLOUR_URL and parlour_url), use -n 0, or set parlour_clock_shared = true."
 )
+_CLOCK_IS_HELD = (
+    "The clock cannot return to system time after the test: an account that outlives the test has "
+    "conversations, messages or users. Delete the account before, or use parlour_account, which is "
+    "removed first; parlour_server.reset() removes all data."
+)
+_BAD_REQUEST = 400
 
 
 # --- Options --------------------------------------------------------------------------------------
@@ -191,7 +197,18 @@ def parlour_clock(request: pytest.FixtureRequest, parlour_server: Server) -> Ite
         yield clock
     finally:
         if clock.was_moved:
-            clock.system()
+            _return_to_system_time(clock)
+
+
+def _return_to_system_time(clock: Clock) -> None:
+    from parlour_testkit.errors import ApiError, TestKitError
+
+    try:
+        clock.system()
+    except ApiError as error:
+        if error.status != _BAD_REQUEST:
+            raise
+        raise TestKitError(_CLOCK_IS_HELD) from error
 
 
 @pytest.fixture
