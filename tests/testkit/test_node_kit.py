@@ -23,11 +23,12 @@ from tests.testkit.node_kit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 pytestmark = [pytest.mark.embedded, pytest.mark.xdist_group("node-kit")]
 
+TYPES_OF_NODE = HERE / "node_modules" / "@types"
 EMBEDDED = {"PARLOUR_DATABASE": ""}
 
 
@@ -48,6 +49,11 @@ def test_servers_start_and_stop_with_their_program(kit: Path) -> None:
     run_tests("start.test.mjs", program_environment(kit))
 
 
+@pytest.mark.gate
+def test_servers_end_with_their_program_in_any_case(kit: Path) -> None:
+    run_tests("lifetime.test.mjs", program_environment(kit))
+
+
 @pytest.mark.parametrize("name", ["account", "clock", "recorded", "webhooks"])
 def test_kit_drives_a_running_server(kit: Path, running: Server, name: str) -> None:
     connection = {
@@ -64,7 +70,11 @@ def test_types_describe_each_call(kit: Path, tmp_path: Path, *, with_twilio: boo
     if with_twilio:
         install_packages(CONTRACT / "node")
     twilio = CONTRACT / "node" / "node_modules" / "twilio" if with_twilio else HERE / "twilio"
-    _compile("usage.ts", {"parlour-testkit": kit, "twilio": twilio}, tmp_path)
+    packages = {"parlour-testkit": kit, "twilio": twilio}
+    if with_twilio:
+        packages["@types"] = TYPES_OF_NODE
+    # The declarations of the kit need those of no other package, nor of the browser.
+    _compile("usage.ts", packages, tmp_path, () if with_twilio else ("--lib", "es2022"))
 
 
 @pytest.mark.gate
@@ -73,7 +83,8 @@ def test_types_of_the_fixtures_fit_playwright(kit: Path, tmp_path: Path) -> None
     example = REPOSITORY / "examples" / "playwright-chat"
     install_packages(example)
     playwright = example / "node_modules" / "@playwright"
-    _compile("fixtures.ts", {"parlour-testkit": kit, "@playwright": playwright}, tmp_path)
+    packages = {"parlour-testkit": kit, "@playwright": playwright, "@types": TYPES_OF_NODE}
+    _compile("fixtures.ts", packages, tmp_path)
 
 
 @pytest.mark.gate
@@ -90,17 +101,19 @@ def test_kit_of_an_installed_wheel_starts_its_server(tmp_path: Path) -> None:
     run_tests("start.test.mjs", program_environment(kit) | {"PYTHONPATH": str(site)})
 
 
-def _compile(name: str, packages: dict[str, Path], folder: Path) -> None:
+def _compile(
+    name: str, packages: dict[str, Path], folder: Path, options: Sequence[str] = ()
+) -> None:
     """Compile a file of TypeScript with these packages; it must have no error."""
     modules = folder / "node_modules"
     modules.mkdir()
-    for package, path in (packages | {"@types": HERE / "node_modules" / "@types"}).items():
+    for package, path in packages.items():
         (modules / package).symlink_to(path)
     (folder / name).write_text((HERE / name).read_text())
     compiler = HERE / "node_modules" / "typescript" / "bin" / "tsc"
-    options = "--noEmit --strict --skipLibCheck --module nodenext --target es2022".split()
+    common = "--noEmit --strict --skipLibCheck --module nodenext --target es2022".split()
     done = subprocess.run(
-        [*node_command(), str(compiler), *options, name],
+        [*node_command(), str(compiler), *common, *options, name],
         cwd=folder,
         capture_output=True,
         text=True,
