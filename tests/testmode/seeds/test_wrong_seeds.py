@@ -51,7 +51,8 @@ def mutated(document: dict[str, Any], choose: random.Random) -> tuple[dict[str, 
     if kind == "missing":
         owner[name] = None
         return wrong, f"{path}: is required"
-    if kind == "doubled" and isinstance(owner[name], list) and owner[name]:
+    is_list = isinstance(owner[name], list) and key.kind is not ValueKind.JSON
+    if kind == "doubled" and is_list and owner[name]:
         owner[name].append("text" if isinstance(owner[name][0], dict) else {})
         return wrong, f"{path}[{len(owner[name]) - 1}]: must be"
     if key.kind is ValueKind.JSON:
