@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 INTRODUCTION: Final = f"""\
 A seed is one document, in JSON or YAML, that fills an account of a server in test mode. Load it
-with `POST /parlour/v1/Seeds` (content type `application/json` or `application/yaml`), or at the
-start with `parlour serve --test --seed FILE`. `GET /parlour/v1/Seeds` returns an account as a seed,
+with `POST /parlour/v1/Seeds` (content type `application/json` or `application/yaml`), with
+`parlour seed load FILE`, or at the start with `parlour serve --test --seed FILE`;
+`parlour seed check FILE` needs no server. `GET /parlour/v1/Seeds` returns an account as a seed,
 with SIDs if `Sids=true`; `GET /parlour/v1/Seeds/Schema` is the JSON Schema. `--export-on-exit FILE`
 writes the account of the settings at the end.
 
@@ -55,6 +56,8 @@ conversations:
   messages that were sent before.
 - **The server.** `clock` freezes the clock and `random_seed` makes random SIDs repeatable, for
   all accounts; such a seed needs the auth token of the account.
+- **A start** with `--seed` fails with the path if a seed is wrong, and if the data folder has its
+  objects already. `POST /parlour/v1/Reset` with `Seed=start` loads the seeds of the start again.
 - **Variables.** `${{NAME}}` is replaced from the environment by the program that reads a file,
   never by the server. A missing variable is an error.
 - **YAML** is read without anchors, aliases, tags and merge keys. Plain texts are texts unless

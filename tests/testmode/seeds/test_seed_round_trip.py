@@ -99,7 +99,7 @@ def test_an_empty_account_is_exported_as_its_default_service(seeds: SeedServer) 
 
 @given(generated_seeds())
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_generated_worlds_are_exported_as_they_were_loaded(
     seeds: SeedServer, document: dict[str, Any]

@@ -165,6 +165,10 @@ PAIR = {"address": "+15550100", "proxy_address": "+15550999"}
             "conversations[0].messages[0].receipts.read[0].participant: the participant has two",
         ),
         (
+            {"conversations": [{"timers": {"date_closed": "2099-01-01"}}]},
+            "conversations[0].timers.date_closed: the conversation has no such timer",
+        ),
+        (
             {"conversations": [{"webhooks": [{"url": "https://a.example"}]}]},
             "conversations[0].webhooks[0].filters: 50370 ",
         ),

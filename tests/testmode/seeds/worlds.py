@@ -182,12 +182,15 @@ def _conversation(
             optional={
                 "inactive": st.sampled_from(["PT0S", "PT10M"]),
                 "closed": st.sampled_from(["P1D", "PT0S"]),
-                # In the future: a timer that is due changes the state.
-                "date_inactive": st.just("2099-01-01"),
-                "date_closed": st.just("2099-01-02T03:04:05Z"),
             },
         ),
     )
+    timers = made.get("timers", {})
+    # In the future: a timer that is due changes the state.
+    if timers.get("inactive") == "PT10M" and draw(st.booleans()):
+        timers["date_inactive"] = "2099-01-01"
+    if timers.get("closed") == "P1D" and draw(st.booleans()):
+        timers["date_closed"] = "2099-01-02T03:04:05Z"
     made |= _dated(draw)
     if service is not None:
         made["service"] = service

@@ -283,8 +283,11 @@ async def _finish(
     timers = item.part("timers")
     for name in ("date_inactive", "date_closed"):
         date = None if timers is None else timers.date(name, tx.load_ms)
-        if date is not None and getattr(before, name) is not None:
-            changes[name] = date
+        if timers is None or date is None:
+            continue
+        if getattr(before, name) is None:
+            raise seed_error(f"{timers.path}.{name}", "the conversation has no such timer")
+        changes[name] = date
     after = msgspec.structs.replace(before, **changes)
     if after != before:
         await conversation_store.update_conversation_row(tx, place.scope, after)
