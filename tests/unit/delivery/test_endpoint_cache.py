@@ -117,3 +117,11 @@ def test_while_the_cache_is_full_its_idle_endpoints_are_not_read_for_each_found_
         lanes.schedule_poll((LARGE, url_of(number)), NOW)
     assert not lanes.endpoints.has_room(NOW)
     assert not lanes.endpoints.has_room(NOW + 1)
+
+
+def test_searches_of_some_accounts_are_dropped() -> None:
+    endpoints = Lanes().endpoints
+    for account_sid in (LARGE, SMALL):
+        endpoints.schedule_search(account_sid, LATER)
+    endpoints.drop_searches(lambda account_sid: account_sid == LARGE)
+    assert endpoints.take_due_searches(LATER) == [SMALL]

@@ -211,3 +211,20 @@ def test_a_url_that_cannot_be_requested_is_a_host_of_its_own() -> None:
     lanes = Lanes()
     lanes.offer(delivery(1, 1, url="no url"))
     assert all_sent(lanes) == [(1, 1)]
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_cancelled_request_releases_its_slot_wherever_it_was_occupied(
+    is_moved: bool,
+) -> None:
+    lanes = Lanes()
+    for number in range(2):
+        lanes.offer(delivery(number, number))
+    first, second = send_all(lanes)
+    endpoint, share = first.endpoint, first.request_share
+    assert share is not None
+    if is_moved:
+        finish(lanes, second, timed_out=True)
+    endpoint.drop_request(share)
+    assert endpoint.sending == (0 if is_moved else 1)
+    assert lanes.sending == endpoint.sending

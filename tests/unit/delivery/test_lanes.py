@@ -379,3 +379,24 @@ def test_heads_that_are_not_due_or_have_no_room_are_polled_later(
         assert endpoint.is_due
         assert lanes.lanes_to_load(endpoint, [(1, NOW, 1), (2, NOW + 7, 2)], NOW) == [1]
     assert lanes.next_poll_ms() == 0
+
+
+def test_after_a_reset_nothing_of_an_account_is_in_memory_and_others_are_sent() -> None:
+    lanes = Lanes()
+    for lane in range(3):
+        lanes.offer(delivery(lane, lane))
+    lanes.offer(delivery(7, 7, account="AC2"))
+    lanes.schedule_poll((ACCOUNT, "http://later.test/"), NOW + 1000)
+    lanes.endpoints.schedule_search(ACCOUNT, NOW + 1000)
+    cancelled = lanes.next_lane(lambda account: account == ACCOUNT)
+    assert cancelled is not None
+    lanes.forget(lambda account_sid: account_sid == ACCOUNT)
+
+    assert [each.key[0] for each in lanes.endpoints] == ["AC2"]
+    assert lanes.sending == 0
+    assert all_sent(lanes) == [(7, 7)]
+    assert lanes.next_poll_ms() in {None, NOW + 1000}
+    assert lanes.due_poll(NOW + 2000) is None
+    # The account starts anew.
+    lanes.offer(delivery(1, 1))
+    assert all_sent(lanes) == [(1, 1)]

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from parlour.egress.client import EgressFailed, EgressRefused
+from parlour.vocabulary.errors import ApiError
 from tests.unit.delivery.term_setup import until
 from tests.unit.delivery.test_pre_action import MessageForm, PreActionHarness, play
 from tests.unit.delivery.webhook_rows import PRE
@@ -41,7 +42,9 @@ def test_a_failed_request_changes_nothing(play: Any, failure: Any, error: str) -
     play(scenario)
 
 
-def test_a_request_is_open_work_until_its_response(play: Any) -> None:
+def test_a_request_is_open_work_until_its_response(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario(harness: PreActionHarness) -> None:
         await harness.subscribe()
         may_end = asyncio.Event()
@@ -51,7 +54,7 @@ def test_a_request_is_open_work_until_its_response(play: Any) -> None:
             await may_end.wait()
             return await send(request)
 
-        harness.send = hang  # type: ignore[method-assign]
+        monkeypatch.setattr(harness.webhooks, "_send_request", hang)
         running = asyncio.create_task(harness.amend({"Body": "b"}))
         await until(lambda: list(harness.webhooks.open_work()) != [])
         [work] = harness.webhooks.open_work()
@@ -59,6 +62,34 @@ def test_a_request_is_open_work_until_its_response(play: Any) -> None:
         assert (work.account_sid, work.since_ms is not None) == ("AC1", True)
         may_end.set()
         await running
+        assert list(harness.webhooks.open_work()) == []
+
+    play(scenario)
+
+
+def test_an_aborted_request_fails_its_change_and_is_not_logged(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(harness: PreActionHarness) -> None:
+        await harness.subscribe()
+        sent: list[OutboundRequest] = []
+
+        async def hang(request: OutboundRequest) -> OutboundResponse:
+            sent.append(request)
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        monkeypatch.setattr(harness.webhooks, "_send_request", hang)
+        running = asyncio.create_task(harness.amend({"Body": "b"}))
+        await until(lambda: sent)
+        harness.webhooks.abort(lambda account_sid: account_sid == "AC2")
+        await asyncio.sleep(0)
+        assert not running.done()
+        harness.webhooks.abort(lambda account_sid: account_sid == "AC1")
+        with pytest.raises(ApiError) as raised:
+            await running
+        assert raised.value.code == 20503
+        assert harness.attempts == []
         assert list(harness.webhooks.open_work()) == []
 
     play(scenario)

@@ -21,3 +21,20 @@ def test_entries_that_are_not_in_the_log_are_open_work() -> None:
         assert sorted(each.account_sid for each in writer.open_work()) == ["AC1", "AC2"]
 
     run(scenario)
+
+
+def test_what_is_queued_of_some_accounts_is_dropped() -> None:
+    async def scenario(setup: Setup) -> None:
+        writer = ResultWriter(setup.store, setup.throttle, setup.metrics)
+        writer.ensure_running = lambda: None  # type: ignore[method-assign]
+        for account_sid in ("AC1", "AC2"):
+            scope = SimpleNamespace(account_sid=account_sid)
+            writer.record_pre_action(SimpleNamespace(scope=scope, outcome="delivered"))  # type: ignore[arg-type]
+        writer.drop(lambda account_sid: account_sid == "AC2")
+        assert [each.account_sid for each in writer.open_work()] == ["AC1"]
+        writer.start_term(setup.term, None)  # type: ignore[arg-type]
+        setup.term.results.add("AC3", None)  # type: ignore[arg-type]
+        writer.drop(lambda account_sid: account_sid != "AC2")
+        assert not writer.has_work
+
+    run(scenario)

@@ -171,3 +171,21 @@ def test_requests_in_flight_are_open_work() -> None:
         await task
 
     run(scenario)
+
+
+def test_nothing_is_sent_for_an_account_whose_rows_are_replaced() -> None:
+    async def scenario(setup: Setup) -> None:
+        client = FailingClient()
+        setup.term.is_held = lambda account_sid: account_sid == "AC1"
+        setup.offer(1)
+        setup.offer(2, account="AC2")
+        _, task = await running(setup, client)
+        await until(lambda: client.sent)
+        assert client.sent == [2]
+        setup.term.is_held = None
+        setup.term.send_wanted.set()
+        await until(lambda: client.sent == [2, 1])
+        setup.term.stop()
+        await task
+
+    run(scenario)

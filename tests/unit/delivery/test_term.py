@@ -207,3 +207,19 @@ def test_a_wait_ends_with_the_event_or_after_its_timeout() -> None:
             event.clear()
 
     play(scenario())
+
+
+def test_only_the_tasks_of_chosen_accounts_are_cancelled_after_their_timeout() -> None:
+    async def scenario() -> None:
+        tasks = Tasks()
+        works = [Work() for _ in range(3)]
+        for work, account_sid in zip(works, ("AC1", "AC1", "AC2"), strict=True):
+            tasks.start(work.run(), account_sid)
+        await asyncio.sleep(0)
+        works[0].may_end.set()
+        await tasks.cancel_of(lambda account_sid: account_sid == "AC1", 0.01)
+        assert [work.end for work in works] == ["done", "cancelled", ""]
+        await tasks.cancel()
+        assert works[2].end == "cancelled"
+
+    play(scenario())

@@ -224,3 +224,43 @@ def test_searches_and_a_resync_are_open_work_and_a_clock_change_polls() -> None:
         await sink.stop()
 
     run(scenario)
+
+
+def test_while_rows_of_an_account_are_replaced_nothing_of_it_is_sent_or_written(
+    recorded: list[int],
+) -> None:
+    async def scenario(setup: Setup) -> None:
+        client = HeldClient()
+        sink = sink_of(setup, client)
+        await sink.start()
+        term = sink.term
+        assert term is not None
+        for account_sid, order in (("AC1", 1), ("AC2", 2)):
+            term.lanes.offer(delivery(order, order, account=account_sid))
+        term.send_wanted.set()
+        await until(lambda: len(client.sent) == 2)
+
+        async with sink.quiesced(lambda account_sid: account_sid == "AC1", 0.001):
+            term.lanes.offer(delivery(3, 3))
+            term.send_wanted.set()
+            client.may_end.set()
+            await until(lambda: term.results.account_sids() == ["AC2"])
+            assert recorded == []
+            await sink.reload(lambda account_sid: account_sid == "AC1")
+            assert [each.key[0] for each in term.lanes.endpoints] == ["AC2"]
+            assert term.pending == {"AC1": 2}
+        await until(lambda: recorded == [2])
+        assert sorted(client.sent) == [1, 2]
+        await sink.stop()
+
+    run(scenario)
+
+
+def test_without_a_term_there_is_nothing_to_replace() -> None:
+    async def scenario(setup: Setup) -> None:
+        sink = sink_of(setup)
+        async with sink.quiesced(lambda _account_sid: True, 1):
+            await sink.reload(lambda _account_sid: True)
+        assert sink.term is None
+
+    run(scenario)

@@ -40,3 +40,12 @@ def test_the_accounts_with_entries_are_listed() -> None:
     for _ in range(2):
         waiting.written()
     assert waiting.account_sids() == ["A"]
+
+
+def test_entries_of_some_accounts_are_dropped() -> None:
+    waiting: WriteQueue[str] = WriteQueue()
+    for entry in ("A1", "B1", "A2", "C1"):
+        waiting.add(entry[0], entry)
+    waiting.drop(lambda account_sid: account_sid != "B")
+    assert first(waiting) == ["B1"]
+    assert (waiting.account_sids(), len(waiting)) == (["B"], 1)
