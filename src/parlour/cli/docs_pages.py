@@ -72,6 +72,8 @@ def _exceptions(operation: Operation, in_test_mode: tuple[Operation, ...]) -> li
         found.append(f"request body: {operation.spec.request_body.value}")
     if operation.spec.response_body is not BodyKind.JSON:
         found.append(f"response body: {operation.spec.response_body.value}")
+    if operation.spec.has_stream:
+        found.append("also a stream of server-sent events")
     return found
 
 

@@ -104,7 +104,7 @@ class ListWait:
         self.identity = identity
         self.topics = topics
         self.is_ended = False
-        """Whether the server stops."""
+        """Whether the server stops, or the account is reset."""
         self._ends_at: float | None = None
         self._last_read_at = asyncio.get_running_loop().time()
         self._is_notified = False
