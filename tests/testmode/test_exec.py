@@ -174,6 +174,7 @@ def test_a_server_that_does_not_start_is_shown_and_nothing_is_run(folder: Path) 
     assert "PARLOUR_WEBHOOK_RETRIES=sometimes" in done.stderr
 
 
+@pytest.mark.gate
 def test_the_output_of_the_server_is_written_to_a_file_and_a_signal_is_a_status(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -201,7 +202,9 @@ def test_a_seed_is_loaded_and_the_account_exported_after_the_command(
     assert sorted(each["unique_name"] for each in found) == ["from-a-seed", "of-the-command"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.gate), signal.SIGKILL]
+)
 def test_a_signal_ends_the_command_and_the_server(
     folder: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
