@@ -7,6 +7,7 @@ measured several times, and the shortest duration counts: other work on the mach
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import resource
 import statistics
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
+from bench import testkit_faults
 from tests.testmode.rest_server import RestAccount, RestServer
 
 if TYPE_CHECKING:
@@ -158,4 +160,10 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--against", default="", help=testkit_faults.AGAINST_HELP)
+    options = parser.parse_args()
+    failed = asyncio.run(main())
+    if options.against:
+        failed |= testkit_faults.run(options.against, measures_armed=False)
+    sys.exit(failed)

@@ -27,6 +27,7 @@ CONNECTIONS: Final = 32
 PLAN: Final = MeasurementPlan(rounds=15, seconds=0.4, connections=(CONNECTIONS,), warm_seconds=0.5)
 NAMES: Final = tuple(earlier_version.RATES_MIN)
 ARMED: Final = "armed"
+AGAINST_HELP: Final = "an earlier commit, to compare a server without faults with"
 
 
 def measure(
@@ -97,22 +98,16 @@ def _print_progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def main() -> int:
-    """Measure, and print each ratio and whether the goal is met."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--against", required=True, metavar="REVISION")
-    parser.add_argument("--armed", action="store_true")
-    options = parser.parse_args()
+def run(against: str, *, measures_armed: bool) -> int:
+    """Measure, and print each ratio and whether the goals are met; 1 for wrong responses."""
     with data_folder() as folder:
-        measured = measure(
-            folder, options.against, measures_armed=options.armed, report=_print_progress
-        )
+        measured = measure(folder, against, measures_armed=measures_armed, report=_print_progress)
     for name in NAMES:
         pair = (name, earlier_version.earlier(name))
         rate = measured.ratio(pair, CONNECTIONS)
         time = measured.ratio(pair, CONNECTIONS, lambda sample: sample.cpu_us)
         print(f"{name:<20} rate {rate:.3f}  processor time {time:.3f}")
-        if options.armed:
+        if measures_armed:
             armed = measured.ratio((f"{ARMED}: {name}", name), CONNECTIONS)
             print(f"{'':<20} with an armed fault {armed:.3f} of that rate")
     found = goals_of(measured)
@@ -122,6 +117,15 @@ def main() -> int:
     if wrong:
         print(f"wrong responses: {wrong}")
     return 1 if wrong else 0
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--against", required=True, help=AGAINST_HELP)
+    parser.add_argument("--armed", action="store_true", help="also with an armed fault")
+    options = parser.parse_args()
+    return run(options.against, measures_armed=options.armed)
 
 
 if __name__ == "__main__":

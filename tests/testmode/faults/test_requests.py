@@ -206,6 +206,21 @@ def test_a_reset_removes_faults_and_ends_their_delays(
     other.own("DELETE", "/Faults", status=204)
 
 
+def test_a_snapshot_brings_faults_and_emulation_back(account: FaultAccount) -> None:
+    fault = account.fault(Target="request", Operation="ListUser", Status=500, Times=2)
+    account.own("POST", "/Emulation", UnknownParameters="refuse")
+    account.own("POST", "/Snapshots", status=201, Name="faulty")
+    account.own("DELETE", "/Faults", status=204)
+    account.own("POST", "/Emulation", UnknownParameters="ignore")
+
+    account.own("POST", "/Snapshots/faulty/Restore")
+
+    assert account.counters(fault) == {"matched": 0, "fired": 0, "left": 2}
+    account.api.get("/Users").refuses(500, 20500)
+    account.api.get("/Users?Colour=red").refuses(400, 20001)
+    account.own("POST", "/Reset")
+
+
 def test_operations_are_named_with_a_star_and_in_their_service_form(account: FaultAccount) -> None:
     service_sid = account.api.get("/Configuration").expect(200)["default_chat_service_sid"]
     fault = account.fault(
