@@ -346,7 +346,8 @@ class App:
             self.clock if self.test_mode is None else self.test_mode.clock.real,
             connection_caps(self.settings, self.client_addresses.is_trusted),
         )
-        made.on_stop = self.waiting_lists.stop
+        lists, mode = self.waiting_lists, self.test_mode
+        made.on_stop = lists.stop if mode is None else mode.end_waits
         self.metrics.sources.append(partial(connection_metrics, made))
         return made
 

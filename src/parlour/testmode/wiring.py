@@ -131,6 +131,11 @@ class TestMode:
         if self.settings.seed:
             await self.seed_files.load(self.settings.account_sid)
 
+    def end_waits(self) -> None:
+        """End what requests wait for: the server stops once they are answered."""
+        self.handles.waiting_lists.stop()
+        self.faults.forget(None)
+
     async def stop(self) -> None:
         """Stop, before any part of the server."""
         await self.clock_control.stop()

@@ -12,14 +12,16 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 from urllib3.util.retry import Retry
 
+from parlour.vocabulary import limits
 from tests.support.client import Api
+from tests.support.machine_pressure import Stopwatch
 from tests.support.polling import eventually
+from tests.support.server import Server
+from tests.testmode.faults.conftest import FaultAccount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.support.server import Server
-    from tests.testmode.faults.conftest import FaultAccount
+    from pathlib import Path
 
 
 def _bodies(api: Api, conversation_sid: str) -> list[str]:
@@ -185,6 +187,19 @@ def test_the_journal_names_the_operation_and_the_fault(
         ("FetchConversation", None, None),
         ("CreateConversationMessage", 500, "one"),
     ]
+
+
+def test_a_stop_ends_delays(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", {"PARLOUR_DATABASE": ""}, args=("--test",)) as server:
+        account = FaultAccount(server, server.account_sid, server.auth_token)
+        account.fault(Target="request", Operation="ListUser", DelayMs=60_000)
+
+        with account.in_background(lambda: account.api.get("/Users")) as waiting:
+            eventually(lambda: account.own("GET", "/Faults")["faults"][0]["fired"], bool)
+            watch = Stopwatch()
+            server.stop()
+            assert not watch.is_over(limits.DRAIN_SECONDS_MAX / 2)
+            waiting.result().refuses(503, 20503)
 
 
 def test_a_reset_removes_faults_and_ends_their_delays(
