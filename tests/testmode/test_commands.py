@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
+from parlour.cli.main import main
 from tests.support.server import Server
 from tests.testmode.command_runs import EMBEDDED, NO_ACCOUNT, CommandRuns
 
@@ -96,7 +98,7 @@ def test_a_fault_acts_is_listed_and_cleared(commands: CommandRuns) -> None:
     [listed] = commands.rows("fault", "list")
     assert (listed["matched"], listed["fired"], listed["left"]) == (1, 1, 1)
     assert commands.text("fault", "list").splitlines()[0].endswith("matched 1, fired 1, 1 left")
-    commands.text("fault", "clear", listed["sid"])
+    assert commands.rows("fault", "clear", listed["sid"]) == [{"cleared": [listed["sid"]]}]
     assert commands.rows("fault", "list") == []
     commands.text("fault", "add", "webhook", "--times", "0", "--set", "Timeout=true")
     assert "until cleared" in commands.text("fault", "list")
@@ -195,3 +197,28 @@ def test_events_are_followed_in_order_and_each_is_shown_once(
     sender.join()
     assert isinstance(result.exception, EnoughEventsShownError), result.output
     assert [line.split()[-1] for line in shown] == ["follow-0", "follow-1", "follow-2"]
+
+
+# --- All commands ---------------------------------------------------------------------------------
+
+
+def test_all_commands_that_speak_to_a_server_have_the_same_options() -> None:
+    names = ("clock", "fault", "snapshot", "seed", "reset", "trigger", "requests", "events")
+    found = [each for name in (*names, "listen", "phone") for each in leaves(main, name)]
+    assert len(found) > 20
+    for path, command in found:
+        flags = {flag for parameter in command.params for flag in parameter.opts}
+        assert "--json" in flags, path
+        if path != "seed check":  # It needs no server.
+            assert {"--url", "--account", "--token", "--ready-file"} <= flags, path
+
+
+def leaves(group: click.Group, name: str, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield the commands with an action below a name."""
+    found = group.get_command(click.Context(group), name)
+    assert found is not None
+    if isinstance(found, click.Group):
+        for each in found.commands:
+            yield from leaves(found, each, f"{before}{name} ")
+    else:
+        yield f"{before}{name}", found

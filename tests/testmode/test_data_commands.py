@@ -111,8 +111,8 @@ def test_snapshots_are_saved_restored_listed_and_deleted(commands: CommandRuns) 
     listed = commands.rows("snapshot", "list")
     assert sorted(each["name"] for each in listed) == ["before", "whole"]
     assert "(error 20409, status 409)" in commands.error("snapshot", "save", "before")
-    for name in ("before", "whole"):
-        commands.text("snapshot", "delete", name)
+    assert commands.rows("snapshot", "delete", "before") == [{"deleted": "before"}]
+    commands.text("snapshot", "delete", "whole")
     assert commands.text("snapshot", "list") == ""
     assert "status 404" in commands.error("snapshot", "restore", "before")
 
@@ -128,6 +128,8 @@ def test_a_seed_is_checked_loaded_and_exported(commands: CommandRuns, tmp_path: 
         assert (failed.exit_code, "ORDER" in failed.stderr) == (1, True)
     checked = commands.run("seed", "check", str(file), ORDER="order-4711", PARLOUR_URL=None)
     assert (checked.exit_code, checked.stdout) == (0, f"{file} is valid.\n")
+    shown = commands.run("seed", "check", str(file), "--json", ORDER="order-4711")
+    assert json.loads(shown.stdout) == {"file": str(file), "valid": True}
     loaded = commands.run("seed", "load", str(file), ORDER="order-4711")
     assert loaded.exit_code == 0, loaded.output
     keys = [line.split("  ")[1] for line in loaded.stdout.splitlines()]

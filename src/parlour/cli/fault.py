@@ -84,12 +84,15 @@ def list_(client: ServerClient, *, as_json: bool) -> None:
 @command.command("clear")
 @click.argument("sids", metavar="[SID]...", nargs=-1)
 @server_options
-def clear(client: ServerClient, *, sids: tuple[str, ...]) -> None:
+@json_option
+def clear(client: ServerClient, *, sids: tuple[str, ...], as_json: bool) -> None:
     """Remove faults: these, or all of the account."""
     for sid in sids:
         client.delete(f"{_FAULTS}/{quote(sid, safe='')}")
     if not sids:
         client.delete(_FAULTS)
+    if as_json:
+        click.echo(as_line({"cleared": list(sids) or "all"}))
 
 
 def _show(fault: dict[str, Any], *, as_json: bool) -> None:

@@ -82,7 +82,8 @@ def export(client: ServerClient, *, file: Path | None, sids: bool, as_json: bool
 
 @command.command("check")
 @_file
-def check(*, file: Path) -> None:
+@json_option
+def check(*, file: Path, as_json: bool) -> None:
     """Check a seed file without a server: its form, its keys, its references and its values."""
     from parlour.testmode.seeds.files import (  # noqa: PLC0415 - help needs none of it.
         SeedFileError,
@@ -93,4 +94,4 @@ def check(*, file: Path) -> None:
         read_seed_file(file, os.environ)
     except SeedFileError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{file} is valid.")
+    click.echo(as_line({"file": str(file), "valid": True}) if as_json else f"{file} is valid.")

@@ -56,9 +56,12 @@ def list_(client: ServerClient, *, as_json: bool) -> None:
 @command.command("delete")
 @click.argument("name")
 @server_options
-def delete(client: ServerClient, *, name: str) -> None:
+@json_option
+def delete(client: ServerClient, *, name: str, as_json: bool) -> None:
     """Delete a snapshot."""
     client.delete(_path(name))
+    if as_json:
+        click.echo(as_line({"deleted": name}))
 
 
 def _path(name: str) -> str:
