@@ -106,7 +106,7 @@ def test_a_day_of_retries_has_the_documented_pauses(tmp_path: Path) -> None:
 
         attempts = await server.store.read(lambda tx: tx.all(ATTEMPTS))
         dates = [at - start for _, at, _ in attempts]
-        # The jitter of the pauses decides about one more.
+        # The jitter of the intervals decides about one more.
         assert len(attempts) == len(backend.requests)
         assert len(attempts) in {17, 18}
         assert dates == sorted(dates)
