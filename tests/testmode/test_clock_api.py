@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,8 +14,9 @@ from twilio.jwt.access_token.grants import ChatGrant
 
 from parlour.protocol import access_tokens
 from tests.support.client import Api
+from tests.support.nodejs import install_packages, node_command
 from tests.support.polling import eventually
-from tests.support.server import Server
+from tests.support.server import REPOSITORY, Server
 from tests.support.twilsock_client import Socket
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 ENV = {"PARLOUR_DATABASE": "", "PARLOUR_ACCOUNT_SID": "", "PARLOUR_AUTH_TOKEN": ""}
 TOKEN, SECRET = "parlour-test-auth-token", "parlour-test-api-key-secret"
 CLOCK, ADVANCE = "/parlour/v1/Clock", "/parlour/v1/Clock/Advance"
+NODE_FOLDER = REPOSITORY / "tests" / "contract" / "node"
 BACKWARDS = "The clock cannot go back while there is data: reset first."
 
 
@@ -231,6 +235,30 @@ def made_by_helper_library(server: Server) -> str:
     return str(token.to_jwt())
 
 
+def made_by_node_library(server: Server) -> str:
+    """Return a token that the official library for Node.js makes by the real time."""
+    install_packages(NODE_FOLDER)
+    ready: dict[str, Any] = server.ready()
+    settings = {
+        "ACCOUNT_SID": ready["account_sid"],
+        "KEY_SID": ready["api_key_sid"],
+        "KEY_SECRET": SECRET,
+        "SERVICE_SID": ready["service_sid"],
+        "IDENTITY": "erin",
+        "PATH": os.environ["PATH"],
+    }
+    done = subprocess.run(
+        [*node_command(), "token.mjs"],
+        cwd=NODE_FOLDER,
+        env=settings,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
 @pytest.mark.filterwarnings("ignore:The HMAC key is:Warning")
 def test_tokens_of_the_real_time_and_of_a_frozen_program_are_valid(
     server: Server, api: Api
@@ -243,6 +271,7 @@ def test_tokens_of_the_real_time_and_of_a_frozen_program_are_valid(
     expired = made_by_program(server, int(now_of(api).timestamp() * 1000) - 61_000)
 
     assert status_of(server, made_by_helper_library(server)) == 200
+    assert status_of(server, made_by_node_library(server)) == 200
     assert status_of(server, by_real_time) == 200
     assert status_of(server, by_frozen_time) == 200
     assert status_of(server, expired) == 401
