@@ -48,7 +48,7 @@ def recorded(journal: RequestJournal, clock: Clock, respond: Respond) -> Respond
 def recording(
     journal: RequestJournal | None, clock: Clock, respond: Respond
 ) -> tuple[Respond, NoteRequest | None]:
-    """Return what responds and records, and in its place outside of test mode what only notes."""
+    """Return what responds and records, and outside of test mode what stores for later."""
     if journal is None:
         return respond, None
     if journal.has_details:
@@ -57,10 +57,10 @@ def recording(
 
 
 def noting(journal: RequestJournal) -> NoteRequest:
-    """Return a function that notes a request with its response and its duration in seconds.
+    """Return a function that stores a request with its response and its duration in seconds.
 
     It runs for each request of a server without test mode, so it computes nothing. A request
-    without a response is not noted.
+    without a response is not stored.
     """
     note, waits, publish = journal.pending.append, journal.waits, journal.publish
 

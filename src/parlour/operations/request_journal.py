@@ -170,7 +170,7 @@ class RequestJournal:
         return len(self._order)
 
     def _record_pending(self) -> None:
-        """Record the noted requests, in order."""
+        """Record the pending requests, in order."""
         if not self.pending:
             return
         ahead_ms = self._clock.now_ms() - self._clock.monotonic_ms()
