@@ -244,6 +244,7 @@ class App:
             self._jobs(),
             lease,
             debounce_ms=self._pacing.scheduler_debounce_ms,
+            interval_ms_min=self._pacing.scheduler_interval_ms_min,
         )
         self.store.on_commit(scheduler.wake)
         return scheduler

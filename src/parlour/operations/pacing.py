@@ -15,10 +15,19 @@ class Pacing(NamedTuple):
     """
 
     scheduler_debounce_ms: int = limits.SCHEDULER_DEBOUNCE_MS
+    scheduler_interval_ms_min: int = 0
     sink_pause_ms: int = limits.SINK_PAUSE_MS
     outbox_debounce_ms: int = limits.OUTBOX_DEBOUNCE_MS
     limits_deliveries: bool = True
     deletes_logs: bool = True
 
 
-UNPACED = Pacing(0, 0, 0, limits_deliveries=False, deletes_logs=False)
+UNPACED = Pacing(
+    scheduler_debounce_ms=0,
+    # A clock that is frozen a millisecond before a due time must not cause a busy loop.
+    scheduler_interval_ms_min=20,
+    sink_pause_ms=0,
+    outbox_debounce_ms=0,
+    limits_deliveries=False,
+    deletes_logs=False,
+)

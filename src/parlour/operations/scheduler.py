@@ -71,15 +71,18 @@ class Scheduler:
         lease: Lease | None = None,
         *,
         debounce_ms: int = limits.SCHEDULER_DEBOUNCE_MS,
+        interval_ms_min: int = 0,
     ) -> None:
         """``lease``: held by the process that runs the jobs; None if no other serves this store.
 
-        ``debounce_ms``: the delay after `wake`.
+        ``debounce_ms``: the delay after `wake`. ``interval_ms_min``: the least wait for a job that
+        is due later, on a clock that may be stopped just before it.
         """
         self._lease = lease or LocalLease(store)
         self._clock = clock
         self._jobs = tuple(jobs)
         self._debounce_seconds = debounce_ms / 1000
+        self._interval_ms_min = interval_ms_min
         # Held during a turn: no step of a job runs twice at a time.
         self._turn = asyncio.Lock()
         # The end of a failed job's backoff on the monotonic clock, by the job's name.
@@ -163,6 +166,7 @@ class Scheduler:
         if pause_ms <= 0 or self._stopping:
             await asyncio.sleep(0)
             return
+        pause_ms = max(pause_ms, self._interval_ms_min)
         try:
             await asyncio.wait_for(self._wakeup.wait(), pause_ms / 1000)
         except TimeoutError:

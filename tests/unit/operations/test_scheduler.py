@@ -257,3 +257,47 @@ def test_stop_waits_for_the_step_in_progress_only() -> None:
 
 def test_a_scheduler_that_was_not_started_can_be_stopped() -> None:
     asyncio.run(scheduler(FakeClock()).stop())
+
+
+def test_a_clock_that_is_stopped_before_a_due_time_causes_no_busy_loop() -> None:
+    async def run() -> int:
+        clock, work = FakeClock(1_000), CountedJob(1_001)
+        jobs = [work.job()]
+        it = Scheduler(NoStore(), clock, jobs, interval_ms_min=30)  # type: ignore[arg-type]
+        await it.start()
+        await asyncio.sleep(0.1)
+        await it.stop()
+        return work.looks
+
+    assert asyncio.run(run()) <= 5
+
+
+def test_due_times_are_those_of_jobs_that_follow_the_clock() -> None:
+    async def run() -> list[tuple[int, str]]:
+        jobs = [
+            CountedJob(2_000).job("later"),
+            CountedJob(None).job("never"),
+            CountedJob(1_500).job("sweep")._replace(follows_clock=False),
+            CountedJob(500).job("due"),
+        ]
+        it = Scheduler(NoStore(), FakeClock(1_000), jobs)  # type: ignore[arg-type]
+        return [(due_ms, job.name) for due_ms, job in await it.due_times(None)]  # type: ignore[arg-type]
+
+    assert asyncio.run(run()) == [(2_000, "later"), (500, "due")]
+
+
+def test_a_scheduler_is_running_during_the_steps_of_a_turn() -> None:
+    async def run() -> list[bool]:
+        seen: list[bool] = []
+
+        async def due(_tx: Any) -> int | None:
+            return 0
+
+        async def step(_store: Store) -> None:
+            seen.append(it.is_running)
+
+        it = Scheduler(NoStore(), FakeClock(), [Job("step", due, step)])  # type: ignore[arg-type]
+        await it.run_due()
+        return [*seen, it.is_running]
+
+    assert asyncio.run(run()) == [True, False]
