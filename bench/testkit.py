@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,7 +36,7 @@ AT_ONCE = 50
 RESET, SNAPSHOTS = "/parlour/v1/Reset", "/parlour/v1/Snapshots"
 
 
-class Row(NamedTuple):
+class MeasuredBudget(NamedTuple):
     """One operation: its budget and its measured value, of the same unit."""
 
     name: str
@@ -79,7 +80,7 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-async def measure_operations(server: RestServer) -> list[Row]:
+async def measure_operations(server: RestServer) -> list[MeasuredBudget]:
     """Measure resets, snapshots and restores of both scopes."""
     own = await server.new_account()
     await fill(own)
@@ -106,26 +107,26 @@ async def measure_operations(server: RestServer) -> list[Row]:
             owner = await server.new_account()
             await fill(owner, has_messages=scope != "empty")
             form = {"Scope": "account" if scope == "empty" else scope}
-            resets[scope].append(await timed(lambda o=owner, f=form: o.post(RESET, **f)))  # type: ignore[misc]
+            resets[scope].append(await timed(partial(owner.post, RESET, **form)))
     return [
-        Row("server reset", 50, min(resets["server"])),
-        Row("account reset", 120, min(resets["account"])),
-        Row("account reset, 1,000 conversations alone", 50, min(resets["empty"])),
-        Row("snapshot of the server", 50, min(found["snapshot of the server"])),
-        Row("restore of the server", 80, min(found["restore of the server"])),
-        Row("snapshot of an account", 60, min(found["snapshot of the account"])),
-        Row("restore of an account", 180, min(found["restore of the account"])),
+        MeasuredBudget("server reset", 50, min(resets["server"])),
+        MeasuredBudget("account reset", 120, min(resets["account"])),
+        MeasuredBudget("account reset, 1,000 conversations alone", 50, min(resets["empty"])),
+        MeasuredBudget("snapshot of the server", 50, min(found["snapshot of the server"])),
+        MeasuredBudget("restore of the server", 80, min(found["restore of the server"])),
+        MeasuredBudget("snapshot of an account", 60, min(found["snapshot of the account"])),
+        MeasuredBudget("restore of an account", 180, min(found["restore of the account"])),
     ]
 
 
-async def measure_accounts(server: RestServer) -> Row:
+async def measure_accounts(server: RestServer) -> MeasuredBudget:
     """Measure the creation of accounts."""
     first = server.first()
     durations = [await timed(lambda: first.post("/parlour/v1/Accounts")) for _ in range(50)]
-    return Row("new account", 5, min(durations))
+    return MeasuredBudget("new account", 5, min(durations))
 
 
-async def measure_growth(server: RestServer, resets: int) -> list[Row]:
+async def measure_growth(server: RestServer, resets: int) -> list[MeasuredBudget]:
     """Compare the last of many resets with the first ones, in time and in memory."""
     first = server.first()
     durations, memory = [], []
@@ -140,16 +141,16 @@ async def measure_growth(server: RestServer, resets: int) -> list[Row]:
     ratio = statistics.median(after) / statistics.median(before)
     rows = (await server.rows("SELECT COUNT(*) FROM event"))[0][0]
     return [
-        Row(f"reset number {resets} / the first", 1.2, ratio, "x"),
-        Row("more memory after them", 8, memory[-1] - memory[2 * WINDOW], "MiB"),
-        Row("events in the log after them", 1, rows, ""),
+        MeasuredBudget(f"reset number {resets} / the first", 1.2, ratio, "x"),
+        MeasuredBudget("more memory after them", 8, memory[-1] - memory[2 * WINDOW], "MiB"),
+        MeasuredBudget("events in the log after them", 1, rows, ""),
     ]
 
 
 async def main() -> int:
     """Print the table; return the exit status: 1 if a budget is exceeded."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    rows: list[Row] = []
+    rows: list[MeasuredBudget] = []
     for step in (measure_operations, measure_accounts, lambda each: measure_growth(each, RESETS)):
         with tempfile.TemporaryDirectory() as folder:
             async with RestServer(Path(folder)) as server:

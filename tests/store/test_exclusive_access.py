@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,7 +75,7 @@ def test_functions_run_one_after_the_other_with_actions_in_between(tmp_path: Pat
                 access.act(insert(name))
 
         await asyncio.gather(
-            *(store.exclusively(lambda access, n=n: add(f"x{n}", access)) for n in range(20)),  # type: ignore[misc]
+            *(store.exclusively(partial(add, f"x{number}")) for number in range(20)),
             *(store.write(insert(f"w{n}")) for n in range(20)),
         )
         assert await store.exclusively(count) == 40
@@ -98,7 +99,7 @@ def test_a_failed_function_leaves_nothing_and_the_store_goes_on(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("steps", range(12))
-def test_a_caller_that_is_cancelled_at_any_time_blocks_nobody(tmp_path: Path, steps: int) -> None:
+def test_a_caller_that_is_cancelled_at_any_time_blocks_no_other(tmp_path: Path, steps: int) -> None:
     async def scene(store: SqliteStore) -> None:
         writing = [asyncio.ensure_future(store.write(insert(f"w{n}"))) for n in range(5)]
         turn = asyncio.ensure_future(store.exclusively(count))

@@ -153,7 +153,7 @@ def test_there_is_room_for_16_snapshots_of_256_mebibytes(
         refused = await first.post(SNAPSHOTS, Name="more")
         assert (refused.status, refused.json["code"]) == (409, 20409)
         assert "The largest is large (" in refused.json["message"]
-        # What was copied in vain takes no room.
+        # The rows of the refused copy take no room.
         assert (await first.delete(f"{SNAPSHOTS}/large")).status == 204
         (await first.post(SNAPSHOTS, Name="more")).expect(201)
 

@@ -397,6 +397,6 @@ def test_after_a_reset_nothing_of_an_account_is_in_memory_and_others_are_sent() 
     assert all_sent(lanes) == [(7, 7)]
     assert lanes.next_poll_ms() in {None, NOW + 1000}
     assert lanes.due_poll(NOW + 2000) is None
-    # The account starts anew.
+    # The account starts again.
     lanes.offer(delivery(1, 1))
     assert all_sent(lanes) == [(1, 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from parlour.delivery.result_writer import ResultWriter
 from tests.unit.delivery.term_setup import Setup, run
@@ -14,7 +15,8 @@ def test_entries_that_are_not_in_the_log_are_open_work() -> None:
         writer.ensure_running = lambda: None  # type: ignore[method-assign]
         assert list(writer.open_work()) == []
         scope = SimpleNamespace(account_sid="AC2")
-        writer.record_pre_action(SimpleNamespace(scope=scope, outcome="delivered"))  # type: ignore[arg-type]
+        entry: Any = SimpleNamespace(scope=scope, outcome="delivered")
+        writer.record_pre_action(entry)
         assert [each.account_sid for each in writer.open_work()] == ["AC2"]
         writer.start_term(setup.term, None)  # type: ignore[arg-type]
         setup.term.results.add("AC1", None)  # type: ignore[arg-type]
@@ -29,7 +31,8 @@ def test_what_is_queued_of_some_accounts_is_dropped() -> None:
         writer.ensure_running = lambda: None  # type: ignore[method-assign]
         for account_sid in ("AC1", "AC2"):
             scope = SimpleNamespace(account_sid=account_sid)
-            writer.record_pre_action(SimpleNamespace(scope=scope, outcome="delivered"))  # type: ignore[arg-type]
+            entry: Any = SimpleNamespace(scope=scope, outcome="delivered")
+            writer.record_pre_action(entry)
         writer.drop(lambda account_sid: account_sid == "AC2")
         assert [each.account_sid for each in writer.open_work()] == ["AC1"]
         writer.start_term(setup.term, None)  # type: ignore[arg-type]
