@@ -1,3 +1,4 @@
+import asyncio
 import os
 import subprocess
 import sys
@@ -50,6 +51,16 @@ def test_the_client_reads_all_pages_from_the_server(parlour_client):
     for number in range(5):
         conversations.create(friendly_name=str(number))
     assert len(conversations.list(page_size=2)) == 5
+
+
+def test_the_client_for_asyncio_is_redirected_too(parlour_account, parlour_client):
+    async def scenario():
+        client = parlour_account.async_client()
+        async with client.http_client:
+            return await client.conversations.v1.conversations.create_async()
+
+    made = asyncio.run(scenario())
+    assert [each.sid for each in parlour_client.conversations.v1.conversations.list()] == [made.sid]
 
 
 def test_the_client_never_reaches_the_hosted_service(parlour_account):

@@ -1,8 +1,12 @@
+import subprocess
+import sys
+import time
 import warnings
 
 import pytest
 
 import parlour_testkit
+from parlour_testkit.report import describe
 from parlour_testkit.server import compare_versions
 
 
@@ -52,6 +56,42 @@ def test_a_server_is_stopped_with_its_block(pytestconfig):
         assert parlour_testkit.connect(server.url).is_own is False
     with pytest.raises(parlour_testkit.ServerUnreachable):
         parlour_testkit.connect(server.url)
+
+
+KILLED = """
+import sys, parlour_testkit
+server = parlour_testkit.start(command=sys.argv[1])
+print(server.url, flush=True)
+sys.stdin.read()
+"""
+
+
+def _is_reachable(url):
+    try:
+        parlour_testkit.connect(url)
+    except parlour_testkit.ServerUnreachable:
+        return False
+    return True
+
+
+def test_a_killed_run_leaves_no_server(pytestconfig):
+    command = [sys.executable, "-c", KILLED, pytestconfig.getini("parlour_command")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        url = run.stdout.readline().strip()
+        assert _is_reachable(url)
+        run.kill()
+    steps = range(600)
+    assert any(not _is_reachable(url) or time.sleep(0.05) for _ in steps)
+
+
+def test_a_report_of_a_dead_server_has_its_log(pytestconfig):
+    server = parlour_testkit.start(command=pytestconfig.getini("parlour_command"))
+    server._process.process.kill()
+    server._process.process.wait()
+    text = describe(server, None)
+    server.stop()
+    assert "no answer from the Parlour server" in text
+    assert "Test mode: data can be wiped" in text
 
 
 def test_every_public_name_is_there():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from parlour_testkit.clock import SETTLE_TIMEOUT_S, settled
 from parlour_testkit.connection import FUNCTIONS, Connection
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from parlour_testkit.phones import Phones
     from parlour_testkit.values import FormValue
     from parlour_testkit.webhooks import Webhooks
+
+
+class TokenMaker(Protocol):
+    """Makes access tokens, as `Account.token` does."""
+
+    def __call__(self, identity: str, *, ttl: int = 3600, service_sid: str | None = None) -> str:
+        """Return an access token of an identity; ``ttl`` is in seconds."""
 
 
 class Account:
@@ -144,14 +151,24 @@ class Account:
 
     # --- Clients --------------------------------------------------------------------------------
 
-    def client(self) -> Client:
+    def client(self, **options: Any) -> Client:
         """Return the official ``twilio.rest.Client``, pointed at the server.
 
-        Raises ModuleNotFoundError if the package ``twilio`` is not installed.
+        ``options`` are of its ``TwilioHttpClient``, such as ``max_retries``. Raises
+        ModuleNotFoundError if the package ``twilio`` is not installed.
         """
         from parlour_testkit.twilio_client import client_of  # noqa: PLC0415 - twilio is optional.
 
-        return client_of(self)
+        return client_of(self, **options)
+
+    def async_client(self, **options: Any) -> Client:
+        """Return the official client for its methods ``*_async``; call it in an event loop.
+
+        It is closed by ``async with client.http_client:``. ``options`` and errors as of `client`.
+        """
+        from parlour_testkit.twilio_async_client import async_client_of  # noqa: PLC0415 - as above.
+
+        return async_client_of(self, **options)
 
     def token(self, identity: str, *, ttl: int = 3600, service_sid: str | None = None) -> str:
         """Return an access token for a client SDK, signed with the account's API key.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
     from twilio.rest import Client
 
-    from parlour_testkit.account import Account
+    from parlour_testkit.account import Account, TokenMaker
     from parlour_testkit.clock import Clock
     from parlour_testkit.faults import Faults
     from parlour_testkit.journal import RequestJournal
@@ -177,7 +177,7 @@ def parlour_client(parlour_account: Account) -> Client:
 
 
 @pytest.fixture
-def parlour_token(parlour_account: Account) -> Callable[..., str]:
+def parlour_token(parlour_account: Account) -> TokenMaker:
     """Make access tokens: ``parlour_token(identity, ttl=3600, service_sid=None)``."""
     return parlour_account.token
 

@@ -62,8 +62,14 @@ def start_process(command: str, arguments: Sequence[str] = ()) -> ServerProcess:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PARLOUR_")}
     try:
         with (path / "server.log").open("wb") as log:
+            # A separate session: Ctrl-C ends the tests, whose teardown still needs the server.
             process = subprocess.Popen(
-                line, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log
+                line,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
     except OSError as error:
         folder.cleanup()

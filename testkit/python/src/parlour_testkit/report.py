@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parlour_testkit.connection import FUNCTIONS
-from parlour_testkit.errors import TestKitError
-from parlour_testkit.journal import shown
+from parlour_testkit.errors import ApiError, ServerUnreachable
+from parlour_testkit.journal import JournalEntry, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from parlour_testkit.account import Account
     from parlour_testkit.server import Server
@@ -21,23 +21,31 @@ _TIMEOUT_S = 5.0
 def describe(server: Server, account: Account | None) -> str:
     """Return the section; a part that cannot be read is replaced by the reason."""
     lines = [f"server: {server.url} (version {server.version})"]
-    lines += _part("console", lambda: _console(server))
-    lines += _part("clock", lambda: _clock(server))
-    if account is not None:
-        lines.append(f"account: {account.sid}")
-        lines += _part("last requests", lambda: _requests(account))
-        lines += _part("webhook attempts", lambda: _attempts(account))
-        lines += _part("faults", lambda: _faults(account))
+    try:
+        lines += _part("clock", lambda: _clock(server))
+        lines += _part("console", lambda: _console(server))
+        if account is not None:
+            lines.append(f"account: {account.sid}")
+            lines += _part("last requests", lambda: _requests(account))
+            lines += _part("webhook attempts", lambda: _attempts(account))
+            lines += _part("faults", lambda: _faults(account))
+    except ServerUnreachable as error:
+        lines += [str(error), *_indented(server.log_tail().splitlines()[-ROWS_MAX:])]
     return "\n".join(lines)
 
 
 def _part(name: str, read: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Yield the lines of a part. Raises ServerUnreachable: then no other part can be read."""
     try:
         rows = list(read())
-    except (TestKitError, KeyError, TypeError) as error:
+    except (ApiError, KeyError, TypeError) as error:
         rows = [f"could not be read: {error}"]
     yield f"{name}:" if rows else f"{name}: none"
-    yield from (f"  {each}" for each in rows)
+    yield from _indented(rows)
+
+
+def _indented(rows: Iterable[str]) -> Iterator[str]:
+    return (f"  {each}" for each in rows)
 
 
 def _console(server: Server) -> Iterator[str]:
@@ -54,8 +62,8 @@ def _clock(server: Server) -> Iterator[str]:
 
 
 def _requests(account: Account) -> Iterator[str]:
-    for each in account.requests.all()[-ROWS_MAX:]:
-        yield shown(each)
+    for each in reversed(_page(account, "Requests", "requests")):
+        yield shown(JournalEntry(each))
 
 
 def _attempts(account: Account) -> Iterator[str]:

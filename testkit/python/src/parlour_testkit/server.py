@@ -128,6 +128,10 @@ class Server:
         """Return to a snapshot. Raises ApiError with 404 for an unknown name."""
         self.connection.post(f"{FUNCTIONS}/Snapshots/{quote(name, safe='')}/Restore")
 
+    def log_tail(self) -> str:
+        """Return the end of the log of a process that this one started; else an empty text."""
+        return self._process.log_tail() if self._process is not None else ""
+
     def stop(self) -> None:
         """End the process; a server that this process did not start continues."""
         if self._process is not None:
