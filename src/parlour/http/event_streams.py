@@ -181,7 +181,7 @@ class EventStreams:
                 continue
             until = written_at + limits.EVENT_STREAM_COMMENT_SECONDS
             if was_notified:
-                # The event may be a change of the login, which is cached for so long.
+                # The event may be a change of the login, and the login is cached.
                 until = min(until, loop.time() + limits.LOGIN_CACHE_MS_MAX / 1000)
             wait.restart(until - loop.time())
             try:
