@@ -220,6 +220,23 @@ def test_requests_during_a_reset_wait_for_it_and_see_the_result(tmp_path: Path) 
     in_server(tmp_path, scene)
 
 
+def test_a_held_request_of_a_removed_account_is_refused(tmp_path: Path) -> None:
+    async def scene(server: RestServer) -> None:
+        first, other = server.first(), await server.new_account()
+        await other.get("/v1/Users")  # Its login is cached.
+        gate: Any = server.test_mode.resetter.quiescence._gate
+
+        async def look() -> int:
+            while gate._is_closed is None:  # noqa: ASYNC110 - until the reset has started.
+                await asyncio.sleep(0)
+            return (await other.get("/v1/Users")).status
+
+        status, answer = await asyncio.gather(look(), first.post(RESET, Scope="server"))
+        assert (status, answer.status) == (401, 200)
+
+    in_server(tmp_path, scene)
+
+
 async def settled(server: RestServer) -> None:
     """Wait until the log is handled and nothing is in flight."""
     app = server.app

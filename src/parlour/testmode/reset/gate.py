@@ -23,9 +23,10 @@ class ResetGate:
         self._opened: asyncio.Future[None] | None = None
         self._waiting: Counter[str] = Counter()
 
-    async def wait(self, account_sid: str) -> None:
-        """Wait until the gate is open for an account."""
+    async def wait(self, account_sid: str) -> bool:
+        """Wait until the gate is open for an account; return whether it was closed."""
         # Futures only: the request may run without a task (http/eager.py).
+        was_closed = False
         while self._is_closed is not None and self._is_closed(account_sid):
             assert self._opened is not None
             self._waiting[account_sid] += 1
@@ -33,6 +34,8 @@ class ResetGate:
                 await asyncio.shield(self._opened)
             finally:
                 self._waiting[account_sid] -= 1
+            was_closed = True
+        return was_closed
 
     def waiting(self, account_sid: str | None) -> int:
         """Return how many requests of an account wait, or of all."""

@@ -20,7 +20,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from parlour.realtime import disconnects
+from parlour.resources.accounts import store as account_store
 from parlour.testmode.reset.gate import ResetGate
+from parlour.vocabulary.errors import ApiError
+from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,7 +50,15 @@ class Quiescence:
         self._parts = parts
         self._gate = ResetGate()
         self._lock = asyncio.Lock()
-        parts.pipeline.gate = self._gate.wait
+        parts.pipeline.gate = self._pass_gate
+
+    async def _pass_gate(self, account_sid: str) -> None:
+        """Hold a request during a reset. Raises 20003 if its account was removed by it."""
+        if await self._gate.wait(account_sid):
+            scope = Scope(account_sid)
+            found = await self._parts.store.read(lambda tx: account_store.find_account(tx, scope))
+            if found is None:
+                raise ApiError(20003)
 
     @asynccontextmanager
     async def stopped(self, account_sid: str | None, own_requests: int) -> AsyncIterator[None]:
