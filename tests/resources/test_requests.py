@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,5 +98,20 @@ def test_the_ring_has_the_last_requests_of_all_accounts(
         assert len(journal) == 3
         journal.forget(None)
         assert len(journal) == 0
+
+    run_scenario(scenario)
+
+
+def test_a_waiting_list_answers_once_the_request_was_made_outside_of_test_mode(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(instance: InProcessServer, _backend: WebhookBackend) -> None:
+        api = InProcessApi(instance.app.server, ACCOUNT_SID, AUTH_TOKEN)
+        waiting = asyncio.create_task(api.get(REQUESTS, Operation="CreateUser", Wait=30))
+        await asyncio.sleep(0)
+        await api.get("/v1/Conversations")
+        await api.post("/v1/Users", {"Identity": "alice"})
+        page = (await waiting).expect(200)
+        assert ([each["status"] for each in page["requests"]], page["complete"]) == ([201], True)
 
     run_scenario(scenario)

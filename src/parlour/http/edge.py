@@ -122,6 +122,8 @@ class Edge:
             call.body, call.content_type = request.body, _document_type(request)
         if operation.method == "POST":
             call.idempotency_key = idempotency_key(request)
+        if operation.spec.shows_cursor and request.header(_CURSOR) is not None:
+            call.wants_event_cursor = "PageToken" not in form
         if operation.spec.list_key:
             call.page = pages.parse_page_request(
                 form,

@@ -112,8 +112,10 @@ class Call(Generic[P]):
     """The body of an operation that takes a document."""
     content_type: str = ""
     """The content type of the document."""
+    wants_event_cursor: bool = False
+    """Whether the response shows the position in the event feed of the state that it shows."""
     event_cursor: str | None = None
-    """The position in the event feed of the state that a list shows, if the list shows it."""
+    """That position. It is not always read, as it costs a tenth of a list."""
     is_rate_counted: bool = False
     """Whether the action rates have counted it."""
 

@@ -193,7 +193,7 @@ class Pipeline:
             await access.check_permission(tx, call)
         if self.action_rates is not None:
             await self.action_rates.count(tx, call)
-        if call.operation.spec.shows_cursor and call.page_request.position is None:
+        if call.wants_event_cursor:
             # Before the rows are read: each later event is after this position.
             position = await event_log.visible_through(tx)
             cursors = self._vault.event_cursors

@@ -69,13 +69,25 @@ class PositionedPipeline(RecordingPipeline):
         self, call: Call[Any], render: Callable[[Call[Any], OperationResult], bytes]
     ) -> OperationResult:
         """Run a call."""
-        call.event_cursor = "ec_1"
+        call.event_cursor = "ec_1" if call.wants_event_cursor else None
         return await super().run(call, render)
 
 
-def test_the_position_of_a_list_in_the_feed_is_a_header() -> None:
-    response = respond(PositionedPipeline(OperationResult(200, Rows([]))), listing(), "/v1/Things")
-    assert response.headers == (JSON, (b"parlour-event-cursor", b"ec_1"))
+@pytest.mark.parametrize(
+    ("shows", "headers", "is_shown"),
+    [
+        (True, {"parlour_event_cursor": b"?1"}, True),
+        (True, {}, False),
+        (False, {"parlour_event_cursor": b"?1"}, False),
+    ],
+)
+def test_the_position_of_a_list_in_the_feed_is_a_header_if_it_is_wanted(
+    *, shows: bool, headers: dict[str, bytes], is_shown: bool
+) -> None:
+    pipeline = PositionedPipeline(OperationResult(200, Rows([])))
+    response = respond(pipeline, listing(shows_cursor=shows), "/v1/Things", **headers)
+    shown = (JSON, (b"parlour-event-cursor", b"ec_1"))
+    assert response.headers == (shown if is_shown else (JSON,))
 
 
 def test_a_form_is_recorded_only_if_the_journal_records_forms() -> None:

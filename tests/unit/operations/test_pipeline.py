@@ -15,7 +15,6 @@ from parlour.operations.operation import Operation, OperationSpec, UrlForm
 from parlour.operations.parameters import NoParameters, Parameters, form_field
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.work_limit import WorkLimit
-from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.protocol.vault import Vault
 from parlour.store.transaction import DryRun
 from parlour.vocabulary.clock import FakeClock, SystemRandom
@@ -245,19 +244,17 @@ def test_steps_of_a_transaction_run_in_order() -> None:
     ]
 
 
-def test_the_position_of_a_list_is_read_before_its_rows_and_of_its_first_page_only() -> None:
+def test_the_position_of_a_list_is_read_before_its_rows_if_it_is_wanted() -> None:
     bench = PipelineSetup()
-    first = bench.call(method="GET", spec={"status": 200, "shows_cursor": True})
-    first.page = PageRequest(0, 50, None)
-    bench.run(first)
+    wanting = bench.call(method="GET", spec={"status": 200}, wants_event_cursor=True)
+    bench.run(wanting)
     assert bench.store.steps == ["begin read", "position", "action", "commit"]
-    assert first.event_cursor is not None
+    assert wanting.event_cursor is not None
     cursors = Vault(bytes(32), SystemRandom().token).event_cursors
-    assert cursors.parse(ACCOUNT, first.event_cursor) == 7
-    second = bench.call(method="GET", spec={"status": 200, "shows_cursor": True})
-    second.page = PageRequest(1, 50, PagePosition(1, "TH"))
-    bench.run(second)
-    assert second.event_cursor is None
+    assert cursors.parse(ACCOUNT, wanting.event_cursor) == 7
+    other = bench.call(method="GET", spec={"status": 200})
+    bench.run(other)
+    assert other.event_cursor is None
 
 
 def test_an_account_needs_no_permission() -> None:
