@@ -220,6 +220,24 @@ def test_requests_during_a_reset_wait_for_it_and_see_the_result(tmp_path: Path) 
     in_server(tmp_path, scene)
 
 
+def test_a_list_that_waits_is_answered_by_a_reset(tmp_path: Path) -> None:
+    async def scene(server: RestServer) -> None:
+        one, other = await server.new_account(), await server.new_account()
+        path = "/parlour/v1/WebhookAttempts?Wait=30"
+        mine, others = (asyncio.create_task(each.get(path)) for each in (one, other))
+        while server.app.waiting_lists.count < 2:  # noqa: ASYNC110 - a count has no event.
+            await asyncio.sleep(0)
+
+        (await one.post(RESET)).expect(200)
+
+        assert (await mine).expect(200)["complete"] is False
+        assert not others.done()
+        (await other.post(RESET)).expect(200)
+        assert (await others).expect(200)["webhook_attempts"] == []
+
+    in_server(tmp_path, scene)
+
+
 def test_a_held_request_of_a_removed_account_is_refused(tmp_path: Path) -> None:
     async def scene(server: RestServer) -> None:
         first, other = server.first(), await server.new_account()

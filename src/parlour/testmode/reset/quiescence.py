@@ -90,6 +90,7 @@ class Quiescence:
                 await self._drain(account_sid, own_requests, DRAIN_SECONDS)
                 async with parts.scheduler.stepping, parts.dispatcher.paused():
                     await parts.dispatcher.catch_up()
+                    await self._finish_flights(accounts)
                     yield
 
     async def _pause(self, stack: AsyncExitStack, accounts: Callable[[str], bool]) -> None:
@@ -98,6 +99,17 @@ class Quiescence:
         await stack.enter_async_context(parts.dispatcher.paused())
         await stack.enter_async_context(parts.webhooks.quiesced(accounts, FLIGHT_SECONDS))
         await stack.enter_async_context(parts.channels.outbox.quiesced(accounts, FLIGHT_SECONDS))
+
+    async def _finish_flights(self, accounts: Callable[[str], bool]) -> None:
+        """Wait for webhooks and messages in flight and their results, for a limited time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _FLUSH_SECONDS
+        parts = self._parts
+        while loop.time() < until:
+            works = (*parts.webhooks.open_work(), *parts.channels.outbox.open_work())
+            if not any(accounts(each.account_sid) for each in works):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _drain(self, account_sid: str | None, own_requests: int, seconds: float) -> None:
         """Wait for the requests in progress that are not held at the gate, at most so long."""
