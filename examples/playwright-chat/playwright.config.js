@@ -6,6 +6,9 @@ const executablePath = process.env.CHROMIUM;
 export default defineConfig({
   testDir: "test",
   workers: 1,
+  // Time passes on the clocks of the test; these are for a machine with other load.
+  timeout: 120_000,
+  expect: { timeout: 30_000 },
   reporter: "list",
   use: {
     // Root in a container needs the second option.

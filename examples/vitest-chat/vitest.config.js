@@ -6,5 +6,7 @@ export default defineConfig({
     globalSetup: "parlour-testkit/global-setup",
     // The clock is one for the server: files that move it do not run side by side.
     fileParallelism: false,
+    // Time passes on the server's clock; this is for a machine with other load.
+    testTimeout: 60_000,
   },
 });

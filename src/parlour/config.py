@@ -301,6 +301,7 @@ NON_SETTING_VARIABLES: Final = frozenset(
         "PARLOUR_WS_URL",
         "PARLOUR_SERVICE_SID",
         "PARLOUR_COMMAND",
+        "PARLOUR_WAIT_MS",
         "PARLOUR_CRASH_AT",
     }
 )

@@ -36,6 +36,8 @@ def program_environment(kit: Path) -> dict[str, str]:
         "PYTHONPATH": str(REPOSITORY / "src"),
         "TESTKIT": (kit / "index.js").as_uri(),
         "PARLOUR_PROGRAM": "\n".join(PROGRAM),
+        # Other tests run at the same time.
+        "PARLOUR_WAIT_MS": "30000",
     }
 
 

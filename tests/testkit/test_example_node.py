@@ -32,7 +32,7 @@ def _environment(folder: Path, others: dict[str, str]) -> dict[str, str]:
     command = folder / "parlour"
     command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m parlour "$@"\n')
     command.chmod(0o755)
-    own = {"PYTHONPATH": str(REPOSITORY / "src"), "NO_COLOR": "1", "CI": "true"}
+    own = {"PYTHONPATH": str(REPOSITORY / "src"), "NO_COLOR": "1", "PARLOUR_WAIT_MS": "30000"}
     node = Path(node_command()[0]).parent
     return {**others, **own, "PATH": f"{folder}:{node}:{others['PATH']}"}
 

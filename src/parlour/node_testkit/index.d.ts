@@ -7,6 +7,11 @@ export type Parameters = Record<string, unknown>;
 /** A row of the API, with its names in camelCase. */
 export type Row = Record<string, any>;
 
+export interface WaitOptions {
+  /** Milliseconds; default: PARLOUR_WAIT_MS, else 2,000. */
+  timeout?: number;
+}
+
 export interface StartOptions {
   /** The command of the server, with parameters; default: PARLOUR_COMMAND, else `parlour`. */
   command?: string | string[];
@@ -171,11 +176,11 @@ export class Receiver {
     conversationSid?: string;
     method?: "GET" | "POST";
   }): Promise<this>;
-  /** The first webhook of an event with these parameters; `timeout` in ms, default 2,000. */
+  /** The first webhook of an event with these parameters. */
   waitFor(
     event: string,
     params?: Record<string, Expected>,
-    options?: { timeout?: number },
+    options?: WaitOptions,
   ): Promise<Webhook>;
   /** @throws ExpectationFailed if one has arrived when the account has settled. */
   none(event?: string): Promise<void>;
@@ -263,10 +268,10 @@ export class Phone {
   }): Promise<PhoneMessage>;
   /** What it has received, the oldest first. */
   inbox(): Promise<PhoneMessage[]>;
-  /** The first received message with these fields; `timeout` in ms, default 2,000. */
+  /** The first received message with these fields. */
   waitFor(
     fields?: Record<string, Expected>,
-    options?: { timeout?: number },
+    options?: WaitOptions,
   ): Promise<PhoneMessage>;
   /** `{error: 30003}` makes messages to it undeliverable; else parameters of the API. */
   behave(behaviour: { error?: number } & Parameters): Promise<Row>;
@@ -279,8 +284,8 @@ declare class RecordedList {
   private constructor();
   /** The rows that fit filters of the API. */
   all(filters?: Parameters): Promise<Row[]>;
-  /** As soon as `count` rows fit; `timeout` in ms, default 2,000. */
-  waitFor(filters?: Parameters, options?: { count?: number; timeout?: number }): Promise<Row[]>;
+  /** As soon as `count` rows fit. */
+  waitFor(filters?: Parameters, options?: WaitOptions & { count?: number }): Promise<Row[]>;
 }
 
 /** What was committed. */

@@ -46,7 +46,7 @@ test("the clock moves by milliseconds, to a date, and stands still", async () =>
 test("work that hangs is named", async () => {
   const hooks = await account.webhooks();
   await hooks.configure({ filters: ["onConversationAdded"] });
-  hooks.answer({ delayMs: 1_500 });
+  hooks.answer({ delayMs: 4_000 });
   const fields = { friendlyName: "late", xTwilioWebhookEnabled: "true" };
   await account.client(twilio).conversations.v1.conversations.create(fields);
   await assert.rejects(account.settle({ timeout: 1_000 }), (error) => {

@@ -4,10 +4,9 @@ import { camelCased } from "./api.js";
 import { wholeSeconds } from "./clock.js";
 import { ExpectationFailed } from "./errors.js";
 import { describeFields } from "./nearest.js";
-import { elapsedMs } from "./real_time.js";
+import { defaultWaitMs, elapsedMs } from "./real_time.js";
 
 const PATH = "/parlour/v1/VirtualPhones";
-const WAIT_MS = 2_000;
 
 export class Phones {
   #api;
@@ -58,7 +57,7 @@ export class Phone {
   }
 
   // The first message in the inbox with these fields; waits for it if it has not arrived.
-  async waitFor(fields = {}, { timeout = WAIT_MS } = {}) {
+  async waitFor(fields = {}, { timeout = defaultWaitMs() } = {}) {
     const began = elapsedMs();
     for (let count = 1; ; ) {
       const left = Math.max(0, timeout - (elapsedMs() - began));

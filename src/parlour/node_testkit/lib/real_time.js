@@ -17,6 +17,12 @@ export function sleep(ms) {
   return new Promise((resolve) => realSet(resolve, ms));
 }
 
+// How long calls wait for what has not arrived: 2 s, or PARLOUR_WAIT_MS on a slow machine.
+export function defaultWaitMs() {
+  const given = Number(process.env.PARLOUR_WAIT_MS);
+  return given > 0 ? given : 2_000;
+}
+
 // Monotonic milliseconds; fake timers replace `performance`, but not this.
 export function elapsedMs() {
   return Number(process.hrtime.bigint() / 1_000_000n);

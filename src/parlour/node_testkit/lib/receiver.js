@@ -3,11 +3,9 @@
 import { createServer } from "node:http";
 import { ExpectationFailed } from "./errors.js";
 import { describeFields } from "./nearest.js";
-import { clearRealTimeout, setRealTimeout, sleep } from "./real_time.js";
+import { clearRealTimeout, defaultWaitMs, setRealTimeout, sleep } from "./real_time.js";
 import { isGenuine } from "./signatures.js";
 import { POST_ACTION, PRE_ACTION } from "./webhook_events.js";
-
-const WAIT_MS = 2_000;
 
 // One request; its parameters are in `params`.
 export class Webhook {
@@ -91,7 +89,7 @@ export class Receiver {
   }
 
   // The first webhook of an event with these parameters; waits if it has not arrived.
-  async waitFor(event, params = {}, { timeout = WAIT_MS } = {}) {
+  async waitFor(event, params = {}, { timeout = defaultWaitMs() } = {}) {
     const find = () => this.#received.find((each) => fits(each, event, params));
     const found = find() ?? (await this.#arrival(find, timeout));
     this.#throwIfForged();
@@ -230,8 +228,8 @@ export class Receiver {
 }
 
 const NOTHING_ARRIVED =
-  " No webhook has arrived at all. Was configure() called, with this event among `filters`? A change" +
-  " by the REST client sends webhooks only with `xTwilioWebhookEnabled: \"true\"`.";
+  " No webhook has arrived at all. Was configure() called, with this event among `filters`?" +
+  " A change by the REST client sends webhooks only with `xTwilioWebhookEnabled: \"true\"`.";
 const FORGED = { status: 403, body: "", headers: {} };
 
 function checkFilters(filters, conversationSid) {

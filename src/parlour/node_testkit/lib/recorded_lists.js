@@ -4,9 +4,8 @@ import { camelCased } from "./api.js";
 import { wholeSeconds } from "./clock.js";
 import { ExpectationFailed } from "./errors.js";
 import { describeFields, describeNearest, isFieldMatch } from "./nearest.js";
-import { elapsedMs } from "./real_time.js";
+import { defaultWaitMs, elapsedMs } from "./real_time.js";
 
-const WAIT_MS = 2_000;
 const ROWS_MAX = 1000;
 
 class RecordedList {
@@ -26,7 +25,7 @@ class RecordedList {
   }
 
   // The first `count` rows that fit, as soon as there are so many; the server waits, not the test.
-  async waitFor(filters = {}, { count = 1, timeout = WAIT_MS } = {}) {
+  async waitFor(filters = {}, { count = 1, timeout = defaultWaitMs() } = {}) {
     const wait = wholeSeconds(timeout, { minimum: 0, maximum: 30 });
     const began = elapsedMs();
     const query = { ...filters, wait, minCount: count, pageSize: ROWS_MAX };
@@ -57,7 +56,7 @@ export class Requests extends RecordedList {
   }
 
   // Throws unless an operation was called so often, with these fields of the form.
-  async expect(operation, { times = 1, form = {}, status, timeout = WAIT_MS } = {}) {
+  async expect(operation, { times = 1, form = {}, status, timeout = defaultWaitMs() } = {}) {
     const wanted = { operation, form, status };
     let rows = await this.all({ operation });
     if (times && matching(rows, wanted).length < times) {

@@ -122,9 +122,9 @@ export class ServerProcess {
   #notStarted(how) {
     if (how.includes("ENOENT")) {
       return new StartFailed(
-        `The command \`${this.program}\` was not found. Install the server so that it is in PATH, ` +
-          "or name it: `startParlour({command: \"…\"})` or PARLOUR_COMMAND. A server that runs " +
-          "already, such as a container, is reached by connectParlour() or PARLOUR_URL.",
+        `The command \`${this.program}\` was not found. Install the server, so that it is in ` +
+          'PATH, or name it: `startParlour({command: "…"})` or PARLOUR_COMMAND. A server that ' +
+          "runs already, such as a container, is reached by connectParlour() or PARLOUR_URL.",
       );
     }
     return new StartFailed(`The server did not start: ${how}.\n${this.#log.trim()}`);
