@@ -31,6 +31,7 @@ UNCOUNTED = {
     "UpdateWebhookRetries", "CreateToken", "CreateContentTemplate", "UpdateContentTemplate",
     "DeleteContentTemplate", "CreateContent", "DeleteContent", "CreateContentApprovalRequest",
     "CreateVirtualPhone", "UpdateVirtualPhone", "DeleteVirtualPhone", "UpdateVirtualPhoneMessage",
+    "DeleteConnection", "CreateWebhookSignature", "CreateWebhookSample",
 }  # fmt: skip
 
 

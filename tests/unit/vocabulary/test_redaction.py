@@ -29,6 +29,8 @@ PUBLIC_FIELDS = {
         "key_name",
         "key_sid",
     },
+    "whether a parameter is a secret": {"_Field.secret"},
+    "ends of tokens": {"ConnectedClient.token_expires_ms"},
     "paths of files with keys": {"listen_key_file", "tls_key"},
     "keys of rows, of positions in lists, and of maps": {
         "Change.key",
@@ -37,6 +39,7 @@ PUBLIC_FIELDS = {
         "Item.key",
         "ItemCursor.key",
         "PagePosition.key",
+        "Section.keys",
         "WebhookTarget.key",
         "_Stored.key",
         "fold_key",
