@@ -29,7 +29,12 @@ _NO_FORM: Final[FormFields] = {}
 
 
 class ClientDisconnectedError(Exception):
-    """The client disconnected before its request was complete."""
+    """The client disconnected, or was disconnected, before its request was complete."""
+
+    def __init__(self, fault: str | None = None) -> None:
+        """``fault``: the name of the fault of test mode that disconnected it."""
+        super().__init__()
+        self.fault = fault
 
 
 class Exchange(Protocol):

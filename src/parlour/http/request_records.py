@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from parlour.http.messages import Response
+from parlour.http.messages import ClientDisconnectedError, Response
 from parlour.operations.operation import AuthScheme
 from parlour.operations.request_journal import REST, SDK, RequestDetails
 from parlour.operations.waiting_lists import REQUEST_RECORDED
@@ -38,6 +38,10 @@ def recorded(journal: RequestJournal, clock: Clock, respond: Respond) -> Respond
         reply = _NO_RESPONSE
         try:
             reply = await respond(request)
+        except ClientDisconnectedError as error:
+            if error.fault is not None:
+                reply = Response(0, headers=((_FAULT, error.fault.encode()),))
+            raise
         finally:
             _record(journal, request, reply, clock.monotonic_ms() - request.started_ms)
         return reply

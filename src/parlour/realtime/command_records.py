@@ -8,6 +8,7 @@ import msgspec
 
 from parlour.operations.request_journal import SDK, RequestDetails
 from parlour.realtime.commands import match_command
+from parlour.realtime.outbox import ConnectionClosed
 from parlour.realtime.session import TunnelReply
 from parlour.store.transaction import Busy, Unavailable
 from parlour.vocabulary.errors import ApiError
@@ -43,6 +44,10 @@ class CommandRecorder:
             reply = await command(session, request)
         except ApiError as error:
             reply = _error_reply(error)
+            raise
+        except ConnectionClosed as closed:
+            if closed.fault is not None:
+                reply = TunnelReply(status=0, headers={_FAULT: closed.fault})
             raise
         except (Busy, Unavailable):
             reply = _error_reply(ApiError(20503))

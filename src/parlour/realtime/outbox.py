@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 class ConnectionClosed(Exception):  # noqa: N818 - named after the condition.
     """The connection is closed: work on behalf of it may stop."""
 
+    def __init__(self, fault: str | None = None) -> None:
+        """``fault``: the name of the fault of test mode that closed it."""
+        super().__init__()
+        self.fault = fault
+
 
 # =======  =====================================  ==================================================
 # state    event                                  next

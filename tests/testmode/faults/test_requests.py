@@ -176,7 +176,7 @@ def test_the_journal_names_the_operation_and_the_fault(
     account: FaultAccount, conversation_sid: str
 ) -> None:
     account.fault(Target="request", Operation="CreateConversationMessage", Status=500, Name="one")
-    account.fault(Target="request", Operation="FetchConversation", Drop="true")
+    account.fault(Target="request", Operation="FetchConversation", Drop="true", Name="two")
 
     _send(account, conversation_sid, "refused").refuses(500, 20500)
     with pytest.raises(ConnectionResetError):
@@ -184,7 +184,7 @@ def test_the_journal_names_the_operation_and_the_fault(
 
     found = account.own("GET", "/Requests?PageSize=2")["requests"]
     assert [(each["operation"], each["status"], each["fault"]) for each in found] == [
-        ("FetchConversation", None, None),
+        ("FetchConversation", None, "two"),
         ("CreateConversationMessage", 500, "one"),
     ]
 

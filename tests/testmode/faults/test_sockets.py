@@ -221,13 +221,24 @@ def test_a_command_is_refused_before_and_answered_wrongly_after(
 
 def test_a_dropped_command_was_done(account: FaultAccount, alice: Socket) -> None:
     account.fault(
-        Target="request", Operation="CreateConversation", Source="sdk", Drop="true", Phase="after"
+        Target="request",
+        Operation="CreateConversation",
+        Source="sdk",
+        Drop="true",
+        Phase="after",
+        Name="lost",
     )
 
     with pytest.raises((ConnectionClosed, ConnectionResetError)):
         alice.send_request("POST", "/Client/v2/Conversations", {"unique_name": "dropped"})
 
     account.api.get("/Conversations/dropped").expect(200)
+    (found,) = account.own("GET", "/Requests?Source=sdk&PageSize=1")["requests"]
+    assert (found["operation"], found["status"], found["fault"]) == (
+        "CreateConversation",
+        None,
+        "lost",
+    )
 
 
 def test_a_fault_of_rest_leaves_commands_alone(account: FaultAccount, alice: Socket) -> None:

@@ -86,7 +86,7 @@ class RequestFaults:
     ) -> Response:
         await self._delay(fault, request, caller)
         if fault.rule.drop:
-            _drop(request)
+            _drop(request, fault)
         if has_error(fault):
             error = error_of(fault, Edge.resource_of(request.path))
             return _truncated(error_response(error), fault, request)
@@ -100,7 +100,7 @@ class RequestFaults:
         if (fault.rule.drop or has_error(fault)) and reply.stream is not None:
             await reply.stream.close()
         if fault.rule.drop:
-            _drop(request)
+            _drop(request, fault)
         if has_error(fault):
             reply = error_response(error_of(fault, Edge.resource_of(request.path)))
         return _truncated(_marked(reply, fault), fault, request)
@@ -150,7 +150,7 @@ class RequestFaults:
         await self._wait(fault, caller, operation.operation_id)
         if fault.rule.drop:
             drop(connection)
-            raise ConnectionClosed
+            raise ConnectionClosed(fault.label)
         if has_error(fault):
             return _error_reply(error_of(fault, request.path))
         if fault.rule.phase == BEFORE:
@@ -207,10 +207,10 @@ def _matches_command(rule: FaultRule, operation: Operation, caller: Caller) -> b
 # --- Effects ------------------------------------------------------------------------------
 
 
-def _drop(request: Request) -> None:
+def _drop(request: Request, fault: Fault) -> None:
     """Reset the connection. Raises ClientDisconnectedError."""
     request.exchange.reset()
-    raise ClientDisconnectedError
+    raise ClientDisconnectedError(fault.label)
 
 
 def _marked(reply: Response, fault: Fault) -> Response:
