@@ -62,6 +62,7 @@ OWN_TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/egress/test_client.py",
         "tests/unit/egress/test_idle_connections.py",
     ),
+    "egress/wiring.py": ("tests/security/test_egress_settings.py",),
     "resources/webhook_forms.py": ("tests/unit/resources/test_webhook_forms.py",),
     "http/edge.py": (
         "tests/unit/http/test_edge.py",

@@ -46,6 +46,8 @@ NEARBY, FAR = {LOOPBACK, PRIVATE, LISTED, PUBLIC}, {PUBLIC}
             {"webhook_allow_private": "no", "webhook_allow_list": " 10.9.0.0/16 , 127.0.0.1,"},
             {LISTED, LOOPBACK, PUBLIC},
         ),
+        ({"host": EVERYWHERE, "test": True}, NEARBY),
+        ({"test": True, "webhook_allow_private": "no"}, FAR),
         (
             {"host": EVERYWHERE, "webhook_allow_list": "169.254.169.254/32"},
             {METADATA, PUBLIC},

@@ -73,7 +73,7 @@ def test_types_describe_each_call(kit: Path, tmp_path: Path, *, with_twilio: boo
     packages = {"parlour-testkit": kit, "twilio": twilio}
     if with_twilio:
         packages["@types"] = TYPES_OF_NODE
-    # The declarations of the kit need those of no other package, nor of the browser.
+    # The declarations of the kit need no declarations of another package, nor of the browser.
     _compile("usage.ts", packages, tmp_path, () if with_twilio else ("--lib", "es2022"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from parlour.egress.client import Egress, EgressPolicy, make_tls_context
@@ -21,4 +22,4 @@ def make_egress(settings: Settings) -> Egress:
         is_allowed = settings.webhook_allow_private == "yes"
         policy = EgressPolicy(allow_private=is_allowed, allow_list=allowed)
     checks = settings.webhook_check_certificates
-    return Egress(policy, tls=lambda: make_tls_context(checks_certificates=checks))
+    return Egress(policy, tls=partial(make_tls_context, checks_certificates=checks))

@@ -106,7 +106,7 @@ class OperationSpec:
     has_stream: bool = False
     """Whether a list is also sent as a stream of server-sent events (http/event_streams.py)."""
     shows_cursor: bool = False
-    """Whether the first page of a list shows the position of the event feed, if it is wanted."""
+    """Whether the first page of a list shows the position of the event feed, if it asks for it."""
     check_before_body: Action | None = None
     """Runs in a separate transaction before a stream is read, which may take minutes."""
     checks_names: bool = False

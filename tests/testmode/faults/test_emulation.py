@@ -159,6 +159,7 @@ STRICT = [
 ]
 
 
+@pytest.mark.promise("strict", 400)
 @pytest.mark.parametrize(("method", "path", "form", "message"), STRICT)
 def test_strict_requests_name_the_unknown_parameter_and_the_nearest_one(
     account: FaultAccount, method: str, path: str, form: Any, message: str

@@ -281,7 +281,8 @@ def test_due_times_are_those_of_jobs_that_follow_the_clock() -> None:
             CountedJob(500).job("due"),
         ]
         it = Scheduler(NoStore(), FakeClock(1_000), jobs)  # type: ignore[arg-type]
-        return [(due_ms, job.name) for due_ms, job in await it.due_times(None)]  # type: ignore[arg-type]
+        due = await it.due_times(None)  # type: ignore[arg-type]
+        return [(due_ms, job.name) for due_ms, job in due]
 
     assert asyncio.run(run()) == [(2_000, "later"), (500, "due")]
 

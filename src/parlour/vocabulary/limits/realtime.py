@@ -91,10 +91,6 @@ RECONNECT_AFTER_STOP_MS_MAX = 10_000
 RECONNECT_AFTER_LOAD_MS_MIN = 5_000
 # Maximum reconnect delay of such a client.
 RECONNECT_AFTER_LOAD_MS_MAX = 30_000
-# Polling interval of connections that were closed together, until all frames are sent.
-DISCONNECT_POLL_MS = 2
-# Reconnect delay of a client whose account was reset by a test.
-RECONNECT_AFTER_RESET_MS = 1_000
 # TTL of a node's presence record; after it the node and its users count as offline.
 NODE_MS = 40_000
 # Typing indicators queued for other nodes; beyond it the oldest is dropped.

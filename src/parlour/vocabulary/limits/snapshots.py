@@ -12,3 +12,7 @@ SNAPSHOTS_MAX = 16
 SNAPSHOT_BYTES_MAX = 256 * MEBIBYTE
 # Name of a snapshot, in characters.
 SNAPSHOT_NAME_CHARS_MAX = 64
+# Polling interval of connections that a reset closes together, until all frames are sent.
+DISCONNECT_POLL_MS = 2
+# Reconnect delay of a client whose account was reset by a test.
+RECONNECT_AFTER_RESET_MS = 1_000

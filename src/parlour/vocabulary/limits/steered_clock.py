@@ -12,11 +12,13 @@ CLOCK_STEPS_MAX = 10_000
 CLOCK_CHANGES_MAX = 90_000
 # Access tokens whose dates are related to the clock once, at their first verification.
 TOKENS_DATED_MAX = 10_000
-# The timeout of a settlement or an advance, by default and at most.
+# Default timeout of a settlement or an advance.
 SETTLE_SECONDS_DEFAULT = 10
+# Maximum timeout of a settlement or an advance.
 SETTLE_SECONDS_MAX = 60
-# How long an advance waits for the new token of a client that it warned, by default and at most.
+# How long an advance waits by default for the new token of a client that it warned.
 CLIENT_GRACE_MS_DEFAULT = 500
+# How long an advance waits at most for the new token of a client that it warned.
 CLIENT_GRACE_MS_MAX = 10_000
 # The longest interval between two checks of a settlement.
 SETTLE_POLL_MS_MAX = 16
