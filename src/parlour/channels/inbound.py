@@ -260,7 +260,7 @@ class InboundProcessor:
             while True:
                 entry = await self._find(key)
                 if entry is None:
-                    raise LookupError(f"the inbox has no message {key}")
+                    raise Unavailable(f"the message {key} was removed")
                 if entry.state != inbox_store.PENDING:
                     return msgspec.convert(entry, InboundOutcome, from_attributes=True)
                 try:
