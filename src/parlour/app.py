@@ -268,10 +268,10 @@ class App:
 
     def _make_pipeline(self) -> Pipeline:
         settings, rate = self.settings, self.settings.actions_per_second
-        is_test = self.test_mode is not None
+        started_ms, is_test = SystemClock().now_ms(), self.test_mode is not None
         self._server_parts = ServerParts(
             description=describe_server(
-                self._operations, is_shared=self.store.is_shared, is_test=is_test
+                self._operations, started_ms, is_shared=self.store.is_shared, is_test=is_test
             ),
             clock=self.clock,
             journal=self.journal,
