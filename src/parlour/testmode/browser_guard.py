@@ -3,11 +3,13 @@
 The credentials of test mode are well known, and the API answers every origin. So any page that a
 developer visits could set a webhook to an address of the local network, and read the response from
 the log. A request of a browser has ``Origin`` or ``Sec-Fetch-Site``; other programs are not asked.
+Only a read of a page's own origin has neither, if that is no secure context: ``http`` with another
+name than ``localhost``. The ``User-Agent`` of all browsers begins with ``Mozilla/``.
 
 A browser is served if its ``Host`` is local, and
 
 - its ``Origin`` is local or allowed, or
-- it has no ``Origin``, and ``Sec-Fetch-Site`` is ``same-origin`` or ``none``.
+- it has no ``Origin``, and ``Sec-Fetch-Site`` is ``same-origin`` or ``none`` or absent.
 
 A local host is loopback, any IP address, a single-label name, or a name below ``.localhost``,
 ``.test`` or ``.internal``: a public name that resolves to this machine (DNS rebinding) is not.
@@ -22,10 +24,13 @@ from urllib.parse import urlsplit
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from parlour.protocol.header_block import HeaderBlock
 
 _LOCAL_SUFFIXES: Final = (".localhost", ".test", ".internal")
-_OWN_PAGE: Final = frozenset({b"same-origin", b"none"})
+_OWN_PAGE: Final = frozenset({b"same-origin", b"none", None})
+_BROWSER: Final = b"mozilla/"
 _SIGNED: Final = "/media-direct/"
 """Signed links are exempt: their signature is the permission, and images have no Origin."""
 _REFUSAL: Final = "Test mode serves browsers on local pages only: allow others with --allow-origin."
@@ -43,7 +48,8 @@ class BrowserGuard:
         """Raise 20403 (status 403) for a browser on a foreign page."""
         fields = block.fields
         origin, site = fields.get(b"origin"), fields.get(b"sec-fetch-site")
-        if (origin is None and site is None) or path.startswith(_SIGNED):
+        is_browser = origin is not None or site is not None or _is_of_browser(fields)
+        if not is_browser or path.startswith(_SIGNED):
             return
         host = fields.get(b"host", b"").decode("latin-1")
         if not _is_local_host(_name_of(f"http://{host}")):
@@ -55,6 +61,10 @@ class BrowserGuard:
         text = origin.decode("latin-1")
         if not _is_local_host(_name_of(text)) and _normal(text) not in self._allowed:
             raise ApiError(20403, _REFUSAL)
+
+
+def _is_of_browser(fields: Mapping[bytes, bytes]) -> bool:
+    return fields.get(b"user-agent", b"").lower().startswith(_BROWSER)
 
 
 def _normal(origin: str) -> str:

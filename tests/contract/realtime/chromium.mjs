@@ -26,13 +26,13 @@ export function unpacked() {
   return UNPACKED;
 }
 
-export async function launch() {
+export async function launch(...more) {
   const folder = unpacked();
   const libraries = join(folder, "al2023", "lib");
   return chromium.launch({
     executablePath: join(folder, "chromium"),
     // Required in a container; a page's permissions stay as in any browser.
-    args: ["--no-sandbox"],
+    args: ["--no-sandbox", ...more],
     env: {
       ...process.env,
       LD_LIBRARY_PATH: [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(":"),

@@ -10,6 +10,7 @@ from parlour.vocabulary.errors import ApiError
 
 GUARD = BrowserGuard("https://shop.example.net, http://other.example.net:8443/")
 HOST = "localhost:8080"
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 def is_served(path: str = "/v1/Services", *, guard: BrowserGuard = GUARD, **headers: str) -> bool:
@@ -27,6 +28,7 @@ def is_served(path: str = "/v1/Services", *, guard: BrowserGuard = GUARD, **head
 @pytest.mark.parametrize("host", ["shop.example.net", "rebound.example.net:8080", "", "[::1"])
 def test_a_program_that_is_no_browser_is_not_asked(host: str) -> None:
     assert is_served(host=host)
+    assert is_served(host=host, user_agent="twilio-python/9.0")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,7 @@ def test_a_page_of_a_local_host_is_served_at_a_local_host(host: str) -> None:
     assert is_served(host=host, origin="http://localhost:3000", sec_fetch_site="cross-site")
     assert is_served(host=host, sec_fetch_site="same-origin")
     assert is_served(host=host, sec_fetch_site="none")
+    assert is_served(host=host, user_agent=BROWSER)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,7 @@ def test_no_page_is_served_at_a_name_that_is_not_local(host: str) -> None:
     assert not is_served(host=host, origin=f"http://{host}")
     assert not is_served(host=host, sec_fetch_site="same-origin")
     assert not is_served(host=host, origin="https://shop.example.net")
+    assert not is_served(host=host, user_agent=BROWSER)
 
 
 @pytest.mark.parametrize(
