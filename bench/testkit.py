@@ -1,4 +1,4 @@
-"""Test mode: resets, snapshots and accounts, against the budgets of their design.
+"""Test mode: its start, resets, snapshots and accounts, against the budgets of their design.
 
 A server in this process takes the requests of HTTP without a socket. One account has 1,000
 conversations, 3,000 participants and 5,000 messages; another one has nothing. Each operation is
@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from bench import testkit_faults
+from bench import servers, startup, testkit_faults
+from bench.goals import START_SECONDS_MAX
+from bench.processes import cores_apart, data_folder
 from tests.testmode.rest_server import RestAccount, RestServer
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ ROUNDS = 7
 RESETS = 1000
 WINDOW = 50
 AT_ONCE = 50
+STARTS = 9
+TEST_START_MS_MAX = 30
+"""What test mode may add to a start."""
 RESET, SNAPSHOTS = "/parlour/v1/Reset", "/parlour/v1/Snapshots"
 
 
@@ -167,6 +172,31 @@ async def measure_growth(server: RestServer, resets: int) -> list[MeasuredBudget
     ]
 
 
+def measure_starts() -> list[MeasuredBudget]:
+    """Compare the time to the first response in test mode with the time without it.
+
+    Both start alternately on new folders. The first start of each compiles and caches the sources.
+    """
+    credentials, (cores, _) = servers.make_credentials(), cores_apart()
+    seconds: dict[str, list[float]] = {"": [], "1": []}
+    with data_folder() as folder:
+        for number in range(STARTS + 1):
+            for test, found in seconds.items():
+                name = f"start-{number}-{test}"
+                program = (startup.AS_INSTALLED,)
+                server = servers.parlour(folder, credentials, name, program=program)
+                server.environment["PARLOUR_TEST"] = test or "0"
+                with server:
+                    found.append(server.start(cores))
+    plain, testing = (1000 * statistics.median(each[1:]) for each in seconds.values())
+    must = 1000 * START_SECONDS_MAX
+    return [
+        MeasuredBudget("start to the first response", must, plain),
+        MeasuredBudget("the same in test mode", must, testing),
+        MeasuredBudget("test mode adds", TEST_START_MS_MAX, testing - plain),
+    ]
+
+
 def _middle(durations: list[Duration]) -> float:
     return statistics.median(each.processor_ms for each in durations)
 
@@ -174,7 +204,7 @@ def _middle(durations: list[Duration]) -> float:
 async def main() -> int:
     """Print the table; return the exit status: 1 if a budget is exceeded."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    rows: list[MeasuredBudget] = []
+    rows = measure_starts()
     for step in (measure_operations, measure_accounts, lambda each: measure_growth(each, RESETS)):
         with tempfile.TemporaryDirectory() as folder:
             async with RestServer(Path(folder)) as server:
