@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ from parlour.testmode.reset.media_files import MediaFiles
 from parlour.testmode.reset.resetter import Resetter
 from parlour.testmode.reset.start_state import StartState
 from parlour.testmode.seeded_random import SeededRandom
-from parlour.testmode.seeds.files import SeedFiles
-from parlour.testmode.seeds.seeder import Seeder
 from parlour.testmode.seeds.steering import SeedEmulation, ServerSteering
 from parlour.testmode.settlement.wiring import make_settler
 from parlour.testmode.snapshots.clock_state import clock_state_of
@@ -51,6 +50,8 @@ if TYPE_CHECKING:
     from parlour.resources.tokens.verification import AccessTokenVerifier
     from parlour.store.blobs import DiskBlobStore
     from parlour.store.sqlite.engine import SqliteStore
+    from parlour.testmode.seeds.files import SeedFiles
+    from parlour.testmode.seeds.seeder import Seeder
     from parlour.vocabulary.clock import Clock, Random
 
 
@@ -120,11 +121,22 @@ class TestMode:
         self.clock_control.finish_removals = self.accounts.finish_removals
         if self.settings.open_accounts:
             handles.authentication.open_account = self.accounts.open
+
+    @cached_property
+    def seeder(self) -> Seeder:
+        """What loads and exports seeds; it is imported at its first use, after the start."""
+        from parlour.testmode.seeds.seeder import Seeder  # noqa: PLC0415 - a third of the imports.
+
         steering = ServerSteering(self.clock, self.clock_control, self.random)
-        self.seeder = Seeder(
-            handles.store, self.clock.real, steering, SeedEmulation(self.emulations)
-        )
-        self.seed_files = SeedFiles(self.seeder, self.settings.seed, os.environ)
+        emulation = SeedEmulation(self.emulations)
+        return Seeder(self.handles.store, self.clock.real, steering, emulation)
+
+    @cached_property
+    def seed_files(self) -> SeedFiles:
+        """The seeds of the start."""
+        from parlour.testmode.seeds.files import SeedFiles  # noqa: PLC0415 - as above.
+
+        return SeedFiles(self.seeder, self.settings.seed, os.environ)
 
     async def start(self) -> None:
         """Start, after all parts of the server. Raises `StartupError` for a wrong seed."""

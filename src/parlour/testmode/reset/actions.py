@@ -8,7 +8,6 @@ import msgspec
 
 from parlour.operations.access import require_auth_token
 from parlour.testmode.reset.parameters import ACCOUNT_SCOPE, SERVER_SCOPE
-from parlour.testmode.seeds.files import SeedFileError
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import Unset
 
@@ -55,6 +54,8 @@ async def create_reset(test_mode: TestMode, call: Call[CreateReset]) -> ResetRes
 
 async def _load_seeds(test_mode: TestMode, account_sid: str, *, may_steer: bool) -> None:
     """Load the seeds of the start. Raises 20001 if they do not fit this account."""
+    from parlour.testmode.seeds.files import SeedFileError  # noqa: PLC0415 - not for a start.
+
     try:
         await test_mode.seed_files.load(account_sid, may_steer=may_steer)
     except SeedFileError as error:

@@ -1,4 +1,4 @@
-"""Actions on seeds."""
+"""Actions on seeds. What only they need is imported by the first of them, not by the start."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from parlour.operations.access import require_auth_token
-from parlour.testmode.seeds.checker import check_document
-from parlour.testmode.seeds.schema import seed_schema
-from parlour.testmode.seeds.seeder import steers
-from parlour.testmode.seeds.text import read_document
 from parlour.vocabulary.unset import given_or
 
 if TYPE_CHECKING:
@@ -37,12 +33,17 @@ async def create_seed(mode: SeedParts, call: Call[NoParameters]) -> LoadedSeed:
     """
     # In a thread: a document of some megabytes takes a second.
     seed = await asyncio.to_thread(_checked, call.body, call.content_type)
+    from parlour.testmode.seeds.seeder import steers  # noqa: PLC0415 - see above.
+
     if steers(seed):
         require_auth_token(call.caller)
     return await mode.seeder.load(call.scope.account_sid, seed)
 
 
 def _checked(body: bytes, content_type: str) -> SeedItem:
+    from parlour.testmode.seeds.checker import check_document  # noqa: PLC0415 - see above.
+    from parlour.testmode.seeds.text import read_document  # noqa: PLC0415
+
     return check_document(read_document(body, content_type))
 
 
@@ -54,5 +55,7 @@ async def fetch_seed(mode: SeedParts, call: Call[FetchSeed]) -> dict[str, Any]:
 
 async def fetch_seed_schema(mode: SeedParts, call: Call[NoParameters]) -> dict[str, Any]:
     """Return the JSON Schema of seeds."""
+    from parlour.testmode.seeds.schema import seed_schema  # noqa: PLC0415 - see above.
+
     del mode, call
     return seed_schema()
