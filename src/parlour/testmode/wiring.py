@@ -110,7 +110,7 @@ class TestMode:
         media_files = MediaFiles(handles.blobs)
         self.resetter = Resetter(handles, start, media_files)
         self.snapshots = SnapshotLibrary(handles, self.clock, self.resetter, media_files)
-        self.snapshots.add_part(*clock_state_of(self.clock, handles.store))
+        self.snapshots.add_part(*clock_state_of(self.clock, self.clock_control, handles.store))
         for part in (self.faults.rules, self.emulations):
             self.snapshots.add_part(part.save, part.restore)
         for forget in (self.faults.forget, self.emulations.forget, handles.journal.forget):

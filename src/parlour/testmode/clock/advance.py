@@ -124,6 +124,8 @@ class Advance:
         at_ms = max(at_ms, self._clock.now_ms())
         for what in dict.fromkeys(each.what for each in sorted(due) if each.at_ms <= at_ms):
             self._fired.append(Fired(at_ms, what, await self._count(what, at_ms)))
+        if self._is_stopped:  # Since the rows were read.
+            return
         self._steps += 1
         warned_ms = self._clock.monotonic_ms()
         self._clock.advance_to(at_ms)

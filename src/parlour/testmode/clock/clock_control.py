@@ -5,6 +5,7 @@
 | ready     | an advance                     | advancing                               |
 | ready     | any other change               | ready                                   |
 | advancing | its end, or its timeout        | ready                                   |
+| advancing | a reset, or a restore, of all  | ready                                   |
 | advancing | an advance, or another change  | advancing: the request gets 409         |
 
 The clock may go backwards only while there is no data: dates and numbers of creation would be in
@@ -123,10 +124,15 @@ class ClockControl:
             raise ApiError(20001, "The clock cannot go back while there is data: reset first.")
         self._parts.store.sequences.restart()
 
-    def reset(self) -> None:
-        """Show the real time, after all data were removed. An advance ends with its next step."""
+    def end_advance(self) -> None:
+        """End an advance in progress: it does not set the clock any more, and another may begin."""
         if self._advance is not None:
             self._advance.stop()
+            self._advance = None
+
+    def reset(self) -> None:
+        """Show the real time, after all data were removed."""
+        self.end_advance()
         self._clock.system()
         self._parts.store.sequences.restart()
 
@@ -168,7 +174,8 @@ class ClockControl:
         try:
             return await advance.run(timeout_ms)
         finally:
-            self._advance = None
+            if self._advance is advance:
+                self._advance = None
 
 
 async def _nothing_to_finish() -> None:

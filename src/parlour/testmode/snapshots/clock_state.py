@@ -10,17 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parlour.store.sqlite.engine import SqliteStore
+    from parlour.testmode.clock.clock_control import ClockControl
     from parlour.testmode.clock.steered_clock import SteeredClock
 
     SavedClock = tuple[ClockMode, int, int] | None
 
 
 def clock_state_of(
-    clock: SteeredClock, store: SqliteStore
+    clock: SteeredClock, control: ClockControl, store: SqliteStore
 ) -> tuple[Callable[[str | None], SavedClock], Callable[[SavedClock], None]]:
     """Return the functions that save and restore the clock; an account has none.
 
-    Numbers of creation continue as after the snapshot, so that they follow the clock.
+    Numbers of creation continue as after the snapshot, so that they follow the clock. An advance in
+    progress ends, because its target belongs to the state that is replaced.
     """
 
     def save(account_sid: str | None) -> SavedClock:
@@ -31,6 +33,7 @@ def clock_state_of(
     def restore(saved: SavedClock) -> None:
         if saved is None:
             return
+        control.end_advance()
         mode, now_ms, last_sequence = saved
         store.sequences.restart(last_sequence)
         if mode is ClockMode.FROZEN:
