@@ -9,6 +9,7 @@ import pytest
 from parlour.config import TEST_API_KEY_SECRET, TEST_API_KEY_SID
 from parlour.testmode.reset.table_classes import read_classes
 from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
 from tests.events.webhook_backend import WebhookBackend, respond_with
 from tests.testmode.rest_server import RestAccount, RestServer, in_server
 from tests.testmode.test_resets import fill, settled
@@ -243,5 +244,35 @@ def test_numbers_of_creation_follow_the_clock_of_a_restored_snapshot(tmp_path: P
         (await first.post(f"{SNAPSHOTS}/all/Restore")).expect(200)
         (await first.post("/v1/Conversations")).expect(201)
         assert last < sequences.last < last + 100
+
+    in_server(tmp_path, scene)
+
+
+def test_a_restore_of_a_snapshot_that_was_removed_before_its_turn_returns_404(
+    tmp_path: Path,
+) -> None:
+    """A restore waits for the end of a reset, which removes the snapshot."""
+
+    async def scene(server: RestServer) -> None:
+        first, library = server.first(), server.test_mode.snapshots
+        (await first.post(SNAPSHOTS, Name="one")).expect(201)
+        found = library.find(first.login, "one")
+        (await first.post("/parlour/v1/Reset")).expect(200)
+        await first.make("/v1/Conversations", UniqueName="after")
+
+        with pytest.raises(ApiError) as refusal:
+            await library.restore(found)
+
+        assert (refusal.value.code, refusal.value.status) == (20404, 404)
+        (await first.get("/v1/Conversations/after")).expect(200)
+
+    in_server(tmp_path, scene)
+
+
+@pytest.mark.parametrize("name", [".", "..", ".one"])
+def test_a_name_that_clients_remove_from_paths_is_refused(tmp_path: Path, name: str) -> None:
+    async def scene(server: RestServer) -> None:
+        assert (await server.first().post(SNAPSHOTS, Name=name)).status == 400
+        (await server.first().post(SNAPSHOTS, Name="one..")).expect(201)
 
     in_server(tmp_path, scene)

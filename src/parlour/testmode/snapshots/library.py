@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from parlour.store.sqlite.exclusive import ExclusiveAccess
     from parlour.testmode.reset.media_files import MediaFiles
     from parlour.testmode.reset.resetter import Resetter
+    from parlour.testmode.reset.table_classes import TableClasses
     from parlour.testmode.snapshots.row_copies import CopiedRows
     from parlour.testmode.wiring import ServerHandles
     from parlour.vocabulary.clock import Clock
@@ -142,10 +143,19 @@ class SnapshotLibrary:
         return rows
 
     async def restore(self, snapshot: Snapshot) -> None:
-        """Put the account, or the server, into the state of a snapshot."""
+        """Put the account, or the server, into the state of a snapshot.
+
+        Raises 20404 if a reset or a deletion removed the snapshot before its turn.
+        """
+
+        def replace(access: ExclusiveAccess, tables: TableClasses) -> None:
+            if self._snapshots.get((snapshot.account_sid, snapshot.name)) is not snapshot:
+                raise ApiError(20404, f"The snapshot {snapshot.name} was removed.")
+            row_copies.restore_rows(access, tables, snapshot.rows)
+
         await self._resetter.replace_rows(
             snapshot.account_sid,
-            partial(row_copies.restore_rows, rows=snapshot.rows),
+            replace,
             partial(self._restore_parts, snapshot),
             own_requests=1,
         )
