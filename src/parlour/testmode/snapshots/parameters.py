@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from parlour.protocol.parsers import Parser
     from parlour.vocabulary.unset import Unset
 
-_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+"""A name begins with no dot: clients remove the segments "." and ".." of a path."""
 
 
 def _name() -> Parser[str]:
