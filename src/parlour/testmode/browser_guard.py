@@ -8,16 +8,18 @@ name than ``localhost``. The ``User-Agent`` of all browsers begins with ``Mozill
 
 A browser is served if its ``Host`` is local, and
 
-- its ``Origin`` is local or allowed, or
+- its ``Origin`` is local or allowed, or has the same public address as the ``Host``, or
 - it has no ``Origin``, and ``Sec-Fetch-Site`` is ``same-origin`` or ``none`` or absent.
 
 A local host is loopback, any IP address, a single-label name, or a name below ``.localhost``,
 ``.test`` or ``.internal``: a public name that resolves to this machine (DNS rebinding) is not.
+A page at a public address can be of anyone, so it is foreign; as ``Host`` such an address is safe,
+since no name was resolved.
 """
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -52,14 +54,15 @@ class BrowserGuard:
         if not is_browser or path.startswith(_SIGNED):
             return
         host = fields.get(b"host", b"").decode("latin-1")
-        if not _is_local_host(_name_of(f"http://{host}")):
+        own_name = _name_of(f"http://{host}")
+        if not _is_local_host(own_name):
             raise ApiError(20403, _REFUSAL)
         if origin is None:
             if site in _OWN_PAGE:
                 return
             raise ApiError(20403, _REFUSAL)
         text = origin.decode("latin-1")
-        if not _is_local_host(_name_of(text)) and _normal(text) not in self._allowed:
+        if not _is_local_page(_name_of(text), own_name) and _normal(text) not in self._allowed:
             raise ApiError(20403, _REFUSAL)
 
 
@@ -77,6 +80,20 @@ def _name_of(url: str) -> str:
         return (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
         return ""
+
+
+def _is_local_page(name: str, own_name: str) -> bool:
+    """Return whether a page of this host is local to a server that is reached by ``own_name``."""
+    return _is_local_host(name) and (name == own_name or not _is_public_address(name))
+
+
+def _is_public_address(name: str) -> bool:
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_global
 
 
 def _is_local_host(name: str) -> bool:

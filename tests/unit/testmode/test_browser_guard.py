@@ -77,6 +77,9 @@ def test_no_page_is_served_at_a_name_that_is_not_local(host: str) -> None:
         "https://shop.example.net:8443",
         "file://",
         "http://[::1",
+        "http://8.8.8.8",
+        "http://[2001:4860:4860::8888]:3000",
+        "http://[::ffff:8.8.8.8]",
     ],
 )
 def test_a_foreign_page_is_refused(origin: str) -> None:
@@ -101,3 +104,13 @@ def test_a_signed_link_to_a_medium_is_served_on_any_page() -> None:
     path = "/media-direct/AC/IS/ME"
     assert is_served(path, host="rebound.example.net", origin="https://evil.example.net")
     assert not is_served("/v1/media-direct/", host=HOST, origin="https://evil.example.net")
+
+
+def test_a_page_at_the_public_address_of_the_server_is_served() -> None:
+    assert is_served(host="8.8.8.8:8080", origin="http://8.8.8.8:3000")
+    assert not is_served(host="8.8.4.4:8080", origin="http://8.8.8.8:3000")
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "172.17.0.1", "192.168.1.7", "[fe80::1]", "[::1]"])
+def test_a_page_at_a_private_address_is_served(address: str) -> None:
+    assert is_served(host=HOST, origin=f"http://{address}:3000")
