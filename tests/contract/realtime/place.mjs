@@ -92,6 +92,11 @@ export class Place {
     return must("POST", `${BASE_URL}/parlour/v1/Faults`, fields);
   }
 
+  // How often a fault has acted.
+  static async fired({ sid }) {
+    return (await must("GET", `${BASE_URL}/parlour/v1/Faults/${sid}`)).fired;
+  }
+
   // The clock of a server in test mode: set, or with "/Advance" advanced.
   static clock(path, fields) {
     return must("POST", `${BASE_URL}/parlour/v1/Clock${path}`, fields);

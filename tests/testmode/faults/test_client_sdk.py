@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("sdk-order-node")
 
 SECONDS_MAX = 90
-SCENES = 7
+SCENES = 10
 
 
 def test_the_client_sdk_reports_each_fault_and_recovers(server: Server) -> None:

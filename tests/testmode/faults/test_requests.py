@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from requests.exceptions import ChunkedEncodingError
+from requests.exceptions import ConnectionError as RequestConnectionError
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
@@ -77,6 +79,63 @@ def test_the_official_client_retries_a_429_by_itself(
 
     assert made.body == "hello"
     assert _bodies(account.api, conversation_sid) == ["hello"]
+
+
+LOST = {"Drop": "true"}
+CUT = {"Truncate": 20}
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize(
+    ("effect", "seen"),
+    [
+        ({"Status": 503}, (503, 20503)),
+        ({"Status": 409, "Code": 50063}, (409, 50063)),
+        (LOST, RequestConnectionError),
+        (CUT, ChunkedEncodingError),
+        ({"DelayMs": 30}, None),
+    ],
+)
+def test_the_official_client_sees_each_effect_before_and_after_the_commit(
+    account: FaultAccount, conversation_sid: str, server: Server, effect: Any, seen: Any, phase: str
+) -> None:
+    if effect is CUT and phase == "before":
+        effect = CUT | {"Status": 500}  # Only an error is sent before the operation.
+    account.fault(Target="request", Operation="CreateConversationMessage", Phase=phase, **effect)
+    client = Client(account.sid, account.token, http_client=_client_of(server))
+    messages = client.conversations.v1.conversations(conversation_sid).messages
+
+    if isinstance(seen, tuple):
+        with pytest.raises(TwilioRestException) as raised:
+            messages.create(body="x")
+        assert (raised.value.status, raised.value.code) == seen
+    elif seen is None:
+        assert messages.create(body="x").body == "x"
+    else:
+        with pytest.raises(seen):
+            messages.create(body="x")
+
+    is_done = phase == "after" or seen is None
+    assert [each.body for each in messages.list()] == ["x"] * is_done
+
+
+def test_a_lost_answer_and_the_retry_of_the_official_client_give_one_message(
+    account: FaultAccount, conversation_sid: str, server: Server
+) -> None:
+    fault = account.fault(
+        Target="request", Operation="CreateConversationMessage", Phase="after", Drop="true"
+    )
+    retries = Retry(3, allowed_methods=None)
+    http_client = _client_of(server, max_retries=retries)
+    assert http_client.session is not None
+    http_client.session.headers["Idempotency-Key"] = conversation_sid
+    client = Client(account.sid, account.token, http_client=http_client)
+
+    made = client.conversations.v1.conversations(conversation_sid).messages.create(body="once")
+
+    assert made.body == "once"
+    assert _bodies(account.api, conversation_sid) == ["once"]
+    assert account.counters(fault)["fired"] == 1
 
 
 def _client_of(server: Server, **options: Any) -> TwilioHttpClient:

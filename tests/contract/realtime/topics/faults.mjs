@@ -83,4 +83,49 @@ async function commandRefused(place, checks) {
   checks.equal("the refused one was not done", bodies, ["sent"]);
 }
 
-export const scenes = { closed, dropped, gone, expired, refusedAtFirst, held, commandRefused };
+async function upgradeRefused(place, checks) {
+  const fault = await Place.fault({ Target: "socket", Refuse: 503, Scope: "server" });
+  const { client, watch } = place.start(await place.token("knocking"));
+  await checks.event("initialized at another attempt", watch, "initialized", () => true, 20);
+  checks.equal("connected", client.connectionState, "connected");
+  checks.equal("refused once", await Place.fired(fault), 1);
+}
+
+async function commandLost(place, checks) {
+  const alice = await member(place, "lost");
+  const fault = await Place.fault({
+    Target: "request",
+    Operation: "CreateConversationMessage",
+    Identity: "lost",
+    Drop: true,
+    Phase: "after",
+  });
+  const sending = alice.conversation.sendMessage("lost").catch(() => undefined);
+  await checks.event("noticed", alice.watch, "connectionStateChanged", (state) => state !== "connected");
+  await checks.event("done", alice.watch, "messageAdded", (each) => each.body === "lost");
+  await sending;
+  await continues({ place, checks, ...alice });
+  checks.equal("lost once", await Place.fired(fault), 1);
+}
+
+async function droppedAtMessage(place, checks) {
+  const alice = await member(place, "interrupted");
+  await Place.fault({ Target: "socket", When: "message", Identity: "interrupted", Drop: true });
+  const sending = alice.conversation.sendMessage("interrupted").catch(() => undefined);
+  await checks.event("noticed", alice.watch, "connectionStateChanged", (state) => state !== "connected");
+  await sending;
+  await continues({ place, checks, ...alice });
+}
+
+export const scenes = {
+  closed,
+  dropped,
+  gone,
+  expired,
+  refusedAtFirst,
+  held,
+  commandRefused,
+  upgradeRefused,
+  commandLost,
+  droppedAtMessage,
+};
