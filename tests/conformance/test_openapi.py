@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import schemathesis
 
-from parlour.cli.openapi import description
+from parlour.cli.openapi import description, of_functions
+from parlour.testmode.table import declared_operations
 from tests.contract.operations import OPERATIONS
 from tests.support.client import FORM_TYPE
 
@@ -95,3 +96,24 @@ def test_lists_are_paged_and_mutations_have_the_webhook_header(described: dict[s
 
 def test_command_prints_the_description(server: Server, described: dict[str, Any]) -> None:
     assert json.loads(server.command("openapi", on_data=False)) == described
+    functions = json.loads(server.command("openapi", "--functions", on_data=False))
+    assert functions == of_functions()
+
+
+def test_functions_of_the_server_and_of_test_mode_are_described() -> None:
+    functions = of_functions()
+    schemathesis.openapi.from_dict(functions).validate()
+
+    found = by_id(functions)
+    assert {each.operation_id for each in declared_operations()} <= found.keys()
+    assert {"FetchServer", "ListRequest", "ListWebhookAttempt"} <= found.keys()
+    assert all(each["summary"].endswith(".") for each in found.values())
+    assert _successes(found["CreateClockAdvance"]) == {200, 202}
+    advance = form_of(functions, "CreateClockAdvance")["properties"]
+    assert set(advance) == {"By", "To", "Timeout", "Wait", "ClientGraceMs"}
+    assert list(found["CreateSeed"]["requestBody"]["content"]) == [
+        "application/json",
+        "application/yaml",
+    ]
+    assert [each["name"] for each in found["FetchSeed"]["parameters"]] == ["Sids"]
+    assert {"Wait", "MinCount"} < {each["name"] for each in found["ListEvent"]["parameters"]}

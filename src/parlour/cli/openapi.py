@@ -15,15 +15,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from parlour.operations.operation import BodyKind
 from parlour.operations.parameters import form_schema
 from parlour.resources.table import operations
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from parlour.operations.operation import Operation, OperationSpec
     from parlour.protocol.parsers import Schema
 
 _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+_DOCUMENT_TYPES: Final = ("application/json", "application/yaml")
+_FUNCTIONS: Final = "/parlour/v1/"
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
 _SERVICE_SID: Final = {"type": "string", "pattern": "^IS[0-9a-fA-F]{32}$"}
 
@@ -63,17 +68,37 @@ _META: Final = {
 
 
 @click.command("openapi")
-def command() -> None:
+@click.option(
+    "--functions",
+    is_flag=True,
+    help="Describe the functions of the server instead: /parlour/v1, also in test mode.",
+)
+def command(*, functions: bool) -> None:
     """Print the OpenAPI 3.1 description of the API as JSON."""
-    click.echo(json.dumps(description(), indent=2))
+    described = of_functions() if functions else description()
+    click.echo(json.dumps(described, indent=2))
 
 
 def description() -> dict[str, Any]:
-    """Return the description as a JSON object."""
+    """Return the description of the API as a JSON object."""
+    return _description(each for each in operations() if each.listed)
+
+
+def of_functions() -> dict[str, Any]:
+    """Return the description of the functions below /parlour/v1 that have JSON responses."""
+    from parlour.testmode.table import declared_operations  # noqa: PLC0415 - slow to import.
+
+    return _description(
+        each
+        for each in (*operations(), *declared_operations())
+        if each.path.startswith(_FUNCTIONS) and each.spec.response_body is BodyKind.JSON
+    )
+
+
+def _description(described: Iterable[Operation]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
-    for each in operations():
-        if each.listed:
-            paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
+    for each in described:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Parlour", "version": version("parlour")},
@@ -90,7 +115,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     spec = operation.spec
     described: dict[str, Any] = {
         "operationId": operation.operation_id,
-        "summary": (inspect.getdoc(spec.action) or "").partition("\n")[0],
+        "summary": (inspect.getdoc(spec.on_server or spec.action) or "").partition("\n")[0],
         "parameters": [*_path(operation), *_query(spec), *_headers(spec)],
         "responses": _responses(spec),
     }
@@ -116,8 +141,8 @@ def _path(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _query(spec: OperationSpec) -> list[dict[str, Any]]:
-    """Return the filter and paging parameters of a list; no others are read from a query."""
-    if not spec.list_key:
+    """Return the parameters of a query: of a list with those of its pages."""
+    if spec.method != "GET":
         return []
     schema = form_schema(spec.parameters)
     required = schema.get("required", ())
@@ -125,6 +150,8 @@ def _query(spec: OperationSpec) -> list[dict[str, Any]]:
         _parameter("query", name, kind, required=name in required)
         for name, kind in schema["properties"].items()
     ]
+    if not spec.list_key:
+        return filters
     size = {"type": "integer", "minimum": 1, "default": spec.page_size_default}
     page = {"type": "integer", "minimum": 0, "maximum": limits.PAGE_MAX, "default": 0}
     token = {"type": "string", "maxLength": limits.PAGE_TOKEN_CHARS_MAX}
@@ -140,7 +167,7 @@ def _headers(spec: OperationSpec) -> list[dict[str, Any]]:
     found = []
     if spec.takes_webhook_header:
         found.append(_parameter("header", "X-Twilio-Webhook-Enabled", {"enum": ["true", "false"]}))
-    if spec.method == "POST":
+    if spec.method == "POST" and spec.on_server is None:
         key = {
             "type": "string",
             "minLength": 1,
@@ -151,6 +178,9 @@ def _headers(spec: OperationSpec) -> list[dict[str, Any]]:
 
 
 def _body(spec: OperationSpec) -> dict[str, Any]:
+    if spec.request_body is BodyKind.DOCUMENT:
+        kinds = {each: {"schema": {"type": "object"}} for each in _DOCUMENT_TYPES}
+        return {"required": True, "content": kinds}
     schema = form_schema(spec.parameters)
     return {
         "required": "required" in schema,
@@ -175,12 +205,13 @@ def _answer(description: str, schema: Schema) -> dict[str, Any]:
 def _result(spec: OperationSpec) -> Schema:
     if not spec.list_key:
         return {"type": "object"}
-    return {
+    found: Schema = {
         "type": "object",
         "required": ["meta", spec.list_key],
         "properties": {
             "meta": {"$ref": "#/components/schemas/Meta"},
             spec.list_key: {"type": "array", "items": {"type": "object"}},
         },
-        "additionalProperties": False,
     }
+    # Waiting lists have further members.
+    return found | {"additionalProperties": bool(spec.wakes_on)}
