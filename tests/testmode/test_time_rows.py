@@ -258,6 +258,15 @@ async def rate_limits(scene: SteeredScene) -> None:
     assert statuses == {201, 429}
 
 
+async def latencies_of_faults_and_of_the_emulation(scene: SteeredScene) -> None:
+    fault = {"Target": "request", "Operation": "ListUser", "DelayMs": "40"}
+    (await scene.api.post("/parlour/v1/Faults", fault)).expect(201)
+    (await scene.api.post("/parlour/v1/Emulation", {"LatencyMs": "40"})).expect(200)
+    before = time.monotonic()
+    (await scene.api.get("/v1/Users")).expect(200)
+    assert time.monotonic() - before >= 0.08
+
+
 # --- Both -----------------------------------------------------------------------------------
 
 
@@ -268,6 +277,15 @@ async def logins_are_forgotten_at_each_change(scene: SteeredScene) -> None:
     await scene.advance(SECOND_MS)
     assert len(authentication._proven) == 0
     (await scene.api.get("/v1/Conversations")).expect(200)
+
+
+async def signing_keys_are_forgotten_at_each_change(scene: SteeredScene) -> None:
+    await scene.server.do("CreateConversation", origin=WITH_HEADER)
+    await scene.settle()
+    signer = scene.mode.handles.signer
+    assert len(signer._known) == 1
+    await scene.advance(SECOND_MS)
+    assert len(signer._known) == 0
 
 
 async def the_only_node_does_not_expire(scene: SteeredScene) -> None:
@@ -295,6 +313,8 @@ ROWS = (
     typing,
     silence_of_sockets,
     rate_limits,
+    latencies_of_faults_and_of_the_emulation,
+    signing_keys_are_forgotten_at_each_change,
     logins_are_forgotten_at_each_change,
     the_only_node_does_not_expire,
 )

@@ -141,7 +141,7 @@ def _path(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _query(spec: OperationSpec) -> list[dict[str, Any]]:
-    """Return the parameters of a query: of a list with those of its pages."""
+    """Return the parameters of a query, and of the pages of a list."""
     if spec.method != "GET":
         return []
     schema = form_schema(spec.parameters)
