@@ -76,6 +76,7 @@ def test_defaults_are_safe() -> None:
         (OPEN | {"auth_token": "secret"}, "auth token in the settings has 6 characters"),
         (OPEN | {"api_key_secret": "secret"}, "API key secret in the settings has 6"),
         ({"tls_cert": "/absent", "tls_key": "/absent"}, "cannot read /absent"),
+        (OPEN | {"test": True}, "Test mode listens on 0.0.0.0"),
     ],
 )
 def test_each_unsafe_setting_is_found_alone(settings: dict[str, object], message: str) -> None:
@@ -86,6 +87,7 @@ def test_each_unsafe_setting_is_found_alone(settings: dict[str, object], message
 def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -> None:
     assert _unsafe(doctor_checks.check_settings(Settings(**OPEN, auth_token=STRONG))) == []
     assert _unsafe(doctor_checks.check_settings(Settings(auth_token="test"))) == []
+    assert _unsafe(doctor_checks.check_settings(Settings(test=True))) == []
 
 
 @pytest.mark.parametrize(

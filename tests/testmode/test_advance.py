@@ -187,6 +187,19 @@ def test_a_second_advance_is_rejected_and_a_client_that_left_does_not_stop_the_f
     run_in(tmp_path, scenario)
 
 
+def test_advances_take_the_clock_ten_years_ahead_in_all(tmp_path: Path) -> None:
+    async def scenario(server: InProcessServer, _backend: WebhookBackend) -> None:
+        start = await freeze(server)
+        nine_years, year = 9 * 365 * DAY_MS, 366 * DAY_MS
+        assert (await advance(server, nine_years)).now_ms == start + nine_years
+        with pytest.raises(ApiError, match="10 years at most") as refused:
+            await advance(server, 2 * year)
+        assert (refused.value.status, refused.value.code) == (400, 20001)
+        assert (await advance(server, year)).settled
+
+    run_in(tmp_path, scenario)
+
+
 def test_the_clock_goes_back_without_data_and_numbers_follow_it(tmp_path: Path) -> None:
     async def scenario(server: InProcessServer, _backend: WebhookBackend) -> None:
         control = mode_of(server).clock_control
