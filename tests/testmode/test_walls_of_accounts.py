@@ -1,4 +1,4 @@
-"""Functions with the scope of an account: another account sees and changes nothing of it."""
+"""Functions with the scope of an account: another account sees and changes none of it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def rows_of(account: RestAccount) -> list[object]:
     return [body[name.lower()] for name, body in zip(COLLECTIONS, lists, strict=True)]
 
 
-def test_another_account_finds_nothing_of_an_account(tmp_path: Path) -> None:
+def test_another_account_finds_none_of_the_objects(tmp_path: Path) -> None:
     with_variables = {
         each.operation_id: each
         for each in (*operations(), *declared_operations())

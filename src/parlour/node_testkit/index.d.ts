@@ -47,6 +47,8 @@ export class Parlour {
   /** URL of the realtime socket. */
   readonly wsUrl: string;
   readonly version: string;
+  /** Whether this process started the server. */
+  readonly isOwn: boolean;
   readonly clock: Clock;
   /** The first account, whose credentials this object uses. */
   readonly account: Account;

@@ -141,3 +141,17 @@ test("data are restored, and removed by a reset", async () => {
 after(async () => {
   await parlour.stop();
 });
+
+test("the fixture of a test does not reset a server that others use", async () => {
+  let own;
+  await parlour.clock.freeze();
+
+  await kit.parlourFixtures.account({ parlour }, async (made) => {
+    own = made;
+    await own.client(twilio).conversations.v1.users.list();
+  });
+
+  assert.equal(parlour.clock.isChanged, false);
+  await assert.rejects(own.client(twilio).conversations.v1.users.list(), { status: 401 });
+  await account.client(twilio).conversations.v1.users.list();
+});

@@ -76,6 +76,11 @@ export class Parlour {
     });
   }
 
+  // Whether this process started the server.
+  get isOwn() {
+    return this.#process !== null;
+  }
+
   // An account of its own for a test: no other account sees its data.
   async createAccount({ friendlyName, sid, authToken } = {}) {
     const made = await this.#api.post("/parlour/v1/Accounts", { friendlyName, sid, authToken });
