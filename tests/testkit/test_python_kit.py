@@ -64,8 +64,8 @@ def test_a_failure_has_a_section_with_what_the_server_knows(failures: TestRun) -
     ):
         assert text in section, section
     assert "could not be read" not in section
-    # Three tests failed in their body and two in their set-up, with a server.
-    assert failures.output.count("- parlour -") == 5
+    # Four tests failed in their body and two in their set-up, with a server.
+    assert failures.output.count("- parlour -") == 6
 
 
 def test_wrong_marks_are_refused(failures: TestRun) -> None:
@@ -78,6 +78,27 @@ def test_wrong_marks_are_refused(failures: TestRun) -> None:
 def test_a_clock_that_lasting_data_hold_is_explained(failures: TestRun) -> None:
     assert failures.outcomes["test_clock_is_held"] == "error"
     assert "an account that outlives the test has" in failures.messages["test_clock_is_held"]
+
+
+def test_a_server_that_does_not_start_fails_each_test_in_few_lines(
+    kit: InstalledKit, tmp_path: Path
+) -> None:
+    run = kit.run_tests(
+        project_of("python_failures", tmp_path),
+        *("-k", "test_passes or test_strict"),
+        ini={"parlour_command": "no-such-command"},
+    )
+
+    assert run.outcomes == {"test_passes": "error", "test_strict": "error"}
+    assert "'no-such-command' cannot be started" in run.messages["test_passes"]
+    assert "process.py" not in run.output
+    assert len(run.output.splitlines()) < 40
+
+
+def test_a_failed_expectation_shows_the_line_of_the_test_alone(failures: TestRun) -> None:
+    assert failures.outcomes["test_expectation"] == "failure"
+    assert "Expected 1 × CreateUser, found 0." in failures.messages["test_expectation"]
+    assert "journal.py" not in failures.output
 
 
 def test_options_of_the_ini_file_and_a_run_without_twilio(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from parlour.vocabulary import event_names
 from tests.testkit.installed_kit import SOURCE
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ except parlour_testkit.TestKitError as error:
     assert kit.run_python(code) == (
         f"The server at {url} is not in test mode: start it with --test.\n"
     )
+
+
+def test_the_kit_knows_the_events_of_the_server(kit: InstalledKit) -> None:
+    code = "from parlour_testkit.webhooks import *; print(*PRE_ACTION, *POST_ACTION)"
+
+    assert kit.run_python(code).split() == [*event_names.PRE_ACTION, *event_names.POST_ACTION]
 
 
 OLD_PINS = ("uvicorn==0.20.0", "cryptography==40.0.2", "websockets==10.4")

@@ -268,6 +268,21 @@ def test_pages_go_in_both_directions(run_scenario: ScenarioRunner) -> None:
     run_scenario(scenario)
 
 
+def test_a_list_takes_the_name_of_any_form_and_refuses_an_unknown_operation(
+    run_scenario: ScenarioRunner,
+) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        api = api_of(clients.instance)
+        await api.post("/v1/Conversations")
+        [found] = await recorded(api, Operation="CreateServiceConversation")
+        assert found["operation"] == "CreateConversation"
+        refused = await api.get(REQUESTS, Operation="CreateConversations")
+        hint = "There is no operation CreateConversations; did you mean CreateConversation?"
+        assert refused.refuses(400, 20001) == hint
+
+    run_scenario(scenario)
+
+
 def test_a_waiting_list_answers_once_the_request_was_made(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         api = api_of(clients.instance)

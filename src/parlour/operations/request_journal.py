@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -21,6 +22,7 @@ from parlour.operations.journal_redaction import redact_answer, redact_form, red
 from parlour.operations.parameters import secret_names
 from parlour.operations.waiting_lists import REQUEST_RECORDED
 from parlour.vocabulary import limits
+from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -168,6 +170,19 @@ class RequestJournal:
     def __len__(self) -> int:
         self._record_pending()
         return len(self._order)
+
+    def common_name(self, operation: str) -> str:
+        """Return the name by which the journal lists an operation, of the name of any form.
+
+        Raises 20001 for a name of no operation, with the nearest one: a list of its requests would
+        always be empty.
+        """
+        found = self._names.get(operation)
+        if found is not None:
+            return found
+        near = get_close_matches(operation, self._names, 1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise ApiError(20001, f"There is no operation {operation}{hint}")
 
     def _record_pending(self) -> None:
         """Record the pending requests, in order."""

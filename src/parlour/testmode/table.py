@@ -10,6 +10,7 @@ from parlour.operations.operation import Collection, Operation, operations_of
 from parlour.testmode.accounts.routes import TEST_ACCOUNTS
 from parlour.testmode.clock.routes import CLOCK, CLOCK_ADVANCE
 from parlour.testmode.emulation.routes import EMULATION
+from parlour.testmode.emulation.strict import check_names
 from parlour.testmode.faults.routes import ALL_FAULTS, FAULTS
 from parlour.testmode.reset.routes import RESET
 from parlour.testmode.seeds.routes import SEED_SCHEMA, SEEDS
@@ -60,4 +61,6 @@ def _bound(operation: Operation, test_mode: TestMode) -> Operation:
 async def _run(
     action: ServerAction, test_mode: TestMode, _parts: ServerParts, call: Call[Any]
 ) -> Any:
+    # A misspelt criterion of a fault would make it act on all requests.
+    check_names(call.operation, call.form)
     return await action(test_mode, call)

@@ -43,6 +43,16 @@ test("what did not arrive is explained", async () => {
   assert.match(text, /with \{Author: "alice", Body: "Bye"\}.*nearest of 1 has Body "Hello"\./s);
 });
 
+test("an unknown event is refused, and not counted as never received", async () => {
+  for (const call of [
+    () => hooks.none("onMesageAdded"),
+    () => hooks.waitFor("onMesageAdded"),
+    async () => hooks.answer({ status: 503, event: "onMesageAdded" }),
+  ]) {
+    assert.match(await messageOf(call), /^onMesageAdded is no event\. The events are onMessageAdd,/);
+  }
+});
+
 test("fake timers of a test stop no call of the kit", async () => {
   mock.timers.enable();
   try {

@@ -62,3 +62,7 @@ def test_passes(parlour_account):
 
 def test_without_the_kit():
     pytest.fail("on purpose")
+
+
+def test_expectation(parlour_requests):
+    parlour_requests.expect("CreateUser")

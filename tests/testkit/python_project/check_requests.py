@@ -49,7 +49,14 @@ def test_a_failed_expectation_names_similar_operations(users, parlour_requests):
         parlour_requests.expect("CreateUser")
     users.create(identity="ann")
     with pytest.raises(AssertionError, match=r"Did you mean CreateUser\? Called: 1 × CreateUser"):
-        parlour_requests.expect("CreateUsers")
+        parlour_requests.expect("DeleteUser")
+
+
+def test_an_unknown_operation_is_refused_and_not_counted_as_never_called(parlour_requests):
+    with pytest.raises(parlour_testkit.ApiError, match="no operation CreateUsers; did you mean"):
+        parlour_requests.expect("CreateUsers", times=0)
+    with pytest.raises(parlour_testkit.ApiError, match="no operation CreateUsers; did you mean"):
+        parlour_requests.wait_for("CreateUsers", timeout=30)
 
 
 def test_a_call_is_waited_for(users, parlour_requests):

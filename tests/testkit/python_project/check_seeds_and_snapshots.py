@@ -51,3 +51,18 @@ def test_snapshots_return_to_a_state(parlour_server, parlour_account, parlour_cl
     conversations("before").delete()
     parlour_server.restore(parlour_account.sid)
     assert [each.unique_name for each in conversations.list()] == ["before"]
+
+
+def test_a_snapshot_of_an_account_restores_this_account_alone(
+    parlour_server, parlour_account, parlour_client
+):
+    other = parlour_server.create_account()
+    parlour_account.snapshot("before")
+    for each in (parlour_account, other):
+        each.client().conversations.v1.users.create(identity="ann")
+    parlour_account.restore("before")
+    assert parlour_client.conversations.v1.users.list() == []
+    assert [each.identity for each in other.client().conversations.v1.users.list()] == ["ann"]
+    other.delete()
+    with pytest.raises(parlour_testkit.ApiError, match="404"):
+        parlour_account.restore("befor")

@@ -6,6 +6,7 @@ import warnings
 import pytest
 
 import parlour_testkit
+from parlour_testkit.process import default_command
 from parlour_testkit.report import describe
 from parlour_testkit.server import compare_versions
 
@@ -32,6 +33,25 @@ def test_a_missing_command_is_named():
         parlour_testkit.start(command="no-such-command --x")
     assert "'no-such-command' cannot be started" in str(raised.value)
     assert "parlour_command" in str(raised.value)
+
+
+def test_the_command_next_to_this_python_is_the_default(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "my env" / "python"))
+    assert default_command() == "parlour"
+    program = tmp_path / "my env" / "parlour"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    with pytest.raises(parlour_testkit.ServerStartFailed, match="ended with status 3"):
+        parlour_testkit.start()
+
+
+def test_a_wrong_login_names_the_account_and_the_variables(parlour_server):
+    with pytest.raises(parlour_testkit.ApiError) as raised:
+        parlour_testkit.connect(parlour_server.url, auth_token="wrong")
+    assert raised.value.status == 401
+    assert f"{parlour_server.url} has no account AC0000" in str(raised.value)
+    assert "PARLOUR_AUTH_TOKEN" in str(raised.value)
 
 
 def test_a_failed_start_shows_the_log(parlour_server, pytestconfig):

@@ -150,3 +150,14 @@ def test_signatures_are_those_of_the_official_library():
     assert is_signed_json("token", signed_url, body, signature)
     assert not is_signed_json("token", signed_url, body + b" ", signature)
     assert not is_signed_json("token", url, body, sign("token", url))
+
+
+def test_an_unknown_event_is_refused_and_not_counted_as_never_received(parlour_webhooks):
+    for call in (
+        lambda: parlour_webhooks.none("onMesageAdded"),
+        lambda: parlour_webhooks.wait_for("onMesageAdded", timeout=30),
+        lambda: parlour_webhooks.configure(["onMesageAdded"]),
+        lambda: parlour_webhooks.answer(status=503, event="onMesageAdded"),
+    ):
+        with pytest.raises(ValueError, match="no event onMesageAdded; did you mean onMessageAdded"):
+            call()

@@ -172,6 +172,23 @@ def test_strict_requests_name_the_unknown_parameter_and_the_nearest_one(
     assert refused["message"].startswith(f"Unknown {message}")
 
 
+@pytest.mark.parametrize(
+    ("path", "form", "message"),
+    [
+        ("Faults", {"Target": "request", "Operaton": "ListUser", "Status": "500"}, "Operation"),
+        ("Emulation", {"UnknownParameter": "refuse"}, "UnknownParameters"),
+    ],
+)
+def test_test_functions_refuse_unknown_parameters_of_accounts_that_are_not_strict(
+    account: FaultAccount, path: str, form: dict[str, str], message: str
+) -> None:
+    refused = account.own("POST", f"/{path}", status=400, **form)
+
+    assert refused["message"].endswith(f"; did you mean {message}?")
+    assert account.own("GET", "/Faults")["faults"] == []
+    account.api.get("/Users?Unknown=1").expect(200)
+
+
 def test_strict_requests_refuse_an_unexpected_body(account: FaultAccount) -> None:
     account.api.post("/Users", Identity="a reader").expect(201)
     _emulate(account, UnknownParameters="refuse")

@@ -66,7 +66,10 @@ export class Receiver {
 
   // Have events sent here: of the account, of a service, or of a conversation.
   async configure({ filters = POST_ACTION, serviceSid, conversationSid, method = "POST" } = {}) {
-    checkFilters(filters, conversationSid);
+    checkEvents(filters);
+    if (conversationSid && filters === POST_ACTION) {
+      throw new TypeError("A webhook of a conversation needs `filters`: which events it is for.");
+    }
     if (conversationSid) {
       const configuration = { Url: this.url, Method: method, Filters: filters };
       const form = { target: "webhook" };
@@ -90,6 +93,7 @@ export class Receiver {
 
   // The first webhook of an event with these parameters; waits if it has not arrived.
   async waitFor(event, params = {}, { timeout = defaultWaitMs() } = {}) {
+    if (event !== undefined) checkEvents([event]);
     const find = () => this.#received.find((each) => fits(each, event, params));
     const found = find() ?? (await this.#arrival(find, timeout));
     this.#throwIfForged();
@@ -102,6 +106,7 @@ export class Receiver {
 
   // Throws if an event, or any, arrives before the account has settled.
   async none(event) {
+    if (event !== undefined) checkEvents([event]);
     await this.#account.settle();
     this.#throwIfForged();
     const found = this.#received.filter((each) => event === undefined || each.event === event);
@@ -112,6 +117,7 @@ export class Receiver {
 
   // Answer the next `times` requests with a status, after a pause; 0 times: all.
   answer({ status = 200, times = 1, delayMs = 0, body = "", headers = {}, event } = {}) {
+    if (event !== undefined) checkEvents([event]);
     this.#answers.push({ status, delayMs, body, headers, event, left: times || Infinity });
   }
 
@@ -232,14 +238,12 @@ const NOTHING_ARRIVED =
   " A change by the REST client sends webhooks only with `xTwilioWebhookEnabled: \"true\"`.";
 const FORGED = { status: 403, body: "", headers: {} };
 
-function checkFilters(filters, conversationSid) {
+// A webhook of an unknown event never arrives: without this, `none` would always succeed.
+function checkEvents(events) {
   const known = [...PRE_ACTION, ...POST_ACTION];
-  const unknown = filters.filter((each) => !known.includes(each));
+  const unknown = events.filter((each) => !known.includes(each));
   if (unknown.length) {
     throw new TypeError(`${unknown.join(", ")} is no event. The events are ${known.join(", ")}.`);
-  }
-  if (conversationSid && filters === POST_ACTION) {
-    throw new TypeError("A webhook of a conversation needs `filters`: which events it is for.");
   }
 }
 

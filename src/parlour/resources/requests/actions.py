@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from parlour.operations.call import Rows
 from parlour.vocabulary import sids
 
@@ -16,11 +18,17 @@ if TYPE_CHECKING:
 
 
 async def list_requests(parts: ServerParts, call: Call[ListRequests]) -> Rows:
-    """Return a page of the account's requests, newest first."""
+    """Return a page of the account's requests, newest first.
+
+    Raises 20001 for an unknown operation.
+    """
     parameters = call.parameters
     after_sid = parameters.given().get("after")
     account_sid = call.caller.account_sid
-    return Rows(parts.journal.list(account_sid, parameters.filters(), after_sid, call.page_request))
+    filters = parameters.filters()
+    if filters.operation is not None:
+        filters = replace(filters, operation=parts.journal.common_name(filters.operation))
+    return Rows(parts.journal.list(account_sid, filters, after_sid, call.page_request))
 
 
 async def fetch_request(parts: ServerParts, call: Call[NoParameters]) -> RecordedRequest:

@@ -50,7 +50,8 @@ def exact_duration() -> Parser[int]:
         try:
             return parse_duration(whole) * 1000 + int(thousandths)
         except ValueError as error:
-            raise ApiError(20001, f"Invalid {name}: {error}.") from None
+            reason = f"Invalid {name}: {error}, such as PT10M or P1D."
+            raise ApiError(20001, reason) from None
 
     return with_schema(parse, {"type": "string", "format": "duration"})
 

@@ -43,6 +43,14 @@ async def check_request(request: Request, operation: Operation) -> None:
     if operation.authentication is not AuthScheme.ACCOUNT_LOGIN:
         return  # Its body is a stream, or JSON that its endpoint parses.
     form = await parse_multipart(request) if is_multipart(request) else form_of(operation, request)
+    check_names(operation, form)
+
+
+def check_names(operation: Operation, form: Iterable[str]) -> None:
+    """Raise 20001 for the first name of a form that an operation does not have."""
+    if operation.spec.checks_names:
+        return
+    known = _known_names(operation)
     for name in form:
         if name not in known:
             raise _unknown("parameter", name, operation, known)

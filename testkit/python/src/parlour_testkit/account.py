@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from parlour_testkit.clock import SETTLE_TIMEOUT_S, settled
 from parlour_testkit.connection import FUNCTIONS, Connection
@@ -142,6 +143,17 @@ class Account:
         After the return, no earlier webhook, frame or message is sent. Raises ApiError.
         """
         self.connection.post(f"{FUNCTIONS}/Reset", scope="account")
+
+    def snapshot(self, name: str) -> None:
+        """Save the state of this account, in memory; other accounts have their own names.
+
+        Raises ApiError with 409 if the name is taken, and for more than 16 snapshots or 256 MiB.
+        """
+        self.connection.post(f"{FUNCTIONS}/Snapshots", name=name, scope="account")
+
+    def restore(self, name: str) -> None:
+        """Return to a snapshot of this account. Raises ApiError with 404 for an unknown name."""
+        self.connection.post(f"{FUNCTIONS}/Snapshots/{quote(name, safe='')}/Restore")
 
     def delete(self) -> None:
         """Remove the account. Raises TestKitError for an account that the kit did not create."""

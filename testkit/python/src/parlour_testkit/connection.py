@@ -46,12 +46,14 @@ class Connection:
 
     def get(self, path: str, **parameters: FormValue) -> Any:
         """Return the JSON of a GET. Raises ApiError, ServerUnreachable."""
+        __tracebackhide__ = True  # pytest shows the line of the test.
         wait = parameters.get("wait")
         timeout_s = TIMEOUT_S + (float(wait) if isinstance(wait, int | float) else 0.0)
         return self.request("GET", path, parameters, timeout_s=timeout_s).json
 
     def post(self, path: str, **parameters: FormValue) -> Any:
         """Return the JSON of a POST with a form. Raises ApiError, ServerUnreachable."""
+        __tracebackhide__ = True  # pytest shows the line of the test.
         return self.request("POST", path, parameters).json
 
     def delete(self, path: str) -> None:
@@ -79,6 +81,7 @@ class Connection:
         timeout_s: float = TIMEOUT_S,
     ) -> Reply:
         """Send a form (POST), or a query. Raises ApiError for an error, ServerUnreachable."""
+        __tracebackhide__ = True  # pytest shows the line of the test.
         encoded = urlencode(pairs_of(parameters))
         if method == "POST":
             return self.send(method, path, encoded.encode(), _FORM, timeout_s=timeout_s)
@@ -94,6 +97,7 @@ class Connection:
         timeout_s: float = TIMEOUT_S,
     ) -> Reply:
         """Send a body as it is. Raises ApiError for an error, ServerUnreachable."""
+        __tracebackhide__ = True  # pytest shows the line of the test.
         credentials = base64.b64encode(f"{self.login}:{self.secret}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}"}
         if body is not None:
@@ -117,6 +121,7 @@ class Connection:
 
 
 def _checked(method: str, target: str, status: int, content: bytes) -> Reply:
+    __tracebackhide__ = True
     try:
         parsed = json.loads(content) if content else None
     except ValueError:

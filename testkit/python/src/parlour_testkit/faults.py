@@ -72,6 +72,7 @@ class Faults:
 
         Raises ApiError for a parameter that the target does not have.
         """
+        __tracebackhide__ = True
         made = self._connection.post(
             f"{FUNCTIONS}/Faults", target=target, times=times, **parameters
         )
@@ -91,6 +92,7 @@ class Faults:
 
         A fault with ``times=0`` must have acted once.
         """
+        __tracebackhide__ = True
         lines = []
         for each in self.added:
             found = each.fetch()

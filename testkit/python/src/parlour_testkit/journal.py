@@ -77,8 +77,9 @@ class RequestJournal:
             form: parameters that it must have.
             filters: as of `all`.
 
-        Raises WaitTimedOut, whose text has the nearest call.
+        Raises WaitTimedOut, whose text has the nearest call, and ApiError for an unknown operation.
         """
+        __tracebackhide__ = True  # As in `expect`.
         wanted = _texts(form)
         filters = {"operation": operation, **filters}
         end = time.monotonic() + timeout
@@ -123,8 +124,10 @@ class RequestJournal:
             form: parameters that a call must have to be counted: ``{"Identity": "alice"}``.
             filters: as of `all`.
 
-        Raises ExpectationFailed, whose text has the nearest call and what differs.
+        Raises ExpectationFailed, whose text has the nearest call and what differs, and ApiError for
+        an unknown operation.
         """
+        __tracebackhide__ = True  # pytest shows the line of the test.
         wanted = _texts(form)
         found = self.all(operation=operation, **filters)
         matching = [each for each in found if not _differences(each, wanted)]

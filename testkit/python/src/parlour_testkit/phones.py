@@ -104,6 +104,7 @@ class Phone:
         ``body`` is the exact text, ``timeout`` real seconds up to 30. Raises WaitTimedOut, whose
         text has the inbox.
         """
+        __tracebackhide__ = True
         end = time.monotonic() + timeout
         left = timeout
         while True:

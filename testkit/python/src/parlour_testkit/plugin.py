@@ -141,14 +141,21 @@ def parlour_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server in test mode: one for each xdist worker, or the one of PARLOUR_URL."""
     import os
 
-    from parlour_testkit.server import DEFAULT_COMMAND, connect, start
+    from parlour_testkit.errors import TestKitError
+    from parlour_testkit.process import default_command
+    from parlour_testkit.server import connect, start
 
     config = request.config
     url = os.environ.get("PARLOUR_URL") or config.getini("parlour_url")
-    if url:
-        yield connect(url)
-        return
-    with start(command=config.getini("parlour_command") or DEFAULT_COMMAND) as server:
+    try:
+        if url:
+            server = connect(url)
+        else:
+            server = start(command=config.getini("parlour_command") or default_command())
+    except TestKitError as error:
+        # Each test that needs the server fails: a traceback into the kit would hide the reason.
+        pytest.fail(str(error), pytrace=False)
+    with server:
         yield server
 
 

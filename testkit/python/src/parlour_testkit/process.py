@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from parlour_testkit.errors import ServerStartFailed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+DEFAULT_COMMAND = "parlour"
 START_TIMEOUT_S = 60.0
 """Real seconds until a server must be ready; a container starts more slowly than a process."""
 STOP_TIMEOUT_S = 10.0
@@ -45,6 +47,15 @@ class ServerProcess:
     def log_tail(self) -> str:
         """Return the end of the server's log; empty after the stop."""
         return _tail(Path(self.folder.name))
+
+
+def default_command() -> str:
+    """Return the ``parlour`` next to this Python, if there is one, else the one in PATH.
+
+    A run of ``.venv/bin/pytest`` has a PATH without the environment's programs.
+    """
+    installed = Path(sys.executable).parent / DEFAULT_COMMAND
+    return shlex.quote(str(installed)) if os.access(installed, os.X_OK) else DEFAULT_COMMAND
 
 
 def start_process(command: str, arguments: Sequence[str] = ()) -> ServerProcess:

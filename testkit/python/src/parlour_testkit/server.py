@@ -13,13 +13,13 @@ from parlour_testkit.account import Account
 from parlour_testkit.clock import Clock
 from parlour_testkit.connection import FUNCTIONS, Connection
 from parlour_testkit.errors import ApiError, TestKitError, VersionMismatch
-from parlour_testkit.process import ServerProcess, start_process
+from parlour_testkit.process import ServerProcess, default_command, start_process
 
-DEFAULT_COMMAND = "parlour"
 CONSOLE = "/parlour/console/"
 # The account that a server in test mode has unless it is given another one.
 _ACCOUNT_SID = "AC" + "0" * 32
 _AUTH_TOKEN = "parlour-test-auth-token"  # noqa: S105 - publicly known, accepted in test mode only.
+_UNAUTHORIZED = 401
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -43,7 +43,7 @@ class Server:
         """
         self._process = process
         self.connection = Connection(url.rstrip("/"), account_sid, auth_token)
-        found = self.connection.get(f"{FUNCTIONS}/Server")
+        found = _server_of(self.connection)
         if not found["test"]:
             raise TestKitError(f"The server at {url} is not in test mode: start it with --test.")
         self.url = self.connection.url
@@ -140,7 +140,7 @@ class Server:
 
 def start(
     *arguments: str,
-    command: str = DEFAULT_COMMAND,
+    command: str | None = None,
     seed: str | None = None,
     random_seed: int | None = None,
     strict: bool = False,
@@ -149,7 +149,8 @@ def start(
 
     Args:
         arguments: further options of ``parlour serve``.
-        command: the server's command, in a shell's notation: ``/opt/parlour/bin/parlour``.
+        command: the server's command, in a shell's notation: ``/opt/parlour/bin/parlour``. By
+            default the ``parlour`` next to this Python, else the one in PATH.
         seed: the path of a seed file, which is loaded at the start.
         random_seed: repeats SIDs from run to run.
         strict: refuse unknown parameters (400, code 20001) in all accounts.
@@ -163,7 +164,7 @@ def start(
         options += ["--random-seed", str(random_seed)]
     if strict:
         options += ["--strict"]
-    process = start_process(command, [*options, *arguments])
+    process = start_process(command or default_command(), [*options, *arguments])
     ready = process.ready
     try:
         return Server(ready["url"], ready["account_sid"], ready["auth_token"], process)
@@ -199,6 +200,20 @@ def compare_versions(server: str, kit: str = __version__) -> None:
     if theirs[2] != ours[2]:
         text = f"The server has version {server}, parlour-testkit has {kit}: some calls may differ."
         warnings.warn(text, stacklevel=4)
+
+
+def _server_of(connection: Connection) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = connection.get(f"{FUNCTIONS}/Server")
+    except ApiError as error:
+        if error.status != _UNAUTHORIZED:
+            raise
+        hint = (
+            f"{error.message}. The server at {connection.url} has no account {connection.login} "
+            "with this auth token: check PARLOUR_ACCOUNT_SID and PARLOUR_AUTH_TOKEN"
+        )
+        raise ApiError(f"GET {FUNCTIONS}/Server", error.status, error.code, hint) from error
+    return found
 
 
 def _default_service(connection: Connection) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 from parlour_testkit.errors import InvalidSignature, UnexpectedWebhook, WaitTimedOut
@@ -32,6 +33,18 @@ POST_ACTION = (
     "onUserUpdated",
 )
 """The events that follow a change; a pre-action event (``onMessageAdd``) comes before it."""
+PRE_ACTION = (
+    "onMessageAdd",
+    "onMessageUpdate",
+    "onMessageRemove",
+    "onConversationAdd",
+    "onConversationUpdate",
+    "onConversationRemove",
+    "onParticipantAdd",
+    "onParticipantUpdate",
+    "onParticipantRemove",
+    "onUserUpdate",
+)
 _OF_CONVERSATIONS = tuple(
     each
     for each in POST_ACTION
@@ -129,9 +142,11 @@ class Webhooks:
         """Let the server send webhooks here: of the account, one service or one conversation.
 
         ``filters`` are event types, by default all that follow a change; pre-action events must be
-        named, and a conversation has none. Raises ApiError.
+        named, and a conversation has none. Raises ValueError for an unknown event, ApiError.
         """
         chosen = tuple(filters)
+        for each in chosen:
+            _check_event(each)
         if conversation_sid is not None:
             self._account.connection.post(
                 f"/v1/Conversations/{conversation_sid}/Webhooks",
@@ -173,9 +188,11 @@ class Webhooks:
             timeout: real seconds.
             parameters: values that it must have: ``Body="Hello"``.
 
-        Raises WaitTimedOut, whose text has the received webhooks and the differences, and
-        InvalidSignature.
+        Raises WaitTimedOut, whose text has the received webhooks and the differences,
+        InvalidSignature, and ValueError for an unknown event.
         """
+        __tracebackhide__ = True
+        _check_event(event)
         end = time.monotonic() + timeout
         left = timeout
         with self._changed:
@@ -205,8 +222,11 @@ class Webhooks:
         """Check that no webhook has been received, or none of one event.
 
         Settles the server first, so that none is in flight either. Raises UnexpectedWebhook,
-        NotSettled, InvalidSignature.
+        NotSettled, InvalidSignature, and ValueError for an unknown event.
         """
+        __tracebackhide__ = True
+        if event is not None:
+            _check_event(event)
         self._account.settle()
         self.check_signatures()
         found = [each for each in self.all if event in (None, each.event)]
@@ -246,8 +266,10 @@ class Webhooks:
         """Answer the next ``times`` requests with a status, after a delay in real seconds.
 
         0 times: all that follow. ``event`` limits it to one type. Several calls act one after the
-        other, and then 200 is the status again.
+        other, and then 200 is the status again. Raises ValueError for an unknown event.
         """
+        if event is not None:
+            _check_event(event)
         with self._changed:
             self._answers.append(_LimitedAnswer(Answer(status, None, delay), event, times or None))
 
@@ -285,6 +307,17 @@ class Webhooks:
                 each.left = each.left - 1 if each.left is not None else None
                 return each.answer
         return (self._decision if webhook.is_pre_action else None) or Answer()
+
+
+def _check_event(event: str) -> None:
+    """Raise ValueError for a name of no event: such a webhook never arrives."""
+    __tracebackhide__ = True
+    known = (*PRE_ACTION, *POST_ACTION)
+    if event in known:
+        return
+    near = get_close_matches(event, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"the events are {', '.join(known)}."
+    raise ValueError(f"There is no event {event}; {hint}")
 
 
 def _differences(webhook: Webhook, parameters: Mapping[str, str]) -> list[str]:
