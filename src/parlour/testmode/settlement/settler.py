@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parlour.operations.open_work import OpenWork
 from parlour.store import event_log
+from parlour.store.transaction import ALL_ACCOUNTS
 from parlour.testmode.settlement import due_rows
 from parlour.vocabulary import limits
 
@@ -130,7 +131,7 @@ class Settler:
         found = [each for source in parts.sources for each in source()]
         if account_sid is not None:
             found = [each for each in found if each.account_sid in {"", account_sid}]
-        if writes := parts.store.unfinished_actions(account_sid or ""):
+        if writes := parts.store.unfinished_actions(account_sid or ALL_ACCOUNTS):
             found.append(OpenWork(f"{writes} writes", ""))
         # Rows have less information than the work on them, and cost more to read.
         return found or await parts.store.read(lambda tx: self._open_rows(tx, account_sid))
