@@ -1,4 +1,4 @@
-"""A change that is in commit: nothing is settled before its end."""
+"""A change that is in commit: the clock does not go back before it, and nothing is settled."""
 
 from __future__ import annotations
 
@@ -54,6 +54,25 @@ async def held_commit(server: RestServer) -> AsyncIterator[HeldCommit]:
         yield held
     finally:
         held.release()
+
+
+def test_the_clock_does_not_go_back_before_a_conversation_in_commit(tmp_path: Path) -> None:
+    async def scene(server: RestServer) -> None:
+        first, store = server.first(), server.test_mode.handles.store
+        async with held_commit(server) as held:
+            making = await held.begin()
+            setting = asyncio.create_task(
+                first.post("/parlour/v1/Clock", Mode="frozen", Now="2020-01-01")
+            )
+            # The check is done, or waits for the commit.
+            while not setting.done() and store.unfinished_actions() < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            held.release()
+
+            assert (await setting).status == 400
+            assert not (await making).expect(201)["date_created"].startswith("2020")
+
+    in_server(tmp_path, scene)
 
 
 @pytest.mark.parametrize("is_of_account", [True, False])

@@ -25,7 +25,7 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from parlour.store.transaction import Transaction
+    from parlour.store.sqlite.exclusive import ExclusiveAccess
     from parlour.testmode.clock.advance import AdvanceResult
     from parlour.testmode.clock.steered_clock import SteeredClock
     from parlour.testmode.settlement.due_rows import Due
@@ -120,7 +120,8 @@ class ClockControl:
         if at_ms >= present_ms:
             return
         await self.finish_removals()
-        if await self._parts.store.read(_has_data):
+        # After all changes that have a date of this clock already: one may be in commit.
+        if await self._parts.store.exclusively(_has_data):
             raise ApiError(20001, "The clock cannot go back while there is data: reset first.")
         self._parts.store.sequences.restart()
 
@@ -182,6 +183,5 @@ async def _nothing_to_finish() -> None:
     """Return at once."""
 
 
-async def _has_data(tx: Transaction) -> bool:
-    row = await tx.one(HAS_DATA)
-    return row is not None and bool(row[0])
+def _has_data(access: ExclusiveAccess) -> bool:
+    return bool(access.run(HAS_DATA)[0][0])
