@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from parlour.config import TEST_API_KEY_SECRET, TEST_API_KEY_SID
+from parlour.testmode.reset import quiescence
 from parlour.testmode.reset.table_classes import OF_SERVER, UNASSIGNED, read_classes
 from tests.testmode.rest_server import RestAccount, RestServer, in_server
 
@@ -267,3 +270,18 @@ async def settled(server: RestServer) -> None:
             if is_handled and not reports and not queued:
                 return
             await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("scope", ["account", "server"])
+def test_concurrent_resets_do_not_wait_for_the_requests_of_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scope: str
+) -> None:
+    monkeypatch.setattr(quiescence, "DRAIN_SECONDS", 60)
+
+    async def scene(server: RestServer) -> None:
+        resets = (server.first().post(RESET, Scope=scope) for _ in range(4))
+        async with asyncio.timeout(20):
+            answers = await asyncio.gather(*resets)
+        assert [each.status for each in answers] == [200] * 4
+
+    in_server(tmp_path, scene)

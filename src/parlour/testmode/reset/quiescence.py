@@ -16,6 +16,7 @@ other accounts in steps 1 to 4 runs on; step 5 delays it until the rows are repl
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -50,6 +51,8 @@ class Quiescence:
         self._parts = parts
         self._gate = ResetGate()
         self._lock = asyncio.Lock()
+        self._queued: Counter[str | None] = Counter()
+        """Requests that wait for the lock, by the account that they stop; None: all accounts."""
         parts.pipeline.gate = self._pass_gate
 
     async def _pass_gate(self, account_sid: str) -> None:
@@ -67,7 +70,7 @@ class Quiescence:
         ``own_requests``: how many requests of the account in progress are the caller's.
         """
         parts, accounts = self._parts, selection_of(account_sid)
-        async with self._lock:
+        async with self._turn(account_sid, own_requests):
             with self._gate.closed(accounts):
                 parts.waiting_lists.end_of(accounts)
                 await self._drain(account_sid, own_requests, DRAIN_SECONDS)
@@ -85,13 +88,27 @@ class Quiescence:
     async def paused(self, account_sid: str | None, own_requests: int) -> AsyncIterator[None]:
         """Run the block between two changes of an account, without ending any work of it."""
         parts, accounts = self._parts, selection_of(account_sid)
-        async with self._lock:
+        async with self._turn(account_sid, own_requests):
             with self._gate.closed(accounts):
                 await self._drain(account_sid, own_requests, DRAIN_SECONDS)
                 async with parts.scheduler.stepping, parts.dispatcher.paused():
                     await parts.dispatcher.catch_up()
                     await self._finish_flights(accounts)
                     yield
+
+    @asynccontextmanager
+    async def _turn(self, account_sid: str | None, own_requests: int) -> AsyncIterator[None]:
+        """Run the block alone. Requests that wait for their turn do not delay the present one."""
+        self._queued[account_sid] += own_requests
+        try:
+            await self._lock.acquire()
+        finally:
+            self._queued[account_sid] -= own_requests
+            self._queued = +self._queued
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     async def _pause(self, stack: AsyncExitStack, accounts: Callable[[str], bool]) -> None:
         """Stop sinks, webhooks and carriers until the stack is left."""
@@ -122,4 +139,5 @@ class Quiescence:
     def _running(self, account_sid: str | None) -> int:
         admission = self._parts.admission
         running = admission.running if account_sid is None else admission.running_of(account_sid)
-        return running - self._gate.waiting(account_sid)
+        queued = self._queued.total() if account_sid is None else self._queued[account_sid]
+        return running - self._gate.waiting(account_sid) - queued
