@@ -240,7 +240,8 @@ def test_a_reset_ends_an_advance_and_the_clock_shows_the_real_time(tmp_path: Pat
         control = mode_of(server).clock_control
         control.reset()
         released.set()
-        await running
+        result = await running
+        assert (result.settled, result.waiting_for) == (False, ("reset",))
         state = await control.state()
         assert (state.mode, state.is_advancing) == (ClockMode.SYSTEM, False)
         assert state.now_ms - state.system_now_ms in {0, -1}

@@ -133,6 +133,7 @@ def test_the_clock_does_not_go_back_while_there_is_data(api: Api) -> None:
         (CLOCK, {"Mode": "frozen", "Now": "soon"}),
         (CLOCK, {"Mode": "frozen", "Now": "2040-01-01T00:00:00"}),
         (CLOCK, {"Mode": "frozen", "Now": "9991-01-01"}),
+        (CLOCK, {"Mode": "frozen", "Now": "1969-12-31"}),
         (ADVANCE, {}),
         (ADVANCE, {"By": "1 day"}),
         (ADVANCE, {"By": "P1M"}),

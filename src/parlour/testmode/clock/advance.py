@@ -26,6 +26,8 @@ CLIENT_EXPIRIES: Final = "tokens"
 """Ends of access tokens of connected clients, and the warnings before them."""
 _STEPS: Final = "steps"
 """There are more due times before the target."""
+_RESET: Final = "reset"
+"""A reset or a restore has set the clock before the target; a second call does not continue."""
 _GRACE_POLL_SECONDS: Final = 0.002
 
 
@@ -109,9 +111,10 @@ class Advance:
             waiting_for = await self._settle(until_ms)
             if waiting_for:
                 return waiting_for
-            is_over = self._clock.now_ms() >= self.target_ms
-            if is_over or self._is_stopped:
+            if self._clock.now_ms() >= self.target_ms:
                 return ()
+            if self._is_stopped:
+                return (_RESET,)
             is_late = self._clock.monotonic_ms() >= until_ms
             if is_late or self._steps >= limits.CLOCK_STEPS_MAX:
                 return (_STEPS,)
