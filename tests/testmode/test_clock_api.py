@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -157,6 +158,18 @@ def test_the_clock_needs_the_auth_token_and_a_settlement_does_not(server: Server
     by_key.post(ADVANCE, {"By": "P1D"}).refuses(403, 20403)
     result = by_key.post("/parlour/v1/Settle", {}).expect(200)
     assert (result["settled"], result["waiting_for"]) == (True, [])
+
+
+def test_lines_of_the_log_have_the_real_time(server: Server, api: Api) -> None:
+    frozen(api)
+    api.post(ADVANCE, {"By": "P1D"}).expect(200)
+    fault = {"Target": "request", "Operation": "ListUser", "Status": "500", "Name": "logged"}
+    api.post("/parlour/v1/Faults", fault).expect(201)
+    api.get("/Users").refuses(500, 20500)
+
+    lines = server.log_path.read_text().splitlines()
+    [line] = [json.loads(each) for each in lines if '"fault": "logged"' in each]
+    assert abs(date(line["timestamp"]) - datetime.now(UTC)) < timedelta(hours=1)
 
 
 # --- Connected clients ----------------------------------------------------------------------
