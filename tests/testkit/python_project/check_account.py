@@ -5,6 +5,7 @@ import sys
 
 import jwt
 import pytest
+from urllib3.util import Retry
 
 import parlour_testkit
 from parlour_testkit.twilio_client import redirected
@@ -93,3 +94,11 @@ def test_programs_find_the_account_in_the_environment(parlour_env, parlour_accou
 def test_secrets_are_not_shown(parlour_account):
     shown = repr(parlour_account) + repr(parlour_account.connection)
     assert parlour_account.auth_token not in shown
+
+
+def test_options_of_the_official_client_apply(parlour_account, parlour_faults):
+    retries = Retry(3, status_forcelist=[429], allowed_methods=None)
+    parlour_faults.add(operation="CreateUser", status=429, retry_after=0, times=2)
+    users = parlour_account.client(max_retries=retries).conversations.v1.users
+    assert users.create(identity="ann").identity == "ann"
+    parlour_faults.assert_all_fired()

@@ -58,6 +58,10 @@ def test_moves_of_the_clock(parlour_clock):
 def test_dates_without_a_time_zone_are_refused(parlour_clock):
     with pytest.raises(ValueError, match="has no time zone"):
         parlour_clock.freeze(datetime(2026, 1, 5))  # noqa: DTZ001 - the subject of the test.
+    with pytest.raises(ValueError, match="'yesterday' is no ISO 8601 date: write 2026-01-05T09"):
+        parlour_clock.freeze("yesterday")
+    with pytest.raises(parlour_testkit.ApiError, match="seconds, such as PT10M or P1D"):
+        parlour_clock.advance("1 day")
     with pytest.raises(ValueError, match="pass a duration"):
         parlour_clock.advance()
     with pytest.raises(ValueError, match="negative"):

@@ -23,7 +23,8 @@ def describe(server: Server, account: Account | None) -> str:
     lines = [f"server: {server.url} (version {server.version})"]
     try:
         lines += _part("clock", lambda: _clock(server))
-        lines += _part("console", lambda: _console(server))
+        if (console := server.console_url) is not None:
+            lines.append(f"console: {console}")
         if account is not None:
             lines.append(f"account: {account.sid}")
             lines += _part("last requests", lambda: _requests(account))
@@ -46,12 +47,6 @@ def _part(name: str, read: Callable[[], Iterator[str]]) -> Iterator[str]:
 
 def _indented(rows: Iterable[str]) -> Iterator[str]:
     return (f"  {each}" for each in rows)
-
-
-def _console(server: Server) -> Iterator[str]:
-    address = server.console_url
-    if address is not None:
-        yield address
 
 
 def _clock(server: Server) -> Iterator[str]:

@@ -25,6 +25,9 @@ class RedirectingHttpClient(TwilioHttpClient):  # type: ignore[misc]
         """``options`` are of the official TwilioHttpClient."""
         super().__init__(**options)
         self._server_url = server_url
+        if self.session is not None:
+            # The parent sets ``max_retries`` for https alone.
+            self.session.mount("http://", self.session.get_adapter("https://"))
 
     def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Any:
         """Send a request; the parent sends it to the host of ``url``."""

@@ -54,7 +54,10 @@ def format_date(moment: datetime | str) -> str:
 
     Raises ValueError for a date without a time zone, and for a text that is not an ISO 8601 date.
     """
-    parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    try:
+        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    except ValueError:
+        raise ValueError(f"{moment!r} is no ISO 8601 date: write 2026-01-05T09:00Z") from None
     if parsed.tzinfo is None:
         raise ValueError(
             f"{moment!r} has no time zone: write 2026-01-05T09:00Z, or datetime(..., tzinfo=UTC)"
