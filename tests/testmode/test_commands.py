@@ -44,7 +44,9 @@ def test_a_wrong_login_and_an_api_key_end_with_the_text_of_the_server(
     refused = commands.error("clock", "now", "--account", sid, "--token", secret)
     assert "(error 20403, status 403)" in refused
     wrong = commands.error("events", "--token", "wrong")
-    assert "status 401" in wrong
+    given = commands.environment
+    login = f"the login {given['PARLOUR_ACCOUNT_SID']} at {given['PARLOUR_URL']}"
+    assert f"status 401): check {login}" in wrong
 
 
 # --- Clock ----------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ def test_a_signal_of_the_terminal_is_known() -> None:
 def test_a_command_that_does_not_exist_is_named(folder: Path) -> None:
     done = run(folder, "--", "no-such-command")
     assert done.returncode == 127
-    assert done.stderr == "no-such-command is no command\n"
+    assert done.stderr == "Error: command not found: no-such-command\n"
 
 
 def test_a_server_that_does_not_start_is_shown_and_nothing_is_run(folder: Path) -> None:

@@ -79,7 +79,7 @@ def command(words: tuple[str, ...], server_log: Path | None, **values: Any) -> N
     Its status is returned.
     """
     if shutil.which(words[0]) is None:
-        click.echo(f"{words[0]} is no command", err=True)
+        click.echo(f"Error: command not found: {words[0]}", err=True)
         sys.exit(_NOT_FOUND)
     with _log_file(server_log) as log, _server(_arguments(values), log) as ready:
         status = _run(words, _environment(ready))

@@ -56,7 +56,12 @@ class _Lazy(click.Group):
         return command
 
 
-@click.group(cls=_Lazy)
+@click.group(
+    cls=_Lazy,
+    context_settings={"max_content_width": 100},
+    epilog="First steps: `parlour serve` creates an account and prints its credentials. For tests: "
+    "`parlour serve --test`, or `parlour exec -- COMMAND` with a separate server.",
+)
 @click.version_option(package_name="parlour")
 def main() -> None:
     """A self-hosted server of the Conversations API."""

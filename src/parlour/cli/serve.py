@@ -41,7 +41,11 @@ if TYPE_CHECKING:
 @click.command("serve")
 @settings_options()
 def command(**values: Any) -> None:
-    """Run the server."""
+    """Run the server until SIGTERM or Ctrl-C.
+
+    The first start creates an account and prints its credentials. For tests: --test. Each option
+    has a variable: PARLOUR_PORT for --port.
+    """
     settings = _for_test_mode(settings_of(values))
     if faults := [f"{each}." for each in conflicts(settings)]:
         raise SettingsError(faults)

@@ -43,6 +43,9 @@ DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _TIMEOUT_SECONDS: Final = limits.LIST_WAIT_SECONDS_MAX + limits.REQUEST_SECONDS_MAX
 
 
+_NO_LOGIN: Final = 401
+
+
 class ApiRefused(Exception):  # noqa: N818 - named after the condition.
     """The server answered with an error."""
 
@@ -71,7 +74,7 @@ class ServerClient:
         """Raises UsageError for another scheme than http and https."""
         if not url.startswith(("http://", "https://")):
             raise click.UsageError(f"{url} is no URL of a server")
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self.login, self.secret = login, secret
         token = base64.b64encode(f"{login}:{secret}".encode()).decode()
         self._headers = {"Authorization": f"Basic {token}", "Accept": "application/json"}
@@ -142,7 +145,7 @@ class ServerClient:
 
     def _request(self, path: str, body: bytes | None = None) -> Request:
         # The scheme was checked when the client was made.
-        return Request(self._url + path, body, self._headers)  # noqa: S310
+        return Request(self.url + path, body, self._headers)  # noqa: S310
 
     def _send(self, request: Request) -> Any:
         try:
@@ -154,7 +157,7 @@ class ServerClient:
             reason = getattr(error, "reason", error)
             hint = "; start the server, or name its URL with --url"
             hint = hint if isinstance(reason, ConnectionRefusedError) else ""
-            raise ServerUnreachable(f"{self._url} cannot be used: {reason}{hint}") from error
+            raise ServerUnreachable(f"{self.url} cannot be used: {reason}{hint}") from error
 
 
 def _refusal(error: HTTPError) -> ApiRefused:
@@ -187,7 +190,8 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(client, **values)
         except ApiRefused as error:
-            raise click.ClickException(str(error)) from error
+            hint = f": check the login {client.login} at {client.url}" * (error.status == _NO_LOGIN)
+            raise click.ClickException(f"{error}{hint}") from error
 
     decorated: Callable[..., Any] = with_client
     for option in (

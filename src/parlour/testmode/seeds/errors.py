@@ -28,6 +28,6 @@ def refused(path: str, error: ApiError) -> ApiError:
 def unknown_key(path: str, name: str, known: Iterable[str]) -> ApiError:
     """Return the error for an unknown key, with the nearest known one."""
     names = list(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}."
     return seed_error(path, f"unknown key {name!r}; {hint}")

@@ -75,6 +75,10 @@ def error_of(document: Any) -> ApiError:
             "conversations[0].messages[0].receipts: unknown key 'deliverd'; did you mean 'deliv",
         ),
         (
+            {"conversations": [{"participants": [{"messaging_binding": {}}]}]},
+            "conversations[0].participants[0]: unknown key 'messaging_binding'; known are key, sid",
+        ),
+        (
             {"conversations": [{"messages": [{"receipts": 7}]}]},
             "conversations[0].messages[0].receipts: must be a list, or an object",
         ),
