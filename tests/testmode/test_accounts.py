@@ -119,3 +119,17 @@ def test_an_unknown_account_is_refused_otherwise(tmp_path: Path) -> None:
         assert (await RestAccount(server, SID, "any token").get("/v1/Users")).status == 401
 
     in_server(tmp_path, scene)
+
+
+def test_a_new_account_has_a_sid_of_its_own_after_the_randomness_was_restarted(
+    tmp_path: Path,
+) -> None:
+    async def scene(server: RestServer) -> None:
+        first = server.first()
+        (await first.post("/parlour/v1/Reset", Scope="server", RandomSeed="5")).expect(200)
+        made = [await server.new_account() for _ in range(2)]
+        (await made[1].post("/parlour/v1/Reset", RandomSeed="5")).expect(200)
+        made.append(await server.new_account())
+        assert len({each.login for each in made}) == 3
+
+    in_server(tmp_path, scene)

@@ -81,8 +81,9 @@ class TestAccounts:
         self, tx: Transaction, friendly_name: str, sid: str | None, auth_token: str
     ) -> NewAccount:
         vault = self._handles.vault
-        sid = sid or tx.new_sid(sids.ACCOUNT)
-        if await account_store.find_account(tx, Scope(sid)) is not None:
+        if sid is None:
+            sid = await _new_account_sid(tx)
+        elif await account_store.find_account(tx, Scope(sid)) is not None:
             raise ApiError(20409, f"The account {sid} exists already.")
         account = await account_setup.create_account(
             tx, vault, sid=sid, auth_token=auth_token, friendly_name=friendly_name
@@ -142,3 +143,11 @@ class TestAccounts:
     async def finish_removals(self) -> None:
         """Wait for removals in progress."""
         await asyncio.gather(*self._removals.values(), return_exceptions=True)
+
+
+async def _new_account_sid(tx: Transaction) -> str:
+    """Return a SID that no account has: after a reset of another one a sequence may repeat."""
+    sid = tx.new_sid(sids.ACCOUNT)
+    while await account_store.find_account(tx, Scope(sid)) is not None:
+        sid = tx.new_sid(sids.ACCOUNT)
+    return sid
