@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from parlour.store.sqlite.exclusive import is_sid_taken
 from parlour.vocabulary.sids import API_KEY
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 _SID_DIGITS = 32
 _FRACTION_BITS = 53
+_COLLISIONS_MAX: Final = 10_000
+"""How often an action is executed again: about the rows that a sequence has to pass by."""
 
 
 class SeededRandom:
@@ -25,6 +28,7 @@ class SeededRandom:
     def __init__(self, seed: int | None, secure: Random) -> None:
         """``secure`` is the source of keys and tokens, and of everything without a seed."""
         self._secure = secure
+        self._collisions = 0
         self.restart(seed)
 
     def restart(self, seed: int | None) -> None:
@@ -48,6 +52,18 @@ class SeededRandom:
             return self._secure.fraction()
         number = int.from_bytes(self._next("")[:8], "big") >> (64 - _FRACTION_BITS)
         return number / (1 << _FRACTION_BITS)
+
+    def is_repeated(self, error: Exception | None) -> bool:
+        """Return whether an action is executed again, with the next SIDs of the sequences.
+
+        A sequence that starts again may have SIDs of rows that stay: of other accounts after a
+        reset, and of a data folder that an earlier run has filled.
+        """
+        if error is None or self._seed is None or not is_sid_taken(error):
+            self._collisions = 0
+            return False
+        self._collisions += 1
+        return self._collisions <= _COLLISIONS_MAX
 
     def _next(self, sequence: str) -> bytes:
         number = self._taken[sequence]

@@ -102,6 +102,7 @@ class TestMode:
     def attach(self, handles: ServerHandles) -> None:
         """Take the parts of the server, once all are made and before any has started."""
         self.handles = handles
+        handles.store.is_repeated = self.random.is_repeated
         rates = handles.pipeline.action_rates
         self.settler = make_settler(handles, self.clock, self.faults.open_work)
         self.faults.attach(handles)

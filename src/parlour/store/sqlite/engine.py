@@ -46,7 +46,7 @@ from parlour.store.dialect import SQLITE, in_dialect
 from parlour.store.migrations import migrations
 from parlour.store.settings_cache import SettingsCache
 from parlour.store.sqlite.checkpoints import Checkpoints
-from parlour.store.sqlite.exclusive import ExclusiveAccess
+from parlour.store.sqlite.exclusive import ExclusiveAccess, do_nothing
 from parlour.store.sqlite.transaction import (
     SqliteReadTransaction,
     SqliteWriteTransaction,
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parlour.store.migrations import Migration
-    from parlour.store.transaction import ConflictScope, DryRun, Transaction, Work
+    from parlour.store.transaction import ConflictScope, DryRun, Work
     from parlour.store.write_transaction import SequenceGenerator
     from parlour.vocabulary.clock import Clock, Random
 
@@ -135,6 +135,8 @@ class SqliteStore:
         self._queue: deque[_QueuedAction] = deque(maxlen=limits.QUEUE_ACTIONS_MAX)
         self._is_scheduled = False
         self._committing = False
+        self.is_repeated: Callable[[Exception | None], bool] = lambda _error: False
+        """Whether an action with this error is executed again; for repeatable randomness."""
         self._savepoint_groups = 0
         self._uses_savepoints = False
         self._idle: asyncio.Future[None] | None = None
@@ -259,7 +261,7 @@ class SqliteStore:
         the event loop in one step, so no other task runs in between. It begins and ends its
         transactions itself, and leaves none open. Raises ``Busy`` and ``Unavailable``.
         """
-        await self.write(_do_nothing)
+        await self.write(do_nothing)
         loop = asyncio.get_running_loop()
         if self._is_scheduled:
             turn: asyncio.Future[None] = loop.create_future()
@@ -329,7 +331,9 @@ class SqliteStore:
         try:
             while self._queue and len(group) < limits.GROUP_ACTIONS_MAX:
                 taken.append(self._queue.popleft())
-                group.append(self._run_one(taken[-1]))
+                while self.is_repeated((finished := self._run_one(taken[-1])).error):
+                    pass
+                group.append(finished)
                 # On a full disk SQLite may roll back the transaction: then the commit fails.
                 if self._clock.monotonic_ms() > deadline_ms or not self._writer.in_transaction:
                     break
@@ -444,7 +448,3 @@ class SqliteStore:
         self._checkpoints.close()
         self._reader.close()
         self._writer.close()
-
-
-async def _do_nothing(_tx: Transaction) -> None:
-    """Do nothing: an action whose end shows that earlier ones are committed."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from parlour.store.settings_cache import SettingsCache
     from parlour.store.sqlite.transaction import SqliteWriteTransaction
-    from parlour.store.transaction import Row, Work
+    from parlour.store.transaction import Row, Transaction, Work
 
 T = TypeVar("T")
 
@@ -77,3 +77,12 @@ def quoted(name: str) -> str:
 def rows_of(access: ExclusiveAccess, sql: str, *arguments: object) -> list[Any]:
     """Return the first column of each row."""
     return [row[0] for row in access.run(sql, *arguments)]
+
+
+async def do_nothing(_tx: Transaction) -> None:
+    """Do nothing: an action whose end shows that earlier ones are committed."""
+
+
+def is_sid_taken(error: Exception | None) -> bool:
+    """Return whether an action failed because a new row has the SID of another one."""
+    return isinstance(error, apsw.ConstraintError) and str(error).endswith(".sid")
