@@ -211,7 +211,8 @@ def test_an_invalid_message_is_refused_and_not_stored(
 
 
 def test_a_path_that_is_no_address_is_not_found(own: Api) -> None:
-    own.post("/VirtualPhones/nobody/Messages", To=OWN, Body="Hi").refuses(404, 20404)
+    refused = own.post("/VirtualPhones/nobody/Messages", To=OWN, Body="Hi").refuses(404, 20404)
+    assert refused["message"].startswith("nobody is no address of a phone, such as +15550100")
 
 
 def test_other_methods_of_the_messages_are_named_in_the_refusal(own: Api) -> None:

@@ -91,6 +91,13 @@ def test_the_start_warns_that_data_can_be_wiped(server: Server) -> None:
     assert "Test mode: data can be wiped by anybody with an account's auth token.\n" in log
 
 
+def test_the_start_prints_the_line_that_the_manual_runs_in_a_shell(server: Server) -> None:
+    sid, log = "AC" + "0" * 32, server.log_path.read_text()
+
+    line = f"export PARLOUR_URL={server.ready()['url']} ACCOUNT_SID={sid} AUTH_TOKEN={TOKEN}\n"
+    assert line in log
+
+
 def test_the_server_describes_itself(server: Server, plain: Server) -> None:
     ready = server.ready()
     api = Api(ready["url"], ready["account_sid"], TOKEN)

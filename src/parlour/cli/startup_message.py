@@ -38,11 +38,12 @@ def startup_lines(
         if settings.account_sid == TEST_ACCOUNT_SID:
             yield f"Account: {TEST_ACCOUNT_SID}, auth token: {TEST_AUTH_TOKEN}"
             yield f"API key: {TEST_API_KEY_SID}, secret: {TEST_API_KEY_SECRET}"
+            yield _export_line(url, TEST_ACCOUNT_SID, TEST_AUTH_TOKEN)
             return
     if first is not None:
         sid, token = first
         yield "Created an account. Its auth token is shown only once:"
-        yield f"  export PARLOUR_URL={url} ACCOUNT_SID={sid} AUTH_TOKEN={token}"
+        yield _export_line(url, sid, token)
         yield '  curl -u "$ACCOUNT_SID:$AUTH_TOKEN" -X POST "$PARLOUR_URL/v1/Conversations"'
         accounts = [sid]
     if not accounts:
@@ -57,3 +58,8 @@ def startup_lines(
         f"A new auth token for it: start with PARLOUR_ACCOUNT_SID={sid} and the token in "
         "PARLOUR_AUTH_TOKEN"
     )
+
+
+def _export_line(url: str, sid: str, token: str) -> str:
+    """Return the line that a shell runs, so that commands and examples find the server."""
+    return f"  export PARLOUR_URL={url} ACCOUNT_SID={sid} AUTH_TOKEN={token}"

@@ -34,6 +34,11 @@ def test_unknown_mark(parlour_account):
     pytest.fail("not reached")
 
 
+@pytest.mark.parlour(retries="never")
+def test_unknown_retries(parlour_account):
+    pytest.fail("not reached")
+
+
 @pytest.mark.parlour(seed="missing.yaml")
 def test_missing_seed(parlour_account):
     pytest.fail("not reached")

@@ -84,9 +84,10 @@ async def update_virtual_phone_message(
 async def check_sender(tx: Transaction, call: Call[Any]) -> None:
     """Raise 404 unless the path names an address that a phone may have."""
     del tx
-    address = parse_address(call.path["Address"])
-    if address is None:
-        raise call.not_found()
+    text = call.path["Address"]
+    if parse_address(text) is None:
+        hint = "such as +15550100 or whatsapp:+15550100"
+        raise ApiError(20404, f"{text[:100]} is no address of a phone, {hint}.")
 
 
 async def fetch_virtual_phone_medium(

@@ -153,10 +153,13 @@ def parlour_server(request: pytest.FixtureRequest) -> Iterator[Server]:
         else:
             server = start(command=config.getini("parlour_command") or default_command())
     except TestKitError as error:
-        # Each test that needs the server fails: a traceback into the kit would hide the reason.
-        pytest.fail(str(error), pytrace=False)
-    with server:
-        yield server
+        reason = str(error)
+    else:
+        with server:
+            yield server
+        return
+    # Each test that needs the server fails: tracebacks into the kit would hide the reason.
+    pytest.fail(reason, pytrace=False)
 
 
 @pytest.fixture
@@ -273,6 +276,9 @@ def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _prepare(account: Account, request: pytest.FixtureRequest, marked: dict[str, Any]) -> None:
+    if marked.get("retries") not in (None, "hosted", "durable"):
+        wrong = f"{marked['retries']!r}; it is 'hosted' or 'durable'"
+        pytest.fail(f"pytest.mark.parlour has retries={wrong}.", pytrace=False)
     strict = marked.get("strict", request.config.getini("parlour_strict") or None)
     values = {None: None, True: "refuse", False: "ignore"}
     rate, retries = marked.get("actions_per_second"), marked.get("retries")
