@@ -322,3 +322,20 @@ def test_long_responses_are_cut_and_the_ring_is_bounded(
         assert await recorded(api) == []
 
     run_scenario(scenario)
+
+
+def test_long_headers_count_towards_the_ring_and_have_no_credentials(
+    run_scenario: ScenarioRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "JOURNAL_TEST_BYTES_MAX", 60_000)
+
+    async def scenario(clients: RealtimeClients) -> None:
+        api = api_of(clients.instance)
+        agent = "program Bearer 0123456789abcdef " + "x" * 9_000
+        for _ in range(10):
+            await api.send("GET", "/v1/Users", user_agent=agent)
+        assert 0 < len(clients.instance.app.journal) < 7
+        last, *_ = await recorded(api)
+        assert last["user_agent"] == agent.replace("0123456789abcdef", REDACTED)
+
+    run_scenario(scenario)

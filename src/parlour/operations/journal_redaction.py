@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REDACTED: Final = "[redacted]"
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[.\-]")
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/?#\s\"@]*@")
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/?#\s\"]*@")
 _AUTHORIZATION: Final = re.compile(r"\b(Basic|Bearer)( +)[A-Za-z0-9+/=._~-]{16,}")
 _TOKEN: Final = re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 # Searched first, as most texts have no secret: an expression would take twenty times as long.
@@ -59,6 +59,11 @@ def redact_text(text: str) -> str:
     text = _CREDENTIALS.sub(f"{REDACTED}@", text)
     text = _AUTHORIZATION.sub(rf"\1\2{REDACTED}", text)
     return _TOKEN.sub(REDACTED, text)
+
+
+def redact_header(value: str | None) -> str | None:
+    """Return the value of a header, if there is one, without credentials; a long one is cut."""
+    return None if value is None else redact_text(value[: limits.JOURNAL_VALUE_CHARS_MAX])
 
 
 def redact_answer(body: bytes) -> bytes:

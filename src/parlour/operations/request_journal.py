@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from parlour.operations.journal_redaction import redact_answer, redact_form, redact_text
+from parlour.operations.journal_redaction import (
+    redact_answer,
+    redact_form,
+    redact_header,
+    redact_text,
+)
 from parlour.operations.parameters import secret_names
 from parlour.operations.waiting_lists import REQUEST_RECORDED
 from parlour.vocabulary import limits
@@ -66,7 +71,8 @@ class RequestDetails(msgspec.Struct, frozen=True):
     def memory_bytes(self) -> int:
         """The approximate memory."""
         form = sum(len(name) + sum(map(len, texts)) for name, texts in self.form.items())
-        return len(self.path) + len(self.answer) + 2 * form
+        headers = len(self.idempotency_key or "") + len(self.user_agent or "")
+        return len(self.path) + len(self.answer) + 2 * form + headers
 
 
 class RecordedRequest(msgspec.Struct, frozen=True):
@@ -291,6 +297,8 @@ class RequestJournal:
             form=redact_form(details.form, self._secrets.get(operation_id, ())),
             answer=redact_answer(answer),
             answer_bytes=len(answer),
+            idempotency_key=redact_header(details.idempotency_key),
+            user_agent=redact_header(details.user_agent),
             conversation_sid=conversation_sid,
         )
 

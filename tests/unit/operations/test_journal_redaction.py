@@ -11,6 +11,7 @@ from parlour.operations.journal_redaction import (
     is_secret_parameter,
     redact_answer,
     redact_form,
+    redact_header,
     redact_text,
 )
 from parlour.vocabulary import limits
@@ -55,6 +56,7 @@ def test_a_response_without_secrets_is_recorded_byte_for_byte() -> None:
     ("text", "shown"),
     [
         ("https://user:pw@example.com/a", f"https://{REDACTED}@example.com/a"),
+        ("https://user:p@w@example.com/a", f"https://{REDACTED}@example.com/a"),
         (f"Authorization: Bearer {SECRET}", f"Authorization: Bearer {REDACTED}"),
         (f"Basic {SECRET}==", f"Basic {REDACTED}"),
         ("my token is eyJhbGciOi.eyJzdWIi.c2ln", f"my token is {REDACTED}"),
@@ -91,3 +93,9 @@ def test_the_names_of_secrets_are_recognised(name: str) -> None:
 @pytest.mark.parametrize("name", ["ApiKeySid", "Body", "PageToken.Sid", "TokenClock", "Keys"])
 def test_other_names_are_not(name: str) -> None:
     assert not is_secret_parameter(name)
+
+
+def test_a_header_is_redacted_and_cut() -> None:
+    assert redact_header(f"program Bearer {SECRET}") == f"program Bearer {REDACTED}"
+    assert redact_header("x" * 100_000) == "x" * limits.JOURNAL_VALUE_CHARS_MAX
+    assert redact_header(None) is None
