@@ -140,7 +140,9 @@ class TestMode:
         return SeedFiles(self.seeder, self.settings.seed, os.environ)
 
     async def start(self) -> None:
-        """Start, after all parts of the server. Raises `StartupError` for a wrong seed."""
+        """Start, after all parts of the server. Raises `StartupError` for a wrong seed or file."""
+        if self.settings.export_on_exit:
+            self.seed_files.require_folder_of(Path(self.settings.export_on_exit))
         if self.settings.seed:
             await self.seed_files.load(self.settings.account_sid)
 

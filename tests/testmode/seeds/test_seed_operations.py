@@ -182,5 +182,19 @@ def test_a_start_with_a_wrong_seed_fails_with_its_file_and_path(
     assert "Traceback" not in shown
 
 
+@pytest.mark.parametrize("name", ["none/out.yaml", "."])
+def test_a_start_fails_if_its_export_cannot_be_written(tmp_path: Path, name: str) -> None:
+    environment = {"PYTHONPATH": str(REPOSITORY / "src"), "PARLOUR_LOG_LEVEL": "error"}
+    arguments = ["serve", "--test", "--port", "0", "--export-on-exit", str(tmp_path / name)]
+
+    done = template().run(arguments, environment, Path("/"), SECONDS_MAX)
+
+    output: Any = done.stderr
+    shown = output if isinstance(output, str) else output.decode()
+    assert done.returncode == 1
+    assert "a folder" in shown
+    assert "Traceback" not in shown
+
+
 def test_the_written_example_is_the_example() -> None:
     assert read_document(write_yaml(example()), YAML) == example()

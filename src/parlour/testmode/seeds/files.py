@@ -76,6 +76,14 @@ class SeedFiles:
     def _read(self) -> list[tuple[Path, SeedItem]]:
         return [(path, read_seed_file(path, self._environment)) for path in self._paths]
 
+    @staticmethod
+    def require_folder_of(path: Path) -> None:
+        """Check at the start that a file can be written at the end. Raises `SeedFileError`."""
+        if not path.parent.is_dir():
+            raise SeedFileError(f"{path}: {path.parent} is not a folder")
+        if path.is_dir():
+            raise SeedFileError(f"{path} is a folder: name a file of it")
+
     async def export(self, account_sid: str, path: Path) -> None:
         """Write an account to a file: JSON if its name ends so, else YAML. Raises `SeedFileError`.
 
