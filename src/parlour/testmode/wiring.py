@@ -90,6 +90,11 @@ class TestMode:
     __test__ = False  # The class is not a collection of tests.
 
     def __init__(self, settings: Settings, clock: Clock, random: Random) -> None:
+        """Raises `StartupError` if the export at the end cannot be written."""
+        if settings.export_on_exit:
+            from parlour.testmode.seeds.files import SeedFiles  # noqa: PLC0415 - as below.
+
+            SeedFiles.require_folder_of(Path(settings.export_on_exit))
         self.settings = settings
         self.pacing = UNPACED
         self.clock = SteeredClock(clock)
@@ -140,9 +145,7 @@ class TestMode:
         return SeedFiles(self.seeder, self.settings.seed, os.environ)
 
     async def start(self) -> None:
-        """Start, after all parts of the server. Raises `StartupError` for a wrong seed or file."""
-        if self.settings.export_on_exit:
-            self.seed_files.require_folder_of(Path(self.settings.export_on_exit))
+        """Start, after all parts of the server. Raises `StartupError` for a wrong seed."""
         if self.settings.seed:
             await self.seed_files.load(self.settings.account_sid)
 
