@@ -202,6 +202,18 @@ def test_sids_repeat_after_resets_with_the_same_seed(tmp_path: Path) -> None:
     in_server(tmp_path, scene)
 
 
+def test_an_api_key_may_not_restart_the_randomness_of_all_accounts(tmp_path: Path) -> None:
+    async def scene(server: RestServer) -> None:
+        key = RestAccount(server, TEST_API_KEY_SID, TEST_API_KEY_SECRET)
+
+        refused = await key.post(RESET, RandomSeed="5")
+
+        assert (refused.status, refused.json["code"]) == (403, 20403)
+        (await key.post(RESET)).expect(200)
+
+    in_server(tmp_path, scene)
+
+
 def test_requests_during_a_reset_wait_for_it_and_see_the_result(tmp_path: Path) -> None:
     async def scene(server: RestServer) -> None:
         first = server.first()

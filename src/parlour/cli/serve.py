@@ -235,7 +235,7 @@ async def _serve(
     from parlour.http.run import run as serve_http  # noqa: PLC0415
 
     app = await _opened(settings)
-    await app.start()
+    await _start(app)
     try:
         if is_first:
             _warn_of_open_files(settings.data)
@@ -259,6 +259,17 @@ async def _serve(
         await serve_http(settings, started, app.connections(), sockets, tls, parent=parent)
     finally:
         await app.stop()
+
+
+async def _start(app: App) -> None:
+    """Start a server. If it refuses its seeds, all parts have started, and are stopped."""
+    from parlour.vocabulary.startup_error import StartupError  # noqa: PLC0415 - as above.
+
+    try:
+        await app.start()
+    except StartupError:
+        await app.stop()
+        raise
 
 
 async def _first_account(app: App) -> tuple[tuple[str, str] | None, list[str]]:

@@ -99,10 +99,7 @@ class HttpServer:
         guard: RequestGuard | None = None,
         journal: RequestJournal | None = None,
     ) -> None:
-        """``reads_synchronously``: the store is embedded, and reads from it never block.
-
-        ``guard`` refuses requests before anything else; None: there is none.
-        """
+        """``reads_synchronously``: reads from the store, an embedded one, never block."""
         self._reads_at_once = reads_synchronously
         self._router = router
         self.routes = routes
@@ -343,7 +340,11 @@ class HttpServer:
         """Release the slots of an answered request, or of a disconnected client."""
         if request.work is not None:
             self._end_work(request)
-        caller = request.admitted_as
+        self.release_admission(request)
+
+    def release_admission(self, request: Request) -> None:
+        """Release the admission slot of a request that waits: others of its account are served."""
+        caller, request.admitted_as = request.admitted_as, None
         if caller is not None:
             self._admission.leave(caller.account_sid, caller.identity)
 

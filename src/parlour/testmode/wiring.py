@@ -103,6 +103,7 @@ class TestMode:
         self.random = SeededRandom(settings.random_seed or None, random)
         self.faults = Faults(self.emulations, self.clock, self.random)
         self.browser_guard = BrowserGuard(settings.allow_origin)
+        self._has_started = False
 
     def attach(self, handles: ServerHandles) -> None:
         """Take the parts of the server, once all are made and before any has started."""
@@ -148,6 +149,7 @@ class TestMode:
         """Start, after all parts of the server. Raises `StartupError` for a wrong seed."""
         if self.settings.seed:
             await self.seed_files.load(self.settings.account_sid)
+        self._has_started = True
 
     def end_waits(self) -> None:
         """End what requests wait for: the server stops once they are answered."""
@@ -158,7 +160,7 @@ class TestMode:
         """Stop, before any part of the server."""
         await self.clock_control.stop()
         await self.accounts.finish_removals()
-        if self.settings.export_on_exit:
+        if self.settings.export_on_exit and self._has_started:
             await self.seed_files.export_at_end(
                 self.settings.account_sid, Path(self.settings.export_on_exit)
             )

@@ -53,7 +53,15 @@ if TYPE_CHECKING:
 class RequestFaults:
     """Runs requests, with the faults and the emulation that are armed for them."""
 
-    def __init__(self, rules: FaultRules, emulations: Emulations, delays: Delays) -> None:
+    def __init__(
+        self,
+        rules: FaultRules,
+        emulations: Emulations,
+        delays: Delays,
+        release_admission: Callable[[Request], None],
+    ) -> None:
+        """``release_admission``: called before a delay, so that it blocks no other requests."""
+        self._release_admission = release_admission
         self._rules = rules
         self._emulations = emulations
         self._delays = delays
@@ -114,12 +122,14 @@ class RequestFaults:
             reply = error_response(error)
         latency_ms = self._emulations.of(caller.account_sid).latency_ms
         if latency_ms:
+            self._release_admission(request)
             with _suspended(request.work):
                 await self._delays.wait(caller.account_sid, latency_ms)
         return reply
 
     async def _delay(self, fault: Fault, request: Request, caller: Caller) -> None:
         """Delay a request. Raises 503 if a reset ended the delay."""
+        self._release_admission(request)
         with _suspended(request.work):
             await self._wait(fault, caller, f"{request.method} {request.path}")
 

@@ -36,7 +36,6 @@ class Faults:
         self._clock = clock
         self.rules = FaultRules(clock, random)
         self._delays = Delays()
-        self._requests = RequestFaults(self.rules, emulations, self._delays)
         self._carriers = CarrierFaults(self.rules)
         self.webhooks = WebhookFaults(self.rules, self._delays)
         self._sockets: SocketFaults | None = None
@@ -45,6 +44,9 @@ class Faults:
     def attach(self, handles: ServerHandles) -> None:
         """Use the hooks of this server from now on."""
         connections = handles.realtime.connections
+        around = RequestFaults(
+            self.rules, self._emulations, self._delays, handles.server.release_admission
+        )
         sockets = self._sockets = SocketFaults(
             self.rules, self._clock, lambda: _open_connections(handles)
         )
@@ -54,7 +56,7 @@ class Faults:
 
         def set_hooks() -> None:
             has_requests = self.rules.has_armed(REQUEST) or self._emulations.has_any
-            requests = self._requests if has_requests else None
+            requests = around if has_requests else None
             handles.server.surround(None if requests is None else requests.run_request)
             connections.tunnel.around = None if requests is None else requests.run_command
             connections.faults = sockets if self.rules.has_armed(SOCKET) else None

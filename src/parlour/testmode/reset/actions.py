@@ -36,6 +36,9 @@ async def create_reset(test_mode: TestMode, call: Call[CreateReset]) -> ResetRes
     if is_seeded and not test_mode.settings.seed:
         raise ApiError(20001, "The server was started without a seed.")
     random_seed = None if isinstance(asked.random_seed, Unset) else asked.random_seed
+    if random_seed is not None:
+        # The sequences of SIDs are shared by all accounts.
+        require_auth_token(call.caller)
     started_ms = test_mode.clock.monotonic_ms()
     if asked.scope == SERVER_SCOPE:
         require_auth_token(call.caller)
