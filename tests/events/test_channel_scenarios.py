@@ -235,7 +235,7 @@ def test_the_limit_of_actions_per_second_rejects_no_inbound_message(tmp_path: Pa
     async def scenario(setup: InboundSetup) -> None:
         conversation = await setup.converse()
         # A frozen clock: once REST requests have reached the rate limit, each one is rejected.
-        setup.instance.app.pipeline._action_rates = ActionRates(FakeClock(), 1)
+        setup.instance.app.pipeline.action_rates = ActionRates(FakeClock(), 1)
 
         async def is_rejected() -> bool:
             try:

@@ -44,7 +44,7 @@ def run_scenario(tmp_path: Path) -> ScenarioRunner:
 def stop_clock(instance: InProcessServer) -> FakeClock:
     """Count from now on by a frozen clock."""
     clock = FakeClock()
-    instance.app.pipeline._action_rates = ActionRates(
+    instance.app.pipeline.action_rates = ActionRates(
         clock, instance.app.settings.actions_per_second
     )
     return clock
@@ -91,7 +91,7 @@ def test_another_account_cannot_use_up_the_rate_of_a_conversation(limited: Serve
 
 def test_the_setting_is_off_by_default(api: Api, tmp_path: Path) -> None:
     async def scenario(clients: RealtimeClients) -> None:
-        assert clients.instance.app.pipeline._action_rates is None
+        assert clients.instance.app.pipeline.action_rates is None
 
     scenario_runner(tmp_path / "data")(scenario)
     path = f"/Conversations/{api.post('/Conversations').expect(201)['sid']}"
@@ -172,7 +172,7 @@ def test_conversations_users_and_roles_count_for_their_service(
 def test_an_account_has_ten_times_as_many_in_all(run_scenario: ScenarioRunner) -> None:
     async def scenario(clients: RealtimeClients) -> None:
         instance = clients.instance
-        instance.app.pipeline._action_rates = None
+        instance.app.pipeline.action_rates = None
         sids = [(await instance.do("CreateConversation")).sid for _ in range(11)]
         clock = stop_clock(instance)
         in_all = BURST * limits.ACTIONS_OF_ACCOUNT_FACTOR

@@ -40,9 +40,16 @@ NEVER_SHOWN = {
     "FetchServiceConversationMessageChannelMetadata",
 }
 
-# They show the last requests of the process, which are different each time, and its sockets. Tests
-# of other accounts: tests/resources/test_requests.py, tests/realtime/test_connections.py.
-OF_THE_PROCESS = {"ListRequest", "FetchRequest", "ListConnection", "DeleteConnection"}
+# They show the start and the last requests of the process, which are different each time, and its
+# sockets. Tests of other accounts: tests/resources/test_requests.py,
+# tests/realtime/test_connections.py.
+OF_THE_PROCESS = {
+    "DeleteConnection",
+    "FetchRequest",
+    "FetchServer",
+    "ListConnection",
+    "ListRequest",
+}
 
 NOTIFICATIONS = "Configuration/Notifications"
 

@@ -13,6 +13,7 @@ from parlour.resources.address_configurations import store as address_configurat
 from parlour.resources.messages import receipt_store as message_receipt_store
 from parlour.resources.participants import store as participant_store
 from parlour.resources.push_bindings import store as push_binding_store
+from parlour.resources.services import store as service_store
 from parlour.resources.tokens import store as token_store
 from parlour.resources.tokens.actions import DEVELOPMENT_KEY_NAME
 from parlour.resources.user_removal import membership_cleanup as user_removal_membership_cleanup
@@ -128,8 +129,13 @@ def _addresses(account: AccountClient, world: AccountObjects) -> None:
 
 
 async def _run_store_statements(tx: Transaction, world: AccountObjects) -> None:
-    """Run queries of carriers, sockets and background jobs."""
+    """Run statements of carriers, sockets, background jobs and seeds."""
     scope = Scope(world.sid, world.default.sid)
+    service = await service_store.find_service(tx, scope, world.default.sid)
+    assert service is not None
+    renamed = msgspec.structs.replace(service, friendly_name="seeded")
+    await service_store.update_service_row(tx, scope, renamed)
+    await service_store.update_service_row(tx, scope, service)
     lobby_sid = world.default.chain["Conversations"]
     named = await tx.one(NAMED_CONVERSATION, world.sid, world.default.sid, "lobby")
     assert named == (lobby_sid,)
