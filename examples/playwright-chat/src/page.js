@@ -52,7 +52,10 @@ async function start() {
   const { token, sdkOptions } = await fetchToken();
   const client = new Twilio.Conversations.Client(token, sdkOptions);
   client.on("connectionStateChanged", (state) => (element("connection").textContent = state));
-  client.on("tokenAboutToExpire", async () => client.updateToken((await fetchToken()).token));
+  const renew = async () => client.updateToken((await fetchToken()).token);
+  client.on("tokenAboutToExpire", renew);
+  // A client that was not connected at that time has missed the warning.
+  client.on("tokenExpired", renew);
   client.on("initialized", async () => {
     const { items } = await client.getSubscribedConversations();
     await open(items[0]);

@@ -1,5 +1,6 @@
 // Serves the page of the chat, and access tokens for its users.
 
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -23,7 +24,9 @@ export async function serve({ accountSid, apiKeySid, apiKeySecret, serviceSid, s
   const tokenFor = (identity) => {
     const options = { identity, ttl: TOKEN_SECONDS };
     const token = new AccessToken(accountSid, apiKeySid, apiKeySecret, options);
-    token.addGrant(new AccessToken.ChatGrant({ serviceSid }));
+    // Tokens have whole seconds: without an id two of one second were equal, and a client ignores
+    // an equal token. So a test may let 16 hours pass within a second.
+    token.addGrant(new AccessToken.ChatGrant({ serviceSid, endpointId: randomUUID() }));
     return token.toJwt();
   };
   const server = createServer(async (request, response) => {

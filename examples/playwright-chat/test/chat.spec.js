@@ -19,11 +19,13 @@ const test = base.extend({
     server.close();
   },
 
-  // Time passes for the server and for the browser.
+  // Time passes for the server and for the browser, whose client connects again if an hour without
+  // a frame has ended its connection.
   pass: async ({ page, parlour }, use) => {
     await use(async (ms) => {
       await parlour.clock.advance(ms);
       await page.clock.fastForward(ms);
+      await expect(page.locator("#connection")).toHaveText("connected");
     });
   },
 });

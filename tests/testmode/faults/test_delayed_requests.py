@@ -28,7 +28,7 @@ def test_delayed_requests_block_no_other_request_of_their_account(tmp_path: Path
                 assert made.status == 200
 
             (await account.get("/v1/Services")).expect(200)
-            assert (await account.post("/parlour/v1/Reset")).status == 200
+            assert (await account.delete(FAULTS)).status == 204
 
             assert [each.status for each in await asyncio.gather(*held)] == [503] * SLOTS
 
