@@ -24,7 +24,7 @@ from parlour.testmode.seeded_random import SeededRandom
 from parlour.testmode.seeds.steering import SeedEmulation, ServerSteering
 from parlour.testmode.settlement.wiring import make_settler
 from parlour.testmode.snapshots.clock_state import clock_state_of
-from parlour.testmode.snapshots.library import SnapshotLibrary
+from parlour.testmode.snapshots.snapshot_library import SnapshotLibrary
 from parlour.testmode.table import bound_operations
 
 if TYPE_CHECKING:

@@ -127,9 +127,9 @@ export class Api {
   #unreachable(method, url, error, msMax) {
     const ended = this.describeEnd();
     const why = ended || `${error.message || error.code}.`;
-    const todo = ended ? "" : ` Is a server running there, and reachable from this process?`;
+    const hint = ended ? "" : ` Is a server running there, and reachable from this process?`;
     const late = error.code === "LATE" ? ` It was given ${msMax / 1000} s.` : "";
-    const text = `No answer of ${this.url} to ${method} ${url.pathname}: ${why}${late}${todo}`;
+    const text = `No answer of ${this.url} to ${method} ${url.pathname}: ${why}${late}${hint}`;
     return new ParlourError(text, { method, path: url.pathname, cause: error });
   }
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
     from parlour.protocol.pages import PageRequest
-    from parlour.testmode.snapshots.library import Snapshot
     from parlour.testmode.snapshots.parameters import CreateSnapshot
+    from parlour.testmode.snapshots.snapshot_library import Snapshot
     from parlour.testmode.wiring import TestMode
 
 

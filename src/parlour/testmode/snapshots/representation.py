@@ -9,7 +9,7 @@ from parlour.testmode.reset.parameters import ACCOUNT_SCOPE, SERVER_SCOPE
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
-    from parlour.testmode.snapshots.library import Snapshot
+    from parlour.testmode.snapshots.snapshot_library import Snapshot
 
 
 def resource(snapshot: Snapshot, view: View) -> dict[str, Any]:
