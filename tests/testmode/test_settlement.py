@@ -60,30 +60,36 @@ def test_a_receiver_that_calls_the_api_is_awaited_until_its_last_call(tmp_path: 
             async def call_back(request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
                 level = len(request.values["Body"])
                 if level < DEPTH:
-                    await server.send_message(conversation.sid, "x" * (level + 1), WITH_HEADER)
+                    await server.send_message(conversation.sid, "m" * (level + 1), WITH_HEADER)
                 writer.write(OK)
 
             backend.responders["/post"] = call_back
             await server.enable_webhooks(backend, PreWebhookUrl="", Filters=["onMessageAdded"])
-            await server.send_message(conversation.sid, "x", WITH_HEADER)
+            await server.send_message(conversation.sid, "m", WITH_HEADER)
             result = await settle(server)
             bodies = [request.values["Body"] for request in backend.requests_to("/post")]
         assert result.settled
-        assert bodies == ["x", "xx", "xxx"]
+        assert bodies == ["m", "mm", "mmm"]
 
     asyncio.run(run())
+
+
+def hang(backend: WebhookBackend) -> asyncio.Event:
+    """Let the receiver respond only once the returned event is set."""
+    released = asyncio.Event()
+
+    async def respond(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
+        await released.wait()
+        writer.write(OK)
+
+    backend.responders["/post"] = respond
+    return released
 
 
 def test_a_receiver_that_never_responds_is_named_with_its_time(tmp_path: Path) -> None:
     async def run() -> None:
         async with WebhookBackend() as backend, InProcessServer(tmp_path, test=True) as server:
-            released = asyncio.Event()
-
-            async def hang(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-                await released.wait()
-                writer.write(OK)
-
-            backend.responders["/post"] = hang
+            released = hang(backend)
             await server.enable_webhooks(backend, PreWebhookUrl="")
             await server.do("CreateConversation", origin=WITH_HEADER)
             result = await settle(server, timeout_ms=150)
@@ -102,13 +108,7 @@ def test_a_receiver_that_never_responds_is_named_with_its_time(tmp_path: Path) -
 def test_work_for_another_account_is_not_awaited(tmp_path: Path) -> None:
     async def run() -> None:
         async with WebhookBackend() as backend, InProcessServer(tmp_path, test=True) as server:
-            released = asyncio.Event()
-
-            async def hang(_request: WebhookRequest, writer: asyncio.StreamWriter) -> None:
-                await released.wait()
-                writer.write(OK)
-
-            backend.responders["/post"] = hang
+            released = hang(backend)
             await server.enable_webhooks(backend, PreWebhookUrl="")
             await server.do("CreateConversation", origin=WITH_HEADER)
             settler = mode_of(server).settler
