@@ -1,0 +1,248 @@
+/** The frame of the console: who is signed in, which page is shown, and what surrounds it. */
+import { get, resume, session, useLoad } from "./api.js";
+import { followLinks, go, href, html, Icon, preferences, prefer } from "./kit.js";
+import { render, route, store, Trouble, useEffect, useKeys } from "./kit.js";
+import { useRef, useState, useStore } from "./kit.js";
+import { live, useLive } from "./live.js";
+import { pages, sentences } from "./words.js";
+
+/** The pages in the order of the menu; `needs`: shown to whom. */
+const MENU = /** @type {{page: string, needs?: string}[]} */ ([
+	{ page: "conversations" },
+	{ page: "users" },
+	{ page: "phones" },
+	{ page: "clients" },
+	{ page: "webhooks" },
+	{ page: "requests" },
+	{ page: "events" },
+	{ page: "test", needs: "test" },
+	{ page: "settings" },
+	{ page: "health", needs: "operator" },
+	{ page: "queues", needs: "operator" },
+	{ page: "accounts", needs: "operator" },
+	{ page: "media", needs: "operator" },
+	{ page: "audit", needs: "operator" },
+	{ page: "sessions", needs: "operator" },
+	{ page: "server", needs: "operator" },
+]);
+
+/** @type {Record<string, {default: (props: any) => any}>} */
+const loaded = {};
+
+/**
+ * What every page shows of the server and the account, loaded once for each account.
+ * @type {ReturnType<typeof store<Record<string, any>>>}
+ */
+export const world = store({ accounts: [], services: [], server: {}, clock: null, faults: 0 });
+
+/** @param {Record<string, any>} changes */
+const know = (changes) => world.set({ ...world.get(), ...changes });
+
+/** @param {{page: string, needs?: string}} entry */
+function isShown(entry) {
+	const who = session.get();
+	if (entry.needs === "test") return Boolean(who?.test);
+	return entry.needs !== "operator" || who?.principal.kind === "operator";
+}
+
+// --- What is known of the account ---------------------------------------------------------------
+
+async function loadAccounts() {
+	const who = session.get();
+	if (!who) return;
+	const accounts = who.account_sid
+		? [{ sid: who.account_sid, friendly_name: "" }]
+		: (await get("/parlour/v1/Operator/Accounts", { PageSize: 200 }, { account: "-" })).accounts;
+	know({ accounts });
+	const at = route.get();
+	if (!at.account || (at.account === "-" && !at.page)) {
+		const busiest = [...accounts].sort((a, b) => (b.requests ?? 0) - (a.requests ?? 0))[0];
+		go(href(at.page || "conversations", [], {}, busiest?.sid ?? "-"), { replace: true });
+	}
+}
+
+async function loadAccount() {
+	if (!session.get() || !route.get().account || route.get().account === "-") return;
+	const [services, server] = await Promise.all([
+		get("/v1/Services", { PageSize: 100 }),
+		get("/parlour/v1/Server"),
+	]);
+	know({ services: services.services, server });
+	if (session.get()?.test) await loadTestState();
+}
+
+/** Load the clock and the faults of test mode, for the bar at the top. */
+export async function loadTestState() {
+	const [clock, faults] = await Promise.all([
+		get("/parlour/v1/Clock"),
+		get("/parlour/v1/Faults"),
+	]);
+	know({ clock, faults: faults.faults.length });
+}
+
+// --- Parts of the frame -------------------------------------------------------------------------
+
+/** @param {{isOpen: boolean}} props */
+function Rail({ isOpen }) {
+	const at = useStore(route);
+	const entries = MENU.filter(isShown);
+	const first = entries.find((each) => each.needs === "operator");
+	return html`<nav class="rail ${isOpen ? "open" : ""}" aria-label="Pages">
+		${entries.map(
+			(entry) => html`${entry === first && html`<p class="rail-head">Operator</p>`}
+				<a href=${href(entry.page)} aria-current=${at.page === entry.page ? "page" : undefined}>
+					<${Icon} name=${entry.page} /> ${pages[/** @type {"start"} */ (entry.page)]}
+				</a>`,
+		)}
+	</nav>`;
+}
+
+const SEARCHED = /** @type {Record<string, string>} */ ({
+	CH: "conversations", US: "users", RQ: "requests", WA: "webhooks", EV: "events", AC: "accounts",
+});
+
+/** A field that goes to what is pasted, or searches conversations. */
+function Search() {
+	const field = useRef(/** @type {HTMLInputElement | null} */ (null));
+	useKeys({ "/": () => field.current?.focus() });
+	const submit = (/** @type {Event} */ event) => {
+		event.preventDefault();
+		const text = field.current?.value.trim() ?? "";
+		const page = /^[A-Z]{2}[0-9a-f]{32}$/.test(text) && SEARCHED[text.slice(0, 2)];
+		if (page === "accounts") go(href("conversations", [], {}, text));
+		else if (page) go(href(page, [text]));
+		else go(href("conversations", [], { search: text }));
+		field.current?.blur();
+	};
+	return html`<form class="search" role="search" onSubmit=${submit}>
+		<${Icon} name="search" />
+		<input ref=${field} type="search" aria-label="Search, or go to a SID" placeholder="SID, name or identity" />
+		<kbd>/</kbd>
+	</form>`;
+}
+
+/** Account and service that the pages are about. */
+function Pickers() {
+	const { accounts, services } = useStore(world);
+	const at = useStore(route);
+	const pick = (/** @type {any} */ event) =>
+		go(href(at.page || "conversations", [], {}, event.target.value));
+	const pickService = (/** @type {any} */ event) => {
+		const query = event.target.value ? `?service=${event.target.value}` : "";
+		go(`${location.pathname.split("/").slice(0, 5).join("/")}${query}`);
+	};
+	const name = (/** @type {any} */ each) =>
+		each.friendly_name || `${each.sid.slice(0, 6)}…${each.sid.slice(-4)}`;
+	const option = (/** @type {any} */ each) => html`<option value=${each.sid}>${name(each)}</option>`;
+	return html`<div class="pickers">
+		<select aria-label="Account" value=${at.account} onChange=${pick}>
+			${at.account === "-" && html`<option value="-">No account</option>`}
+			${accounts.map(option)}
+		</select>
+		${services.length > 1 &&
+		html`<select aria-label="Service" value=${at.query.get("service") ?? ""} onChange=${pickService}>
+			<option value="">Default service</option>
+			${services.map(option)}
+		</select>`}
+	</div>`;
+}
+
+/** The state of the stream; a lost one is also said in a banner. */
+function LiveDot() {
+	const { state, since } = useStore(live);
+	const words = state === "lost" ? sentences.lost(since.toLocaleTimeString()) : sentences[state];
+	const short = { live: "live", lost: "not live", connecting: "connecting", off: "not live" }[state];
+	return html`<span class="live ${state}" role="status" title=${words}><i />${short}</span>`;
+}
+
+/** Clock and faults of test mode, if they differ from real life. */
+function TestState() {
+	const { clock, faults } = useStore(world);
+	const isVirtual = clock && clock.mode !== "system";
+	return html`${isVirtual &&
+	html`<a class="badge warn" href=${href("test")} title="The clock of test mode">
+		<${Icon} name="clock" /> virtual ${clock.now.replace("T", " ").replace(/(\.\d+)?Z$/, "")}, ${clock.mode}
+	</a>`}
+	${faults > 0 &&
+	html`<a class="badge warn" href=${href("test", [], { tab: "faults" })}>${faults} faults armed</a>`}`;
+}
+
+const THEMES = ["", "light", "dark"];
+
+function Theme() {
+	const { theme = "" } = useStore(preferences);
+	useEffect(() => {
+		document.documentElement.dataset.theme = theme;
+	}, [theme]);
+	const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+	const label = `Theme: ${theme || "as the system"}. Change to ${next || "as the system"}`;
+	return html`<button class="quiet" aria-label=${label} title=${label} onClick=${() => prefer("theme", next)}>
+		<${Icon} name="theme" />
+	</button>`;
+}
+
+/** @param {{onMenu: () => void, onHelp: () => void}} props */
+function Bar({ onMenu, onHelp }) {
+	return html`<header class="bar">
+		<button class="quiet menu-button" aria-label="Menu" onClick=${onMenu}><${Icon} name="menu" /></button>
+		<a class="brand" href=${href("conversations")}>Parlour</a>
+		<${Pickers} />
+		<${Search} />
+		<span class="bar-state"><${TestState} /><${LiveDot} /></span>
+		<${Theme} />
+		<button class="quiet" aria-label="Help and keys" title="Help and keys (?)" onClick=${onHelp}><${Icon} name="help" /></button>
+	</header>`;
+}
+
+// --- The page -----------------------------------------------------------------------------------
+
+/** @param {{name: string}} props */
+function Page({ name }) {
+	const page = useLoad(async () => {
+		if (!MENU.some((each) => each.page === name && isShown(each))) throw new Error(sentences.unknownPage);
+		loaded[name] ??= await import(`./pages/${name}.js`);
+		return name;
+	}, [name]);
+	useEffect(() => {
+		document.title = `${pages[/** @type {"start"} */ (name)] ?? "Not found"} – Parlour`;
+	}, [name]);
+	if (page.error) return html`<main id="main"><h1>Not here</h1><${Trouble} problem=${page.error} retry=${page.reload} /></main>`;
+	if (page.data !== name) return html`<main id="main" aria-busy="true"><h1 class="unseen">Loading</h1></main>`;
+	return html`<main id="main" tabindex="-1"><${loaded[name].default} key=${route.get().account} /></main>`;
+}
+
+/** @param {{of: string, props?: Record<string, unknown>}} parts A part that is loaded when it is used. */
+function Later({ of, props = {} }) {
+	const part = useLoad(() => import(`./parts/${of}.js`), [of]);
+	return part.data ? html`<${part.data.default} ...${props} />` : html`<${Trouble} problem=${part.error} />`;
+}
+
+function Console() {
+	const who = useStore(session);
+	const at = useStore(route);
+	const [isMenuOpen, openMenu] = useState(false);
+	const [isHelpOpen, openHelp] = useState(false);
+	const { state, since } = useStore(live);
+	const boot = useLoad(async () => { await loadAccounts(); await loadAccount(); },
+		[who?.principal.name, at.account]);
+	useKeys({ "?": () => openHelp(true) });
+	useEffect(() => openMenu(false), [at.page]);
+	useLive((events) => {
+		if (!events && session.get()?.test) void loadTestState().catch(() => {});
+	});
+	if (who === undefined) return html`<${Trouble} problem=${boot.error} />`;
+	return html`<a class="skip" href="#main">Skip to the page</a>
+		${who && html`<${Bar} onMenu=${() => openMenu(!isMenuOpen)} onHelp=${() => openHelp(true)} />`}
+		${state === "lost" && html`<p class="banner" role="status">${sentences.lost(since.toLocaleTimeString())}</p>`}
+		${who && boot.error && html`<${Trouble} problem=${boot.error} retry=${boot.reload} />`}
+		${at.account && html`<div class="frame"><${Rail} isOpen=${isMenuOpen} /><${Page} name=${at.page} /></div>`}
+		${who === null && html`<${Later} of="signin" />`}
+		${isHelpOpen && html`<${Later} of="help" props=${{ onClose: () => openHelp(false) }} />`}`;
+}
+
+followLinks();
+const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+render(html`<${Console} />`, root);
+const ticket = /^#ticket=(.+)/.exec(location.hash)?.[1];
+if (ticket) history.replaceState(null, "", location.pathname + location.search);
+resume(ticket).catch((problem) => render(html`<${Trouble} problem=${problem} retry=${() => location.reload()} />`, root));

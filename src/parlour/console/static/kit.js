@@ -1,0 +1,278 @@
+/**
+ * What every page uses: templates, hooks, routes, preferences, and the smallest parts.
+ *
+ * A route is `/parlour/console/<account or ->/<page>/<segments>?<query>`; the query holds each
+ * filter and selection, so that an address shows again what was seen.
+ */
+import { Fragment, h, render } from "./vendor/preact.js";
+import htm from "./vendor/htm.js";
+import { useCallback, useEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
+
+export const html = htm.bind(h);
+export { Fragment, render, useCallback, useEffect, useMemo, useRef, useState };
+
+const BASE = "/parlour/console/";
+const ICONS = new URL("icons.svg", import.meta.url).pathname;
+
+// --- Stores -------------------------------------------------------------------------------------
+
+/**
+ * A value that components follow.
+ * @template T
+ * @param {T} first
+ */
+export function store(first) {
+	let value = first;
+	/** @type {Set<() => void>} */
+	const followers = new Set();
+	return {
+		get: () => value,
+		/** @param {T} next */
+		set(next) {
+			value = next;
+			for (const each of [...followers]) each();
+		},
+		/** @param {() => void} follower */
+		follow(follower) {
+			followers.add(follower);
+			return () => void followers.delete(follower);
+		},
+	};
+}
+
+/**
+ * The value of a store; the component is drawn again when it changes.
+ * @template T
+ * @param {{get: () => T, follow: (follower: () => void) => () => void}} source
+ * @returns {T}
+ */
+export function useStore(source) {
+	const [, redraw] = useState(0);
+	useEffect(() => source.follow(() => redraw((count) => count + 1)), [source]);
+	return source.get();
+}
+
+// --- Preferences: the only thing kept in the browser ----------------------------------------------
+
+/** @type {{theme?: string, zone?: string, shortcuts?: string}} */
+const kept = JSON.parse(localStorage.getItem("parlour") ?? "{}");
+export const preferences = store(kept);
+
+/**
+ * @param {"theme" | "zone" | "shortcuts"} name
+ * @param {string} value
+ */
+export function prefer(name, value) {
+	preferences.set({ ...preferences.get(), [name]: value });
+	localStorage.setItem("parlour", JSON.stringify(preferences.get()));
+}
+
+// --- Routes -------------------------------------------------------------------------------------
+
+/** @typedef {{account: string, page: string, rest: string[], query: URLSearchParams}} Route */
+
+/** @returns {Route} */
+function readRoute() {
+	const parts = location.pathname.slice(BASE.length).split("/").map(decodeURIComponent);
+	const [account = "", page = "", ...rest] = parts;
+	return { account, page, rest: rest.filter(Boolean), query: new URLSearchParams(location.search) };
+}
+
+export const route = store(readRoute());
+addEventListener("popstate", () => route.set(readRoute()));
+
+/**
+ * The address of a page of the console; the chosen service stays.
+ * @param {string} page
+ * @param {string[]} [rest]
+ * @param {Record<string, string | undefined>} [query]
+ * @param {string} [account]
+ */
+export function href(page, rest = [], query = {}, account = route.get().account) {
+	const path = [account || "-", page, ...rest].map(encodeURIComponent).join("/");
+	const service = account === route.get().account ? route.get().query.get("service") : null;
+	const all = new URLSearchParams(service ? { service } : {});
+	for (const [name, value] of Object.entries(query)) if (value) all.set(name, value);
+	return BASE + path + (all.size ? `?${all}` : "");
+}
+
+/**
+ * @param {string} address
+ * @param {{replace?: boolean}} [how]
+ */
+export function go(address, { replace = false } = {}) {
+	if (address === location.pathname + location.search) return;
+	history[replace ? "replaceState" : "pushState"](null, "", address);
+	route.set(readRoute());
+}
+
+/**
+ * A value of the query, and its setter.
+ * @param {string} name
+ * @param {string} [fallback]
+ * @returns {[string, (value: string) => void]}
+ */
+export function useQuery(name, fallback = "") {
+	const value = useStore(route).query.get(name) ?? fallback;
+	const set = useCallback(
+		(/** @type {string} */ next) => setQuery({ [name]: next === fallback ? "" : next }),
+		[name, fallback],
+	);
+	return [value, set];
+}
+
+/**
+ * Change values of the query in place; an empty one is removed.
+ * @param {Record<string, string>} changes
+ */
+export function setQuery(changes) {
+	const query = new URLSearchParams(location.search);
+	for (const [name, value] of Object.entries(changes))
+		if (value) query.set(name, value);
+		else query.delete(name);
+	go(location.pathname + (query.size ? `?${query}` : ""), { replace: true });
+}
+
+/** Follow links within the console without loading the page again. */
+export function followLinks() {
+	document.addEventListener("click", (event) => {
+		const link = event.target instanceof Element ? event.target.closest("a") : null;
+		const modified = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+		if (!link || modified || event.button || event.defaultPrevented || link.target) return;
+		if (link.origin !== location.origin || !link.pathname.startsWith(BASE)) return;
+		event.preventDefault();
+		go(link.pathname + link.search);
+	});
+}
+
+// --- Keys ---------------------------------------------------------------------------------------
+
+/** @type {Set<{current: Record<string, (event: KeyboardEvent) => void>}>} */
+const keymaps = new Set();
+
+/**
+ * Act on keys while the component is shown; single letters never act in a field.
+ * @param {Record<string, (event: KeyboardEvent) => void>} keys
+ */
+export function useKeys(keys) {
+	const latest = useRef(keys);
+	latest.current = keys;
+	useEffect(() => {
+		keymaps.add(latest);
+		return () => void keymaps.delete(latest);
+	}, []);
+}
+
+addEventListener("keydown", (event) => {
+	if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+	const inside = event.target instanceof HTMLElement ? event.target : document.body;
+	if (inside.closest("input, textarea, select, dialog[open]")) return;
+	if (event.key.length === 1 && preferences.get().shortcuts === "off") return;
+	for (const each of [...keymaps].reverse()) {
+		const act = each.current[event.key];
+		if (act) {
+			event.preventDefault();
+			act(event);
+			return;
+		}
+	}
+});
+
+// --- Smallest parts -----------------------------------------------------------------------------
+
+/** @param {{name: string, label?: string}} props */
+export function Icon({ name, label }) {
+	return html`<svg class="icon" aria-hidden=${!label} aria-label=${label} role=${label && "img"}>
+		<use href="${ICONS}#${name}" />
+	</svg>`;
+}
+
+/**
+ * A state as a word with a colour: never colour alone.
+ * @param {{tone?: "good" | "warn" | "bad" | "soft" | "accent", children?: any}} props
+ */
+export function Badge({ tone = "soft", children }) {
+	return html`<span class="badge ${tone}">${children}</span>`;
+}
+
+const DAY = { year: "numeric", month: "short", day: "numeric" };
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+
+/** @type {Map<string, Intl.DateTimeFormat>} */
+const formats = new Map();
+
+/**
+ * @param {Date} at
+ * @param {object} parts
+ */
+function written(at, parts) {
+	const timeZone = preferences.get().zone === "utc" ? "UTC" : undefined;
+	const key = `${timeZone}${JSON.stringify(parts)}`;
+	let format = formats.get(key);
+	if (!format) formats.set(key, (format = new Intl.DateTimeFormat("en-GB", { ...parts, timeZone })));
+	return format.format(at);
+}
+
+/**
+ * A time of the server: the clock today, else the day; the exact time is in the title.
+ * @param {{at?: string | number | null, full?: boolean}} props `full`: day and clock.
+ */
+export function Time({ at, full = false }) {
+	if (at === null || at === undefined || at === "") return html`<span class="soft">–</span>`;
+	const date = new Date(at);
+	if (Number.isNaN(date.valueOf())) return html`<span>${String(at)}</span>`;
+	const isNear = Math.abs(Date.now() - date.valueOf()) < 20 * 3600e3;
+	const text = full
+		? written(date, { ...DAY, ...CLOCK })
+		: written(date, isNear ? CLOCK : { ...DAY, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+	return html`<time datetime=${date.toISOString()} title=${date.toISOString()}>${text}</time>`;
+}
+
+/**
+ * Grey lines of the final height; nothing is seen within the first 150 ms.
+ * @param {{lines?: number}} props
+ */
+export function Skeleton({ lines = 6 }) {
+	return html`<div class="skeleton" role="status" aria-label="Loading">
+		${Array.from({ length: lines }, () => html`<i />`)}
+	</div>`;
+}
+
+/**
+ * An empty list: what would be here, and the next step.
+ * @param {{title: string, children?: any}} props
+ */
+export function Empty({ title, children }) {
+	return html`<div class="empty"><p class="strong">${title}</p>${children}</div>`;
+}
+
+/** @param {{problem?: any, retry?: () => void}} props An error of the API, or of the page. */
+export function Trouble({ problem, retry }) {
+	if (!problem) return null;
+	const { code, requestSid, message } = problem;
+	return html`<div class="trouble" role="alert">
+		<${Icon} name="warning" />
+		<div>
+			<p class="strong">${message}</p>
+			<p class="soft">${code ? `Error ${code}. ` : ""}${requestSid ? `Request ${requestSid}.` : ""}</p>
+		</div>
+		${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
+	</div>`;
+}
+
+/**
+ * Move the focus among the `[data-row]` elements of a list; for `onKeyDown` of the list.
+ * @param {KeyboardEvent} event
+ */
+export function listKeys(event) {
+	const inside = /** @type {HTMLElement} */ (event.target);
+	if (inside.closest("input, textarea, select") || event.ctrlKey || event.metaKey) return;
+	const letters = preferences.get().shortcuts !== "off";
+	const step = { ArrowDown: 1, ArrowUp: -1, ...(letters && { j: 1, k: -1 }) }[event.key];
+	if (!step) return;
+	const list = /** @type {HTMLElement} */ (event.currentTarget);
+	const rows = /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[data-row]")]);
+	const at = rows.findIndex((row) => row.contains(inside));
+	rows[at + step]?.focus();
+	event.preventDefault();
+}

@@ -1,0 +1,44 @@
+/** Dialogs: a form in a window, and the question before something is lost. */
+import { useAction } from "../api.js";
+import { html, Trouble, useEffect, useRef } from "../kit.js";
+
+/**
+ * A modal dialog with a form; it closes after `act` was successful.
+ * @param {{
+ *   title: string, action: string, act: (fields: Record<string, string>, form: FormData) => any,
+ *   onClose: () => void, isDanger?: boolean, children?: any,
+ * }} props `act` gets the fields by name; its error is shown in the dialog.
+ */
+export function Dialog({ title, action, act, onClose, isDanger = false, children }) {
+	const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+	useEffect(() => dialog.current?.showModal(), []);
+	const submission = useAction(async (/** @type {FormData} */ form) => {
+		const fields = /** @type {Record<string, string>} */ (Object.fromEntries(form));
+		const stays = await act(fields, form);
+		if (stays !== true) dialog.current?.close();
+	});
+	const submit = (/** @type {any} */ event) => {
+		event.preventDefault();
+		void submission.run(new FormData(event.currentTarget));
+	};
+	return html`<dialog ref=${dialog} aria-labelledby="dialog-title" onClose=${onClose}>
+		<form onSubmit=${submit}>
+			<h2 id="dialog-title">${title}</h2>
+			${children}
+			<${Trouble} problem=${submission.problem} />
+			<div class="actions">
+				<button type="button" onClick=${() => dialog.current?.close()}>Cancel</button>
+				<button class="primary ${isDanger ? "danger" : ""}" disabled=${submission.isRunning}>${action}</button>
+			</div>
+		</form>
+	</dialog>`;
+}
+
+/**
+ * @param {{label: string, hint?: any, isWide?: boolean, children?: any}} props A labelled control.
+ */
+export function Field({ label, hint, isWide = false, children }) {
+	return html`<label class="field ${isWide ? "wide" : ""}">
+		<span>${label}</span>${children}${hint && html`<span class="hint">${hint}</span>`}
+	</label>`;
+}

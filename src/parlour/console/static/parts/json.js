@@ -1,0 +1,55 @@
+/** JSON: shown, and edited with a check as one types. */
+import { html, useState } from "../kit.js";
+import { Copy } from "./sid.js";
+
+/** @param {{value: any, label?: string}} props */
+export function Json({ value, label = "JSON" }) {
+	const text = JSON.stringify(value, null, 2);
+	return html`<figure class="json">
+		<figcaption class="row"><span class="soft small">${label}</span><${Copy} text=${text} /></figcaption>
+		<pre tabindex="0" aria-label=${label}>${text}</pre>
+	</figure>`;
+}
+
+/** @param {string} text The line and the reason of an error in JSON; empty if there is none. */
+export function jsonError(text) {
+	try {
+		JSON.parse(text);
+		return "";
+	} catch (error) {
+		const message = String(/** @type {Error} */ (error).message);
+		const position = Number(/position (\d+)/.exec(message)?.[1] ?? text.length);
+		return `Line ${text.slice(0, position).split("\n").length}: ${message}`;
+	}
+}
+
+/**
+ * A field for attributes, with the size that is left.
+ * @param {{value: string, name?: string, bytesMax: number}} props
+ */
+export function JsonField({ value, name = "Attributes", bytesMax }) {
+	const [text, setText] = useState(() => {
+		try {
+			return JSON.stringify(JSON.parse(value), null, 2);
+		} catch {
+			return value;
+		}
+	});
+	const error = jsonError(text);
+	const size = new TextEncoder().encode(text).length;
+	return html`<label class="field wide">
+		<span>${name}</span>
+		<textarea
+			class="mono"
+			name=${name}
+			rows="7"
+			spellcheck=${false}
+			aria-invalid=${Boolean(error)}
+			value=${text}
+			onInput=${(/** @type {any} */ event) => setText(event.target.value)}
+		/>
+		<span class="hint ${error || size > bytesMax ? "bad" : ""}" role="status">
+			${error || "Valid JSON"} · ${size.toLocaleString("en")} of ${bytesMax.toLocaleString("en")} bytes
+		</span>
+	</label>`;
+}
