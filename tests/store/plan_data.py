@@ -33,6 +33,7 @@ FEW: Final = {
     "lease",
     "migration",
     "node",
+    "operator",
     "sink_position",
     "sqlite_sequence",
 }

@@ -136,6 +136,9 @@ def test_a_skip_on_a_separate_line_applies_to_the_next_code() -> None:
 
 # No account in front, each with its reason.
 KEYS_WITHOUT_ACCOUNT = {
+    "console_audit": "read in the order of calls, over all accounts, by operators",
+    "console_session": "found by the token of a cookie, before its account is known",
+    "console_ticket": "found by its secret, as above",
     "login": "found by the name that a request shows, before its account is known",
     "event": "read in the order of commits, over all accounts, by what delivers",
     "submission_part": "found by the identifier that a carrier's report names, without an account",

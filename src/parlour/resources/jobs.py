@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from parlour.operations import idempotency, purge
 from parlour.operations.scheduler import Job, transactional
 from parlour.resources.clock_job import ClockJob
+from parlour.resources.console_audit.retention import AUDIT_JOB
+from parlour.resources.console_sessions.retention import SESSIONS_JOB
 from parlour.resources.conversations import store as conversation_store
 from parlour.resources.conversations import timers as conversation_timers
 from parlour.resources.inbox.retention import RETENTION_JOB
@@ -48,4 +50,6 @@ def jobs(background_create: BackgroundCreate, blobs: BlobStore) -> tuple[Job, ..
         RETENTION_JOB,
         outbox_retention_job(),
         unsent_receipts_job(),
+        SESSIONS_JOB,
+        AUDIT_JOB,
     )

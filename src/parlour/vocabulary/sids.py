@@ -34,6 +34,9 @@ FRAME: Final = "TM"
 CONNECTION: Final = "CN"
 WEBHOOK_ATTEMPT: Final = "NO"
 FAULT: Final = "FA"
+OPERATOR: Final = "OP"
+CONSOLE_SESSION: Final = "CS"
+AUDIT_LINE: Final = "AE"
 
 _DIGITS = re.compile(r"[0-9a-fA-F]{32}\Z")
 _NORMAL_DIGITS = re.compile(r"[0-9a-f]{32}\Z")

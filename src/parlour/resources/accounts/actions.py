@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from parlour.resources.accounts import store as account_store
 from parlour.resources.accounts.store import Login
+from parlour.resources.console_sessions import store as console_session_store
 from parlour.vocabulary import event_names
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ async def ensure_login(
     known = await account_store.find_login_secrets(tx, name)
     if any(each.secret_digest == digest for each in known):  # tidy: constant-time - both stored.
         return
-    await account_store.delete_login_rows(tx, scope, name)
+    await delete_login(tx, scope, name)
     await create_login(tx, vault, scope, name, secret, friendly_name)
 
 
@@ -62,15 +63,23 @@ async def revoke_key(tx: Transaction, scope: Scope, sid: str) -> bool:
     login = await account_store.find_login(tx, scope, sid)
     if login is None:
         return False
-    await account_store.delete_login_rows(tx, scope, sid)
+    await delete_login(tx, scope, sid)
     await emit_key_changed(tx, scope, login)
     return True
+
+
+async def delete_login(tx: Transaction, scope: Scope, name: str) -> None:
+    """Delete a login, and end its sessions of the console."""
+    await account_store.delete_login_rows(tx, scope, name)
+    await console_session_store.delete_of_principal(tx, scope.account_sid, name)
 
 
 async def set_account_status(tx: Transaction, scope: Scope, status: str) -> bool:
     """Suspend, close or reopen the account; return whether it exists."""
     if not await account_store.update_account_status(tx, scope, status):
         return False
+    if status != ACTIVE:
+        await console_session_store.delete_of_account(tx, scope.account_sid)
     await tx.emit(
         scope,
         event_names.ACCOUNT_CHANGED,

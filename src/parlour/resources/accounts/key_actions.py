@@ -12,7 +12,7 @@ import msgspec
 
 from parlour.operations.call import RevokedLogin, Rows
 from parlour.resources.accounts import store as account_store
-from parlour.resources.accounts.actions import create_login, emit_key_changed
+from parlour.resources.accounts.actions import create_login, delete_login, emit_key_changed
 from parlour.resources.in_path import in_path
 from parlour.vocabulary import sids
 from parlour.vocabulary.dates import updated
@@ -113,6 +113,6 @@ async def update_key(tx: Transaction, call: Call[ChangeKey]) -> Login:
 async def delete_key(tx: Transaction, call: Call[NoParameters]) -> RevokedLogin:
     """Revoke an API key: later requests with it are rejected."""
     login = await _key_in_path(tx, call)
-    await account_store.delete_login_rows(tx, call.scope, login.name)
+    await delete_login(tx, call.scope, login.name)
     await emit_key_changed(tx, call.scope, login)
     return RevokedLogin(login.name)

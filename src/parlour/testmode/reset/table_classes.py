@@ -26,10 +26,15 @@ OF_SERVER: Final = frozenset(
         "carrier_number",
         "carrier_route",
         "carriers_file",
+        # Operators and their sessions are of the server, and the audit log outlives the accounts.
+        "console_audit",
+        "console_session",
+        "console_ticket",
         "lease",
         "master_key",
         "migration",
         "node",
+        "operator",
         # Event numbers never go back, so a position in the log is valid after a reset, too.
         "sink_position",
     }

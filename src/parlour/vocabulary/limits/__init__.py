@@ -7,6 +7,7 @@ comment above a limit is its description in docs/reference/limits.md.
 from __future__ import annotations
 
 from parlour.vocabulary.limits.carriers import *
+from parlour.vocabulary.limits.console import *
 from parlour.vocabulary.limits.edge import *
 from parlour.vocabulary.limits.email import *
 from parlour.vocabulary.limits.events import *

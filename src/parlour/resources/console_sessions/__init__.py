@@ -1,0 +1,1 @@
+"""Sessions of the console, and the tickets that open them."""

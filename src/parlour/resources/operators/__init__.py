@@ -1,0 +1,1 @@
+"""Operators: the keys of those who run the server."""
