@@ -69,6 +69,9 @@ WITHOUT_EFFECT = {
     r"resources\.participant_conversations\.store\.LIST_OF_ADDRESS\.\w+\[1:": (
         "a participant with an address has no identity, and so no user"
     ),
+    r"resources\.conversation_summaries\.store\.LAST_MESSAGES\[0:": (
+        "the last index of a conversation, found by its sid under the account"
+    ),
 }
 
 # Conditions that the matrix cannot miss although no condition on a sid is next to them.
@@ -78,6 +81,9 @@ UNSEEN_OVER_REST = {
     ),
     r"resources\.(participants\.store\.FETCH|inbound\.store\.FIND)_RESERVATION\[": (
         "shows only while a conversation of the other account is completed with the same numbers"
+    ),
+    r"resources\.conversation_summaries\.store\.COUNT_PARTICIPANTS\[": (
+        "the sids of conversations that were found under the account select the participants"
     ),
     r"resources\.inbox\.store\.(TABLE\.|CLAIM\[)": (
         "the identifier of the provider selects the message, and a phone's is a new sid"

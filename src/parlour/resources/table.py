@@ -18,6 +18,7 @@ from parlour.resources.content_templates.routes import (
     WHATSAPP_APPROVAL,
 )
 from parlour.resources.conversation_removal.routes import CONVERSATION_REMOVAL
+from parlour.resources.conversation_summaries.routes import CONVERSATION_SUMMARIES
 from parlour.resources.conversation_with_participants.routes import (
     CONVERSATION_WITH_PARTICIPANTS,
 )
@@ -88,6 +89,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     USERS,
     USER_REMOVAL,
     USER_CONVERSATIONS,
+    CONVERSATION_SUMMARIES,
     WEBHOOK_ATTEMPTS,
     WEBHOOK_REPLAY,
     WEBHOOK_ATTEMPT_REPLAY,

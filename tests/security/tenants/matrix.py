@@ -53,6 +53,7 @@ OF_SERVICE = {
     "MediaSid": "Media",
     "Participant": "Roles",
     "ConversationSid": "Conversations",
+    "Sid": "Conversations",
 }
 OF_ACCOUNT = {
     "DefaultChatServiceSid": "Services",

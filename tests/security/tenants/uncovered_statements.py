@@ -58,6 +58,7 @@ def do_all(target: LocalTarget, world: AccountObjects) -> None:
     target.write(lambda tx: _run_store_statements(tx, world))
     target.write(lambda tx: uncovered_webhook_statements.run_statements(tx, world))
     _unread(account, world)
+    _summaries(account, world)
     for kind in ("Roles", "ServiceRoles"):
         _delete(account, f"/v1/Roles/{world.default.chain[kind]}")
     target.write(lambda tx: _hold_pair(tx, world.default, world.sid))
@@ -99,6 +100,18 @@ def _unread(account: AccountClient, world: AccountObjects) -> None:
     previous = page_url(account.get(following), "previous")
     assert previous is not None
     account.get(previous)
+
+
+def _summaries(account: AccountClient, world: AccountObjects) -> None:
+    """List conversations of both services by their SIDs, page by page."""
+    sids = [each.chain["Conversations"] for each in (world.default, world.second)]
+    query = "&".join(f"Sid={sid}" for sid in sids)
+    page = account.get(f"/parlour/v1/ConversationSummaries?PageSize=1&{query}")
+    following = page_url(page, "next")
+    assert following is not None
+    previous = page_url(account.get(following), "previous")
+    assert previous is not None
+    assert account.get(previous)["conversation_summaries"] == page["conversation_summaries"]
 
 
 def _addresses(account: AccountClient, world: AccountObjects) -> None:

@@ -108,6 +108,7 @@ LISTS: dict[str, tuple[Form, ...]] = {
         {"StartDate": LONG_AGO},
         {"EndDate": "2099-01-01T00:00:00Z"},
     ),
+    "ListConversationSummaries": ({}, {"State": "active"}, {"StartDate": LONG_AGO}),
     "ListWebhookAttempts": ({}, {"EventType": "onMessageAdded"}, {"Outcome": "failed"}),
     "ListEvents": ({}, {"EventType": ["onMessageAdded"]}, {"Source": "API"}, {"After": "start"}),
     "ListConnections": ({}, {"Identity": ALICE}),

@@ -22,6 +22,7 @@ from parlour.vocabulary.unset import UNSET, Unset, given_or
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.parameters import NoParameters
+    from parlour.protocol.pages import PageRequest
     from parlour.resources.conversations.parameters import (
         CreateConversation,
         ListConversations,
@@ -152,11 +153,15 @@ async def fetch_conversation(tx: Transaction, call: Call[NoParameters]) -> Conve
 
 async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> Rows:
     """Return a page of conversations, by last activity; by creation date if a filter is given."""
-    filters = call.parameters
+    return await list_filtered(tx, call.scope, call.parameters, call.page_request)
+
+
+async def list_filtered(
+    tx: Transaction, scope: Scope, filters: ListConversations, request: PageRequest
+) -> Rows:
+    """Return a page of a service's conversations, in the order of ``list_conversations``."""
     if filters.state is UNSET and filters.start_date is UNSET and filters.end_date is UNSET:
-        found = await conversation_store.list_conversations_by_activity(
-            tx, call.scope, call.page_request
-        )
+        found = await conversation_store.list_conversations_by_activity(tx, scope, request)
         return Rows(found, order="last_activity")
     since: int = given_or(filters.start_date, _FIRST_MS)
     until: int = given_or(filters.end_date, _LAST_MS)
@@ -164,8 +169,8 @@ async def list_conversations(tx: Transaction, call: Call[ListConversations]) -> 
         raise ApiError(50396)
     found = await conversation_store.list_conversations_by_date(
         tx,
-        call.scope,
-        call.page_request,
+        scope,
+        request,
         state=given_or(filters.state, None),
         since_ms=since,
         until_ms=until,

@@ -101,6 +101,12 @@ PAGE_SIZE_SMALL_MAX = 50
 PAGE_SIZE_KEYS_MAX = 1000
 # Default and maximum page size of the list of a conversation's webhooks.
 PAGE_SIZE_WEBHOOKS_MAX = 5
+# Maximum page size of the list of summaries of conversations.
+PAGE_SIZE_SUMMARIES_MAX = 200
+# Conversations that a list of summaries can name by their SIDs.
+SUMMARY_SIDS_MAX = 50
+# Characters of the body of the last message that a summary shows.
+SUMMARY_BODY_CHARS_MAX = 160
 # JSON of a page's rows over REST; a page ends before it is larger, and the next one continues.
 PAGE_BYTES_MAX = 4 * MEBIBYTE
 # Rows of a page that are rendered between two checks of its size.

@@ -1,0 +1,1 @@
+"""Summaries of conversations: what a list of them shows, in one request."""
