@@ -18,15 +18,19 @@ LONG_RUNS := PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 PARLOUR_SEEDS=60 \
 # Test servers start from compiled code, in half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve quick check test gate own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload bench-testkit bench-channels docs lock clean
+.PHONY: help serve console quick check test gate own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload bench-testkit bench-channels docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-$(VENV)/serve.stamp: requirements.txt pyproject.toml
+# The editable installation runs hatch_build.py, which builds the console's third-party modules.
+$(VENV)/serve.stamp: requirements.txt requirements-node.txt pyproject.toml hatch_build.py tools/console_vendor.py console/package-lock.json
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	{ command -v node && command -v npm; } >/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-node.txt || true
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m tools.console_vendor --check || true
 	touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp
@@ -35,6 +39,9 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/serve.stamp
 
 serve: $(VENV)/serve.stamp ## Set up and run the server (ARGS="--port 8080").
 	$(BIN)/parlour serve $(ARGS)
+
+console: $(VENV)/serve.stamp ## Build the console, if it was not built with the server.
+	$(BIN)/python -m tools.console_vendor
 
 # The types and the tidy rules take the longest, so they run in parallel.
 check: $(VENV)/dev.stamp ## Lint, layers, types, tidy rules: .pre-commit-config.yaml runs the same.
@@ -102,7 +109,7 @@ docs: $(VENV)/dev.stamp ## Write the generated pages.
 
 lock: ## Regenerate the lock files, with hashes and without URLs.
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet pip-tools
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-node requirements-dev; do \
 	  $(VENV)/lock/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	    --no-emit-find-links --no-header --no-annotate --strip-extras --allow-unsafe -o $$name.txt $$name.in; done
 

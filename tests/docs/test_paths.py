@@ -54,7 +54,7 @@ def named_files(text: str) -> Iterator[str]:
 def exists(path: str) -> bool:
     """Return whether a file or folder of this name exists; a name alone may be anywhere."""
     if "/" not in path:
-        return any(
+        return (REPOSITORY / path).exists() or any(
             any((REPOSITORY / top).rglob(path)) for top in ("src", "tests", "bench", "tools")
         )
     return any(

@@ -7,9 +7,7 @@ import re
 import zipfile
 from typing import TYPE_CHECKING
 
-from flit_core.wheel import make_wheel_in
-
-from tests.support.server import REPOSITORY
+from tests.support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +35,8 @@ def _missing(texts: Iterator[str], packed: set[str]) -> list[str]:
 
 
 def test_messages_of_the_wheel_point_only_to_files_in_it(tmp_path: Path) -> None:
-    built = make_wheel_in(REPOSITORY / "pyproject.toml", tmp_path)
-    with zipfile.ZipFile(built.file) as wheel:
+    built = build_wheel(tmp_path)
+    with zipfile.ZipFile(built) as wheel:
         packed = set(wheel.namelist())
         modules = {name: wheel.read(name).decode() for name in packed if name.endswith(".py")}
     assert "parlour/cli/certificates.py" in modules

@@ -8,10 +8,10 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from flit_core.wheel import make_wheel_in
 
 from tests.support.nodejs import install_packages, node_command
 from tests.support.server import REPOSITORY, Server
+from tests.support.wheels import build_wheel
 from tests.testkit.node_kit import (
     CONTRACT,
     HERE,
@@ -89,9 +89,9 @@ def test_types_of_the_fixtures_fit_playwright(kit: Path, tmp_path: Path) -> None
 
 @pytest.mark.gate
 def test_kit_of_an_installed_wheel_starts_its_server(tmp_path: Path) -> None:
-    built = make_wheel_in(REPOSITORY / "pyproject.toml", tmp_path)
+    built = build_wheel(tmp_path)
     site = tmp_path / "site"
-    with zipfile.ZipFile(built.file) as wheel:
+    with zipfile.ZipFile(built) as wheel:
         wheel.extractall(site)
     environment = {**os.environ, "PYTHONPATH": str(site)}
     kit = tmp_path / "kit"

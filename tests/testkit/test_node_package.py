@@ -8,12 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from flit_core.wheel import make_wheel_in
 
 from parlour import __version__
 from parlour.vocabulary import event_names
 from tests.support.preloaded_servers import template
 from tests.support.server import REPOSITORY
+from tests.support.wheels import build_wheel
 from tests.testkit.node_kit import SECONDS_MAX, write_kit
 
 pytestmark = pytest.mark.embedded
@@ -53,8 +53,8 @@ def test_the_command_refuses_any_other_folder(tmp_path: Path, content: str) -> N
 
 
 def test_the_wheel_contains_the_package(tmp_path: Path) -> None:
-    built = make_wheel_in(REPOSITORY / "pyproject.toml", tmp_path)
-    with zipfile.ZipFile(built.file) as wheel:
+    built = build_wheel(tmp_path)
+    with zipfile.ZipFile(built) as wheel:
         start = "parlour/node_testkit/"
         packed = {
             name.removeprefix(start): wheel.read(name)

@@ -1,0 +1,1 @@
+"""The console as it is packed and written: third-party modules, types, lint rules, sizes."""
