@@ -141,11 +141,20 @@ export function useLoad(load, inputs) {
 		/** @type {{data?: T, error?: Error, isLoading: boolean}} */ ({ isLoading: true }),
 	);
 	const [round, setRound] = useState(0);
+	// Changes that arrive during a load may be later than its data, so they are made again.
+	const changes = useRef(/** @type {((data: T) => T)[]} */ ([]));
 	useEffect(() => {
 		const abort = new AbortController();
+		changes.current = [];
 		setState((last) => ({ ...last, isLoading: true }));
+		const done = (/** @type {T} */ data) => {
+			if (abort.signal.aborted) return;
+			const changed = changes.current.reduce((next, change) => change(next), data);
+			changes.current = [];
+			setState({ data: changed, isLoading: false });
+		};
 		load(abort.signal).then(
-			(data) => abort.signal.aborted || setState({ data, isLoading: false }),
+			done,
 			(error) =>
 				abort.signal.aborted || setState((last) => ({ data: last.data, error, isLoading: false })),
 		);
@@ -155,7 +164,10 @@ export function useLoad(load, inputs) {
 	/** Change what was loaded, as events arrive. */
 	const update = useCallback(
 		(/** @type {(data: T) => T} */ change) =>
-			setState((last) => (last.data === undefined ? last : { ...last, data: change(last.data) })),
+			setState((last) => {
+				if (last.isLoading) changes.current.push(change);
+				return last.data === undefined ? last : { ...last, data: change(last.data) };
+			}),
 		[],
 	);
 	return { ...state, reload, update };
@@ -173,8 +185,10 @@ export function useList(path, key, parameters = {}, inputs) {
 	const list = useLoad(
 		async (signal) => {
 			const headers = { "Parlour-Event-Cursor": "?1" };
+			const askedAt = Date.now();
 			const answer = await call("GET", path, parameters, { signal, headers });
-			return { ...page(answer.data, key), cursor: answer.headers.get("parlour-event-cursor") };
+			const cursor = answer.headers.get("parlour-event-cursor");
+			return { ...page(answer.data, key), cursor, askedAt };
 		},
 		inputs ?? [path, JSON.stringify(parameters), route.get().account],
 	);

@@ -8,14 +8,17 @@
  * | live       | events arrive                         | lost; off                                 |
  * | lost       | waits 1 to 30 s before the next try   | connecting                                |
  *
- * A stream continues where the last one ended. A follower gets batches of events, at most ten a
- * second, or `null`: too much was missed, so its data has to be loaded again.
+ * A stream starts where the list on the page was read, and continues where the last one ended. A
+ * follower gets batches of events, at most ten a second, or `null`: its data has to be loaded
+ * again, since too much was missed, or since the stream started at no known position.
  */
 import { address, session } from "./api.js";
 import { route, store, useEffect, useRef } from "./kit.js";
 
 const DRAW_MS = 100;
 const MISSED_MAX = 5000;
+const CATCH_UP_MS = 5000;
+const START_MS = 400;
 
 /** @typedef {"off" | "connecting" | "live" | "lost"} LiveState */
 /** @typedef {Record<string, any>} Event */
@@ -27,8 +30,12 @@ export const live = store(/** @type {{state: LiveState, since: Date}} */ ({
 
 /** @type {Set<{current: (events: Event[] | null) => void}>} */
 const followers = new Set();
+/** The account of the stream; empty while there is none. */
 let account = "";
+let lastAccount = "";
 let cursor = "";
+/** When the first byte of the stream came. */
+let liveFrom = Infinity;
 /** @type {AbortController | null} */
 let stream = null;
 /** @type {Event[]} */
@@ -50,13 +57,20 @@ export function useLive(follower) {
 	}, []);
 }
 
+/** @param {Event[] | null} events */
+function notify(events) {
+	for (const each of [...followers]) each.current(events);
+}
+
 /**
- * Start the stream where a list was read, unless it is further already: nothing is missed.
- * @param {string | null | undefined} position The header `Parlour-Event-Cursor` of the list.
+ * Start the stream where a list was read, unless it was live before the list was asked for.
+ * @param {{cursor?: string | null, askedAt: number} | undefined} list As `useList` returns it.
  */
-export function startAt(position) {
-	if (position && !cursor) cursor = position;
-	check();
+export function startAt(list) {
+	if (!list?.cursor || liveFrom < list.askedAt || !account) return;
+	cursor = list.cursor;
+	stop();
+	void connect();
 }
 
 /** @param {LiveState} state */
@@ -64,40 +78,36 @@ function enter(state) {
 	if (live.get().state !== state) live.set({ state, since: new Date() });
 }
 
-/** Open or close the stream, as session, account and visibility require. */
-export function check() {
-	const wanted = session.get() && !document.hidden ? route.get().account : "";
-	const next = wanted === "-" ? "" : wanted;
-	if (next === account && (stream || retry || !next)) return;
+function stop() {
 	stream?.abort();
 	stream = null;
 	clearTimeout(retry);
 	retry = 0;
-	if (next && account && next !== account) cursor = "";
-	if (next) {
-		if (next !== account) waiting = [];
-		account = next;
-		void connect();
-	} else {
-		account = "";
-		enter("off");
-	}
+	liveFrom = Infinity;
 }
 
-let lastAccount = "";
-route.follow(() => {
+/** Open or close the stream, as session, account and visibility require. */
+function check() {
+	const shown = route.get().account;
 	// Cursors are of one account.
-	if (route.get().account !== lastAccount) {
-		lastAccount = route.get().account;
-		cursor = "";
-	}
-	check();
-});
+	if (shown !== lastAccount) [lastAccount, cursor, waiting] = [shown, "", []];
+	const wanted = session.get() && !document.hidden && shown !== "-" ? shown : "";
+	if (wanted === account) return;
+	stop();
+	account = wanted;
+	if (!wanted) enter("off");
+	else if (cursor) void connect();
+	// A list on the page may say soon where to start.
+	else retry = setTimeout(connect, START_MS);
+}
+
+route.follow(check);
 session.follow(check);
 document.addEventListener("visibilitychange", check);
 
 async function connect() {
 	const abort = (stream = new AbortController());
+	clearTimeout(retry);
 	retry = 0;
 	if (live.get().state !== "lost") enter("connecting");
 	try {
@@ -109,39 +119,36 @@ async function connect() {
 		if (answer.status === 410) restart();
 		if (answer.status === 401) session.set(null);
 		if (!answer.ok || !answer.body) throw new Error(`status ${answer.status}`);
+		liveFrom = Date.now();
 		tries = 0;
 		enter("live");
+		if (!from) notify(null);
 		await receive(answer.body);
 	} catch {
 		if (abort.signal.aborted) return;
 	}
 	if (abort.signal.aborted) return;
+	stop();
 	enter("lost");
-	stream = null;
 	const pause = Math.min(30, 2 ** tries++) * 1000 * (0.75 + Math.random() / 2);
 	retry = setTimeout(connect, pause);
 }
 
-/** @param {ReadableStream<Uint8Array>} body */
+/** @param {ReadableStream<Uint8Array<ArrayBuffer>>} body */
 async function receive(body) {
 	const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+	const startedAt = Date.now();
 	let rest = "";
 	let count = 0;
-	let countedAt = Date.now();
 	for (;;) {
 		const { value, done } = await reader.read();
 		if (done) return;
 		const blocks = (rest + value).split("\n\n");
 		rest = blocks.pop() ?? "";
 		for (const block of blocks) take(block);
-		count += blocks.length;
-		if (Date.now() - countedAt > 2000) {
-			count = 0;
-			countedAt = Date.now();
-		} else if (count > MISSED_MAX) {
-			restart();
-			return;
-		}
+		// What comes in the first seconds was missed.
+		if (Date.now() - startedAt < CATCH_UP_MS) count += blocks.length;
+		if (count > MISSED_MAX) return restart();
 	}
 }
 
@@ -157,12 +164,11 @@ function deliver() {
 	drawing = 0;
 	const events = waiting;
 	waiting = [];
-	if (events.length) for (const each of [...followers]) each.current(events);
+	if (events.length) notify(events);
 }
 
 /** Continue at the present: what was missed is too much, or gone. */
 function restart() {
 	cursor = "";
 	waiting = [];
-	for (const each of [...followers]) each.current(null);
 }

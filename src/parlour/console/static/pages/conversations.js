@@ -66,7 +66,7 @@ function useSummaries() {
 	const given = Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
 	const list = useList(SUMMARIES, "conversation_summaries", { ...given, PageSize: 50 });
 	const found = useLoad(async () => (search ? ofParticipant(search) : null), [search, at.account]);
-	useEffect(() => startAt(list.data?.cursor), [list.data?.cursor]);
+	useEffect(() => startAt(list.data), [list.data?.askedAt]);
 	useLive(async (events) => {
 		if (!events) return list.reload();
 		const sids = [...new Set(events.map((each) => each.conversation_sid).filter(Boolean))];
