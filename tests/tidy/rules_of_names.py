@@ -77,7 +77,9 @@ def _resource_aliases(module: str) -> tuple[str, ...]:
     resource, dot, file = module.removeprefix(_RESOURCES).partition(".")
     if not module.startswith(_RESOURCES) or not dot:
         return ()
-    return tuple(dict.fromkeys((f"{resource}_{file}", f"{resource.removesuffix('s')}_{file}")))
+    stem, is_regular = resource.removesuffix("ies"), not resource.endswith("ies")
+    singular = resource.removesuffix("s") if is_regular else f"{stem}y"
+    return tuple(dict.fromkeys((f"{resource}_{file}", f"{singular}_{file}")))
 
 
 def one_class_per_name(sources: Sources) -> Iterator[Violation]:
@@ -178,6 +180,10 @@ RULES = (
             {
                 f"{_PACKAGE}resources/media/store.py": "",
                 "tests/a.py": "from parlour.resources.media import store as media_store",
+            },
+            {
+                f"{_PACKAGE}resources/entries/store.py": "",
+                "tests/a.py": "from parlour.resources.entries import store as entry_store",
             },
         ),
         invalid=(

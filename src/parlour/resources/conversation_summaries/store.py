@@ -35,7 +35,7 @@ _SIDS_PER_QUERY: Final = limits.PAGE_SIZE_DEFAULT + 1
 
 
 def _places(count: int) -> str:
-    """Return the places of a number of SIDs, after that of the account."""
+    """Return the places of a number of SIDs, after the place of the account."""
     return ", ".join(f"${number}" for number in range(2, 2 + count))
 
 
@@ -85,7 +85,7 @@ def _padded(found: list[str], count: int) -> list[str]:
 async def list_conversations_by_sids(
     tx: Transaction, scope: Scope, sids: list[str], request: PageRequest
 ) -> list[Conversation]:
-    """Return those of the account's conversations, by last activity in descending order."""
+    """Return conversations of the account, by last activity in descending order."""
     places = _padded(sids, limits.SUMMARY_SIDS_MAX)
     rows = await read_window(tx, LIST_BY_SIDS, request, scope.account_sid, *places)
     return [Conversation(*row) for row in rows]
@@ -95,7 +95,7 @@ async def count_participants(
     tx: Transaction, scope: Scope, conversation_sids: list[str]
 ) -> dict[str, int]:
     """Return the number of participants of each conversation that has some."""
-    rows = await _rows_of(tx, COUNT_PARTICIPANTS, scope, conversation_sids)
+    rows = await _rows_of(tx, scope, COUNT_PARTICIPANTS, conversation_sids)
     return {row[0]: row[1] for row in rows}
 
 
@@ -103,13 +103,13 @@ async def last_messages(
     tx: Transaction, scope: Scope, conversation_sids: list[str]
 ) -> dict[str, LastMessage]:
     """Return the newest message of each conversation that has messages."""
-    rows = await _rows_of(tx, LAST_MESSAGES, scope, conversation_sids)
+    rows = await _rows_of(tx, scope, LAST_MESSAGES, conversation_sids)
     # SQLite returns a boolean as an integer.
     return {row[0]: LastMessage(*(*row[:5], bool(row[5]), row[6])) for row in rows}
 
 
 async def _rows_of(
-    tx: Transaction, text: str, scope: Scope, conversation_sids: list[str]
+    tx: Transaction, scope: Scope, text: str, conversation_sids: list[str]
 ) -> list[Row]:
     """Return the rows of all conversations; one statement for a usual page."""
     found: list[Row] = []
