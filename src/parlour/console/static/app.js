@@ -8,6 +8,7 @@ import { pages, sentences } from "./words.js";
 
 /** The pages in the order of the menu; `needs`: shown to whom. */
 const MENU = /** @type {{page: string, needs?: string}[]} */ ([
+	{ page: "start" },
 	{ page: "conversations" },
 	{ page: "users" },
 	{ page: "phones" },

@@ -52,3 +52,47 @@ export const keys = [
 	["c", "copy the SID of what is open"],
 	["?", "this list"],
 ];
+
+export const start = {
+	title: "Point your program here",
+	lead: "Only the base URL and the credentials differ from the hosted service.",
+	waiting: "Waiting for the first request …",
+	came: "It works. The latest request:",
+	/**
+	 * @param {string} url
+	 * @param {string} account
+	 * @returns {[string, string][]}
+	 */
+	snippets: (url, account) => [
+		[
+			"curl",
+			`curl -u "${account}:$AUTH_TOKEN" "${url}/v1/Conversations" \\\n  -d FriendlyName="Order 4711"`,
+		],
+		[
+			"Python",
+			`client = Client("${account}", auth_token)\nclient.conversations.base_url = "${url}"\nclient.conversations.v1.conversations.create(friendly_name="Order 4711")`,
+		],
+		[
+			"Node.js",
+			`const client = twilio("${account}", authToken);\nclient.conversations.baseUrl = "${url}";\nawait client.conversations.v1.conversations.create({ friendlyName: "Order 4711" });`,
+		],
+	],
+};
+
+export const requests = {
+	empty: ["No requests yet", "Each call of your program is listed here with its parameters and its answer."],
+	production: "Outside test mode the journal holds no parameters and no answers.",
+	filters: [
+		["operation", "Operation"],
+		["status", "Status"],
+		["code", "Error code"],
+		["identity", "Identity"],
+		["conversation", "Conversation SID"],
+	],
+	again: "This request changes data. Run it again?",
+};
+
+export const events = {
+	types: "onMessageAdded onMessageUpdated onMessageRemoved onConversationAdded onConversationUpdated onConversationRemoved onConversationStateUpdated onParticipantAdded onParticipantUpdated onParticipantRemoved onDeliveryUpdated onUserAdded onUserUpdated".split(" "),
+	empty: ["Nothing was committed yet", "Create a conversation, or let your program do it: each change is an event."],
+};

@@ -42,3 +42,13 @@ export function Field({ label, hint, isWide = false, children }) {
 		<span>${label}</span>${children}${hint && html`<span class="hint">${hint}</span>`}
 	</label>`;
 }
+
+/**
+ * The question before something is changed or lost.
+ * @param {{title: string, text: any, action: string, act: () => any, onClose: () => void, isDanger?: boolean}} props
+ */
+export function Confirm({ title, text, action, act, onClose, isDanger = false }) {
+	return html`<${Dialog} title=${title} action=${action} act=${() => act()} onClose=${onClose} isDanger=${isDanger}>
+		<p>${text}</p>
+	<//>`;
+}

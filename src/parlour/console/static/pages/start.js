@@ -1,0 +1,40 @@
+/** Start: the lines that point a program here, and the wait for its first request. */
+import { get, useLoad } from "../api.js";
+import { href, html, Icon, route, useEffect, useStore } from "../kit.js";
+import { Copy } from "../parts/sid.js";
+import { start } from "../words.js";
+
+/** @param {{name: string, text: string}} props */
+function Snippet({ name, text }) {
+	return html`<section class="card stack">
+		<header class="row"><h2>${name}</h2><span class="push"><${Copy} text=${text}>Copy<//></span></header>
+		<pre tabindex="0" aria-label=${name}>${text}</pre>
+	</section>`;
+}
+
+/** Wait for requests of programs: each answer of the journal is one long poll. */
+function useFirstRequest() {
+	const query = { Source: "rest", Wait: 20, PageSize: 1 };
+	const journal = useLoad((signal) => get("/parlour/v1/Requests", query, { signal }), []);
+	const first = journal.data?.requests[0];
+	useEffect(() => {
+		if (journal.data && !first) journal.reload();
+	}, [journal.data]);
+	return first;
+}
+
+export default function Start() {
+	const { account } = useStore(route);
+	const first = useFirstRequest();
+	return html`<div class="page scrolls"><div class="body stack">
+		<header class="head"><h1>${start.title}</h1></header>
+		<p>${start.lead}</p>
+		${start.snippets(location.origin, account).map(([name, text]) => html`<${Snippet} name=${name} text=${text} />`)}
+		<p class="row" role="status">
+			<span class=${first ? "good" : "soft"}><${Icon} name=${first ? "check" : "clock"} /></span>
+			${first
+				? html`${start.came} <a href=${href("requests", [first.sid])}>${first.method} ${first.path}</a>`
+				: start.waiting}
+		</p>
+	</div></div>`;
+}
