@@ -179,14 +179,15 @@ export function useLoad(load, inputs) {
  * @param {string} key The name of the array in the answer.
  * @param {Parameters} [parameters]
  * @param {unknown[]} [inputs] Loaded again when they change; by default path and parameters.
+ * @param {string} [account] `-` for a list of the server
  */
-export function useList(path, key, parameters = {}, inputs) {
+export function useList(path, key, parameters = {}, inputs, account) {
 	const [isLoadingMore, setLoadingMore] = useState(false);
 	const list = useLoad(
 		async (signal) => {
 			const headers = { "Parlour-Event-Cursor": "?1" };
 			const askedAt = Date.now();
-			const answer = await call("GET", path, parameters, { signal, headers });
+			const answer = await call("GET", path, parameters, { signal, headers, account });
 			const cursor = answer.headers.get("parlour-event-cursor");
 			return { ...page(answer.data, key), cursor, askedAt };
 		},
@@ -197,7 +198,7 @@ export function useList(path, key, parameters = {}, inputs) {
 		if (!next || isLoadingMore) return;
 		setLoadingMore(true);
 		try {
-			const further = page(await get(next), key);
+			const further = page(await get(next, {}, { account }), key);
 			list.update((last) => ({ ...last, ...further, rows: [...last.rows, ...further.rows] }));
 		} finally {
 			setLoadingMore(false);

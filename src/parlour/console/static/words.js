@@ -96,3 +96,32 @@ export const events = {
 	types: "onMessageAdded onMessageUpdated onMessageRemoved onConversationAdded onConversationUpdated onConversationRemoved onConversationStateUpdated onParticipantAdded onParticipantUpdated onParticipantRemoved onDeliveryUpdated onUserAdded onUserUpdated".split(" "),
 	empty: ["Nothing was committed yet", "Create a conversation, or let your program do it: each change is an event."],
 };
+
+export const queues = {
+	sinks: "No sink has read the log yet.",
+	webhooks: "No webhook waits.",
+	carriers: "No message waits for a carrier.",
+	jobs: "No job is planned.",
+	removals: "Nothing is being removed.",
+};
+
+export const server = { lead: "Settings belong to the start of the server: change them there, and start again." };
+
+export const health = {
+	noBackup: "not known to this server",
+	states: { ok: "All is well", warning: "Worth a look", error: "Needs action" },
+};
+
+export const audit = { empty: ["Nothing was changed through the console", "Each change by an operator or an account is listed here."] };
+
+export const accounts = {
+	once: "This secret is not kept in a readable form. Copy it now.",
+	typed: "That is not the SID of the account.",
+	asks: {
+		Suspend: "Its programs are refused until it is reopened. Nothing is lost.",
+		Reopen: "Its programs are served again.",
+		Close: "Its programs, keys and sessions end at once, and it cannot be reopened.",
+		"New key": "An API key signs in like the account, and can be revoked alone.",
+		"New account": "An account with its own data, credentials and limits.",
+	},
+};

@@ -1,0 +1,83 @@
+/** Accounts: state, traffic and storage; suspend, reopen, close, make, and new keys. */
+import { post, session, useList } from "../api.js";
+import { Badge, href, html, Icon, useState } from "../kit.js";
+import { Dialog, Field } from "../parts/dialog.js";
+import { count, size } from "../parts/report.js";
+import { Copy, Sid } from "../parts/sid.js";
+import { Table } from "../parts/table.js";
+import { accounts as words } from "../words.js";
+
+const PATH = "/parlour/v1/Operator/Accounts";
+const TONES = /** @type {Record<string, "good" | "warn" | "bad">} */ ({ active: "good", suspended: "warn", closed: "bad" });
+/** The actions of a row: name, for which states, and the state afterwards. */
+const ACTIONS = /** @type {[string, string, string][]} */ ([
+	["Suspend", "active", "suspended"],
+	["Reopen", "suspended", "active"],
+	["Close", "active suspended", "closed"],
+	["New key", "active", ""],
+]);
+
+/** @param {{secret: any, onClose: () => void}} props A secret is shown once. */
+function Secret({ secret, onClose }) {
+	return html`<${Dialog} title="Shown once" action="I have it" act=${() => {}} onClose=${onClose}>
+		<p>${words.once}</p>
+		<dl class="facts"><dt>Name</dt><dd><${Sid} sid=${secret.sid} full /></dd>
+			<dt>Secret</dt><dd class="row"><code>${secret.secret ?? secret.auth_token}</code><${Copy} text=${secret.secret ?? secret.auth_token} /></dd></dl>
+	<//>`;
+}
+
+/**
+ * @param {{row: any, action: string, state: string, onDone: (result: any) => void, onClose: () => void}} props
+ */
+function Change({ row, action, state, onDone, onClose }) {
+	const act = async (/** @type {Record<string, string>} */ fields) => {
+		if (state === "closed" && fields.typed !== row.sid) throw new Error(words.typed);
+		const path = row ? `${PATH}/${row.sid}${state ? "" : "/Keys"}` : PATH;
+		const form = { Status: state || undefined, FriendlyName: fields.name || undefined };
+		onDone(await post(path, form, { account: "-" }));
+	};
+	const isClosing = state === "closed";
+	return html`<${Dialog} title="${action}${row ? ` of ${row.friendly_name || row.sid}` : ""}" action=${action} act=${act} onClose=${onClose} isDanger=${isClosing}>
+		<p>${words.asks[/** @type {"Close"} */ (action)]}</p>
+		${isClosing && html`<${Field} label="SID of the account, to be sure"><input name="typed" required placeholder=${row.sid} /><//>`}
+		${!state && html`<${Field} label="Name"><input name="name" /><//>`}
+	<//>`;
+}
+
+/** @param {(action: string, state: string, row: any) => void} start @returns {import("../parts/table.js").Column[]} */
+const columns = (start) => [
+	{ label: "Account", cell: (row) => html`<a href=${href("conversations", [], {}, row.sid)}>${row.friendly_name || "unnamed"}</a>` },
+	{ label: "SID", cell: (row) => html`<${Sid} sid=${row.sid} />` },
+	{ label: "State", cell: (row) => html`<${Badge} tone=${TONES[row.status]}>${row.status}<//>` },
+	{ label: "Requests/min", kind: "number", cell: (row) => row.requests.last_minute },
+	{ label: "Conversations", kind: "number", cell: (row) => count(row.conversations) },
+	{ label: "Media", kind: "number", cell: (row) => size(row.media.bytes) },
+	{ label: "Webhooks waiting", kind: "number", cell: (row) => count(row.waiting) },
+	{
+		label: "Actions", kind: "wide",
+		cell: (row) =>
+			session.get()?.may_change &&
+			html`<span class="row">${ACTIONS.filter(([, states]) => states.includes(row.status)).map(
+				([name, , state]) => html`<button class="small" onClick=${() => start(name, state, row)}>${name}</button>`,
+			)}</span>`,
+	},
+];
+
+export default function Accounts() {
+	const list = useList(PATH, "accounts", { PageSize: 50 }, undefined, "-");
+	const [change, start] = useState(/** @type {any} */ (null));
+	const [secret, show] = useState(/** @type {any} */ (null));
+	const done = (/** @type {any} */ result) => {
+		if (result.secret || result.auth_token) show(result);
+		list.reload();
+	};
+	const begin = (/** @type {string} */ action, /** @type {string} */ state, /** @type {any} */ row) => start({ action, state, row });
+	return html`<div class="page">
+		<header class="head"><h1>Accounts</h1>
+			${session.get()?.may_change && html`<button class="push" onClick=${() => begin("New account", "", null)}><${Icon} name="plus" />New account</button>`}
+		</header><div />
+		<div class="body"><${Table} label="Accounts" columns=${columns(begin)} rows=${list.rows} list=${list} /></div>
+		${change && html`<${Change} ...${change} onDone=${done} onClose=${() => start(null)} />`}
+		${secret && html`<${Secret} secret=${secret} onClose=${() => show(null)} />`}
+	</div>`;
+}

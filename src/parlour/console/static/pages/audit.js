@@ -1,0 +1,32 @@
+/** Audit: who changed what through the console, newest first. */
+import { useList } from "../api.js";
+import { Empty, html, route, Time, useStore } from "../kit.js";
+import { Filter } from "../parts/filter.js";
+import { Sid } from "../parts/sid.js";
+import { Table } from "../parts/table.js";
+import { audit as words } from "../words.js";
+
+/** @param {any} row The principal of a line or of a session. */
+export const who = ({ principal, operator_name: name }) =>
+	html`${name ?? ""} <${Sid} sid=${principal.name} /> <span class="soft">${principal.role}</span>`;
+
+const COLUMNS = /** @type {import("../parts/table.js").Column[]} */ ([
+	{ label: "Time", kind: "nowrap", cell: (row) => html`<${Time} at=${row.date} full />` },
+	{ label: "Who", cell: who },
+	{ label: "Operation", cell: (row) => row.operation },
+	{ label: "Subject", cell: (row) => html`<${Sid} sid=${row.subject_sid} />` },
+	{ label: "Account", cell: (row) => html`<${Sid} sid=${row.account_sid} />` },
+]);
+
+export default function Audit() {
+	const { query } = useStore(route);
+	const filters = { AccountSid: query.get("of"), Principal: query.get("principal"), Operation: query.get("operation") };
+	const list = useList("/parlour/v1/Operator/Audit", "audit", { ...filters, PageSize: 50 }, undefined, "-");
+	return html`<div class="page">
+		<header class="head"><h1>Audit</h1></header>
+		<div class="filters">
+			<${Filter} name="principal" label="Who" /><${Filter} name="operation" label="Operation" /><${Filter} name="of" label="Account SID" />
+		</div>
+		<div class="body"><${Table} label="Audit" columns=${COLUMNS} rows=${list.rows} list=${list} none=${html`<${Empty} title=${words.empty[0]}>${words.empty[1]}<//>`} /></div>
+	</div>`;
+}

@@ -1,0 +1,77 @@
+/** Health: is the server well, and what to do if it is not. */
+import { Badge, html, Icon, Time } from "../kit.js";
+import { Report, size } from "../parts/report.js";
+import { health as words } from "../words.js";
+
+const TONES = /** @type {Record<string, "good" | "warn" | "bad">} */ ({ ok: "good", warning: "warn", error: "bad" });
+
+/** @param {number} seconds */
+function duration(seconds) {
+	const [days, hours, minutes] = [seconds / 86400, (seconds / 3600) % 24, (seconds / 60) % 60].map(Math.floor);
+	return days ? `${days} d ${hours} h` : hours ? `${hours} h ${minutes} min` : `${minutes} min`;
+}
+
+/** @param {any} data @returns {[string, any][]} */
+const facts = (data) => [
+	["Version", `${data.version}, ${data.engine}${data.test ? ", test mode" : ""}`],
+	["Running for", duration(data.uptime_seconds)],
+	["Requests now", data.requests_running],
+	["Disk", data.disk && `${size(data.disk.free_bytes)} free of ${size(data.disk.total_bytes)}`],
+	["Memory", `${size(data.memory.bytes)} of ${size(data.memory.total_bytes)}`],
+	["Certificate", data.certificate ? `${data.certificate.days_left} days left` : "none: plain HTTP"],
+	["Last backup", data.date_last_backup ? html`<${Time} at=${data.date_last_backup} full />` : words.noBackup],
+];
+
+/** @param {{check: any}} props */
+function Check({ check }) {
+	return html`<li class="row">
+		<${Badge} tone=${TONES[check.state]}><${Icon} name=${check.state === "ok" ? "check" : "warning"} />${check.state}<//>
+		<span><span class="strong">${check.name}</span> ${check.text}${check.do && html` <span class="soft">${check.do}</span>`}</span>
+	</li>`;
+}
+
+/**
+ * The last hour of one figure as bars; the table below has the same numbers.
+ * @param {{minutes: any[], name: string, label: string, unit?: string}} props
+ */
+function Chart({ minutes, name, label, unit = "" }) {
+	const values = minutes.map((each) => each[name] ?? 0);
+	const top = Math.max(...values);
+	const last = values.at(-1);
+	return html`<figure class="card">
+		<figcaption class="row"><span class="strong">${label}</span><span class="push number">${last}${unit}, at most ${top}${unit}</span></figcaption>
+		<svg class="chart" viewBox="0 0 ${minutes.length * 4} 40" preserveAspectRatio="none" role="img" aria-label="${label}: ${last}${unit} now, at most ${top}${unit} in an hour">
+			${values.map((value, at) => html`<rect x=${at * 4} width="3" y=${40 - (value / (top || 1)) * 40} height=${(value / (top || 1)) * 40} />`)}
+		</svg>
+	</figure>`;
+}
+
+const FIGURES = /** @type {[string, string, string][]} */ ([
+	["requests", "Requests per minute", ""],
+	["errors", "Errors per minute", ""],
+	["p50_ms", "Half are answered within", " ms"],
+	["p99_ms", "99 of 100 are answered within", " ms"],
+	["lag_ms", "Delay of the event loop", " ms"],
+]);
+
+/** @param {any} data */
+const children = (data) => html`
+	<section class="stack"><h2>Checks</h2>
+		<p><${Badge} tone=${TONES[data.state]}>${words.states[/** @type {"ok"} */ (data.state)]}<//></p>
+		<ul class="stack tight">${data.checks.map((/** @type {any} */ each) => html`<${Check} key=${each.name} check=${each} />`)}</ul></section>
+	<section class="stack"><h2>The last hour</h2>
+		<div class="cards">${FIGURES.map(([name, label, unit]) => html`<${Chart} minutes=${data.minutes} name=${name} label=${label} unit=${unit} />`)}</div></section>`;
+
+/** @param {any} data @returns {import("../parts/report.js").Section[]} */
+const sections = (data) => [
+	{
+		title: "By the minute", none: "", keyOf: (row) => row.date,
+		rows: data.minutes.filter((/** @type {any} */ each) => each.requests).reverse(),
+		columns: [
+			{ label: "Minute", cell: (row) => html`<${Time} at=${row.date} />` },
+			...FIGURES.map(([name, label]) => ({ label, kind: /** @type {"number"} */ ("number"), cell: (/** @type {any} */ row) => row[name] ?? "–" })),
+		],
+	},
+];
+
+export default () => html`<${Report} title="Health" path="/parlour/v1/Operator/Health" facts=${facts} sections=${sections}>${children}<//>`;

@@ -1,0 +1,25 @@
+/** The settings of the server: the values, and where they came from. */
+import { html } from "../kit.js";
+import { Report } from "../parts/report.js";
+import { server as words } from "../words.js";
+
+/** @param {any} row */
+const value = (row) =>
+	row.is_secret ? (row.is_set ? "set, not shown" : "not set") : html`<code>${row.value || "–"}</code>`;
+
+/** @param {any} data @returns {import("../parts/report.js").Section[]} */
+const sections = (data) => [
+	{
+		title: "Settings", none: "", rows: data.settings, keyOf: (row) => row.name,
+		columns: [
+			{ label: "Option", cell: (row) => html`<code title=${row.variable}>${row.option}</code>` },
+			{ label: "Value", kind: "wide", cell: value },
+			{ label: "From", cell: (row) => row.source },
+			{ label: "What it does", kind: "wide", cell: (row) => html`<span class="small soft">${row.description}</span>` },
+		],
+	},
+];
+
+export default () => html`<${Report} title="Server settings" path="/parlour/v1/Operator/Settings" sections=${sections}>
+	${() => html`<p class="soft">${words.lead}</p>`}
+<//>`;
