@@ -36,6 +36,12 @@ MODULES = {
     "htm.js": "htm/dist/htm.mjs",
 }
 LICENCES = {"LICENSE-preact.txt": "preact/LICENSE", "LICENSE-htm.txt": "htm/LICENSE"}
+TYPES = {
+    "preact.d.ts": 'export * from "preact";\n',
+    "hooks.d.ts": 'export * from "preact/hooks";\n',
+    "htm.d.ts": 'export { default } from "htm";\n',
+}
+"""For the type checker, which finds the types of the packages by ``console/tsconfig.json``."""
 IMPORTS = {"preact": "./preact.js", "preact/hooks": "./hooks.js", "htm": "./htm.js"}
 
 NPM_SECONDS_MAX = 60
@@ -109,6 +115,7 @@ def build(root: Path = REPOSITORY) -> dict[str, bytes]:
         packages = Path(folder) / "node_modules"
         files = {name: rewritten(packages / path) for name, path in MODULES.items()}
         files |= {name: (packages / path).read_bytes() for name, path in LICENCES.items()}
+        files |= {name: text.encode() for name, text in TYPES.items()}
     manifest = {
         "versions": _versions(root),
         "lock": _lock_digest(root),
