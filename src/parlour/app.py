@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from parlour.channels.carriers_file import read_carriers_file, without_file
 from parlour.channels.media_links import MediaLinks
 from parlour.channels.wiring import ChannelParts, Channels
+from parlour.console.wiring import make_console
 from parlour.delivery.wiring import WebhookParts, make_webhooks
 from parlour.dispatch.dispatcher import Dispatcher
 from parlour.egress.wiring import make_egress
@@ -333,6 +334,7 @@ class App:
                 phone_copies=self.channels.phone_copies,
                 callbacks=self.channels.callbacks,
                 journal=self.journal,
+                make_console=make_console,
                 guard=None if self.test_mode is None else self.test_mode.browser_guard.check,
             )
         )

@@ -202,6 +202,23 @@ class Settings:
         checks.URL,
     )
 
+    console: bool = _setting(
+        True,
+        "Whether the server has a console, a page for browsers below /parlour/console/.",
+        checks.BOOLEAN,
+    )
+    console_hosts: str = _setting(
+        "",
+        "Host names and addresses under which the console is served, in addition to the one of "
+        "--public-url and to loopback, separated by commas.",
+        checks.HOSTS,
+    )
+    console_bodies: bool = _setting(
+        True,
+        "Whether operators see bodies of messages, attributes, media and parameters in the "
+        "console; accounts see their own in any case.",
+        checks.BOOLEAN,
+    )
     template_approval: str = _setting(
         "auto",
         "Whether content templates are approved at once when a program requests their approval, or "

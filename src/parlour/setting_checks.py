@@ -191,6 +191,24 @@ def _origins_fault(value: str) -> str:
     return ""
 
 
+def _hosts_fault(value: str) -> str:
+    for host in filter(None, (part.strip() for part in value.split(","))):
+        fault = _host_fault(host)
+        if fault:
+            return fault
+        if ":" in host and not _is_address(host):
+            return "must be addresses and host names, without ports"
+    return ""
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def sid(prefix: str) -> Check:
     """Return the check of an optional SID."""
     allowed = f"{prefix} and 32 hexadecimal digits"
@@ -209,6 +227,7 @@ HOST: Final = Check("an address or a host name", _host_fault)
 DATABASE_URL: Final = Check("postgresql://… or empty", _database_fault)
 REDIS_URL: Final = Check("redis://…, rediss://…, unix://… or empty", _redis_fault)
 URL: Final = Check("http://…, https://… or empty", _url_fault)
+HOSTS: Final = Check("addresses and host names", _hosts_fault)
 ORIGINS: Final = Check("origins", _origins_fault)
 PUBLIC_URL: Final = Check("http://…, https://… or empty", _public_url_fault)
 NETWORKS: Final = Check("networks and addresses", _networks_fault)

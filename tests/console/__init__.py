@@ -1,1 +1,1 @@
-"""The console as it is packed and written: third-party modules, types, lint rules, sizes."""
+"""The console as it is packed, and its gate: modules, types, sizes; sessions, roles, responses."""

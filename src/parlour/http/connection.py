@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.http.body_reader import UNREAD
 from parlour.http.connection_states import ACTIVE, CLOSED, DRAIN, HEAD, IDLE, LINGER, QUEUED
+from parlour.http.console_requests import CONSOLE_ROOT, is_console_head
 from parlour.http.eager import run_eagerly
 from parlour.http.flow_control import NEVER
 from parlour.http.lingering_close import LingeringClose
@@ -123,7 +124,11 @@ class HttpConnection(LingeringClose):
     def _begin(self) -> None:
         """Start the request whose head was received."""
         reader = self._reader
-        if b"upgrade" in reader.headers and reader.wants_websocket:
+        if (
+            b"upgrade" in reader.headers
+            and reader.wants_websocket
+            and not reader.path.startswith(CONSOLE_ROOT)
+        ):
             self._hand_over()
             return
         server = self._shared.server
@@ -220,7 +225,7 @@ class HttpConnection(LingeringClose):
     def _refuse_cached(self, data: bytes) -> bool:
         """Refuse a complete request with cached headers before a ``Request`` is created."""
         block = self._reader.find_cached_request(data)
-        if block is None or data.startswith(PUBLIC_REQUEST_STARTS):
+        if block is None or data.startswith(PUBLIC_REQUEST_STARTS) or is_console_head(data):
             return False
         status = self._shared.server.refusal_status(block)
         if not status:
@@ -293,7 +298,8 @@ class HttpConnection(LingeringClose):
 
     def _refuse(self, status: int) -> None:
         """Send an error response to malformed bytes, and close."""
-        self._transport.write(self._shared.closing_refusal(status))
+        for_console = is_console_head(self._reader.head_start)
+        self._transport.write(self._shared.closing_refusal(status, for_console=for_console))
         self._linger(is_broken=True)
 
     def _next_request(self) -> None:

@@ -361,10 +361,10 @@ class HttpConnections:
             self._refusals[status] = prepared
         return b"%s%s%s" % (prepared[0], self.server.count_refusal(status), prepared[1])
 
-    def closing_refusal(self, status: int) -> bytes:
+    def closing_refusal(self, status: int, *, for_console: bool = False) -> bytes:
         """Return an error response that ends the connection: malformed request, or no room."""
         body = _CLOSING_REFUSALS[status]
-        lines = self.server.refusal_lines(status, body)
+        lines = self.server.refusal_lines(status, body, for_console=for_console)
         retry = RETRY_AFTER_LINE if status == 503 else b""
         return b"".join(
             (self.status_line(status), lines, retry, b"connection: close\r\n\r\n", body)

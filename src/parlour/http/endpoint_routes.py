@@ -60,11 +60,13 @@ class OperationEndpoint(Protocol):
 class EndpointRoutes:
     """The routes of a server to its dedicated endpoints."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        """``operations`` are all operations of the server."""
+    def __init__(
+        self, operations: Iterable[Operation], others: tuple[EndpointRoute, ...] = ()
+    ) -> None:
+        """``operations`` are all operations of the server; ``others`` have none."""
         every = tuple(operations)
         routed = frozenset(each.path for each in every if not each.has_endpoint)
-        self._routes = _routes((each for each in every if each.has_endpoint), routed)
+        self._routes = (*_routes((each for each in every if each.has_endpoint), routed), *others)
         self._filter = _filter(self._routes)
 
     def methods_of(self, path: str) -> tuple[str, ...]:

@@ -17,8 +17,11 @@ waiting   an event of the account, maybe one in which   reading
 waiting   LOGIN_CACHE_MS_MAX after an event: the login  reading
           is no longer cached
 waiting   EVENT_STREAM_COMMENT_SECONDS passed           reading, after a comment with the cursor
+waiting   CONSOLE_STREAM_CHECK_SECONDS passed, with a   reading
+          session of the console
 any       the login is revoked or the account not       ended
-          active, EVENT_STREAM_SECONDS_MAX passed, the
+          active, the session of the console has
+          ended, EVENT_STREAM_SECONDS_MAX passed, the
           server stops, the store is unreachable, or
           retention has overtaken the position
 any       the client disconnects                        ended
@@ -134,11 +137,15 @@ class EventStreams:
             self._leave(wait)
             raise
         request.on_discard = wait.abandon
+        if request.session is not None:
+            request.session.on_end(wait.end)
         # The work slot is released before the response is sent.
         self._waiting.release_admission(request)
 
         async def close() -> None:
             request.on_discard = None
+            if request.session is not None:
+                request.session.on_end(None)
             self._leave(wait)
 
         pieces = self._pieces(request, wait, position)
@@ -183,6 +190,9 @@ class EventStreams:
             if was_notified:
                 # The event may be a change of the login, and the login is cached.
                 until = min(until, loop.time() + limits.LOGIN_CACHE_MS_MAX / 1000)
+            if request.session is not None:
+                # Its end is no event, and may be on another node.
+                until = min(until, loop.time() + limits.CONSOLE_STREAM_CHECK_SECONDS)
             wait.restart(until - loop.time())
             try:
                 was_notified = await wait.wait(self._lists.interval_seconds)
@@ -195,8 +205,7 @@ class EventStreams:
     async def _read(self, request: Request, wait: ListWait, position: _Position) -> FeedPage | None:
         """Read on; return None if the stream has to end."""
         try:
-            peer = self._client_addresses.address_of(request)
-            await self._authentication.authenticate(request.block, peer)
+            await self._check_login(request)
             page = await self._store.read(
                 lambda tx: position.feed.read(
                     tx, position.filters, position.number, limits.EVENTS_PER_STREAM_READ
@@ -208,6 +217,14 @@ class EventStreams:
             return None
         position.number = page.position
         return page
+
+    async def _check_login(self, request: Request) -> None:
+        """Raise ApiError if the login or the session of a stream is no longer valid."""
+        if request.session is not None:
+            await request.session.check()
+            return
+        peer = self._client_addresses.address_of(request)
+        await self._authentication.authenticate(request.block, peer)
 
 
 def _comment(position: _Position) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parlour.http.messages import ClientDisconnectedError
+from parlour.http.request_slots import release_slot
 from parlour.operations.waiting_lists import ListWait, ListWaitAbandoned, WaitParameters
 from parlour.protocol.pages import PagePosition
 from parlour.vocabulary.errors import ApiError
@@ -73,9 +74,7 @@ class ListWaiting:
 
     def release_admission(self, request: Request) -> None:
         """Release the request slot: with it, waiting requests would block the account's others."""
-        caller, request.admitted_as = request.admitted_as, None
-        if caller is not None:
-            self._admission.leave(caller.account_sid, caller.identity)
+        release_slot(request, self._admission)
 
 
 async def _read_to_a_row(call: Call[Any], read: Read) -> OperationResult:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.edge import Edge
 from parlour.http.messages import NO_CONTENT, Response, encode
+from parlour.http.request_slots import release_slot, take_slot
 from parlour.http.streams import read_body
 from parlour.operations.call import Call
 from parlour.operations.caller import Caller
@@ -81,6 +82,8 @@ class MediaCallers:
 
     async def authenticate(self, request: Request, service_sid: str) -> Caller:
         """Return the caller. Raises 401, 403, and 404 for a token of another service."""
+        if request.session is not None:
+            return request.session.caller
         text = request.header(b"x-twilio-token")
         address = self._client_addresses.address_of(request)
         if text is None:
@@ -152,7 +155,8 @@ class MediaEndpoint:
 
     async def respond(self, request: Request, match: EndpointMatch) -> Response:
         """Run the operation of the method, and return its response. Raises ApiError."""
-        request.shared_headers = SHARED_HEADERS
+        if request.session is None:
+            request.shared_headers = SHARED_HEADERS
         request.has_unread_body = request.method == "POST"
         if request.method == "OPTIONS":
             return NO_CONTENT
@@ -162,7 +166,7 @@ class MediaEndpoint:
         call = await self._authenticate(request, operation, match.names)
         spec = operation.spec
         handle = self._handlers[spec.request_body, spec.response_body]
-        if self.around is not None:
+        if self.around is not None and request.session is None:
             return await self.around(
                 request, operation, call.caller, partial(handle, request, call)
             )
@@ -226,8 +230,7 @@ class MediaEndpoint:
 
     def _admit(self, request: Request, call: Call[Any]) -> None:
         """Take a request slot until the response is sent. Raises ApiError 429, 503."""
-        self._admission.enter(call.caller.account_sid, call.caller.identity)
-        request.admitted_as = call.caller
+        take_slot(request, call.caller, self._admission)
 
     async def _read(self, call: Call[Any]) -> Any:
         """Run the action of a call that only reads."""
@@ -243,8 +246,7 @@ class MediaEndpoint:
         response = await self._bytes(request, await self._read(call))
         # A long download holds a transfer slot; with its request slot it would block API calls.
         if response.stream is not None:
-            request.admitted_as = None
-            self._admission.leave(call.caller.account_sid, call.caller.identity)
+            release_slot(request, self._admission)
         return response
 
     async def _download_signed(self, request: Request, operation: Operation) -> Response:

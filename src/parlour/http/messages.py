@@ -105,7 +105,8 @@ class Request:
     """
 
     # A request may hold two slots, which ``HttpServer.release`` releases: ``work`` while it runs,
-    # and ``admitted_as`` until its response is sent. ``caller`` is None until it is authenticated.
+    # and ``admitted_as`` until its response is sent (request_slots.py). ``caller`` is None until it
+    # is authenticated.
     __slots__ = (
         "_fields",
         "admitted_as",
@@ -127,6 +128,7 @@ class Request:
         "query",
         "request_sid",
         "scheme",
+        "session",
         "shared_headers",
         "started_ms",
         "work",
@@ -158,6 +160,8 @@ class Request:
         self.has_unread_body = False
         self.admitted_as: Caller | None = None
         """The caller whose admission slot it holds."""
+        self.session: RequestSession | None = None
+        """The session of the console that authenticates it, instead of its headers."""
         self.shared_headers: Headers | None = None
         self.caller: Caller | None = None
         self.login_error: ApiError | Busy | Unavailable | None = None
@@ -199,6 +203,30 @@ class Request:
             return []
         lines = [first, *(value for each, value in self.block.repeated if each == name)]
         return [value.decode("latin-1") for value in lines]
+
+
+class RequestSession(Protocol):
+    """The session of the console that a request belongs to (parlour/console/gate.py).
+
+    It holds the slot of the request, in a class of its own.
+    """
+
+    @property
+    def caller(self) -> Caller:
+        """The caller on whose behalf the request runs."""
+        ...
+
+    async def check(self) -> None:
+        """Raise ApiError if the session has ended."""
+        ...
+
+    def on_end(self, end: Callable[[], None] | None) -> None:
+        """Set what is called when the session ends in this process."""
+        ...
+
+    def leave(self) -> None:
+        """Release the slot of the request, unless it is released already."""
+        ...
 
 
 class RequestHook(Protocol):

@@ -104,9 +104,14 @@ class Router:
 
     def body_bytes_max(self, path: str, method: str) -> int:
         """Return the limit of a request's body; unknown paths have the limit of all requests."""
+        operation = self.operation_of(path, method)
+        return limits.BODY_BYTES_MAX if operation is None else operation.spec.body_bytes_max
+
+    def operation_of(self, path: str, method: str) -> Operation | None:
+        """Return the operation of a request; None if there is none."""
         found = self._find(path)
         operation = None if found is None else found[0].operations.get(method)
-        return limits.BODY_BYTES_MAX if operation is None else operation[0].spec.body_bytes_max
+        return None if operation is None else operation[0]
 
     def _find(self, path: str) -> tuple[Route, dict[str, str]] | None:
         # The framework's router treats leading slashes as one.
@@ -141,7 +146,8 @@ class Router:
                 if text is None:
                     raise ApiError.not_found(self._edge.resource_of(request.path))
                 path[name] = text
-        if self.around is not None:
+        # A fault is for the program under test; the console must not use it up.
+        if self.around is not None and request.session is None:
             request.operation_id = operation.operation_id
             run = partial(self._edge.respond, operation, path, request, caller)
             return await self.around(request, operation, caller, run)

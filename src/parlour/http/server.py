@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from parlour.http import logged_paths
+from parlour.http.console_requests import CONSOLE_API, CONSOLE_ROOT, is_for_console
 from parlour.http.messages import (
+    JSON,
     NO_CONTENT,
     ClientDisconnectedError,
     Response,
     error_response,
 )
+from parlour.http.refusal_decisions import RefusalDecisions
 from parlour.http.request_records import recording
+from parlour.http.request_slots import release_slot, take_slot
 from parlour.http.response_headers import (
     HEADERLESS_LENGTH,
     PLAIN_LINES,
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.connection import HttpConnection
     from parlour.http.endpoint_routes import EndpointRoutes, OperationEndpoint
-    from parlour.http.messages import Request, RequestHook
+    from parlour.http.messages import Headers, Request, RequestHook
     from parlour.http.metrics import Metrics
     from parlour.http.router import Router
     from parlour.operations.admission import Admission
@@ -56,7 +60,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_UNDECIDED: Final = (0.0, 0)
 # They need no login, but may have one.
 _PUBLIC_PATHS: Final = frozenset({"/healthz", "/metrics"})
 PUBLIC_REQUEST_STARTS: Final = tuple(b"GET %s" % path.encode() for path in sorted(_PUBLIC_PATHS))
@@ -96,10 +99,14 @@ class HttpServer:
         random: Random,
         request_log: str,
         reads_synchronously: bool,
+        console_headers: Headers,
         guard: RequestGuard | None = None,
         journal: RequestJournal | None = None,
     ) -> None:
-        """``reads_synchronously``: reads from the store, an embedded one, never block."""
+        """``reads_synchronously``: reads from the store, an embedded one, never block.
+
+        ``console_headers`` are the headers of refused requests for the console.
+        """
         self._reads_at_once = reads_synchronously
         self._router = router
         self.routes = routes
@@ -108,13 +115,13 @@ class HttpServer:
         self._client_addresses = client_addresses
         self._admission = admission
         self.work = work
-        self._refused: dict[str, tuple[float, int]] = {}
-        """By the digest of a login: until when it is refused, and with which status."""
+        self._refusals = RefusalDecisions(authentication, admission, work, clock)
         self.held_refusals: DelayedRefusals[tuple[HttpConnection, int]] = DelayedRefusals(clock)
         self._metrics = metrics
         self._clock = clock
         self._random = random
         self._request_log = request_log
+        self._console_lines = lines_of((JSON, *console_headers))
         self.guard = guard
         self._respond, self._note = recording(journal, clock, self._reply)
         self.surround: Callable[[RequestHook | None], None] = _surround_nothing
@@ -142,6 +149,8 @@ class HttpServer:
     def cached_account(self, request: Request) -> str | None:
         """Return the account of a cached login; empty without a login, None if not cached."""
         fields = request.block.fields
+        if is_for_console(request):
+            return ""  # Its only login is the session.
         if b"authorization" not in fields:
             return "" if b"x-twilio-token" not in fields else None
         caller = request.caller = self._authentication.cached_caller(request.block)
@@ -212,7 +221,8 @@ class HttpServer:
     async def _reply(self, request: Request) -> Response:
         """Return the response; every error becomes a response in the format of the API."""
         try:
-            if self.guard is not None:
+            # The console has a stricter gate of its own.
+            if self.guard is not None and not is_for_console(request):
                 self.guard(request.block, request.path)
             if request.endpoint is not None:
                 endpoint = self._endpoints[request.endpoint.route.authentication]
@@ -249,9 +259,7 @@ class HttpServer:
             await read_body(request)
         if request.work is None:
             self._begin_work(request, caller)
-        if request.admitted_as is None:
-            self._admission.enter(caller.account_sid, caller.identity)
-            request.admitted_as = caller
+        take_slot(request, caller, self._admission)
         return await self._router.respond(request, caller)
 
     async def _caller(self, request: Request) -> Caller:
@@ -274,37 +282,21 @@ class HttpServer:
     # --- Overload --------------------------------------------------------------------------------
 
     def refusal_status(self, block: HeaderBlock) -> int:
-        """Return the status that refuses a request under overload; 0: it must be served.
-
-        Only callers with a cached login are refused: other requests may be of anyone, and some
-        need no login, such as ``/healthz``.
-        """
-        if b"authorization" not in block.fields:
-            return 0
-        # Decisions are cached for REFUSAL_DECIDED_MS: at ten times the load, computing all shares
-        # for each request would cost more than the refusal.
-        now, key = self._clock.monotonic_ms(), self._authentication.login_digest(block)
-        until_ms, status = self._refused.get(key, _UNDECIDED)
-        if now < until_ms:
-            return status
-        caller = self._authentication.recent_caller(block)
-        if caller is None:
-            return 0
-        places = self.work.limit
-        status = self._admission.refusal_status(places, caller.account_sid, caller.identity)
-        if status:
-            if len(self._refused) >= limits.REFUSED_LOGINS_MAX:
-                self._refused.clear()
-            self._refused[key] = (now + limits.REFUSAL_DECIDED_MS, status)
-        return status
+        """Return the status that refuses a request under overload; 0: it must be served."""
+        return self._refusals.status_of(block)
 
     @staticmethod
     def can_refuse_early(method: str, path: str) -> bool:
         """Return whether the prepared 401, 429 and 503 fit such a request.
 
-        Responses to HEAD have no body, and public paths are never refused.
+        Responses to HEAD have no body, and public paths are never refused; responses of the console
+        have other headers.
         """
-        return method in _PREPARED_METHODS and path not in _PUBLIC_PATHS
+        return (
+            method in _PREPARED_METHODS
+            and path not in _PUBLIC_PATHS
+            and not path.startswith(CONSOLE_ROOT)
+        )
 
     def has_known_wrong_login(self, request: Request) -> bool:
         """Return whether the prepared 401 applies: the login is a cached failure."""
@@ -322,7 +314,7 @@ class HttpServer:
     def admit(self, request: Request) -> None:
         """Count a complete request with a known login, so that the next admission sees it."""
         caller = request.caller
-        if caller is None:
+        if caller is None and not is_for_console(request):
             # Its login is read again once a second; requests that wait for it count as well.
             caller = self._authentication.recent_caller(request.block)
         if caller is None or not request.has_body:
@@ -344,9 +336,7 @@ class HttpServer:
 
     def release_admission(self, request: Request) -> None:
         """Release the admission slot of a request that waits: others of its account are served."""
-        caller, request.admitted_as = request.admitted_as, None
-        if caller is not None:
-            self._admission.leave(caller.account_sid, caller.identity)
+        release_slot(request, self._admission)
 
     def _begin_work(self, request: Request, caller: Caller) -> None:
         """Count a request whose body or login came later. Raises 429 and 503."""
@@ -416,12 +406,12 @@ class HttpServer:
             return b"%scontent-length: %d\r\n" % (lines, length)
         return lines + (b"transfer-encoding: chunked\r\n" if request.exchange.can_chunk else b"")
 
-    def refusal_lines(self, status: int, body: bytes) -> bytes:
+    def refusal_lines(self, status: int, body: bytes, *, for_console: bool) -> bytes:
         """Count a malformed or refused request; return the headers of its response."""
         self._metrics.count_refusal(status)
         sid = self._random.sid(sids.REQUEST).encode()
         return b"%stwilio-request-id: %s\r\ncontent-length: %d\r\n" % (
-            PLAIN_LINES,
+            self._console_lines if for_console else PLAIN_LINES,
             sid,
             len(body),
         )
@@ -447,4 +437,5 @@ class HttpServer:
     def _logged_path(self, request: Request) -> str:
         if request.endpoint is not None:
             return request.endpoint.route.path
-        return logged_paths.logged_path(request.path, self._router.template_of)
+        path = logged_paths.logged_path(request.path, self._router.template_of)
+        return path if request.session is None else f"{CONSOLE_API}{path}"

@@ -17,6 +17,7 @@ from parlour.egress.client import EgressFailed, EgressRefused, OutboundRequest
 from parlour.http.edge import Edge, idempotency_key
 from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.phone_forms import FileLimits, PhoneFormReader
+from parlour.http.request_slots import release_slot, take_slot
 from parlour.http.streams import require_media_size
 from parlour.operations import idempotency
 from parlour.operations.call import Call, View
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from parlour.http.root_urls import RootUrls
     from parlour.operations.admission import Admission
     from parlour.operations.call import OperationResult
+    from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
     from parlour.operations.transfers import Transfers
     from parlour.protocol.vault import Vault
@@ -149,9 +151,7 @@ class VirtualPhoneEndpoint:
     async def _authenticate(
         self, request: Request, operation: Operation, names: dict[str, str]
     ) -> Call[Any]:
-        address = self._client_addresses.address_of(request)
-        caller = await self._authentication.authenticate(request.block, address)
-        request.caller = caller
+        caller = request.caller = await self._caller(request)
         request.exchange.assign_account(caller.account_sid, caller.identity or "")
         resource = Edge.resource_of(request.path)
         path = {}
@@ -171,6 +171,12 @@ class VirtualPhoneEndpoint:
             sealing=self._vault,
         )
 
+    async def _caller(self, request: Request) -> Caller:
+        if request.session is not None:
+            return request.session.caller
+        address = self._client_addresses.address_of(request)
+        return await self._authentication.authenticate(request.block, address)
+
     async def _read(self, call: Call[Any]) -> Any:
         action = call.operation.spec.action
         return await self._store.read(
@@ -180,11 +186,11 @@ class VirtualPhoneEndpoint:
     # --- Media --------------------------------------------------------------------------------
 
     async def _download(self, request: Request, call: Call[Any]) -> Response:
-        self._admission.enter(call.caller.account_sid, call.caller.identity)
+        take_slot(request, call.caller, self._admission)
         try:
             found = await self._read(call)
         finally:
-            self._admission.leave(call.caller.account_sid, call.caller.identity)
+            release_slot(request, self._admission)
         medium = Media(
             account_sid=found.account_sid,
             service_sid="",

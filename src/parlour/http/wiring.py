@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from parlour.http.callback_refusals import CallbackRefusals
 from parlour.http.carrier_callbacks import CarrierCallbackEndpoint
+from parlour.http.console_requests import CONSOLE_ROUTE, GatedOperations, console_headers
 from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.endpoint_routes import EndpointRoutes
@@ -26,14 +27,15 @@ from parlour.protocol.pages import PageTokens
 from parlour.resources.events.feed import Feed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from parlour.config import Settings
     from parlour.egress.client import Egress
     from parlour.http.authentication import Authentication
     from parlour.http.carrier_callbacks import CallbackReceiver
     from parlour.http.client_addresses import ClientAddresses
-    from parlour.http.messages import RequestHook
+    from parlour.http.endpoint_routes import OperationEndpoint
+    from parlour.http.messages import Headers, RequestHook
     from parlour.http.metrics import Metrics
     from parlour.http.server import RequestGuard
     from parlour.http.virtual_phones import PhoneSender
@@ -76,6 +78,8 @@ class HttpParts:
     callbacks: CallbackReceiver
     guard: RequestGuard | None
     journal: RequestJournal
+    make_console: Callable[[HttpParts, GatedOperations, Headers], OperationEndpoint]
+    """Makes the console in front of these operations, with the headers of its responses."""
 
 
 def make_server(parts: HttpParts) -> HttpServer:
@@ -98,18 +102,22 @@ def make_server(parts: HttpParts) -> HttpServer:
     refusals = CallbackRefusals(parts.client_addresses, parts.clock, parts.random.token(16))
     parts.metrics.sources.append(refusals.metrics)
     every = tuple(parts.operations)
-    routes = EndpointRoutes(every)
+    routes = EndpointRoutes(every, (CONSOLE_ROUTE,))
     routed = (each for each in every if not each.has_endpoint)
     router = Router(routed, routes, edge, MetricsPage(parts.metrics, parts.clock))
+    endpoints: dict[AuthScheme, OperationEndpoint] = {
+        AuthScheme.CLIENT: media,
+        AuthScheme.SIGNED_URL: media,
+        AuthScheme.CARRIER: CarrierCallbackEndpoint(parts.callbacks, roots, refusals),
+        AuthScheme.ACCOUNT_TRANSFER: phones,
+    }
+    headers = console_headers(settings.media_url)
+    gated = GatedOperations(router, routes, endpoints)
+    endpoints[AuthScheme.CONSOLE] = parts.make_console(parts, gated, headers)
     server = HttpServer(
         router,
         routes,
-        {
-            AuthScheme.CLIENT: media,
-            AuthScheme.SIGNED_URL: media,
-            AuthScheme.CARRIER: CarrierCallbackEndpoint(parts.callbacks, roots, refusals),
-            AuthScheme.ACCOUNT_TRANSFER: phones,
-        },
+        endpoints,
         authentication=parts.authentication,
         client_addresses=parts.client_addresses,
         admission=parts.admission,
@@ -119,6 +127,7 @@ def make_server(parts: HttpParts) -> HttpServer:
         random=parts.random,
         request_log=settings.request_log,
         reads_synchronously=not parts.store.is_shared,
+        console_headers=headers,
         guard=parts.guard,
         journal=parts.journal,
     )

@@ -50,6 +50,8 @@ class AuthScheme(Enum):
     CLIENT = "access token of a client, or account login"
     ACCOUNT_TRANSFER = "account login, for a body that is transferred in chunks"
     SIGNED_URL = "signature in the URL"
+    CONSOLE = "session of the console"
+    """The console runs operations of other schemes, and has none of its own."""
     CARRIER = "signature of a carrier"
     """Each carrier verifies its callbacks itself, after the body was read."""
 

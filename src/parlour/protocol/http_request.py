@@ -115,6 +115,12 @@ class RequestReader:
         return self._buffer is not None
 
     @property
+    def head_start(self) -> bytes:
+        """The first bytes of a head that is incomplete, or was received last."""
+        buffer = self.head if self._buffer is None else self._buffer
+        return bytes(buffer[: limits.REQUEST_LINE_FRAME_BYTES_MAX + limits.HOST_NAME_CHARS_MAX])
+
+    @property
     def buffered_bytes(self) -> int:
         """The number of received bytes that are buffered."""
         in_head = 0 if self._buffer is None else len(self._buffer)
@@ -202,13 +208,13 @@ class RequestReader:
 
     def _end_head(self, head: bytes, unparsed: bytes) -> None:
         """Complete a head; the parser has all but its end."""
+        self.head = head
         line = head.index(b"\r\n")
         if line > _REQUEST_LINE_BYTES_MAX:
             raise RequestError("URL too long", 414)
         if len(head) - line - len(_END) > limits.HEADER_BYTES_MAX:
             raise RequestError("headers too large", 431)
         self._blank_bytes = 0
-        self.head = head
         if unparsed is head and line <= URL_BYTES_MAX and self._take_known(head, line):
             return
         self._parse(unparsed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from parlour.operations.action_rates import ActionRates
 from parlour.operations.pacing import UNPACED
+from parlour.resources.console_sessions import lifecycle as console_session_lifecycle
 from parlour.testmode.accounts.registry import TestAccounts
 from parlour.testmode.browser_guard import BrowserGuard
 from parlour.testmode.clock.clock_control import ClockControl
@@ -147,6 +148,7 @@ class TestMode:
 
     async def start(self) -> None:
         """Start, after all parts of the server. Raises `StartupError` for a wrong seed."""
+        await self.handles.store.write(console_session_lifecycle.end_sessions_of_processes)
         if self.settings.seed:
             await self.seed_files.load(self.settings.account_sid)
         self._has_started = True

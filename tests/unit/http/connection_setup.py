@@ -70,8 +70,8 @@ class Handled:
     def release(self, request: Request) -> None:
         """Give nothing back."""
 
-    def refusal_lines(self, status: int, body: bytes) -> bytes:
-        del status
+    def refusal_lines(self, status: int, body: bytes, *, for_console: bool) -> bytes:
+        del status, for_console
         return b"content-length: %d\r\n" % len(body)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from parlour.vocabulary.limits.carriers import *
 from parlour.vocabulary.limits.console import *
+from parlour.vocabulary.limits.console_gate import *
 from parlour.vocabulary.limits.edge import *
 from parlour.vocabulary.limits.email import *
 from parlour.vocabulary.limits.events import *

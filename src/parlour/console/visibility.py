@@ -1,0 +1,186 @@
+"""What a session without bodies may call, and which members of responses it does not see.
+
+An operator with the role ``view`` has such a session, and with ``--console-bodies no`` every
+operator. It is denied what is not listed here, so that a new operation shows nothing by accident.
+Operations of both URL forms are listed by the shorter name. Members are hidden by name at any
+depth: their value is null, as of a member that is empty.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from parlour.http.messages import BodyStream, Response
+from parlour.operations.caller import VIEW
+from parlour.vocabulary.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+ROLE_WITHOUT_BODIES: Final = VIEW
+
+HIDDEN_MEMBERS: Final = frozenset(
+    {
+        # Messages, of conversations and of virtual phones.
+        "body",
+        "subject",
+        "media",
+        "filename",
+        "attributes",
+        "conversation_attributes",
+        # Data that a channel has delivered with a message.
+        "data",
+        # Requests, events and webhooks.
+        "form",
+        "answer",
+        "parameters",
+        "body_start",
+        "signed_string",
+        "signature",
+        # Content templates.
+        "types",
+        "variables",
+        "variants",
+        # Secrets, and what opens media without a login.
+        "auth_token",
+        "secret",
+        "api_key_secret",
+        "token",
+        "idempotency_key",
+        "idempotency_token",
+        "content_direct_temporary",
+    }
+)
+
+_ALL: Final = ("List", "Create", "Fetch", "Update", "Delete")
+_SHOWN_VERBS: Final[dict[str, tuple[str, ...]]] = {
+    "Account": ("Fetch",),
+    "Activity": ("List", "Fetch"),
+    "Audit": ("List",),
+    "Clock": ("Fetch", "Update"),
+    "ClockAdvance": ("Create",),
+    "Configuration": ("Fetch", "Update"),
+    "ConfigurationAddress": _ALL,
+    "ConfigurationWebhook": ("Fetch", "Update"),
+    "Connection": ("List", "Delete"),
+    "Content": ("List", "Create", "Fetch", "Delete"),
+    "ContentAndApproval": ("List",),
+    "ContentApproval": ("Fetch",),
+    "ContentApprovalRequest": ("Create",),
+    "ContentTemplate": _ALL,
+    "Conversation": _ALL,
+    "ConversationMessage": _ALL,
+    "ConversationMessageChannelMetadata": ("Fetch",),
+    "ConversationMessageReceipt": ("List", "Fetch"),
+    "ConversationParticipant": _ALL,
+    "ConversationScopedWebhook": _ALL,
+    "ConversationWithParticipants": ("Create",),
+    "Credential": _ALL,
+    "Emulation": ("Fetch", "Update"),
+    "Event": ("List",),
+    "Fault": ("List", "Create", "Fetch", "Delete"),
+    "Faults": ("Delete",),
+    "Key": ("List", "Fetch", "Update", "Delete"),
+    "ParticipantConversation": ("List",),
+    "Request": ("List", "Fetch"),
+    "Reset": ("Create",),
+    "Role": _ALL,
+    "SeedSchema": ("Fetch",),
+    "Server": ("Fetch",),
+    "Service": ("List", "Create", "Fetch", "Delete"),
+    "ServiceBinding": ("List", "Fetch", "Delete"),
+    "ServiceConfiguration": ("Fetch", "Update"),
+    "ServiceNotification": ("Fetch", "Update"),
+    "ServiceWebhookConfiguration": ("Fetch", "Update"),
+    "Settlement": ("Create",),
+    "Snapshot": ("Create", "List", "Delete"),
+    "SnapshotRestore": ("Create",),
+    "TestAccount": ("List", "Fetch", "Delete"),
+    "Trigger": ("Create",),
+    "User": _ALL,
+    "UserConversation": ("List", "Fetch", "Update", "Delete"),
+    "VirtualPhone": _ALL,
+    "VirtualPhoneMessage": ("List", "Update"),
+    "WebhookAttempt": ("List", "Fetch"),
+    "WebhookAttemptReplay": ("Create",),
+    "WebhookReplay": ("Create",),
+    "WebhookRetries": ("Fetch", "Update"),
+    "WebhookSample": ("Create",),
+}
+SHOWN: Final = frozenset(
+    verb + prefix + noun
+    for noun, verbs in _SHOWN_VERBS.items()
+    for verb in verbs
+    for prefix in ("", "Service")
+)
+"""Operations that a session without bodies may call, as far as its role may change."""
+HIDDEN: Final = frozenset(
+    {
+        # Bytes of media, and URLs that open them.
+        "CreateMedia",
+        "FetchMedia",
+        "FetchMediaContent",
+        "FetchMediaSet",
+        "FetchVirtualPhoneMedium",
+        # They return a secret, with which everything could be read.
+        "CreateKey",
+        "CreateTestAccount",
+        "CreateToken",
+        # They return or sign texts of the caller's choice.
+        "CreateSeed",
+        "CreateVirtualPhoneMessage",
+        "CreateWebhookSignature",
+        "FetchSeed",
+    }
+)
+"""Operations that it may not call; as all that are in neither set."""
+
+_REFUSAL: Final = "This session shows no bodies, and the operation returns little else."
+_DATA: Final = b"data: "
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def check(operation_id: str | None) -> None:
+    """Raise 403 for an operation that is not shown; a path without one has its own error."""
+    if operation_id is not None and operation_id not in SHOWN:
+        raise ApiError(20403, _REFUSAL)
+
+
+def redacted(response: Response) -> Response:
+    """Return a response without the hidden members."""
+    stream = response.stream
+    if stream is not None:
+        # The only stream that is shown has events.
+        stream = BodyStream(stream.length, _redacted_events(stream.pieces), stream.close)
+        return msgspec.structs.replace(response, stream=stream)
+    if not response.body:
+        return response
+    return msgspec.structs.replace(response, body=_encode(_without_members(_decode(response.body))))
+
+
+async def _redacted_events(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield the parts of an event stream; each part has whole lines."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield b"\n".join(map(_redacted_line, piece.split(b"\n")))
+
+
+def _redacted_line(line: bytes) -> bytes:
+    if not line.startswith(_DATA):
+        return line
+    return _DATA + _encode(_without_members(_decode(line[len(_DATA) :])))
+
+
+def _without_members(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: None if name in HIDDEN_MEMBERS else _without_members(member)
+            for name, member in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_members(each) for each in value]
+    return value

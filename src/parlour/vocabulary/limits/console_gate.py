@@ -1,0 +1,20 @@
+"""Limits of the gate of the console."""
+
+from __future__ import annotations
+
+from parlour.vocabulary.limits.units import KIBIBYTE
+
+# Concurrent requests through the console, apart from those of the API; beyond it 429.
+CONSOLE_REQUESTS_MAX = 32
+# Interval at which an event stream checks whether its session of the console is still live.
+CONSOLE_STREAM_CHECK_SECONDS = 2
+# Request body of a sign-in to the console.
+SIGN_IN_BYTES_MAX = 4 * KIBIBYTE
+# Failed sign-ins within a minute of one address under one name; then 429 for a minute.
+SIGN_IN_FAILURES_MAX = 5
+# Failed sign-ins within a minute of one address under any names; then 429 for a minute.
+SIGN_IN_FAILURES_OF_ADDRESS_MAX = 30
+# The period in which failed sign-ins are counted, and for which further ones are refused.
+SIGN_IN_FAILURES_SECONDS = 60
+# Addresses, and pairs of address and name, whose failed sign-ins are counted.
+SIGN_IN_ENTRIES_MAX = 10_000
