@@ -13,6 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from parlour.operations.operation import Operation
     from parlour.operations.request_journal import RequestJournal
     from parlour.vocabulary.clock import Clock
 
@@ -22,7 +23,8 @@ class ServerDescription:
     """The response of ``GET /parlour/v1/Server``.
 
     ``engine`` is ``sqlite`` or ``postgresql``. ``features`` are the names below ``/parlour/v1/``
-    that the server has operations of. ``started_ms`` is real time, also in test mode.
+    that the server has operations of; ``operations`` are all of them, and not in the response.
+    ``started_ms`` is real time, also in test mode.
     """
 
     version: str
@@ -31,6 +33,7 @@ class ServerDescription:
     started_ms: int
     socket_path: str
     features: tuple[str, ...]
+    operations: tuple[Operation, ...]
 
 
 class ConnectedClient(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from parlour.resources.credentials.routes import CREDENTIALS
 from parlour.resources.events.routes import EVENTS
 from parlour.resources.media.routes import MEDIA, MEDIA_CONTENT, MEDIA_SET, SIGNED_MEDIA
 from parlour.resources.messages.routes import CHANNEL_METADATA, MESSAGES
+from parlour.resources.openapi.routes import OPEN_API
 from parlour.resources.participant_conversations.routes import PARTICIPANT_CONVERSATIONS
 from parlour.resources.participants.routes import PARTICIPANTS
 from parlour.resources.push_bindings.routes import PUSH_BINDINGS
@@ -101,6 +102,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_SIGNATURES,
     TOKENS,
     SERVER,
+    OPEN_API,
     CONTENT_TEMPLATES,
     VIRTUAL_PHONES,
     VIRTUAL_PHONE_MESSAGES,

@@ -20,7 +20,8 @@ def describe_server(
     operations: Iterable[Operation], started_ms: int, *, is_shared: bool, is_test: bool
 ) -> ServerDescription:
     """Return the description of a server with these operations; ``started_ms`` is real time."""
-    own = (each.path for each in operations if each.path.startswith(_ROOT))
+    every = tuple(operations)
+    own = (each.path for each in every if each.path.startswith(_ROOT))
     return ServerDescription(
         version=__version__,
         engine="postgresql" if is_shared else "sqlite",
@@ -28,4 +29,5 @@ def describe_server(
         started_ms=started_ms,
         socket_path=SOCKET_PATH,
         features=tuple(sorted({path[len(_ROOT) :].partition("/")[0] for path in own})),
+        operations=every,
     )

@@ -1,0 +1,1 @@
+"""OpenAPI descriptions of the operations of this server."""
