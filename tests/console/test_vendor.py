@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -174,3 +176,30 @@ def test_import_of_another_package_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(VendorError, match="imports lodash"):
         console_vendor.rewritten(module)
+
+
+@pytest.mark.parametrize("has_registry", [True, False])
+def test_the_command_builds_and_reports(
+    checkout: Path, tmp_path: Path, *, has_registry: bool
+) -> None:
+    unreachable = {"npm_config_registry": NO_REGISTRY, "npm_config_cache": str(tmp_path / "cache")}
+    environment = {**os.environ, **({} if has_registry else unreachable)}
+
+    def run(*options: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "tools.console_vendor", *options]
+        done = subprocess.run(
+            command, cwd=checkout, env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    status, text = run("--check")
+    assert status == 1
+    assert "run `make console`" in text
+    if has_registry:
+        assert run() == (0, f"The modules are in {console_vendor.VENDOR}/.\n")
+        assert run("--check") == (0, "")
+    else:
+        status, text = run()
+        assert status == 1
+        assert text.startswith("The console is not built: npm failed: ")
+        assert text.count("\n") == 1
