@@ -125,3 +125,39 @@ export const accounts = {
 		"New account": "An account with its own data, credentials and limits.",
 	},
 };
+
+export const clock = {
+	settled: "There, and all is done.",
+	unsettled: "There, but work goes on:",
+	nothing: "Nothing was due.",
+	none: "Nothing is due.",
+	kinds: { timers: "timers of conversations", webhooks: "webhooks", carriers: "messages to carriers", tokens: "tokens that end", virtual_phone_reports: "reports of phones" },
+};
+
+export const faults = {
+	none: "No fault is armed: the server behaves.",
+	presets: /** @type {[string, Record<string, string>][]} */ ([
+		["429 twice", { Target: "request", Times: "2", Status: "429", RetryAfter: "1" }],
+		["Lost answer", { Target: "request", Phase: "after", Drop: "true" }],
+		["Slow: 2 s", { Target: "request", DelayMs: "2000", Times: "0" }],
+		["Drop my sockets", { Target: "socket", Drop: "true" }],
+	]),
+};
+
+export const seeds = {
+	drop: "Drop a file here, choose one, or write it. It is checked as a whole: a mistake changes nothing.",
+	example: 'parlour: 1\nconversations:\n  - {key: order, friendly_name: "Order 4711"}',
+	none: "No snapshot is there. Take one before a test, and restore it after.",
+	restore: "All data of now is replaced by that of the snapshot.",
+	reset: "All conversations, messages, users, phones and settings of this account go. Credentials stay.",
+};
+
+export const emulation = [
+	["actions_per_second", "Actions per second (0: no limit)"],
+	["unknown_parameters", "Unknown parameters"],
+	["webhook_retries", "Retries of webhooks"],
+	["token_clock", "Clock of tokens"],
+	["latency_ms", "Delay of each answer, ms"],
+];
+
+export const triggers = { lead: "A click makes the event happen through the operation that has it. What it needs is made, if you name nothing." };

@@ -80,20 +80,21 @@ function changes({ parameters }, fields, row) {
  * A dialog with the form of an operation; only what was changed is sent.
  * @param {{
  *   id: string, title: string, action?: string, values?: Record<string, string>, row?: any, only?: string[],
+ *   fixed?: Record<string, string>,
  *   onDone: (result: any) => void, onClose: () => void, account?: string,
- * }} props `values`: of the variables of the path; `row`: the object that is edited; `only`: the
+ * }} props `values`: of the variables of the path; `fixed`: parameters that are not shown; `row`: the object that is edited; `only`: the
  * parameters that are shown, in this order.
  */
-export function OperationDialog({ id, title, action = "Save", values = {}, row, only, onDone, onClose, account }) {
+export function OperationDialog({ id, title, action = "Save", values = {}, row, only, fixed = {}, onDone, onClose, account }) {
 	const operation = useLoad(() => describe(id), [id]);
 	const [typed] = useState(row ?? {});
 	const shape = operation.data;
 	if (operation.error) return html`<${Trouble} problem=${operation.error} />`;
 	if (!shape) return null;
-	const shown = only ? only.flatMap((name) => shape.parameters.filter((each) => each.name === name)) : shape.parameters;
+	const shown = only ? only.flatMap((name) => shape.parameters.filter((each) => each.name === name)) : shape.parameters.filter((each) => !(each.name in fixed));
 	const act = async (/** @type {Record<string, string>} */ fields) => {
 		const path = shape.path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
-		onDone((await call(shape.method, path, changes(shape, fields, typed), { account })).data);
+		onDone((await call(shape.method, path, { ...changes(shape, fields, typed), ...fixed }, { account })).data);
 	};
 	return html`<${Dialog} title=${title} action=${action} act=${act} onClose=${onClose}>
 		<div class="form">${shown.map((each) => html`<${Control} key=${each.name} parameter=${each} value=${present(typed, each.name)} />`)}</div>

@@ -1,0 +1,78 @@
+/** Data: seeds, snapshots, and the reset. */
+import { get, post, remove, useAction, useList } from "../../api.js";
+import { html, Time, Trouble, useState } from "../../kit.js";
+import { Confirm } from "../../parts/dialog.js";
+import { OperationDialog } from "../../parts/operation.js";
+import { size } from "../../parts/report.js";
+import { Table } from "../../parts/table.js";
+import { seeds as words } from "../../words.js";
+
+const SEEDS = "/parlour/v1/Seeds";
+const SNAPSHOTS = "/parlour/v1/Snapshots";
+
+/** Save the data of the account as a file of seeds. */
+async function exportSeed() {
+	const text = JSON.stringify(await get(SEEDS), null, 2);
+	const link = document.createElement("a");
+	link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+	link.download = "seed.json";
+	link.click();
+	URL.revokeObjectURL(link.href);
+}
+
+function Seeds() {
+	const [text, setText] = useState("");
+	const load = useAction(async () => {
+		const type = text.trimStart().startsWith("{") ? "application/json" : "application/yaml";
+		return post(SEEDS, {}, { body: text, type });
+	});
+	const [loaded, setLoaded] = useState(0);
+	const submit = async (/** @type {Event} */ event) => {
+		event.preventDefault();
+		const done = /** @type {any} */ (await load.run());
+		setLoaded(done ? Object.keys(done.sids).length : 0);
+	};
+	const take = async (/** @type {File | undefined} */ file) => file && setText(await file.text());
+	const onDrop = (/** @type {DragEvent} */ event) => {
+		event.preventDefault();
+		void take(event.dataTransfer?.files[0]);
+	};
+	return html`<form class="card stack" onSubmit=${submit} onDrop=${onDrop} onDragOver=${(/** @type {Event} */ event) => event.preventDefault()}>
+		<div class="row"><h2>Seeds</h2><button type="button" class="push" onClick=${exportSeed}>Export this account</button></div>
+		<p class="soft">${words.drop}</p>
+		<input type="file" aria-label="File of seeds" accept=".yaml,.yml,.json" onChange=${(/** @type {any} */ event) => take(event.target.files[0])} />
+		<textarea class="mono" rows="8" aria-label="Seeds" placeholder=${words.example} value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)} />
+		<${Trouble} problem=${load.problem} />
+		<p class="row"><button class="primary" disabled=${!text || load.isRunning}>Load</button>
+			<span role="status" class="good">${loaded > 0 && `Loaded ${loaded} objects.`}</span></p>
+	</form>`;
+}
+
+function Snapshots() {
+	const list = useList(SNAPSHOTS, "snapshots", { PageSize: 100 });
+	const [open, setOpen] = useState(/** @type {any} */ (null));
+	const close = () => setOpen(null);
+	const columns = /** @type {import("../../parts/table.js").Column[]} */ ([
+		{ label: "Name", cell: (row) => row.name },
+		{ label: "Of", cell: (row) => row.scope },
+		{ label: "Made", cell: (row) => html`<${Time} at=${row.date_created} />` },
+		{ label: "Size", kind: "number", cell: (row) => size(row.size_bytes) },
+		{
+			label: "Actions", kind: "wide",
+			cell: (row) => html`<span class="row"><button class="small" onClick=${() => setOpen({ restore: row })}>Restore</button>
+				<button class="small danger" onClick=${() => remove(`${SNAPSHOTS}/${encodeURIComponent(row.name)}`).then(list.reload)}>Delete</button></span>`,
+		},
+	]);
+	const restore = () => post(`${SNAPSHOTS}/${encodeURIComponent(open.restore.name)}/Restore`);
+	return html`<section class="stack">
+		<div class="row"><h2>Snapshots</h2>
+			<button class="push" onClick=${() => setOpen({ take: true })}>Take a snapshot</button>
+			<button class="danger" onClick=${() => setOpen({ reset: true })}>Reset</button></div>
+		<${Table} label="Snapshots" columns=${columns} rows=${list.rows} list=${list} keyOf=${(/** @type {any} */ row) => row.name} none=${html`<p class="soft">${words.none}</p>`} />
+		${open?.take && html`<${OperationDialog} id="CreateSnapshot" title="Take a snapshot" action="Take" onDone=${list.reload} onClose=${close} />`}
+		${open?.restore && html`<${Confirm} isDanger title="Restore ${open.restore.name}" action="Restore" text=${words.restore} act=${restore} onClose=${close} />`}
+		${open?.reset && html`<${Confirm} isDanger title="Reset this account" action="Reset" text=${words.reset} act=${() => post("/parlour/v1/Reset")} onClose=${close} />`}
+	</section>`;
+}
+
+export default () => html`<${Seeds} /><${Snapshots} />`;
