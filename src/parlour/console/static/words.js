@@ -161,3 +161,33 @@ export const emulation = [
 ];
 
 export const triggers = { lead: "A click makes the event happen through the operation that has it. What it needs is made, if you name nothing." };
+
+export const settings = {
+	tabs: {
+		account: "Account",
+		service: "Service",
+		services: "Services",
+		addresses: "Addresses",
+		roles: "Roles",
+		keys: "API keys",
+		templates: "Content templates",
+		credentials: "Push credentials",
+	},
+	titles: {
+		UpdateConfiguration: "Defaults",
+		UpdateConfigurationWebhook: "Webhooks of the account",
+		UpdateWebhookRetries: "Retries of webhooks",
+		UpdateServiceConfiguration: "Roles and reachability",
+		UpdateServiceWebhookConfiguration: "Webhooks of the service",
+		UpdateServiceNotification: "Push notifications",
+	},
+	none: "There is none yet.",
+	gone: {
+		services: "Its conversations, users, roles and settings go with it.",
+		addresses: "Messages to this address open no conversation any more.",
+		roles: "A role that somebody has cannot be deleted.",
+		keys: "Programs and tokens that use this key are refused at once.",
+		templates: "Messages that were sent with it stay.",
+		credentials: "Bindings that use it get no notifications any more.",
+	},
+};

@@ -3,7 +3,8 @@ import { post, session, useList } from "../api.js";
 import { Badge, href, html, Icon, useState } from "../kit.js";
 import { Dialog, Field } from "../parts/dialog.js";
 import { count, size } from "../parts/report.js";
-import { Copy, Sid } from "../parts/sid.js";
+import { Secret } from "../parts/secret.js";
+import { Sid } from "../parts/sid.js";
 import { Table } from "../parts/table.js";
 import { accounts as words } from "../words.js";
 
@@ -16,15 +17,6 @@ const ACTIONS = /** @type {[string, string, string][]} */ ([
 	["Close", "active suspended", "closed"],
 	["New key", "active", ""],
 ]);
-
-/** @param {{secret: any, onClose: () => void}} props A secret is shown once. */
-function Secret({ secret, onClose }) {
-	return html`<${Dialog} title="Shown once" action="I have it" act=${() => {}} onClose=${onClose}>
-		<p>${words.once}</p>
-		<dl class="facts"><dt>Name</dt><dd><${Sid} sid=${secret.sid} full /></dd>
-			<dt>Secret</dt><dd class="row"><code>${secret.secret ?? secret.auth_token}</code><${Copy} text=${secret.secret ?? secret.auth_token} /></dd></dl>
-	<//>`;
-}
 
 /**
  * @param {{row: any, action: string, state: string, onDone: (result: any) => void, onClose: () => void}} props
