@@ -42,7 +42,7 @@ class InstalledWheel(NamedTuple):
             return archive.read(PACKED + name)
 
 
-class Page(NamedTuple):
+class FetchedFile(NamedTuple):
     """A response of the server."""
 
     status: int
@@ -106,14 +106,14 @@ def running(installed: InstalledWheel, folder: Path, *options: str) -> Iterator[
         process.wait(STOP_SECONDS_MAX)
 
 
-def get(base_url: str, path: str) -> Page:
+def get(base_url: str, path: str) -> FetchedFile:
     """Send a GET request."""
     connection = http.client.HTTPConnection(urlsplit(base_url).netloc, timeout=30)
     connection.request("GET", path)
     response = connection.getresponse()
     content = response.read()
     connection.close()
-    return Page(response.status, response.headers.get_content_type(), content)
+    return FetchedFile(response.status, response.headers.get_content_type(), content)
 
 
 def test_an_installed_wheel_serves_the_console_without_node(
