@@ -23,11 +23,20 @@ export function jsonError(text) {
 	}
 }
 
+/** @param {string} text JSON without spaces, as it is sent; other text as it is. */
+export function compactJson(text) {
+	try {
+		return JSON.stringify(JSON.parse(text));
+	} catch {
+		return text;
+	}
+}
+
 /**
  * A field for attributes, with the size that is left.
- * @param {{value: string, name?: string, bytesMax: number}} props
+ * @param {{value: string, name?: string, label?: string, bytesMax: number}} props
  */
-export function JsonField({ value, name = "Attributes", bytesMax }) {
+export function JsonField({ value, name = "Attributes", label = name, bytesMax }) {
 	const [text, setText] = useState(() => {
 		try {
 			return JSON.stringify(JSON.parse(value), null, 2);
@@ -36,9 +45,9 @@ export function JsonField({ value, name = "Attributes", bytesMax }) {
 		}
 	});
 	const error = jsonError(text);
-	const size = new TextEncoder().encode(text).length;
+	const size = new TextEncoder().encode(compactJson(text)).length;
 	return html`<label class="field wide">
-		<span>${name}</span>
+		<span>${label}</span>
 		<textarea
 			class="mono"
 			name=${name}
@@ -46,6 +55,7 @@ export function JsonField({ value, name = "Attributes", bytesMax }) {
 			spellcheck=${false}
 			aria-invalid=${Boolean(error)}
 			value=${text}
+			ref=${(/** @type {any} */ field) => field?.setCustomValidity(error)}
 			onInput=${(/** @type {any} */ event) => setText(event.target.value)}
 		/>
 		<span class="hint ${error || size > bytesMax ? "bad" : ""}" role="status">
