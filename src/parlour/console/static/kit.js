@@ -6,10 +6,10 @@
  */
 import { Fragment, h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
-import { useCallback, useEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
 
 export const html = htm.bind(h);
-export { Fragment, render, useCallback, useEffect, useMemo, useRef, useState };
+export { Fragment, render, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState };
 
 const BASE = "/parlour/console/";
 const ICONS = new URL("icons.svg", import.meta.url).pathname;

@@ -13,12 +13,13 @@
  * again, since too much was missed, or since the stream started at no known position.
  */
 import { address, session } from "./api.js";
-import { route, store, useEffect, useRef } from "./kit.js";
+import { route, store, useEffect, useRef, useState } from "./kit.js";
 
 const DRAW_MS = 100;
 const MISSED_MAX = 5000;
 const CATCH_UP_MS = 5000;
 const START_MS = 400;
+const REFRESH_RETRY_MS = 2000;
 
 /** @typedef {"off" | "connecting" | "live" | "lost"} LiveState */
 /** @typedef {Record<string, any>} Event */
@@ -55,6 +56,40 @@ export function useLive(follower) {
 		followers.add(latest);
 		return () => void followers.delete(latest);
 	}, []);
+}
+
+/**
+ * Load again what events have changed, one request at a time, so that no answer overtakes another:
+ * what changes during a load is part of the next one; a load that fails is tried again.
+ * @param {(sids: string[]) => Promise<unknown>} load
+ * @returns {(sids: string[]) => Promise<void>}
+ */
+export function useRefresh(load) {
+	const latest = useRef(load);
+	latest.current = load;
+	const [{ run, stop }] = useState(() => {
+		const changed = /** @type {Set<string>} */ (new Set());
+		let [isLoading, isGone] = [false, false];
+		const run = async (/** @type {string[]} */ sids) => {
+			for (const each of sids) changed.add(each);
+			if (isLoading) return;
+			isLoading = true;
+			while (changed.size && !isGone) {
+				const part = [...changed];
+				changed.clear();
+				try {
+					await latest.current(part);
+				} catch {
+					for (const each of part) changed.add(each);
+					await new Promise((resolve) => setTimeout(resolve, REFRESH_RETRY_MS));
+				}
+			}
+			isLoading = false;
+		};
+		return { run, stop: () => void (isGone = true) };
+	});
+	useEffect(() => stop, []);
+	return run;
 }
 
 /** @param {Event[] | null} events */

@@ -1,11 +1,12 @@
 /** One conversation: its head, and the tabs with all about it. */
-import { get, useLoad } from "../api.js";
-import { go, href, html, Icon, route, Skeleton, Time, Trouble, useKeys, useQuery, useStore } from "../kit.js";
+import { get, post, remove, session, useLoad } from "../api.js";
+import { go, html, Icon, Skeleton, Time, Trouble, useKeys, useQuery } from "../kit.js";
 import { useLive } from "../live.js";
-import { Json } from "../parts/json.js";
+import { useDialog } from "../parts/form.js";
 import { copyText, Sid } from "../parts/sid.js";
 import { Tabs } from "../parts/tabs.js";
-import { nameOf, State } from "./conversations.js";
+import { conversation as words } from "../words.js";
+import { nameOf, State, toConversation } from "./conversations.js";
 
 const TABS = /** @type {[string, string][]} */ ([
 	["messages", "Messages"],
@@ -15,52 +16,85 @@ const TABS = /** @type {[string, string][]} */ ([
 	["events", "Events"],
 	["json", "JSON"],
 ]);
+const ATTRIBUTES_BYTES_MAX = 16384;
 
-/** @param {{conversation: any, reload: () => void}} props */
-function Head({ conversation }) {
-	const back = href("conversations", [], { ...Object.fromEntries(route.get().query), tab: "" });
+/**
+ * What may be done with a conversation; each action opens a dialog.
+ * @param {any} row
+ * @param {string} base
+ * @param {() => void} reload
+ * @returns {any[]}
+ */
+export function stateActions(row, base, reload) {
+	const to = (/** @type {string} */ State) => () => post(base, { State }).then(reload);
+	const close = { title: `Close ${nameOf(row)}?`, text: words.close, action: "Close", isDanger: true, act: to("closed") };
+	const other = row.state === "active" ? ["inactive", "Make inactive"] : ["active", "Make active"];
+	const change = { title: `${other[1]}: ${nameOf(row)}`, text: words.becomes[other[0]], action: other[1], act: to(other[0]) };
+	return row.state === "closed" ? [] : [change, close];
+}
+
+/** @param {{summary: any, row: any, base: string, reload: () => void}} props */
+function Head({ summary, row, base, reload }) {
+	const [dialog, open] = useDialog();
+	const edit = {
+		title: `Edit ${nameOf(row)}`,
+		action: "Save",
+		fields: [
+			{ name: "FriendlyName", label: "Name", value: row.friendly_name },
+			{ name: "UniqueName", label: "Unique name", value: row.unique_name, hint: words.unique },
+			{ name: "Attributes", kind: "json", value: row.attributes, max: ATTRIBUTES_BYTES_MAX },
+		],
+		act: (/** @type {any} */ changes) => post(base, changes).then(reload),
+	};
+	const removal = {
+		title: `Delete ${nameOf(row)}?`,
+		text: words.removal(summary),
+		action: "Delete",
+		isDanger: true,
+		act: () => remove(base).then(() => go(toConversation())),
+	};
+	const actions = row.state === "closed" ? [] : [{ ...edit, label: "Edit" }, ...stateActions(row, base, reload)];
 	return html`<header class="head">
-		<a class="button only-narrow" href=${back} aria-label="Back to the list"><${Icon} name="back" /></a>
-		<div class="stack-tight">
-			<h2 class="cut">${nameOf(conversation)}</h2>
+		<a class="button only-narrow" href=${toConversation()} aria-label="Back to the list"><${Icon} name="back" /></a>
+		<div class="cut">
+			<h2 class="cut">${nameOf(row)}</h2>
 			<p class="row small soft">
-				<${State} state=${conversation.state} />
-				${conversation.unique_name && html`<span>${conversation.unique_name}</span>`}
-				<${Sid} sid=${conversation.sid} />
-				<span>updated <${Time} at=${conversation.date_updated} /></span>
+				<${State} state=${row.state} />
+				${row.unique_name && html`<span class="cut">${row.unique_name}</span>`}
+				<${Sid} sid=${row.sid} />
+				<span>updated <${Time} at=${row.date_updated} /></span>
 			</p>
 		</div>
+		${session.get()?.may_change && html`<p class="row push">
+			${[...actions, removal].map((each) => html`<button class="small ${each.isDanger && "danger"}"
+				onClick=${() => open(each)}>${each.label ?? each.action}</button>`)}
+		</p>`}
+		${dialog}
 	</header>`;
 }
 
 /** @param {{sid: string}} props */
 export default function Conversation({ sid }) {
 	const [tab] = useQuery("tab", "messages");
-	const at = useStore(route);
-	const base = `/v1/Conversations/${sid}`;
-	const conversation = useLoad((signal) => get(base, {}, { signal }), [sid]);
+	const loaded = useLoad(async (signal) => {
+		const [summary] = (await get("/parlour/v1/ConversationSummaries", { Sid: sid }, { signal })).conversation_summaries;
+		const base = summary ? `/v1/Services/${summary.chat_service_sid}/Conversations/${sid}` : `/v1/Conversations/${sid}`;
+		return { summary, base, row: await get(base, {}, { signal }) };
+	}, [sid]);
 	const part = useLoad(() => import(`./conversation/${tab}.js`).then((module) => ({ tab, show: module.default })), [tab]);
 	useLive((events) => {
-		if (!events || events.some((each) => each.conversation_sid === sid && each.type.startsWith("onConversation")))
-			conversation.reload();
+		const isOurs = (/** @type {any} */ each) => each.conversation_sid === sid && !/Message|Delivery/.test(each.event_type);
+		if (!events || events.some(isOurs)) loaded.reload();
 	});
-	useKeys({
-		c: () => void copyText(sid),
-		Escape: () => go(href("conversations", [], { ...Object.fromEntries(at.query), tab: "" })),
-	});
-	if (!conversation.data)
-		return conversation.error
-			? html`<${Trouble} problem=${conversation.error} retry=${conversation.reload} />`
-			: html`<${Skeleton} />`;
-	const shown = part.data?.tab === tab ? part.data.show : null;
+	useKeys({ c: () => void copyText(sid), Escape: () => go(toConversation()) });
+	if (!loaded.data)
+		return loaded.error ? html`<${Trouble} problem=${loaded.error} retry=${loaded.reload} />` : html`<${Skeleton} />`;
 	return html`<div class="page">
-		<${Head} conversation=${conversation.data} reload=${conversation.reload} />
+		<${Head} ...${loaded.data} reload=${loaded.reload} />
 		<${Tabs} label="About the conversation" tabs=${TABS} />
-		<div class="scroll" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}">
-			<${Trouble} problem=${part.error} />
-			${tab === "json" ? html`<div class="body"><${Json} value=${conversation.data} /></div>` : null}
-			${shown && html`<${shown} conversation=${conversation.data} base=${base} reload=${conversation.reload} />`}
+		<div class="pane" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}">
+			<${Trouble} problem=${loaded.error ?? part.error} retry=${loaded.reload} />
+			${part.data?.tab === tab && html`<${part.data.show} ...${loaded.data} reload=${loaded.reload} />`}
 		</div>
 	</div>`;
 }
-

@@ -1,12 +1,15 @@
 /** Conversations by last activity, beside the one that is open. */
-import { call, get, useAction, useList, useLoad } from "../api.js";
-import { Badge, Empty, go, href, html, Icon, listKeys, Skeleton, Time, Trouble } from "../kit.js";
+import { get, session, useList, useLoad } from "../api.js";
+import { Badge, Empty, href, html, listKeys, Skeleton, Time, Trouble } from "../kit.js";
 import { route, useEffect, useQuery, useRef, useState, useStore } from "../kit.js";
-import { startAt, useLive } from "../live.js";
-import { empty } from "../words.js";
+import { startAt, useLive, useRefresh } from "../live.js";
+import { conversation as words, empty } from "../words.js";
 
 const ROWS_MAX = 500;
+const SIDS_MAX = 50;
+const KEY = "conversation_summaries";
 const SUMMARIES = "/parlour/v1/ConversationSummaries";
+const FILTERS = { service: "ServiceSid", state: "State", since: "StartDate", until: "EndDate" };
 const TONES = /** @type {Record<string, "good" | "warn" | "soft">} */ ({ active: "good", inactive: "warn" });
 
 /** @param {{state: string}} props */
@@ -15,145 +18,154 @@ export const State = ({ state }) => html`<${Badge} tone=${TONES[state] ?? "soft"
 /** @param {Record<string, any>} row What a conversation is called. */
 export const nameOf = (row) => row.friendly_name || row.unique_name || row.sid;
 
-/** @param {{row: any, isOpen: boolean}} props */
-function Item({ row, isOpen }) {
+/** @param {string[]} rest The address of a conversation, or of the list; the filters stay. */
+export const toConversation = (...rest) =>
+	href("conversations", rest, { ...Object.fromEntries(route.get().query), tab: "", message: "" });
+
+/** @param {string} name @param {string} [service] The path of a collection, of a service if given. */
+export const inService = (name, service) => `/v1${service ? `/Services/${service}` : ""}/${name}`;
+
+/** @param {{row: any, isOpen: boolean, isFirst: boolean}} props */
+function Item({ row, isOpen, isFirst }) {
 	const last = row.last_message;
-	const query = Object.fromEntries(route.get().query);
-	const people = row.participants_count;
 	return html`<li>
-		<a data-row=${row.sid} href=${href("conversations", [row.sid], { ...query, tab: "" })} aria-current=${isOpen ? "true" : undefined}>
+		<a data-row=${row.sid} href=${toConversation(row.sid)} tabindex=${isOpen || isFirst ? 0 : -1} aria-current=${isOpen ? "true" : undefined}>
 			<span class="cut strong">${nameOf(row)}</span>
-			<span class="small soft"><${Time} at=${row.last_activity ?? row.date_updated} /></span>
+			<span class="small soft"><${Time} at=${row.last_activity} /></span>
 			<span class="second small">
-				<span class="cut">${last ? `${last.author ?? ""}: ${last.body || (last.has_media ? "media" : "")}` : "no messages"}</span>
-				<span class="push nowrap">${row.state !== "active" && html`<${State} state=${row.state} /> `}${people} ${people === 1 ? "person" : "people"}</span>
+				<span class="cut">${last ? `${last.author ?? ""}: ${last.body || (last.has_media ? "media" : "…")}` : "No messages"}</span>
+				<span class="push nowrap">${row.state !== "active" && html`<${State} state=${row.state} /> `}${words.people(row.participants_count)}</span>
 			</span>
 		</a>
 	</li>`;
 }
 
-/** The filters of the list; each is in the address. */
-function Filters() {
-	const [search, setSearch] = useQuery("search");
-	const [state, setState] = useQuery("state");
-	const [since, setSince] = useQuery("since");
-	const value = (/** @type {any} */ event) => event.target.value;
-	return html`<div class="filters">
-		<input class="cut" type="search" aria-label="Identity or address of a participant" placeholder="Identity or address"
-			value=${search} onChange=${(/** @type {any} */ event) => setSearch(value(event).trim())} />
-		<select aria-label="State" value=${state} onChange=${(/** @type {any} */ event) => setState(value(event))}>
-			<option value="">All states</option>
-			${["active", "inactive", "closed"].map((each) => html`<option>${each}</option>`)}
-		</select>
-		<input type="date" aria-label="Created since" value=${since} onChange=${(/** @type {any} */ event) => setSince(value(event))} />
-	</div>`;
+/** @param {{name: string, label: string, options?: string[]}} props A filter, in the address. */
+function Filter({ name, label, options }) {
+	const [value, set] = useQuery(name);
+	const onChange = (/** @type {any} */ event) => set(event.target.value.trim());
+	if (options)
+		return html`<select aria-label=${label} value=${value} onChange=${onChange}><option value="">Any state</option>
+			${options.map((each) => html`<option>${each}</option>`)}</select>`;
+	return name === "search"
+		? html`<input type="search" aria-label=${label} title=${label} placeholder=${label} value=${value} onChange=${onChange} />`
+		: html`<label class="row small soft">${label}<input type="date" value=${value} onChange=${onChange} /></label>`;
 }
 
-/** The conversations of one participant, in the shape of summaries. */
-async function ofParticipant(/** @type {string} */ search) {
-	const isAddress = /^(\+|\w+:|.+@)/.test(search);
-	const found = await get("/v1/ParticipantConversations", { [isAddress ? "Address" : "Identity"]: search, PageSize: 50 });
-	const sids = found.conversations.map((/** @type {any} */ each) => each.conversation_sid);
-	if (!sids.length) return [];
-	return (await get(SUMMARIES, { Sid: sids.slice(0, 50) })).conversation_summaries;
+/** @param {string} text @param {string} service The summaries of a participant, or of a unique name. */
+async function find(text, service) {
+	const by = /^(\+|\w+:|.+@)/.test(text) ? "Address" : "Identity";
+	const [found, named] = await Promise.all([
+		get(inService("ParticipantConversations", service), { [by]: text, PageSize: SIDS_MAX - 1 }),
+		get(`${inService("Conversations", service)}/${encodeURIComponent(text)}`).catch(() => null),
+	]);
+	const Sid = found.conversations.map((/** @type {any} */ each) => each.conversation_sid);
+	if (named) Sid.unshift(named.sid);
+	return Sid.length ? (await get(SUMMARIES, { Sid }))[KEY] : [];
 }
 
-/** Keep a list of summaries up to date: changed conversations are loaded again, and move up. */
-function useSummaries() {
-	const at = useStore(route);
-	const [service, search, state, since] = ["service", "search", "state", "since"].map((name) => at.query.get(name) ?? "");
-	const filters = { ServiceSid: service, State: state, StartDate: since };
-	const given = Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
-	const list = useList(SUMMARIES, "conversation_summaries", { ...given, PageSize: 50 });
-	const found = useLoad(async () => (search ? ofParticipant(search) : null), [search, at.account]);
-	useEffect(() => startAt(list.data), [list.data?.askedAt]);
-	useLive(async (events) => {
-		if (!events) return list.reload();
-		const sids = [...new Set(events.map((each) => each.conversation_sid).filter(Boolean))];
-		for (let start = 0; start < sids.length; start += 50) {
-			const part = sids.slice(start, start + 50);
-			const { data } = await call("GET", SUMMARIES, { Sid: part });
-			list.update((last) => merge(last, part, data.conversation_summaries, given));
+/**
+ * The list follows the events; while it is held, rows stay in their places and new ones are counted.
+ * @param {() => boolean} isHeld
+ */
+function useSummaries(isHeld) {
+	const { query, account } = useStore(route);
+	const pairs = Object.entries(FILTERS).map(([name, parameter]) => [parameter, query.get(name)]);
+	const given = Object.fromEntries(pairs.filter(([, value]) => value));
+	const search = query.get("search") ?? "";
+	const list = useList(SUMMARIES, KEY, { ...given, PageSize: 100 });
+	const found = useLoad(async () => (search ? find(search, given.ServiceSid) : null), [search, account]);
+	const [held, hold] = useState(/** @type {Map<string, number> | null} */ (null));
+	const [fresh, setFresh] = useState(/** @type {string[]} */ ([]));
+	const show = () => {
+		hold(null);
+		setFresh([]);
+	};
+	useEffect(() => startAt(list.data), [list.data?.cursor]);
+	const touch = useRefresh(async (sids) => {
+		for (let start = 0; start < sids.length; start += SIDS_MAX) {
+			const Sid = sids.slice(start, start + SIDS_MAX);
+			const rows = /** @type {any[]} */ ((await get(SUMMARIES, { Sid }))[KEY]);
+			if (isHeld()) {
+				hold((last) => last ?? new Map(list.rows.map((row, place) => [row.sid, place])));
+				setFresh((last) => [...new Set([...last, ...rows.map((row) => row.sid)])]);
+			} else show();
+			list.update((last) => ({ ...last, rows: merge(last.rows, Sid, rows, given) }));
+			found.update((last) => last?.map((/** @type {any} */ old) => rows.find((row) => row.sid === old.sid) ?? old));
 		}
 	});
-	return search ? { ...found, rows: found.data ?? [], more: undefined } : list;
-}
-
-/**
- * @param {any} last
- * @param {string[]} sids
- * @param {any[]} fresh
- * @param {Record<string, string>} filters
- */
-function merge(last, sids, fresh, filters) {
-	const wanted = fresh.filter((row) => fits(row, filters, last));
-	const rows = [...wanted, ...last.rows.filter((/** @type {any} */ row) => !sids.includes(row.sid))];
-	rows.sort((one, other) => (one.last_activity < other.last_activity ? 1 : -1));
-	return { ...last, rows: rows.slice(0, Math.max(ROWS_MAX, last.rows.length)) };
-}
-
-/**
- * Whether a conversation belongs into a list with these filters.
- * @param {any} row
- * @param {Record<string, string>} filters
- * @param {any} last
- */
-function fits(row, { ServiceSid, State: state, StartDate }, last) {
-	const service = ServiceSid ?? last.rows[0]?.chat_service_sid ?? row.chat_service_sid;
-	return row.chat_service_sid === service && (!state || row.state === state) && (!StartDate || row.date_created >= StartDate);
-}
-
-function NewConversation() {
-	const [isOpen, open] = useState(false);
-	const service = useStore(route).query.get("service");
-	const path = service ? `/v1/Services/${service}/Conversations` : "/v1/Conversations";
-	const create = useAction(async (/** @type {string} */ name) => {
-		const { data } = await call("POST", path, { FriendlyName: name });
-		open(false);
-		go(href("conversations", [data.sid]));
+	useLive((events) => {
+		if (!events || events.some((each) => each.event_type.startsWith("onParticipant"))) found.reload();
+		if (events) return touch(events.map((each) => each.conversation_sid).filter(Boolean));
+		list.reload();
 	});
-	const submit = (/** @type {any} */ event) => {
-		event.preventDefault();
-		void create.run(event.target.elements.name.value);
-	};
-	if (!isOpen) return html`<button class="small push" onClick=${() => open(true)}><${Icon} name="plus" />New</button>`;
-	return html`<form class="row wide" onSubmit=${submit}>
-		<input name="name" aria-label="Name of the conversation" placeholder="Name" autofocus />
-		<button class="primary" disabled=${create.isRunning}>Create</button>
-		<${Trouble} problem=${create.problem} />
-	</form>`;
+	if (search) return { ...found, rows: found.data ?? [], more: undefined, count: 0, show };
+	if (!held) return { ...list, count: 0, show };
+	const placeOf = (/** @type {any} */ row) => held.get(row.sid) ?? Infinity;
+	const rows = list.rows.filter((row) => held.has(row.sid) || !fresh.includes(row.sid));
+	return { ...list, rows: rows.sort((one, other) => placeOf(one) - placeOf(other) || 0), count: fresh.length, show };
 }
 
-/** The open conversation, which is loaded when one is opened for the first time. */
-function Detail(/** @type {{sid: string}} */ { sid }) {
-	const part = useLoad(() => import("./conversation.js"), []);
-	if (part.error) return html`<${Trouble} problem=${part.error} />`;
-	return part.data ? html`<${part.data.default} key=${sid} sid=${sid} />` : null;
+/**
+ * @param {any[]} old
+ * @param {string[]} sids What changed.
+ * @param {any[]} rows What it is now.
+ * @param {Record<string, string>} filters
+ */
+function merge(old, sids, rows, { ServiceSid, State: state, StartDate = "", EndDate = "~" }) {
+	const service = ServiceSid ?? old[0]?.chat_service_sid;
+	const fits = (/** @type {any} */ row) => (!service || row.chat_service_sid === service) && (!state || row.state === state) &&
+		row.date_created >= StartDate && row.date_created.slice(0, EndDate.length) <= EndDate;
+	return [...rows.filter(fits), ...old.filter((row) => !sids.includes(row.sid))]
+		.sort((one, other) => (one.last_activity < other.last_activity ? 1 : -1))
+		.slice(0, Math.max(ROWS_MAX, old.length));
+}
+
+const detail = () => import("./conversation.js");
+const creation = () => import("./conversation/new.js");
+
+/** @param {any} props A part that is loaded when it is shown. */
+function Later({ load, ...rest }) {
+	const part = useLoad(load, [load]);
+	return part.data ? html`<${part.data.default} ...${rest} />` : html`<${Trouble} problem=${part.error} />`;
 }
 
 export default function Conversations() {
-	const at = useStore(route);
-	const list = useSummaries();
-	const side = useRef(null);
-	const [sid] = at.rest;
-	const isFiltered = ["search", "state", "since"].some((name) => at.query.get(name));
+	const { query, rest: [sid] } = useStore(route);
+	const side = useRef(/** @type {HTMLElement | null} */ (null));
+	const isHeld = () => side.current !== null && (side.current.scrollTop > 40 || side.current.contains(document.activeElement));
+	const list = useSummaries(isHeld);
+	const rows = /** @type {any[]} */ (list.rows);
+	const isFiltered = ["search", ...Object.keys(FILTERS)].some((name) => query.get(name));
 	const [title, next] = isFiltered ? empty.filtered : empty.conversations;
+	const onScroll = (/** @type {any} */ { target }) => {
+		if (list.count && !isHeld()) list.show();
+		if (target.scrollHeight - target.scrollTop < target.clientHeight + 400) void list.more?.();
+	};
+	const toTop = () => {
+		list.show();
+		side.current?.scrollTo(0, 0);
+	};
 	return html`<div class="split ${sid ? "open" : ""}">
 		<section class="side" aria-label="List of conversations">
-			<header class="head"><h1>Conversations</h1><${NewConversation} /></header>
-			<${Filters} />
-			<div class="scroll" ref=${side}>
+			<header class="head"><h1>Conversations</h1>${session.get()?.may_change && html`<${Later} load=${creation} service=${query.get("service")} />`}</header>
+			<div class="filters pairs">
+				<${Filter} name="search" label="Identity, address, unique name" />
+				<${Filter} name="state" label="State" options=${["active", "inactive", "closed"]} />
+				<${Filter} name="since" label="from" /><${Filter} name="until" label="to" />
+			</div>
+			<div class="scroll" ref=${side} onScroll=${onScroll}>
+				${list.count > 0 && html`<button class="pill" onClick=${toTop}>${list.count} new</button>`}
 				<${Trouble} problem=${list.error} retry=${list.reload} />
 				${list.isLoading && !list.data && html`<${Skeleton} lines=${10} />`}
-				${list.data && !list.rows.length && html`<${Empty} title=${title}>${next}<//>`}
+				${list.data && !rows.length && html`<${Empty} title=${title}>${next}<//>`}
 				<ul class="items" onKeyDown=${listKeys}>
-					${list.rows.map((/** @type {any} */ row) => html`<${Item} key=${row.sid} row=${row} isOpen=${row.sid === sid} />`)}
+					${rows.map((row, place) => html`<${Item} key=${row.sid} row=${row} isOpen=${row.sid === sid} isFirst=${!place} />`)}
 				</ul>
-				${list.more && html`<p class="more"><button onClick=${list.more}>Load more</button></p>`}
 			</div>
 		</section>
 		<section class="detail" aria-label="Conversation">
-			${sid ? html`<${Detail} sid=${sid} />` : html`<${Empty} title="Choose a conversation"><p>Its messages, participants, webhooks and timers are shown here.</p><//>`}
+			${sid ? html`<${Later} load=${detail} key=${sid} sid=${sid} />` : html`<${Empty} title=${words.choose}>${words.chosen}<//>`}
 		</section>
 	</div>`;
 }

@@ -10,29 +10,29 @@ import { compactJson, JsonField } from "./json.js";
  *   options?: (string | [string, string])[],
  * }} FormField `name`: of the parameter; `max`: bytes of JSON; `many` and `lines` have arrays.
  * @typedef {{
- *   title: string, text?: any, action?: string, isDanger?: boolean, fields?: FormField[],
+ *   title: string, text?: any, action?: string, isDanger?: boolean, isWhole?: boolean, fields?: FormField[],
  *   act: (changes: Record<string, any>) => any,
- * }} FormSpec `act` gets the fields that differ from their `value`.
+ * }} FormSpec `act` gets the fields that differ from their `value`; `isWhole`: all.
  */
 
-/** @param {FormField} field */
+/** @param {FormField} field Its value is a default: Preact writes `value` and `checked` again at each redraw. */
 function Control({ name, label = name, value = "", kind = "text", options, isRequired, hint, max = 4096 }) {
 	const choices = (options ?? []).map((each) => (typeof each === "string" ? [each, each] : each));
 	if (kind === "json") return html`<${JsonField} name=${name} label=${label} value=${value} bytesMax=${max} />`;
 	if (kind === "check")
-		return html`<label class="check"><input type="checkbox" name=${name} checked=${value} />${label}</label>`;
+		return html`<label class="check"><input type="checkbox" name=${name} defaultChecked=${value} />${label}</label>`;
 	if (kind === "many")
 		return html`<fieldset class="field wide many"><legend>${label}</legend>
 			${choices.map(([each, text]) => html`<label class="check">
-				<input type="checkbox" name=${name} value=${each} checked=${value?.includes?.(each)} />${text}</label>`)}
+				<input type="checkbox" name=${name} value=${each} defaultChecked=${value?.includes?.(each)} />${text}</label>`)}
 		</fieldset>`;
 	const isArea = kind === "area" || kind === "lines";
 	return html`<${Field} label=${label} hint=${hint} isWide=${isArea}>
 		${options
-			? html`<select name=${name} value=${value}>${choices.map(([each, text]) => html`<option value=${each}>${text}</option>`)}</select>`
+			? html`<select name=${name}>${choices.map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
 			: isArea
-				? html`<textarea name=${name} rows="3" required=${isRequired} value=${kind === "lines" ? [value].flat().join("\n") : value} />`
-				: html`<input name=${name} type=${kind} required=${isRequired} value=${value} spellcheck=${false} />`}
+				? html`<textarea name=${name} rows="3" required=${isRequired} defaultValue=${kind === "lines" ? [value].flat().join("\n") : value} />`
+				: html`<input name=${name} type=${kind} required=${isRequired} defaultValue=${value} spellcheck=${false} />`}
 	<//>`;
 }
 
@@ -56,10 +56,10 @@ function before({ kind, value }) {
 }
 
 /** @param {FormSpec & {onClose: () => void}} props */
-function FormDialog({ title, text, action = "Save", isDanger, fields = [], act, onClose }) {
+function FormDialog({ title, text, action = "Save", isDanger, isWhole, fields = [], act, onClose }) {
 	const submit = (/** @type {any} */ _fields, /** @type {FormData} */ form) => {
 		const pairs = fields.map((each) => [each.name, given(each, form), before(each)]);
-		const changed = pairs.filter(([, now, last]) => JSON.stringify(now) !== JSON.stringify(last));
+		const changed = pairs.filter(([, now, last]) => isWhole || JSON.stringify(now) !== JSON.stringify(last));
 		if (fields.length && !changed.length) return;
 		return act(Object.fromEntries(changed));
 	};

@@ -1,0 +1,14 @@
+/** The REST object of a conversation, and the call that gets it. */
+import { html, route, useStore } from "../../kit.js";
+import { world } from "../../app.js";
+import { Json } from "../../parts/json.js";
+import { Copy } from "../../parts/sid.js";
+
+/** @param {{row: any, base: string}} props */
+export default function ConversationJson({ row, base }) {
+	const curl = `curl -u "${route.get().account}:$AUTH_TOKEN" "${useStore(world).server.url ?? location.origin}${base}"`;
+	return html`<div class="body scroll">
+		<p class="row"><code class="cut">${curl}</code><${Copy} text=${curl}>Copy curl<//></p>
+		<${Json} value=${row} label="Conversation" />
+	</div>`;
+}

@@ -1,0 +1,57 @@
+/** The webhooks of one conversation, and what was sent about it. */
+import { useList } from "../../api.js";
+import { Badge, Empty, href, html, Time } from "../../kit.js";
+import { useLive, useRefresh } from "../../live.js";
+import { Collection } from "../../parts/collection.js";
+import { Table } from "../../parts/table.js";
+import { conversation as words, empty } from "../../words.js";
+
+/** @typedef {import("../../parts/table.js").Column[]} Columns */
+
+const SETTLE_MS = 1000;
+const EVENTS = ["Message Added", "Message Updated", "Message Removed", "Conversation Updated", "Conversation Removed",
+	"Conversation StateUpdated", "Participant Added", "Participant Updated", "Participant Removed", "Delivery Updated"]
+	.map((each) => `on${each.replace(" ", "")}`);
+
+const fields = (/** @type {any} */ row) => [
+	...(row ? [] : [{ name: "Target", value: "", options: ["webhook", "trigger", "studio"], hint: words.targets }]),
+	{ name: "Configuration.Url", label: "URL", value: row?.configuration.url },
+	{ name: "Configuration.Method", label: "Method", value: row?.configuration.method ?? "POST", options: ["POST", "GET"] },
+	{ name: "Configuration.FlowSid", label: "Flow SID", value: row?.configuration.flow_sid },
+	{ name: "Configuration.Filters", label: "Events", kind: "many", value: row?.configuration.filters, options: EVENTS },
+	{ name: "Configuration.Triggers", label: "Words that trigger it, one a line", kind: "lines", value: row?.configuration.triggers },
+];
+
+const COLUMNS = /** @type {Columns} */ ([
+	{ label: "Target", cell: (row) => html`<${Badge}>${row.target}<//>` },
+	{ label: "URL or flow", kind: "wide", cell: ({ configuration: given }) => [given.method, given.url ?? given.flow_sid].join(" ") },
+	{ label: "Events or words", cell: ({ configuration: given }) => [given.filters ?? [], given.triggers ?? []].flat().join(", ") || "–" },
+]);
+
+const ATTEMPTS = /** @type {Columns} */ ([
+	{ label: "Time", kind: "nowrap", cell: (row) => html`<${Time} at=${row.date_created} />` },
+	{ label: "Event", cell: (row) => html`<a href=${href("webhooks", [row.sid])}>${row.event_type}</a>` },
+	{ label: "Outcome", cell: (row) => html`<${Badge} tone=${row.outcome === "delivered" ? "good" : "bad"}>${row.outcome}<//>` },
+	{ label: "Answer", cell: (row) => row.error ?? `${row.response?.status ?? "none"} after ${row.elapsed_ms} ms` },
+	{ label: "To", kind: "wide", cell: (row) => row.request.url },
+]);
+
+/** @param {{row: any, base: string}} props */
+export default function Webhooks({ row, base }) {
+	const path = `${base}/Webhooks`;
+	const list = useList(path, "webhooks");
+	const attempts = useList("/parlour/v1/WebhookAttempts", "webhook_attempts", { ConversationSid: row.sid, PageSize: 20 });
+	// Attempts follow the events that cause them.
+	const touch = useRefresh(async () => {
+		await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+		attempts.reload();
+	});
+	useLive((events) => void ((!events || events.some((each) => each.conversation_sid === row.sid)) && touch([row.sid])));
+	return html`<div class="body scroll">
+		<${Collection} label="Of this conversation" one="webhook" path=${path} list=${list} columns=${COLUMNS} fields=${fields}
+			none=${empty.scoped} nameOf=${(/** @type {any} */ each) => each.configuration.url ?? each.sid} removal=${words.unhooked} />
+		<header class="row section"><h3>What was sent</h3></header>
+		<${Table} label="Webhook attempts" columns=${ATTEMPTS} rows=${attempts.rows} list=${attempts}
+			none=${html`<${Empty} title=${empty.attempts[0]}>${empty.attempts[1]}<//>`} />
+	</div>`;
+}

@@ -1,0 +1,34 @@
+/** A list of objects of the API with what may be done to them: add, edit, remove. */
+import { post, remove, session } from "../api.js";
+import { Empty, html } from "../kit.js";
+import { useDialog } from "./form.js";
+import { Table } from "./table.js";
+
+/**
+ * @param {{
+ *   label: string, one: string, path: string, list: any, columns: import("./table.js").Column[],
+ *   fields: (row?: any) => import("./form.js").FormField[], nameOf?: (row: any) => string,
+ *   none: string[], removal?: any, isFixed?: boolean,
+ * }} props
+ * `one`: what a row is called; `path`: of the collection; `list`: as `useList` returns it;
+ * `fields`: of a row, or of a new one; `removal`: what goes with it; `isFixed`: nothing may change.
+ */
+export function Collection({ label, one, path, list, columns, fields, nameOf = (row) => row.sid, none, removal, isFixed }) {
+	const [dialog, open] = useDialog();
+	const mayChange = session.get()?.may_change && !isFixed;
+	const add = { title: `Add a ${one}`, action: "Add", fields: fields(),
+		act: (/** @type {any} */ given) => post(path, given).then(list.reload) };
+	const edit = (/** @type {any} */ row) => ({ title: `Edit ${nameOf(row)}`, fields: fields(row),
+		act: (/** @type {any} */ changes) => post(`${path}/${row.sid}`, changes).then(list.reload) });
+	const ask = (/** @type {any} */ row) => ({ title: `Remove ${nameOf(row)}?`, text: removal, action: "Remove", isDanger: true,
+		act: () => remove(`${path}/${row.sid}`).then(list.reload) });
+	const actions = { label: "Actions", cell: (/** @type {any} */ row) => html`<span class="row">
+		<button class="small" aria-label="Edit ${nameOf(row)}" onClick=${() => open(edit(row))}>Edit</button>
+		<button class="small danger" aria-label="Remove ${nameOf(row)}" onClick=${() => open(ask(row))}>Remove</button>
+	</span>` };
+	return html`<header class="row section"><h3>${label}</h3>
+			${mayChange && html`<button class="push" onClick=${() => open(add)}>Add a ${one}</button>`}</header>
+		<${Table} label=${label} columns=${mayChange ? [...columns, actions] : columns} rows=${list.rows} list=${list}
+			none=${html`<${Empty} title=${none[0]}>${none[1]}<//>`} />
+		${dialog}`;
+}
