@@ -99,7 +99,7 @@ function Rail({ isOpen }) {
 }
 
 const SEARCHED = /** @type {Record<string, string>} */ ({
-	CH: "conversations", US: "users", RQ: "requests", WA: "webhooks", EV: "events", AC: "accounts",
+	CH: "conversations", US: "users", RQ: "requests", NO: "webhooks", EV: "events", AC: "accounts",
 });
 
 /** A field that goes to what is pasted, or searches conversations. */

@@ -166,7 +166,7 @@ export function useKeys(keys) {
 addEventListener("keydown", (event) => {
 	if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
 	const inside = event.target instanceof HTMLElement ? event.target : document.body;
-	if (inside.closest("input, textarea, select, dialog[open]")) return;
+	if (inside.closest("input, textarea, select") || document.querySelector("dialog[open]")) return;
 	if (event.key.length === 1 && preferences.get().shortcuts === "off") return;
 	for (const each of [...keymaps].reverse()) {
 		const act = each.current[event.key];

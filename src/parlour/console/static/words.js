@@ -238,3 +238,70 @@ export const settings = {
 		credentials: "Bindings that use it get no notifications any more.",
 	},
 };
+
+const RANKS = ["First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth"];
+
+/** @type {Record<number, string>} */
+const REFUSALS = {
+	400: " Twilio's middleware answers 400 if the signature is missing.",
+	403: " Twilio's middleware answers 403 if the signature is wrong: see the signature help.",
+	410: " 410 is final: this delivery is stopped.",
+};
+
+export const webhooks = {
+	tabs: /** @type {[string, string][]} */ ([["attempts", "Attempts"], ["receivers", "Targets and endpoints"]]),
+	outcomes: /** @type {Record<string, "good" | "warn" | "bad">} */ ({
+		delivered: "good", retrying: "warn", failed: "bad", stopped: "bad", dropped: "bad", rejected: "warn", unreadable: "bad",
+	}),
+	events: [...events.types, ...events.types.flatMap((name) => (/State|Delivery|UserAdded/.test(name) ? [] : name.replace(/ed$/, "").replace(/(Remov|Updat)$/, "$1e")))],
+	filters: [["conversation", "Conversation SID"], ["since", "From", "datetime-local"], ["until", "To", "datetime-local"]],
+	parameters: [["outcome", "Outcome"], ["event", "EventType"], ["conversation", "ConversationSid"], ["since", "Since"], ["until", "Until"]],
+	none: ["No webhook was sent yet", "Set a URL under Settings. Changes through REST fire webhooks only with the header X-Twilio-Webhook-Enabled: true."],
+	gone: "The request is not kept any more.",
+	answer: (/** @type {any} */ { response, elapsed_ms, error, error_code }) =>
+		response ? `${response.status} in ${elapsed_ms} ms` : `${error ?? "no request"}${error_code ? ` (${error_code})` : ""}`,
+	result(/** @type {any} */ { response, elapsed_ms, error, outcome }) {
+		if (outcome === "dropped") return "Not sent: too many deliveries were waiting.";
+		if (outcome === "unreadable") return "Not sent: this version cannot read the event.";
+		if (!response) return error ? `No answer after ${elapsed_ms} ms: ${error}.` : "Stopped: the webhook was removed.";
+		const { status } = response;
+		const answered = `the receiver answered ${status} after ${elapsed_ms} ms.`;
+		if (status >= 200 && status < 300) return `Delivered: ${answered}`;
+		return `Refused: ${answered}${REFUSALS[status] ?? (status < 400 ? " Redirects are not followed." : "")}`;
+	},
+	place(/** @type {any} */ { retry_count, attempts_max: all, outcome }) {
+		const rank = RANKS[retry_count] ?? `${retry_count + 1}th`;
+		if (outcome === "retrying") return all ? `${rank} of ${all} attempts` : `${rank} attempt`;
+		return `${rank} attempt${/failed|stopped/.test(outcome) ? "; no other follows" : ""}`;
+	},
+	wasDelivered: "This event was delivered. Its receiver gets it again, with the same idempotency token.",
+	replaying: "Waiting for the new attempt …",
+	replayAll: (/** @type {string} */ attempts, /** @type {number} */ delivered) =>
+		`${attempts} attempts match, ${delivered} of them of deliveries that arrived. Each delivery goes to its receiver once more, with the same idempotency token.`,
+	sample: "One signed request with example parameters. It is not logged, and not tried again.",
+	sampleFields: "Parameters as JSON; each replaces that of the example",
+	before: "before the action",
+	after: "after the event",
+	all: "all",
+	targets: "Webhooks of a conversation are here once one was sent. All of them: in its tab Webhooks.",
+	noTargets: ["No webhooks are configured", "Set a URL under Settings, or add a webhook to a conversation."],
+	noEndpoints: ["Nothing waits, and nothing was sent", "An endpoint appears with its first delivery."],
+	signed: "The text that is signed: the URL, then each parameter's name and value, sorted by name.",
+	paste: "What did your validator see?",
+	why: /** @type {Record<string, string>} */ ({
+		scheme: "The scheme differs. Behind a proxy that ends TLS, take it from X-Forwarded-Proto.",
+		host: "The host differs. Behind a proxy, take the host that is configured here.",
+		port: "The port differs. The port that is configured is signed. Twilio's libraries try both; an own validator has to.",
+		slash: "Only the slash at the end differs: a router added or removed it.",
+		path: "The path differs. A proxy rewrites it, or a mounted router sees only its part.",
+		twice: "The URL has its query twice: it was added to a URL that had it.",
+		query: "The query differs. It counts byte for byte, not parsed and encoded again.",
+		retry: "RetryCount differs: this is another attempt of the delivery.",
+		extra: "A parameter was not in the body. If it is in the query, it counts twice. Underscores are dots that PHP replaced.",
+		missing: "A parameter is missing: the parser drops empty values, or PHP replaced its dot by an underscore.",
+		trimmed: "White space was cut off: a framework trims fields before the validator sees them.",
+		encoded: "The value differs: the body was parsed and encoded again, or decoded twice.",
+		token: "The signature is not that of this attempt with today's auth token: another token, or another request.",
+		same: "All is as it was sent. If the validator refuses, it has another auth token.",
+	}),
+};

@@ -7,6 +7,9 @@ import { empty } from "../words.js";
  * `kind` `wide`: both columns of a card.
  */
 
+/** @param {[label: string, cell: (row: any) => any, kind?: Column["kind"]][]} rows Columns, written short. */
+export const columns = (...rows) => rows.map(([label, cell, kind]) => ({ label, cell, kind }));
+
 /** @param {{column: Column, row: any}} props A row that cannot be drawn shows its JSON. */
 function Cell({ column, row }) {
 	let shown;
@@ -24,12 +27,13 @@ function Cell({ column, row }) {
  *   hrefOf?: (row: any) => string, selected?: string, list?: any, none?: any,
  * }} props
  * `list`: as `useList` returns it, for its states and further pages; `none`: what is shown if it is
- * empty; the first cell should hold a link to `hrefOf(row)`.
+ * empty, or its title and next step; the first cell should hold a link to `hrefOf(row)`.
  */
 export function Table({ label, columns, rows, keyOf = (row) => row.sid, hrefOf, selected, list, none }) {
 	if (list?.error && !rows.length) return html`<${Trouble} problem=${list.error} retry=${list.reload} />`;
 	if (list?.isLoading && !list.data) return html`<${Skeleton} lines=${8} />`;
-	if (!rows.length) return none ?? html`<${Empty} title=${empty.filtered[0]}>${empty.filtered[1]}<//>`;
+	const [title, next] = Array.isArray(none) ? none : empty.filtered;
+	if (!rows.length) return none?.type ? none : html`<${Empty} title=${title}>${next}<//>`;
 	const open = (/** @type {any} */ row, /** @type {Event} */ event) => {
 		const inside = /** @type {HTMLElement} */ (event.target).closest("a, button, input, select");
 		if (hrefOf && (!inside || inside === event.currentTarget)) go(hrefOf(row));

@@ -6,7 +6,7 @@ const pairs = (value) =>
 	Object.entries(value ?? {}).flatMap(([name, texts]) => [texts].flat().map((text) => [name, String(text)]));
 
 /** @param {string} text */
-const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+export const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
  * @param {string} language `curl`, `Python` or `Node.js`
