@@ -75,7 +75,10 @@ OWN_TESTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "realtime/subscriptions.py": ("tests/unit/realtime/test_subscriptions.py",),
     "store/leases.py": ("tests/unit/store/test_leases.py",),
-    "store/webhook_queue.py": ("tests/unit/store/test_webhook_queue.py",),
+    "store/webhook_queue.py": (
+        "tests/unit/store/test_webhook_queue.py",
+        "tests/unit/store/test_webhook_queue_of_urls.py",
+    ),
     "store/sqlite/checkpoints.py": ("tests/unit/store/test_checkpoints.py",),
     "store/sqlite/engine.py": (
         "tests/store/test_sqlite_engine.py",

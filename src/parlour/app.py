@@ -27,6 +27,7 @@ from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
 from parlour.operations.call import ActionSettings
+from parlour.operations.minute_metrics import MinuteMetrics
 from parlour.operations.pacing import Pacing
 from parlour.operations.pipeline import Pipeline
 from parlour.operations.scheduler import Job, Scheduler
@@ -42,12 +43,10 @@ from parlour.resources import account_setup
 from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
-from parlour.resources.media.garbage_collection import MediaGarbageCollector
 from parlour.resources.request_journal import make_journal
 from parlour.resources.server.description import describe_server
 from parlour.resources.table import operations
 from parlour.resources.tokens.verification import AccessTokenVerifier
-from parlour.resources.webhook_attempts.retention import retention_job
 from parlour.store.blobs import DiskBlobStore
 from parlour.store.engines import describe_database, make_store
 from parlour.store.leases import lease_factory
@@ -145,7 +144,8 @@ class App:
         self._operations = self._all_operations()
         self.blobs = DiskBlobStore(settings.data / MEDIA_FOLDER)
         self.media_urls = MediaUrls(vault.media_url_key)
-        self.metrics = Metrics()
+        self.by_minute = MinuteMetrics(self.clock)
+        self.metrics = Metrics(self.by_minute)
         self.admission = Admission(
             self.clock,
             in_all_max=settings.concurrent_requests_max,
@@ -277,6 +277,8 @@ class App:
             clock=self.clock,
             journal=self.journal,
             webhooks=self._delivery.samples,
+            endpoints=self.webhooks,
+            by_minute=self.by_minute,
         )
         return Pipeline(
             self.store,
@@ -299,17 +301,9 @@ class App:
         return (*operations(), *self.test_mode.operations())
 
     def _jobs(self) -> tuple[Job, ...]:
-        return (
-            *jobs(self.background_create, self.blobs),
-            *MediaGarbageCollector(self.blobs, self.clock).jobs(),
-            *self._retention_jobs(),
-            *self.channels.jobs(),
-        )
-
-    def _retention_jobs(self) -> tuple[Job, ...]:
-        if not self._pacing.deletes_logs:
-            return ()
-        return (retention_job(self.settings.webhook_retention_hours),)
+        hours = self.settings.webhook_retention_hours if self._pacing.deletes_logs else None
+        common = jobs(self.background_create, self.blobs, self.clock, retention_hours=hours)
+        return (*common, *self.channels.jobs())
 
     def _make_server(self) -> HttpServer:
         return make_server(
@@ -404,7 +398,7 @@ class App:
             sockets_max=open_files.sockets_max(self.settings),
             timers=None if self.test_mode is None else self.test_mode.clock.timers,
         )
-        made.connections.tunnel.recorder = CommandRecorder(self.journal, self.clock)
+        made.connections.tunnel.recorder = CommandRecorder(self.journal, self.by_minute, self.clock)
         self._server_parts.connections = ConnectedClients(made.hub)
         return made
 

@@ -123,6 +123,7 @@ UNSEEN_OVER_REST = {
         r"|resources\.media\.store\.UNATTACHED\["
         r"|resources\.participants\.roster\.|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
+    r"resources\.activity\.store\.": "its response is different each time (OF_THE_PROCESS)",
     r"store\.event_log\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.FETCH_ANY\[": (
         "says whether it is worth looking; what is found is read under the account"
     ),

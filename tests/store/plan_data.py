@@ -74,6 +74,7 @@ _OF_TABLE: Final = {
     ("media", "message_sid"): "CASE WHEN i % 50 = 0 THEN NULL ELSE 'IM' || i END",
     ("webhook_delivery", "state"): "CASE WHEN i % 50 = 0 THEN 'pending' ELSE 'delivered' END",
     ("webhook_delivery", "due_ms"): "CASE WHEN i % 50 = 0 THEN i ELSE NULL END",
+    ("webhook_endpoint", "url"): "'https://example.com/' || i",
     ("event", "name"): (
         "CASE WHEN i % 50 = 0 THEN 'scopedWebhookAdded'"
         " WHEN i % 50 = 1 THEN 'onConversationRemoved' ELSE 'onMessageAdded' END"

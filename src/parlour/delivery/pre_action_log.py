@@ -13,13 +13,19 @@ from parlour.store.webhook_queue import DeliveryState, WebhookDelivery
 
 if TYPE_CHECKING:
     from parlour.delivery.pre_action import PreActionAttempt
+    from parlour.resources.webhook_attempts.store import WebhookAttempt
     from parlour.store.transaction import Transaction
 
 _encode = msgspec.json.Encoder().encode
 
 
-async def write_pre_action(tx: Transaction, pre_action: PreActionAttempt, sid: str) -> None:
-    """Insert a delivery and its attempt, with this SID, for one request of a pre-action webhook."""
+async def write_pre_action(
+    tx: Transaction, pre_action: PreActionAttempt, sid: str
+) -> tuple[str, WebhookAttempt]:
+    """Insert a delivery and its attempt for one request of a pre-action webhook.
+
+    Returns the URL and the attempt, which has this SID.
+    """
     # There is no event: the sequence is 0, and the attempt's SID makes the key unique. The state
     # ``asked`` and ``due_ms`` None keep the row out of the queue and out of replays.
     delivery = WebhookDelivery(
@@ -57,3 +63,4 @@ async def write_pre_action(tx: Transaction, pre_action: PreActionAttempt, sid: s
         answer=response_excerpt(pre_action.answer),
     )
     await webhook_attempt_store.insert_attempt(tx, attempt)
+    return delivery.url, attempt

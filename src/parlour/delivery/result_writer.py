@@ -27,6 +27,7 @@ from parlour.delivery.write_queue import WriteQueue
 from parlour.operations.open_work import OpenWork
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_endpoints import store as webhook_endpoint_store
 from parlour.store import webhook_queue
 from parlour.store.leases import LeaseLost
 from parlour.vocabulary import crash_points, limits
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from parlour.delivery.term import DeliveryTerm
     from parlour.delivery.webhook_metrics import WebhookMetrics
     from parlour.delivery.write_queue import QueuedEntry
+    from parlour.resources.webhook_attempts.store import WebhookAttempt
     from parlour.store.transaction import Store, Transaction
     from parlour.store.webhook_queue import WebhookDelivery
 
@@ -312,6 +314,7 @@ async def _write(batch: Batch, pre_actions: PreActions, tx: Transaction) -> _Rec
     lanes: dict[tuple[str, int], None] = {}
     results: list[AttemptResult] = []
     was_pending: list[bool] = []
+    logged: list[tuple[str, WebhookAttempt]] = []
     for queued in batch:
         lane, made = queued.entry
         delivery = made.delivery
@@ -326,11 +329,15 @@ async def _write(batch: Batch, pre_actions: PreActions, tx: Transaction) -> _Rec
         if result.was_sent:
             attempt = result.attempt(_attempt_sid(tx, queued))
             await webhook_attempt_store.insert_attempt(tx, attempt)
+            logged.append((delivery.url, attempt))
         if result.is_done:
             lanes[delivery.account_sid, lane.key] = None
     promoted = {lane for lane in lanes if await webhook_queue.promote(tx, *lane)}
-    for each in pre_actions:
-        await write_pre_action(tx, each.entry, _attempt_sid(tx, each))
+    logged += [
+        await write_pre_action(tx, each.entry, _attempt_sid(tx, each)) for each in pre_actions
+    ]
+    for endpoint in webhook_endpoint_store.endpoints_of(logged):
+        await webhook_endpoint_store.save_endpoint(tx, endpoint)
     return _Recorded(promoted, results, was_pending)
 
 

@@ -29,7 +29,8 @@ Delivery (``DeliveryState``, column ``state``; only a pending one is ever sent):
 | dropped   | replayed                      | pending   | replay operation |
 | any other | retention time is over        | absent    | retention job    |
 
-"Any other" is every state but pending, ``asked`` included. An asked one cannot be replayed.
+"Any other" is every state but pending, ``asked`` included. An asked one cannot be replayed. A retry
+of an endpoint makes pending deliveries due, as a replay does.
 
 Lane (``Lane.state``):
 

@@ -25,6 +25,7 @@ from parlour.delivery.states import SyncState
 from parlour.delivery.term import DeliveryTerm, Tasks, count_pending
 from parlour.delivery.webhook_metrics import WebhookMetrics
 from parlour.operations.open_work import OpenWork
+from parlour.operations.server_parts import EndpointActivity
 from parlour.store.event_log import WEBHOOK_SINK
 from parlour.store.leases import LocalLeaseTerm
 from parlour.vocabulary import limits
@@ -110,6 +111,13 @@ class WebhookSink:
         """Return the metrics of webhooks, over all accounts."""
         pending = 0 if self.term is None else sum(self.term.pending.values())
         yield from self._metrics.collect(pending)
+
+    def endpoint_activity(self, account_sid: str, url: str) -> EndpointActivity | None:
+        """Return the activity of a URL, if this process has deliveries to it in memory."""
+        cached = None if self.term is None else self.term.lanes.endpoints.get((account_sid, url))
+        if cached is None:
+            return None
+        return EndpointActivity(cached.state.value, cached.sending, cached.allowed)
 
     def open_work(self) -> Iterator[OpenWork]:
         """Return requests in flight, results that are not recorded, and reads of the queue."""

@@ -19,6 +19,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from parlour.http.request_records import OWN_PATHS
 from parlour.vocabulary import limits
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from parlour.http.connections import HttpConnections
+    from parlour.http.messages import Request
     from parlour.operations.buffers import BufferPool
+    from parlour.operations.minute_metrics import MinuteMetrics
     from parlour.operations.work_limit import WorkLimit
     from parlour.vocabulary.clock import Clock
 
@@ -47,7 +50,9 @@ class _Answers:
 class Metrics(Collector):
     """The metrics of one process. Bounded by the number of operations and statuses."""
 
-    def __init__(self) -> None:
+    def __init__(self, by_minute: MinuteMetrics | None = None) -> None:
+        """``by_minute``: count the requests by the minute as well."""
+        self._by_minute = by_minute
         self._answers: dict[tuple[str, int], _Answers] = {}
         self._refusals: Counter[int] = Counter()
         self.running: Callable[[], int] = lambda: 0
@@ -62,6 +67,17 @@ class Metrics(Collector):
             answers = self._answers[operation_id, status] = _Answers()
         answers.seconds += seconds
         answers.times[bisect_left(_BUCKETS, seconds)] += 1
+
+    def count_request(self, request: Request, status: int, seconds: float) -> None:
+        """Count one response to a request."""
+        self.count_response(request.operation_id, status, seconds)
+        if self._by_minute is not None:
+            caller = request.caller
+            # Requests for our own paths are no traffic of an account, as in the journal.
+            is_own = caller is None or request.path.startswith(OWN_PATHS)
+            account_sid = "" if caller is None or is_own else caller.account_sid
+            ended_ms = request.started_ms + 1000 * seconds
+            self._by_minute.count(account_sid, status, seconds, ended_ms)
 
     def count_refusal(self, status: int) -> None:
         """Count one request that was refused before routing."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     NoteRequest = Callable[[Request, Response, float], None]
     Respond = Callable[[Request], Coroutine[Any, Any, Response]]
 
-_OWN_PATHS: Final = "/parlour/"
+OWN_PATHS: Final = "/parlour/"
+"""Paths of functions that the hosted API does not have."""
 _FAULT: Final = b"parlour-fault"
 _ERROR_STATUS_MIN: Final = 400
 
@@ -70,7 +71,7 @@ def noting(journal: RequestJournal) -> NoteRequest:
 
     def note_request(request: Request, reply: Response, seconds: float) -> None:
         caller = request.caller
-        if caller is None or request.path.startswith(_OWN_PATHS):
+        if caller is None or request.path.startswith(OWN_PATHS):
             return
         status = reply.status
         note(
@@ -95,7 +96,7 @@ def noting(journal: RequestJournal) -> NoteRequest:
 def _record(journal: RequestJournal, request: Request, reply: Response, elapsed_ms: float) -> None:
     """Record a request and its response, unless its caller is unknown or its path is our own."""
     caller = request.caller
-    if caller is None or request.path.startswith(_OWN_PATHS):
+    if caller is None or request.path.startswith(OWN_PATHS):
         return
     journal.record(
         account_sid=caller.account_sid,

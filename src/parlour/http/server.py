@@ -418,7 +418,7 @@ class HttpServer:
 
     def _done(self, request: Request, status: int, seconds: float) -> None:
         """Count one response, and log it, depending on ``request_log``."""
-        self._metrics.count_response(request.operation_id, status, seconds)
+        self._metrics.count_request(request, status, seconds)
         if self._request_log == "none":
             return
         if status < 500 and self._request_log != "all" and seconds < limits.SLOW_REQUEST_SECONDS:

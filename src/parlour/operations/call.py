@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
     from parlour.operations.parameters import Parameters
+    from parlour.operations.server_parts import ServerParts
     from parlour.operations.work_limit import WorkSlot
     from parlour.protocol.forms import FormFields as RequestForm
     from parlour.protocol.pages import PageRequest
@@ -104,6 +105,8 @@ class Call(Generic[P]):
     """Set by the pipeline."""
     settings: ActionSettings = field(default=ActionSettings())
     """Set by the pipeline."""
+    server_parts: ServerParts | None = None
+    """Set by the pipeline."""
     work: WorkSlot | None = None
     """Its slot among the requests in flight, if it has one."""
     is_complete: bool | None = None
@@ -158,6 +161,12 @@ class Call(Generic[P]):
         """The page that a list call requests."""
         assert self.page is not None
         return self.page
+
+    @property
+    def parts(self) -> ServerParts:
+        """The parts of the server, for what an action reads from the memory of this process."""
+        assert self.server_parts is not None
+        return self.server_parts
 
     @property
     def vault(self) -> Vault:

@@ -121,6 +121,7 @@ class Pipeline:
             access.require_auth_token(call.caller)
         call.sealing = self._vault
         call.settings = self._settings
+        call.server_parts = self._server_parts
         try:
             call.parsed = call.operation.spec.parameters.parse(call.form)
         except ApiError as error:

@@ -13,6 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from parlour.operations.minute_metrics import MinuteMetrics
     from parlour.operations.operation import Operation
     from parlour.operations.request_journal import RequestJournal
     from parlour.vocabulary.clock import Clock
@@ -24,7 +25,8 @@ class ServerDescription:
 
     ``engine`` is ``sqlite`` or ``postgresql``. ``features`` are the names below ``/parlour/v1/``
     that the server has operations of; ``operations`` are all of them, and not in the response.
-    ``started_ms`` is real time, also in test mode.
+    ``started_ms`` is real time, also in test mode. ``node`` is the name of this process: of the
+    machine, and the process ID.
     """
 
     version: str
@@ -32,6 +34,7 @@ class ServerDescription:
     is_test: bool
     started_ms: int
     socket_path: str
+    node: str
     features: tuple[str, ...]
     operations: tuple[Operation, ...]
 
@@ -86,6 +89,22 @@ class SampleSender(Protocol):
         ...
 
 
+class EndpointActivity(msgspec.Struct, frozen=True):
+    """The deliveries to a URL that are in progress: its state, and the requests in flight."""
+
+    state: str
+    in_flight: int
+    at_once_max: int
+
+
+class EndpointActivities(Protocol):
+    """The URLs that this process delivers to (delivery/webhook_sink.py)."""
+
+    def endpoint_activity(self, account_sid: str, url: str) -> EndpointActivity | None:
+        """Return the activity of a URL; None if this process has no delivery to it."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class ServerParts:
     """The parts, by name. ``connections`` is set last: it needs the realtime edge."""
@@ -94,4 +113,6 @@ class ServerParts:
     clock: Clock
     journal: RequestJournal
     webhooks: SampleSender
+    endpoints: EndpointActivities
+    by_minute: MinuteMetrics
     connections: ClientConnections = field(init=False)

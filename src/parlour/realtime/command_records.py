@@ -16,6 +16,7 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from parlour.operations.minute_metrics import MinuteMetrics
     from parlour.operations.request_journal import RequestJournal
     from parlour.realtime.session import Session, TunnelRequest
     from parlour.vocabulary.clock import Clock
@@ -29,8 +30,9 @@ _NO_REPLY: Final = TunnelReply(status=0)
 class CommandRecorder:
     """Runs commands, and records each with its reply, before the reply is sent."""
 
-    def __init__(self, journal: RequestJournal, clock: Clock) -> None:
+    def __init__(self, journal: RequestJournal, by_minute: MinuteMetrics, clock: Clock) -> None:
         self._journal = journal
+        self._by_minute = by_minute
         self._clock = clock
 
     async def run(
@@ -53,7 +55,10 @@ class CommandRecorder:
             reply = _error_reply(ApiError(20503))
             raise
         finally:
-            self._record(session, request, reply, self._clock.monotonic_ms() - started_ms)
+            ended_ms = self._clock.monotonic_ms()
+            self._record(session, request, reply, ended_ms - started_ms)
+            seconds = (ended_ms - started_ms) / 1000
+            self._by_minute.count(session.scope.account_sid, reply.status, seconds, ended_ms)
         return reply
 
     def _record(

@@ -6,6 +6,7 @@ from functools import cache
 
 from parlour.operations.operation import Collection, Operation, operations_of
 from parlour.resources.accounts.routes import ACCOUNTS, KEY, KEYS
+from parlour.resources.activity.routes import ACTIVITY
 from parlour.resources.address_configurations.routes import ADDRESS_CONFIGURATIONS
 from parlour.resources.carrier_callbacks.routes import CARRIER_CALLBACK_PATHS, CARRIER_CALLBACKS
 from parlour.resources.configuration.routes import CONFIGURATION
@@ -59,6 +60,10 @@ from parlour.resources.webhook_configuration.routes import (
     WEBHOOK_CONFIGURATION,
     WEBHOOK_CONFIGURATION_ALIAS,
 )
+from parlour.resources.webhook_endpoints.routes import (
+    WEBHOOK_ENDPOINT_RETRY,
+    WEBHOOK_ENDPOINTS,
+)
 from parlour.resources.webhook_retries.routes import WEBHOOK_RETRIES
 from parlour.resources.webhook_samples.routes import WEBHOOK_SAMPLES
 from parlour.resources.webhook_signatures.routes import WEBHOOK_SIGNATURES
@@ -94,9 +99,12 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_ATTEMPTS,
     WEBHOOK_REPLAY,
     WEBHOOK_ATTEMPT_REPLAY,
+    WEBHOOK_ENDPOINTS,
+    WEBHOOK_ENDPOINT_RETRY,
     WEBHOOK_RETRIES,
     EVENTS,
     REQUESTS,
+    ACTIVITY,
     CONNECTIONS,
     WEBHOOK_SAMPLES,
     WEBHOOK_SIGNATURES,

@@ -17,6 +17,7 @@ import msgspec
 from parlour.protocol import retries
 from parlour.store.statements import statement, values_of
 from parlour.vocabulary import limits
+from parlour.vocabulary.bounded_count import NONE, BoundedCount, bounded_count
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -74,6 +75,7 @@ class WebhookDelivery(msgspec.Struct, frozen=True):
 #   REOPEN         appends a replayed delivery, as head only if none is pending; the last pending
 #                  one may end concurrently, so the intake runs PROMOTE after each replay
 #   MAKE_DUE       brings the ``due_ms`` of a head forward to now; matches no other row
+#   MAKE_URL_DUE   the same for the heads of a URL
 #   CAP_DUE        lowers the ``due_ms`` of heads; matches no other rows
 #
 # A lane without a head is never polled; a second head would be sent out of order.
@@ -159,6 +161,39 @@ MAKE_DUE = """
 UPDATE webhook_delivery SET due_ms = $4
  WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3 AND due_ms > $4
 """
+# The number of changes is bounded: a URL may have any number of lanes.
+MAKE_URL_DUE = """
+UPDATE webhook_delivery SET due_ms = $3
+ WHERE account_sid = $1 AND (event_sequence, target_key) IN (
+    SELECT event_sequence, target_key FROM webhook_delivery
+     WHERE account_sid = $1 AND url = $2 AND due_ms > $3 ORDER BY due_ms LIMIT $4)
+   AND due_ms > $3
+"""
+# A loose index scan, one seek for each URL, in one statement.
+WAITING_URLS = """
+WITH RECURSIVE found(url) AS (
+    SELECT (SELECT MIN(url) FROM webhook_delivery
+             WHERE account_sid = $1 AND url > '' AND due_ms IS NOT NULL)
+    UNION ALL
+    SELECT (SELECT MIN(url) FROM webhook_delivery
+             WHERE account_sid = $1 AND url > found.url AND due_ms IS NOT NULL)
+      FROM found WHERE found.url IS NOT NULL)
+SELECT url FROM found WHERE url IS NOT NULL LIMIT $2
+"""
+MEASURE_HEADS = """
+SELECT COUNT(*), MIN(due_ms), MIN(date_queued) FROM (
+    SELECT due_ms, date_queued FROM webhook_delivery
+     WHERE account_sid = $1 AND url = $2 AND due_ms IS NOT NULL ORDER BY due_ms LIMIT $3) AS head
+"""
+COUNT_OF_URL = """
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM (
+        SELECT lane FROM webhook_delivery
+         WHERE account_sid = $1 AND url = $2 AND due_ms IS NOT NULL ORDER BY due_ms LIMIT $3
+    ) AS head CROSS JOIN webhook_delivery AS waiting
+     WHERE waiting.account_sid = $1 AND waiting.lane = head.lane AND waiting.state = 'pending'
+     LIMIT $4) AS found
+"""
 LAST_IN_LANE = """
 SELECT lane_order FROM webhook_delivery
  WHERE account_sid = $1 AND lane = $2 AND state = 'pending' ORDER BY lane_order DESC LIMIT 1
@@ -180,6 +215,16 @@ OLDEST_ENDED = """
 SELECT date_updated FROM webhook_delivery WHERE state <> 'pending'
  ORDER BY date_updated LIMIT 1
 """
+
+
+class UrlBacklog(msgspec.Struct, frozen=True):
+    """The pending deliveries of a URL; the dates are None if there is none."""
+
+    waiting: BoundedCount = NONE
+    lanes: BoundedCount = NONE
+    next_due_ms: int | None = None
+    oldest_ms: int | None = None
+    """When the oldest head was queued, of the lanes that are counted."""
 
 
 def live_order(event_sequence: int, part: int) -> int:
@@ -253,6 +298,11 @@ async def reopen(tx: Transaction, scope: Scope, delivery: WebhookDelivery) -> bo
     return True
 
 
+async def make_url_due(tx: Transaction, account_sid: str, url: str) -> int:
+    """Make the heads of a URL's lanes due now; return how many were not, up to the limit."""
+    return await tx.run(MAKE_URL_DUE, account_sid, url, tx.now, limits.LANES_RETRIED_MAX)
+
+
 async def delete_ended(tx: Transaction, before_ms: int, count: int) -> None:
     """Delete some deliveries that are not pending and have not changed since a time."""
     await tx.run(DELETE_ENDED, before_ms, count)
@@ -298,6 +348,27 @@ async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, 
         found.append((row[0], row[1], row[2]))
         after = (row[0], row[1])
     return found
+
+
+async def waiting_urls(tx: Transaction, account_sid: str, count: int) -> list[str]:
+    """Return URLs of an account with pending deliveries, in their order."""
+    return [row[0] for row in await tx.all(WAITING_URLS, account_sid, count)]
+
+
+async def measure_url(tx: Transaction, account_sid: str, url: str) -> UrlBacklog:
+    """Return the backlog of a URL; counting is bounded."""
+    lanes_max, most = limits.LANES_COUNTED_MAX, limits.DELIVERIES_COUNTED_MAX
+    heads = await tx.one(MEASURE_HEADS, account_sid, url, lanes_max + 1)
+    assert heads is not None
+    if not heads[0]:
+        return UrlBacklog()
+    waiting = await tx.one(COUNT_OF_URL, account_sid, url, lanes_max, most + 1)
+    assert waiting is not None
+    lanes = bounded_count(heads[0], lanes_max)
+    counted = bounded_count(waiting[0], most)
+    if lanes.at_least:
+        counted = BoundedCount(counted.count, at_least=True)
+    return UrlBacklog(counted, lanes, heads[1], heads[2])
 
 
 async def count_of(tx: Transaction, account_sid: str) -> int:

@@ -42,9 +42,10 @@ NEVER_SHOWN = {
 
 # They show the start and the last requests of the process, which are different each time, and its
 # sockets. Tests of other accounts: tests/resources/test_requests.py,
-# tests/realtime/test_connections.py.
+# tests/realtime/test_connections.py, tests/resources/test_activity.py.
 OF_THE_PROCESS = {
     "DeleteConnection",
+    "FetchActivity",
     "FetchRequest",
     "FetchServer",
     "ListConnection",

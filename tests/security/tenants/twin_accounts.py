@@ -23,6 +23,7 @@ from tests.security.tenants.targets import (
     settle,
 )
 from tests.security.tenants.valid_forms import ALICE, PHONES, URL
+from tests.security.tenants.webhook_objects import seed_attempt
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -308,50 +309,6 @@ def seed_media(target: MatrixTarget, world: AccountObjects, service: ServiceObje
             "date_created": int(time.time() * 1000),
         },
     )
-    return sid
-
-
-def seed_attempt(target: MatrixTarget, world: AccountObjects, number: int) -> str:
-    """Insert a webhook attempt that failed, as the twin's at the same event did."""
-    sid = f"NO{number:016x}{secrets.token_hex(8)}"
-    now_ms = int(time.time() * 1000)
-    shared = {
-        "account_sid": world.sid,
-        "event_sequence": number,
-        "target_key": "account",
-        "conversation_sid": "",
-        "event_name": "onMessageAdded",
-        "retry_count": 0,
-    }
-    delivery = shared | {
-        "service_sid": world.second.sid,
-        "scope": "account",
-        "webhook_sid": None,
-        "url": URL,
-        "method": "POST",
-        "retry_limit": None,
-        "token": secrets.token_hex(8),
-        "parameters": "{}",
-        "lane": 1,
-        "lane_order": number,
-        "state": "failed",
-        "due_ms": None,
-        "date_queued": now_ms,
-        "date_updated": now_ms,
-    }
-    attempt = shared | {
-        "sid": sid,
-        "outcome": "failed",
-        "status": 500,
-        "error_code": None,
-        "error": None,
-        "elapsed_ms": 1,
-        "answer": "",
-        "next_attempt_ms": None,
-        "date_created": now_ms,
-    }
-    target.insert("webhook_delivery", delivery)
-    target.insert("webhook_attempt", attempt)
     return sid
 
 

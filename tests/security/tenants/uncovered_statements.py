@@ -58,6 +58,7 @@ def do_all(target: LocalTarget, world: AccountObjects) -> None:
     target.write(lambda tx: _run_store_statements(tx, world))
     target.write(lambda tx: uncovered_webhook_statements.run_statements(tx, world))
     _unread(account, world)
+    assert account.get("/parlour/v1/Activity")["messages_24h"]["count"] > 0
     _summaries(account, world)
     for kind in ("Roles", "ServiceRoles"):
         _delete(account, f"/v1/Roles/{world.default.chain[kind]}")

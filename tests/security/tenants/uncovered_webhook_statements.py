@@ -34,6 +34,9 @@ async def run_statements(tx: Transaction, world: AccountObjects) -> None:
     queued = [_delivery(tx, world, number) for number in (101, 102, 103, 104)]
     assert [(await webhook_queue.add(tx, each))[1] for each in queued] == [tx.now, *[None] * 3]
     assert await webhook_queue.heads(tx, world.sid, URL, 10)
+    assert await webhook_queue.waiting_urls(tx, world.sid, 10) == [URL]
+    backlog = await webhook_queue.measure_url(tx, world.sid, URL)
+    assert (backlog.waiting.count, backlog.lanes.count) == (len(queued), 1)
     assert await webhook_queue.oldest_date(tx, world.sid) == tx.now
     assert await webhook_queue.count_of(tx, world.sid) == len(queued)
     assert len(await webhook_queue.following(tx, world.sid, LANE, 101)) == 3
@@ -44,6 +47,7 @@ async def run_statements(tx: Transaction, world: AccountObjects) -> None:
         await webhook_queue.record_result(tx, queued[1], DeliveryState.PENDING, 1, tx.now + 60_000)
         == 1
     )
+    assert await webhook_queue.make_url_due(tx, world.sid, URL) == 1
     assert await webhook_queue.reopen(tx, scope, queued[1])
     delivered = msgspec.structs.replace(queued[0], state=DeliveryState.DELIVERED)
     assert await webhook_queue.reopen(tx, scope, delivered)

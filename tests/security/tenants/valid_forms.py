@@ -94,6 +94,7 @@ WRITES: dict[str, Callable[[], Form]] = {
     "UpdateUser": lambda: {"FriendlyName": "Changed"},
     "CreateWebhookSample": lambda: {"EventType": "onMessageAdded", "Url": URL},
     "CreateWebhookSignature": lambda: {"Url": URL, "Parameters": '{"Body":"Hi"}'},
+    "RetryWebhookEndpoint": lambda: {"Url": URL},
     "ReplayWebhookAttempts": lambda: {"Since": LONG_AGO},
     "UpdateUserConversation": lambda: {"NotificationLevel": "muted", "LastReadMessageIndex": "0"},
 }

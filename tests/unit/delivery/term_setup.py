@@ -10,12 +10,12 @@ from parlour.delivery.attempts import AttemptResult
 from parlour.delivery.cpu_throttle import CpuThrottle
 from parlour.delivery.term import DeliveryTerm, PendingCounts
 from parlour.delivery.webhook_metrics import WebhookMetrics
-from parlour.resources.webhook_attempts.store import LoggedOutcome
+from parlour.resources.webhook_attempts.store import LoggedOutcome, WebhookAttempt
 from parlour.store.leases import LocalLeaseTerm
 from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import FakeClock
-from tests.unit.delivery.lane_setup import delivery
+from tests.unit.delivery.lane_setup import URL, delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -113,6 +113,17 @@ def failed(made: WebhookDelivery, **changes: Any) -> AttemptResult:
         "status": 500,
     }
     return result_of(made, **again | changes)
+
+
+def pre_action_of(account: str = "AC1", outcome: str = "delivered") -> Any:
+    """A pre-action request, as far as the writer reads it."""
+    return SimpleNamespace(scope=SimpleNamespace(account_sid=account), outcome=outcome)
+
+
+def logged_pre_action(made: Any, sid: str) -> tuple[str, WebhookAttempt]:
+    """The URL and the log entry of a pre-action request."""
+    account_sid = made.scope.account_sid
+    return URL, WebhookAttempt(account_sid, sid, 0, "", "", "", made.outcome, 1000)
 
 
 def run(scenario: Callable[[Setup], Coroutine[Any, Any, None]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -11,77 +10,28 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from parlour.delivery import result_writer
 from parlour.delivery.result_writer import ResultWriter
 from parlour.delivery.states import LaneState, SyncState
 from parlour.delivery.term import PendingCounts
-from parlour.resources.scoped_webhooks import store as scoped_webhook_store
-from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.store import event_log, webhook_queue
 from parlour.store.leases import LeaseLost
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import limits
-from parlour.vocabulary.scope import Scope
-from tests.unit.delivery.lane_setup import delivery
-from tests.unit.delivery.term_setup import Setup, failed, result_of, retry_soon, run, until
+from tests.unit.delivery.lane_setup import URL, delivery
+from tests.unit.delivery.result_rows import ResultRows
+from tests.unit.delivery.term_setup import (
+    Setup,
+    failed,
+    pre_action_of,
+    result_of,
+    retry_soon,
+    run,
+    until,
+)
 
 if TYPE_CHECKING:
     from parlour.delivery.attempts import AttemptResult
     from parlour.delivery.lanes import Lane
-    from parlour.store.webhook_queue import WebhookDelivery
-
-
-class ResultRows:
-    """The rows that the writer changes and reads."""
-
-    def __init__(self) -> None:
-        self.recorded: list[tuple[int, str]] = []
-        self.logged: list[str] = []
-        self.pre_actions: list[Any] = []
-        self.is_pending = True
-        self.attached = {"WH1"}
-        self.sids: list[str] = []
-        self.promotes = False
-        self.rest: list[WebhookDelivery] = []
-        self.read_failures: list[Exception] = []
-        self.counts = {"AC1": 5}
-        self.numbers = count(1)
-
-    def patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def record(_tx: object, made: WebhookDelivery, state: str, *_: Any) -> int:
-            self.recorded.append((made.lane_order, state))
-            return int(self.is_pending)
-
-        async def following(*_: Any) -> list[WebhookDelivery]:
-            if self.read_failures:
-                raise self.read_failures.pop(0)
-            return self.rest
-
-        async def answer(name: str) -> Any:
-            return getattr(self, name)
-
-        async def detached(_tx: object, scope: Scope, room: str, webhook: str) -> bool:
-            assert (scope, room) == (Scope("AC1"), "CH1")
-            return webhook not in self.attached
-
-        def new_sid(_tx: object) -> str:
-            return f"WA{next(self.numbers)}"
-
-        async def keep(_tx: object, each: Any, _sid: str) -> None:
-            self.pre_actions.append(each)
-
-        async def log_attempt(_tx: object, attempt: Any) -> None:
-            self.logged.append(attempt.outcome)
-            self.sids.append(attempt.sid)
-
-        monkeypatch.setattr(webhook_queue, "record_result", record)
-        monkeypatch.setattr(webhook_queue, "following", following)
-        monkeypatch.setattr(scoped_webhook_store, "is_scoped_webhook_detached", detached)
-        monkeypatch.setattr(webhook_queue, "promote", lambda *_: answer("promotes"))
-        monkeypatch.setattr(webhook_queue, "counts", lambda _: answer("counts"))
-        monkeypatch.setattr(webhook_attempt_store, "insert_attempt", log_attempt)
-        monkeypatch.setattr(webhook_attempt_store, "new_attempt_sid", new_sid)
-        monkeypatch.setattr(result_writer, "write_pre_action", keep)
 
 
 @pytest.fixture
@@ -118,10 +68,6 @@ class Writing:
         await until(lambda: not self.writer.has_work)
 
 
-def attempt(account: str = "AC1", outcome: str = "delivered") -> Any:
-    return SimpleNamespace(scope=SimpleNamespace(account_sid=account), outcome=outcome)
-
-
 def test_a_result_is_recorded_and_its_lane_removed(rows: ResultRows) -> None:
     async def scenario(setup: Setup) -> None:
         writing = Writing(setup)
@@ -133,6 +79,7 @@ def test_a_result_is_recorded_and_its_lane_removed(rows: ResultRows) -> None:
         await writing.written()
         assert rows.recorded == [(1, "delivered")]
         assert rows.logged == ["delivered"]
+        assert [each.url for each in rows.endpoints] == [URL]
         assert setup.term.pending["AC1"] == 0
         assert setup.metrics.outcomes == {"delivered": 1}
         await until(lambda: lane.state is LaneState.ABSENT)
@@ -408,12 +355,12 @@ def test_pre_action_requests_are_written_without_a_term(rows: ResultRows) -> Non
     async def scenario(setup: Setup) -> None:
         writer = ResultWriter(setup.store, setup.throttle, setup.metrics)
         setup.store.write_failures += [LeaseLost("x"), Unavailable("gone")]
-        writer.record_pre_action(attempt())
+        writer.record_pre_action(pre_action_of())
         await until(lambda: not writer.has_work)
         assert len(rows.pre_actions) == 1
         assert setup.metrics.outcomes == {"delivered": 1}
         await writer.stop()
-        writer.record_pre_action(attempt(outcome="rejected"))
+        writer.record_pre_action(pre_action_of(outcome="rejected"))
         await until(lambda: len(rows.pre_actions) == 2)
         await writer.stop()
 
@@ -428,7 +375,7 @@ def test_an_account_without_room_in_the_queue_is_counted_and_not_logged(
     async def scenario(setup: Setup) -> None:
         writer = ResultWriter(setup.store, setup.throttle, setup.metrics)
         for _ in range(3):
-            writer.record_pre_action(attempt())
+            writer.record_pre_action(pre_action_of())
         await until(lambda: not writer.has_work)
         assert len(rows.pre_actions) == 1
         assert setup.metrics.outcomes == {"delivered": 3}

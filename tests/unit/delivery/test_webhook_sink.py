@@ -11,16 +11,26 @@ import pytest
 from parlour.delivery import result_writer
 from parlour.delivery.states import SyncState
 from parlour.delivery.webhook_sink import WebhookSink
+from parlour.operations.server_parts import EndpointActivity
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
+from parlour.resources.webhook_endpoints import store as webhook_endpoint_store
 from parlour.store import webhook_queue
 from parlour.store.transaction import Unavailable
 from parlour.vocabulary import event_names
 from parlour.vocabulary.clock import SystemRandom
-from tests.unit.delivery.lane_setup import delivery
-from tests.unit.delivery.term_setup import Setup, result_of, run, until
+from tests.unit.delivery.lane_setup import URL, delivery
+from tests.unit.delivery.term_setup import (
+    Setup,
+    logged_pre_action,
+    pre_action_of,
+    result_of,
+    run,
+    until,
+)
 
 if TYPE_CHECKING:
     from parlour.delivery.attempts import AttemptResult
+    from parlour.resources.webhook_attempts.store import WebhookAttempt
     from parlour.store.webhook_queue import WebhookDelivery
 
 
@@ -49,6 +59,9 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     async def nothing(*_: Any) -> Any:
         return []
 
+    async def logged_attempt(_tx: object, each: Any, sid: str) -> tuple[str, WebhookAttempt]:
+        return logged_pre_action(each, sid)
+
     async def counts(_tx: object) -> dict[str, int]:
         return {"AC1": 2}
 
@@ -59,7 +72,8 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(webhook_queue, "oldest_date", lambda *_: _none())
     monkeypatch.setattr(webhook_attempt_store, "insert_attempt", nothing)
     monkeypatch.setattr(webhook_attempt_store, "new_attempt_sid", lambda _: "WA1")
-    monkeypatch.setattr(result_writer, "write_pre_action", nothing)
+    monkeypatch.setattr(webhook_endpoint_store, "save_endpoint", nothing)
+    monkeypatch.setattr(result_writer, "write_pre_action", logged_attempt)
     return found
 
 
@@ -86,10 +100,6 @@ def sink_of(setup: Setup, client: Any = None) -> WebhookSink:
 
 def event(name: str, *, fires: bool) -> Any:
     return SimpleNamespace(name=name, fires=fires)
-
-
-def attempt() -> Any:
-    return SimpleNamespace(scope=SimpleNamespace(account_sid="AC1"), outcome="delivered")
 
 
 def test_the_sink_takes_firing_events_and_those_that_change_the_queue() -> None:
@@ -186,7 +196,7 @@ def test_pre_action_requests_are_written_after_the_end_of_a_term() -> None:
         sink = sink_of(setup)
         await sink.start()
         setup.store.write_failures.append(Unavailable("gone"))
-        sink.record(attempt())
+        sink.record(pre_action_of())
         await until(lambda: not setup.store.write_failures)
         await sink.abort()
         assert sink.writer.has_work
@@ -200,6 +210,27 @@ def test_a_sink_without_a_term_stops_and_aborts_at_once() -> None:
     async def scenario(setup: Setup) -> None:
         sink = sink_of(setup)
         await sink.abort()
+        await sink.stop()
+
+    run(scenario)
+
+
+def test_the_activity_of_an_endpoint_is_known_while_it_has_deliveries_in_memory() -> None:
+    async def scenario(setup: Setup) -> None:
+        client = HeldClient()
+        sink = sink_of(setup, client)
+        assert sink.endpoint_activity("AC1", URL) is None
+        await sink.start()
+        term = sink.term
+        assert term is not None
+        assert sink.endpoint_activity("AC1", URL) is None
+        term.lanes.offer(delivery(1, 1))
+        term.send_wanted.set()
+        await until(lambda: bool(client.sent))
+        assert sink.endpoint_activity("AC1", URL) == EndpointActivity("answering", 1, 4)
+        assert sink.endpoint_activity("AC2", URL) is None
+        client.may_end.set()
+        await until(lambda: sink.endpoint_activity("AC1", URL) is None)
         await sink.stop()
 
     run(scenario)

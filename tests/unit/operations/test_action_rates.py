@@ -28,6 +28,7 @@ UNCOUNTED = {
     "UpdateCredential", "DeleteCredential", "CreateKey", "UpdateKey", "DeleteKey", "Create",
     "Delete", "DeleteBinding", "CreateClientRegistration", "DeleteClientRegistration",
     "ForgetClientRegistration", "CreateWebhookReplay", "CreateWebhookAttemptReplay",
+    "CreateWebhookEndpointRetry",
     "UpdateWebhookRetries", "CreateToken", "CreateContentTemplate", "UpdateContentTemplate",
     "DeleteContentTemplate", "CreateContent", "DeleteContent", "CreateContentApprovalRequest",
     "CreateVirtualPhone", "UpdateVirtualPhone", "DeleteVirtualPhone", "UpdateVirtualPhoneMessage",

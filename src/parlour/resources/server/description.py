@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import TYPE_CHECKING, Final
 
 from parlour import __version__
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 _ROOT: Final = "/parlour/v1/"
 
 
+def node_name() -> str:
+    """Return the name of this process, for operators: of the machine, and the process ID."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
 def describe_server(
     operations: Iterable[Operation], started_ms: int, *, is_shared: bool, is_test: bool
 ) -> ServerDescription:
@@ -28,6 +35,7 @@ def describe_server(
         is_test=is_test,
         started_ms=started_ms,
         socket_path=SOCKET_PATH,
+        node=node_name(),
         features=tuple(sorted({path[len(_ROOT) :].partition("/")[0] for path in own})),
         operations=every,
     )

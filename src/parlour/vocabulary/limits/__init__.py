@@ -6,6 +6,7 @@ comment above a limit is its description in docs/reference/limits.md.
 
 from __future__ import annotations
 
+from parlour.vocabulary.limits.activity import *
 from parlour.vocabulary.limits.carriers import *
 from parlour.vocabulary.limits.console import *
 from parlour.vocabulary.limits.console_gate import *
@@ -19,6 +20,7 @@ from parlour.vocabulary.limits.http_carriers import *
 from parlour.vocabulary.limits.inbound import *
 from parlour.vocabulary.limits.journal import *
 from parlour.vocabulary.limits.logins import *
+from parlour.vocabulary.limits.minute_metrics import *
 from parlour.vocabulary.limits.outbox import *
 from parlour.vocabulary.limits.overload import *
 from parlour.vocabulary.limits.realtime import *
