@@ -13,6 +13,7 @@ import pytest
 
 from parlour.operations.operation import UrlForm
 from tests.security.tenants import owner_actions, rejected_logins
+from tests.security.tenants.gated_target import GatedTarget
 from tests.security.tenants.intruder_and_victim import (
     IntruderAndVictim,
     changed,
@@ -100,6 +101,24 @@ def test_a_foreign_sid_in_a_parameter_is_like_an_unassigned_one(pair: IntruderAn
 
 def test_a_page_token_is_valid_in_its_own_list_only(pair: IntruderAndVictim) -> None:
     assert_none(run(pair.target, rejected_logins.page_tokens(pair)))
+
+
+def test_the_gate_of_the_console_separates_accounts_alike(pair: IntruderAndVictim) -> None:
+    assert isinstance(pair.target, ServerTarget)
+    gate = GatedTarget(pair.target.server)
+    try:
+        assert_none(run(gate, pair.matrix.positions()))
+        assert_none(run(gate, pair.matrix.parameters()))
+        # With the account of the twin in the path nothing is found.
+        for _, anonymous in rejected_logins.requests_of(pair.victim):
+            request = anonymous._replace(authorization=pair.intruder.login.header)
+            gate.account_sid = pair.victim.sid
+            answer = gate.send(request)
+            gate.account_sid = "AC" + "9" * 32
+            assert answer == gate.send(request)
+            assert answer.status == 404, (request, answer)
+    finally:
+        gate.close()
 
 
 def test_names_taken_in_another_account_are_free(pair: IntruderAndVictim) -> None:

@@ -84,6 +84,25 @@ def test_each_unsafe_setting_is_found_alone(settings: dict[str, object], message
     assert message in found
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"host": "0.0.0.0"}, "over plain HTTP"),  # noqa: S104 - as intended.
+        ({"host": "0.0.0.0", "console": False}, ""),  # noqa: S104 - as intended.
+        (OPEN, ""),
+        ({"test": True}, ""),
+        ({"test": True, "trusted_proxies": "10.0.0.0/8"}, "name a proxy"),
+        ({"test": True, "public_url": "http://localhost:8080"}, "name a proxy"),
+        ({"trusted_proxies": "10.0.0.0/8"}, ""),
+    ],
+)
+def test_an_exposed_console_is_a_warning(settings: dict[str, object], message: str) -> None:
+    every = list(doctor_checks.check_settings(Settings(**settings)))
+    found = [each for each in every if "console" in each.what]
+    assert [each.is_unsafe for each in found] == ([False] if message else [])
+    assert all(message in each.what for each in found)
+
+
 def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -> None:
     assert _unsafe(doctor_checks.check_settings(Settings(**OPEN, auth_token=STRONG))) == []
     assert _unsafe(doctor_checks.check_settings(Settings(auth_token="test"))) == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from parlour.cli.exposed_files import chmod_command, exposed_paths
+from parlour.config import Settings
 from parlour.http.tls import Tls, TlsFilesError
 from parlour.protocol.certificates import expires_ms
 from parlour.store.engines import DATABASE_NAME
@@ -18,8 +19,6 @@ from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from parlour.config import Settings
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0/0", "::/0"})
@@ -44,6 +43,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
             "Let nobody else reach it: a firewall, a container network, or --host 127.0.0.1.",
         )
     yield from _reached(settings)
+    yield from _console(settings)
     yield from _webhooks(settings)
     yield from _secrets(settings)
     if settings.log_level.lower() == "debug":
@@ -76,6 +76,27 @@ def _reached(settings: Settings) -> Iterator[Finding]:
         )
     if settings.tls_cert and settings.tls_key:
         yield from _certificate(settings)
+
+
+def _console(settings: Settings) -> Iterator[Finding]:
+    if not settings.console:
+        return
+    is_https = settings.tls_cert or settings.public_url.startswith("https://")
+    if not settings.listens_on_loopback and not is_https:
+        yield Finding(
+            "The console is reached over plain HTTP: its cookie and sign-ins can be read on the "
+            "network.",
+            "Use TLS, as for the API, or --console off.",
+            is_unsafe=False,
+        )
+    is_behind_proxy = settings.public_url or settings.trusted_proxies != Settings().trusted_proxies
+    if settings.test and settings.listens_on_loopback and is_behind_proxy:
+        yield Finding(
+            "The console needs no sign-in on this machine, and the settings name a proxy: if it "
+            "adds no X-Forwarded-For header, others may reach the console.",
+            "See that the proxy adds the header, or give --console off.",
+            is_unsafe=False,
+        )
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:

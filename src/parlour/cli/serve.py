@@ -251,6 +251,8 @@ async def _serve(
             if not is_first:
                 return
             _welcome(settings, url, first, accounts)
+            if settings.console:
+                await _show_console(app, settings.public_url or url)
             if settings.ready_file:
                 # The process that handles signals: the parent of workers.
                 pid = os.getpid() if settings.workers == 1 else os.getppid()
@@ -305,6 +307,19 @@ async def _write_ready_file(ready_file: ReadyFile, url: str, pid: int) -> None:
         await ready_file.write(url, pid)
     except OSError as error:
         raise click.ClickException(f"the ready file cannot be written: {error}") from error
+
+
+async def _show_console(app: App, root_url: str) -> None:
+    """Print the address of the console; elsewhere than in test mode a link, on a terminal only."""
+    from parlour.cli.console_link import console_url, make_link, terminal  # noqa: PLC0415
+
+    if app.settings.test:
+        click.echo(f"Console: {console_url(root_url)}")
+        return
+    output = terminal()
+    if output is not None:
+        link = await make_link(app, root_url)
+        click.echo(f"Console, good once within a minute: {link}", file=output)
 
 
 def _welcome(

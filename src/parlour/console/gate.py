@@ -94,7 +94,7 @@ class Gate:
         await self._sessions.record_use(session)
         request.exchange.assign_account(f"console {session.principal_name}", "")
         response = await self._operations.respond(request, inner.path, handle)
-        return visibility.redacted(response) if hides else response
+        return visibility.redacted(request.operation_id, response) if hides else response
 
     def shows_bodies_to(self, session: ConsoleSession) -> bool:
         """Return whether a session may see bodies, attributes, media and parameters."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
+    from parlour.config import Settings
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.messages import Request
 
@@ -28,13 +29,16 @@ _FOREIGN: Final = "The console is used by its own page only."
 class Hosts:
     """Checks where requests come from: the name of the server, and the page of the browser."""
 
-    def __init__(self, public_url: str, further: str, client_addresses: ClientAddresses) -> None:
-        """``further`` are names and addresses, separated by commas."""
+    def __init__(self, settings: Settings, client_addresses: ClientAddresses) -> None:
+        """Serve the host names of the settings, and loopback."""
+        public_url = settings.public_url
         self._client_addresses = client_addresses
         parts = urlsplit(public_url)
         self._public_origin = f"{parts.scheme}://{parts.netloc}".lower() if public_url else ""
-        named = {part.strip().strip("[]").lower() for part in further.split(",")}
-        self._names = frozenset({parts.hostname or "", *named} - {""})
+        named = {part.strip().lower() for part in settings.console_hosts.split(",")}
+        own = {settings.host.lower(), parts.hostname or ""}
+        # As the address to listen on these are all addresses, and not the name of the server.
+        self._names = frozenset({*own, *named} - {"", "0.0.0.0", "::"})  # noqa: S104
 
     def check_host(self, request: Request) -> None:
         """Raise 421 unless the console is served under the host name of a request."""

@@ -72,6 +72,7 @@ _SHOWN_VERBS: Final[dict[str, tuple[str, ...]]] = {
     "ContentApprovalRequest": ("Create",),
     "ContentTemplate": _ALL,
     "Conversation": _ALL,
+    "ConversationSummary": ("List",),
     "ConversationMessage": _ALL,
     "ConversationMessageChannelMetadata": ("Fetch",),
     "ConversationMessageReceipt": ("List", "Fetch"),
@@ -84,6 +85,7 @@ _SHOWN_VERBS: Final[dict[str, tuple[str, ...]]] = {
     "Fault": ("List", "Create", "Fetch", "Delete"),
     "Faults": ("Delete",),
     "Key": ("List", "Fetch", "Update", "Delete"),
+    "OpenApi": ("Fetch",),
     "ParticipantConversation": ("List",),
     "Request": ("List", "Fetch"),
     "Reset": ("Create",),
@@ -138,7 +140,10 @@ HIDDEN: Final = frozenset(
 )
 """Operations that it may not call; as all that are in neither set."""
 
+_DESCRIPTIONS: Final = frozenset({"FetchOpenApi", "FetchSeedSchema"})
+"""Operations that describe the API: the names of members are its content, and no account's."""
 _REFUSAL: Final = "This session shows no bodies, and the operation returns little else."
+_ERROR_STATUS_MIN: Final = 400
 _DATA: Final = b"data: "
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -150,8 +155,10 @@ def check(operation_id: str | None) -> None:
         raise ApiError(20403, _REFUSAL)
 
 
-def redacted(response: Response) -> Response:
-    """Return a response without the hidden members."""
+def redacted(operation_id: str, response: Response) -> Response:
+    """Return the response of an operation without the hidden members."""
+    if operation_id in _DESCRIPTIONS and response.status < _ERROR_STATUS_MIN:
+        return response
     stream = response.stream
     if stream is not None:
         # The only stream that is shown has events.

@@ -29,7 +29,7 @@ def make_console(
     settings = parts.settings
     if not settings.console:
         return ConsoleOff(headers)
-    hosts = Hosts(settings.public_url, settings.console_hosts, parts.client_addresses)
+    hosts = Hosts(settings, parts.client_addresses)
     # Tokens are unpredictable also where test mode repeats its random SIDs.
     random = SystemRandom()
     sessions = Sessions(parts.store, parts.vault, parts.clock, random, is_test=settings.test)

@@ -11,6 +11,7 @@ import hashlib
 from typing import Final
 
 from parlour import __version__
+from parlour.http.console_requests import CONSOLE_ROOT
 from parlour.http.messages import Response
 
 _STYLE: Final = """
@@ -34,6 +35,11 @@ a:focus-visible{outline:2px solid;outline-offset:3px;border-radius:.2rem}
 code{font:.9em/1.5 ui-monospace,monospace;white-space:nowrap}
 @media(max-width:32rem){dl div{grid-template-columns:1fr}}
 """
+_CONSOLE_TEXT: Final = (
+    f'<a href="{CONSOLE_ROOT}/">The console</a> shows what programs and people do here.'
+)
+_NO_CONSOLE_TEXT: Final = "There is nothing to log in to in a browser."
+_CONSOLE: Final = "{console}"
 _PAGE: Final = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -45,7 +51,7 @@ _PAGE: Final = f"""<!doctype html>
 <main>
 <h1>Parlour <span>{__version__}</span></h1>
 <p>This is a self-hosted server of the Conversations API, version 1. Programs and client SDKs use
-this address: there is nothing to log in to in a browser.</p>
+this address. {_CONSOLE}</p>
 <dl>
 <div><dt>API reference</dt><dd><a href="https://www.twilio.com/docs/conversations/api">Documentation
 of the hosted service</a></dd></div>
@@ -63,19 +69,21 @@ _POLICY: Final = (
     "form-action 'none'; frame-ancestors 'none'"
 )
 
-FRONT_PAGE: Final = Response(
-    200,
-    _PAGE.encode(),
-    (
-        (b"content-type", b"text/html; charset=utf-8"),
-        (b"content-security-policy", _POLICY.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-frame-options", b"DENY"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"cache-control", b"no-store"),
-        (b"vary", b"Accept"),
-    ),
+_HEADERS: Final = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"vary", b"Accept"),
 )
+
+
+def front_page(*, has_console: bool) -> Response:
+    """Return the response with the page."""
+    text = _CONSOLE_TEXT if has_console else _NO_CONSOLE_TEXT
+    return Response(200, _PAGE.replace(_CONSOLE, text).encode(), _HEADERS)
 
 
 def accepts_html(accept: str | None) -> bool:

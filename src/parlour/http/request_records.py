@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.http.messages import ClientDisconnectedError, Response
 from parlour.operations.operation import AuthScheme
-from parlour.operations.request_journal import REST, SDK, RequestDetails
+from parlour.operations.request_journal import CONSOLE, REST, SDK, RequestDetails
 from parlour.operations.waiting_lists import REQUEST_RECORDED
 from parlour.protocol.forms import parse_form, parse_query
 from parlour.vocabulary.errors import ApiError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from parlour.http.messages import Request
+    from parlour.operations.caller import Caller
     from parlour.operations.request_journal import RequestJournal
     from parlour.protocol.forms import FormFields
     from parlour.vocabulary.clock import Clock
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 OWN_PATHS: Final = "/parlour/"
 """Paths of functions that the hosted API does not have."""
+_READS: Final = frozenset({"GET", "HEAD"})
 _FAULT: Final = b"parlour-fault"
 _ERROR_STATUS_MIN: Final = 400
 
@@ -71,7 +73,7 @@ def noting(journal: RequestJournal) -> NoteRequest:
 
     def note_request(request: Request, reply: Response, seconds: float) -> None:
         caller = request.caller
-        if caller is None or request.path.startswith(OWN_PATHS):
+        if caller is None or not _is_recorded(request):
             return
         status = reply.status
         note(
@@ -79,7 +81,7 @@ def noting(journal: RequestJournal) -> NoteRequest:
                 caller.account_sid,
                 request.request_sid,
                 request.started_ms,
-                REST if caller.identity is None else SDK,
+                _source_of(request, caller),
                 request.operation_id,
                 request.method,
                 status,
@@ -96,12 +98,12 @@ def noting(journal: RequestJournal) -> NoteRequest:
 def _record(journal: RequestJournal, request: Request, reply: Response, elapsed_ms: float) -> None:
     """Record a request and its response, unless its caller is unknown or its path is our own."""
     caller = request.caller
-    if caller is None or request.path.startswith(OWN_PATHS):
+    if caller is None or not _is_recorded(request):
         return
     journal.record(
         account_sid=caller.account_sid,
         sid=request.request_sid,
-        source=REST if caller.identity is None else SDK,
+        source=_source_of(request, caller),
         operation_id=request.operation_id,
         method=request.method,
         status=reply.status,
@@ -109,6 +111,22 @@ def _record(journal: RequestJournal, request: Request, reply: Response, elapsed_
         elapsed_ms=elapsed_ms,
         details=_details(request, reply, caller.identity) if journal.has_details else None,
     )
+
+
+def _is_recorded(request: Request) -> bool:
+    """Return whether a request is of the program under test, or changes what it sees.
+
+    The console reads all the time, and would displace the requests that it shows.
+    """
+    if request.path.startswith(OWN_PATHS):
+        return False
+    return request.session is None or request.method not in _READS
+
+
+def _source_of(request: Request, caller: Caller) -> str:
+    if request.session is not None:
+        return CONSOLE
+    return REST if caller.identity is None else SDK
 
 
 def _details(request: Request, reply: Response, identity: str | None) -> RequestDetails:

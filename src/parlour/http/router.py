@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from falcon.routing import CompiledRouter
 
-from parlour.http.front_page import FRONT_PAGE, accepts_html
+from parlour.http.front_page import accepts_html
 from parlour.http.messages import Response
 from parlour.http.testmode_paths import TEST_FUNCTIONS_OFF, is_test_path
 from parlour.protocol.forms import decode_path_segment
@@ -74,12 +74,14 @@ class Router:
         routes: EndpointRoutes,
         edge: Edge,
         metrics: MetricsPage,
+        front_page: Response,
     ) -> None:
         """``operations`` are those without a dedicated endpoint; ``routes`` lead to the others."""
         self._edge = edge
         self.around: RequestHook | None = None
         """Runs the requests of operations, if it is set: test mode."""
         self._metrics_page = metrics
+        self._front_page = front_page
         self._routes = CompiledRouter()
         by_path: dict[str, list[Operation]] = {}
         for operation in operations:
@@ -94,7 +96,7 @@ class Router:
         if request.path == "/healthz":
             return Response(200, b'{"status":"ok"}')
         if request.path == "/" and accepts_html(request.header(b"accept")):
-            return FRONT_PAGE
+            return self._front_page
         return None
 
     def template_of(self, path: str) -> str | None:

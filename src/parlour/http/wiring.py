@@ -13,6 +13,7 @@ from parlour.http.downloads import Downloads
 from parlour.http.edge import Edge
 from parlour.http.endpoint_routes import EndpointRoutes
 from parlour.http.event_streams import EventStreams
+from parlour.http.front_page import front_page
 from parlour.http.list_waiting import ListWaiting
 from parlour.http.media import MediaCallers, MediaEndpoint
 from parlour.http.metrics import MetricsPage, work_metrics
@@ -104,7 +105,8 @@ def make_server(parts: HttpParts) -> HttpServer:
     every = tuple(parts.operations)
     routes = EndpointRoutes(every, (CONSOLE_ROUTE,))
     routed = (each for each in every if not each.has_endpoint)
-    router = Router(routed, routes, edge, MetricsPage(parts.metrics, parts.clock))
+    page = front_page(has_console=settings.console)
+    router = Router(routed, routes, edge, MetricsPage(parts.metrics, parts.clock), page)
     endpoints: dict[AuthScheme, OperationEndpoint] = {
         AuthScheme.CLIENT: media,
         AuthScheme.SIGNED_URL: media,

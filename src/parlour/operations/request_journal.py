@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
 REST: Final = "rest"
 SDK: Final = "sdk"
-SOURCES: Final = (REST, SDK)
+CONSOLE: Final = "console"
+"""A change through the console; its reads are not recorded."""
+SOURCES: Final = (REST, SDK, CONSOLE)
 _CONVERSATION_IN_PATH: Final = re.compile(r"/(CH[0-9a-fA-F]{32})(?=/|\Z)")
 _CONVERSATION_IN_ANSWER: Final = re.compile(rb'"(?:conversation_)?sid":"(CH[0-9a-f]{32})"')
 

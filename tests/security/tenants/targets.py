@@ -98,7 +98,8 @@ class ComparableResponse(NamedTuple):
     body: bytes
 
 
-def _comparable_headers(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def comparable_headers(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the headers in lower case and sorted, without those that always differ."""
     lowered = ((name.lower(), value) for name, value in headers)
     return tuple(sorted(each for each in lowered if each[0] not in VOLATILE))
 
@@ -173,13 +174,13 @@ class ServerTarget:
 
     def __init__(self, server: Server) -> None:
         """Send to a running server."""
-        self._server = server
+        self.server = server
         self._api = Api(server.base_url, None, None)
 
     @cached_property
     def _database(self) -> Any:
         """The connection of all queries: the rows of an account are a query for each table."""
-        return connect(self._server)
+        return connect(self.server)
 
     def send(self, request: CallerRequest) -> ComparableResponse:
         """Return the response to one request."""
@@ -196,20 +197,20 @@ class ServerTarget:
             form=None if reads else request.fields,
         )
         return ComparableResponse(
-            answer.status, _comparable_headers(answer.headers.items()), answer.body
+            answer.status, comparable_headers(answer.headers.items()), answer.body
         )
 
     def make_account(self) -> CallerCredentials:
         """Create an account."""
-        return CallerCredentials(*self._server.make_account())
+        return CallerCredentials(*self.server.make_account())
 
     def suspend(self, account_sid: str) -> None:
         """Suspend an account."""
-        self._server.command("account", "status", account_sid, "suspended")
+        self.server.command("account", "status", account_sid, "suspended")
 
     def set_numbers(self, account_sid: str, *numbers: str) -> None:
         """Restrict an account to numbers."""
-        self._server.set_numbers(account_sid, *numbers)
+        self.server.set_numbers(account_sid, *numbers)
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
         """Write a row that no operation can create."""
@@ -218,7 +219,7 @@ class ServerTarget:
 
     def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
-        if sql == TABLES and self._server.database:
+        if sql == TABLES and self.server.database:
             sql = TABLES_OF_POSTGRES
         found: list[tuple[Any, ...]] = self._database.execute(sql, arguments).fetchall()
         return found
@@ -286,7 +287,7 @@ class LocalTarget:
             self.app.server, request.method, request_target, headers, body, peer=self.peer
         )
         found = [(name.decode(), value.decode()) for name, value in answered.headers]
-        return ComparableResponse(answered.status, _comparable_headers(found), answered.body)
+        return ComparableResponse(answered.status, comparable_headers(found), answered.body)
 
     def make_account(self) -> CallerCredentials:
         """Create an account."""

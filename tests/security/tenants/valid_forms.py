@@ -109,6 +109,7 @@ LISTS: dict[str, tuple[Form, ...]] = {
         {"StartDate": LONG_AGO},
         {"EndDate": "2099-01-01T00:00:00Z"},
     ),
+    "FetchOpenApi": ({}, {"Operation": "CreateUser"}),
     "ListConversationSummaries": ({}, {"State": "active"}, {"StartDate": LONG_AGO}),
     "ListWebhookAttempts": ({}, {"EventType": "onMessageAdded"}, {"Outcome": "failed"}),
     "ListEvents": ({}, {"EventType": ["onMessageAdded"]}, {"Source": "API"}, {"After": "start"}),
