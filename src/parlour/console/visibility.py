@@ -59,7 +59,6 @@ _ALL: Final = ("List", "Create", "Fetch", "Update", "Delete")
 _SHOWN_VERBS: Final[dict[str, tuple[str, ...]]] = {
     "Account": ("Fetch",),
     "Activity": ("List", "Fetch"),
-    "Audit": ("List",),
     "Clock": ("Fetch", "Update"),
     "ClockAdvance": ("Create",),
     "Configuration": ("Fetch", "Update"),
@@ -108,6 +107,8 @@ _SHOWN_VERBS: Final[dict[str, tuple[str, ...]]] = {
     "VirtualPhoneMessage": ("List", "Update"),
     "WebhookAttempt": ("List", "Fetch"),
     "WebhookAttemptReplay": ("Create",),
+    "WebhookEndpoint": ("List",),
+    "WebhookEndpointRetry": ("Create",),
     "WebhookReplay": ("Create",),
     "WebhookRetries": ("Fetch", "Update"),
     "WebhookSample": ("Create",),
