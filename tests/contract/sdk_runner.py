@@ -53,14 +53,16 @@ class ProgramRun:
         settings: Mapping[str, str],
         seconds_max: float,
         does: Mapping[str, Callable[[], object]] | None = None,
+        folder: Path = HERE,
     ) -> None:
-        """Run the program until it exits."""
-        install_packages(HERE)
+        """Run the program of a folder until it exits; the browser is one of `realtime/`."""
+        for packages in {HERE, folder}:
+            install_packages(packages)
         self.lines: list[dict[str, Any]] = []
         self._does = dict(does or {})
         process = subprocess.Popen(
             [*node_command(), *arguments],
-            cwd=HERE,
+            cwd=folder,
             env={**os.environ, **settings},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

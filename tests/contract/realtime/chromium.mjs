@@ -1,7 +1,7 @@
 // A headless Chromium from a package of the registry: nothing to install, and no browser to fetch.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -26,17 +26,30 @@ export function unpacked() {
   return UNPACKED;
 }
 
+// The package's configuration names other folders. Without fonts, a text field ends the browser.
+function fontConfiguration(folder) {
+  const path = join(folder, "fonts.conf");
+  const folders = `<dir>${folder}/fonts/fonts</dir><cachedir>${folder}/font-cache</cachedir>`;
+  if (!existsSync(path)) {
+    const head = '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">';
+    writeFileSync(`${path}-${process.pid}`, `${head}<fontconfig>${folders}</fontconfig>`);
+    renameSync(`${path}-${process.pid}`, path);
+  }
+  return path;
+}
+
 export async function launch(...more) {
   const folder = unpacked();
+  const { FONTCONFIG_PATH, ...environment } = process.env;
   const libraries = join(folder, "al2023", "lib");
   return chromium.launch({
     executablePath: join(folder, "chromium"),
     // Required in a container; a page's permissions stay as in any browser.
     args: ["--no-sandbox", ...more],
     env: {
-      ...process.env,
+      ...environment,
       LD_LIBRARY_PATH: [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(":"),
-      FONTCONFIG_PATH: join(folder, "fonts"),
+      FONTCONFIG_FILE: fontConfiguration(folder),
     },
   });
 }

@@ -1,0 +1,150 @@
+// What all browser tests of the console share: the seeded world, a receiver of webhooks, pages that
+// are watched, and checks that are printed for the test.
+
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { launch } from "../../contract/realtime/chromium.mjs";
+
+export const { BASE_URL, ACCOUNT_SID, AUTH_TOKEN } = process.env;
+export const CONSOLE = `${BASE_URL}/parlour/console/`;
+export const ACCOUNT = `${CONSOLE}${ACCOUNT_SID}/`;
+export const WIDE = { width: 1280, height: 800 };
+export const NARROW = { width: 390, height: 844 };
+const AUTHORIZATION = `Basic ${btoa(`${ACCOUNT_SID}:${AUTH_TOKEN}`)}`;
+
+// --- The API, as the judge ----------------------------------------------------------------------
+
+export async function api(method, path, form, headers = {}) {
+  const body = typeof form === "string" ? form : form && new URLSearchParams(form);
+  const answer = await fetch(BASE_URL + path, {
+    method,
+    body,
+    headers: { Authorization: AUTHORIZATION, ...headers },
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+  return text ? JSON.parse(text) : null;
+}
+
+export const rest = {
+  get: (path) => api("GET", path),
+  post: (path, form, headers) => api("POST", path, form ?? {}, headers),
+  remove: (path) => api("DELETE", path),
+};
+
+// A receiver that answers 500 to each third request.
+export async function receiver() {
+  const received = [];
+  const server = createServer((request, response) => {
+    const parts = [];
+    request.on("data", (part) => parts.push(part));
+    request.on("end", () => {
+      received.push({ url: request.url, body: Buffer.concat(parts).toString() });
+      response.writeHead(received.length % 3 ? 200 : 500).end("{}");
+    });
+  });
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  server.unref();
+  return { url: `http://127.0.0.1:${server.address().port}/hook`, received };
+}
+
+export async function seed() {
+  const hooks = await receiver();
+  const world = readFileSync(new URL("../world.yaml", import.meta.url), "utf8");
+  const made = await api("POST", "/parlour/v1/Seeds", world.replace("{{receiver}}", hooks.url), {
+    "Content-Type": "application/yaml",
+  });
+  return { sids: made.sids, hooks };
+}
+
+// --- Pages ----------------------------------------------------------------------------------------
+
+// Runs in the page before its scripts: keeps what its policy refused.
+function keepViolations() {
+  globalThis.violations = [];
+  addEventListener("securitypolicyviolation", (event) =>
+    globalThis.violations.push(`${event.effectiveDirective} ${event.blockedURI}`),
+  );
+}
+
+const EXPECTED_STATUS = /status of (401|404|409|429)/;
+
+export async function openPage(browser, { viewport = WIDE, theme = "light", ...more } = {}) {
+  const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: "reduce", ...more });
+  await context.addInitScript(keepViolations);
+  const page = await context.newPage();
+  const seen = { errors: [], foreign: [], dialogs: [] };
+  page.on("pageerror", (error) => seen.errors.push(error.stack ?? String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !EXPECTED_STATUS.test(message.text())) seen.errors.push(message.text());
+  });
+  page.on("dialog", (dialog) => {
+    seen.dialogs.push(dialog.message());
+    void dialog.dismiss();
+  });
+  await context.route("**/*", (route) => {
+    const url = new URL(route.request().url());
+    const isOwn = url.origin === new URL(BASE_URL).origin || ["blob:", "data:"].includes(url.protocol);
+    if (isOwn) return route.continue();
+    seen.foreign.push(url.href);
+    return route.abort();
+  });
+  return { page, context, seen };
+}
+
+// Nothing loads, and nothing is drawn any more.
+export async function settled(page) {
+  await page.waitForFunction(() => {
+    const main = document.querySelector("main");
+    return main && !main.ariaBusy && !document.querySelector(".skeleton");
+  });
+  await page.evaluate(() => new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next))));
+}
+
+export async function visit(page, address) {
+  await page.goto(address.startsWith("http") ? address : ACCOUNT + address);
+  await settled(page);
+}
+
+export async function violations(page) {
+  return page.evaluate(() => globalThis.violations);
+}
+
+// --- Checks ---------------------------------------------------------------------------------------
+
+export function check(topic, name, ok, error = "") {
+  console.log(JSON.stringify({ kind: "check", topic, scene: topic, check: name, ok: Boolean(ok), error: ok ? "" : String(error) }));
+}
+
+export async function scene(topic, name, run) {
+  try {
+    await run();
+    check(topic, name, true);
+  } catch (error) {
+    check(topic, name, false, error.stack ?? error);
+  }
+}
+
+export async function eventually(read, what, milliseconds = 10_000) {
+  const end = Date.now() + milliseconds;
+  for (;;) {
+    const found = await read();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`not within ${milliseconds} ms: ${what}`);
+    await new Promise((next) => setTimeout(next, 50));
+  }
+}
+
+export function equal(found, expected, what = "") {
+  const [one, other] = [JSON.stringify(found), JSON.stringify(expected)];
+  if (one !== other) throw new Error(`${what}: ${one}, not ${other}`);
+}
+
+export async function withBrowser(run, ...flags) {
+  const browser = await launch(...flags);
+  try {
+    await run(browser);
+  } finally {
+    await browser.close();
+  }
+}
