@@ -279,6 +279,7 @@ class App:
             webhooks=self._delivery.samples,
             endpoints=self.webhooks,
             by_minute=self.by_minute,
+            access_tokens=self.access_tokens,
         )
         return Pipeline(
             self.store,
@@ -352,12 +353,9 @@ class App:
         salt = self.vault.digest(self.random.token(16).hex()).encode()
         self.login_gate = LoginGate(self.store, self.clock, salt)
         self.metrics.sources.append(self.login_gate.metrics)
+        dates = None if self.test_mode is None else self.test_mode.token_dates
         self.access_tokens = AccessTokenVerifier(
-            self.store,
-            self.vault,
-            self.clock,
-            self.login_gate,
-            dates=None if self.test_mode is None else self.test_mode.token_dates,
+            self.store, self.vault, self.clock, self.login_gate, dates=dates
         )
         return Authentication(self.login_gate, self.vault, self.clock)
 

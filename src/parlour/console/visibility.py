@@ -135,6 +135,7 @@ HIDDEN: Final = frozenset(
         # They return or sign texts of the caller's choice.
         "CreateSeed",
         "CreateVirtualPhoneMessage",
+        "CreateTokenCheck",
         "CreateWebhookSignature",
         "FetchSeed",
     }

@@ -6,7 +6,7 @@ The composition root sets each part; operations see these interfaces only.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from parlour.operations.minute_metrics import MinuteMetrics
     from parlour.operations.operation import Operation
     from parlour.operations.request_journal import RequestJournal
+    from parlour.protocol.access_tokens import TokenCheck
     from parlour.vocabulary.clock import Clock
 
 
@@ -105,6 +106,29 @@ class EndpointActivities(Protocol):
         ...
 
 
+class TokenReport(msgspec.Struct, frozen=True):
+    """What the verification of an access token found.
+
+    ``passed`` are the checks in their order; ``code`` (0: all passed) and ``reason`` are of the
+    next one. ``header`` and ``claims`` are decoded, also of an invalid token.
+    """
+
+    passed: tuple[TokenCheck, ...]
+    code: int
+    reason: str
+    header: dict[str, Any] | None
+    claims: dict[str, Any] | None
+    expires_ms: int | None
+
+
+class TokenExplainer(Protocol):
+    """Verifies access tokens step by step (resources/tokens/verification.py)."""
+
+    async def explain(self, text: str, account_sid: str) -> TokenReport:
+        """Return what the verification of a token finds for an account."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class ServerParts:
     """The parts, by name. ``connections`` is set last: it needs the realtime edge."""
@@ -115,4 +139,5 @@ class ServerParts:
     webhooks: SampleSender
     endpoints: EndpointActivities
     by_minute: MinuteMetrics
+    access_tokens: TokenExplainer
     connections: ClientConnections = field(init=False)

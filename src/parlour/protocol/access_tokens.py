@@ -16,6 +16,8 @@ import binascii
 import json
 import math
 import re
+from collections.abc import Callable
+from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +28,6 @@ from parlour.vocabulary.errors import CATALOGUE
 from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jwt import PyJWS
 
 ALGORITHMS: Final = ("HS256", "HS384", "HS512")
@@ -53,6 +53,30 @@ _REFUSED_HEADERS: Final = frozenset(
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
 # Characters that databases and other programs may reject or change.
 _UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+class TokenCheck(Enum):
+    """The checks of a token, in the order of its verification."""
+
+    ENCODING = "encoding"
+    HEADER = "header"
+    CLAIMS = "claims"
+    ISSUER = "issuer"
+    SIGNATURE_LENGTH = "signature_length"
+    KEY = "key"
+    SIGNATURE = "signature"
+    DATES = "dates"
+    GRANTS = "grants"
+    ACCOUNT = "account"
+    SERVICE = "service"
+
+
+OnPassed = Callable[[TokenCheck], None]
+"""Called after each check that a token has passed."""
+
+
+def ignore(_check: TokenCheck) -> None:
+    """Used where only the result of the verification counts."""
 
 
 class AccessTokenRefused(Exception):  # noqa: N818 - it is a decision, not a mishap.
@@ -110,23 +134,24 @@ def verify(
     return verify_parsed(claimed, secret_of(claimed.key_sid, claimed.account_sid), now_ms)
 
 
-def parse_unverified(text: object) -> UnverifiedToken:
+def parse_unverified(text: object, on_passed: OnPassed = ignore) -> UnverifiedToken:
     """Return the unverified claims, for the lookup of their key. Raises AccessTokenRefused."""
-    if not isinstance(text, str) or len(text) > limits.ACCESS_TOKEN_CHARS_MAX:
-        raise AccessTokenRefused(UNUSABLE, "no text, or too long")
-    parts = text.split(".")
-    if len(parts) != 3:
-        raise AccessTokenRefused(UNUSABLE, f"{len(parts)} parts instead of 3")
+    parts = _parts_of(text)
     header, claims, signature = (_bytes_of(part) for part in parts)
+    on_passed(TokenCheck.ENCODING)
     algorithm = _algorithm_of(_object_of(header, BAD_HEADER))
+    on_passed(TokenCheck.HEADER)
     claim_set = _object_of(claims, UNUSABLE)
+    on_passed(TokenCheck.CLAIMS)
     key_sid, account_sid = claim_set.get("iss"), claim_set.get("sub")
     if not isinstance(key_sid, str) or not sids.is_sid(sids.API_KEY, key_sid):
         raise AccessTokenRefused(BAD_ISSUER, "iss is not the sid of an API key")
     if not isinstance(account_sid, str) or not sids.is_sid(sids.ACCOUNT, account_sid):
         raise AccessTokenRefused(BAD_ISSUER, "sub is not the sid of an account")
+    on_passed(TokenCheck.ISSUER)
     if len(signature) != _SIGNATURE_BYTES[algorithm]:
         raise AccessTokenRefused(BAD_SIGNATURE, "the signature has another length")
+    on_passed(TokenCheck.SIGNATURE_LENGTH)
     return UnverifiedToken(
         key_sid=sids.normal(key_sid),
         account_sid=sids.normal(account_sid),
@@ -138,7 +163,11 @@ def parse_unverified(text: object) -> UnverifiedToken:
 
 
 def verify_parsed(
-    claimed: UnverifiedToken, secret: str | None, now_ms: int, shift_ms: int = 0
+    claimed: UnverifiedToken,
+    secret: str | None,
+    now_ms: int,
+    shift_ms: int = 0,
+    on_passed: OnPassed = ignore,
 ) -> AccessToken:
     """Return the token, verified with the key's secret; None: the account has no such key.
 
@@ -147,11 +176,14 @@ def verify_parsed(
     """
     if not secret:
         raise AccessTokenRefused(BAD_ISSUER, "the account has no such API key")
+    on_passed(TokenCheck.KEY)
     if not _is_signed(claimed, secret):
         raise AccessTokenRefused(BAD_SIGNATURE, "the signature does not fit")
+    on_passed(TokenCheck.SIGNATURE)
     expires_ms = _expiry_ms(claimed.claims, now_ms - shift_ms) + shift_ms
+    on_passed(TokenCheck.DATES)
     identity, grant = _grants(claimed.claims)
-    return AccessToken(
+    token = AccessToken(
         account_sid=claimed.account_sid,
         key_sid=claimed.key_sid,
         identity=identity,
@@ -161,6 +193,44 @@ def verify_parsed(
         deployment_role_sid=_sid(grant, "deployment_role_sid", sids.ROLE) or None,
         endpoint_id=_endpoint_id(grant),
     )
+    on_passed(TokenCheck.GRANTS)
+    return token
+
+
+def claimed_expiry_ms(claimed: UnverifiedToken) -> int | None:
+    """Return the expiry in an unverified token; None if there is none."""
+    try:
+        return _date_ms(claimed.claims, "exp", EXPIRED)
+    except AccessTokenRefused:
+        return None
+
+
+def decode_parts(text: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return header and claims, verified in no way; None for one that JSON cannot show."""
+    try:
+        header, claims, _ = _parts_of(text)
+    except AccessTokenRefused:
+        return None, None
+    return _shown_object(header), _shown_object(claims)
+
+
+def _shown_object(part: str) -> dict[str, Any] | None:
+    try:
+        found = _object_of(_bytes_of(part), UNUSABLE)
+        msgspec.json.encode(found)
+    # Lone surrogates, or too many levels.
+    except (AccessTokenRefused, ValueError, RecursionError):
+        return None
+    return found
+
+
+def _parts_of(text: object) -> list[str]:
+    if not isinstance(text, str) or len(text) > limits.ACCESS_TOKEN_CHARS_MAX:
+        raise AccessTokenRefused(UNUSABLE, "no text, or too long")
+    parts = text.split(".")
+    if len(parts) != 3:
+        raise AccessTokenRefused(UNUSABLE, f"{len(parts)} parts instead of 3")
+    return parts
 
 
 def _bytes_of(part: str) -> bytes:

@@ -41,7 +41,7 @@ from parlour.resources.service_configuration.routes import SERVICE_CONFIGURATION
 from parlour.resources.service_notifications.routes import SERVICE_NOTIFICATIONS
 from parlour.resources.service_webhook_configuration.routes import SERVICE_WEBHOOK_CONFIGURATION
 from parlour.resources.services.routes import SERVICES
-from parlour.resources.tokens.routes import TOKENS
+from parlour.resources.tokens.routes import TOKEN_CHECKS, TOKENS
 from parlour.resources.user_conversations.routes import USER_CONVERSATIONS
 from parlour.resources.user_removal.routes import USER_REMOVAL
 from parlour.resources.users.routes import USERS
@@ -109,6 +109,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     WEBHOOK_SAMPLES,
     WEBHOOK_SIGNATURES,
     TOKENS,
+    TOKEN_CHECKS,
     SERVER,
     OPEN_API,
     CONTENT_TEMPLATES,

@@ -86,6 +86,7 @@ WRITES: dict[str, Callable[[], Form]] = {
     "CreateContent": lambda: {"language": "en", "types": '{"twilio/text":{"body":"Hello"}}'},
     "RequestApproval": lambda: {"name": "greeting", "category": "UTILITY"},
     "CreateToken": lambda: {"Identity": fresh_name()},
+    "CreateTokenCheck": lambda: {"Token": "a.b.c"},
     "CreateVirtualPhone": lambda: {"Address": fresh_number(), "Name": "Made"},
     "CreateVirtualPhoneMessage": lambda: {"To": fresh_number(), "Body": "Made"},
     "UpdateVirtualPhone": lambda: {"Behaviour": "off", "Name": "Changed"},

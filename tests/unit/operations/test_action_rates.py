@@ -32,7 +32,7 @@ UNCOUNTED = {
     "UpdateWebhookRetries", "CreateToken", "CreateContentTemplate", "UpdateContentTemplate",
     "DeleteContentTemplate", "CreateContent", "DeleteContent", "CreateContentApprovalRequest",
     "CreateVirtualPhone", "UpdateVirtualPhone", "DeleteVirtualPhone", "UpdateVirtualPhoneMessage",
-    "DeleteConnection", "CreateWebhookSignature", "CreateWebhookSample",
+    "DeleteConnection", "CreateWebhookSignature", "CreateWebhookSample", "CreateTokenCheck",
 }  # fmt: skip
 
 

@@ -23,9 +23,10 @@ from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
+    from parlour.operations.server_parts import ServerParts, TokenReport
     from parlour.protocol.vault import Vault
     from parlour.resources.accounts.store import Login
-    from parlour.resources.tokens.parameters import CreateToken
+    from parlour.resources.tokens.parameters import CreateToken, CreateTokenCheck
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.scope import Scope
 
@@ -58,6 +59,12 @@ async def create_token(tx: Transaction, call: Call[CreateToken]) -> IssuedToken:
     request = TokenRequest(**given)
     is_marked = call.settings.marks_tokens
     return await issue_token(tx, call.vault, call.scope, request, is_of_server_clock=is_marked)
+
+
+async def create_token_check(parts: ServerParts, call: Call[CreateTokenCheck]) -> TokenReport:
+    """Return the checks of a token, as a connection with it would make them."""
+    text = call.parameters.given()["token"]
+    return await parts.access_tokens.explain(text, call.scope.account_sid)
 
 
 async def issue_token(

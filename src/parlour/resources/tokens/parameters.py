@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits, sids
+from parlour.vocabulary.redaction import Redacted
 
 if TYPE_CHECKING:
     from parlour.vocabulary.unset import Unset
@@ -25,3 +26,12 @@ class CreateToken(Parameters):
         "Ttl", parsers.integer(minimum=1, maximum=limits.ACCESS_TOKEN_SECONDS_MAX)
     )
     api_key_sid: str | Unset = form_field("ApiKeySid", parsers.sid(sids.API_KEY))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CreateTokenCheck(Redacted, Parameters):
+    """A token from anywhere."""
+
+    token: str | Unset = form_field(
+        "Token", parsers.text(limits.ACCESS_TOKEN_CHARS_MAX), required=True, secret=True
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parlour.operations.operation import ACCOUNT_ONLY, Collection, create
+from parlour.operations.operation import ACCOUNT_ONLY, Collection, create, on_server
 from parlour.resources.tokens import actions as token_actions
 from parlour.resources.tokens import parameters as token_parameters
 from parlour.resources.tokens import representation as token_representation
@@ -17,4 +17,22 @@ TOKENS = Collection(
     specs=(create(token_actions.create_token, token_parameters.CreateToken),),
     listed=False,
     answers_by_login=True,
+)
+
+TOKEN_CHECKS = Collection(
+    noun="TokenCheck",
+    version="/parlour/v1",
+    path="/TokenChecks",
+    instance=None,
+    url_forms=ACCOUNT_ONLY,
+    represent=token_representation.check_resource,
+    specs=(
+        on_server(
+            "Create",
+            "POST",
+            token_actions.create_token_check,
+            parameters=token_parameters.CreateTokenCheck,
+        ),
+    ),
+    listed=False,
 )

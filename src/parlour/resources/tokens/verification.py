@@ -17,17 +17,19 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Protocol
 
 from parlour.operations.caller import Caller
+from parlour.operations.server_parts import TokenReport
 from parlour.protocol import access_tokens
-from parlour.protocol.access_tokens import AccessTokenRefused
+from parlour.protocol.access_tokens import AccessTokenRefused, TokenCheck
 from parlour.resources.accounts import store as account_store
 from parlour.resources.services import store as service_store
 from parlour.vocabulary import limits
+from parlour.vocabulary.errors import CATALOGUE
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parlour.protocol.access_tokens import AccessToken, UnverifiedToken
+    from parlour.protocol.access_tokens import AccessToken, OnPassed, UnverifiedToken
     from parlour.protocol.vault import Vault
     from parlour.resources.accounts.login_gate import LoginGate
     from parlour.resources.accounts.store import Login, LoginSecret
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 _ACTIVE: Final = "active"
+_SERVICE_UNKNOWN: Final = 51101
+_ACCOUNT_NOT_ACTIVE: Final = 20005
 # The codes of tokens with an invalid signature, which count as failures; expired ones do not.
 _GUESSED: Final = frozenset({access_tokens.BAD_ISSUER, access_tokens.BAD_SIGNATURE})
 
@@ -115,12 +119,49 @@ class AccessTokenVerifier:
         """Check a token again that was verified before. Raises as ``verify`` does."""
         await self._store.read(lambda tx: _recheck(tx, token), account_sid=token.account_sid)
 
-    def _prove(self, claimed: UnverifiedToken, login: LoginSecret | Login | None) -> AccessToken:
+    async def explain(self, text: str, account_sid: str) -> TokenReport:
+        """Return what the verification of a token finds; keys of other accounts are unknown."""
+        passed: list[TokenCheck] = []
+        expires_ms, code, reason = None, 0, ""
+        try:
+            claimed = access_tokens.parse_unverified(text, passed.append)
+            expires_ms = access_tokens.claimed_expiry_ms(claimed)
+            if expires_ms is not None:
+                expires_ms += self._shift_ms(claimed)
+            scope, key_sid = Scope(claimed.account_sid), claimed.key_sid
+            login = None
+            if claimed.account_sid == account_sid:
+                login = await self._store.read(
+                    lambda tx: account_store.find_login(tx, scope, key_sid),
+                    account_sid=account_sid,
+                )
+            token = self._prove(claimed, login, passed.append)
+            await self._store.read(
+                lambda tx: _recheck(tx, token, passed.append), account_sid=account_sid
+            )
+        except AccessTokenRefused as refused:
+            code, reason = refused.code, refused.reason
+        except AccountNotActive:
+            code, reason = _ACCOUNT_NOT_ACTIVE, CATALOGUE[_ACCOUNT_NOT_ACTIVE].message
+        except ServiceUnknown:
+            code, reason = _SERVICE_UNKNOWN, CATALOGUE[_SERVICE_UNKNOWN].message
+        header, claims = access_tokens.decode_parts(text)
+        return TokenReport(tuple(passed), code, reason, header, claims, expires_ms)
+
+    def _prove(
+        self,
+        claimed: UnverifiedToken,
+        login: LoginSecret | Login | None,
+        on_passed: OnPassed = access_tokens.ignore,
+    ) -> AccessToken:
         secret = None
         if login is not None:
             secret = self._vault.unseal(login.secret_sealed, claimed.key_sid)
-        shift_ms = 0 if self._dates is None else self._dates.shift_ms(claimed)
-        return access_tokens.verify_parsed(claimed, secret, self._clock.now_ms(), shift_ms)
+        now_ms, shift_ms = self._clock.now_ms(), self._shift_ms(claimed)
+        return access_tokens.verify_parsed(claimed, secret, now_ms, shift_ms, on_passed)
+
+    def _shift_ms(self, claimed: UnverifiedToken) -> int:
+        return 0 if self._dates is None else self._dates.shift_ms(claimed)
 
     def _match(self, claimed: UnverifiedToken, admitted: Sequence[LoginSecret]) -> bool | None:
         """Return True if the key signed the token, even if that has expired; else None."""
@@ -142,13 +183,19 @@ def _key_of(claimed: UnverifiedToken, admitted: Sequence[LoginSecret]) -> LoginS
     return next((each for each in admitted if each.account_sid == claimed.account_sid), None)
 
 
-async def _recheck(tx: Transaction, token: AccessToken) -> Login:
+async def _recheck(
+    tx: Transaction, token: AccessToken, on_passed: OnPassed = access_tokens.ignore
+) -> Login:
     """Return the token's key if key, account and service exist. Raises as ``verify`` does."""
     scope = scope_of(token)
     login = await account_store.find_login(tx, scope, token.key_sid)
     if login is None:
         raise AccessTokenRefused(access_tokens.BAD_ISSUER, "the key was revoked")
     await _require_active_account(tx, scope)
+    on_passed(TokenCheck.ACCOUNT)
+    if await service_store.find_service(tx, scope, scope.service_sid) is None:
+        raise ServiceUnknown
+    on_passed(TokenCheck.SERVICE)
     return login
 
 
@@ -166,5 +213,3 @@ async def _require_active_account(tx: Transaction, scope: Scope) -> None:
     account = await account_store.find_account(tx, scope)
     if account is None or account.status != _ACTIVE:
         raise AccountNotActive
-    if await service_store.find_service(tx, scope, scope.service_sid) is None:
-        raise ServiceUnknown
