@@ -41,6 +41,7 @@ from parlour.realtime.connected_clients import ConnectedClients
 from parlour.realtime.wiring import Realtime
 from parlour.resources import account_setup
 from parlour.resources.accounts.login_gate import LoginGate
+from parlour.resources.console_audit.trail import AUDIT_TRAIL
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
 from parlour.resources.request_journal import make_journal
@@ -293,6 +294,7 @@ class App:
                 marks_tokens=is_test,
             ),
             server_parts=self._server_parts,
+            audit=AUDIT_TRAIL,
         )
 
     def _all_operations(self) -> tuple[Operation, ...]:

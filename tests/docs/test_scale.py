@@ -24,6 +24,10 @@ EXCEPTIONS = {
     "carriers_file",
     "submission_part",
     "early_report",
+    "operator",
+    "console_session",
+    "console_ticket",
+    "console_audit",
 }
 
 

@@ -10,7 +10,6 @@ from parlour.operations import access
 from parlour.operations.call import Call
 from parlour.operations.caller import Caller
 from parlour.resources.client_table import client_operations
-from parlour.resources.table import pipeline_operations
 from tests.events.in_process_server import (
     ACCOUNT_SID,
     ALICE,
@@ -26,6 +25,7 @@ from tests.realtime.clients import (
     refusal,
     run_as,
 )
+from tests.support.account_operations import account_operations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def test_users_are_permitted_a_few_operations_and_some_of_their_own() -> None:
 
     assert {each for each in permitted if "Client" not in each} == OF_THE_API
     assert all(each.spec.permits is not None for each in client_operations().values())
-    served = {each.operation_id for each in pipeline_operations()}
+    served = {each.operation_id for each in account_operations()}
     assert served & permitted == OF_THE_API
 
 
@@ -65,7 +65,7 @@ def test_an_operation_without_a_permit_is_for_accounts_only(run_scenario: Scenar
     async def scenario(instance: InProcessServer, _hooks: WebhookBackend) -> None:
         service = {"ChatServiceSid": instance.scope.service_sid, "Sid": "alice", "UserSid": "alice"}
         refused = 0
-        for operation in pipeline_operations():
+        for operation in account_operations():
             if operation.spec.permits is not None or "ConversationSid}" in operation.path:
                 continue
             call: Call[object] = Call(

@@ -12,7 +12,6 @@ import pytest
 
 from parlour.operations.operation import UrlForm
 from parlour.operations.parameters import wire_names
-from parlour.resources.table import pipeline_operations
 from tests.security.tenants import owner_actions
 from tests.security.tenants.matrix import values_of
 from tests.security.tenants.path_variables import fill
@@ -25,6 +24,7 @@ from tests.security.tenants.targets import (
 )
 from tests.security.tenants.twin_accounts import AccountObjects, build
 from tests.security.tenants.valid_forms import form_of
+from tests.support.account_operations import account_operations
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def sung() -> Iterator[tuple[Server, AccountObjects]]:
     with Server(env=env) as server:
         place = ServerTarget(server)
         world, other = build(place), build(place)
-        for operation in pipeline_operations():
+        for operation in account_operations():
             for request in _with_canaries(operation, world):
                 assert place.send(request).status < 500, request
         assert not [

@@ -66,6 +66,8 @@ def operations_page() -> str:
 def _exceptions(operation: Operation, in_test_mode: tuple[Operation, ...]) -> list[str]:
     """Return how an operation's availability, authentication and bodies differ from most."""
     found = ["test mode only"] if operation in in_test_mode else []
+    if operation.for_operators:
+        found.append("caller: an operator")
     if operation.authentication is not AuthScheme.ACCOUNT_LOGIN:
         found.append(f"caller: {operation.authentication.value}")
     if operation.spec.request_body is not BodyKind.FORM:

@@ -12,6 +12,7 @@ from parlour.cli.carriers_file import read_carriers
 from parlour.cli.command_errors import report_errors
 from parlour.cli.doctor_checks import Finding, check_machine, check_settings
 from parlour.cli.doctor_checks_database import check_database
+from parlour.cli.doctor_checks_operators import check_operators
 from parlour.cli.options import SettingsError, settings_of, settings_options
 from parlour.config import conflicts
 
@@ -37,6 +38,7 @@ def command(*, as_json: bool, **values: Any) -> None:
         *check_settings(settings),
         *check_machine(settings),
         *asyncio.run(check_database(settings.database, settings.data)),
+        *asyncio.run(check_operators(settings)),
         *_check_carriers(settings, carriers),
     ]
     for each in sorted(found, key=lambda finding: not finding.is_unsafe):

@@ -11,6 +11,8 @@ _COMMANDS = {
     "serve": "parlour.cli.serve",
     "account": "parlour.cli.account",
     "key": "parlour.cli.key",
+    "operator": "parlour.cli.operator",
+    "console": "parlour.cli.console",
     "token": "parlour.cli.token",
     "certificates": "parlour.cli.certificates",
     "doctor": "parlour.cli.doctor",

@@ -85,6 +85,8 @@ _SHOWN_VERBS: Final[dict[str, tuple[str, ...]]] = {
     "Faults": ("Delete",),
     "Key": ("List", "Fetch", "Update", "Delete"),
     "OpenApi": ("Fetch",),
+    "OperatorAudit": ("List",),
+    "OperatorSession": ("List", "Delete"),
     "ParticipantConversation": ("List",),
     "Request": ("List", "Fetch"),
     "Reset": ("Create",),

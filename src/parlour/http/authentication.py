@@ -1,5 +1,8 @@
 """Authentication by HTTP Basic: an account's sid and auth token, or an API key and its secret.
 
+Operators authenticate in the same way, with the sid and the secret of their key, and only for
+requests that the router serves: everywhere else their login is wrong (``authenticate``).
+
 All failures get the same response: 401, code 20003, whether the name is unknown or the secret
 wrong, after the same amount of work. Logins are read from the store and cached for at most a
 second: a key revoked by another process stops working within a second, one revoked here at once.
@@ -13,7 +16,7 @@ import base64
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from parlour.operations.caller import Caller
+from parlour.operations.caller import OPERATOR, Caller, Principal
 from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError
 
@@ -118,9 +121,17 @@ class Authentication:
         return True
 
     async def authenticate(self, block: HeaderBlock, peer: str) -> Caller:
-        """Return the authenticated caller. Raises 401, 429, or 403 for a suspended account.
+        """Return the account that authenticates. Raises as below, and 401 for an operator."""
+        caller = await self.authenticate_any(block, peer)
+        if caller.principal is not None:
+            raise wrong_login()
+        return caller
 
-        ``peer``: the address of the client (http/client_addresses.py).
+    async def authenticate_any(self, block: HeaderBlock, peer: str) -> Caller:
+        """Return the authenticated caller, which may be an operator.
+
+        ``peer``: the address of the client (http/client_addresses.py). Raises 401, 429, or 403 for
+        a suspended account.
         """
         proven = self.cached_caller(block)
         if proven is not None:
@@ -150,7 +161,9 @@ class Authentication:
             raise wrong_login()
         if known.status != "active":
             raise ApiError(20005)
-        caller = Caller(known.account_sid, name)
+        caller = _caller_of(known, name)
+        if caller.principal is not None:
+            await self._gate.record_use(name)
         self._cache_proven(proof, logins.until_ms, caller)
         return caller
 
@@ -188,6 +201,12 @@ class Authentication:
             self._proven.popitem(last=False)
 
 
+def _caller_of(known: LoginSecret, name: str) -> Caller:
+    if not known.operator_role:
+        return Caller(known.account_sid, name)
+    return Caller("", name, principal=Principal(OPERATOR, name, known.operator_role))
+
+
 def _authorization(block: HeaderBlock) -> str | None:
     value = block.fields.get(b"authorization")
     return None if value is None else value.decode("latin-1")
@@ -215,7 +234,7 @@ def _credentials(authorization: str | None) -> tuple[str, str]:
 def _can_exist(name: str) -> bool:
     """Return whether a login can have this name; other names are not looked up."""
     return (
-        name[:2] in {sids.ACCOUNT, sids.API_KEY}
+        name[:2] in {sids.ACCOUNT, sids.API_KEY, sids.OPERATOR}
         and "\0" not in name
         and len(name) <= limits.LOGIN_NAME_CHARS_MAX
     )

@@ -104,7 +104,7 @@ class BodyReader(FlowControl):
         assert request.caller is not None
         self._buffering_for = request
         try:
-            self.assign_account(request.caller.account_sid, request.caller.identity or "")
+            self.assign_account(request.caller.owner, request.caller.identity or "")
         except ApiError as error:
             self._fail(error)
             return
@@ -116,7 +116,7 @@ class BodyReader(FlowControl):
     def _end_buffering(self, request: Request) -> None:
         self._buffering_for = None
         assert request.caller is not None
-        self._start(request, request.caller.account_sid)
+        self._start(request, request.caller.owner)
 
     @property
     def waits_for_client(self) -> bool:

@@ -220,7 +220,7 @@ class HttpConnection(LingeringClose):
         if caller is None:
             self._shared.scheduler.start(self, request, _UNKNOWN_LOGIN)
         else:
-            self._shared.scheduler.start(self, request, caller.account_sid, caller.identity or "")
+            self._shared.scheduler.start(self, request, caller.owner, caller.identity or "")
 
     def _refuse_cached(self, data: bytes) -> bool:
         """Refuse a complete request with cached headers before a ``Request`` is created."""

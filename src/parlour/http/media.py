@@ -19,6 +19,7 @@ from parlour.http.edge import Edge
 from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.request_slots import release_slot, take_slot
 from parlour.http.streams import read_body
+from parlour.operations import access
 from parlour.operations.call import Call
 from parlour.operations.caller import Caller
 from parlour.operations.operation import AuthScheme, BodyKind
@@ -164,6 +165,7 @@ class MediaEndpoint:
         if operation.authentication is AuthScheme.SIGNED_URL:
             return await self._download_signed(request, operation)
         call = await self._authenticate(request, operation, match.names)
+        access.require_principal(operation, call.caller, call.resource)
         spec = operation.spec
         handle = self._handlers[spec.request_body, spec.response_body]
         if self.around is not None and request.session is None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from falcon.routing import CompiledRouter
 
+from parlour.http.authentication import wrong_login
+from parlour.http.edge import Edge
 from parlour.http.front_page import accepts_html
 from parlour.http.messages import Response
 from parlour.http.testmode_paths import TEST_FUNCTIONS_OFF, is_test_path
@@ -22,7 +24,6 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from parlour.http.edge import Edge
     from parlour.http.endpoint_routes import EndpointRoutes
     from parlour.http.messages import Request, RequestHook
     from parlour.http.metrics import MetricsPage
@@ -62,7 +63,21 @@ class Route:
             self.operations["HEAD"] = self.operations["GET"]
         self.path = next(iter(self.operations.values()))[0].path
         served = {*self.operations, *routes.methods_of(self.path)}
+        self.for_operators = any(each.for_operators for each, _ in self.operations.values())
         self.allow = ", ".join(method for method in _METHODS if method in served)
+
+
+def _check_kind(caller: Caller, route: Route | None, request: Request) -> None:
+    """Refuse an operator outside of the operations for operators, and accounts there.
+
+    Raises 401 as for a wrong login, and 404 as for an unknown path.
+    """
+    for_operators = route is not None and route.for_operators
+    in_console = caller.principal is not None and caller.principal.session_sid != ""
+    if not caller.account_sid and not for_operators and not in_console:
+        raise wrong_login()
+    if for_operators != (not caller.account_sid):
+        raise ApiError.not_found(Edge.resource_of(request.path))
 
 
 class Router:
@@ -133,6 +148,7 @@ class Router:
     async def respond(self, request: Request, caller: Caller) -> Response:
         """Return the response of the operation of path and method. Raises ApiError."""
         found = self._find(request.path)
+        _check_kind(caller, None if found is None else found[0], request)
         if found is None:
             if is_test_path(request.path):
                 raise ApiError(20404, TEST_FUNCTIONS_OFF)

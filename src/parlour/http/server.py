@@ -154,7 +154,7 @@ class HttpServer:
         if b"authorization" not in fields:
             return "" if b"x-twilio-token" not in fields else None
         caller = request.caller = self._authentication.cached_caller(request.block)
-        return None if caller is None else caller.account_sid
+        return None if caller is None else caller.owner
 
     def body_bytes_max(self, request: Request) -> int:
         """Return the limit of the body of a request."""
@@ -254,7 +254,7 @@ class HttpServer:
             if request.login_error is not None:
                 raise request.login_error.with_traceback(None)
             caller = request.caller = await self._caller(request)
-        request.exchange.assign_account(caller.account_sid, caller.identity or "")
+        request.exchange.assign_account(caller.owner, caller.identity or "")
         if request.method == "POST" and not request.has_body:
             await read_body(request)
         if request.work is None:
@@ -267,7 +267,7 @@ class HttpServer:
         if proven is not None:
             return proven
         peer = self._client_addresses.address_of(request)
-        return await self._authentication.authenticate(request.block, peer)
+        return await self._authentication.authenticate_any(request.block, peer)
 
     async def _reserved(self, request: Request, reply: Response) -> Response:
         """Return the response once the pool has room; after a change, without waiting."""

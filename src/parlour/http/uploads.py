@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable
 
     from parlour.http.messages import Request
+    from parlour.operations.audit import AuditTrail
     from parlour.operations.call import Call
     from parlour.resources.media.actions import MediaView
     from parlour.store.blobs import BlobStore, BlobWriter
-    from parlour.store.transaction import Store
+    from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock, Random
     from parlour.vocabulary.unset import Unset
 
@@ -55,7 +56,10 @@ class _FileMetadata(NamedTuple):
 class Uploads:
     """Stores uploads, a bounded number at a time."""
 
-    def __init__(self, store: Store, blobs: BlobStore, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, store: Store, blobs: BlobStore, clock: Clock, random: Random, audit: AuditTrail
+    ) -> None:
+        self._audit = audit
         self._store = store
         self._blobs = blobs
         self._random = random
@@ -115,10 +119,14 @@ class Uploads:
 
     async def _commit(self, call: Call[CreateMedia]) -> MediaView:
         action = call.operation.spec.action
-        found: MediaView = await self._store.write(
-            lambda tx: action(tx, call), call.origin, account_sid=call.scope.account_sid
-        )
-        return found
+
+        async def work(tx: Transaction) -> MediaView:
+            found: MediaView = await action(tx, call)
+            if self._audit.covers(call):
+                await self._audit.record(tx, call, found.medium)
+            return found
+
+        return await self._store.write(work, call.origin, account_sid=call.scope.account_sid)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from parlour.http.messages import NO_CONTENT, Response, encode
 from parlour.http.phone_forms import FileLimits, PhoneFormReader
 from parlour.http.request_slots import release_slot, take_slot
 from parlour.http.streams import require_media_size
-from parlour.operations import idempotency
+from parlour.operations import access, idempotency
 from parlour.operations.call import Call, View
 from parlour.protocol import media_headers
 from parlour.protocol.addresses import normalise_address, parse_address
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from parlour.http.messages import Request
     from parlour.http.root_urls import RootUrls
     from parlour.operations.admission import Admission
+    from parlour.operations.audit import AuditTrail
     from parlour.operations.call import OperationResult
     from parlour.operations.caller import Caller
     from parlour.operations.operation import Operation
@@ -120,8 +121,10 @@ class VirtualPhoneEndpoint:
         admission: Admission,
         transfers: Transfers,
         vault: Vault,
+        audit: AuditTrail,
     ) -> None:
         """``transfers`` are the slots of uploads: both kinds share them."""
+        self._audit = audit
         self._store = store
         self._sender = sender
         self._copies = copies
@@ -144,6 +147,7 @@ class VirtualPhoneEndpoint:
             return NO_CONTENT
         operation = match.operation_for(request)
         call = await self._authenticate(request, operation, match.names)
+        access.require_principal(operation, call.caller, call.resource)
         if operation.method == "POST":
             return await self._send(request, call)
         return await self._download(request, call)
@@ -215,6 +219,7 @@ class VirtualPhoneEndpoint:
     async def _send(self, request: Request, call: Call[Any]) -> Response:
         account_sid, address = call.scope.account_sid, call.path["Address"]
         await self._read(call)
+        await self._audit.record_apart(self._store, call)
         parsed = parse_address(address)
         assert parsed is not None, "the action has checked it"
         file_limits = FileLimits(*virtual_phone_submissions.media_bytes_max(parsed.type))

@@ -97,7 +97,7 @@ def make_server(parts: HttpParts) -> HttpServer:
         records_forms=parts.journal.has_details,
     )
     downloads = Downloads(parts.blobs, parts.clock)
-    uploads = Uploads(parts.store, parts.blobs, parts.clock, parts.random)
+    uploads = Uploads(parts.store, parts.blobs, parts.clock, parts.random, parts.pipeline.audit)
     media = _media_endpoint(parts, roots, downloads, uploads)
     phones = _phone_endpoint(parts, roots, downloads, uploads)
     refusals = CallbackRefusals(parts.client_addresses, parts.clock, parts.random.token(16))
@@ -164,6 +164,7 @@ def _phone_endpoint(
         admission=parts.admission,
         transfers=uploads.transfers,
         vault=parts.vault,
+        audit=parts.pipeline.audit,
     )
 
 

@@ -17,6 +17,7 @@ from parlour.vocabulary.errors import ApiError
 if TYPE_CHECKING:
     from parlour.operations.call import Call
     from parlour.operations.caller import Caller
+    from parlour.operations.operation import Operation
     from parlour.store.transaction import Transaction
     from parlour.vocabulary.permissions import Permission
 
@@ -60,6 +61,22 @@ def require_auth_token(caller: Caller) -> None:
     """Raise 20403 for an API key: the operation needs the auth token of the account."""
     if caller.identity is None and sids.is_sid(sids.API_KEY, caller.login):
         raise ApiError(20403)
+
+
+def require_principal(operation: Operation, caller: Caller, resource: str) -> None:
+    """Check an operation against the kind and the role of its caller.
+
+    Raises 404 for an operation of operators without an operator, or of accounts without an account,
+    and 403 for a change by a principal that may not change anything.
+    """
+    if operation.for_operators != (not caller.account_sid):
+        raise ApiError.not_found(resource)
+    principal = caller.principal
+    if operation.for_operators and (principal is None or not principal.is_operator):
+        raise ApiError.not_found(resource)
+    if principal is not None and operation.writes and not principal.may_change:
+        text = f"The role {principal.role} of this operator may not change anything."
+        raise ApiError(20403, text)
 
 
 async def check_permission(tx: Transaction, call: Call[Any]) -> None:

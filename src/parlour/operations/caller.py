@@ -50,3 +50,8 @@ class Caller(msgspec.Struct, frozen=True):
     """The SID that was presented: of the account, of an API key, or of an operator."""
     identity: str | None = None
     principal: Principal | None = None
+
+    @property
+    def owner(self) -> str:
+        """The SID whose share of the server a request uses: of the account, or an operator."""
+        return self.account_sid or self.login

@@ -113,6 +113,8 @@ class OperationSpec:
     """Runs in a separate transaction before a stream is read, which may take minutes."""
     checks_names: bool = False
     """Whether the action itself refuses unknown parameters, since their names depend on others."""
+    opens_conversation: bool = False
+    """Whether the audit log records that an operator called it, although it changes nothing."""
     on_server: ServerAction | None = None
     """Replaces ``action`` by one on the parts of the server, outside of transactions."""
 
@@ -310,7 +312,8 @@ class Collection:
     ``needs_auth_token``: API keys are rejected (403, 20403), so that a leaked one cannot create
     another that outlives its revocation. ``answers_by_login``: the response depends on the
     login, so a repeated request with another login is a different request. ``authentication`` is
-    the scheme of all operations.
+    the scheme of all operations. ``for_operators``: the operations are on the server, and not of an
+    account: only operators may call them, and accounts get 404.
     """
 
     noun: str
@@ -326,6 +329,7 @@ class Collection:
     needs_auth_token: bool = False
     answers_by_login: bool = False
     authentication: AuthScheme = AuthScheme.ACCOUNT_LOGIN
+    for_operators: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +347,7 @@ class Operation:
     needs_auth_token: bool = False
     answers_by_login: bool = False
     authentication: AuthScheme = AuthScheme.ACCOUNT_LOGIN
+    for_operators: bool = False
 
     @property
     def writes(self) -> bool:
@@ -380,6 +385,7 @@ def operations_of(collection: Collection) -> list[Operation]:
                     needs_auth_token=collection.needs_auth_token,
                     answers_by_login=collection.answers_by_login,
                     authentication=collection.authentication,
+                    for_operators=collection.for_operators,
                 )
             )
     return made

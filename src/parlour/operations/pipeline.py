@@ -1,13 +1,16 @@
 """The path of every call through the server, over HTTP or a WebSocket.
 
-1. An API key is rejected where the auth token is required.
+1. The kind and the role of a principal are checked, and an API key is rejected where the auth
+   token is required.
 2. The form is parsed. An error is not raised yet: the action raises it after the lookups of its
    path, since those come first in the order of checks.
 3. A GET runs in one read transaction. Everything else runs in one write transaction, which a
    repeated idempotency key replaces by the stored response.
 4. In the transaction: settings are locked, the scope is resolved, the permission checked, the
-   action counted against the rates, and the action run. An error rolls all of it back.
-   An operation on the server itself (``on_server``) runs after step 2, without a transaction.
+   action counted against the rates, the action run, and a call of a principal that the audit log
+   covers recorded there (``audit.py``). An error rolls all of it back.
+   An operation on the server itself (``on_server``) runs after step 2, without a transaction; it
+   is recorded before it runs.
 5. If a pre-action webhook is subscribed to the call, the transaction of step 4 changes nothing.
    Instead a dry run validates the call and is rolled back, the webhook is called outside any
    transaction, and step 4 is repeated with the parameters that it may have amended. A dry run that
@@ -23,6 +26,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from parlour.operations import access, idempotency, scoping
+from parlour.operations.audit import NO_TRAIL, AuditTrail
 from parlour.operations.call import (
     AcceptedResult,
     ActionSettings,
@@ -31,6 +35,7 @@ from parlour.operations.call import (
     RevokedLogin,
 )
 from parlour.store import event_log
+from parlour.store.transaction import ALL_ACCOUNTS
 from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.scope import Scope
 
@@ -98,6 +103,7 @@ class Pipeline:
         action_rates: RateCounter | None = None,
         settings: ActionSettings | None = None,
         server_parts: ServerParts | None = None,
+        audit: AuditTrail = NO_TRAIL,
     ) -> None:
         """``on_login_revoked`` is called with the name of each login that a call revoked.
 
@@ -110,12 +116,14 @@ class Pipeline:
         self.action_rates = action_rates
         self._settings = ActionSettings() if settings is None else settings
         self._server_parts = server_parts
+        self.audit = audit
         self._idempotency = idempotency.InFlight()
         self.gate: Callable[[str], Awaitable[None]] | None = None
         """With --test: awaited with the account before each change and read of it."""
 
     async def run(self, call: Call[Any], render: Render) -> OperationResult:
         """Run one call; return its result after the commit. On ApiError nothing was changed."""
+        access.require_principal(call.operation, call.caller, call.resource)
         if call.operation.needs_auth_token:
             # Before the stored response is read, which may contain a secret.
             access.require_auth_token(call.caller)
@@ -128,11 +136,11 @@ class Pipeline:
             call.parsed = error
         if call.operation.spec.on_server is not None:
             return await self._act_on_server(call, call.operation.spec.on_server)
-        if self.gate is not None:
+        if self.gate is not None and not call.operation.for_operators:
             await self.gate(call.caller.account_sid)
-        if not call.operation.writes:
+        if not call.operation.writes and not self.audit.covers(call):
             return await self._store.read(
-                lambda tx: self._act(tx, call), account_sid=call.caller.account_sid
+                lambda tx: self._act(tx, call), account_sid=_account_of(call)
             )
         if call.idempotency_key is None:
             result = await self._write(call, self._act)
@@ -159,7 +167,7 @@ class Pipeline:
         if result is not None:
             return result
         dry_run = await self._store.dry_run(
-            lambda tx: act(tx, call), call.origin, account_sid=call.caller.account_sid
+            lambda tx: act(tx, call), call.origin, account_sid=_account_of(call)
         )
         if dry_run.result.replayed is not None:
             return dry_run.result
@@ -172,12 +180,14 @@ class Pipeline:
     async def _change(
         self, call: Call[Any], act: Callable[[Transaction, Call[Any]], Awaitable[T]]
     ) -> T:
-        # A store of one process serializes its changes: the scope would not be used.
+        # A store of one process serializes its changes: the scope would not be used. A line of the
+        # audit log is outside of any scope.
+        has_scope = self._store.is_shared and not self.audit.covers(call)
         return await self._store.write(
             lambda tx: act(tx, call),
             call.origin,
-            account_sid=call.caller.account_sid,
-            conflict_scope=call.conflict_scope() if self._store.is_shared else None,
+            account_sid=_account_of(call),
+            conflict_scope=call.conflict_scope() if has_scope else None,
         )
 
     def _pre_action_hook_of(self, call: Call[Any]) -> PreActionHook | None:
@@ -199,7 +209,10 @@ class Pipeline:
             position = await event_log.visible_through(tx)
             cursors = self._vault.event_cursors
             call.event_cursor = cursors.write_end(call.caller.account_sid, position)
-        return _result_of(call, await call.operation.spec.action(tx, call))
+        result = _result_of(call, await call.operation.spec.action(tx, call))
+        if self.audit.covers(call):
+            await self.audit.record(tx, call, result.result)
+        return result
 
     async def _act_on_server(self, call: Call[Any], action: ServerAction) -> OperationResult:
         """Run an operation on the server itself, which may wait for other work."""
@@ -207,8 +220,14 @@ class Pipeline:
         if call.caller.identity is not None:
             raise ApiError(access.PERMISSION_DENIED)
         call.scope = Scope(call.caller.account_sid)
+        await self.audit.record_apart(self._store, call)
         with _work_suspended(call):
             return _result_of(call, await action(self._server_parts, call))
+
+
+def _account_of(call: Call[Any]) -> str:
+    """Return the account that limits a transaction; an operator has the rows of all."""
+    return ALL_ACCOUNTS if call.operation.for_operators else call.caller.account_sid
 
 
 def _result_of(call: Call[Any], result: Any) -> OperationResult:

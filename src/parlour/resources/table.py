@@ -11,6 +11,8 @@ from parlour.resources.address_configurations.routes import ADDRESS_CONFIGURATIO
 from parlour.resources.carrier_callbacks.routes import CARRIER_CALLBACK_PATHS, CARRIER_CALLBACKS
 from parlour.resources.configuration.routes import CONFIGURATION
 from parlour.resources.connections.routes import CONNECTIONS
+from parlour.resources.console_audit.routes import OPERATOR_AUDIT
+from parlour.resources.console_sessions.routes import OPERATOR_SESSIONS
 from parlour.resources.content_templates.routes import (
     APPROVAL,
     CONTENT_TEMPLATES,
@@ -112,6 +114,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     TOKEN_CHECKS,
     SERVER,
     OPEN_API,
+    OPERATOR_SESSIONS,
+    OPERATOR_AUDIT,
     CONTENT_TEMPLATES,
     VIRTUAL_PHONES,
     VIRTUAL_PHONE_MESSAGES,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from parlour.operations.operation import UrlForm
 from parlour.operations.parameters import wire_names
-from parlour.resources.table import pipeline_operations
 from tests.security.tenants.path_variables import (
     KINDS,
     fill,
@@ -32,6 +31,7 @@ from tests.security.tenants.targets import (
 )
 from tests.security.tenants.twin_accounts import CHAIN_OF_USER, AccountObjects, ServiceObjects
 from tests.security.tenants.valid_forms import FRESH_NAME, form_of, participant, queries_of
+from tests.support.account_operations import account_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,7 +159,7 @@ class Matrix:
     hidden: frozenset[str]
     hidden_of_service: dict[str, frozenset[str]]
     login: CallerCredentials | None = None
-    operations: Sequence[Operation] = field(default_factory=pipeline_operations)
+    operations: Sequence[Operation] = field(default_factory=account_operations)
 
     def _send(self, operation: Operation, values: Sequence[str]) -> CallerRequest:
         header = (self.login or self.intruder.login).header

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from parlour.operations.operation import UrlForm
-from parlour.resources.table import pipeline_operations
 from tests.security.tenants.channel_objects import ONLY_CARRIED, SHARED_PHONE
 from tests.security.tenants.matrix import Answered, names_of, values_of
 from tests.security.tenants.path_variables import fill
@@ -26,6 +25,7 @@ from tests.security.tenants.twin_accounts import (
     AccountObjects,
 )
 from tests.security.tenants.valid_forms import form_of, fresh_number, queries_of
+from tests.support.account_operations import account_operations
 from tests.support.client import encode
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ Dump = dict[str, bytes]
 def dump(target: MatrixTarget, world: AccountObjects) -> Dump:
     """Return the owner's responses of every read operation: by sid, by name, page by page."""
     seen: Dump = {}
-    for operation in pipeline_operations():
+    for operation in account_operations():
         if operation.writes or operation.operation_id in OF_THE_PROCESS:
             continue
         values = values_of(operation, world)
@@ -125,7 +125,7 @@ def reading(world: AccountObjects, dumped: Dump, hidden: frozenset[str]) -> Iter
 
 def writing(world: AccountObjects, hidden: frozenset[str], form: UrlForm) -> Iterator[Answered]:
     """Yield every operation of one URL form that changes something, by the owner."""
-    found = [each for each in pipeline_operations() if each.writes and each.url_form is form]
+    found = [each for each in account_operations() if each.writes and each.url_form is form]
     yield from (
         _more_of_account(world, hidden) if form is UrlForm.ACCOUNT else _more(world, hidden, form)
     )

@@ -10,13 +10,13 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from parlour.operations.operation import UrlForm
-from parlour.resources.table import pipeline_operations
 from tests.security.tenants.matrix import Alike, Answered, values_of
 from tests.security.tenants.owner_actions import OF_THE_PROCESS, get_request, page_url
 from tests.security.tenants.path_variables import fill, kinds_of
 from tests.security.tenants.targets import CallerCredentials, CallerRequest, MatrixTarget
 from tests.security.tenants.twin_accounts import AccountClient, AccountObjects, build
 from tests.security.tenants.valid_forms import form_of, queries_of
+from tests.support.account_operations import account_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def _wait_until_refused(target: MatrixTarget, login: CallerCredentials) -> None:
 
 def requests_of(world: AccountObjects) -> Iterator[tuple[Operation, CallerRequest]]:
     """Return each operation as the owner's request, but without credentials."""
-    for operation in pipeline_operations():
+    for operation in account_operations():
         path = fill(operation, values_of(operation, world))
         fields = form_of(operation) if operation.writes else queries_of(operation)[0]
         yield operation, CallerRequest(operation.method, path, fields, None)
@@ -147,7 +147,7 @@ def as_the_twin(pair: IntruderAndVictim, login: CallerCredentials) -> Iterator[A
 def page_tokens(pair: IntruderAndVictim) -> Iterator[Alike]:
     """Return every list with a page token of the twin, or of the same list in the other service."""
     intruder, victim = pair.intruder, pair.victim
-    for operation in pipeline_operations():
+    for operation in account_operations():
         if not operation.spec.list_key or operation.operation_id in OF_THE_PROCESS:
             continue
         own = fill(operation, values_of(operation, intruder))

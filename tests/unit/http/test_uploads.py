@@ -9,6 +9,7 @@ import pytest
 
 from parlour.http.messages import Request
 from parlour.http.uploads import Uploads
+from parlour.operations.audit import NO_TRAIL
 from parlour.operations.call import Call
 from parlour.operations.caller import Caller
 from parlour.protocol.header_block import HeaderBlock
@@ -72,8 +73,9 @@ def upload_into(folder: Path, failure: BaseException) -> int:
     """Return the files left by an upload whose row fails this way, and after a later check."""
 
     async def run_scenario() -> tuple[int, int]:
-        blobs, store = DiskBlobStore(folder), BrokenStore(failure)
-        uploads = Uploads(store, blobs, FakeClock(), SystemRandom())  # type: ignore[arg-type]
+        blobs = DiskBlobStore(folder)
+        store: Any = BrokenStore(failure)
+        uploads = Uploads(store, blobs, FakeClock(), SystemRandom(), NO_TRAIL)
         with pytest.raises(type(failure)):
             await uploads.store(request(), upload_call())
         left = count(folder)
@@ -81,10 +83,10 @@ def upload_into(folder: Path, failure: BaseException) -> int:
         sweep = media_sweep(blobs, clock)
         # The files look old, as if the clock was set forward during the upload.
         for _ in range(2):
-            await sweep.run(store)  # type: ignore[arg-type]
+            await sweep.run(store)
             assert count(folder) == left
             clock.advance(limits.MEDIA_ORPHAN_MS // 2)
-        await sweep.run(store)  # type: ignore[arg-type]
+        await sweep.run(store)
         await blobs.close()
         return left, count(folder)
 

@@ -33,6 +33,7 @@ UNCOUNTED = {
     "DeleteContentTemplate", "CreateContent", "DeleteContent", "CreateContentApprovalRequest",
     "CreateVirtualPhone", "UpdateVirtualPhone", "DeleteVirtualPhone", "UpdateVirtualPhoneMessage",
     "DeleteConnection", "CreateWebhookSignature", "CreateWebhookSample", "CreateTokenCheck",
+    "DeleteOperatorSession",
 }  # fmt: skip
 
 

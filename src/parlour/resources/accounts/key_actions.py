@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class OwnAccount(Redacted, msgspec.Struct, frozen=True):
-    """An account and the auth token with which the caller authenticated."""
+    """An account and the auth token with which the caller authenticated; None in the console."""
 
     account: Account
-    auth_token: str
+    auth_token: str | None
 
 
 class NewKey(Redacted, msgspec.Struct, frozen=True):
@@ -39,6 +39,11 @@ class NewKey(Redacted, msgspec.Struct, frozen=True):
 
     login: Login
     secret: str
+
+    @property
+    def sid(self) -> str:
+        """The SID of the key."""
+        return self.login.sid
 
 
 _login_in_path = in_path(sids.API_KEY, account_store.find_login)
@@ -56,13 +61,15 @@ async def _key_in_path(tx: Transaction, call: Call[Any]) -> Login:
 
 
 async def fetch_account(tx: Transaction, call: Call[NoParameters]) -> OwnAccount:
-    """Return the caller's account, with its auth token."""
+    """Return the caller's account, with its auth token; the console never shows that."""
     _require_own_account(call)
     assert call.caller.login == call.scope.account_sid
     account = await account_store.find_account(tx, call.scope)
     login = await account_store.find_login(tx, call.scope, call.scope.account_sid)
     assert account is not None
     assert login is not None
+    if call.caller.principal is not None:
+        return OwnAccount(account, None)
     return OwnAccount(account, call.vault.unseal(login.secret_sealed, login.name))
 
 

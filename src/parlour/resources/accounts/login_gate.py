@@ -7,12 +7,16 @@ states are in operations/login_throttle.py, the costs of lookups in login_lookup
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from parlour.operations.login_throttle import LoginThrottle, delay
 from parlour.resources.accounts.login_lookups import LoginLookups
+from parlour.resources.operators import store as operator_store
+from parlour.store.transaction import Busy, Unavailable
+from parlour.vocabulary import limits
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 T = TypeVar("T")
+_TOUCH_MS: Final = limits.OPERATOR_TOUCH_SECONDS * 1000
 
 
 class LoginGate:
@@ -33,7 +38,10 @@ class LoginGate:
 
     def __init__(self, store: Store, clock: Clock, salt: bytes) -> None:
         """``salt`` randomizes the throttle's hash buckets against deliberate collisions."""
+        self._store = store
         self._clock = clock
+        # By the SID of an operator: when this process recorded its use.
+        self._touched: dict[str, float] = {}
         self.lookups = LoginLookups(store, clock)
         self._throttle = LoginThrottle(salt)
         self._failures = 0
@@ -61,6 +69,17 @@ class LoginGate:
         if found is None:
             self.failed(peer, name)
         return found, logins
+
+    async def record_use(self, operator_sid: str) -> None:
+        """Record the use of an operator, at most once an hour."""
+        now = self._clock.monotonic_ms()
+        last = self._touched.get(operator_sid)
+        if last is not None and now - last < _TOUCH_MS:
+            return
+        self._touched[operator_sid] = now
+        # A request of an overloaded server does not fail for it.
+        with suppress(Busy, Unavailable):
+            await self._store.write(lambda tx: operator_store.touch_operator(tx, operator_sid))
 
     def forget_failures(self) -> None:
         """Discard all failures."""

@@ -7,6 +7,8 @@
 | any other                                 | part of a batch of up to 512 names, which starts   |
 |                                           | at once, but at least 20 ms after the last one     |
 
+Operators are read in the same way as accounts and API keys, by a separate statement.
+
 So unknown names cost the store at most 50 reads a second; client addresses are served round robin.
 """
 
@@ -18,15 +20,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from parlour.operations.lookup_queue import LookupQueue
 from parlour.resources.accounts import store as account_store
+from parlour.resources.accounts.store import LoginSecret
+from parlour.resources.operators import store as operator_store
 from parlour.store.transaction import Unavailable
-from parlour.vocabulary import limits
+from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import RETRY_AFTER, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parlour.resources.accounts.store import LoginSecret
-    from parlour.store.transaction import Store
+    from parlour.resources.operators.store import OperatorSecret
+    from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
 
 
@@ -139,13 +143,11 @@ class LoginLookups:
         try:
             if len(names) == 1:
                 of_one = await self._store.read(
-                    lambda tx: account_store.find_login_secrets(tx, names[0]), single_statement=True
+                    lambda tx: _secrets_of(tx, names[0]), single_statement=True
                 )
                 found = {names[0]: of_one}
             else:
-                found = await self._store.read(
-                    lambda tx: account_store.find_login_secrets_by_name(tx, names)
-                )
+                found = await self._store.read(lambda tx: _secrets_by_name(tx, names))
         except BaseException as error:
             for each in waiting.values():
                 each.set_exception(error if isinstance(error, Exception) else Unavailable())
@@ -169,3 +171,25 @@ class LoginLookups:
         cache[name] = logins
         if len(cache) > limits.LOGINS_CACHED_MAX:
             cache.popitem(last=False)
+
+
+async def _secrets_of(tx: Transaction, name: str) -> list[LoginSecret]:
+    """Return the valid secrets of a name, by one statement."""
+    if not name.startswith(sids.OPERATOR):
+        return await account_store.find_login_secrets(tx, name)
+    operator = await operator_store.operator_login(tx, name)
+    return [] if operator is None else [_secret_of(operator)]
+
+
+async def _secrets_by_name(tx: Transaction, names: list[str]) -> dict[str, list[LoginSecret]]:
+    """Return the valid secrets of each name; unknown names have no entry."""
+    of_accounts = [name for name in names if not name.startswith(sids.OPERATOR)]
+    found = await account_store.find_login_secrets_by_name(tx, of_accounts)
+    of_operators = [name for name in names if name.startswith(sids.OPERATOR)]
+    for operator in await operator_store.operator_logins(tx, of_operators):
+        found[operator.sid] = [_secret_of(operator)]
+    return found
+
+
+def _secret_of(operator: OperatorSecret) -> LoginSecret:
+    return LoginSecret("", operator.secret_digest, "", "active", operator.role)

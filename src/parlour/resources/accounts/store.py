@@ -57,6 +57,8 @@ class LoginSecret(Redacted, msgspec.Struct, frozen=True):
     secret_digest: str
     secret_sealed: str
     status: str
+    operator_role: str = ""
+    """Of an operator, who has no account and no sealed secret."""
 
 
 INSERT_ACCOUNT = insert("account", Account)

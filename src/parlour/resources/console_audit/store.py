@@ -36,6 +36,12 @@ class NumberedAuditLine(AuditLine, frozen=True, kw_only=True):
     sequence: int
 
 
+class ListedAuditLine(NumberedAuditLine, frozen=True, kw_only=True):
+    """The same with the name of its operator; None for an account, and for an operator's ticket."""
+
+    operator_name: str | None
+
+
 class AuditFilters(msgspec.Struct, frozen=True):
     """Filters of the log, combined by AND; an empty one selects all."""
 
@@ -49,7 +55,8 @@ class AuditFilters(msgspec.Struct, frozen=True):
 INSERT_LINE = insert("console_audit", AuditLine)
 # The dates are no condition of an index: the log is read in its order.
 LIST_LINES = window(
-    "SELECT {columns} FROM console_audit WHERE ($1 = '' OR account_sid = $1)"
+    "SELECT {columns}, (SELECT name FROM operator WHERE operator.sid = principal_name)"
+    " FROM console_audit WHERE ($1 = '' OR account_sid = $1)"
     " AND ($2 = '' OR principal_name = $2) AND ($3 = '' OR operation = $3)"
     " AND date + 0 >= $4 AND date + 0 < $5",
     NumberedAuditLine,
@@ -96,11 +103,11 @@ async def record_call(
 
 async def list_lines(
     tx: Transaction, filters: AuditFilters, request: PageRequest
-) -> list[NumberedAuditLine]:
+) -> list[ListedAuditLine]:
     """Return a page of the log, newest first."""
-    names = NumberedAuditLine.__struct_fields__
+    names = ListedAuditLine.__struct_fields__
     rows = await read_window(tx, LIST_LINES, request, *values_of(filters))
-    return [NumberedAuditLine(**dict(zip(names, row, strict=True))) for row in rows]
+    return [ListedAuditLine(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 # tidy: scope-first - for operators, over all accounts

@@ -63,6 +63,7 @@ async def open_session(
         ends=ends,
     )
     await console_session_store.insert_session(tx, session)
+    await touch_session(tx, session.sid)
     return session
 
 

@@ -33,6 +33,15 @@ class ConsoleSession(Redacted, msgspec.Struct, frozen=True):
     secret_fields = frozenset({"token_digest"})
 
 
+class ListedSession(ConsoleSession, frozen=True):
+    """A session with the name of its operator; None for an account, and for an operator's ticket.
+
+    ``principal_name`` is the SID of the operator.
+    """
+
+    operator_name: str | None
+
+
 class ConsoleTicket(Redacted, msgspec.Struct, frozen=True):
     """A ticket, which opens one session for this principal until it ends."""
 
@@ -59,7 +68,8 @@ FETCH_SESSION = statement(
 )
 LIST_SESSIONS = window(
     # tidy: account-in-sql - for operators, over all accounts
-    "SELECT {columns} FROM console_session WHERE (ends = 0 OR ends > $1 AND last_used > $2)",
+    "SELECT {columns}, (SELECT name FROM operator WHERE operator.sid = principal_name)"
+    " FROM console_session WHERE (ends = 0 OR ends > $1 AND last_used > $2)",
     ConsoleSession,
     order="made",
     arguments=2,
@@ -67,6 +77,11 @@ LIST_SESSIONS = window(
 )
 # tidy: account-in-sql - as above
 TOUCH_SESSION = "UPDATE console_session SET last_used = $2 WHERE sid = $1 AND last_used < $3"
+# tidy: account-in-sql - as above
+TOUCH_OPERATOR = """
+UPDATE operator SET last_used = $2
+ WHERE sid = (SELECT principal_name FROM console_session WHERE sid = $1) AND last_used < $3
+"""
 # tidy: account-in-sql - as above
 DELETE_SESSION = "DELETE FROM console_session WHERE sid = $1"
 DELETE_OF_PRINCIPAL = """
@@ -109,6 +124,7 @@ DELETE FROM console_ticket WHERE digest IN (
     SELECT digest FROM console_ticket WHERE ends <= $1 ORDER BY ends LIMIT $2)
 """
 _TOUCH_MS: Final = limits.CONSOLE_TOUCH_SECONDS * 1000
+_TOUCH_OPERATOR_MS: Final = limits.OPERATOR_TOUCH_SECONDS * 1000
 
 
 async def insert_session(tx: Transaction, session: ConsoleSession) -> None:
@@ -133,16 +149,17 @@ async def find_session(tx: Transaction, sid: str) -> ConsoleSession | None:
 # tidy: scope-first - as above
 async def list_sessions(
     tx: Transaction, request: PageRequest, idle_since_ms: int
-) -> list[ConsoleSession]:
+) -> list[ListedSession]:
     """Return the sessions whose time has not ended, newest first."""
     rows = await read_window(tx, LIST_SESSIONS, request, tx.now, idle_since_ms)
-    return [ConsoleSession(*row) for row in rows]
+    return [ListedSession(*row) for row in rows]
 
 
 # tidy: scope-first - the session is authenticated
 async def touch_session(tx: Transaction, sid: str) -> None:
-    """Record the use of a session, at most once a minute."""
+    """Record the use of a session once a minute, and of its operator once an hour."""
     await tx.run(TOUCH_SESSION, sid, tx.now, tx.now - _TOUCH_MS + 1)
+    await tx.run(TOUCH_OPERATOR, sid, tx.now, tx.now - _TOUCH_OPERATOR_MS + 1)
 
 
 # tidy: scope-first - as above

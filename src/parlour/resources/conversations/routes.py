@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parlour.operations.operation import (
     SHORT_AND_SERVICE,
     Collection,
@@ -34,7 +36,7 @@ CONVERSATIONS = Collection(
             webhook_header=True,
             pre_action="onConversationAdd",
         ),
-        fetch(conversation_actions.fetch_conversation),
+        replace(fetch(conversation_actions.fetch_conversation), opens_conversation=True),
         update(
             conversation_actions.update_conversation,
             conversation_parameters.UpdateConversation,

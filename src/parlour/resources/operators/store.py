@@ -43,6 +43,13 @@ FETCH_BY_NAME = statement(
 FETCH_OPERATOR_SECRET = statement(
     "SELECT {columns} FROM operator WHERE sid = $1 AND date_revoked IS NULL", OperatorSecret
 )
+FETCH_OPERATOR_SECRETS = statement(
+    "SELECT {columns} FROM operator WHERE date_revoked IS NULL AND sid IN"
+    " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+    " LIMIT 16",
+    OperatorSecret,
+)
+NAMES_PER_FETCH = 16
 LIST_OPERATORS = statement(
     "SELECT {columns} FROM operator WHERE (date_created, sid) > ($1, $2)"
     " ORDER BY date_created, sid LIMIT $3",
@@ -83,6 +90,17 @@ async def operator_login(tx: Transaction, sid: str) -> OperatorSecret | None:
 
 
 # tidy: scope-first - as above
+async def operator_logins(tx: Transaction, sids: list[str]) -> list[OperatorSecret]:
+    """Return the secrets of these operators, without unknown and revoked ones."""
+    found: list[OperatorSecret] = []
+    for start in range(0, len(sids), NAMES_PER_FETCH):
+        batch = sids[start : start + NAMES_PER_FETCH]
+        padded = batch + batch[:1] * (NAMES_PER_FETCH - len(batch))
+        found += [OperatorSecret(*row) for row in await tx.all(FETCH_OPERATOR_SECRETS, *padded)]
+    return found
+
+
+# tidy: scope-first - as above
 async def list_operators(tx: Transaction, after: tuple[int, str], count: int) -> list[OperatorKey]:
     """Return operators after a position of date and SID, oldest first, also revoked ones."""
     return [OperatorKey(*row) for row in await tx.all(LIST_OPERATORS, *after, count)]
@@ -101,5 +119,5 @@ async def touch_operator(tx: Transaction, sid: str) -> None:
 
 
 def is_touch_due(last_used: int, now_ms: int) -> bool:
-    """Return whether the use of an operator is to be recorded."""
+    """Return whether `touch_operator` would record a use now."""
     return last_used < now_ms - _TOUCH_MS

@@ -34,6 +34,12 @@ SELECT account_sid, sid FROM media WHERE is_removed = 0 AND content IS NULL
 ACCOUNT_STATUS: Final = "SELECT status FROM account WHERE sid = ?1"
 HAS_KEY: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'master_key'"
 
+UNUSED_OPERATORS: Final = """
+SELECT sid, name FROM operator WHERE date_revoked IS NULL AND MAX(last_used, date_created) < ?1
+ ORDER BY name LIMIT 100
+"""
+HAS_OPERATORS: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'operator'"
+
 
 class DamagedDatabaseError(Exception):
     """The database is corrupt, or of a version that this one does not know."""
@@ -120,6 +126,19 @@ def account_statuses(path: Path, sids: Iterable[str]) -> dict[str, str]:
         return {
             sid: str(row[0]) for sid in sids for row in connection.execute(ACCOUNT_STATUS, (sid,))
         }
+
+    return _read_in_use(path, read)
+
+
+def unused_operators(path: Path, before_ms: int) -> list[tuple[str, str]]:
+    """Return SID and name of operators without use since then. Raises DamagedDatabaseError."""
+
+    def read(connection: apsw.Connection) -> list[tuple[str, str]]:
+        # A database of an earlier version has no such table.
+        if next(iter(connection.execute(HAS_OPERATORS)), None) is None:
+            return []
+        rows = connection.execute(UNUSED_OPERATORS, (before_ms,))
+        return [(str(sid), str(name)) for sid, name in rows]
 
     return _read_in_use(path, read)
 

@@ -12,9 +12,15 @@ CONSOLE_TOUCH_SECONDS = 60
 CONSOLE_TICKET_SECONDS = 60
 # Interval at which the last use of an operator key is recorded.
 OPERATOR_TOUCH_SECONDS = 60 * 60
+# Days without use after which `parlour doctor` warns of an operator key.
+OPERATOR_UNUSED_DAYS = 90
+# Length of the name of an operator.
+OPERATOR_NAME_CHARS_MAX = 64
 # Retention of a line of the audit log.
 CONSOLE_AUDIT_DAYS = 400
 # Lines of the audit log; beyond it the oldest are deleted.
 CONSOLE_AUDIT_LINES_MAX = 100_000
+# Characters of a subject in the audit log that is named in a path without its SID.
+CONSOLE_AUDIT_SUBJECT_CHARS_MAX = 64
 # Rows of the audit log, sessions and tickets that one step of their retention job deletes.
 CONSOLE_EXPIRED_PER_STEP_MAX = 1_000

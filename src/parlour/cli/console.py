@@ -1,0 +1,60 @@
+"""``parlour console``: prints a link that signs in to the console once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from parlour.cli.local_store import LocalStore, local_store_options
+from parlour.cli.server_client import DEFAULT_URL
+from parlour.operations.caller import ACCOUNT, ADMIN, OPERATOR
+from parlour.resources.console_sessions import lifecycle as console_session_lifecycle
+from parlour.vocabulary import limits
+
+if TYPE_CHECKING:
+    from parlour.store.transaction import Transaction
+
+_SECRET_BYTES = 32
+
+
+@click.command("console")
+@click.option(
+    "--account",
+    "account_sid",
+    help="Sign in to this account; by default as an operator with the role admin.",
+)
+@click.option(
+    "--url",
+    envvar="PARLOUR_URL",
+    default=DEFAULT_URL,
+    show_default=True,
+    help="The address of the server, as the browser reaches it.",
+)
+@local_store_options
+def command(local_store: LocalStore, *, account_sid: str | None, url: str, as_json: bool) -> None:
+    """Print a link to the console that signs in once, within a minute."""
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"{url} is no URL of a server")
+    if account_sid is not None:
+        account_sid = local_store.scope_of(account_sid).account_sid
+    secret = local_store.random.token(_SECRET_BYTES).hex()
+
+    async def work(tx: Transaction) -> None:
+        await console_session_lifecycle.make_ticket(
+            tx,
+            kind=OPERATOR if account_sid is None else ACCOUNT,
+            name=console_session_lifecycle.LOCAL if account_sid is None else account_sid,
+            role=ADMIN,
+            account_sid=account_sid or "",
+            digest=local_store.vault.digest(secret),
+        )
+
+    local_store.write(work)
+    # In the fragment: it is not sent to the server, and is in no log.
+    link = f"{url.rstrip('/')}/parlour/console/#ticket={secret}"
+    if as_json:
+        click.echo(json.dumps({"url": link, "seconds": limits.CONSOLE_TICKET_SECONDS}))
+    else:
+        click.echo(link)
