@@ -1,0 +1,51 @@
+/** Tokens: make one, and check one from anywhere. */
+import { post, useAction } from "../../api.js";
+import { Badge, html, Time, Trouble, useState } from "../../kit.js";
+import { Json } from "../../parts/json.js";
+import { OperationDialog } from "../../parts/operation.js";
+import { Facts } from "../../parts/report.js";
+import { Copy } from "../../parts/sid.js";
+import { Table } from "../../parts/table.js";
+import { clients as words } from "./words.js";
+
+const COLUMNS = /** @type {import("../../parts/table.js").Column[]} */ ([
+	{ label: "Check", cell: (row) => words.checks[row.name] ?? row.name },
+	{ label: "Result", kind: "nowrap", cell: ({ passed }) => html`<${Badge} tone=${passed ? "good" : passed === false ? "bad" : "soft"}>
+		${passed ? "passed" : passed === false ? "failed" : "not reached"}<//>` },
+	{ label: "Reason", kind: "wide", cell: ({ code, message }) => code && `${code}: ${message}` },
+]);
+
+/** @param {{mayMake: boolean}} props */
+export default function Tokens({ mayMake }) {
+	const [token, setToken] = useState("");
+	const [isMaking, make] = useState(false);
+	const [found, setFound] = useState(/** @type {any} */ (null));
+	const check = useAction(async (/** @type {string} */ text) => {
+		setFound(null);
+		setFound(await post("/parlour/v1/TokenChecks", { Token: text.trim() }));
+	});
+	const show = (/** @type {string} */ text) => {
+		setToken(text);
+		void check.run(text);
+	};
+	const submit = (/** @type {Event} */ event) => {
+		event.preventDefault();
+		void check.run(token);
+	};
+	return html`<form class="stack" onSubmit=${submit}>
+			<label class="field"><span>Access token</span>
+				<textarea class="token" rows="4" required spellcheck=${false} value=${token} placeholder=${words.paste} disabled=${!mayMake}
+					onInput=${(/** @type {any} */ event) => setToken(event.target.value)} /></label>
+			<p class="row"><button class="primary" disabled=${!mayMake || check.isRunning}>Check</button>
+				<button type="button" disabled=${!mayMake} onClick=${() => make(true)}>Make a token</button>
+				${token && html`<${Copy} text=${token}>Copy<//>`}${!mayMake && html`<span class="soft">${words.mayNot}</span>`}</p>
+		</form>
+		<${Trouble} problem=${check.problem} />
+		${found && html`<section class="stack" aria-label="Result">
+			<${Facts} facts=${[["Token", html`<${Badge} tone=${found.valid ? "good" : "bad"}>${found.valid ? "valid" : "refused"}<//>`],
+				["Identity", found.payload?.grants?.identity], ["Ends", html`<${Time} at=${found.date_expires} full />`]]} />
+			<${Table} label="Checks" columns=${COLUMNS} rows=${found.checks} keyOf=${(/** @type {any} */ row) => row.name} />
+			${["header", "payload"].map((name) => found[name] && html`<${Json} value=${found[name]} label=${name} />`)}
+		</section>`}
+		${isMaking && html`<${OperationDialog} id="CreateToken" title="Make a token" action="Make" onDone=${(/** @type {any} */ made) => show(made.token)} onClose=${() => make(false)} />`}`;
+}
