@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +19,11 @@ from parlour.protocol import certificates
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.postgres.settings import DatabaseSettings
 from parlour.vocabulary import limits
+from tests.support.operators import make_operator
 from tests.support.postgres_server import shared
 from tests.support.preloaded_servers import template
 from tests.support.server import Server
+from tests.support.server_database import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -221,6 +224,23 @@ def test_a_careful_database_has_nothing_unsafe() -> None:
     careful = DatabaseSettings(on, passes_policies=False)
     (standby,) = doctor_checks_database._findings(careful)
     assert not standby.is_unsafe
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_operator_keys_without_use_are_found(engine: str) -> None:
+    env = {"PARLOUR_DATABASE": shared().make_migrated_database()} if engine == "postgres" else {}
+    with Server(env=env) as server:
+        old, revoked, new = (make_operator(server, name).sid for name in ("old", "revoked", "new"))
+        server.command("operator", "revoke", "revoked")
+        with closing(connect(server)) as connection, connection:
+            for sid in (old, revoked):
+                connection.execute("UPDATE operator SET date_created = 1 WHERE sid = ?", (sid,))
+        _, found = _run(server, "--data", str(server.data_dir))
+    named = [each for each in found if "operator" in str(each["what"])]
+    assert [each["unsafe"] for each in named] == [False]
+    assert "old was not used for 90 days" in str(named[0]["what"])
+    assert str(named[0]["do"]).endswith(f"parlour operator revoke {old}")
+    assert new not in str(found)
 
 
 def test_a_missing_database_is_reported() -> None:
