@@ -69,6 +69,9 @@ WITHOUT_EFFECT = {
     r"resources\.participant_conversations\.store\.LIST_OF_ADDRESS\.\w+\[1:": (
         "a participant with an address has no identity, and so no user"
     ),
+    r"resources\.console_sessions\.store\.HAS_LOGIN\[0:": (
+        "the login of an account's session, found by its sid; no twin has a copy of it"
+    ),
     r"resources\.conversation_summaries\.store\.LAST_MESSAGES\[0:": (
         "the last index of a conversation, found by its sid under the account"
     ),
@@ -123,6 +126,7 @@ UNSEEN_OVER_REST = {
         r"|resources\.media\.store\.UNATTACHED\["
         r"|resources\.participants\.roster\.|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
+    r"resources\.console_sessions\.store\.": "no operation of an account shows a session",
     r"resources\.activity\.store\.": "its response is different each time (OF_THE_PROCESS)",
     r"store\.event_log\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.FETCH_ANY\[": (
         "says whether it is worth looking; what is found is read under the account"

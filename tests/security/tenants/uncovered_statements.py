@@ -22,6 +22,7 @@ from parlour.store.statements import values_of
 from parlour.vocabulary.scope import Scope
 from tests.security.tenants import (
     uncovered_channel_statements,
+    uncovered_console_statements,
     uncovered_realtime_statements,
     uncovered_webhook_statements,
 )
@@ -51,6 +52,7 @@ def do_all(target: LocalTarget, world: AccountObjects) -> None:
     lobby = f"/v1/Conversations/{world.default.chain['Conversations']}"
     target.write(lambda tx: uncovered_realtime_statements.run_statements(tx, world))
     target.write(lambda tx: uncovered_channel_statements.run_statements(tx, world))
+    target.write(lambda tx: uncovered_console_statements.run_statements(tx, world))
     _media(account, world)
     _addresses(account, world)
     make_group(account)
