@@ -1,0 +1,99 @@
+"""The audit log of changes through the console, dedicated endpoints included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parlour.operations.caller import ADMIN, SUPPORT
+from tests.console.console_page import ConsolePage, api_of, run_scene, signed_in
+from tests.console.test_sign_in import OPERATOR_SID, SECRET, make_operator
+from tests.events.in_process_server import ACCOUNT_SID
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.events.in_process_server import InProcessServer
+
+PHONES = "/parlour/v1/VirtualPhones"
+PHONE = "+15550100"
+
+
+async def operator_page(instance: InProcessServer, role: str) -> ConsolePage:
+    """Return the page of an operator."""
+    await make_operator(instance, role)
+    page = ConsolePage(instance.app)
+    await page.sign_in(Name=OPERATOR_SID, Secret=SECRET)
+    return page
+
+
+async def lines_of(page: ConsolePage) -> list[tuple[str, str | None, str | None]]:
+    """Return operation, subject and account of each line, newest first."""
+    found = await page.call("GET", "/parlour/v1/Operator/Audit", account_sid="-")
+    return [
+        (each["operation"], each["subject_sid"], each["account_sid"])
+        for each in found.expect(200)["audit"]
+    ]
+
+
+def test_uploads_phones_and_opened_conversations_are_recorded(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        page, api = await operator_page(instance, ADMIN), api_of(instance)
+        made = (await api.post("/v1/Conversations", {})).expect(201)
+        (await api.post(PHONES, {"Address": PHONE})).expect(201)
+        assert await lines_of(page) == []
+        service = made["chat_service_sid"]
+        upload = await page.call("POST", f"/v1/Services/{service}/Media", {"x": "y"})
+        send = {"To": "+15550999", "Body": "hello"}
+        sent = await page.call("POST", f"{PHONES}/%2B15550100/Messages", send)
+        (await page.call("GET", f"/v1/Conversations/{made['sid']}")).expect(200)
+        assert sent.status < 300, sent
+        lines = await lines_of(page)
+        assert [each[0] for each in lines] == [
+            "FetchConversation",
+            "CreateVirtualPhoneMessage",
+            "CreateMedia",
+        ]
+        assert [each[1] for each in lines] == [made["sid"], PHONE, upload.expect(201)["sid"]]
+        assert {each[2] for each in lines} == {ACCOUNT_SID}
+        assert "hello" not in str(lines)
+
+    run_scene(tmp_path / "data", scene)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/v1/Services/{service}/Media"), ("POST", f"{PHONES}/%2B15550100/Messages")],
+)
+def test_a_role_without_changes_leaves_no_line(tmp_path: Path, method: str, path: str) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        page, api = await operator_page(instance, SUPPORT), api_of(instance)
+        made = (await api.post("/v1/Conversations", {})).expect(201)
+        (await api.post(PHONES, {"Address": PHONE})).expect(201)
+        filled = path.replace("{service}", made["chat_service_sid"])
+        assert (await page.call(method, filled, {"x": "y"})).status == 403
+        assert await lines_of(page) == []
+
+    run_scene(tmp_path / "data", scene)
+
+
+def test_an_operator_sees_and_ends_the_session_of_an_account(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        page, theirs = await operator_page(instance, ADMIN), await signed_in(instance.app)
+        (await theirs.call("POST", "/v1/Conversations", {})).expect(201)
+        path = "/parlour/v1/Operator/Sessions"
+        listed = (await page.call("GET", path, account_sid="-")).expect(200)["sessions"]
+        of_account = [each for each in listed if each["account_sid"] == ACCOUNT_SID]
+        assert [each["principal"]["name"] for each in of_account] == [ACCOUNT_SID]
+        assert [each["operator_name"] for each in listed if not each["account_sid"]] == ["eve"]
+        sid = of_account[0]["sid"]
+        assert (await page.call("DELETE", f"{path}/{sid}", account_sid="-")).status == 204
+        assert (await theirs.call("GET", "/v1/Conversations")).status == 401
+        lines = await lines_of(page)
+        assert lines[0][:2] == ("DeleteOperatorSession", sid)
+        for account_sid, status in ((ACCOUNT_SID, 404), ("-", 200)):
+            assert (await page.call("GET", path, account_sid=account_sid)).status == status
+        assert (await page.call("GET", "/v1/Conversations", account_sid="-")).status == 404
+
+    run_scene(tmp_path / "data", scene)
