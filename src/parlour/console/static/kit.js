@@ -205,7 +205,7 @@ const formats = new Map();
  * @param {Date} at
  * @param {object} parts
  */
-function written(at, parts) {
+export function written(at, parts) {
 	const timeZone = preferences.get().zone === "utc" ? "UTC" : undefined;
 	const key = `${timeZone}${JSON.stringify(parts)}`;
 	let format = formats.get(key);

@@ -78,6 +78,20 @@ export const conversation = {
 	}),
 };
 
+export const phones = {
+	none: ["No phones yet", "Make one. An address that a conversation writes to has one, too."],
+	silent: ["No messages", "What conversations send here appears at once. + writes the first one."],
+	removal: "Its messages and media go with it. Conversations keep theirs.",
+	noWebhooks: "No webhooks followed.",
+	kinds: /** @type {Record<string, string>} */ ({ SM: "SMS", MM: "MMS", WA: "WhatsApp" }),
+	channels: [["", "SMS, MMS"], ["whatsapp:", "WhatsApp"], ["rcs:", "RCS"], ["messenger:", "Messenger"]],
+};
+export const users = {
+	none: ["No users yet", "Create one, or let a client sign in: its identity becomes a user."],
+	unknown: "(reachability is off in this service)",
+	removal: "Its participants in all conversations go with it. Its messages stay.",
+};
+
 export const sentences = {
 	lost: (/** @type {string} */ time) => `Not live since ${time}, trying again`,
 	live: "Live: changes appear as they are committed",

@@ -48,12 +48,12 @@ function Control({ parameter: { name, schema, isRequired }, value }) {
 	if (name === "Attributes") return html`<${JsonField} value=${value || "{}"} bytesMax=${16384} />`;
 	const options = schema.enum ?? (kinds.includes("boolean") ? ["true", "false"] : null);
 	const control = options
-		? html`<select name=${name} value=${value} required=${isRequired}>
-				<option value="">${value ? "" : "–"}</option>${options.map((/** @type {any} */ each) => html`<option>${String(each)}</option>`)}
+		? html`<select name=${name} required=${isRequired}>
+				<option value="">${value ? "" : "–"}</option>${options.map((/** @type {any} */ each) => html`<option selected=${String(each) === value}>${String(each)}</option>`)}
 			</select>`
 		: kinds.includes("array")
-			? html`<textarea name=${name} rows="3" required=${isRequired}>${value}</textarea>`
-			: html`<input name=${name} type=${kinds.includes("integer") ? "number" : "text"} value=${value} required=${isRequired} maxlength=${schema.maxLength} />`;
+			? html`<textarea name=${name} rows="3" required=${isRequired} defaultValue=${value} />`
+			: html`<input name=${name} type=${kinds.includes("integer") ? "number" : "text"} defaultValue=${value} required=${isRequired} maxlength=${schema.maxLength} />`;
 	return html`<label class="field ${kinds.includes("array") ? "wide" : ""}">
 		<span>${label}${isRequired && " (required)"}${kinds.includes("array") && ", one a line"}</span>${control}
 	</label>`;

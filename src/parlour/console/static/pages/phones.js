@@ -1,0 +1,190 @@
+/** Phones side by side; `on` in the address has each one as `address>thread`. */
+import { address as urlOf, call, get, post, remove, session, useAction, useList, useLoad } from "../api.js";
+import { Empty, href, html, Icon, setQuery, Time, Trouble, useEffect, useQuery, useState, written } from "../kit.js";
+import { useLive, useRefresh } from "../live.js";
+import { Confirm } from "../parts/dialog.js";
+import { OperationDialog } from "../parts/operation.js";
+import { Tabs } from "../parts/tabs.js";
+import { phones as words } from "../words.js";
+
+/** @typedef {any} Any */
+const PATH = "/parlour/v1/VirtualPhones";
+const DAY = { weekday: "short", day: "numeric", month: "short" };
+
+/** @param {Any} row @param {string} address Who is on the other side: an address, or all others of a group. */
+const otherOf = ({ group, direction, from, to }, address) =>
+	group ? group.join(" ").replace(address, "").trim() : direction === "sent" ? to[0] : from;
+
+/** @param {string} path @param {string} address */
+function useInbox(path, address) {
+	const list = useList(path, "messages", { PageSize: 100 });
+	const { rows, more } = list;
+	useEffect(() => void more?.(), [rows.length]);
+	const touch = useRefresh(async () => {
+		// Reports change the last ones.
+		const { messages } = await get(path, { After: rows.at(-20)?.date_created, PageSize: 100 });
+		const first = messages[0]?.date_created;
+		if (!more) list.update((last) => ({ ...last, rows: [...last.rows.filter((each) => each.date_created < first), ...messages] }));
+	});
+	useLive((events) => {
+		if (events) touch(events.filter((each) => /^on[MD]/.test(each.event_type)).map((each) => each.subject_sid));
+		else list.reload();
+	});
+	const taken = new Set(rows.map((each) => each.conversation_sid)).size;
+	const places = useLoad(() => get("/v1/ParticipantConversations", { Address: address }), [address, taken]);
+	const threads = /** @type {Map<string, Any[]>} */ (new Map());
+	for (const row of rows) {
+		const key = otherOf(row, address);
+		if (!threads.has(key)) threads.set(key, []);
+		threads.get(key)?.push(row);
+	}
+	const names = /** @type {Record<string, string>} */ ({});
+	for (const place of places.data?.conversations ?? []) {
+		const proxy = place.participant_messaging_binding.proxy_address;
+		names[place.conversation_sid] = names[proxy] = place.conversation_friendly_name;
+		if (proxy && !threads.has(proxy)) threads.set(proxy, []);
+	}
+	return { list, rows, threads, names, touch };
+}
+
+/** @param {Any} props */
+const Select = ({ label, value = "", options, act }) => html`<select
+	aria-label=${label} value=${value} onChange=${(/** @type {Any} */ event) => act(event.target.value)}
+>${options.map((/** @type {Any} */ [key, text]) => html`<option value=${key}>${text}</option>`)}</select>`;
+
+/** @param {Any} props */
+function Bubble({ row, path, name, hooks, touch }) {
+	const { sid, direction, segments, encoding, status, conversation_sid: taker } = row;
+	const read = () => post(path, { Status: "read" }).then(() => touch([sid]));
+	return html`<li class="bubble ${direction}">
+		<p class="text">
+			${row.media.map((/** @type {Any} */ { url, content_type: type, filename = type }) => {
+				const at = urlOf(`${path}/Media/${url.split("/").pop()}`);
+				return /^image\/(?!svg)/.test(type) ? html`<img src=${at} alt=${filename} />` : html`<a href=${at} target="_blank" download>${filename}</a> `;
+			})}${row.body}
+		</p>
+		<div class="small soft">
+			${row.group && row.from} <${Time} at=${row.date_created} /> · ${encoding ? `${segments} segment${segments > 1 ? "s" : ""}, ${encoding}` : row.group ? "group MMS" : words.kinds[sid.slice(0, 2)]}
+			${" "}<span class="nowrap">· <${Icon} name=${/un|fail/.test(status) ? "warning" : "check"} />${status} ${row.error_code}</span>
+			${sid[0] === "W" && direction !== "sent" && status !== "read" && html`<button class="small" onClick=${read}>Read</button>`}
+			<br />${taker ? html`in <a href=${href("conversations", [taker])}>${name ?? taker}</a>
+				<button class="quiet small" aria-expanded=${Boolean(hooks)} onClick=${() => setQuery({ trace: hooks ? "" : sid })}><${Icon} name="webhooks" />webhooks</button>` : row.reason}
+			${hooks?.map((/** @type {Any} */ each) => html`<p><a href=${href("webhooks", [each.sid])}>${each.event_type}</a> ${each.response?.status ?? each.outcome}, ${each.elapsed_ms} ms</p>`)}
+			${hooks && !hooks[0] && words.noWebhooks}
+		</div>
+	</li>`;
+}
+
+/** @param {Any} props */
+function Thread({ rows, inbox, names, touch }) {
+	const [trace] = useQuery("trace");
+	const traced = rows.find((/** @type {Any} */ each) => each.sid === trace && each.message_sid);
+	const hooks = useLoad(async () => {
+		if (!traced) return null;
+		const found = await get("/parlour/v1/WebhookAttempts", { ConversationSid: traced.conversation_sid, Since: traced.date_created, Wait: 2 });
+		return found.webhook_attempts.filter((/** @type {Any} */ each) => each.request.parameters.MessageSid === traced.message_sid);
+	}, [traced?.sid, traced?.status]);
+	let day = "";
+	return html`<ol>${rows.map((/** @type {Any} */ row) => {
+		const last = day;
+		day = written(new Date(row.date_created), DAY);
+		return html`${day !== last && html`<li class="day small soft">${day}</li>`}
+			<${Bubble} key=${row.sid} row=${row} path="${inbox}/${row.sid}" name=${names[row.conversation_sid]} hooks=${row === traced ? hooks.data : null} touch=${touch} />`;
+	})}</ol>`;
+}
+
+/** @param {Any} props */
+function Composer({ path, to, onSent }) {
+	const send = useAction(async (/** @type {Any} */ event) => {
+		event.preventDefault();
+		const form = event.target;
+		const body = new FormData(form);
+		if (!form.Media.value) body.delete("Media");
+		for (const each of to.split(" ")) body.append("To", each);
+		onSent((await call("POST", path, {}, { body })).data);
+		form.reset();
+	});
+	return html`<form class="composer" onSubmit=${send.run}>
+		<input name="Body" autocomplete="off" aria-label="Message" placeholder="Message" />
+		<button class="primary" disabled=${send.isRunning}><${Icon} name="send" label="Send" /></button>
+		<input class="small" type="file" name="Media" multiple aria-label="Files" />
+		<${Trouble} problem=${send.problem} />
+	</form>`;
+}
+
+/** @param {Any} props */
+function Handset({ entry, isFront, put }) {
+	const [address, chosen] = entry.split(">");
+	const [, prefix = "", number] = /^(\w+:)?(.*)/.exec(address) ?? [];
+	const path = `${PATH}/${encodeURIComponent(address)}`;
+	const inbox = `${path}/Messages`;
+	const { list, rows, threads, names, touch } = useInbox(inbox, address);
+	const { data, error, reload } = useLoad(() => get(path), [path]);
+	const [dialog, ask] = useState(/** @type {Any} */ (null));
+	const to = chosen ?? (rows[0] ? otherOf(rows.at(-1), address) : [...threads.keys()][0]);
+	const shown = threads.get(to) ?? [];
+	const onSent = (/** @type {Any} */ row) => {
+		put(`${address}>${otherOf(row, address)}`, row.sid);
+		touch([row.sid]);
+	};
+	const switchTo = async (/** @type {string} */ channel) => {
+		await post(PATH, { Address: channel + number }).catch(() => {});
+		put(channel + number);
+	};
+	const form = { of: OperationDialog, values: { Address: address } };
+	const buttons = /** @type {[string, string, any][]} */ (session.get()?.may_change ? [
+		["plus", "New message", { ...form, id: "CreateVirtualPhoneMessage", only: ["To", "Body"], action: "Send", onDone: onSent }],
+		["settings", "Behaviour", { ...form, id: "UpdateVirtualPhone", row: data, onDone: reload }],
+		["trash", "Remove", { of: Confirm, text: words.removal, action: "Remove", isDanger: true, act: () => remove(path).then(() => put()) }],
+	] : []);
+	return html`<section class="handset ${isFront && "front"}" aria-label="Phone ${address}">
+		<header>
+			<h2 class="cut">${number} <span class="soft">${data?.name}</span></h2>
+			${buttons.map(([icon, label, props]) => html`<button class="quiet small" title=${label} onClick=${() => ask({ title: `${label}: ${address}`, ...props })}><${Icon} name=${icon} label=${label} /></button>`)}
+			<button class="quiet small" title="Hide" onClick=${() => put()}><${Icon} name="close" label="Hide" /></button>
+			<${Select} label="Channel" value=${prefix} options=${words.channels} act=${switchTo} />
+			<${Select} label="Thread" value=${to} options=${[...threads.keys()].map((key) => [key, `to ${key} ${names[key] ?? ""}`])} act=${(/** @type {string} */ key) => put(`${address}>${key}`)} />
+			${data && data.behaviour !== "deliver" && html`<p class="warn small">${data.behaviour} ${data.error_code}</p>`}
+		</header>
+		<div class="scroll" tabindex="0" role="log" aria-label="Messages of ${address}">
+			<${Thread} rows=${shown} inbox=${inbox} names=${names} touch=${touch} />
+			${list.data && !shown[0] && html`<${Empty} title=${words.silent[0]}>${words.silent[1]}<//>`}
+			<${Trouble} problem=${list.error ?? error} retry=${list.reload} />
+		</div>
+		${to && buttons[0] && html`<${Composer} key=${to} path=${inbox} to=${to} onSent=${onSent} />`}
+		${dialog && html`<${dialog.of} ...${dialog} onClose=${() => ask(null)} />`}
+	</section>`;
+}
+
+export default function Phones() {
+	const list = useList(PATH, "virtual_phones", { PageSize: 100 });
+	const [on] = useQuery("on");
+	const [isAdding, add] = useState(false);
+	const shown = on ? on.split(",") : list.rows.slice(0, 2).map((each) => each.address);
+	const addresses = shown.map((each) => each.split(">")[0]);
+	const [tab] = useQuery("tab", addresses[0]);
+	const put = (at = 3, entry = "", trace = "") => {
+		const [address] = entry.split(">");
+		const next = shown.filter((_, index) => index !== at && addresses[index] !== address);
+		if (entry) next.splice(at, 0, entry);
+		setQuery({ on: next.join(","), tab: address, trace });
+	};
+	return html`<div class="page">
+		<header class="head">
+			<h1>Phones</h1>
+			<div class="row push">
+				<${Select} label="Show a phone" act=${(/** @type {string} */ address) => put(3, address)}
+					options=${[["", "Show …"], ...list.rows.map((each) => [each.address, `${each.address} ${each.name ?? ""}`])]} />
+				${session.get()?.may_change && html`<button onClick=${() => add(true)}><${Icon} name="plus" />Phone</button>`}
+			</div>
+		</header>
+		<div class="only-narrow">${shown[0] && html`<${Tabs} label="Phones" tabs=${addresses.map((each) => [each, each])} />`}</div>
+		<div class="handsets" id="tab-panel">
+			<${Trouble} problem=${list.error} retry=${list.reload} />
+			${list.data && !shown[0] && html`<${Empty} title=${words.none[0]}>${words.none[1]}<//>`}
+			${shown.map((entry, at) => html`<${Handset} key=${addresses[at]} entry=${entry} isFront=${at === Math.max(0, addresses.indexOf(tab))} put=${put.bind(null, at)} />`)}
+		</div>
+		${isAdding && html`<${OperationDialog} id="CreateVirtualPhone" title="New phone" action="Create" onClose=${() => add(false)}
+			onDone=${({ address = "" }) => { put(3, address); list.reload(); }} />`}
+	</div>`;
+}
