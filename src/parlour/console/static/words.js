@@ -47,9 +47,8 @@ export const conversation = {
 	closed: "This conversation is closed: it can be read and deleted only.",
 	mayNot: "You may read, but not change anything.",
 	removal: (/** @type {any} */ row) => {
-		const messages = row?.messages_count ?? "all its";
-		const people = row?.participants_count ?? "all its";
-		return `Deletes ${messages} messages with their media, ${people} participants and the webhooks of its own. This cannot be undone.`;
+		const messages = row?.messages_count === 1 ? "1 message" : `${row?.messages_count ?? "all"} messages`;
+		return `Messages with their media, participants and webhooks of its own go: ${messages}, ${conversation.people(row?.participants_count ?? 0)}. This cannot be undone.`;
 	},
 	leaves: "Messages stay. Who was removed sees the conversation no more, and an address is free for others.",
 	unhooked: "Nothing more is sent to it.",

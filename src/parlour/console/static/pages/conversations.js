@@ -1,7 +1,7 @@
 /** Conversations by last activity, beside the one that is open. */
 import { get, session, useList, useLoad } from "../api.js";
 import { Badge, Empty, href, html, listKeys, Skeleton, Time, Trouble } from "../kit.js";
-import { route, useEffect, useQuery, useRef, useState, useStore } from "../kit.js";
+import { route, useEffect, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { conversation as words, empty } from "../words.js";
 
@@ -136,6 +136,12 @@ export default function Conversations() {
 	const isHeld = () => side.current !== null && (side.current.scrollTop > 40 || side.current.contains(document.activeElement));
 	const list = useSummaries(isHeld);
 	const rows = /** @type {any[]} */ (list.rows);
+	// A row is drawn again when it has changed, not with each of the others.
+	const drawn = useMemo(() => new WeakMap(), [query, sid]);
+	const draw = (/** @type {any} */ row, /** @type {number} */ place) => {
+		if (!drawn.has(row)) drawn.set(row, html`<${Item} key=${row.sid} row=${row} isOpen=${row.sid === sid} isFirst=${!place} />`);
+		return drawn.get(row);
+	};
 	const isFiltered = ["search", ...Object.keys(FILTERS)].some((name) => query.get(name));
 	const [title, next] = isFiltered ? empty.filtered : empty.conversations;
 	const onScroll = (/** @type {any} */ { target }) => {
@@ -150,7 +156,7 @@ export default function Conversations() {
 		<section class="side" aria-label="List of conversations">
 			<header class="head"><h1>Conversations</h1>${session.get()?.may_change && html`<${Later} load=${creation} service=${query.get("service")} />`}</header>
 			<div class="filters pairs">
-				<${Filter} name="search" label="Identity, address, unique name" />
+				<${Filter} name="search" label="Identity or address" />
 				<${Filter} name="state" label="State" options=${["active", "inactive", "closed"]} />
 				<${Filter} name="since" label="from" /><${Filter} name="until" label="to" />
 			</div>
@@ -160,7 +166,7 @@ export default function Conversations() {
 				${list.isLoading && !list.data && html`<${Skeleton} lines=${10} />`}
 				${list.data && !rows.length && html`<${Empty} title=${title}>${next}<//>`}
 				<ul class="items" onKeyDown=${listKeys}>
-					${rows.map((row, place) => html`<${Item} key=${row.sid} row=${row} isOpen=${row.sid === sid} isFirst=${!place} />`)}
+					${rows.map(draw)}
 				</ul>
 			</div>
 		</section>

@@ -1,6 +1,6 @@
 /** The messages of a conversation, newest at the bottom, and the field that writes one. */
 import { get, post, remove, session, useAction, useList, useLoad } from "../../api.js";
-import { Badge, Empty, html, Icon, listKeys, Skeleton, Time, Trouble, useKeys, useQuery, useState } from "../../kit.js";
+import { Badge, Empty, html, Icon, listKeys, route, Skeleton, Time, Trouble, useKeys, useMemo, useQuery, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
 import { Json } from "../../parts/json.js";
 import { Sid } from "../../parts/sid.js";
@@ -145,14 +145,23 @@ export default function Messages({ base, row }) {
 	const headers = fires ? { "X-Twilio-Webhook-Enabled": "true" } : {};
 	useKeys(selected ? { Escape: () => select("") } : {});
 	const shared = { path, service, people, headers };
+	// A message is drawn again when it has changed, not with each of the others.
+	const drawn = useMemo(() => new WeakMap(), [people, fires]);
+	const draw = (/** @type {any} */ message, /** @type {number} */ place) => {
+		const isOpen = message.sid === selected;
+		const isCached = !isOpen && place > 0;
+		const toggle = () => select(route.get().query.get("message") === message.sid ? "" : message.sid);
+		const shown = (isCached && drawn.get(message)) || html`<${Message} key=${message.sid} message=${message} isOpen=${isOpen} isLast=${!place} toggle=${toggle} ...${shared} />`;
+		if (isCached) drawn.set(message, shown);
+		return shown;
+	};
 	return html`<div class="talk">
 		<div class="scroll" ref=${thread.pane} onScroll=${thread.onScroll}>
 			<${Trouble} problem=${thread.error} retry=${thread.reload} />
 			${thread.isLoading && !thread.data && html`<${Skeleton} />`}
 			${thread.data && !thread.rows.length && html`<${Empty} title=${empty.messages[0]}>${empty.messages[1]}<//>`}
 			<ol class="thread" role="log" aria-live="off" aria-label="Messages" onKeyDown=${listKeys}>
-				${thread.shown.map((/** @type {any} */ message, /** @type {number} */ place) => html`<${Message} key=${message.sid} message=${message} isOpen=${message.sid === selected}
-					isLast=${!place} toggle=${() => select(message.sid === selected ? "" : message.sid)} ...${shared} />`).reverse()}
+				${thread.shown.map(draw).reverse()}
 			</ol>
 		</div>
 		${thread.unseen > 0 && html`<button class="pill" onClick=${thread.toEnd}>${thread.unseen} new</button>`}

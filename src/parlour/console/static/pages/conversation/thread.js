@@ -1,13 +1,14 @@
 /**
  * The messages of a conversation, newest first, and which of them are drawn: a window of at most
- * 500 that moves as one scrolls. `below` and `top` count from the newest message.
+ * 300 that moves as one scrolls. `below` and `top` count from the newest message.
  */
 import { get, useList } from "../../api.js";
 import { useEffect, useLayoutEffect, useRef, useState, useStore } from "../../kit.js";
 import { live, useLive, useRefresh } from "../../live.js";
 
-const WINDOW = 500;
-const STEP = 50;
+const WINDOW = 300;
+const FIRST = 50;
+const STEP = 25;
 const PAGE_MAX = 100;
 const NEAR_PX = 800;
 const SPEAK_MS = 5000;
@@ -17,7 +18,7 @@ const SPEAK_MS = 5000;
  * @param {any} list As `useList` returns it.
  */
 function useWindow(list) {
-	const [{ below, top }, move] = useState({ below: 0, top: STEP });
+	const [{ below, top }, move] = useState({ below: 0, top: FIRST });
 	const pane = useRef(/** @type {any} */ (null));
 	const { current: place } = useRef({ isEnd: true, sid: "", y: 0 });
 	const shown = list.rows.slice(below, top);
@@ -50,7 +51,7 @@ function useWindow(list) {
 		: { below: last.below + count, top: last.top + count }));
 	const toEnd = () => {
 		place.isEnd = true;
-		move({ below: 0, top: STEP });
+		move({ below: 0, top: FIRST });
 		pane.current.scrollTop = pane.current.scrollHeight;
 	};
 	return { shown, pane, place, onScroll, push, toEnd };
@@ -73,7 +74,7 @@ function useCounts() {
 
 /** @param {string} path @param {string} conversation */
 export function useThread(path, conversation) {
-	const list = useList(path, "messages", { Order: "desc", PageSize: STEP });
+	const list = useList(path, "messages", { Order: "desc", PageSize: FIRST });
 	const { push, place, ...view } = useWindow(list);
 	const { hear, ...counts } = useCounts();
 	const { state } = useStore(live);
@@ -88,13 +89,15 @@ export function useThread(path, conversation) {
 			if (index < oldest && sids.includes(sid)) now.set(sid, await get(`${path}/${sid}`).catch((error) => {
 				if (error.status !== 404) throw error;
 			}));
-		list.update((data) => ({ ...data, rows: [...newest, ...data.rows.filter((row) => row.index < oldest)
+		const before = new Map(list.rows.map((row) => [row.sid, row]));
+		const same = (/** @type {any} */ row) => (JSON.stringify(before.get(row.sid)) === JSON.stringify(row) ? before.get(row.sid) : row);
+		list.update((data) => ({ ...data, rows: [...newest.map(same), ...data.rows.filter((row) => row.index < oldest)
 			.map((row) => (now.has(row.sid) ? now.get(row.sid) : row)).filter(Boolean)] }));
 		const count = newest.filter((row) => row.index > last).length;
 		if (!count) return;
 		push(count);
 		hear(count);
-		if (!place.isEnd) counts.setUnseen((before) => before + count);
+		if (!place.isEnd) counts.setUnseen((total) => total + count);
 	});
 	useLive((events) => {
 		if (!events) return list.reload();
