@@ -9,7 +9,7 @@ function Line({ frame }) {
 	const { at, isSent, kind, size, header, body } = frame;
 	return html`<details onToggle=${(/** @type {any} */ event) => open(event.target.open)}>
 		<summary><time datetime=${at.toISOString()}>${at.toISOString().slice(11, 23)}</time>
-			<span class=${isSent ? "soft" : "good"}>${isSent ? "sent" : "received"}</span><span class="cut" title=${kind}>${kind}</span><span class="number soft">${size} B</span></summary>
+			<span class=${isSent ? "soft" : "good"}>${isSent ? "sent" : "received"}</span><span class="cut" title=${kind}>${kind.replace(/([A-Z]{2})[0-9a-f]{32}/g, "$1…")}</span><span class="number soft">${size} B</span></summary>
 		${isOpen && html`<pre tabindex="0">${JSON.stringify({ header, body }, null, 2)}</pre>`}
 	</details>`;
 }
@@ -31,7 +31,7 @@ export function Frames({ frames, name }) {
 		URL.revokeObjectURL(url);
 	};
 	return html`<section class="frames" aria-label="Frames">
-		<header class="row"><h2>Frames</h2><span class="small soft">${shown.length} of ${frames.length}</span>
+		<header class="row"><h2>Frames</h2><span class="small soft nowrap">${filter ? `${shown.length} of ` : ""}${frames.length}</span>
 			<input class="cut" type="search" aria-label="Filter frames" placeholder="Kind or text" value=${filter}
 				onInput=${(/** @type {any} */ event) => setFilter(event.target.value)} />
 			<button aria-pressed=${Boolean(held)} onClick=${() => hold(held ? null : [...frames])}>Pause</button>

@@ -106,7 +106,8 @@ function nameOf(client, sid) {
 
 /** @param {{client: Client, mine: string, identity: string, open: string}} props */
 function Conversations({ client, mine, identity, open }) {
-	const rows = Object.entries(client.objects[mine]?.items ?? {});
+	const last = (/** @type {string} */ sid) => client.objects[`${sid}.channel`]?.data?.lastMessage?.timestamp ?? "";
+	const rows = Object.entries(client.objects[mine]?.items ?? {}).sort(([one], [other]) => last(other).localeCompare(last(one)));
 	if (!rows.length && client.objects[mine]?.sid) return html`<${Empty} title=${words.alone[0]}><p>${words.alone[1]}</p><//>`;
 	return html`<ul class="items" onKeyDown=${listKeys}>${rows.map(([sid, item]) => {
 		const { state, lastMessage } = client.objects[`${sid}.channel`]?.data ?? {};
@@ -126,9 +127,9 @@ export default function SitIn({ identity }) {
 	if (!client) return null;
 	return html`<div class="split sit ${sid ? "open" : ""}">
 		<section class="side" aria-label="Conversations of ${identity}">
-			<header class="head"><h1 class="cut">${identity}</h1><${Badge} tone=${TONES[client.state]}>${words.states[client.state]}<//>
+			<header class="head"><h1 class="cut"><span class="small soft">Sitting in as</span><br />${identity}</h1>
 				<a class="button push" href=${href("clients")}>Leave</a></header>
-			<p class="small padded-side" role="status">${client.reason}</p>
+			<p class="filters small" role="status"><span><${Badge} tone=${TONES[client.state]}>${words.states[client.state]}<//> ${client.reason}</span></p>
 			<div class="scroll"><${Conversations} client=${client} mine=${mine} identity=${identity} open=${sid} /></div>
 		</section>
 		<div class="detail">
