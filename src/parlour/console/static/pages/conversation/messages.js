@@ -156,11 +156,11 @@ export default function Messages({ base, row }) {
 		return shown;
 	};
 	return html`<div class="talk">
-		<div class="scroll" ref=${thread.pane} onScroll=${thread.onScroll}>
+		<div class="scroll" role="log" aria-live="off" aria-label="Messages" ref=${thread.pane} onScroll=${thread.onScroll}>
 			<${Trouble} problem=${thread.error} retry=${thread.reload} />
 			${thread.isLoading && !thread.data && html`<${Skeleton} />`}
 			${thread.data && !thread.rows.length && html`<${Empty} title=${empty.messages[0]}>${empty.messages[1]}<//>`}
-			<ol class="thread" role="log" aria-live="off" aria-label="Messages" onKeyDown=${listKeys}>
+			<ol class="thread" onKeyDown=${listKeys}>
 				${thread.shown.map(draw).reverse()}
 			</ol>
 		</div>
