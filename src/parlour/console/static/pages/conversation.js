@@ -5,7 +5,7 @@ import { useLive } from "../live.js";
 import { useDialog } from "../parts/form.js";
 import { copyText, Sid } from "../parts/sid.js";
 import { Tabs } from "../parts/tabs.js";
-import { conversation as words } from "../words.js";
+import { conversation as words } from "./conversation/words.js";
 import { nameOf, State, toConversation } from "./conversations.js";
 
 const TABS = /** @type {[string, string][]} */ ([

@@ -3,7 +3,7 @@ import { get, session, useList, useLoad } from "../api.js";
 import { Badge, Empty, href, html, listKeys, Skeleton, Time, Trouble } from "../kit.js";
 import { route, useEffect, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
-import { conversation as words, empty } from "../words.js";
+import { conversations as words, empty } from "../words.js";
 
 const ROWS_MAX = 500;
 const SIDS_MAX = 50;
@@ -43,13 +43,16 @@ function Item({ row, isOpen, isFirst }) {
 /** @param {{name: string, label: string, options?: string[]}} props A filter, in the address. */
 function Filter({ name, label, options }) {
 	const [value, set] = useQuery(name);
+	const field = useRef(/** @type {any} */ (null));
+	// Not as a property: what is typed would be lost when an event redraws the list.
+	useEffect(() => void (field.current.value = value), [value]);
 	const onChange = (/** @type {any} */ event) => set(event.target.value.trim());
 	if (options)
-		return html`<select aria-label=${label} value=${value} onChange=${onChange}><option value="">Any state</option>
+		return html`<select ref=${field} aria-label=${label} onChange=${onChange}><option value="">Any state</option>
 			${options.map((each) => html`<option>${each}</option>`)}</select>`;
 	return name === "search"
-		? html`<input type="search" aria-label=${label} title=${label} placeholder=${label} value=${value} onChange=${onChange} />`
-		: html`<label class="row small soft">${label}<input type="date" value=${value} onChange=${onChange} /></label>`;
+		? html`<input ref=${field} type="search" aria-label=${label} title=${label} placeholder=${label} onChange=${onChange} />`
+		: html`<label class="row small soft">${label}<input ref=${field} type="date" onChange=${onChange} /></label>`;
 }
 
 /** @param {string} text @param {string} service The summaries of a participant, or of a unique name. */

@@ -3,7 +3,7 @@ import { get, useLoad } from "../../api.js";
 import { Empty, href, html, Time } from "../../kit.js";
 import { useLive } from "../../live.js";
 import { Table } from "../../parts/table.js";
-import { conversation as words } from "../../words.js";
+import { conversation as words } from "./words.js";
 
 const ROWS_MAX = 500;
 

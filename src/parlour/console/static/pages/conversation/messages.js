@@ -4,7 +4,8 @@ import { Badge, Empty, html, Icon, listKeys, route, Skeleton, Time, Trouble, use
 import { useDialog } from "../../parts/form.js";
 import { Json } from "../../parts/json.js";
 import { Sid } from "../../parts/sid.js";
-import { conversation as words, empty } from "../../words.js";
+import { empty } from "../../words.js";
+import { conversation as words } from "./words.js";
 import { personOf } from "./participants.js";
 import { useThread } from "./thread.js";
 

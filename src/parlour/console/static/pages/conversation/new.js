@@ -2,7 +2,7 @@
 import { post } from "../../api.js";
 import { go, html, Icon } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
-import { conversation as words } from "../../words.js";
+import { conversation as words } from "./words.js";
 import { inService, toConversation } from "../conversations.js";
 
 /** @param {{service: string}} props */

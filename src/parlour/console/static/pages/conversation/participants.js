@@ -3,7 +3,8 @@ import { get, useList, useLoad } from "../../api.js";
 import { Badge, html } from "../../kit.js";
 import { useLive } from "../../live.js";
 import { Collection } from "../../parts/collection.js";
-import { conversation as words, empty } from "../../words.js";
+import { empty } from "../../words.js";
+import { conversation as words } from "./words.js";
 
 /** @param {any} row */
 export const personOf = ({ identity, messaging_binding: binding, sid }) =>

@@ -3,7 +3,7 @@ import { call, post, session, useAction, useLoad } from "../../api.js";
 import { loadTestState } from "../../app.js";
 import { html, Time, Trouble, useEffect, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
-import { conversation as words } from "../../words.js";
+import { conversation as words } from "./words.js";
 import { stateActions } from "../conversation.js";
 
 const TIMERS = [["inactive", "Becomes inactive"], ["closed", "Is closed"]];

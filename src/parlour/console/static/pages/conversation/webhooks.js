@@ -4,7 +4,8 @@ import { Badge, Empty, href, html, Time } from "../../kit.js";
 import { useLive, useRefresh } from "../../live.js";
 import { Collection } from "../../parts/collection.js";
 import { Table } from "../../parts/table.js";
-import { conversation as words, empty } from "../../words.js";
+import { empty } from "../../words.js";
+import { conversation as words } from "./words.js";
 
 /** @typedef {import("../../parts/table.js").Column[]} Columns */
 
