@@ -9,7 +9,7 @@ function Line({ frame }) {
 	const { at, isSent, kind, size, header, body } = frame;
 	return html`<details onToggle=${(/** @type {any} */ event) => open(event.target.open)}>
 		<summary><time datetime=${at.toISOString()}>${at.toISOString().slice(11, 23)}</time>
-			<span class=${isSent ? "soft" : "good"}>${isSent ? "sent" : "received"}</span><span class="cut" title=${kind}>${kind.replace(/([A-Z]{2})[0-9a-f]{32}/g, "$1…")}</span><span class="number soft">${size} B</span></summary>
+			<span class=${isSent ? "soft" : "good"}>${isSent ? "sent" : "received"}</span><span class="cut" title=${kind}>${kind.replace(/([A-Z]{2})[0-9a-f]{32}/g, "$1")}</span><span class="number soft">${size} B</span></summary>
 		${isOpen && html`<pre tabindex="0">${JSON.stringify({ header, body }, null, 2)}</pre>`}
 	</details>`;
 }

@@ -85,11 +85,11 @@ function Thread({ client, sid, identity }) {
 			<a class="button only-narrow push" href=${at(identity, "")}>Back</a></header>
 		<div class="scroll">
 			<${Trouble} problem=${problem} />
-			<ol class="thread" role="log" aria-label="Messages" tabindex="0">
-				${messages.map(([index, each]) => html`<li class="message" key=${index}><span class="number">${index}</span><div>
+			<div class="thread" role="log" aria-label="Messages" tabindex="0">
+				${messages.map(([index, each]) => html`<div class="message" key=${index}><span class="number">${index}</span><div>
 					<p class="meta"><span class="strong">${each.author}</span><span class="small soft"><${Time} at=${each.timestamp} /></span></p>
-					<p class="text">${each.text ?? (each.medias ? "media" : "")}</p></div></li>`)}
-			</ol><div ref=${end} />
+					<p class="text">${each.text ?? (each.medias ? "media" : "")}</p></div></div>`)}
+			</div><div ref=${end} />
 		</div>
 		<${Composer} key=${sid} client=${client} sid=${sid} identity=${identity} />
 	</section>`;
