@@ -3,7 +3,7 @@
  *
  * A problem has the shape of the API: status, code, message, and the SID of the request.
  */
-import { route, store, useCallback, useEffect, useRef, useState } from "./kit.js";
+import { route, store, useCallback, useEffect, useRef, useState, useStore } from "./kit.js";
 
 const ROOT = "/parlour/console/";
 
@@ -141,6 +141,8 @@ export function useLoad(load, inputs) {
 		/** @type {{data?: T, error?: Error, isLoading: boolean}} */ ({ isLoading: true }),
 	);
 	const [round, setRound] = useState(0);
+	// What was refused is loaded after the sign-in.
+	const isSignedIn = useStore(session) !== null;
 	// Changes that arrive during a load may be later than its data, so they are made again.
 	const changes = useRef(/** @type {((data: T) => T)[]} */ ([]));
 	useEffect(() => {
@@ -159,7 +161,7 @@ export function useLoad(load, inputs) {
 				abort.signal.aborted || setState((last) => ({ data: last.data, error, isLoading: false })),
 		);
 		return () => abort.abort();
-	}, [...inputs, round]);
+	}, [...inputs, round, isSignedIn]);
 	const reload = useCallback(() => setRound((count) => count + 1), []);
 	/** Change what was loaded, as events arrive. */
 	const update = useCallback(
