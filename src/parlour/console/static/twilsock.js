@@ -90,11 +90,11 @@ export class Client {
 		try {
 			const token = await this.parts.makeToken();
 			if (this.state === "ended") return;
-			const socket = (this.#socket = new WebSocket(`${location.origin.replace("http", "ws")}/v3/wsconnect`));
+			const socket = (this.#socket = new WebSocket(location.origin.replace("http", "ws") + "/v3/wsconnect"));
 			socket.binaryType = "arraybuffer";
 			socket.onopen = () => void this.#init(token);
 			socket.onmessage = ({ data }) => this.#receive(data);
-			socket.onclose = () => this.#lose("The connection was lost.");
+			socket.onclose = () => socket === this.#socket && this.#lose("The connection was lost.");
 		} catch (error) {
 			this.#fail(error);
 		}
@@ -181,17 +181,8 @@ export class Client {
 		}
 		this.#send({ method: "reply", id, status: { code: 200, status: "OK" } });
 		if (method === "notification") this.#apply(payload);
-		else if (method === "client_update") void this.#renew();
+		else if (method === "client_update") void this.parts.makeToken().then((token) => this.#ask({ method: "update", token })).catch((error) => this.#fail(error));
 		else if (method === "close" && FINAL.includes(status.code)) this.close(status.description);
-	}
-
-	/** Send a new token before the present one ends. */
-	async #renew() {
-		try {
-			await this.#ask({ method: "update", token: await this.parts.makeToken() });
-		} catch (error) {
-			this.#fail(error);
-		}
 	}
 
 	/** @param {any} payload */
