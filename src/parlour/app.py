@@ -292,6 +292,7 @@ class App:
                 approves_templates=settings.template_approval == "auto",
                 is_test=is_test,
                 marks_tokens=is_test,
+                webhook_retries=settings.webhook_retries,
             ),
             server_parts=self._server_parts,
             audit=AUDIT_TRAIL,

@@ -7,10 +7,30 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.realtime.session import TunnelRequest
+from tests.events.in_process_server import ACCOUNT_SID, AUTH_TOKEN
 from tests.realtime.clients import NO_CONVERSATION
+from tests.support.in_process_api import InProcessApi
 
 if TYPE_CHECKING:
     from tests.realtime.clients import RealtimeClients, ScenarioRunner
+
+REQUEST_SID = "RQ" + "0" * 31 + "1"
+
+
+def test_an_event_names_the_command_that_caused_it(run_scenario: ScenarioRunner) -> None:
+    async def scenario(clients: RealtimeClients) -> None:
+        sid = await clients.create_conversation("bob")
+        path, body = f"/Client/v2/Conversations/{sid}/Messages", b'{"body":"Hi"}'
+        request = TunnelRequest(method="POST", path=path, body=body, sid=REQUEST_SID)
+        assert (await clients.send("bob", request)).status == 201
+        api = InProcessApi(clients.instance.app.server, ACCOUNT_SID, AUTH_TOKEN)
+        page = await api.get("/parlour/v1/Events", RequestSid=REQUEST_SID)
+        events = page.expect(200)["events"]
+        shown = [(each["event_type"], each["client_identity"]) for each in events]
+        assert ("onMessageAdded", "bob") in shown
+        assert {each["request_sid"] for each in events} == {REQUEST_SID}
+
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(

@@ -82,10 +82,13 @@ def test_a_frozen_clock_dates_everything_and_advances_by_a_duration(api: Api) ->
         "status",
         "target",
         "next_due",
+        "due",
     ]
     assert (found["mode"], found["status"], found["target"]) == ("frozen", "ready", None)
     assert date(found["next_due"]["at"]) == start + timedelta(minutes=1)
     assert found["next_due"]["what"] == "timers"
+    assert found["due"][0] == found["next_due"]
+    assert [each["at"] for each in found["due"]] == sorted(each["at"] for each in found["due"])
 
     result = api.post(ADVANCE, {"By": "PT10M0.5S"}).expect(200)
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from parlour.protocol.forms import FormFields as RequestForm
     from parlour.protocol.pages import PageTokens, RowPosition
 
-_FIRES = Origin(fires=True)
 _VERSION = re.compile(r"/(v1|2010-04-01|parlour/v1)(?=/|\Z)")
 _CURSOR = b"parlour-event-cursor"
 _JSON = "application/json"
@@ -201,10 +200,13 @@ def _feed_page(
 
 def _origin(operation: Operation, request: Request) -> Origin:
     """Return the origin: changes of the API fire webhooks only with the header."""
-    if not operation.spec.takes_webhook_header:
+    if not operation.writes:
         return SILENT
-    enabled = request.header(b"x-twilio-webhook-enabled")
-    return _FIRES if enabled is not None and enabled.strip().lower() == "true" else SILENT
+    fires = False
+    if operation.spec.takes_webhook_header:
+        enabled = request.header(b"x-twilio-webhook-enabled")
+        fires = enabled is not None and enabled.strip().lower() == "true"
+    return Origin(fires=fires, request_sid=request.request_sid)
 
 
 def idempotency_key(request: Request) -> str | None:

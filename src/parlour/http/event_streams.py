@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from parlour.operations.waiting_lists import ListWait
     from parlour.resources.events.feed import Feed, FeedPage
     from parlour.resources.events.store import EventFilters
-    from parlour.store.transaction import Store
+    from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
 
 _TYPE: Final = "text/event-stream"
@@ -157,10 +157,14 @@ class EventStreams:
         feed = self._feeds(Scope(call.caller.account_sid))
         name, text = _LAST_EVENT_ID, request.header(b"last-event-id")
         if not text:
-            name, text = "After", call.form.get("After", [event_feed.NOW])[-1]
-        number = await self._store.read(
-            lambda tx: feed.position(tx, text, name), account_sid=call.caller.account_sid
-        )
+            name, text = "After", call.form.get("After", [None])[-1]
+
+        async def find(tx: Transaction) -> int:
+            if text is None:
+                return await feed.first_position(tx, filters, event_feed.NOW)
+            return await feed.position(tx, text, name)
+
+        number = await self._store.read(find, account_sid=call.caller.account_sid)
         return _Position(feed, filters, number)
 
     def _leave(self, wait: ListWait) -> None:

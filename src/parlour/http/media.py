@@ -30,7 +30,7 @@ from parlour.resources.media.representation import SigningView
 from parlour.resources.tokens import verification as token_verification
 from parlour.vocabulary import sids
 from parlour.vocabulary.errors import ApiError
-from parlour.vocabulary.origin import SDK, SILENT, Origin
+from parlour.vocabulary.origin import SDK, Origin
 from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
@@ -191,7 +191,11 @@ class MediaEndpoint:
             path=names,
             resource=Edge.resource_of(request.path),
             form={},
-            origin=SILENT if identity is None else Origin(SDK, identity, fires=True),
+            origin=(
+                Origin(request_sid=request.request_sid)
+                if identity is None
+                else Origin(SDK, identity, fires=True, request_sid=request.request_sid)
+            ),
             scope=Scope(caller.account_sid, service_sid),
         )
 

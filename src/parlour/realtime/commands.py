@@ -87,7 +87,7 @@ class Commands:
             path=path | {"ChatServiceSid": session.scope.service_sid, "UserSid": session.user_sid},
             resource="/" + "/".join(command.path),
             form=form,
-            origin=Origin(SDK, session.identity, fires=True),
+            origin=Origin(SDK, session.identity, fires=True, request_sid=request.sid),
         )
         if spec.list_key:
             call.page = pages.parse_page_request(

@@ -75,6 +75,7 @@ FIND_BY_SEQUENCES = statement(
 )
 NEWEST = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1"
 OLDEST = "SELECT sequence, date_ms FROM event ORDER BY sequence LIMIT $1"
+FIRST_FROM = "SELECT sequence, date_ms FROM event WHERE sequence >= $1 ORDER BY sequence LIMIT 1"
 DELETE_UP_TO = "DELETE FROM event WHERE sequence <= $1"
 
 
@@ -178,6 +179,22 @@ async def oldest_sequence(tx: Transaction) -> int:
     """Return the number of the oldest event in the log; 0 while it is empty."""
     rows = await tx.all(OLDEST, 1)
     return rows[0][0] if rows else 0
+
+
+async def sequence_before(tx: Transaction, date_ms: int) -> int:
+    """Return the number after which the events of a date and of later dates follow.
+
+    A binary search, as dates ascend with the numbers and have no index.
+    """
+    low, high = await oldest_sequence(tx), await visible_through(tx) + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = await tx.one(FIRST_FROM, middle)
+        if row is None or row[1] >= date_ms:
+            high = middle
+        else:
+            low = row[0] + 1
+    return max(low - 1, 0)
 
 
 async def find_position(tx: Transaction, sink: str) -> int | None:

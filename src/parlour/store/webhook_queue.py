@@ -95,6 +95,10 @@ FIND = statement(
     " WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3",
     WebhookDelivery,
 )
+END_OF_EVENT = """
+SELECT MAX(date_updated), COUNT(CASE WHEN state = 'pending' THEN 1 END) FROM webhook_delivery
+ WHERE account_sid = $1 AND event_sequence = $2
+"""
 RECORD_RESULT = """
 UPDATE webhook_delivery SET state = $4, retry_count = $5, due_ms = $6, date_updated = $7
  WHERE account_sid = $1 AND event_sequence = $2 AND target_key = $3 AND state = 'pending'
@@ -317,6 +321,12 @@ async def find_delivery(
     """Return the delivery of one event to one webhook."""
     row = await tx.one(FIND, scope.account_sid, event_sequence, target_key)
     return WebhookDelivery(*row) if row else None
+
+
+async def end_of_event(tx: Transaction, scope: Scope, event_sequence: int) -> int | None:
+    """Return when the last delivery of an event ended; None if one is pending, or without any."""
+    row = await tx.one(END_OF_EVENT, scope.account_sid, event_sequence)
+    return None if row is None or row[0] is None or row[1] else int(row[0])
 
 
 async def following(

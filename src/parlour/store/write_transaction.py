@@ -31,6 +31,16 @@ LAST_EVENT_DATE: Final = "SELECT date_ms FROM event ORDER BY sequence DESC LIMIT
 _encode = msgspec.json.Encoder().encode
 
 
+def _payload(payload: object, request_sid: str) -> str:
+    """Return the JSON of an event, with the request that caused it as its last member."""
+    text = _encode(payload).decode()
+    if not request_sid:
+        return text
+    assert text[0] == "{", "a payload is an object"
+    comma = "," if len(text) > len("{}") else ""
+    return f'{text[:-1]}{comma}"request_sid":"{request_sid}"}}'
+
+
 class SequenceGenerator:
     """Numbers in the order of creation: microseconds since 1970, unique within one process."""
 
@@ -108,7 +118,7 @@ class WriteTransactionBase(ABC):
         A dry run collects its events without inserting them, so it cannot read its own events.
         """
         by = origin or self._origin
-        text = _encode(payload).decode()
+        text = _payload(payload, self._origin.request_sid)
         if self._dry_run_events is not None:
             event = EmittedEvent(name, scope, conversation_sid, subject_sid, by, text)
             self._dry_run_events.append(event)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+
+class _Cause(msgspec.Struct, frozen=True):
+    """The part of a payload that names the request."""
+
+    request_sid: str | None = None
+
+
+_decode_cause: Final = msgspec.json.Decoder(_Cause).decode
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -23,3 +34,11 @@ class Event(msgspec.Struct, frozen=True):
     fires: bool
     date_ms: int
     payload: str
+
+    @property
+    def request_sid(self) -> str | None:
+        """The request that caused it; None if none did, or if the payload cannot be decoded."""
+        try:
+            return _decode_cause(self.payload).request_sid
+        except (ValueError, RecursionError):
+            return None

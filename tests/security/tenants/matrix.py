@@ -63,11 +63,13 @@ OF_ACCOUNT = {
     "ContentSid": "ContentTemplates",
     "DefaultMessagingServiceSid": "MessagingServices",
     "MessagingServiceSid": "MessagingServices",
+    "RequestSid": "Requests",
+    "AttemptSid": "WebhookAttempts",
 }
 # Flows belong to another product: no account has any here.
 WITHOUT_OWNER = {"AutoCreation.StudioFlowSid", "Configuration.FlowSid"}
 # Only stored, or only a filter: any value will do, and none is resolved.
-NEVER_REFUSED = {"MessagingServices", "Conversations"}
+NEVER_REFUSED = {"MessagingServices", "Conversations", "Requests", "WebhookAttempts"}
 PREFIXES = {
     "Conversations": "CH",
     "Roles": "RL",
@@ -78,6 +80,8 @@ PREFIXES = {
     "ContentTemplates": "HX",
     "Keys": "SK",
     "MessagingServices": "MG",
+    "Requests": "RQ",
+    "WebhookAttempts": "NO",
 }
 
 

@@ -91,6 +91,30 @@ async def _read(tx: Transaction, scope: Scope, world: AccountObjects) -> None:
                 tx, scope, filters, PageRequest(0, 10, position)
             ), position
     assert await message_store.list_messages_between(tx, scope, lobby_sid, 0, 10, 10)
+    await _read_linked(tx, scope)
+
+
+async def _read_linked(tx: Transaction, scope: Scope) -> None:
+    """Find attempts by their delivery and by their URL."""
+    (first, *_) = await webhook_attempt_store.list_attempts(
+        tx, scope, AttemptFilters(outcome=LoggedOutcome.STOPPED), PageRequest(0, 10, None)
+    )
+    key = await webhook_attempt_store.find_delivery_key(tx, scope, first.sid)
+    assert key is not None
+    assert await webhook_queue.end_of_event(tx, scope, key.event_sequence)
+    assert await event_log.sequence_before(tx, tx.now + 1)
+    for position in (
+        None,
+        PagePosition(LAST_SID, LAST_SID),
+        PagePosition("", "", backwards=True),
+    ):
+        page = PageRequest(0, 10, position)
+        assert await webhook_attempt_store.list_attempts_of(
+            tx, scope, AttemptFilters(), key, page
+        ), position
+        assert await webhook_attempt_store.list_attempts_of_url(
+            tx, scope, AttemptFilters(), URL, page
+        ), position
 
 
 async def run_statements_of_deleted(tx: Transaction, world: AccountObjects) -> None:

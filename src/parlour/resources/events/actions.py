@@ -20,12 +20,16 @@ async def list_events(tx: Transaction, call: Call[ListEvents]) -> Rows:
     feed = feed_of(call)
     filters = call.parameters.filters()
     page = call.page_request
-    name, text = "After", call.parameters.given().get("after", START)
+    name, text = "After", call.parameters.given().get("after")
     if page.position is not None:
         if page.position.backwards:
             raise ApiError.invalid("PageToken")
         name, text = "PageToken", str(page.position.key)
-    after = await feed.position(tx, text, name)
+    if text is None:
+        after = await feed.first_position(tx, filters)
+        text = NOW if filters.since_ms else START
+    else:
+        after = await feed.position(tx, text, name)
     found = await feed.read(tx, filters, after, page.size)
     if found.has_more:
         text = feed.cursor(found.position)

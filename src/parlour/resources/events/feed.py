@@ -88,6 +88,15 @@ class Feed:
         self._raise_if_expired(sequence, oldest)
         return sequence
 
+    async def first_position(
+        self, tx: Transaction, filters: EventFilters, default: str = START
+    ) -> int:
+        """Return the number before the events since a date; without one, of `START` or `NOW`."""
+        if not filters.since_ms:
+            return await self.position(tx, default, "After")
+        # Events of concurrent transactions may follow with earlier dates.
+        return await event_log.sequence_before(tx, filters.since_ms - tx.overlap_ms)
+
     def _raise_if_expired(self, sequence: int, oldest: int) -> None:
         # Retention leaves no hole, so that before the oldest event nothing is left. 0 is the
         # position before the first event of all. In test mode there is no retention: a reset of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import form_field
 from parlour.operations.waiting_lists import WaitParameters
-from parlour.protocol import parsers
+from parlour.protocol import parsers, timestamps
 from parlour.resources.events.store import EventFilters
 from parlour.vocabulary import event_names, limits, sids
 
@@ -26,6 +26,8 @@ class ListEvents(WaitParameters):
     conversation_sid: str | Unset = form_field("ConversationSid", parsers.sid(sids.CONVERSATION))
     source: str | Unset = form_field("Source", parsers.text(limits.EVENT_FILTER_CHARS_MAX))
     identity: str | Unset = form_field("Identity", parsers.text(limits.EVENT_FILTER_CHARS_MAX))
+    since: int | Unset = form_field("Since", timestamps.timestamp())
+    request_sid: str | Unset = form_field("RequestSid", parsers.sid(sids.REQUEST))
 
     def filters(self) -> EventFilters:
         """Return the filters of the store."""
@@ -35,4 +37,6 @@ class ListEvents(WaitParameters):
             conversation_sid=given.get("conversation_sid", ""),
             source=given.get("source", ""),
             identity=given.get("identity", ""),
+            since_ms=given.get("since", 0),
+            request_sid=given.get("request_sid", ""),
         )

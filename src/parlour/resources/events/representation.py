@@ -28,6 +28,7 @@ def resource(shown: FeedEvent, _view: View | None = None) -> dict[str, Any]:
         "source": event.source,
         "client_identity": event.client_identity,
         "fires_webhooks": event.fires,
+        "request_sid": event.request_sid,
         "parameters": _parameters(event),
         "date": format_date_ms(event.date_ms),
     }

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from parlour.vocabulary.scope import Scope
 
 _NAMES: Final = len(event_names.POST_ACTION)
-_FIRST_NAME: Final = 7
+_FIRST_NAME: Final = 9
 # The range bounds the number of rows that are read: there is no index by account.
 LIST = statement(
     "SELECT {columns} FROM event WHERE sequence > $1 AND sequence <= $2 AND account_sid = $3"
     " AND ($4 = '' OR conversation_sid = $4) AND ($5 = '' OR source = $5)"
-    " AND ($6 = '' OR client_identity = $6) AND name IN ({names})"
+    " AND ($6 = '' OR client_identity = $6) AND date_ms >= $7 AND name IN ({names})"
+    " AND ($8 = '' OR payload LIKE $8)"
     " ORDER BY sequence LIMIT {count}",
     Event,
     names=", ".join(f"${number}" for number in range(_FIRST_NAME, _FIRST_NAME + _NAMES)),
@@ -36,6 +37,13 @@ class EventFilters(msgspec.Struct, frozen=True):
     conversation_sid: str = ""
     source: str = ""
     identity: str = ""
+    since_ms: int = 0
+    request_sid: str = ""
+
+    @property
+    def payload_pattern(self) -> str:
+        """The pattern of the payloads; quotes in texts of a payload are escaped."""
+        return f'%"request_sid":"{self.request_sid}"}}' if self.request_sid else ""
 
 
 async def list_events(
@@ -54,6 +62,8 @@ async def list_events(
         filters.conversation_sid,
         filters.source,
         filters.identity,
+        filters.since_ms,
+        filters.payload_pattern,
         *names,
         *(names[-1:] * (_NAMES - len(names))),
         count,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from parlour.operations.call import Rows
 from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.resources.in_path import in_path
+from parlour.resources.webhook_attempts import links as webhook_attempt_links
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.store import webhook_queue
+from parlour.store import event_log, webhook_queue
 from parlour.store.webhook_queue import DeliveryState
 from parlour.vocabulary import event_names, limits, sids
 from parlour.vocabulary.errors import ApiError
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
         ListWebhookAttempts,
         ReplayWebhookAttempts,
     )
-    from parlour.resources.webhook_attempts.store import AttemptFilters, LoggedAttempt
+    from parlour.resources.webhook_attempts.store import (
+        AttemptFilters,
+        DeliveryKey,
+        LoggedAttempt,
+    )
     from parlour.store.transaction import Transaction
     from parlour.store.webhook_queue import WebhookDelivery
     from parlour.vocabulary.scope import Scope
@@ -40,21 +45,55 @@ class ReplayResult(msgspec.Struct, frozen=True):
     until_ms: int
 
 
+_EXCLUSIVE: Final = frozenset({"event_cursor", "attempt_sid", "url"})
 webhook_attempt_in_path = in_path(sids.WEBHOOK_ATTEMPT, webhook_attempt_store.find_attempt)
 
 
 async def list_webhook_attempts(tx: Transaction, call: Call[ListWebhookAttempts]) -> Rows:
-    """Return a page of the account's attempts, newest first."""
+    """Return a page of the account's attempts, newest first.
+
+    Raises 20001 for more than one of the filters by event, delivery and URL.
+    """
+    found = await _listed(tx, call)
+    return Rows(await webhook_attempt_links.linked(tx, call, found), order="sid")
+
+
+async def _listed(tx: Transaction, call: Call[ListWebhookAttempts]) -> list[LoggedAttempt]:
+    given, page = call.parameters.given(), call.page_request
     filters = call.parameters.filters()
-    return Rows(
-        await webhook_attempt_store.list_attempts(tx, call.scope, filters, call.page_request),
-        order="sid",
-    )
+    if len(_EXCLUSIVE & given.keys()) > 1:
+        raise ApiError(20001, "Only one of EventCursor, AttemptSid and Url is possible.")
+    if "url" in given:
+        return await webhook_attempt_store.list_attempts_of_url(
+            tx, call.scope, filters, given["url"], page
+        )
+    if _EXCLUSIVE.isdisjoint(given):
+        return await webhook_attempt_store.list_attempts(tx, call.scope, filters, page)
+    if "attempt_sid" in given:
+        key = await webhook_attempt_store.find_delivery_key(tx, call.scope, given["attempt_sid"])
+    else:
+        key = await _key_of_event(tx, call, given["event_cursor"])
+    if key is None or filters.conversation_sid not in {"", key.conversation_sid}:
+        return []
+    return await webhook_attempt_store.list_attempts_of(tx, call.scope, filters, key, page)
+
+
+async def _key_of_event(tx: Transaction, call: Call[Any], cursor: str) -> DeliveryKey | None:
+    sequence = call.vault.event_cursors.parse(call.scope.account_sid, cursor)
+    if sequence is None:
+        raise ApiError.invalid("EventCursor")
+    found = await event_log.find_by_sequences(tx, call.scope, [sequence])
+    return await webhook_attempt_store.find_event_key(tx, call.scope, found[0]) if found else None
 
 
 async def fetch_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> LoggedAttempt:
     """Return one attempt."""
-    return await webhook_attempt_in_path(tx, call)
+    return await _linked_in_path(tx, call)
+
+
+async def _linked_in_path(tx: Transaction, call: Call[Any]) -> LoggedAttempt:
+    found = await webhook_attempt_in_path(tx, call)
+    return (await webhook_attempt_links.linked(tx, call, [found]))[0]
 
 
 async def replay_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> LoggedAttempt:
@@ -66,7 +105,7 @@ async def replay_webhook_attempt(tx: Transaction, call: Call[NoParameters]) -> L
     if not await webhook_queue.reopen(tx, call.scope, delivery):
         raise ApiError(20001, "A pre-action webhook cannot be replayed.")
     await _emit_replayed(tx, call.scope, logged.sid, [delivery])
-    return await webhook_attempt_in_path(tx, call)
+    return await _linked_in_path(tx, call)
 
 
 async def replay_webhook_attempts(

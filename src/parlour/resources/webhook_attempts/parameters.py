@@ -9,7 +9,7 @@ from parlour.operations.parameters import Parameters, form_field
 from parlour.operations.waiting_lists import WaitParameters
 from parlour.protocol import parsers, timestamps
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
-from parlour.vocabulary import event_names, sids
+from parlour.vocabulary import event_names, limits, sids
 
 if TYPE_CHECKING:
     from parlour.resources.webhook_attempts.store import AttemptFilters
@@ -47,7 +47,13 @@ class WebhookAttemptFilters(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListWebhookAttempts(WebhookAttemptFilters, WaitParameters):
-    """The filters of the list, which can wait."""
+    """The filters of the list, which can wait: also by the event, the delivery or the URL."""
+
+    event_cursor: str | Unset = form_field(
+        "EventCursor", parsers.text(limits.EVENT_CURSOR_CHARS_MAX)
+    )
+    attempt_sid: str | Unset = form_field("AttemptSid", parsers.sid(sids.WEBHOOK_ATTEMPT))
+    url: str | Unset = form_field("Url", parsers.text(limits.URL_CHARS_MAX))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,13 @@ def without_credentials(url: str) -> str:
 def resource(logged: LoggedAttempt, view: View) -> dict[str, Any]:
     """Return one attempt with its URL."""
     root = view.root_url.removesuffix("/v1")
-    return {**row(logged), "url": f"{root}/parlour/v1/WebhookAttempts/{logged.sid}"}
+    return {
+        **row(logged),
+        "attempts_max": logged.attempts_max,
+        "event_cursor": logged.event_cursor,
+        "request_sid": logged.request_sid,
+        "url": f"{root}/parlour/v1/WebhookAttempts/{logged.sid}",
+    }
 
 
 def row(logged: LoggedAttempt) -> dict[str, Any]:

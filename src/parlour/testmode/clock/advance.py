@@ -62,11 +62,6 @@ async def due_times(parts: ServerHandles, clock: SteeredClock) -> list[Due]:
     return [*found, Due(min(tokens), CLIENT_EXPIRIES)] if tokens else found
 
 
-async def next_due(parts: ServerHandles, clock: SteeredClock) -> Due | None:
-    """Return the first work that is due, and when."""
-    return min(await due_times(parts, clock), default=None)
-
-
 class Advance:
     """One advance."""
 

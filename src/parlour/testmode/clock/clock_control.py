@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from parlour.testmode.clock.advance import Advance, next_due
+from parlour.testmode.clock.advance import Advance, due_times
 from parlour.testmode.clock.steered_clock import ClockMode
 from parlour.vocabulary import limits
 from parlour.vocabulary.errors import ApiError
@@ -47,7 +47,13 @@ class ClockState(NamedTuple):
     system_now_ms: int
     is_advancing: bool
     target_ms: int | None
-    next_due: Due | None
+    due: list[Due]
+    """When each kind of work is due next, the first one first."""
+
+    @property
+    def next_due(self) -> Due | None:
+        """The first work that is due."""
+        return self.due[0] if self.due else None
 
 
 class AdvanceOrder(NamedTuple):
@@ -86,7 +92,7 @@ class ClockControl:
             self._clock.real.now_ms(),
             self._advance is not None,
             None if self._advance is None else self._advance.target_ms,
-            await next_due(self._parts, self._clock),
+            sorted(await due_times(self._parts, self._clock)),
         )
 
     # --- Setting ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from parlour.operations.call import View
     from parlour.testmode.clock.advance import AdvanceResult
     from parlour.testmode.clock.clock_control import ClockState
+    from parlour.testmode.settlement.due_rows import Due
 
 
 def resource(state: ClockState, _view: View) -> dict[str, Any]:
@@ -22,8 +23,13 @@ def resource(state: ClockState, _view: View) -> dict[str, Any]:
         "offset_ms": state.now_ms - state.system_now_ms,
         "status": "advancing" if state.is_advancing else "ready",
         "target": None if state.target_ms is None else format_date_ms(state.target_ms),
-        "next_due": None if due is None else {"at": format_date_ms(due.at_ms), "what": due.what},
+        "next_due": None if due is None else _due(due),
+        "due": [_due(each) for each in state.due],
     }
+
+
+def _due(due: Due) -> dict[str, str]:
+    return {"at": format_date_ms(due.at_ms), "what": due.what}
 
 
 def advanced(result: AdvanceResult, _view: View) -> dict[str, Any]:

@@ -127,6 +127,8 @@ PRE_ACTIONS_UNRECORDED_MAX = 2000
 PRE_ACTIONS_PER_WRITE_MAX = 64
 # Attempts whose deliveries are replayed by one request.
 REPLAYED_ATTEMPTS_MAX = 500
+# Attempts of an account among which a list by URL searches.
+ATTEMPTS_SEARCHED_MAX = 5_000
 # Attempts and deliveries deleted in one step after their retention.
 EXPIRED_ATTEMPTS_MAX = 500
 # Age beyond the retention that the oldest of them may reach.
