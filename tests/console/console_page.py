@@ -39,7 +39,7 @@ class ConsolePage:
         *,
         headers: dict[bytes, bytes | None] | None = None,
     ) -> InProcessResponse:
-        """Send a request; ``headers`` replace those of the page, None: the header is left out."""
+        """Send a request; ``headers`` replace headers of the page, None: the header is left out."""
         body = b"" if form is None else urlencode(form, doseq=True).encode()
         sent: dict[bytes, bytes | None] = {**self.headers, b"cookie": self.cookie or None}
         if form is not None:

@@ -237,6 +237,33 @@ def test_an_operator_sees_each_account_and_changes_active_ones(tmp_path: Path) -
     run_scene(tmp_path / "data", scene, test=True)
 
 
+def test_operations_of_the_server_are_for_operators(tmp_path: Path) -> None:
+    path = "/parlour/v1/Operator/Sessions"
+
+    async def scene(instance: InProcessServer) -> None:
+        own, page = await signed_in(instance.app), ConsolePage(instance.app)
+        await page.sign_in(Open="true")
+        (await own.call("GET", path, account_sid="-")).refuses(404, 20404)
+        (await own.call("GET", path)).refuses(404, 20404)
+        (await page.call("GET", path)).refuses(404, 20404)
+        (await page.call("GET", CONVERSATIONS, account_sid="-")).refuses(404, 20404)
+        sessions = (await page.call("GET", path, account_sid="-")).expect(200)["sessions"]
+        kinds = {each["principal"]["kind"]: each for each in sessions}
+        assert kinds.keys() == {"operator", "account"}
+        of_account = kinds["account"]
+        ended = await page.call("DELETE", f"{path}/{of_account['sid']}", account_sid="-")
+        ended.expect(204)
+        (await own.call("GET", CONVERSATIONS)).refuses(401, 20003)
+        (await page.call("POST", CONVERSATIONS, {})).expect(201)
+        audit = (await page.call("GET", "/parlour/v1/Operator/Audit", account_sid="-")).expect(200)
+        assert [each["operation"] for each in audit["audit"]] == [
+            "CreateConversation",
+            "DeleteOperatorSession",
+        ]
+
+    run_scene(tmp_path / "data", scene, test=True)
+
+
 def test_the_console_has_slots_of_its_own(tmp_path: Path) -> None:
     async def scene(instance: InProcessServer) -> None:
         page = await signed_in(instance.app)

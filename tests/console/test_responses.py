@@ -331,7 +331,7 @@ def test_another_file_is_another_hash(tmp_path: Path) -> None:
     assert Assets(first).root != Assets(second).root
 
 
-def test_a_console_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:
+def test_a_console_that_is_not_built_shows_the_command_that_builds_it(tmp_path: Path) -> None:
     for name in ("vendor", "index.html"):
         folder = static(tmp_path / name)
         for each in [folder / name / "preact.js", folder / name]:

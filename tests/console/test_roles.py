@@ -43,8 +43,8 @@ async def fill(instance: InProcessServer) -> tuple[str, str]:
     path = f"/v1/Conversations/{made['sid']}"
     someone = {"Identity": "alice", "Attributes": attributes}
     (await api.post(f"{path}/Participants", someone)).expect(201)
-    said = {"Author": "alice", "Body": text, "Attributes": attributes}
-    (await api.post(f"{path}/Messages", said)).expect(201)
+    message = {"Author": "alice", "Body": text, "Attributes": attributes}
+    (await api.post(f"{path}/Messages", message)).expect(201)
     (await api.post("/v1/Users/alice", {"Attributes": attributes})).expect(200)
     phones = "/parlour/v1/VirtualPhones"
     (await api.post(phones, {"Address": PHONE, "Name": "phone"})).expect(201)
@@ -59,7 +59,7 @@ def test_each_operation_is_shown_or_hidden() -> None:
     assert gated >= visibility.HIDDEN
     assert not visibility.HIDDEN & visibility.SHOWN
     assert gated - visibility.SHOWN - visibility.HIDDEN == set()
-    # An operation that nobody has listed is denied.
+    # An operation that is not listed is denied.
     with pytest.raises(Exception, match="shows no bodies"):
         visibility.check("FetchSomethingNew")
 

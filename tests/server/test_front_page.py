@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parlour.http.front_page import accepts_html
+from parlour.http.front_page import accepts_html, front_page
 from parlour.http.logged_paths import logged_path
 from tests.support.client import Api
 from tests.support.server import Server
@@ -38,6 +38,15 @@ def test_a_browser_gets_a_page_and_no_password_dialogue(api: Api) -> None:
     head = api.signed(None, None).under("").request("HEAD", "/", headers=BROWSER)
     assert (head.status, head.body) == (200, b"")
     assert head.headers["Content-Length"] == str(len(page.body))
+
+
+def test_the_page_links_to_the_console_where_there_is_one(api: Api) -> None:
+    page = api.signed(None, None).under("").request("GET", "/", headers=BROWSER)
+    assert '<a href="/parlour/console/">' in page.text
+    without = front_page(has_console=False).body.decode()
+    assert "/parlour/console/" not in without
+    assert "nothing to log in to" in without
+    assert "{console}" not in page.text + without
 
 
 def test_the_page_has_its_style_in_light_and_dark(api: Api) -> None:

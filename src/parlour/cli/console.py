@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from parlour.cli.console_link import ticket_link
 from parlour.cli.local_store import LocalStore, local_store_options
 from parlour.cli.server_client import DEFAULT_URL
 from parlour.operations.caller import ACCOUNT, ADMIN, OPERATOR
@@ -53,7 +54,7 @@ def command(local_store: LocalStore, *, account_sid: str | None, url: str, as_js
 
     local_store.write(work)
     # In the fragment: it is not sent to the server, and is in no log.
-    link = f"{url.rstrip('/')}/parlour/console/#ticket={secret}"
+    link = ticket_link(url, secret)
     if as_json:
         click.echo(json.dumps({"url": link, "seconds": limits.CONSOLE_TICKET_SECONDS}))
     else:

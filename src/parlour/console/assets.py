@@ -1,7 +1,7 @@
 """The files of the page: read at the first request, compressed once, and cached by browsers.
 
-Their folder has the hash of all files in its name, so that a browser may keep them for ever: after
-an upgrade the page names another folder. Only names that were read are served.
+Their folder has the hash of all files in its name, so that a browser may cache them indefinitely:
+after an upgrade the page names another folder. Only names that were read are served.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def token_of(request: Request, scheme: str) -> str:
     """Return the token of a request; empty without one, and with several different ones.
 
     Pages at other ports of the host may set a cookie of the same name, with a narrower path: with
-    it a browser would use the session of somebody else.
+    it a browser would use the session of an attacker.
     """
     name = _NAMES[scheme]
     tokens = set()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from parlour.console.gate import Gate
-    from parlour.console.hosts import Hosts
+    from parlour.console.hosts import ConsoleHosts
     from parlour.console.pages import Pages
     from parlour.console.sessions import Sessions
     from parlour.console.sign_ins import SignIns
@@ -47,14 +47,14 @@ class ConsoleEndpoint:
         self,
         headers: Headers,
         *,
-        hosts: Hosts,
+        hosts: ConsoleHosts,
         pages: Pages,
         sessions: Sessions,
         sign_ins: SignIns,
         gate: Gate,
         server: dict[str, Any],
     ) -> None:
-        """``headers`` are those of all responses; ``server`` is shown with each session."""
+        """``headers`` are sent with all responses; ``server`` is shown with each session."""
         self._names = frozenset(name for name, _ in headers)
         self._uncached = (*headers, NO_STORE)
         self._hosts = hosts

@@ -31,7 +31,7 @@ from parlour.vocabulary.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from parlour.console.hosts import Hosts
+    from parlour.console.hosts import ConsoleHosts
     from parlour.console.inner_paths import InnerPath
     from parlour.console.sessions import Sessions
     from parlour.http.console_requests import GatedOperations
@@ -51,7 +51,7 @@ class Gate:
         self,
         operations: GatedOperations,
         sessions: Sessions,
-        hosts: Hosts,
+        hosts: ConsoleHosts,
         store: Store,
         clock: Clock,
         *,

@@ -1,4 +1,4 @@
-"""The host names under which the console is served, and the origin of its own page.
+"""The host names under which the console is served, and the origin of its page.
 
 A foreign page can give its own host name the address of this machine (DNS rebinding). Its requests
 have that name as ``Host``, so only known names are served.
@@ -26,7 +26,7 @@ _REFUSAL: Final = "The console is not served under this host name: see --console
 _FOREIGN: Final = "The console is used by its own page only."
 
 
-class Hosts:
+class ConsoleHosts:
     """Checks where requests come from: the name of the server, and the page of the browser."""
 
     def __init__(self, settings: Settings, client_addresses: ClientAddresses) -> None:

@@ -1,7 +1,7 @@
 """The page of the console: one document for all its paths, or how to build it.
 
 Its script finds the view by the path. The files of others, which no repository holds, are added by
-the build; without them the page is a sentence in plain HTML.
+the build; without them the page is a text in plain HTML.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Pages:
     """Serves the page and its files, which are read at the first request."""
 
     def __init__(self, headers: Headers, folder: Path = STATIC) -> None:
-        """``headers`` are those of files, which may be cached."""
+        """``headers`` are sent with files, which may be cached."""
         self._headers = headers
         self._folder = folder
         self._loading: asyncio.Task[_Loaded] | None = None

@@ -133,7 +133,7 @@ class SessionRequest:
             raise no_session()
 
     def on_end(self, end: Callable[[], None] | None) -> None:
-        """Set what is called when the session ends in this process."""
+        """Set the callback for the end of the session in this process."""
         self._end = end
         if end is None:
             self._sessions.remove_stream(self._session.sid, self)

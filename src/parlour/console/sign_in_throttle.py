@@ -6,8 +6,8 @@
 | blocked | the limit was reached less than a minute ago            | 429, without a check        |
 
 The limits are SIGN_IN_FAILURES_MAX of a pair and SIGN_IN_FAILURES_OF_ADDRESS_MAX of an address. A
-name alone is never blocked: failures of others lock nobody out. The API has a different throttle
-(operations/login_throttle.py): it delays, as programs cannot be asked to wait.
+name alone is never blocked: failures of other clients do not lock its owner out. The API has a
+different throttle (operations/login_throttle.py): it delays, as programs cannot be asked to wait.
 """
 
 from __future__ import annotations

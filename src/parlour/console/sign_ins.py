@@ -21,7 +21,7 @@ from parlour.vocabulary import limits, sids
 from parlour.vocabulary.errors import ApiError, clear_tracebacks
 
 if TYPE_CHECKING:
-    from parlour.console.hosts import Hosts
+    from parlour.console.hosts import ConsoleHosts
     from parlour.http.authentication import Authentication
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.messages import Request
@@ -47,7 +47,7 @@ class SignIns:
         clock: Clock,
         authentication: Authentication,
         client_addresses: ClientAddresses,
-        hosts: Hosts,
+        hosts: ConsoleHosts,
         *,
         is_test: bool,
         may_be_open: bool,

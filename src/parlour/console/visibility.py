@@ -1,9 +1,9 @@
 """What a session without bodies may call, and which members of responses it does not see.
 
 An operator with the role ``view`` has such a session, and with ``--console-bodies no`` every
-operator. It is denied what is not listed here, so that a new operation shows nothing by accident.
-Operations of both URL forms are listed by the shorter name. Members are hidden by name at any
-depth: their value is null, as of a member that is empty.
+operator. It is denied all operations that are not listed here, so that a new operation shows
+nothing by accident. Operations of both URL forms are listed by the shorter name. Members are hidden
+by name at any depth: their value is null, as of a member that is empty.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from parlour import __version__
 from parlour.console.endpoint import ConsoleEndpoint
 from parlour.console.gate import Gate
-from parlour.console.hosts import Hosts
+from parlour.console.hosts import ConsoleHosts
 from parlour.console.pages import Pages
 from parlour.console.sessions import Sessions
 from parlour.console.sign_ins import SignIns
@@ -29,7 +29,7 @@ def make_console(
     settings = parts.settings
     if not settings.console:
         return ConsoleOff(headers)
-    hosts = Hosts(settings, parts.client_addresses)
+    hosts = ConsoleHosts(settings, parts.client_addresses)
     # Tokens are unpredictable also where test mode repeats its random SIDs.
     random = SystemRandom()
     sessions = Sessions(parts.store, parts.vault, parts.clock, random, is_test=settings.test)

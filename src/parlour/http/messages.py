@@ -208,7 +208,7 @@ class Request:
 class RequestSession(Protocol):
     """The session of the console that a request belongs to (parlour/console/gate.py).
 
-    It holds the slot of the request, in a class of its own.
+    It holds the slot of the request, in a separate class.
     """
 
     @property
@@ -221,7 +221,7 @@ class RequestSession(Protocol):
         ...
 
     def on_end(self, end: Callable[[], None] | None) -> None:
-        """Set what is called when the session ends in this process."""
+        """Set the callback for the end of the session in this process."""
         ...
 
     def leave(self) -> None:

@@ -1,6 +1,6 @@
 """The slot that a request holds from its admission until its response is sent.
 
-A request of the console holds a slot of its session instead, in a class of its own, so that neither
+A request of the console holds a slot of its session instead, in a separate class, so that neither
 a busy console nor busy callers of the API take the slots of the other.
 """
 

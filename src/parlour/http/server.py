@@ -221,7 +221,7 @@ class HttpServer:
     async def _reply(self, request: Request) -> Response:
         """Return the response; every error becomes a response in the format of the API."""
         try:
-            # The console has a stricter gate of its own.
+            # The gate of the console is stricter.
             if self.guard is not None and not is_for_console(request):
                 self.guard(request.block, request.path)
             if request.endpoint is not None:

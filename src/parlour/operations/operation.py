@@ -51,7 +51,7 @@ class AuthScheme(Enum):
     ACCOUNT_TRANSFER = "account login, for a body that is transferred in chunks"
     SIGNED_URL = "signature in the URL"
     CONSOLE = "session of the console"
-    """The console runs operations of other schemes, and has none of its own."""
+    """The console runs operations of other schemes, and has none itself."""
     CARRIER = "signature of a carrier"
     """Each carrier verifies its callbacks itself, after the body was read."""
 

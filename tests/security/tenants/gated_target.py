@@ -21,7 +21,7 @@ PAGE = {"Parlour-Console": "1", "Sec-Fetch-Site": "same-origin"}
 
 
 class GatedTarget(ServerTarget):
-    """A server process: the logins of the matrix sign in, and their paths are those of the gate."""
+    """A server process: the logins of the matrix sign in, and their paths are paths of the gate."""
 
     def __init__(self, server: Server) -> None:
         """Send to a running server."""

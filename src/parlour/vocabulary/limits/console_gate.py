@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parlour.vocabulary.limits.units import KIBIBYTE
 
-# Concurrent requests through the console, apart from those of the API; beyond it 429.
+# Concurrent requests through the console, apart from requests of the API; beyond it 429.
 CONSOLE_REQUESTS_MAX = 32
 # Interval at which an event stream checks whether its session of the console is still live.
 CONSOLE_STREAM_CHECK_SECONDS = 2
