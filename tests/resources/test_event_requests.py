@@ -125,19 +125,22 @@ def test_the_position_of_a_date_is_found_among_the_numbers(
         # Each date three times, from 1000 to 1900.
         dates = [1000 + 100 * (number // 3) for number in range(30)]
 
-        async def fill(tx: Transaction) -> None:
-            await tx.run("DELETE FROM event")
-            for number, date_ms in enumerate(dates, 100):
-                sequence = 2 * number if holes else number
-                await tx.run(
-                    "INSERT INTO event (sequence, account_sid, service_sid, conversation_sid,"
-                    " subject_sid, name, source, fires, date_ms, payload)"
-                    " VALUES ($1, 'AC1', '', '', '', 'onUserAdded', 'API', 0, $2, '{}')",
-                    sequence,
-                    date_ms,
-                )
+        async def emit(tx: Transaction) -> None:
+            for _ in range(2 * len(dates)):
+                await tx.emit(Scope(ACCOUNT_SID), "onUserAdded", subject_sid="US1", payload={})
 
-        await instance.store.write(fill)
+        async def set_dates(tx: Transaction) -> None:
+            rows = await tx.all("SELECT sequence FROM event ORDER BY sequence LIMIT 100")
+            numbers = [row[0] for row in rows]
+            used = numbers[::2] if holes else numbers[: len(dates)]
+            for number in set(numbers) - set(used):
+                await tx.run("DELETE FROM event WHERE sequence = $1", number)
+            for number, date_ms in zip(used, dates, strict=True):
+                await tx.run("UPDATE event SET date_ms = $1 WHERE sequence = $2", date_ms, number)
+
+        await instance.store.write(lambda tx: tx.run("DELETE FROM event"))
+        await instance.store.write(emit)
+        await instance.store.write(set_dates)
 
         async def first_after(date_ms: int, tx: Transaction) -> int | None:
             position = await event_log.sequence_before(tx, date_ms)
