@@ -72,6 +72,9 @@ WITHOUT_EFFECT = {
     r"resources\.console_sessions\.store\.HAS_LOGIN\[0:": (
         "the login of an account's session, found by its sid; no twin has a copy of it"
     ),
+    r"resources\.webhook_attempts\.store\.LIST_OF_URL\.\w+\[1:": (
+        "the delivery of an attempt of the account, by the number of its event"
+    ),
     r"resources\.conversation_summaries\.store\.LAST_MESSAGES\[0:": (
         "the last index of a conversation, found by its sid under the account"
     ),
