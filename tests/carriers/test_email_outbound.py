@@ -1,4 +1,4 @@
-"""Outbound mail through a mail server of Node.js: content, refusals, deferrals, TLS, receipts."""
+"""Outbound mail through a mail server of Node.js: content, rejections, deferrals, TLS, receipts."""
 
 from __future__ import annotations
 

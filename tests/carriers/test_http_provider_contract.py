@@ -130,7 +130,7 @@ def act(base_url: str, what: Callable[[HttpProvider], Awaitable[Any]], **changes
     return asyncio.run(run())
 
 
-# Prism reads no repeated parameter of a form as a list, so it refuses every MediaUrl: the official
+# Prism reads no repeated parameter of a form as a list, so it rejects every MediaUrl: the official
 # client is the judge of media in test_http_provider_requests.py.
 @pytest.mark.parametrize("kind", sorted(MESSAGES.keys() - {"media"}))
 def test_the_mock_accepts_each_kind_of_message(prism: str, kind: str) -> None:

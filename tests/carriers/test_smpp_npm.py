@@ -138,7 +138,7 @@ def test_a_refused_submission_has_the_code_of_its_status(
             outcome = await carrier.send(outbound("A" * 161))
             assert isinstance(outcome, Rejected)
             assert (outcome.code, outcome.retry_after_seconds) == (code, retry_after)
-            # The second part of a refused message is not submitted.
+            # The second part of a rejected message is not submitted.
             await smsc.rule(PHONE)
             assert isinstance(await carrier.send(outbound("next")), Accepted)
             assert [each["text"] for each in await smsc.events("submit", 2)] == ["A" * 153, "next"]

@@ -178,7 +178,7 @@ def test_separate_sessions_send_by_the_transmitter_and_receive_by_the_receiver()
             kinds = {each["kind"] for each in await smsc.events("bind", 2)}
             assert kinds == {"bind_transmitter", "bind_receiver"}
             assert isinstance(await carrier.send(outbound("hello")), Accepted)
-            # The transmitter refuses the message, the receiver stores it.
+            # The transmitter rejects the message, the receiver stores it.
             await smsc.command("raw", hex=pdu(5, body=b"\0\1\1123\0\1\1456\0" + b"\0" * 9 + b"\1a"))
             await until(lambda: sink.inbounds)
             assert sink.bodies == ["a"]

@@ -1,4 +1,4 @@
-"""The gate: each check refuses with its own status, and then nothing has changed."""
+"""The gate: each check rejects a request with a separate status, before any change."""
 
 from __future__ import annotations
 

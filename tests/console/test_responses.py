@@ -1,4 +1,4 @@
-"""Responses: the headers of every kind of response, the page, and its files."""
+"""Responses: the headers of every kind of response, the page, and its cached files."""
 
 from __future__ import annotations
 

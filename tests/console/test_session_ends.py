@@ -1,4 +1,4 @@
-"""Ends of sessions: by time, revocation and sign-out, on all nodes; and of their streams."""
+"""Ends of sessions: expiry, revocation and sign-out, on all nodes; and of their streams."""
 
 from __future__ import annotations
 

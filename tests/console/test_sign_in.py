@@ -1,4 +1,4 @@
-"""Sign-in: by account, API key, operator key, ticket, and openly; its refusals and its throttle."""
+"""Sign-in: by account, API key, operator key, ticket, and openly; rejections and the throttle."""
 
 from __future__ import annotations
 
@@ -310,6 +310,7 @@ def test_the_memory_of_failures_is_bounded() -> None:
         assert len(counter._entries) == limits.SIGN_IN_ENTRIES_MAX
 
 
+@pytest.mark.promise("explanation/console.md", "`--console off` answers 404")
 def test_the_console_can_be_off(tmp_path: Path) -> None:
     async def scene(instance: InProcessServer) -> None:
         page = ConsolePage(instance.app)

@@ -168,7 +168,7 @@ def test_numbers_are_never_given_to_the_resolver() -> None:
 
 
 def test_the_guard_permits_public_targets() -> None:
-    """Otherwise a guard that refuses everything would pass all of the above."""
+    """Otherwise a guard that rejects everything would pass all of the above."""
     for url, address, port in [
         ("http://public.test/", "8.8.8.8", 80),
         ("https://public.test/", "8.8.8.8", 443),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from parlour.egress.client import EgressPolicy
 
-# Every URL parameter that the API has, by operation, and what it refuses a URL with that it cannot
+# Every URL parameter that the API has, by operation, and what it rejects a URL with that it cannot
 # take.
 PARAMETERS = {
     "UpdateConfigurationWebhook PreWebhookUrl": 50077,
@@ -40,8 +40,12 @@ PARAMETERS = {
 # Requested before the response, and not by a webhook: test_phone_media_urls.py, and
 # tests/resources/test_webhook_samples.py.
 FETCHED = {"CreateVirtualPhoneMessage MediaUrl", "CreateWebhookSample Url"}
-# Only signed.
-NEVER_REQUESTED = {"CreateWebhookSignature Url"}
+# Only signed, or compared with the URLs of the webhook log and its queue.
+NEVER_REQUESTED = {
+    "CreateWebhookSignature Url",
+    "CreateWebhookEndpointRetry Url",
+    "ListWebhookAttempt Url",
+}
 HARMLESS = "http://public.test/"
 NOT_REACHED = {11200, 11205, 11210}
 LAST = "SELECT COALESCE(MAX(sid), '') FROM webhook_attempt"

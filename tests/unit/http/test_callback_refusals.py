@@ -1,4 +1,4 @@
-"""Refusals of callbacks with a wrong signature: at once, delayed, or with a closed connection."""
+"""Rejections of callbacks with a wrong signature: at once, delayed, or with a closed connection."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_the_used_part_of_a_form_parses_equally_and_contains_nothing_else(
 
 
 def result(form: dict[str, list[str]]) -> Some | str:
-    """What a form is parsed to, or the error that it is refused with."""
+    """What a form is parsed to, or the error that it is rejected with."""
     try:
         return Some.parse(form)
     except ApiError as error:

@@ -16,7 +16,7 @@ URL_BYTES_MAX = limits.URL_PATH_BYTES_MAX + limits.URL_QUERY_BYTES_MAX
 
 
 def status_of(data: bytes) -> int:
-    """The status of the refusal; the same whether the bytes come at once or one by one."""
+    """The status of the rejection; the same whether the bytes come at once or one by one."""
     at_once = read([data])[1]
     assert read([data[at : at + 1] for at in range(len(data))])[1] == at_once
     return at_once

@@ -24,7 +24,7 @@ PARSE = json_parsers.attributes(limits.CONVERSATION_ATTRIBUTES_BYTES_MAX)
 
 
 def code_of(parser: parsers.Parser[object], text: str) -> int:
-    """Return the code a parser refuses a text with."""
+    """Return the code a parser rejects a text with."""
     with pytest.raises(ApiError) as caught:
         parser("Name", text)
     return caught.value.code

@@ -11,7 +11,7 @@ from parlour.realtime import disconnects
 from parlour.realtime.disconnects import CLOSES, REFUSALS, Disconnect
 from parlour.vocabulary.errors import CATALOGUE
 
-# What the official JavaScript client does when it is refused, or closed, with a number.
+# What the official JavaScript client does when it is rejected, or closed, with a number.
 ENDS_WHEN_REFUSED = {401, 403}
 ENDS_WHEN_CLOSED = {401, 406, 410, 417}
 # The hosted service's own codes that no public list has.

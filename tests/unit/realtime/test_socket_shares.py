@@ -49,7 +49,7 @@ class SocketSharesModel:
         return Counter(each.user_key for each in self.open if each.user_key.account_sid == account)
 
     def losing_users(self, key: UserKey) -> set[UserKey] | None:
-        """The users of whom one gives up a place for a new socket; None if it is refused.
+        """The users of whom one gives up a place for a new socket; None if it is rejected.
 
         Empty if there is room for it.
         """
@@ -71,7 +71,7 @@ class SocketSharesModel:
         return found
 
     def come(self, key: UserKey) -> DisplaceableSocket | None:
-        """Let a socket come; None if it is refused."""
+        """Let a socket come; None if it is rejected."""
         losing = self.losing_users(key)
         socket = DisplaceableSocket(key)
         is_in = self.shares.acquire(socket)

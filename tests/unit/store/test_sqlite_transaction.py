@@ -95,7 +95,7 @@ def test_a_read_of_one_row_leaves_no_statement_open(database: OpenDatabase) -> N
     database.save("a", "b")
     drive(database.reads.one(LIST))
 
-    # SQLite refuses this while a statement reads the table.
+    # SQLite rejects this while a statement reads the table.
     database.connection.execute("DROP TABLE sink_position")
 
 
