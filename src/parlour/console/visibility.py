@@ -85,6 +85,7 @@ _SHOWN_VERBS: Final[dict[str, tuple[str, ...]]] = {
     "Faults": ("Delete",),
     "Key": ("List", "Fetch", "Update", "Delete"),
     "OpenApi": ("Fetch",),
+    "OperatorAccount": ("List", "Fetch", "Update"),
     "OperatorAudit": ("List",),
     "OperatorSession": ("List", "Delete"),
     "ParticipantConversation": ("List",),
@@ -132,6 +133,8 @@ HIDDEN: Final = frozenset(
         "FetchVirtualPhoneMedium",
         # They return a secret, with which everything could be read.
         "CreateKey",
+        "CreateOperatorAccount",
+        "CreateOperatorAccountKey",
         "CreateTestAccount",
         "CreateToken",
         # They return or sign texts of the caller's choice.
@@ -144,8 +147,18 @@ HIDDEN: Final = frozenset(
 )
 """Operations that it may not call; as all that are in neither set."""
 
-_DESCRIPTIONS: Final = frozenset({"FetchOpenApi", "FetchSeedSchema"})
-"""Operations that describe the API: the names of members are its content, and no account's."""
+_WITHOUT_BODIES: Final = frozenset(
+    {
+        # They describe the API: the names of members are the content, and no account's.
+        "FetchOpenApi",
+        "FetchSeedSchema",
+        # The media of an account are a count here.
+        "ListOperatorAccount",
+        "FetchOperatorAccount",
+        "UpdateOperatorAccount",
+    }
+)
+"""Operations whose responses have no bodies, although members have such names."""
 _REFUSAL: Final = "This session shows no bodies, and the operation returns little else."
 _ERROR_STATUS_MIN: Final = 400
 _DATA: Final = b"data: "
@@ -161,7 +174,7 @@ def check(operation_id: str | None) -> None:
 
 def redacted(operation_id: str, response: Response) -> Response:
     """Return the response of an operation without the hidden members."""
-    if operation_id in _DESCRIPTIONS and response.status < _ERROR_STATUS_MIN:
+    if operation_id in _WITHOUT_BODIES and response.status < _ERROR_STATUS_MIN:
         return response
     stream = response.stream
     if stream is not None:

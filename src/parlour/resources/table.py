@@ -31,6 +31,10 @@ from parlour.resources.events.routes import EVENTS
 from parlour.resources.media.routes import MEDIA, MEDIA_CONTENT, MEDIA_SET, SIGNED_MEDIA
 from parlour.resources.messages.routes import CHANNEL_METADATA, MESSAGES
 from parlour.resources.openapi.routes import OPEN_API
+from parlour.resources.operator_accounts.routes import (
+    OPERATOR_ACCOUNT_KEYS,
+    OPERATOR_ACCOUNTS,
+)
 from parlour.resources.participant_conversations.routes import PARTICIPANT_CONVERSATIONS
 from parlour.resources.participants.routes import PARTICIPANTS
 from parlour.resources.push_bindings.routes import PUSH_BINDINGS
@@ -114,6 +118,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     TOKEN_CHECKS,
     SERVER,
     OPEN_API,
+    OPERATOR_ACCOUNTS,
+    OPERATOR_ACCOUNT_KEYS,
     OPERATOR_SESSIONS,
     OPERATOR_AUDIT,
     CONTENT_TEMPLATES,

@@ -87,3 +87,14 @@ async def set_account_status(tx: Transaction, scope: Scope, status: str) -> bool
         payload={"account": {"sid": scope.account_sid, "status": status}},
     )
     return True
+
+
+async def rename_account(tx: Transaction, scope: Scope, friendly_name: str) -> None:
+    """Change the name of an account."""
+    await account_store.update_account_name(tx, scope, friendly_name)
+    await tx.emit(
+        scope,
+        event_names.ACCOUNT_CHANGED,
+        subject_sid=scope.account_sid,
+        payload={"account": {"sid": scope.account_sid, "friendly_name": friendly_name}},
+    )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from parlour.resources.accounts.parameters import ChangeKey
     from parlour.resources.accounts.store import Account, Login
     from parlour.store.transaction import Transaction
+    from parlour.vocabulary.scope import Scope
 
 
 class OwnAccount(Redacted, msgspec.Struct, frozen=True):
@@ -82,17 +83,22 @@ async def list_keys(tx: Transaction, call: Call[NoParameters]) -> Rows:
 async def create_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
     """Create an API key, which is valid at once."""
     _require_own_account(call)
+    return await create_key_of(tx, call, call.scope)
+
+
+async def create_key_of(tx: Transaction, call: Call[ChangeKey], scope: Scope) -> NewKey:
+    """Create an API key of an account."""
     name = call.parameters.friendly_name
     secret = call.vault.new_secret()
     login = await create_login(
         tx,
         call.vault,
-        call.scope,
+        scope,
         tx.new_sid(sids.API_KEY),
         secret,
         "" if isinstance(name, Unset) else name,
     )
-    await emit_key_changed(tx, call.scope, login)
+    await emit_key_changed(tx, scope, login)
     return NewKey(login, secret)
 
 

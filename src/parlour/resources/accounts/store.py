@@ -66,6 +66,15 @@ FETCH_ACCOUNT = statement("SELECT {columns} FROM account WHERE sid = $1", Accoun
 LIST_ACCOUNTS = statement(
     "SELECT {columns} FROM account WHERE sid > $1 ORDER BY sid LIMIT $2", Account
 )
+LIST_ACCOUNTS_BEFORE = statement(
+    "SELECT {columns} FROM account WHERE sid < $1 ORDER BY sid DESC LIMIT $2", Account
+)
+UPDATE_NAME = """
+UPDATE account
+   SET friendly_name = $2,
+       date_updated = CASE WHEN date_updated > $3 THEN date_updated ELSE $3 END
+ WHERE sid = $1
+"""
 UPDATE_STATUS = """
 UPDATE account
    SET status = $2,
@@ -131,6 +140,17 @@ async def find_account(tx: Transaction, scope: Scope) -> Account | None:
 async def list_accounts(tx: Transaction, after_sid: str, count: int) -> list[Account]:
     """Return accounts ordered by sid; for the operator only."""
     return [Account(*row) for row in await tx.all(LIST_ACCOUNTS, after_sid, count)]
+
+
+# tidy: scope-first - as above
+async def list_accounts_before(tx: Transaction, before_sid: str, count: int) -> list[Account]:
+    """Return the accounts before a SID, nearest first; for the operator only."""
+    return [Account(*row) for row in await tx.all(LIST_ACCOUNTS_BEFORE, before_sid, count)]
+
+
+async def update_account_name(tx: Transaction, scope: Scope, friendly_name: str) -> int:
+    """Set an account's name; return the number of rows."""
+    return await tx.run(UPDATE_NAME, scope.account_sid, friendly_name, tx.now)
 
 
 async def update_account_status(tx: Transaction, scope: Scope, status: str) -> int:

@@ -19,3 +19,5 @@ LANES_COUNTED_MAX = 1000
 DELIVERIES_COUNTED_MAX = 10_000
 # Lanes of a URL whose retries one request makes due.
 LANES_RETRIED_MAX = 1000
+# Rows of each kind that are counted, of an account in the list of accounts for operators.
+ACCOUNT_ROWS_COUNTED_MAX = 1000

@@ -1,0 +1,1 @@
+"""Accounts as operators see and change them: state, traffic, storage and backlog."""
