@@ -63,8 +63,8 @@ FOREIGN: list[tuple[str, Headers, int]] = [
 
 def gate_of(instance: InProcessServer) -> Any:
     """Return the gate of a server."""
-    console: Any = instance.app.server._endpoints[AuthScheme.CONSOLE]
-    return console.endpoint._gate
+    endpoint: Any = instance.app.server._endpoints[AuthScheme.CONSOLE]
+    return endpoint._gate
 
 
 async def count_of(instance: InProcessServer) -> int:

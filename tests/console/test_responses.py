@@ -77,8 +77,8 @@ def serve_page(instance: InProcessServer, folder: Path) -> None:
     """Let a server serve this page."""
     from parlour.operations.operation import AuthScheme  # noqa: PLC0415
 
-    console = instance.app.server._endpoints[AuthScheme.CONSOLE]
-    console.endpoint._pages = Pages(console_headers(""), folder)  # type: ignore[attr-defined]
+    endpoint = instance.app.server._endpoints[AuthScheme.CONSOLE]
+    endpoint._pages = Pages(console_headers(""), folder)  # type: ignore[attr-defined]
 
 
 def test_every_kind_of_response_has_the_headers(tmp_path: Path) -> None:

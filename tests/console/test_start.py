@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ import pytest
 from parlour.cli.console_link import console_url, ticket_link
 from parlour.cli.serve import _show_console
 from tests.console.console_page import ROOT, SESSION, ConsolePage, run_scene
-from tests.support.server import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,35 +74,3 @@ def test_addresses_that_a_browser_can_open() -> None:
         console_url("https://chat.example.net/x/") == "https://chat.example.net/x/parlour/console/"
     )
     assert ticket_link("http://0.0.0.0", "s") == "http://localhost/parlour/console/#ticket=s"
-
-
-START_WITHOUT_PAGE = """
-import sys, asyncio, tempfile
-from pathlib import Path
-from parlour.app import open_app
-from parlour.config import Settings
-
-
-async def run() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        app = await open_app(Settings(data=Path(folder)))
-        await app.start()
-        await app.stop()
-
-
-asyncio.run(run())
-loaded = {name for name in sys.modules if name.startswith("parlour.console.")}
-print(sorted(loaded))
-"""
-
-
-def test_a_console_that_is_never_opened_is_not_imported() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", START_WITHOUT_PAGE],
-        env={"PYTHONPATH": str(REPOSITORY / "src")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout == "['parlour.console.wiring']\n"

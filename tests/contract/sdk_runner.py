@@ -83,7 +83,8 @@ class ProgramRun:
             process.kill()
             process.wait()
             reader.join()
-        assert process.returncode == 0, f"{process.returncode}\n{''.join(errors)[-4000:]}"
+        failure = f"{process.returncode}\n{''.join(errors)[-4000:]}\n{self.lines[-5:]}"
+        assert process.returncode == 0, failure
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None

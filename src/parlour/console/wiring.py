@@ -1,20 +1,24 @@
-"""The console of one process: it is imported and made at its first request.
-
-Most servers run without anyone opening the console, so it costs a start no imports and no memory.
-"""
+"""Composition of the console of one process."""
 
 from __future__ import annotations
 
-from functools import cached_property
+import platform
 from typing import TYPE_CHECKING
 
+from parlour import __version__
+from parlour.console.endpoint import ConsoleEndpoint
+from parlour.console.gate import Gate
+from parlour.console.hosts import ConsoleHosts
+from parlour.console.pages import Pages
+from parlour.console.sessions import Sessions
+from parlour.console.sign_ins import SignIns
 from parlour.http.console_requests import ConsoleOff
+from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
-    from parlour.console.endpoint import ConsoleEndpoint
     from parlour.http.console_requests import GatedOperations
-    from parlour.http.endpoint_routes import EndpointMatch, OperationEndpoint
-    from parlour.http.messages import Headers, Request, Response
+    from parlour.http.endpoint_routes import OperationEndpoint
+    from parlour.http.messages import Headers
     from parlour.http.wiring import HttpParts
 
 
@@ -22,26 +26,37 @@ def make_console(
     parts: HttpParts, operations: GatedOperations, headers: Headers
 ) -> OperationEndpoint:
     """Return the endpoint of the console, in front of these operations."""
-    if not parts.settings.console:
+    settings = parts.settings
+    if not settings.console:
         return ConsoleOff(headers)
-    return ConsoleOnDemand(parts, operations, headers)
-
-
-class ConsoleOnDemand:
-    """The endpoint of the console, made at its first request."""
-
-    def __init__(self, parts: HttpParts, operations: GatedOperations, headers: Headers) -> None:
-        self._parts = parts
-        self._operations = operations
-        self._headers = headers
-
-    @cached_property
-    def endpoint(self) -> ConsoleEndpoint:
-        """The endpoint itself."""
-        from parlour.console.composition import compose  # noqa: PLC0415 - see the module.
-
-        return compose(self._parts, self._operations, self._headers)
-
-    async def respond(self, request: Request, match: EndpointMatch) -> Response:
-        """Return the response of any path. Raises ApiError."""
-        return await self.endpoint.respond(request, match)
+    hosts = ConsoleHosts(settings, parts.client_addresses)
+    # Tokens are unpredictable also where test mode repeats its random SIDs.
+    random = SystemRandom()
+    sessions = Sessions(parts.store, parts.vault, parts.clock, random, is_test=settings.test)
+    sign_ins = SignIns(
+        parts.store,
+        parts.vault,
+        parts.clock,
+        parts.authentication,
+        parts.client_addresses,
+        hosts,
+        is_test=settings.test,
+        may_be_open=settings.test and settings.listens_on_loopback,
+    )
+    gate = Gate(
+        operations,
+        sessions,
+        hosts,
+        parts.store,
+        parts.clock,
+        shows_bodies=settings.console_bodies,
+    )
+    return ConsoleEndpoint(
+        headers,
+        hosts=hosts,
+        pages=Pages(headers),
+        sessions=sessions,
+        sign_ins=sign_ins,
+        gate=gate,
+        server={"test": settings.test, "version": __version__, "node": platform.node()},
+    )

@@ -63,7 +63,8 @@ async function request(url, options) {
 	if (answer.ok) return answer;
 	const body = await answer.json().catch(() => ({}));
 	const sid = answer.headers.get("twilio-request-id") ?? "";
-	if (answer.status === 401) {
+	if (answer.status === 401 && url !== `${ROOT}session`) void resume();
+	else if (answer.status === 401) {
 		isOpen = Boolean(body.open);
 		session.set(null);
 	}

@@ -12,7 +12,7 @@
  * follower gets batches of events, at most ten a second, or `null`: its data has to be loaded
  * again, since too much was missed, or since the stream started at no known position.
  */
-import { address, session } from "./api.js";
+import { address, resume, session } from "./api.js";
 import { route, store, useEffect, useRef, useState } from "./kit.js";
 
 const DRAW_MS = 100;
@@ -152,7 +152,7 @@ async function connect() {
 			signal: abort.signal,
 		});
 		if (answer.status === 410) restart();
-		if (answer.status === 401) session.set(null);
+		if (answer.status === 401) await resume();
 		if (!answer.ok || !answer.body) throw new Error(`status ${answer.status}`);
 		liveFrom = Date.now();
 		tries = 0;

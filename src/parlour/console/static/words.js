@@ -229,8 +229,8 @@ export const webhooks = {
 		delivered: "good", retrying: "warn", failed: "bad", stopped: "bad", dropped: "bad", rejected: "warn", unreadable: "bad",
 	}),
 	events: [...events.types, ...events.types.flatMap((name) => (/State|Delivery|UserAdded/.test(name) ? [] : name.replace(/ed$/, "").replace(/(Remov|Updat)$/, "$1e")))],
-	/** Name in the address, label, parameter of the API, kind, options. */
-	filters: /** @type {[string, string, string, string?, string[]?][]} */ ([]),
+	filters: [["conversation", "Conversation SID"], ["since", "From", "datetime-local"], ["until", "To", "datetime-local"]],
+	parameters: [["outcome", "Outcome"], ["event", "EventType"], ["conversation", "ConversationSid"], ["since", "Since"], ["until", "Until"]],
 	none: ["No webhook was sent yet", "Set a URL under Settings. Changes through REST fire webhooks only with the header X-Twilio-Webhook-Enabled: true."],
 	gone: "The request is not kept any more.",
 	answer: (/** @type {any} */ { response, elapsed_ms, error, error_code }) =>
@@ -262,8 +262,7 @@ export const webhooks = {
 	noTargets: ["No webhooks are configured", "Set a URL under Settings, or add a webhook to a conversation."],
 	noEndpoints: ["Nothing waits, and nothing was sent", "An endpoint appears with its first delivery."],
 	signed: "The text that is signed: the URL, then each parameter's name and value, sorted by name.",
-	paste: "Paste what your validator saw.",
-	body: "Body, or its parameters as JSON",
+	paste: "What did your validator see?",
 	why: /** @type {Record<string, string>} */ ({
 		scheme: "The scheme differs. Behind a proxy that ends TLS, take it from X-Forwarded-Proto.",
 		host: "The host differs. Behind a proxy, take the host that is configured here.",
@@ -272,20 +271,12 @@ export const webhooks = {
 		path: "The path differs. A proxy rewrites it, or a mounted router sees only its part.",
 		twice: "The URL has its query twice: it was added to a URL that had it.",
 		query: "The query differs. It counts byte for byte, not parsed and encoded again.",
-		RetryCount: "RetryCount differs: this is another attempt of the delivery.",
+		retry: "RetryCount differs: this is another attempt of the delivery.",
 		extra: "A parameter was not in the body. If it is in the query, it counts twice. Underscores are dots that PHP replaced.",
-		missing: "A parameter is missing. PHP replaces dots in its name by underscores.",
-		empty: "A parameter without a value was dropped: it counts with its name.",
+		missing: "A parameter is missing: the parser drops empty values, or PHP replaced its dot by an underscore.",
 		trimmed: "White space was cut off: a framework trims fields before the validator sees them.",
 		encoded: "The value differs: the body was parsed and encoded again, or decoded twice.",
 		token: "The signature is not that of this attempt with today's auth token: another token, or another request.",
 		same: "All is as it was sent. If the validator refuses, it has another auth token.",
 	}),
 };
-webhooks.filters = [
-	["outcome", "Outcome", "Outcome", "", Object.keys(webhooks.outcomes)],
-	["event", "Event", "EventType", "", webhooks.events],
-	["conversation", "Conversation SID", "ConversationSid"],
-	["since", "From", "Since", "datetime-local"],
-	["until", "To", "Until", "datetime-local"],
-];

@@ -1,14 +1,14 @@
 /** Webhooks: the attempts, live; their targets, and the endpoints that they wait for. */
 import { get, post, session, useAction, useList, useLoad } from "../api.js";
 import { world } from "../app.js";
-import { href, html, route, Time, Trouble, useEffect, useQuery, useRef, useState, useStore } from "../kit.js";
+import { href, html, route, setQuery, Time, Trouble, useEffect, useQuery, useRef, useState, useStore } from "../kit.js";
+import { Confirm } from "../parts/dialog.js";
 import { Filter } from "../parts/filter.js";
-import { useDialog } from "../parts/form.js";
 import { count } from "../parts/report.js";
 import { columns, Table } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
 import { webhooks as words } from "../words.js";
-import { ATTEMPTS, Attempt, COLUMNS, openSample, toAttempt } from "./webhooks/attempt.js";
+import { ATTEMPTS, Attempt, COLUMNS, Sample, toAttempt } from "./webhooks/attempt.js";
 
 /** @typedef {Record<string, any>} Row */
 
@@ -49,29 +49,38 @@ async function follow(since, filters, signal, take) {
 
 /** @param {{filters: Row}} props Replay all that match: it counts, then asks. */
 function ReplayAll({ filters }) {
-	const [dialog, open] = useDialog();
+	const [text, ask] = useState("");
 	const range = { Since: "2000-01-01T00:00:00Z", ...filters };
-	const act = async () => {
-		for (let part = /** @type {Row} */ ({ has_more: true }); part.has_more; )
-			part = await post(`${ATTEMPTS}/Replay`, { ...range, After: part.after, Until: part.until ?? filters.Until });
-	};
-	const count = useAction(async () => {
+	const counting = useAction(async () => {
 		const { webhook_attempts: rows, meta } = await get(ATTEMPTS, { ...range, PageSize: 100 });
 		const delivered = rows.filter((/** @type {Row} */ row) => row.delivery_state === "delivered").length;
-		const text = words.replayAll(`${rows.length}${meta.next_page_url ? "+" : ""}`, delivered);
-		open({ title: "Replay all that match", text, action: "Replay", act });
+		ask(words.replayAll(`${rows.length}${meta.next_page_url ? "+" : ""}`, delivered));
 	});
-	return html`<button class="push" disabled=${count.isRunning || !session.get()?.may_change} onClick=${count.run}>Replay all that match …</button>
-		<${Trouble} problem=${count.problem} />${dialog}`;
+	const replay = async () => {
+		/** @type {Row} */
+		let part = { has_more: true };
+		while (part.has_more) part = await post(`${ATTEMPTS}/Replay`, { ...range, After: part.after, Until: part.until ?? filters.Until });
+	};
+	return html`<button class="push" disabled=${counting.isRunning || !session.get()?.may_change} onClick=${counting.run}>Replay all that match …</button>
+		<${Trouble} problem=${counting.problem} />
+		${text && html`<${Confirm} title="Replay all that match" action="Replay" text=${text} act=${replay} onClose=${() => ask("")} />`}`;
 }
 
 /** @param {{list: any, sid?: string, isFiltered: boolean}} props */
-const Attempts = ({ list, sid, isFiltered }) => html`<div class="filters">
-		${words.filters.map(([name, label, , kind, options]) => html`<${Filter} name=${name} label=${label} kind=${kind} options=${options} />`)}
-	</div>
-	<div role="status">${list.waiting.length > 0 && html`<button class="pill" onClick=${list.show}>${list.waiting.length} new</button>`}</div>
-	<${Table} label="Attempts" columns=${COLUMNS} rows=${list.rows} list=${list} hrefOf=${toAttempt} selected=${sid}
-		none=${isFiltered ? undefined : words.none} />`;
+function Attempts({ list, sid, isFiltered }) {
+	const { query } = useStore(route);
+	const select = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string[]} */ options) => html`
+		<select aria-label=${label} value=${query.get(name) ?? ""} onChange=${(/** @type {any} */ event) => setQuery({ [name]: event.target.value })}>
+			<option value="">${label}: all</option>${options.map((each) => html`<option>${each}</option>`)}
+		</select>`;
+	return html`<div class="filters">
+			${select("outcome", "Outcome", Object.keys(words.outcomes))}${select("event", "Event", words.events)}
+			${words.filters.map(([name, label, kind]) => html`<${Filter} name=${name} label=${label} kind=${kind} />`)}
+		</div>
+		<div role="status">${list.waiting.length > 0 && html`<button class="pill" onClick=${list.show}>${list.waiting.length} new</button>`}</div>
+		<${Table} label="Attempts" columns=${COLUMNS.slice(0, sid ? 5 : 6)} rows=${list.rows} list=${list} hrefOf=${toAttempt} selected=${sid}
+			none=${isFiltered ? undefined : words.none} />`;
+}
 
 /** @param {any} owner @param {Row} given The URLs of an account or service; only names of events end in d. */
 const configured = (owner, { pre_webhook_url, post_webhook_url, method, filters }) =>
@@ -97,8 +106,7 @@ async function loadTargets(services) {
 
 function Targets() {
 	const { services } = useStore(world);
-	const [dialog, open] = useDialog();
-	const test = (/** @type {Row} */ { filters, method, url }) => openSample(open, { EventType: filters?.[0] ?? "onMessageAdded", Method: method, Url: url });
+	const [tested, test] = useState(/** @type {Row | null} */ (null));
 	const list = useLoad(() => loadTargets(services), [services]);
 	const shown = columns(
 		["Of", (row) => row.owner, "nowrap"],
@@ -108,7 +116,8 @@ function Targets() {
 		["Test", (row) => html`<button class="small" onClick=${() => test(row)}>Test …</button>`, "nowrap"],
 	);
 	return html`<h2>Targets</h2><p class="soft">${words.targets}</p>
-		<${Table} label="Targets" columns=${shown} rows=${list.data ?? []} list=${list} keyOf=${(/** @type {Row} */ row) => row.sid} none=${words.noTargets} />${dialog}`;
+		<${Table} label="Targets" columns=${shown} rows=${list.data ?? []} list=${list} keyOf=${(/** @type {Row} */ row) => row.sid} none=${words.noTargets} />
+		${tested && html`<${Sample} event=${tested.filters?.[0]} request=${tested} onClose=${() => test(null)} />`}`;
 }
 
 function Endpoints() {
@@ -140,7 +149,7 @@ export default function Webhooks() {
 	const { rest: [sid], query } = useStore(route);
 	const [tab] = useQuery("tab", "attempts");
 	const body = useRef(/** @type {HTMLElement | null} */ (null));
-	const given = words.filters.map(([name, , parameter]) => [parameter, query.get(name)]).filter(([, value]) => value);
+	const given = words.parameters.map(([name, parameter]) => [parameter, query.get(name)]).filter(([, value]) => value);
 	const filters = Object.fromEntries(given);
 	const list = useAttempts(filters, () => Boolean(sid || body.current?.scrollTop));
 	return html`<div class="beside ${sid ? "open" : ""}">

@@ -12,15 +12,11 @@ function toField(time) {
 /** @param {string} text What the field has, as a time of the server. */
 const fromField = (text) => text && new Date(text + (preferences.get().zone === "utc" ? "Z" : "")).toISOString();
 
-/** @param {{label: string, name: string, kind?: string, options?: string[]}} props `name`: in the query. */
-export function Filter({ label, name, kind = "search", options }) {
+/** @param {{label: string, name: string, kind?: string}} props `name`: in the query. */
+export function Filter({ label, name, kind = "search" }) {
 	const [value, setValue] = useQuery(name);
 	const isTime = kind === "datetime-local";
 	const onChange = (/** @type {any} */ event) => setValue(isTime ? fromField(event.target.value) : event.target.value.trim());
-	if (options)
-		return html`<select aria-label=${label} value=${value} onChange=${onChange}>
-			<option value="">${label}: all</option>${options.map((each) => html`<option>${each}</option>`)}
-		</select>`;
 	const field = useRef(/** @type {HTMLInputElement | null} */ (null));
 	const shown = isTime ? toField(value) : value;
 	// Not drawn: rows that arrive would replace what is being typed.
