@@ -72,6 +72,7 @@ OWN_TESTS: Final[dict[str, tuple[str, ...]]] = {
     "operations/pipeline.py": (
         "tests/unit/operations/test_pipeline.py",
         "tests/unit/operations/test_pipeline_on_server.py",
+        "tests/unit/operations/test_audit.py",
     ),
     "realtime/subscriptions.py": ("tests/unit/realtime/test_subscriptions.py",),
     "store/leases.py": ("tests/unit/store/test_leases.py",),
@@ -83,6 +84,7 @@ OWN_TESTS: Final[dict[str, tuple[str, ...]]] = {
     "store/sqlite/engine.py": (
         "tests/store/test_sqlite_engine.py",
         "tests/store/test_sqlite_work.py",
+        "tests/store/test_exclusive_access.py",
     ),
     "store/sqlite/transaction.py": ("tests/unit/store/test_sqlite_transaction.py",),
 }

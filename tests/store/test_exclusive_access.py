@@ -6,9 +6,11 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import apsw
 import pytest
 
 from parlour.store.sqlite.engine import SqliteStore
+from parlour.store.transaction import Unavailable
 from parlour.vocabulary import event_names
 from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.scope import Scope
@@ -111,6 +113,41 @@ def test_a_caller_that_is_cancelled_at_any_time_blocks_no_other(tmp_path: Path, 
         await asyncio.gather(*writing)
         assert await other == 5
         assert await store.write(insert("last")) == 1
+
+    in_store(tmp_path, scene)
+
+
+@pytest.mark.parametrize("has_writer", [False, True])
+def test_a_caller_that_is_cancelled_in_the_queue_passes_the_writer_on(
+    tmp_path: Path, *, has_writer: bool
+) -> None:
+    async def scene(store: SqliteStore) -> None:
+        turn = asyncio.ensure_future(store.exclusively(count))
+        await asyncio.sleep(0)
+        writing = [asyncio.ensure_future(store.write(insert(f"w{n}"))) for n in range(300)]
+        while not store._exclusive:  # noqa: ASYNC110 - the state has no event.
+            await asyncio.sleep(0)
+        if has_writer:
+            # Before the caller's task runs with the writer that it gets after this group.
+            store.on_group_end(turn.cancel)
+        else:
+            turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        await asyncio.gather(*writing)
+        assert await store.exclusively(count) == len(writing)
+
+    in_store(tmp_path, scene)
+
+
+def test_a_full_disk_in_a_function_raises_unavailable(tmp_path: Path) -> None:
+    async def scene(store: SqliteStore) -> None:
+        def fail(_access: ExclusiveAccess) -> None:
+            raise apsw.FullError("database or disk is full")
+
+        with pytest.raises(Unavailable, match="disk is full"):
+            await store.exclusively(fail)
+        assert await store.exclusively(count) == 0
 
     in_store(tmp_path, scene)
 

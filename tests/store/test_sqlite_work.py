@@ -53,3 +53,33 @@ def test_numbers_of_creation_restart_with_the_clock(play: Any) -> None:
         assert await bench.store.write(number) == first + 6 == bench.store.sequences.last
 
     play(scenario)
+
+
+def test_an_action_that_failed_runs_again_in_its_group_while_its_error_is_repeatable(
+    play: Any,
+) -> None:
+    async def scenario(bench: FaultyStore) -> None:
+        failed: list[Exception | None] = []
+
+        def is_repeated(error: Exception | None) -> bool:
+            failed.append(error)
+            return isinstance(error, KeyError) and len(failed) < 3
+
+        async def act(_tx: Transaction) -> int:
+            if len(failed) < attempts:
+                raise KeyError(len(failed))
+            return len(failed)
+
+        bench.store.is_repeated = is_repeated
+        attempts, begins = 2, bench.writer.begins()
+        assert await bench.store.write(act) == 2
+        assert [str(error) for error in failed] == ["0", "1", "None"]
+        assert bench.writer.begins() == begins + 1
+
+        failed.clear()
+        attempts = 9
+        with pytest.raises(KeyError, match="2"):
+            await bench.store.write(act)
+        assert len(failed) == 3
+
+    play(scenario)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import apsw
@@ -197,3 +198,17 @@ def test_sequence_numbers_continue_above_the_last_event_after_the_clock_was_set_
     restarted = database.begin_writes()
     restarted.begin_action(SYSTEM, is_dry_run=False)
     assert restarted.next_sequence() > (of_event + 1) * 1000 > restarted.now * 1000
+
+
+def test_an_action_that_awaits_something_else_is_closed_and_an_error() -> None:
+    ended: list[str] = []
+
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            ended.append("closed")
+
+    with pytest.raises(AssertionError, match="other than its transaction"):
+        drive(wait())
+    assert ended == ["closed"]

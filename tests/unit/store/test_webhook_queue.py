@@ -82,6 +82,31 @@ def test_orders_are_by_events_then_by_parts_and_reopened_ones_follow() -> None:
             webhook_queue.live_order(7, part)
 
 
+# --- Reads --------------------------------------------------------------------------------
+
+
+def test_an_event_ends_with_the_last_of_its_deliveries(play: Play) -> None:
+    async def scenario(database: Database) -> None:
+        async def end(account_sid: str = "AC1") -> int | None:
+            found: int | None = await database.read(
+                webhook_queue.end_of_event, Scope(account_sid), 1
+            )
+            return found
+
+        assert await end() is None
+        first = delivery(LANE, 1)
+        second = msgspec.structs.replace(delivery(2, 1), target_key="other")
+        await add(database, first, second, delivery(LANE, 2))
+        for each in (first, second):
+            assert await end() is None
+            database.clock.advance(5)
+            await database.write(webhook_queue.record_result, each, DeliveryState.FAILED, 0, None)
+        assert await end() == database.clock.now_ms()
+        assert await end("AC2") is None
+
+    play(scenario)
+
+
 # --- Adding -------------------------------------------------------------------------------
 
 
