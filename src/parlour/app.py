@@ -23,10 +23,10 @@ from parlour.http.client_addresses import ClientAddresses
 from parlour.http.connections import HttpConnections, connection_caps
 from parlour.http.metrics import Metrics, buffer_metrics, connection_metrics
 from parlour.http.wiring import HttpParts, make_server
+from parlour.inspection.node import InspectedParts, NodeInspection
 from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
-from parlour.operations.call import ActionSettings
 from parlour.operations.minute_metrics import MinuteMetrics
 from parlour.operations.pacing import Pacing
 from parlour.operations.pipeline import Pipeline
@@ -41,23 +41,23 @@ from parlour.realtime.connected_clients import ConnectedClients
 from parlour.realtime.wiring import Realtime
 from parlour.resources import account_setup
 from parlour.resources.accounts.login_gate import LoginGate
+from parlour.resources.action_settings import action_settings
 from parlour.resources.console_audit.trail import AUDIT_TRAIL
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
 from parlour.resources.request_journal import make_journal
-from parlour.resources.server.description import describe_server
+from parlour.resources.server.description import describe_server, node_name
 from parlour.resources.table import operations
 from parlour.resources.tokens.verification import AccessTokenVerifier
-from parlour.store.blobs import DiskBlobStore
-from parlour.store.engines import describe_database, make_store
+from parlour.store.blobs import MEDIA_FOLDER, DiskBlobStore
+from parlour.store.engines import open_store
 from parlour.store.leases import lease_factory
-from parlour.store.master_key import open_vault
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from parlour.channels.carriers_file import CarrierSettings
     from parlour.config import Settings
@@ -72,30 +72,27 @@ if TYPE_CHECKING:
     from parlour.testmode.wiring import TestMode
     from parlour.vocabulary.clock import Clock, Random
 
-MEDIA_FOLDER = "media"
 
-
-async def open_app(settings: Settings, clock: Clock | None = None) -> App:
+async def open_app(
+    settings: Settings, clock: Clock | None = None, sources: Mapping[str, str] | None = None
+) -> App:
     """Open the store and its key, and return the server that these settings describe.
 
     ``clock`` is passed to every component; by default it is the machine's. A test passes one that
-    it advances itself (docs/decisions/0025-clock-and-timers.md).
+    it advances itself (docs/decisions/0025-clock-and-timers.md). ``sources``: where settings came
+    from, for operators.
     Raises CarriersFileError, KeyFileError, DatabaseError, Unavailable and OSError; then nothing was
     changed but the initial content of a new store.
     """
-    carriers = (
-        read_carriers_file(Path(settings.carriers), os.environ)
-        if settings.carriers
-        else without_file()
-    )
+    path = Path(settings.carriers)
+    carriers = read_carriers_file(path, os.environ) if settings.carriers else without_file()
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     clock = clock or SystemClock()
-    secure = SystemRandom()
-    random: Random = secure
+    random: Random = SystemRandom()
     test_mode = _test_mode(settings, clock, random)
     if test_mode is not None:
         clock, random = test_mode.clock, test_mode.random
-    store = make_store(
+    store, vault = await open_store(
         settings.database,
         settings.data,
         clock,
@@ -103,14 +100,9 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> App:
         connections=settings.database_connections,
         is_durable=test_mode is None,
     )
-    try:
-        await store.start()
-        database = describe_database(settings.database, settings.data)
-        vault = await open_vault(store, settings.data, secure, database)
-    except BaseException:
-        await store.close()
-        raise
-    return App(settings, carriers, store, vault, clock, random, test_mode=test_mode)
+    return App(
+        settings, carriers, store, vault, clock, random, test_mode=test_mode, sources=sources or {}
+    )
 
 
 def _test_mode(settings: Settings, clock: Clock, random: Random) -> TestMode | None:
@@ -135,6 +127,7 @@ class App:
         random: Random,
         *,
         test_mode: TestMode | None,
+        sources: Mapping[str, str],
     ) -> None:
         """``store`` is started, on the same clock, and ``vault`` holds its key: see `open_app`."""
         self.settings = settings
@@ -170,11 +163,14 @@ class App:
         self.webhooks = self._delivery.sink
         self.metrics.sources.append(self.webhooks.metrics)
         self.pipeline = self._make_pipeline()
-        lease = lease_factory(self.store, self.clock, self.random.token(16).hex())
+        # The report on queues shows the first word.
+        owner = f"{node_name()} {self.random.token(16).hex()}"
+        lease = lease_factory(self.store, self.clock, owner)
         self.dispatcher = self._make_dispatcher(lease)
         self.channels = self._make_channels(carriers, lease("carriers"))
         self.background_create = BackgroundCreate(self._delivery.pre_action_hook)
         self.scheduler = self._make_scheduler(lease("jobs"))
+        self.inspection = self._server_parts.node = self._make_inspection(carriers, sources)
         self.server = self._make_server()
         self.realtime = self._make_realtime()
         self.hints = self._make_hints()
@@ -268,6 +264,22 @@ class App:
         self.metrics.sources.append(channels.outbox.collect)
         return channels
 
+    def _make_inspection(
+        self, carriers: CarrierSettings, sources: Mapping[str, str]
+    ) -> NodeInspection:
+        parts = InspectedParts(
+            settings=self.settings,
+            sources=sources,
+            carriers=carriers,
+            store=self.store,
+            admission=self.admission,
+            by_minute=self.by_minute,
+            dispatcher=self.dispatcher,
+            channels=self.channels,
+            scheduler=self.scheduler,
+        )
+        return NodeInspection(parts)
+
     def _make_pipeline(self) -> Pipeline:
         settings, rate = self.settings, self.settings.actions_per_second
         started_ms, is_test = SystemClock().now_ms(), self.test_mode is not None
@@ -288,12 +300,7 @@ class App:
             on_login_revoked=self.authentication.evict,
             pre_action_hook=self._delivery.pre_action_hook,
             action_rates=ActionRates(self.clock, rate) if rate else None,
-            settings=ActionSettings(
-                approves_templates=settings.template_approval == "auto",
-                is_test=is_test,
-                marks_tokens=is_test,
-                webhook_retries=settings.webhook_retries,
-            ),
+            settings=action_settings(settings),
             server_parts=self._server_parts,
             audit=AUDIT_TRAIL,
         )
@@ -377,10 +384,8 @@ class App:
 
     def _wake(self) -> None:
         """Wake all consumers: another node committed a change."""
-        self.dispatcher.wake()
-        self.channels.wake()
-        self.scheduler.wake()
-        self.realtime.wake()
+        for part in (self.dispatcher, self.channels, self.scheduler, self.realtime):
+            part.wake()
         self.waiting_lists.wake()
 
     def _make_realtime(self) -> Realtime:
@@ -425,6 +430,7 @@ class App:
         if self.hints is not None:
             self.hints.start()
         await self.scheduler.start()
+        self.inspection.start()
         if self.test_mode is not None:
             await self.test_mode.start()
 
@@ -434,10 +440,9 @@ class App:
             await self.test_mode.stop()
         if self.hints is not None:
             await self.hints.stop()
-        await self.realtime.stop()
-        await self.scheduler.stop()
-        await self.background_create.stop()
-        await self.channels.stop()
+        self.inspection.stop()
+        for part in (self.realtime, self.scheduler, self.background_create, self.channels):
+            await part.stop()
         await self.dispatcher.stop()
         await self.webhooks.stop()
         await self.egress.close()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parlour.app import MEDIA_FOLDER
-from parlour.store.blobs import BlobKey, DiskBlobStore
+from parlour.store.blobs import MEDIA_FOLDER, BlobKey, DiskBlobStore
 
 if TYPE_CHECKING:
     from pathlib import Path

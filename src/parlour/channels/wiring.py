@@ -167,6 +167,11 @@ class Channels:
             may_send=lambda: self._lease.current_term() is not None,
         )
 
+    @property
+    def runs_carriers(self) -> bool:
+        """Whether this process runs the carriers."""
+        return self._lease.current_term() is not None
+
     def jobs(self) -> tuple[Job, ...]:
         """Return the jobs of the scheduler."""
         phone_reports = VirtualPhoneReports(partial(self.reports.report, VIRTUAL))

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from parlour.app import MEDIA_FOLDER
 from parlour.cli.options import settings_options
 from parlour.cli.progress import Progress
+from parlour.store.blobs import MEDIA_FOLDER
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.folder_lock import FolderInUseError
 from parlour.store.key_file import KEY_NAME, KeyFileError, read_vault

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from parlour.cli.carriers_file import read_carriers
 from parlour.cli.command_errors import report_errors
-from parlour.cli.doctor_checks import Finding, check_machine, check_settings
-from parlour.cli.doctor_checks_database import check_database
-from parlour.cli.doctor_checks_operators import check_operators
 from parlour.cli.options import SettingsError, settings_of, settings_options
 from parlour.config import conflicts
+from parlour.inspection.findings import find_all
 
 if TYPE_CHECKING:
     from parlour.channels.carriers_file import CarrierSettings
     from parlour.config import Settings
+    from parlour.inspection.checks import Finding
 
 
 @click.command("doctor")
@@ -35,10 +35,7 @@ def command(*, as_json: bool, **values: Any) -> None:
         raise SettingsError(faults)
     carriers = read_carriers(settings)
     found = [
-        *check_settings(settings),
-        *check_machine(settings),
-        *asyncio.run(check_database(settings.database, settings.data)),
-        *asyncio.run(check_operators(settings)),
+        *chain.from_iterable(find_all(settings).values()),
         *_check_carriers(settings, carriers),
     ]
     for each in sorted(found, key=lambda finding: not finding.is_unsafe):
@@ -53,7 +50,7 @@ def command(*, as_json: bool, **values: Any) -> None:
 def _check_carriers(settings: Settings, carriers: CarrierSettings | None) -> list[Finding]:
     if carriers is None:
         return []
-    from parlour.cli.doctor_checks_carriers import check_carriers  # noqa: PLC0415 - only if used.
+    from parlour.inspection.checks_carriers import check_carriers  # noqa: PLC0415 - only if used.
 
     with report_errors():
         return asyncio.run(check_carriers(settings, carriers))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -140,3 +140,18 @@ def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...
 def settings_of(values: dict[str, Any]) -> Settings:
     """Return the settings of a command's keyword arguments."""
     return Settings(**values)
+
+
+_SOURCES: Final = {
+    ParameterSource.COMMANDLINE: "option",
+    ParameterSource.ENVIRONMENT: "environment",
+}
+
+
+def setting_sources() -> dict[str, str]:
+    """Return where each setting of the running command came from, unless it is the default."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return {}
+    found = {name: context.get_parameter_source(name) for name in context.params}
+    return {name: _SOURCES[source] for name, source in found.items() if source in _SOURCES}

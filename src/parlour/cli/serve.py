@@ -18,7 +18,12 @@ from click.core import ParameterSource
 from parlour.cli import environment
 from parlour.cli.carriers_file import read_carriers
 from parlour.cli.command_errors import report_errors
-from parlour.cli.options import SettingsError, settings_of, settings_options
+from parlour.cli.options import (
+    SettingsError,
+    setting_sources,
+    settings_of,
+    settings_options,
+)
 from parlour.config import (
     TEST_ACCOUNT_SID,
     TEST_API_KEY_SECRET,
@@ -288,7 +293,7 @@ def _warn_of_open_files(data: Path) -> None:
     """Log paths with unsafe permissions: a server does not change the mode of a given folder."""
     import structlog  # noqa: PLC0415 - help needs none of it.
 
-    from parlour.cli.exposed_files import chmod_command, exposed_paths  # noqa: PLC0415 - as above.
+    from parlour.inspection.exposed_files import chmod_command, exposed_paths  # noqa: PLC0415 - as above.
 
     for path in exposed_paths(data):
         advice = chmod_command(path)
@@ -299,7 +304,7 @@ async def _opened(settings: Settings) -> App:
     from parlour.app import open_app  # noqa: PLC0415 - help needs none of it.
 
     with _file_errors(f"the data folder {settings.data.absolute()} cannot be used"):
-        return await open_app(settings)
+        return await open_app(settings, sources=setting_sources())
 
 
 async def _write_ready_file(ready_file: ReadyFile, url: str, pid: int) -> None:

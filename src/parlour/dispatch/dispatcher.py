@@ -256,6 +256,13 @@ class Dispatcher:
         """Return the last event that each sink has handled, by the name of the sink."""
         return {runner.sink.name: runner.position for runner in self._runners}
 
+    def local_positions(self) -> dict[str, int | None]:
+        """Return the same; None for a sink that another process runs."""
+        return {
+            runner.sink.name: None if runner.lease_term is None else runner.position
+            for runner in self._runners
+        }
+
     def wake(self) -> None:
         """Wake all sinks: there may be new events."""
         self._shared_batch.invalidate()

@@ -80,7 +80,9 @@ class Scheduler:
         """
         self._lease = lease or LocalLease(store)
         self._clock = clock
-        self._jobs = tuple(jobs)
+        self.jobs = tuple(jobs)
+        # When each job last ran in this process, by its name.
+        self._ran_ms: dict[str, int] = {}
         self._debounce_seconds = debounce_ms / 1000
         self._interval_ms_min = interval_ms_min
         # Held during a turn: no step of a job runs twice at a time.
@@ -122,7 +124,7 @@ class Scheduler:
         if term is None:
             return None
         async with self._turn:
-            due_times = [await self._run_job(job, term.store) for job in self._jobs]
+            due_times = [await self._run_job(job, term.store) for job in self.jobs]
         return min((each for each in due_times if each is not None), default=None)
 
     @property
@@ -130,9 +132,13 @@ class Scheduler:
         """Whether steps of jobs are running."""
         return self._turn.locked()
 
+    def last_run_ms(self, name: str) -> int | None:
+        """Return when a job last ran in this process; None: not yet."""
+        return self._ran_ms.get(name)
+
     async def due_times(self, tx: Transaction) -> list[tuple[int, Job]]:
         """Return when each job is due that follows the clock, without those that are not."""
-        found = [(await job.next_due_ms(tx), job) for job in self._jobs if job.follows_clock]
+        found = [(await job.next_due_ms(tx), job) for job in self.jobs if job.follows_clock]
         return [(due_ms, job) for due_ms, job in found if due_ms is not None]
 
     async def _run_job(self, job: Job, store: Store) -> int | None:
@@ -145,6 +151,7 @@ class Scheduler:
             if due_ms is not None and due_ms <= self._clock.now_ms():
                 async with self.stepping:
                     await job.run(store)
+                self._ran_ms[job.name] = self._clock.now_ms()
                 self._backoff_until.pop(job.name, None)
         except Exception:
             log.exception("job_failed", job=job.name)

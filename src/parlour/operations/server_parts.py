@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from parlour.operations.minute_metrics import MinuteMetrics
+    from parlour.operations.node_reports import NodeInspector
     from parlour.operations.operation import Operation
     from parlour.operations.request_journal import RequestJournal
     from parlour.protocol.access_tokens import TokenCheck
@@ -131,7 +132,7 @@ class TokenExplainer(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class ServerParts:
-    """The parts, by name. ``connections`` is set last: it needs the realtime edge."""
+    """The parts, by name. ``connections`` and ``node`` are set last: they need other parts."""
 
     description: ServerDescription
     clock: Clock
@@ -141,3 +142,4 @@ class ServerParts:
     by_minute: MinuteMetrics
     access_tokens: TokenExplainer
     connections: ClientConnections = field(init=False)
+    node: NodeInspector = field(init=False)

@@ -35,6 +35,12 @@ from parlour.resources.operator_accounts.routes import (
     OPERATOR_ACCOUNT_KEYS,
     OPERATOR_ACCOUNTS,
 )
+from parlour.resources.operator_reports.routes import (
+    OPERATOR_HEALTH,
+    OPERATOR_MEDIA,
+    OPERATOR_QUEUES,
+    OPERATOR_SETTINGS,
+)
 from parlour.resources.participant_conversations.routes import PARTICIPANT_CONVERSATIONS
 from parlour.resources.participants.routes import PARTICIPANTS
 from parlour.resources.push_bindings.routes import PUSH_BINDINGS
@@ -118,6 +124,10 @@ COLLECTIONS: tuple[Collection, ...] = (
     TOKEN_CHECKS,
     SERVER,
     OPEN_API,
+    OPERATOR_HEALTH,
+    OPERATOR_QUEUES,
+    OPERATOR_SETTINGS,
+    OPERATOR_MEDIA,
     OPERATOR_ACCOUNTS,
     OPERATOR_ACCOUNT_KEYS,
     OPERATOR_SESSIONS,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MEDIA_FOLDER: Final = "media"
+"""The folder of the files, in the data folder."""
 _MARKERS: Final = "incoming"
 _FOLDER_DIGITS: Final = slice(2, 4)
 _PRIVATE_FILE: Final = 0o600

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from parlour.setting_checks import without_password
+from parlour.store.master_key import open_vault
 from parlour.store.private_files import create_private_database
 from parlour.store.sqlite.engine import SqliteStore
 from parlour.store.transaction import DatabaseError
+from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from parlour.protocol.vault import Vault
     from parlour.store.transaction import Store
     from parlour.vocabulary.clock import Clock, Random
 
@@ -57,6 +60,20 @@ def make_store(
 
         return PostgresStore(url, clock, random, connections=connections)
     raise UnknownDatabaseError(_NO_DATABASE)
+
+
+async def open_store(
+    url: str, data: Path, clock: Clock, random: Random, *, connections: int, is_durable: bool
+) -> tuple[Store, Vault]:
+    """Return the engine, started, and the vault of its key. Closes the engine after an error."""
+    store = make_store(url, data, clock, random, connections=connections, is_durable=is_durable)
+    try:
+        await store.start()
+        vault = await open_vault(store, data, SystemRandom(), describe_database(url, data))
+    except BaseException:
+        await store.close()
+        raise
+    return store, vault
 
 
 async def database_exists(url: str, data: Path) -> bool:

@@ -360,6 +360,17 @@ async def endpoints(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, 
     return found
 
 
+async def waiting_endpoints(tx: Transaction, count: int) -> list[tuple[str, str]]:
+    """Return the first URLs with pending deliveries, of all accounts."""
+    found: list[tuple[str, str]] = []
+    while len(found) < count:
+        row = await tx.one(ENDPOINT_AFTER, *(found[-1] if found else ("", "")))
+        if row is None:
+            break
+        found.append((row[0], row[1]))
+    return found
+
+
 async def waiting_urls(tx: Transaction, account_sid: str, count: int) -> list[str]:
     """Return URLs of an account with pending deliveries, in their order."""
     return [row[0] for row in await tx.all(WAITING_URLS, account_sid, count)]

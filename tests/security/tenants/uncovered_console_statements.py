@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parlour.operations.caller import ACCOUNT, ADMIN
+from parlour.resources.accounts import store as account_store
 from parlour.resources.console_sessions import lifecycle as console_session_lifecycle
 from parlour.resources.console_sessions import store as console_session_store
+from parlour.resources.operator_accounts import store as operator_account_store
+from parlour.vocabulary.scope import Scope
 
 if TYPE_CHECKING:
     from parlour.store.transaction import Transaction
@@ -32,3 +35,12 @@ async def run_statements(tx: Transaction, world: AccountObjects) -> None:
     assert await console_session_store.find_by_token(tx, "one") is None
     await console_session_store.delete_of_account(tx, world.sid)
     assert await console_session_store.find_by_token(tx, "two") is None
+    await _run_statements_of_operators(tx, Scope(world.sid))
+
+
+async def _run_statements_of_operators(tx: Transaction, scope: Scope) -> None:
+    """Count the rows of the account, and rename it."""
+    most = 1000
+    assert (await operator_account_store.count_conversations_up_to(tx, scope, most)).count > 0
+    assert (await operator_account_store.sum_media_up_to(tx, scope, most)).count > 0
+    assert await account_store.update_account_name(tx, scope, "Renamed") == 1

@@ -9,6 +9,7 @@ import msgspec
 from parlour.delivery import give_up
 from parlour.protocol.pages import PagePosition, PageRequest
 from parlour.resources.messages import store as message_store
+from parlour.resources.operator_accounts import store as operator_account_store
 from parlour.resources.scoped_webhooks import store as scoped_webhook_store
 from parlour.resources.webhook_attempts import store as webhook_attempt_store
 from parlour.resources.webhook_attempts.store import AttemptFilters, LoggedOutcome
@@ -38,6 +39,8 @@ async def run_statements(tx: Transaction, world: AccountObjects) -> None:
     backlog = await webhook_queue.measure_url(tx, world.sid, URL)
     assert (backlog.waiting.count, backlog.lanes.count) == (len(queued), 1)
     assert await webhook_queue.oldest_date(tx, world.sid) == tx.now
+    waiting = await operator_account_store.count_waiting_up_to(tx, scope, 10)
+    assert waiting.count == len(queued)
     assert await webhook_queue.count_of(tx, world.sid) == len(queued)
     assert len(await webhook_queue.following(tx, world.sid, LANE, 101)) == 3
     assert await webhook_queue.record_result(tx, queued[0], DeliveryState.DELIVERED, 0, None) == 1

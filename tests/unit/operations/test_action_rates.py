@@ -33,7 +33,8 @@ UNCOUNTED = {
     "DeleteContentTemplate", "CreateContent", "DeleteContent", "CreateContentApprovalRequest",
     "CreateVirtualPhone", "UpdateVirtualPhone", "DeleteVirtualPhone", "UpdateVirtualPhoneMessage",
     "DeleteConnection", "CreateWebhookSignature", "CreateWebhookSample", "CreateTokenCheck",
-    "DeleteOperatorSession",
+    "DeleteOperatorSession", "CreateOperatorAccount", "UpdateOperatorAccount",
+    "CreateOperatorAccountKey",
 }  # fmt: skip
 
 

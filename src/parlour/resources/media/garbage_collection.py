@@ -47,6 +47,8 @@ SELECT 1 FROM virtual_phone_medium WHERE account_sid = $1 AND sid = $2
 #   stored       file, row               marked when it expires or its message is deleted
 #   marked       file, tombstone row     the file is deleted first: a crash repeats the step
 #   no file      tombstone row           the row is deleted
+SWEEP: Final = "media_sweep"
+"""The name of the job that looks for files without a row."""
 _STEP: Final = limits.MEDIA_REMOVED_PER_STEP_MAX
 
 
@@ -65,7 +67,7 @@ class MediaGarbageCollector:
         """Return the jobs: deletion of marked and expired media, and the sweep after crashes."""
         return (
             Job("media", self._next_removal_ms, self._remove_some, is_upkeep=True),
-            Job("media_sweep", self._next_sweep_due_ms, self._sweep, follows_clock=False),
+            Job(SWEEP, self._next_sweep_due_ms, self._sweep, follows_clock=False),
         )
 
     async def _next_removal_ms(self, tx: Transaction) -> int | None:

@@ -21,3 +21,14 @@ DELIVERIES_COUNTED_MAX = 10_000
 LANES_RETRIED_MAX = 1000
 # Rows of each kind that are counted, of an account in the list of accounts for operators.
 ACCOUNT_ROWS_COUNTED_MAX = 1000
+# URLs with waiting deliveries in the report on queues, of all accounts.
+WAITING_URLS_SHOWN_MAX = 25
+# Removals in the background in that report, and leases.
+REMOVALS_SHOWN_MAX = 50
+LEASES_SHOWN_MAX = 100
+# Accounts with media in the report on media.
+MEDIA_ACCOUNTS_SHOWN_MAX = 50
+# Unattached media, and removed ones, that are counted there.
+MEDIA_COUNTED_MAX = 10_000
+# Time for which the results of the health checks of a node are used again.
+HEALTH_CACHED_MS = 10_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from parlour.cli.doctor_checks import Finding
-from parlour.cli.doctor_checks_key import check_embedded_key, check_key
+from parlour.inspection.checks import Finding
+from parlour.inspection.checks_key import check_embedded_key, check_key
 from parlour.setting_checks import without_password
 from parlour.store.engines import is_postgres
 from parlour.store.postgres.settings import DatabaseSettings, read_settings

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from parlour.cli.exposed_files import chmod_command, exposed_paths
 from parlour.config import Settings
 from parlour.http.tls import Tls, TlsFilesError
+from parlour.inspection.exposed_files import chmod_command, exposed_paths
 from parlour.protocol.certificates import expires_ms
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.key_file import KEY_NAME, UnsafeKeyFileError, read_vault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parlour.cli.doctor_checks import Finding
+from parlour.inspection.checks import Finding
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.key_file import KEY_NAME, UnsafeKeyFileError, read_vault
 from parlour.store.sqlite.online_backup import DamagedDatabaseError, recorded_fingerprint

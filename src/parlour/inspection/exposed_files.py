@@ -9,7 +9,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from parlour.app import MEDIA_FOLDER
+from parlour.store.blobs import MEDIA_FOLDER
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.private_files import database_files, is_open_to_others
 

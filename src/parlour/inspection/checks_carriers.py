@@ -10,7 +10,7 @@ from parlour.channels.carrier import CarrierContext, CarrierUnavailable
 from parlour.channels.http_link import HttpCarrier
 from parlour.channels.registry import VIRTUAL
 from parlour.channels.wiring import callback_url, operator_egress
-from parlour.cli.doctor_checks import Finding
+from parlour.inspection.checks import Finding
 from parlour.protocol.addresses import parse_proxy_address
 from parlour.resources.accounts.actions import ACTIVE
 from parlour.store.engines import DATABASE_NAME
@@ -63,8 +63,12 @@ async def check_carriers(settings: Settings, carriers: CarrierSettings) -> list[
         _check_links(each, settings) for name, each in carriers.carriers.items() if name != VIRTUAL
     ]
     found = [finding for findings in await asyncio.gather(*links) for finding in findings]
+    return [*found, *check_carriers_file(settings, carriers)]
+
+
+def check_carriers_file(settings: Settings, carriers: CarrierSettings) -> list[Finding]:
+    """Return the findings about the file alone, without connecting to a carrier."""
     return [
-        *found,
         *_check_mode(Path(settings.carriers)),
         *_check_routes(carriers),
         *_check_patterns(carriers),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from parlour.cli.doctor_checks import DAY_MS, Finding
+from parlour.inspection.checks import DAY_MS, Finding
 from parlour.store.engines import DATABASE_NAME, is_postgres
 from parlour.store.postgres.settings import read_unused_operators
 from parlour.store.sqlite.online_backup import DamagedDatabaseError, unused_operators

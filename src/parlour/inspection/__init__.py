@@ -1,0 +1,1 @@
+"""The inspection of a node for operators and the doctor: settings, queues and health."""

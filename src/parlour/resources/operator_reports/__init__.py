@@ -1,0 +1,1 @@
+"""Reports for operators: the health, the queues, the settings and the media of a server."""
