@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectedParts:
-    """The parts of a server that are inspected. ``sources`` are those of its settings."""
+    """The parts of a server that are inspected. ``sources``: where settings came from."""
 
     settings: Settings
     sources: Mapping[str, str]

@@ -65,7 +65,7 @@ class HealthCheck(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The results of the checks, as of a date, and what was measured with them."""
+    """The results of the checks, as of a date, with the measurements of the same run."""
 
     checked_ms: int
     checks: tuple[HealthCheck, ...]
