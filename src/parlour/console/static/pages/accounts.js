@@ -4,8 +4,7 @@ import { Badge, href, html, Icon, useState } from "../kit.js";
 import { Dialog, Field } from "../parts/dialog.js";
 import { count, size } from "../parts/report.js";
 import { Secret } from "../parts/secret.js";
-import { Sid } from "../parts/sid.js";
-import { Table } from "../parts/table.js";
+import { columns, sidOf, Table } from "../parts/table.js";
 import { accounts as words } from "../words.js";
 
 const PATH = "/parlour/v1/Operator/Accounts";
@@ -36,24 +35,20 @@ function Change({ row, action, state, onDone, onClose }) {
 	<//>`;
 }
 
-/** @param {(action: string, state: string, row: any) => void} start @returns {import("../parts/table.js").Column[]} */
-const columns = (start) => [
-	{ label: "Account", cell: (row) => html`<a href=${href("conversations", [], {}, row.sid)}>${row.friendly_name || "unnamed"}</a>` },
-	{ label: "SID", cell: (row) => html`<${Sid} sid=${row.sid} />` },
-	{ label: "State", cell: (row) => html`<${Badge} tone=${TONES[row.status]}>${row.status}<//>` },
-	{ label: "Requests/min", kind: "number", cell: (row) => row.requests.last_minute },
-	{ label: "Conversations", kind: "number", cell: (row) => count(row.conversations) },
-	{ label: "Media", kind: "number", cell: (row) => size(row.media.bytes) },
-	{ label: "Webhooks waiting", kind: "number", cell: (row) => count(row.waiting) },
-	{
-		label: "Actions", kind: "wide",
-		cell: (row) =>
-			session.get()?.may_change &&
-			html`<span class="row">${ACTIONS.filter(([, states]) => states.includes(row.status)).map(
-				([name, , state]) => html`<button class="small" onClick=${() => start(name, state, row)}>${name}</button>`,
-			)}</span>`,
-	},
-];
+/** @param {(action: string, state: string, row: any) => void} start */
+const columnsOf = (start) => columns(
+	["Account", (row) => html`<a href=${href("conversations", [], {}, row.sid)}>${row.friendly_name || "unnamed"}</a>`],
+	["SID", sidOf("sid")],
+	["State", (row) => html`<${Badge} tone=${TONES[row.status]}>${row.status}<//>`],
+	["Requests/min", (row) => row.requests.last_minute, "number"],
+	["Conversations", (row) => count(row.conversations), "number"],
+	["Media", (row) => size(row.media.bytes), "number"],
+	["Webhooks waiting", (row) => count(row.waiting), "number"],
+	["Actions", (row) => session.get()?.may_change &&
+		html`<span class="row">${ACTIONS.filter(([, states]) => states.includes(row.status)).map(
+			([name, , state]) => html`<button class="small" onClick=${() => start(name, state, row)}>${name}</button>`,
+		)}</span>`, "wide"],
+);
 
 export default function Accounts() {
 	const list = useList(PATH, "accounts", { PageSize: 50 }, undefined, "-");
@@ -68,7 +63,7 @@ export default function Accounts() {
 		<header class="head"><h1>Accounts</h1>
 			${session.get()?.may_change && html`<button class="push" onClick=${() => begin("New account", "", null)}><${Icon} name="plus" />New account</button>`}
 		</header><div />
-		<div class="body"><${Table} label="Accounts" columns=${columns(begin)} rows=${list.rows} list=${list} /></div>
+		<div class="body"><${Table} label="Accounts" columns=${columnsOf(begin)} list=${list} /></div>
 		${change && html`<${Change} ...${change} onDone=${done} onClose=${() => start(null)} />`}
 		${secret && html`<${Secret} secret=${secret} onClose=${() => show(null)} />`}
 	</div>`;

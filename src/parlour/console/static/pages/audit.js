@@ -1,22 +1,22 @@
 /** Audit: who changed what through the console, newest first. */
 import { useList } from "../api.js";
-import { Empty, html, route, Time, useStore } from "../kit.js";
+import { html, route, useStore } from "../kit.js";
 import { Filter } from "../parts/filter.js";
 import { Sid } from "../parts/sid.js";
-import { Table } from "../parts/table.js";
+import { columns, sidOf, Table, timeOf } from "../parts/table.js";
 import { audit as words } from "../words.js";
 
 /** @param {any} row The principal of a line or of a session. */
 export const who = ({ principal, operator_name: name }) =>
 	html`${name ?? ""} <${Sid} sid=${principal.name} /> <span class="soft">${principal.role}</span>`;
 
-const COLUMNS = /** @type {import("../parts/table.js").Column[]} */ ([
-	{ label: "Time", kind: "nowrap", cell: (row) => html`<${Time} at=${row.date} full />` },
-	{ label: "Who", cell: who },
-	{ label: "Operation", cell: (row) => row.operation },
-	{ label: "Subject", cell: (row) => html`<${Sid} sid=${row.subject_sid} />` },
-	{ label: "Account", cell: (row) => html`<${Sid} sid=${row.account_sid} />` },
-]);
+const COLUMNS = columns(
+	["Time", timeOf("date", true), "nowrap"],
+	["Who", who],
+	["Operation", "operation"],
+	["Subject", sidOf("subject_sid")],
+	["Account", sidOf("account_sid")],
+);
 
 export default function Audit() {
 	const { query } = useStore(route);
@@ -27,6 +27,6 @@ export default function Audit() {
 		<div class="filters">
 			<${Filter} name="principal" label="Who" /><${Filter} name="operation" label="Operation" /><${Filter} name="of" label="Account SID" />
 		</div>
-		<div class="body"><${Table} label="Audit" columns=${COLUMNS} rows=${list.rows} list=${list} none=${html`<${Empty} title=${words.empty[0]}>${words.empty[1]}<//>`} /></div>
+		<div class="body"><${Table} label="Audit" columns=${COLUMNS} list=${list} none=${words.empty} /></div>
 	</div>`;
 }

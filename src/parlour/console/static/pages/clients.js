@@ -1,8 +1,8 @@
 /** Clients: connections now, sitting in as a user, and access tokens. */
 import { remove, session, useList, useLoad } from "../api.js";
-import { Badge, Empty, go, href, html, route, Time, Trouble, useEffect, useQuery, useState, useStore } from "../kit.js";
+import { Badge, go, href, html, route, Trouble, useEffect, useQuery, useState, useStore } from "../kit.js";
 import { Confirm } from "../parts/dialog.js";
-import { Table } from "../parts/table.js";
+import { columns, Table, timeOf } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
 import { clients as words } from "./clients/words.js";
 
@@ -17,15 +17,15 @@ function Connections({ mayMake }) {
 		const timer = setInterval(() => document.hidden || list.reload(), REFRESH_MS);
 		return () => clearInterval(timer);
 	}, []);
-	const columns = /** @type {import("../parts/table.js").Column[]} */ ([
-		{ label: "Identity", cell: (row) => html`<a href=${href("clients", [], { identity: row.identity, service: row.chat_service_sid })}>${row.identity}</a>` },
-		{ label: "Since", kind: "nowrap", cell: (row) => html`<${Time} at=${row.date} />` },
-		{ label: "SDK", cell: (row) => row.sdk ?? "unknown" },
-		{ label: "Address", cell: (row) => row.address },
-		{ label: "Token ends", kind: "nowrap", cell: (row) => html`<${Time} at=${row.token_expires} />` },
-		{ label: "Actions", cell: (row) => html`<button class="small danger" aria-label="End the connection of ${row.identity}"
-			disabled=${!session.get()?.may_change} onClick=${() => setGone(row)}>End</button>` },
-	]);
+	const shown = columns(
+		["Identity", (row) => html`<a href=${href("clients", [], { identity: row.identity, service: row.chat_service_sid })}>${row.identity}</a>`],
+		["Since", timeOf("date"), "nowrap"],
+		["SDK", (row) => row.sdk ?? "unknown"],
+		["Address", "address"],
+		["Token ends", timeOf("token_expires"), "nowrap"],
+		["Actions", (row) => html`<button class="small danger" aria-label="End the connection of ${row.identity}"
+			disabled=${!session.get()?.may_change} onClick=${() => setGone(row)}>End</button>`],
+	);
 	const sitIn = (/** @type {any} */ event) => {
 		event.preventDefault();
 		go(href("clients", [], { identity: event.currentTarget.elements.identity.value }));
@@ -35,8 +35,8 @@ function Connections({ mayMake }) {
 			<button class="primary" disabled=${!mayMake}>Sit in</button>
 			<span class="soft small">${mayMake ? words.sitIn : words.mayNot}</span>
 		</form>
-		<${Table} label="Connections" columns=${columns} rows=${list.rows} list=${list}
-			none=${html`<${Empty} title=${words.none[0]}><p>${words.none[1]}</p><//>`} />
+		<${Table} label="Connections" columns=${shown} list=${list}
+			none=${words.none} />
 		${gone && html`<${Confirm} isDanger title="End the connection of ${gone.identity}" action="End" text=${words.end}
 			act=${() => remove(`${PATH}/${gone.sid}`).then(list.reload)} onClose=${() => setGone(null)} />`}`;
 }

@@ -1,7 +1,6 @@
 /** Conversations by last activity, beside the one that is open. */
 import { get, session, useList, useLoad } from "../api.js";
-import { Badge, Empty, href, html, listKeys, Skeleton, Time, Trouble } from "../kit.js";
-import { route, useEffect, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
+import { Badge, Empty, href, html, listKeys, route, Skeleton, Time, Trouble, useEffect, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { conversations as words, empty } from "../words.js";
 

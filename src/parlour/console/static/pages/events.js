@@ -1,13 +1,12 @@
 /** Events: what was committed, newest first, live. */
 import { useList } from "../api.js";
-import { Empty, href, html, route, setQuery, Time, useEffect, useRef } from "../kit.js";
-import { useState, useStore } from "../kit.js";
+import { href, html, route, setQuery, Time, useEffect, useRef, useState, useStore } from "../kit.js";
 import { startAt, useLive } from "../live.js";
 import { Filter } from "../parts/filter.js";
 import { Json } from "../parts/json.js";
 import { Panel } from "../parts/panel.js";
 import { Sid } from "../parts/sid.js";
-import { Table } from "../parts/table.js";
+import { columns, Table, timeOf } from "../parts/table.js";
 import { events as words } from "../words.js";
 
 const ROWS_MAX = 500;
@@ -26,18 +25,13 @@ function gist({ parameters: given }) {
 /** @param {string[]} rest The address with this row selected, or none; the filters stay. */
 const at = (rest) => href("events", rest, Object.fromEntries(new URLSearchParams(location.search)));
 
-const COLUMNS = /** @type {import("../parts/table.js").Column[]} */ ([
-	{ label: "Time", kind: "nowrap", cell: (row) => html`<${Time} at=${row.date} />` },
-	{ label: "Event", cell: (row) => html`<a href=${at([row.cursor])}>${row.event_type}</a>` },
-	{ label: "About", kind: "wide", cell: (row) => String(gist(row)).slice(0, 120) },
-	{ label: "By", cell: (row) => row.client_identity ?? row.source },
-	{
-		label: "Conversation",
-		cell: (row) =>
-			row.conversation_sid &&
-			html`<a href=${href("conversations", [row.conversation_sid])}><code>${row.conversation_sid.slice(0, 10)}…</code></a>`,
-	},
-]);
+const COLUMNS = columns(
+	["Time", timeOf("date"), "nowrap"],
+	["Event", (row) => html`<a href=${at([row.cursor])}>${row.event_type}</a>`],
+	["About", (row) => String(gist(row)).slice(0, 120), "wide"],
+	["By", (row) => row.client_identity ?? row.source],
+	["Conversation", ({ conversation_sid: sid }) => sid && html`<a href=${href("conversations", [sid])}><code>${sid.slice(0, 10)}…</code></a>`],
+);
 
 /** @param {{event: any}} props */
 function Detail({ event }) {
@@ -104,9 +98,9 @@ export default function Events() {
 		</div>
 		<div class="body" onScroll=${onScroll}>
 			${held.length > 0 && html`<button class="pill small" onClick=${release}>${held.length} new</button>`}
-			<${Table} label="Events" columns=${COLUMNS} rows=${list.rows} list=${list} keyOf=${(/** @type {any} */ row) => row.cursor}
+			<${Table} label="Events" columns=${COLUMNS} list=${list} keyOf="cursor"
 				hrefOf=${(/** @type {any} */ row) => at([row.cursor])} selected=${rest[0]}
-				none=${html`<${Empty} title=${words.empty[0]}>${words.empty[1]}<//>`} />
+				none=${words.empty} />
 		</div></div>
 		${shown && html`<${Detail} event=${shown} />`}
 	</div>`;

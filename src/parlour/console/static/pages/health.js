@@ -1,6 +1,7 @@
 /** Health: is the server well, and what to do if it is not. */
 import { Badge, html, Icon, Time } from "../kit.js";
 import { Report, size } from "../parts/report.js";
+import { columns, timeOf } from "../parts/table.js";
 import { health as words } from "../words.js";
 
 const TONES = /** @type {Record<string, "good" | "warn" | "bad">} */ ({ ok: "good", warning: "warn", error: "bad" });
@@ -65,12 +66,12 @@ const children = (data) => html`
 /** @param {any} data @returns {import("../parts/report.js").Section[]} */
 const sections = (data) => [
 	{
-		title: "By the minute", none: "", keyOf: (row) => row.date,
+		title: "By the minute", none: "", keyOf: "date",
 		rows: data.minutes.filter((/** @type {any} */ each) => each.requests).reverse(),
-		columns: [
-			{ label: "Minute", cell: (row) => html`<${Time} at=${row.date} />` },
-			...FIGURES.map(([name, label]) => ({ label, kind: /** @type {"number"} */ ("number"), cell: (/** @type {any} */ row) => row[name] ?? "–" })),
-		],
+		columns: columns(
+			["Minute", timeOf("date")],
+			...FIGURES.map(([name, label]) => /** @type {import("../parts/table.js").ShortColumn} */ ([label, name, "number"])),
+		),
 	},
 ];
 

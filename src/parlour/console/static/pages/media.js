@@ -2,6 +2,7 @@
 import { html, Time } from "../kit.js";
 import { Report, size } from "../parts/report.js";
 import { Sid } from "../parts/sid.js";
+import { columns } from "../parts/table.js";
 
 /** @param {any} value A bounded sum of files. */
 const files = (value) => `${value.count.toLocaleString("en")}${value.at_least ? "+" : ""} files, ${size(value.bytes)}`;
@@ -18,12 +19,12 @@ const facts = (data) => [
 /** @param {any} data @returns {import("../parts/report.js").Section[]} */
 const sections = (data) => [
 	{
-		title: "By account", none: "No account has media.", rows: data.accounts, keyOf: (row) => row.account_sid,
-		columns: [
-			{ label: "Account", cell: (row) => html`${row.friendly_name} <${Sid} sid=${row.account_sid} />` },
-			{ label: "Files", kind: "number", cell: (row) => row.count.toLocaleString("en") },
-			{ label: "Bytes", kind: "number", cell: (row) => `${size(row.bytes)}${row.at_least ? "+" : ""}` },
-		],
+		title: "By account", none: "No account has media.", rows: data.accounts, keyOf: "account_sid",
+		columns: columns(
+			["Account", (row) => html`${row.friendly_name} <${Sid} sid=${row.account_sid} />`],
+			["Files", (row) => row.count.toLocaleString("en"), "number"],
+			["Bytes", (row) => `${size(row.bytes)}${row.at_least ? "+" : ""}`, "number"],
+		),
 	},
 ];
 

@@ -1,13 +1,12 @@
 /** Requests: the calls of programs with parameters and answers, newest first, live. */
 import { call, get, useAction, useList, useLoad } from "../api.js";
-import { Badge, Empty, href, html, route, setQuery, Skeleton, Time, Trouble, useEffect, useKeys } from "../kit.js";
-import { useState, useStore } from "../kit.js";
+import { Badge, href, html, route, setQuery, Skeleton, Time, Trouble, useEffect, useKeys, useState, useStore } from "../kit.js";
 import { Confirm } from "../parts/dialog.js";
 import { Filter } from "../parts/filter.js";
 import { Json } from "../parts/json.js";
 import { Panel } from "../parts/panel.js";
 import { Copy, Sid } from "../parts/sid.js";
-import { Table } from "../parts/table.js";
+import { columns, Table, timeOf } from "../parts/table.js";
 import { requests as words } from "../words.js";
 import { snippet } from "./requests/snippets.js";
 
@@ -23,14 +22,14 @@ function Status({ status, code }) {
 /** @param {string[]} rest The address with this row selected, or none; the filters stay. */
 const at = (rest) => href("requests", rest, Object.fromEntries(new URLSearchParams(location.search)));
 
-const COLUMNS = /** @type {import("../parts/table.js").Column[]} */ ([
-	{ label: "Time", kind: "nowrap", cell: (row) => html`<${Time} at=${row.date} />` },
-	{ label: "Operation", cell: (row) => html`<a href=${at([row.sid])}>${row.operation ?? `${row.method} ${row.path ?? ""}`}</a>` },
-	{ label: "Status", kind: "nowrap", cell: (row) => html`<${Status} ...${row} />` },
-	{ label: "ms", kind: "number", cell: (row) => row.elapsed_ms.toFixed(1) },
-	{ label: "Source", cell: (row) => (row.source === "sdk" ? `client ${row.identity ?? ""}` : "REST") },
-	{ label: "Path", kind: "wide", cell: (row) => html`<span class="small">${row.path ?? ""}</span>` },
-]);
+const COLUMNS = columns(
+	["Time", timeOf("date"), "nowrap"],
+	["Operation", (row) => html`<a href=${at([row.sid])}>${row.operation ?? `${row.method} ${row.path ?? ""}`}</a>`],
+	["Status", (row) => html`<${Status} ...${row} />`, "nowrap"],
+	["ms", (row) => row.elapsed_ms.toFixed(1), "number"],
+	["Source", (row) => (row.source === "sdk" ? `client ${row.identity ?? ""}` : "REST")],
+	["Path", (row) => html`<span class="small">${row.path ?? ""}</span>`, "wide"],
+);
 
 /** The journal with these filters; each long poll brings what came since. */
 function useJournal() {
@@ -149,8 +148,8 @@ export default function Requests() {
 			${words.filters.map(([name, label]) => html`<${Filter} name=${name} label=${label} />`)}
 		</div>
 		<div class="body">
-			<${Table} label="Requests" columns=${COLUMNS} rows=${list.rows} list=${list} hrefOf=${(/** @type {any} */ row) => at([row.sid])}
-				selected=${rest[0]} none=${html`<${Empty} title=${words.empty[0]}>${words.empty[1]}<//>`} />
+			<${Table} label="Requests" columns=${COLUMNS} list=${list} hrefOf=${(/** @type {any} */ row) => at([row.sid])}
+				selected=${rest[0]} none=${words.empty} />
 		</div></div>
 		${rest[0] && html`<${Detail} key=${rest[0]} sid=${rest[0]} />`}
 	</div>`;

@@ -1,6 +1,7 @@
 /** The settings of the server: the values, and where they came from. */
 import { html } from "../kit.js";
 import { Report } from "../parts/report.js";
+import { columns } from "../parts/table.js";
 import { server as words } from "../words.js";
 
 /** @param {any} row */
@@ -10,13 +11,13 @@ const value = (row) =>
 /** @param {any} data @returns {import("../parts/report.js").Section[]} */
 const sections = (data) => [
 	{
-		title: "Settings", none: "", rows: data.settings, keyOf: (row) => row.name,
-		columns: [
-			{ label: "Option", cell: (row) => html`<code title=${row.variable}>${row.option}</code>` },
-			{ label: "Value", kind: "wide", cell: value },
-			{ label: "From", cell: (row) => row.source },
-			{ label: "What it does", kind: "wide", cell: (row) => html`<span class="small soft">${row.description}</span>` },
-		],
+		title: "Settings", none: "", rows: data.settings, keyOf: "name",
+		columns: columns(
+			["Option", (row) => html`<code title=${row.variable}>${row.option}</code>`],
+			["Value", value, "wide"],
+			["From", "source"],
+			["What it does", (row) => html`<span class="small soft">${row.description}</span>`, "wide"],
+		),
 	},
 ];
 

@@ -1,8 +1,8 @@
 /** Sessions: who is signed in to the console; an operator can end each. */
 import { remove, session, signOut, useAction, useList } from "../api.js";
 import { html, Time, Trouble } from "../kit.js";
-import { Table } from "../parts/table.js";
 import { Sid } from "../parts/sid.js";
+import { columns, Table, timeOf } from "../parts/table.js";
 import { who } from "./audit.js";
 
 const PATH = "/parlour/v1/Operator/Sessions";
@@ -13,20 +13,17 @@ export default function Sessions() {
 		await remove(`${PATH}/${sid}`, { account: "-" });
 		list.reload();
 	});
-	const columns = /** @type {import("../parts/table.js").Column[]} */ ([
-		{ label: "Who", cell: who },
-		{ label: "Account", cell: (row) => (row.account_sid ? html`<${Sid} sid=${row.account_sid} />` : "all") },
-		{ label: "Signed in", cell: (row) => html`<${Time} at=${row.date_created} />` },
-		{ label: "Last used", cell: (row) => html`<${Time} at=${row.last_used} />` },
-		{ label: "Ends", cell: (row) => (row.ends ? html`<${Time} at=${row.ends} />` : "with the process") },
-		{
-			label: "End",
-			cell: (row) => html`<button class="small danger" disabled=${!session.get()?.may_change} onClick=${() => end.run(row.sid)}>End</button>`,
-		},
-	]);
+	const shown = columns(
+		["Who", who],
+		["Account", (row) => (row.account_sid ? html`<${Sid} sid=${row.account_sid} />` : "all")],
+		["Signed in", timeOf("date_created")],
+		["Last used", timeOf("last_used")],
+		["Ends", (row) => (row.ends ? html`<${Time} at=${row.ends} />` : "with the process")],
+		["End", (row) => html`<button class="small danger" disabled=${!session.get()?.may_change} onClick=${() => end.run(row.sid)}>End</button>`],
+	);
 	return html`<div class="page">
 		<header class="head"><h1>Sessions</h1><button class="push" onClick=${signOut}>Sign out</button></header>
 		<${Trouble} problem=${end.problem} />
-		<div class="body"><${Table} label="Sessions" columns=${columns} rows=${list.rows} list=${list} /></div>
+		<div class="body"><${Table} label="Sessions" columns=${shown} list=${list} /></div>
 	</div>`;
 }

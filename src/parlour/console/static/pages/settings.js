@@ -5,8 +5,7 @@ import { Confirm } from "../parts/dialog.js";
 import { OperationDialog } from "../parts/operation.js";
 import { Facts } from "../parts/report.js";
 import { Secret } from "../parts/secret.js";
-import { Sid } from "../parts/sid.js";
-import { Table } from "../parts/table.js";
+import { columns, sidOf, Table } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
 import { settings as words } from "../words.js";
 
@@ -68,19 +67,16 @@ function List({ tab, values }) {
 		list.reload();
 	};
 	const mayChange = session.get()?.may_change;
-	const columns = /** @type {import("../parts/table.js").Column[]} */ ([
-		{ label: "Name", cell: (row) => row.friendly_name || row.address || "unnamed" },
-		{ label: "SID", cell: (row) => html`<${Sid} sid=${row.sid} />` },
-		{ label: "Content", kind: "wide", cell: (row) => html`<span class="small soft">${(row.permissions ?? [row.type, row.body ?? row.address].filter(Boolean)).join(", ")}</span>` },
-		{
-			label: "Actions", kind: "nowrap",
-			cell: (row) => mayChange && html`${edits && html`<button class="small" onClick=${() => setOpen({ edit: row })}>Edit</button> `}
-				<button class="small danger" onClick=${() => setOpen({ gone: row })}>Delete</button>`,
-		},
-	]);
+	const shown = columns(
+		["Name", (row) => row.friendly_name || row.address || "unnamed"],
+		["SID", sidOf("sid")],
+		["Content", (row) => html`<span class="small soft">${(row.permissions ?? [row.type, row.body ?? row.address].filter(Boolean)).join(", ")}</span>`, "wide"],
+		["Actions", (row) => mayChange && html`${edits && html`<button class="small" onClick=${() => setOpen({ edit: row })}>Edit</button> `}
+			<button class="small danger" onClick=${() => setOpen({ gone: row })}>Delete</button>`, "nowrap"],
+	);
 	const of = (/** @type {any} */ row) => ({ ...values, Sid: row.sid });
 	return html`<p><button disabled=${!mayChange} onClick=${() => setOpen({ made: true })}><${Icon} name="plus" />New</button></p>
-		<${Table} label=${words.tabs[/** @type {"keys"} */ (tab)]} columns=${columns} rows=${list.rows} list=${list} none=${html`<p class="soft">${words.none}</p>`} />
+		<${Table} label=${words.tabs[/** @type {"keys"} */ (tab)]} columns=${shown} list=${list} none=${words.none} />
 		${open?.made && html`<${OperationDialog} id="Create${noun}" title="New" action="Create" values=${values} onDone=${done} onClose=${close} />`}
 		${open?.edit && html`<${OperationDialog} id="Update${noun}" title="Edit ${open.edit.friendly_name ?? open.edit.sid}" values=${of(open.edit)} row=${open.edit} onDone=${done} onClose=${close} />`}
 		${open?.secret && html`<${Secret} secret=${open.secret} onClose=${close} />`}

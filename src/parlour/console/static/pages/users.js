@@ -1,11 +1,11 @@
 /** Users of a service, and about one: attributes, role, conversations with what is unread. */
 import { get, post, remove, session, useList, useLoad } from "../api.js";
-import { Empty, go, href, html, Icon, route, Time, Trouble, useEffect, useStore } from "../kit.js";
+import { go, href, html, Icon, route, Trouble, useEffect, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { useDialog } from "../parts/form.js";
 import { Json } from "../parts/json.js";
 import { Panel } from "../parts/panel.js";
-import { Table } from "../parts/table.js";
+import { columns, Table, timeOf } from "../parts/table.js";
 import { users as words } from "../words.js";
 
 /** @typedef {import("../parts/table.js").Column[]} Columns */
@@ -15,10 +15,10 @@ const hrefOf = ({ sid = "" }) => href("users", [sid]);
 const online = ({ is_online: is }) =>
 	is === null ? html`<span class="soft">unknown</span>` : html`<span class="live ${is && "live"}"><i />${is ? "online" : "offline"}</span>`;
 
-const CONVERSATIONS = /** @type {Columns} */ ([
-	{ label: "Conversation", cell: (row) => html`<a href=${href("conversations", [row.conversation_sid])}>${row.friendly_name || row.conversation_sid}</a>` },
-	{ label: "Unread", kind: "number", cell: (row) => row.unread_messages_count ?? "all" },
-]);
+const CONVERSATIONS = columns(
+	["Conversation", (row) => html`<a href=${href("conversations", [row.conversation_sid])}>${row.friendly_name || row.conversation_sid}</a>`],
+	["Unread", (row) => row.unread_messages_count ?? "all", "number"],
+);
 
 /** @param {any} props */
 function User({ user, path, roleOf, children }) {
@@ -32,7 +32,7 @@ function User({ user, path, roleOf, children }) {
 			<dt>Role</dt><dd>${roleOf(user)}</dd>
 		</dl>
 		<${Json} label="Attributes" value=${JSON.parse(user.attributes)} />
-		<${Table} label="Conversations" list=${list} rows=${list.rows} keyOf=${(/** @type {any} */ row) => row.conversation_sid} columns=${CONVERSATIONS} none=${html`<p class="soft">In no conversation.</p>`} />
+		<${Table} label="Conversations" list=${list} keyOf="conversation_sid" columns=${CONVERSATIONS} none="In no conversation." />
 	<//>`;
 }
 
@@ -45,14 +45,14 @@ const fieldsOf = ({ sid, friendly_name: name, role_sid: role, attributes = "{}" 
 ]);
 
 /** @param {(row: any) => string} roleOf */
-const columnsOf = (roleOf) => /** @type {Columns} */ ([
-	{ label: "Identity", cell: (row) => html`<a href=${hrefOf(row)}>${row.identity}</a>` },
-	{ label: "Name", cell: (row) => row.friendly_name },
-	{ label: "State", cell: online },
-	{ label: "Role", cell: roleOf },
-	{ label: "Attributes", kind: "wide", cell: (row) => html`<code>${row.attributes}</code>` },
-	{ label: "Updated", kind: "nowrap", cell: (row) => html`<${Time} at=${row.date_updated} />` },
-]);
+const columnsOf = (roleOf) => columns(
+	["Identity", (row) => html`<a href=${hrefOf(row)}>${row.identity}</a>`],
+	["Name", "friendly_name"],
+	["State", online],
+	["Role", roleOf],
+	["Attributes", (row) => html`<code>${row.attributes}</code>`, "wide"],
+	["Updated", timeOf("date_updated"), "nowrap"],
+);
 
 export default function Users() {
 	const { query, rest: [sid] } = useStore(route);
@@ -90,7 +90,7 @@ export default function Users() {
 	return html`<div class="beside ${sid && "open"}">
 		<div class="page">
 			<header class="head"><h1>Users</h1>${mayChange && html`<button class="push" onClick=${() => edit({})}><${Icon} name="plus" />User</button>`}</header>
-			<div class="body"><${Table} label="Users" list=${list} rows=${list.rows} selected=${sid} hrefOf=${hrefOf} columns=${columnsOf(roleOf)} none=${html`<${Empty} title=${words.none[0]}>${words.none[1]}<//>`} /></div>
+			<div class="body"><${Table} label="Users" list=${list} selected=${sid} hrefOf=${hrefOf} columns=${columnsOf(roleOf)} none=${words.none} /></div>
 		</div>
 		${sid && (user ? html`<${User} key=${sid} user=${user} path="${path}/${sid}" roleOf=${roleOf}>
 			${mayChange && html`<button onClick=${() => edit(user)}>Edit</button><button class="danger" onClick=${() => drop(user)}>Delete</button>`}

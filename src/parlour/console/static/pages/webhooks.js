@@ -8,7 +8,7 @@ import { count } from "../parts/report.js";
 import { columns, Table } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
 import { webhooks as words } from "../words.js";
-import { ATTEMPTS, Attempt, COLUMNS, Sample, toAttempt } from "./webhooks/attempt.js";
+import { Attempt, ATTEMPTS, COLUMNS, Sample, toAttempt } from "./webhooks/attempt.js";
 
 /** @typedef {Record<string, any>} Row */
 
@@ -78,7 +78,7 @@ function Attempts({ list, sid, isFiltered }) {
 			${words.filters.map(([name, label, kind]) => html`<${Filter} name=${name} label=${label} kind=${kind} />`)}
 		</div>
 		<div role="status">${list.waiting.length > 0 && html`<button class="pill" onClick=${list.show}>${list.waiting.length} new</button>`}</div>
-		<${Table} label="Attempts" columns=${COLUMNS.slice(0, sid ? 5 : 6)} rows=${list.rows} list=${list} hrefOf=${toAttempt} selected=${sid}
+		<${Table} label="Attempts" columns=${COLUMNS.slice(0, sid ? 5 : 6)} list=${list} hrefOf=${toAttempt} selected=${sid}
 			none=${isFiltered ? undefined : words.none} />`;
 }
 
@@ -116,7 +116,7 @@ function Targets() {
 		["Test", (row) => html`<button class="small" onClick=${() => test(row)}>Test …</button>`, "nowrap"],
 	);
 	return html`<h2>Targets</h2><p class="soft">${words.targets}</p>
-		<${Table} label="Targets" columns=${shown} rows=${list.data ?? []} list=${list} keyOf=${(/** @type {Row} */ row) => row.sid} none=${words.noTargets} />
+		<${Table} label="Targets" columns=${shown} rows=${list.data ?? []} list=${list} keyOf="sid" none=${words.noTargets} />
 		${tested && html`<${Sample} event=${tested.filters?.[0]} request=${tested} onClose=${() => test(null)} />`}`;
 }
 
@@ -142,7 +142,7 @@ function Endpoints() {
 			disabled=${!waiting.count || retry.isRunning || !session.get()?.may_change}>Retry now</button>`, "nowrap"],
 	);
 	return html`<h2>Endpoints</h2><${Trouble} problem=${retry.problem} />
-		<${Table} label="Endpoints" columns=${shown} rows=${list.rows} list=${list} keyOf=${(/** @type {Row} */ row) => row.url} none=${words.noEndpoints} />`;
+		<${Table} label="Endpoints" columns=${shown} list=${list} keyOf="url" none=${words.noEndpoints} />`;
 }
 
 export default function Webhooks() {

@@ -1,6 +1,6 @@
 /** A list of objects of the API with what may be done to them: add, edit, remove. */
 import { post, remove, session } from "../api.js";
-import { Empty, html } from "../kit.js";
+import { html } from "../kit.js";
 import { useDialog } from "./form.js";
 import { Table } from "./table.js";
 
@@ -28,7 +28,7 @@ export function Collection({ label, one, path, list, columns, fields, nameOf = (
 	</span>` };
 	return html`<header class="row section"><h3>${label}</h3>
 			${mayChange && html`<button class="push" onClick=${() => open(add)}>Add a ${one}</button>`}</header>
-		<${Table} label=${label} columns=${mayChange ? [...columns, actions] : columns} rows=${list.rows} list=${list}
-			none=${html`<${Empty} title=${none[0]}>${none[1]}<//>`} />
+		<${Table} label=${label} columns=${mayChange ? [...columns, actions] : columns} list=${list}
+			none=${none} />
 		${dialog}`;
 }

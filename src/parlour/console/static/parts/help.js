@@ -1,5 +1,5 @@
 /** Help: the keys, and how times are shown. */
-import { html, preferences, prefer, useStore } from "../kit.js";
+import { html, prefer, preferences, useStore } from "../kit.js";
 import { keys } from "../words.js";
 import { Dialog } from "./dialog.js";
 

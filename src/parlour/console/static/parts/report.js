@@ -16,7 +16,7 @@ export function size(bytes) {
 	return `${(bytes / 1024 ** power).toFixed(power ? 1 : 0)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }
 
-/** @typedef {{title: string, columns: import("./table.js").Column[], rows: any[], none: string, keyOf?: (row: any) => string}} Section */
+/** @typedef {{title: string, columns: import("./table.js").Column[], rows: any[], none: string, keyOf?: string | ((row: any) => string)}} Section */
 
 /**
  * @param {{
@@ -38,7 +38,7 @@ export function Report({ title, path, facts = () => [], sections = () => [], chi
 			${!data && report.isLoading && html`<${Skeleton} />`}
 			${data && html`<${Facts} facts=${facts(data)} />${children?.(data, report.reload)}
 				${sections(data).map((each) => html`<section class="stack"><h2>${each.title}</h2>
-					<${Table} label=${each.title} ...${each} none=${html`<p class="soft">${each.none}</p>`} /></section>`)}`}
+					<${Table} label=${each.title} ...${each} /></section>`)}`}
 		</div>
 	</div>`;
 }

@@ -1,8 +1,8 @@
 /** A secret that was just made: it is shown once. */
 import { html } from "../kit.js";
+import { accounts as words } from "../words.js";
 import { Dialog } from "./dialog.js";
 import { Copy, Sid } from "./sid.js";
-import { accounts as words } from "../words.js";
 
 /** @param {{secret: any, onClose: () => void}} props A secret is shown once. */
 export function Secret({ secret, onClose }) {

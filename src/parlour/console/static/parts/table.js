@@ -1,14 +1,24 @@
 /** A table of rows that open: a list of cards on a narrow screen. */
-import { Empty, go, html, listKeys, Skeleton, Trouble } from "../kit.js";
+import { Empty, go, html, listKeys, Skeleton, Time, Trouble } from "../kit.js";
 import { empty } from "../words.js";
+import { Sid } from "./sid.js";
 
 /**
  * @typedef {{label: string, cell: (row: any) => any, kind?: "number" | "wide" | "nowrap"}} Column
  * `kind` `wide`: both columns of a card.
  */
 
-/** @param {[label: string, cell: (row: any) => any, kind?: Column["kind"]][]} rows Columns, written short. */
-export const columns = (...rows) => rows.map(([label, cell, kind]) => ({ label, cell, kind }));
+/** @typedef {[label: string, cell: string | ((row: any) => any), kind?: Column["kind"]]} ShortColumn */
+
+/** @param {ShortColumn[]} rows Columns, written short; a cell may be the name of a property. @returns {Column[]} */
+export const columns = (...rows) =>
+	rows.map(([label, cell, kind]) => ({ label, cell: typeof cell === "string" ? (row) => row[cell] ?? "–" : cell, kind }));
+
+/** @param {string} name @param {boolean} [full] @returns {(row: any) => any} A cell with this time. */
+export const timeOf = (name, full) => (row) => html`<${Time} at=${row[name]} full=${full} />`;
+
+/** @param {string} name @returns {(row: any) => any} A cell with this SID. */
+export const sidOf = (name) => (row) => html`<${Sid} sid=${row[name]} />`;
 
 /** @param {{column: Column, row: any}} props A row that cannot be drawn shows its JSON. */
 function Cell({ column, row }) {
@@ -23,17 +33,19 @@ function Cell({ column, row }) {
 
 /**
  * @param {{
- *   label: string, columns: Column[], rows: any[], keyOf?: (row: any) => string,
- *   hrefOf?: (row: any) => string, selected?: string, list?: any, none?: any,
+ *   label: string, list?: any, columns: Column[], rows?: any[], keyOf?: string | ((row: any) => string),
+ *   hrefOf?: (row: any) => string, selected?: string, none?: any,
  * }} props
- * `list`: as `useList` returns it, for its states and further pages; `none`: what is shown if it is
- * empty, or its title and next step; the first cell should hold a link to `hrefOf(row)`.
+ * `list`: as `useList` returns it, for its states and further pages; `keyOf`: or the property; `none`:
+ * a sentence, or title and next step, if it is empty; the first cell should link to `hrefOf(row)`.
  */
-export function Table({ label, columns, rows, keyOf = (row) => row.sid, hrefOf, selected, list, none }) {
+export function Table({ label, columns, list, rows = list.rows, keyOf: key = "sid", hrefOf, selected, none }) {
+	const keyOf = typeof key === "string" ? (/** @type {any} */ row) => row[key] : key;
 	if (list?.error && !rows.length) return html`<${Trouble} problem=${list.error} retry=${list.reload} />`;
 	if (list?.isLoading && !list.data) return html`<${Skeleton} lines=${8} />`;
 	const [title, next] = Array.isArray(none) ? none : empty.filtered;
-	if (!rows.length) return none?.type ? none : html`<${Empty} title=${title}>${next}<//>`;
+	if (!rows.length && typeof none === "string") return html`<p class="soft">${none}</p>`;
+	if (!rows.length) return html`<${Empty} title=${title}>${next}<//>`;
 	const open = (/** @type {any} */ row, /** @type {Event} */ event) => {
 		const inside = /** @type {HTMLElement} */ (event.target).closest("a, button, input, select");
 		if (hrefOf && (!inside || inside === event.currentTarget)) go(hrefOf(row));

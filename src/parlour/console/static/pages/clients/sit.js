@@ -2,8 +2,8 @@
 import { post, useAction } from "../../api.js";
 import { Badge, Empty, href, html, Icon, listKeys, route, Time, Trouble, useEffect, useQuery, useRef, useState } from "../../kit.js";
 import { Client } from "../../twilsock.js";
-import { clients as words } from "./words.js";
 import { Frames, FRAMES_MAX } from "./frames.js";
+import { clients as words } from "./words.js";
 
 const DRAW_MS = 100;
 const TYPING_MS = 4000;

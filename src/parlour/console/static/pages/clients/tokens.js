@@ -5,15 +5,15 @@ import { Json } from "../../parts/json.js";
 import { OperationDialog } from "../../parts/operation.js";
 import { Facts } from "../../parts/report.js";
 import { Copy } from "../../parts/sid.js";
-import { Table } from "../../parts/table.js";
+import { columns, Table } from "../../parts/table.js";
 import { clients as words } from "./words.js";
 
-const COLUMNS = /** @type {import("../../parts/table.js").Column[]} */ ([
-	{ label: "Check", cell: (row) => words.checks[row.name] ?? row.name },
-	{ label: "Result", kind: "nowrap", cell: ({ passed }) => html`<${Badge} tone=${passed ? "good" : passed === false ? "bad" : "soft"}>
-		${passed ? "passed" : passed === false ? "failed" : "not reached"}<//>` },
-	{ label: "Reason", kind: "wide", cell: ({ code, message }) => code && `${code}: ${message}` },
-]);
+const COLUMNS = columns(
+	["Check", (row) => words.checks[row.name] ?? row.name],
+	["Result", ({ passed }) => html`<${Badge} tone=${passed ? "good" : passed === false ? "bad" : "soft"}>
+		${passed ? "passed" : passed === false ? "failed" : "not reached"}<//>`, "nowrap"],
+	["Reason", ({ code, message }) => code && `${code}: ${message}`, "wide"],
+);
 
 /** @param {{mayMake: boolean}} props */
 export default function Tokens({ mayMake }) {
@@ -44,7 +44,7 @@ export default function Tokens({ mayMake }) {
 		${found && html`<section class="stack" aria-label="Result">
 			<${Facts} facts=${[["Token", html`<${Badge} tone=${found.valid ? "good" : "bad"}>${found.valid ? "valid" : "refused"}<//>`],
 				["Identity", found.payload?.grants?.identity], ["Ends", html`<${Time} at=${found.date_expires} full />`]]} />
-			<${Table} label="Checks" columns=${COLUMNS} rows=${found.checks} keyOf=${(/** @type {any} */ row) => row.name} />
+			<${Table} label="Checks" columns=${COLUMNS} rows=${found.checks} keyOf="name" />
 			${["header", "payload"].map((name) => found[name] && html`<${Json} value=${found[name]} label=${name} />`)}
 		</section>`}
 		${isMaking && html`<${OperationDialog} id="CreateToken" title="Make a token" action="Make" onDone=${(/** @type {any} */ made) => show(made.token)} onClose=${() => make(false)} />`}`;

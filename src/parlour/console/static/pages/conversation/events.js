@@ -1,18 +1,18 @@
 /** What was committed in one conversation, newest first. */
 import { get, useLoad } from "../../api.js";
-import { Empty, href, html, Time } from "../../kit.js";
+import { href, html } from "../../kit.js";
 import { useLive } from "../../live.js";
-import { Table } from "../../parts/table.js";
+import { columns, Table, timeOf } from "../../parts/table.js";
 import { conversation as words } from "./words.js";
 
 const ROWS_MAX = 500;
 
-const COLUMNS = /** @type {import("../../parts/table.js").Column[]} */ ([
-	{ label: "Time", kind: "nowrap", cell: (row) => html`<${Time} at=${row.date} />` },
-	{ label: "Event", cell: (row) => html`<a href=${href("events", [row.cursor])}>${row.event_type}</a>` },
-	{ label: "By", cell: (row) => row.client_identity ?? row.source },
-	{ label: "About", kind: "wide", cell: ({ parameters: given, subject_sid: sid }) => given?.Body ?? given?.StateTo ?? given?.Status ?? given?.Identity ?? sid },
-]);
+const COLUMNS = columns(
+	["Time", timeOf("date"), "nowrap"],
+	["Event", (row) => html`<a href=${href("events", [row.cursor])}>${row.event_type}</a>`],
+	["By", (row) => row.client_identity ?? row.source],
+	["About", ({ parameters: given, subject_sid: sid }) => given?.Body ?? given?.StateTo ?? given?.Status ?? given?.Identity ?? sid, "wide"],
+);
 
 /** @param {{row: any}} props */
 export default function Events({ row }) {
@@ -32,5 +32,5 @@ export default function Events({ row }) {
 		list.update((last) => [...ours.filter((one) => !last.some((each) => each.cursor === one.cursor)), ...last].slice(0, ROWS_MAX));
 	});
 	return html`<div class="body scroll"><${Table} label="Events" columns=${COLUMNS} rows=${list.data ?? []} list=${list}
-		keyOf=${keyOf} none=${html`<${Empty} title=${words.noEvents[0]}>${words.noEvents[1]}<//>`} /></div>`;
+		keyOf=${keyOf} none=${words.noEvents} /></div>`;
 }

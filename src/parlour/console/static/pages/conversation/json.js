@@ -1,6 +1,6 @@
 /** The REST object of a conversation, and the call that gets it. */
-import { html, route, useStore } from "../../kit.js";
 import { world } from "../../app.js";
+import { html, route, useStore } from "../../kit.js";
 import { Json } from "../../parts/json.js";
 import { Copy } from "../../parts/sid.js";
 

@@ -5,9 +5,9 @@ import { useDialog } from "../../parts/form.js";
 import { Json } from "../../parts/json.js";
 import { Sid } from "../../parts/sid.js";
 import { empty } from "../../words.js";
-import { conversation as words } from "./words.js";
 import { personOf } from "./participants.js";
 import { useThread } from "./thread.js";
+import { conversation as words } from "./words.js";
 
 const LEVELS = /** @type {[string, "good" | "bad" | "soft"][]} */ ([
 	["failed", "bad"], ["undelivered", "bad"], ["read", "good"], ["delivered", "good"], ["sent", "soft"],

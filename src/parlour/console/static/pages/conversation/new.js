@@ -2,8 +2,8 @@
 import { post } from "../../api.js";
 import { go, html, Icon } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
-import { conversation as words } from "./words.js";
 import { inService, toConversation } from "../conversations.js";
+import { conversation as words } from "./words.js";
 
 /** @param {{service: string}} props */
 export default function NewConversation({ service }) {

@@ -3,6 +3,7 @@ import { get, useList, useLoad } from "../../api.js";
 import { Badge, html } from "../../kit.js";
 import { useLive } from "../../live.js";
 import { Collection } from "../../parts/collection.js";
+import { columns } from "../../parts/table.js";
 import { empty } from "../../words.js";
 import { conversation as words } from "./words.js";
 
@@ -47,14 +48,14 @@ export default function Participants({ row, base }) {
 		if (isOurs(/MessageAdded/)) more.reload();
 	});
 	const { roles = [], last = -1 } = more.data ?? {};
-	const columns = /** @type {import("../../parts/table.js").Column[]} */ ([
-		{ label: "Participant", cell: (each) => html`<span class="strong">${personOf(each)}</span>${each.messaging_binding && html` <${Badge}>${each.messaging_binding.type}<//>`}` },
-		{ label: "Proxy or projected", cell: ({ messaging_binding: binding }) => binding?.proxy_address ?? binding?.projected_address ?? "–" },
-		{ label: "Role", cell: (each) => roles.find((/** @type {any} */ role) => role.sid === each.role_sid)?.friendly_name ?? each.role_sid },
-		{ label: "Read up to", kind: "number", cell: (each) => each.last_read_message_index ?? "–" },
-		{ label: "Unread", kind: "number", cell: (each) => (each.identity ? last - (each.last_read_message_index ?? -1) : "–") },
-	]);
-	return html`<div class="body scroll"><${Collection} label="Participants" one="participant" path=${path} list=${list} columns=${columns}
+	const shown = columns(
+		["Participant", (each) => html`<span class="strong">${personOf(each)}</span>${each.messaging_binding && html` <${Badge}>${each.messaging_binding.type}<//>`}`],
+		["Proxy or projected", ({ messaging_binding: binding }) => binding?.proxy_address ?? binding?.projected_address ?? "–"],
+		["Role", (each) => roles.find((/** @type {any} */ role) => role.sid === each.role_sid)?.friendly_name ?? each.role_sid],
+		["Read up to", "last_read_message_index", "number"],
+		["Unread", (each) => (each.identity ? last - (each.last_read_message_index ?? -1) : "–"), "number"],
+	);
+	return html`<div class="body scroll"><${Collection} label="Participants" one="participant" path=${path} list=${list} columns=${shown}
 		fields=${(/** @type {any} */ each) => fieldsOf(roles, each)} nameOf=${personOf} none=${empty.participants}
 		removal=${words.leaves} isFixed=${row.state === "closed"} /></div>`;
 }

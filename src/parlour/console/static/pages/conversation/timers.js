@@ -3,8 +3,8 @@ import { call, post, session, useAction, useLoad } from "../../api.js";
 import { loadTestState } from "../../app.js";
 import { html, Time, Trouble, useEffect, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
-import { conversation as words } from "./words.js";
 import { stateActions } from "../conversation.js";
+import { conversation as words } from "./words.js";
 
 const TIMERS = [["inactive", "Becomes inactive"], ["closed", "Is closed"]];
 const UNITS = /** @type {[number, string][]} */ ([[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]]);

@@ -1,9 +1,9 @@
 /** The webhooks of one conversation, and what was sent about it. */
 import { useList } from "../../api.js";
-import { Badge, Empty, href, html, Time } from "../../kit.js";
+import { Badge, href, html } from "../../kit.js";
 import { useLive, useRefresh } from "../../live.js";
 import { Collection } from "../../parts/collection.js";
-import { Table } from "../../parts/table.js";
+import { columns, Table, timeOf } from "../../parts/table.js";
 import { empty } from "../../words.js";
 import { conversation as words } from "./words.js";
 
@@ -23,19 +23,19 @@ const fields = (/** @type {any} */ row) => [
 	{ name: "Configuration.Triggers", label: "Words that trigger it, one a line", kind: "lines", value: row?.configuration.triggers },
 ];
 
-const COLUMNS = /** @type {Columns} */ ([
-	{ label: "Target", cell: (row) => html`<${Badge}>${row.target}<//>` },
-	{ label: "URL or flow", kind: "wide", cell: ({ configuration: given }) => [given.method, given.url ?? given.flow_sid].join(" ") },
-	{ label: "Events or words", cell: ({ configuration: given }) => [given.filters ?? [], given.triggers ?? []].flat().join(", ") || "–" },
-]);
+const COLUMNS = columns(
+	["Target", (row) => html`<${Badge}>${row.target}<//>`],
+	["URL or flow", ({ configuration: given }) => [given.method, given.url ?? given.flow_sid].join(" "), "wide"],
+	["Events or words", ({ configuration: given }) => [given.filters ?? [], given.triggers ?? []].flat().join(", ") || "–"],
+);
 
-const ATTEMPTS = /** @type {Columns} */ ([
-	{ label: "Time", kind: "nowrap", cell: (row) => html`<${Time} at=${row.date_created} />` },
-	{ label: "Event", cell: (row) => html`<a href=${href("webhooks", [row.sid])}>${row.event_type}</a>` },
-	{ label: "Outcome", cell: (row) => html`<${Badge} tone=${row.outcome === "delivered" ? "good" : "bad"}>${row.outcome}<//>` },
-	{ label: "Answer", cell: (row) => row.error ?? `${row.response?.status ?? "none"} after ${row.elapsed_ms} ms` },
-	{ label: "To", kind: "wide", cell: (row) => row.request.url },
-]);
+const ATTEMPTS = columns(
+	["Time", timeOf("date_created"), "nowrap"],
+	["Event", (row) => html`<a href=${href("webhooks", [row.sid])}>${row.event_type}</a>`],
+	["Outcome", (row) => html`<${Badge} tone=${row.outcome === "delivered" ? "good" : "bad"}>${row.outcome}<//>`],
+	["Answer", (row) => row.error ?? `${row.response?.status ?? "none"} after ${row.elapsed_ms} ms`],
+	["To", (row) => row.request.url, "wide"],
+);
 
 /** @param {{row: any, base: string}} props */
 export default function Webhooks({ row, base }) {
@@ -52,7 +52,7 @@ export default function Webhooks({ row, base }) {
 		<${Collection} label="Of this conversation" one="webhook" path=${path} list=${list} columns=${COLUMNS} fields=${fields}
 			none=${empty.scoped} nameOf=${(/** @type {any} */ each) => each.configuration.url ?? each.sid} removal=${words.unhooked} />
 		<header class="row section"><h3>What was sent</h3></header>
-		<${Table} label="Webhook attempts" columns=${ATTEMPTS} rows=${attempts.rows} list=${attempts}
-			none=${html`<${Empty} title=${empty.attempts[0]}>${empty.attempts[1]}<//>`} />
+		<${Table} label="Webhook attempts" columns=${ATTEMPTS} list=${attempts}
+			none=${empty.attempts} />
 	</div>`;
 }

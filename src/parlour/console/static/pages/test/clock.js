@@ -4,7 +4,7 @@ import { loadTestState } from "../../app.js";
 import { Badge, html, Icon, Time, Trouble, useState } from "../../kit.js";
 import { useLive } from "../../live.js";
 import { Facts } from "../../parts/report.js";
-import { Table } from "../../parts/table.js";
+import { columns, Table, timeOf } from "../../parts/table.js";
 import { clock as words } from "../../words.js";
 
 const PATH = "/parlour/v1/Clock";
@@ -55,10 +55,10 @@ export default function Clock() {
 		</form>
 		<${Result} result=${result} />
 		<h2>Due next</h2>
-		<${Table} label="Due next" rows=${due} keyOf=${(/** @type {any} */ row) => row.what + row.at} none=${html`<p class="soft">${words.none}</p>`}
-			columns=${[
-				{ label: "At", cell: (/** @type {any} */ row) => html`<${Time} at=${row.at} full />` },
-				{ label: "What", cell: (/** @type {any} */ row) => words.kinds[/** @type {"timers"} */ (row.what)] ?? row.what },
-				{ label: "Go there", cell: (/** @type {any} */ row) => html`<button class="small" onClick=${() => advance({ To: row.at })}>Advance to this</button>` },
-			]} />`;
+		<${Table} label="Due next" rows=${due} keyOf=${(/** @type {any} */ row) => row.what + row.at} none=${words.none}
+			columns=${columns(
+				["At", timeOf("at", true)],
+				["What", (row) => words.kinds[/** @type {"timers"} */ (row.what)] ?? row.what],
+				["Go there", (row) => html`<button class="small" onClick=${() => advance({ To: row.at })}>Advance to this</button>`],
+			)} />`;
 }

@@ -1,10 +1,10 @@
 /** Data: seeds, snapshots, and the reset. */
 import { get, post, remove, useAction, useList } from "../../api.js";
-import { html, Time, Trouble, useState } from "../../kit.js";
+import { html, Trouble, useState } from "../../kit.js";
 import { Confirm } from "../../parts/dialog.js";
 import { OperationDialog } from "../../parts/operation.js";
 import { size } from "../../parts/report.js";
-import { Table } from "../../parts/table.js";
+import { columns, Table, timeOf } from "../../parts/table.js";
 import { seeds as words } from "../../words.js";
 
 const SEEDS = "/parlour/v1/Seeds";
@@ -52,23 +52,20 @@ function Snapshots() {
 	const list = useList(SNAPSHOTS, "snapshots", { PageSize: 100 });
 	const [open, setOpen] = useState(/** @type {any} */ (null));
 	const close = () => setOpen(null);
-	const columns = /** @type {import("../../parts/table.js").Column[]} */ ([
-		{ label: "Name", cell: (row) => row.name },
-		{ label: "Of", cell: (row) => row.scope },
-		{ label: "Made", cell: (row) => html`<${Time} at=${row.date_created} />` },
-		{ label: "Size", kind: "number", cell: (row) => size(row.size_bytes) },
-		{
-			label: "Actions", kind: "wide",
-			cell: (row) => html`<span class="row"><button class="small" onClick=${() => setOpen({ restore: row })}>Restore</button>
-				<button class="small danger" onClick=${() => remove(`${SNAPSHOTS}/${encodeURIComponent(row.name)}`).then(list.reload)}>Delete</button></span>`,
-		},
-	]);
+	const shown = columns(
+		["Name", "name"],
+		["Of", "scope"],
+		["Made", timeOf("date_created")],
+		["Size", (row) => size(row.size_bytes), "number"],
+		["Actions", (row) => html`<span class="row"><button class="small" onClick=${() => setOpen({ restore: row })}>Restore</button>
+			<button class="small danger" onClick=${() => remove(`${SNAPSHOTS}/${encodeURIComponent(row.name)}`).then(list.reload)}>Delete</button></span>`, "wide"],
+	);
 	const restore = () => post(`${SNAPSHOTS}/${encodeURIComponent(open.restore.name)}/Restore`);
 	return html`<section class="stack">
 		<div class="row"><h2>Snapshots</h2>
 			<button class="push" onClick=${() => setOpen({ take: true })}>Take a snapshot</button>
 			<button class="danger" onClick=${() => setOpen({ reset: true })}>Reset</button></div>
-		<${Table} label="Snapshots" columns=${columns} rows=${list.rows} list=${list} keyOf=${(/** @type {any} */ row) => row.name} none=${html`<p class="soft">${words.none}</p>`} />
+		<${Table} label="Snapshots" columns=${shown} list=${list} keyOf="name" none=${words.none} />
 		${open?.take && html`<${OperationDialog} id="CreateSnapshot" title="Take a snapshot" action="Take" onDone=${list.reload} onClose=${close} />`}
 		${open?.restore && html`<${Confirm} isDanger title="Restore ${open.restore.name}" action="Restore" text=${words.restore} act=${restore} onClose=${close} />`}
 		${open?.reset && html`<${Confirm} isDanger title="Reset this account" action="Reset" text=${words.reset} act=${() => post("/parlour/v1/Reset")} onClose=${close} />`}

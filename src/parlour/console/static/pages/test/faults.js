@@ -3,7 +3,7 @@ import { post, remove, useAction, useList } from "../../api.js";
 import { loadTestState } from "../../app.js";
 import { html, Trouble, useState } from "../../kit.js";
 import { OperationDialog } from "../../parts/operation.js";
-import { Table } from "../../parts/table.js";
+import { columns, Table } from "../../parts/table.js";
 import { faults as words } from "../../words.js";
 
 const PATH = "/parlour/v1/Faults";
@@ -29,14 +29,14 @@ export default function Faults() {
 		await remove(sid ? `${PATH}/${sid}` : PATH);
 		changed();
 	});
-	const columns = /** @type {import("../../parts/table.js").Column[]} */ ([
-		{ label: "Target", cell: (row) => html`${row.target} ${row.name && html`<span class="soft">${row.name}</span>`}` },
-		{ label: "Effect", kind: "wide", cell: effects },
-		{ label: "Matched", kind: "number", cell: (row) => row.matched },
-		{ label: "Fired", kind: "number", cell: (row) => row.fired },
-		{ label: "Left", kind: "number", cell: (row) => row.left ?? "until removed" },
-		{ label: "Remove", cell: (row) => html`<button class="small danger" onClick=${() => disarm.run(row.sid)}>Remove</button>` },
-	]);
+	const shown = columns(
+		["Target", (row) => html`${row.target} ${row.name && html`<span class="soft">${row.name}</span>`}`],
+		["Effect", effects, "wide"],
+		["Matched", "matched", "number"],
+		["Fired", "fired", "number"],
+		["Left", (row) => row.left ?? "until removed", "number"],
+		["Remove", (row) => html`<button class="small danger" onClick=${() => disarm.run(row.sid)}>Remove</button>`],
+	);
 	return html`<div class="row">
 			${words.presets.map(([label, form]) => html`<button onClick=${() => arm.run(form)}>${label}</button>`)}
 			<button class="primary" onClick=${() => open(true)}>New fault</button>
@@ -44,6 +44,6 @@ export default function Faults() {
 			${list.rows.length > 0 && html`<button class="danger" onClick=${() => disarm.run("")}>Remove all</button>`}
 		</div>
 		<${Trouble} problem=${arm.problem ?? disarm.problem} />
-		<${Table} label="Faults" columns=${columns} rows=${list.rows} list=${list} none=${html`<p class="soft">${words.none}</p>`} />
+		<${Table} label="Faults" columns=${shown} list=${list} none=${words.none} />
 		${isNew && html`<${OperationDialog} id="CreateFault" title="New fault" action="Arm" onDone=${changed} onClose=${() => open(false)} />`}`;
 }

@@ -1,7 +1,7 @@
 /** Triggers: each event of the webhooks at a click, with what it needs. */
 import { href, html, Icon, useState } from "../../kit.js";
-import { OperationDialog } from "../../parts/operation.js";
 import { Json } from "../../parts/json.js";
+import { OperationDialog } from "../../parts/operation.js";
 import { events, triggers as words } from "../../words.js";
 
 export default function Triggers() {
