@@ -1,9 +1,8 @@
 /** Accounts: state, traffic and storage; suspend, reopen, close, make, and new keys. */
 import { post, session, useList } from "../api.js";
-import { Badge, href, html, Icon, useState } from "../kit.js";
-import { Dialog, Field } from "../parts/dialog.js";
+import { Badge, href, html, Icon } from "../kit.js";
+import { secretOf, useDialog } from "../parts/form.js";
 import { count, size } from "../parts/report.js";
-import { Secret } from "../parts/secret.js";
 import { columns, sidOf, Table } from "../parts/table.js";
 import { accounts as words } from "../words.js";
 
@@ -16,24 +15,6 @@ const ACTIONS = /** @type {[string, string, string][]} */ ([
 	["Close", "active suspended", "closed"],
 	["New key", "active", ""],
 ]);
-
-/**
- * @param {{row: any, action: string, state: string, onDone: (result: any) => void, onClose: () => void}} props
- */
-function Change({ row, action, state, onDone, onClose }) {
-	const act = async (/** @type {Record<string, string>} */ fields) => {
-		if (state === "closed" && fields.typed !== row.sid) throw new Error(words.typed);
-		const path = row ? `${PATH}/${row.sid}${state ? "" : "/Keys"}` : PATH;
-		const form = { Status: state || undefined, FriendlyName: fields.name || undefined };
-		onDone(await post(path, form, { account: "-" }));
-	};
-	const isClosing = state === "closed";
-	return html`<${Dialog} title="${action}${row ? ` of ${row.friendly_name || row.sid}` : ""}" action=${action} act=${act} onClose=${onClose} isDanger=${isClosing}>
-		<p>${words.asks[/** @type {"Close"} */ (action)]}</p>
-		${isClosing && html`<${Field} label="SID of the account, to be sure"><input name="typed" required placeholder=${row.sid} /><//>`}
-		${!state && html`<${Field} label="Name"><input name="name" /><//>`}
-	<//>`;
-}
 
 /** @param {(action: string, state: string, row: any) => void} start */
 const columnsOf = (start) => columns(
@@ -52,19 +33,25 @@ const columnsOf = (start) => columns(
 
 export default function Accounts() {
 	const list = useList(PATH, "accounts", { PageSize: 50 }, undefined, "-");
-	const [change, start] = useState(/** @type {any} */ (null));
-	const [secret, show] = useState(/** @type {any} */ (null));
-	const done = (/** @type {any} */ result) => {
-		if (result.secret || result.auth_token) show(result);
-		list.reload();
-	};
-	const begin = (/** @type {string} */ action, /** @type {string} */ state, /** @type {any} */ row) => start({ action, state, row });
+	const [dialog, ask] = useDialog();
+	const begin = (/** @type {string} */ action, /** @type {string} */ state, /** @type {any} */ row) => ask({
+		title: `${action}${row ? ` of ${row.friendly_name || row.sid}` : ""}`, action, isDanger: state === "closed", isWhole: true,
+		text: words.asks[/** @type {"Close"} */ (action)],
+		fields: state === "closed" ? [{ name: "typed", label: "SID of the account, to be sure", isRequired: true }]
+			: state ? [] : [{ name: "FriendlyName", label: "Name" }],
+		async act({ typed, FriendlyName }) {
+			if (state === "closed" && typed !== row.sid) throw new Error(words.typed);
+			const path = row ? `${PATH}/${row.sid}${state ? "" : "/Keys"}` : PATH;
+			const made = await post(path, { Status: state || null, FriendlyName: FriendlyName || null }, { account: "-" });
+			if (made.secret || made.auth_token) ask(secretOf(made));
+			list.reload();
+		},
+	});
 	return html`<div class="page">
 		<header class="head"><h1>Accounts</h1>
 			${session.get()?.may_change && html`<button class="push" onClick=${() => begin("New account", "", null)}><${Icon} name="plus" />New account</button>`}
 		</header><div />
 		<div class="body"><${Table} label="Accounts" columns=${columnsOf(begin)} list=${list} /></div>
-		${change && html`<${Change} ...${change} onDone=${done} onClose=${() => start(null)} />`}
-		${secret && html`<${Secret} secret=${secret} onClose=${() => show(null)} />`}
+		${dialog}
 	</div>`;
 }

@@ -1,7 +1,7 @@
 /** Clients: connections now, sitting in as a user, and access tokens. */
 import { remove, session, useList, useLoad } from "../api.js";
-import { Badge, go, href, html, route, Trouble, useEffect, useQuery, useState, useStore } from "../kit.js";
-import { Confirm } from "../parts/dialog.js";
+import { Badge, go, href, html, route, Trouble, useEffect, useQuery, useStore } from "../kit.js";
+import { useDialog } from "../parts/form.js";
 import { columns, Table, timeOf } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
 import { clients as words } from "./clients/words.js";
@@ -12,7 +12,11 @@ const REFRESH_MS = 3000;
 /** @param {{mayMake: boolean}} props */
 function Connections({ mayMake }) {
 	const list = useList(PATH, "connections", { PageSize: 100 });
-	const [gone, setGone] = useState(/** @type {any} */ (null));
+	const [dialog, ask] = useDialog();
+	const end = ({ sid = "", identity = "" }) => ask({
+		title: `End the connection of ${identity}`, action: "End", isDanger: true, text: words.end,
+		act: () => remove(`${PATH}/${sid}`).then(list.reload),
+	});
 	useEffect(() => {
 		const timer = setInterval(() => document.hidden || list.reload(), REFRESH_MS);
 		return () => clearInterval(timer);
@@ -24,7 +28,7 @@ function Connections({ mayMake }) {
 		["Address", "address"],
 		["Token ends", timeOf("token_expires"), "nowrap"],
 		["Actions", (row) => html`<button class="small danger" aria-label="End the connection of ${row.identity}"
-			disabled=${!session.get()?.may_change} onClick=${() => setGone(row)}>End</button>`],
+			disabled=${!session.get()?.may_change} onClick=${() => end(row)}>End</button>`],
 	);
 	const sitIn = (/** @type {any} */ event) => {
 		event.preventDefault();
@@ -37,8 +41,7 @@ function Connections({ mayMake }) {
 		</form>
 		<${Table} label="Connections" columns=${shown} list=${list}
 			none=${words.none} />
-		${gone && html`<${Confirm} isDanger title="End the connection of ${gone.identity}" action="End" text=${words.end}
-			act=${() => remove(`${PATH}/${gone.sid}`).then(list.reload)} onClose=${() => setGone(null)} />`}`;
+		${dialog}`;
 }
 
 export default function Clients() {

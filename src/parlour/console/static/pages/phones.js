@@ -1,9 +1,8 @@
 /** Phones side by side; `on` in the address has each one as `address>thread`. */
 import { address as urlOf, call, get, post, remove, session, useAction, useList, useLoad } from "../api.js";
-import { Empty, href, html, Icon, setQuery, Time, Trouble, useEffect, useQuery, useState, written } from "../kit.js";
+import { Empty, href, html, Icon, setQuery, Time, Trouble, useEffect, useQuery, written } from "../kit.js";
 import { useLive, useRefresh } from "../live.js";
-import { Confirm } from "../parts/dialog.js";
-import { OperationDialog } from "../parts/operation.js";
+import { useDialog } from "../parts/form.js";
 import { Tabs } from "../parts/tabs.js";
 import { phones as words } from "../words.js";
 
@@ -120,7 +119,7 @@ function Handset({ entry, isFront, put }) {
 	const inbox = `${path}/Messages`;
 	const { list, rows, threads, names, touch } = useInbox(inbox, address);
 	const { data, error, reload } = useLoad(() => get(path), [path]);
-	const [dialog, ask] = useState(/** @type {Any} */ (null));
+	const [dialog, ask] = useDialog();
 	const to = chosen ?? (rows[0] ? otherOf(rows.at(-1), address) : [...threads.keys()][0]);
 	const shown = threads.get(to) ?? [];
 	const onSent = (/** @type {Any} */ row) => {
@@ -131,11 +130,11 @@ function Handset({ entry, isFront, put }) {
 		await post(PATH, { Address: channel + number }).catch(() => {});
 		put(channel + number);
 	};
-	const form = { of: OperationDialog, values: { Address: address } };
+	const form = { values: { Address: address } };
 	const buttons = /** @type {[string, string, any][]} */ (session.get()?.may_change ? [
 		["plus", "New message", { ...form, id: "CreateVirtualPhoneMessage", only: ["To", "Body"], action: "Send", onDone: onSent }],
 		["settings", "Behaviour", { ...form, id: "UpdateVirtualPhone", row: data, onDone: reload }],
-		["trash", "Remove", { of: Confirm, text: words.removal, action: "Remove", isDanger: true, act: () => remove(path).then(() => put()) }],
+		["trash", "Remove", { text: words.removal, action: "Remove", isDanger: true, act: () => remove(path).then(() => put()) }],
 	] : []);
 	return html`<section class="handset ${isFront && "front"}" aria-label="Phone ${address}">
 		<header>
@@ -152,17 +151,18 @@ function Handset({ entry, isFront, put }) {
 			<${Trouble} problem=${list.error ?? error} retry=${list.reload} />
 		</div>
 		${to && buttons[0] && html`<${Composer} key=${to} path=${inbox} to=${to} onSent=${onSent} />`}
-		${dialog && html`<${dialog.of} ...${dialog} onClose=${() => ask(null)} />`}
+		${dialog}
 	</section>`;
 }
 
 export default function Phones() {
 	const list = useList(PATH, "virtual_phones", { PageSize: 100 });
 	const [on] = useQuery("on");
-	const [isAdding, add] = useState(false);
+	const [dialog, ask] = useDialog();
 	const shown = on ? on.split(",") : list.rows.slice(0, 2).map((each) => each.address);
 	const addresses = shown.map((each) => each.split(">")[0]);
 	const [tab] = useQuery("tab", addresses[0]);
+	const creation = { id: "CreateVirtualPhone", title: "New phone", action: "Create", onDone: ({ address = "" }) => { put(3, address); list.reload(); } };
 	const put = (at = 3, entry = "", trace = "") => {
 		const [address] = entry.split(">");
 		const next = shown.filter((_, index) => index !== at && addresses[index] !== address);
@@ -175,7 +175,7 @@ export default function Phones() {
 			<div class="row push">
 				<${Select} label="Show a phone" act=${(/** @type {string} */ address) => put(3, address)}
 					options=${[["", "Show …"], ...list.rows.map((each) => [each.address, `${each.address} ${each.name ?? ""}`])]} />
-				${session.get()?.may_change && html`<button onClick=${() => add(true)}><${Icon} name="plus" />Phone</button>`}
+				${session.get()?.may_change && html`<button onClick=${() => ask(creation)}><${Icon} name="plus" />Phone</button>`}
 			</div>
 		</header>
 		<div class="only-narrow">${shown[0] && html`<${Tabs} label="Phones" tabs=${addresses.map((each) => [each, each])} />`}</div>
@@ -184,7 +184,6 @@ export default function Phones() {
 			${list.data && !shown[0] && html`<${Empty} title=${words.none[0]}>${words.none[1]}<//>`}
 			${shown.map((entry, at) => html`<${Handset} key=${addresses[at]} entry=${entry} isFront=${at === Math.max(0, addresses.indexOf(tab))} put=${put.bind(null, at)} />`)}
 		</div>
-		${isAdding && html`<${OperationDialog} id="CreateVirtualPhone" title="New phone" action="Create" onClose=${() => add(false)}
-			onDone=${({ address = "" }) => { put(3, address); list.reload(); }} />`}
+		${dialog}
 	</div>`;
 }

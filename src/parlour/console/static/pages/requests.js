@@ -1,8 +1,8 @@
 /** Requests: the calls of programs with parameters and answers, newest first, live. */
 import { call, get, useAction, useList, useLoad } from "../api.js";
-import { Badge, href, html, route, setQuery, Skeleton, Time, Trouble, useEffect, useKeys, useState, useStore } from "../kit.js";
-import { Confirm } from "../parts/dialog.js";
+import { Badge, href, html, route, setQuery, Skeleton, Time, Trouble, useEffect, useKeys, useStore } from "../kit.js";
 import { Filter } from "../parts/filter.js";
+import { useDialog } from "../parts/form.js";
 import { Json } from "../parts/json.js";
 import { Panel } from "../parts/panel.js";
 import { Copy, Sid } from "../parts/sid.js";
@@ -88,16 +88,16 @@ function merge(fresh, rows) {
 
 /** @param {{request: any}} props */
 function Again({ request }) {
-	const [isAsking, ask] = useState(false);
+	const [dialog, ask] = useDialog();
 	const again = useAction(async () => {
 		const headers = { "X-Twilio-Webhook-Enabled": String(Boolean(request.webhooks_enabled)) };
 		await call(request.method, request.path, request.form ?? {}, { headers });
 	});
-	const start = () => (request.method === "GET" ? void again.run() : ask(true));
+	const start = () => (request.method === "GET" ? void again.run() : ask({ title: "Run again", action: "Run again", text: words.again, act: again.run }));
 	useKeys({ r: start });
 	return html`<button onClick=${start} disabled=${again.isRunning}>Run again</button>
 		<${Trouble} problem=${again.problem} />
-		${isAsking && html`<${Confirm} title="Run again" action="Run again" text=${words.again} act=${again.run} onClose=${() => ask(false)} />`}`;
+		${dialog}`;
 }
 
 /** @param {{sid: string}} props */

@@ -1,10 +1,8 @@
 /** Settings of the account and of the chosen service; the forms are made from the operations. */
 import { get, remove, session, useList, useLoad } from "../api.js";
-import { html, Icon, route, Skeleton, Trouble, useQuery, useState, useStore } from "../kit.js";
-import { Confirm } from "../parts/dialog.js";
-import { OperationDialog } from "../parts/operation.js";
+import { html, Icon, route, Skeleton, Trouble, useQuery, useStore } from "../kit.js";
+import { secretOf, useDialog } from "../parts/form.js";
 import { Facts } from "../parts/report.js";
-import { Secret } from "../parts/secret.js";
 import { columns, sidOf, Table } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
 import { settings as words } from "../words.js";
@@ -43,14 +41,14 @@ const facts = (row) =>
 /** @param {{path: string, id: string, values: Record<string, string>}} props A group of settings. */
 function Single({ path, id, values }) {
 	const row = useLoad(() => get(path), [path]);
-	const [isOpen, open] = useState(false);
+	const [dialog, open] = useDialog();
 	const title = words.titles[/** @type {"UpdateConfiguration"} */ (id)];
 	return html`<section class="card stack">
 		<header class="row"><h2>${title}</h2>
-			<button class="push" disabled=${!session.get()?.may_change} onClick=${() => open(true)}><${Icon} name="edit" />Edit</button></header>
+			<button class="push" disabled=${!session.get()?.may_change} onClick=${() => open({ id, title, values, row: row.data, onDone: row.reload })}><${Icon} name="edit" />Edit</button></header>
 		<${Trouble} problem=${row.error} retry=${row.reload} />
 		${row.data ? html`<${Facts} facts=${facts(row.data)} />` : html`<${Skeleton} lines=${3} />`}
-		${isOpen && html`<${OperationDialog} id=${id} title=${title} values=${values} row=${row.data} onDone=${row.reload} onClose=${() => open(false)} />`}
+		${dialog}
 	</section>`;
 }
 
@@ -60,28 +58,28 @@ function List({ tab, values }) {
 	const base = fill(path, values);
 	const suffix = tab === "keys" ? ".json" : "";
 	const list = useList(base + suffix, key, { PageSize: 50 });
-	const [open, setOpen] = useState(/** @type {any} */ (null));
-	const close = () => setOpen(null);
-	const done = (/** @type {any} */ made) => {
-		setOpen(made?.secret ? { secret: made } : null);
+	const [dialog, ask] = useDialog();
+	const onDone = (/** @type {any} */ made) => {
+		if (made?.secret) ask(secretOf(made));
 		list.reload();
 	};
+	const create = () => ask({ id: `Create${noun}`, title: "New", action: "Create", values, onDone });
+	const edit = (/** @type {any} */ row) => ask({ id: `Update${noun}`, title: `Edit ${row.friendly_name ?? row.sid}`, values: { ...values, Sid: row.sid }, row, onDone });
+	const drop = (/** @type {any} */ row) => ask({
+		title: `Delete ${row.friendly_name || row.sid}`, action: "Delete", isDanger: true, text: words.gone[/** @type {"keys"} */ (tab)],
+		act: () => remove(`${base}/${row.sid}${suffix}`).then(list.reload),
+	});
 	const mayChange = session.get()?.may_change;
 	const shown = columns(
 		["Name", (row) => row.friendly_name || row.address || "unnamed"],
 		["SID", sidOf("sid")],
 		["Content", (row) => html`<span class="small soft">${(row.permissions ?? [row.type, row.body ?? row.address].filter(Boolean)).join(", ")}</span>`, "wide"],
-		["Actions", (row) => mayChange && html`${edits && html`<button class="small" onClick=${() => setOpen({ edit: row })}>Edit</button> `}
-			<button class="small danger" onClick=${() => setOpen({ gone: row })}>Delete</button>`, "nowrap"],
+		["Actions", (row) => mayChange && html`${edits && html`<button class="small" onClick=${() => edit(row)}>Edit</button> `}
+			<button class="small danger" onClick=${() => drop(row)}>Delete</button>`, "nowrap"],
 	);
-	const of = (/** @type {any} */ row) => ({ ...values, Sid: row.sid });
-	return html`<p><button disabled=${!mayChange} onClick=${() => setOpen({ made: true })}><${Icon} name="plus" />New</button></p>
+	return html`<p><button disabled=${!mayChange} onClick=${create}><${Icon} name="plus" />New</button></p>
 		<${Table} label=${words.tabs[/** @type {"keys"} */ (tab)]} columns=${shown} list=${list} none=${words.none} />
-		${open?.made && html`<${OperationDialog} id="Create${noun}" title="New" action="Create" values=${values} onDone=${done} onClose=${close} />`}
-		${open?.edit && html`<${OperationDialog} id="Update${noun}" title="Edit ${open.edit.friendly_name ?? open.edit.sid}" values=${of(open.edit)} row=${open.edit} onDone=${done} onClose=${close} />`}
-		${open?.secret && html`<${Secret} secret=${open.secret} onClose=${close} />`}
-		${open?.gone && html`<${Confirm} isDanger title="Delete ${open.gone.friendly_name || open.gone.sid}" action="Delete" onClose=${close}
-			text=${words.gone[/** @type {"keys"} */ (tab)]} act=${() => remove(`${base}/${open.gone.sid}${suffix}`).then(list.reload)} />`}`;
+		${dialog}`;
 }
 
 /** @param {string} path @param {Record<string, string>} values */

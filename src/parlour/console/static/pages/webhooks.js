@@ -2,8 +2,8 @@
 import { get, post, session, useAction, useList, useLoad } from "../api.js";
 import { world } from "../app.js";
 import { href, html, route, setQuery, Time, Trouble, useEffect, useQuery, useRef, useState, useStore } from "../kit.js";
-import { Confirm } from "../parts/dialog.js";
 import { Filter } from "../parts/filter.js";
+import { useDialog } from "../parts/form.js";
 import { count } from "../parts/report.js";
 import { columns, Table } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
@@ -49,12 +49,13 @@ async function follow(since, filters, signal, take) {
 
 /** @param {{filters: Row}} props Replay all that match: it counts, then asks. */
 function ReplayAll({ filters }) {
-	const [text, ask] = useState("");
+	const [dialog, ask] = useDialog();
 	const range = { Since: "2000-01-01T00:00:00Z", ...filters };
 	const counting = useAction(async () => {
 		const { webhook_attempts: rows, meta } = await get(ATTEMPTS, { ...range, PageSize: 100 });
 		const delivered = rows.filter((/** @type {Row} */ row) => row.delivery_state === "delivered").length;
-		ask(words.replayAll(`${rows.length}${meta.next_page_url ? "+" : ""}`, delivered));
+		const text = words.replayAll(`${rows.length}${meta.next_page_url ? "+" : ""}`, delivered);
+		ask({ title: "Replay all that match", action: "Replay", text, act: replay });
 	});
 	const replay = async () => {
 		/** @type {Row} */
@@ -63,7 +64,7 @@ function ReplayAll({ filters }) {
 	};
 	return html`<button class="push" disabled=${counting.isRunning || !session.get()?.may_change} onClick=${counting.run}>Replay all that match …</button>
 		<${Trouble} problem=${counting.problem} />
-		${text && html`<${Confirm} title="Replay all that match" action="Replay" text=${text} act=${replay} onClose=${() => ask("")} />`}`;
+		${dialog}`;
 }
 
 /** @param {{list: any, sid?: string, isFiltered: boolean}} props */

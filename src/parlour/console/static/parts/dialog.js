@@ -1,4 +1,4 @@
-/** Dialogs: a form in a window, and the question before something is lost. */
+/** A form in a window. */
 import { useAction } from "../api.js";
 import { html, Trouble, useEffect, useRef } from "../kit.js";
 
@@ -41,14 +41,4 @@ export function Field({ label, hint, isWide = false, children }) {
 	return html`<label class="field ${isWide ? "wide" : ""}">
 		<span>${label}</span>${children}${hint && html`<span class="hint">${hint}</span>`}
 	</label>`;
-}
-
-/**
- * The question before something is changed or lost.
- * @param {{title: string, text: any, action: string, act: () => any, onClose: () => void, isDanger?: boolean}} props
- */
-export function Confirm({ title, text, action, act, onClose, isDanger = false }) {
-	return html`<${Dialog} title=${title} action=${action} act=${() => act()} onClose=${onClose} isDanger=${isDanger}>
-		<p>${text}</p>
-	<//>`;
 }

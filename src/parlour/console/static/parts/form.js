@@ -1,22 +1,30 @@
-/** Dialogs made of a list of fields: what an operation takes, and what it is now. */
-import { html, useState } from "../kit.js";
+/** Dialogs made of a list of fields, or of the description of an operation. */
+import { call, get, useLoad } from "../api.js";
+import { html, Trouble, useState } from "../kit.js";
+import { accounts as words } from "../words.js";
 import { Dialog, Field } from "./dialog.js";
 import { compactJson, JsonField } from "./json.js";
+import { Copy, Sid } from "./sid.js";
 
 /**
  * @typedef {{
- *   name: string, label?: string, value?: any, hint?: any, max?: number, isRequired?: boolean,
+ *   name: string, label?: string, value?: any, hint?: any, max?: number, length?: number, isRequired?: boolean,
  *   kind?: "text" | "area" | "json" | "number" | "check" | "many" | "lines",
  *   options?: (string | [string, string])[],
  * }} FormField `name`: of the parameter; `max`: bytes of JSON; `many` and `lines` have arrays.
- * @typedef {{
- *   title: string, text?: any, action?: string, isDanger?: boolean, isWhole?: boolean, fields?: FormField[],
- *   act: (changes: Record<string, any>) => any,
+ * @typedef {{title: string, text?: any, action?: string, isDanger?: boolean}} Question
+ * @typedef {Question & {
+ *   isWhole?: boolean, fields?: FormField[], act: (changes: Record<string, any>) => any, mayBeEmpty?: boolean,
  * }} FormSpec `act` gets the fields that differ from their `value`; `isWhole`: all.
+ * @typedef {Question & {
+ *   id: string, values?: Record<string, string>, row?: any, only?: string[], fixed?: Record<string, string>,
+ *   onDone: (result: any) => void,
+ * }} OperationSpec `values`: of the variables of the path; `row`: what is edited; `only`: the parameters
+ * that are shown, in this order; `fixed`: those that are not shown.
  */
 
 /** @param {FormField} field Its value is a default: Preact writes `value` and `checked` again at each redraw. */
-function Control({ name, label = name, value = "", kind = "text", options, isRequired, hint, max = 4096 }) {
+function Control({ name, label = name, value = "", kind = "text", options, isRequired, hint, length, max = 4096 }) {
 	const choices = (options ?? []).map((each) => (typeof each === "string" ? [each, each] : each));
 	if (kind === "json") return html`<${JsonField} name=${name} label=${label} value=${value} bytesMax=${max} />`;
 	if (kind === "check")
@@ -29,10 +37,10 @@ function Control({ name, label = name, value = "", kind = "text", options, isReq
 	const isArea = kind === "area" || kind === "lines";
 	return html`<${Field} label=${label} hint=${hint} isWide=${isArea}>
 		${options
-			? html`<select name=${name}>${choices.map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
+			? html`<select name=${name} required=${isRequired}>${choices.map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
 			: isArea
 				? html`<textarea name=${name} rows="3" required=${isRequired} defaultValue=${kind === "lines" ? [value].flat().join("\n") : value} />`
-				: html`<input name=${name} type=${kind} required=${isRequired} defaultValue=${value} spellcheck=${false} />`}
+				: html`<input name=${name} type=${kind} required=${isRequired} maxlength=${length} defaultValue=${value} spellcheck=${false} />`}
 	<//>`;
 }
 
@@ -56,24 +64,90 @@ function before({ kind, value }) {
 }
 
 /** @param {FormSpec & {onClose: () => void}} props */
-function FormDialog({ title, text, action = "Save", isDanger, isWhole, fields = [], act, onClose }) {
+function FormDialog({ title, text, action = "Save", isDanger, isWhole, mayBeEmpty, fields = [], act, onClose }) {
 	const submit = (/** @type {any} */ _fields, /** @type {FormData} */ form) => {
 		const pairs = fields.map((each) => [each.name, given(each, form), before(each)]);
 		const changed = pairs.filter(([, now, last]) => isWhole || JSON.stringify(now) !== JSON.stringify(last));
-		if (fields.length && !changed.length) return;
+		if (fields.length && !changed.length && !mayBeEmpty) return;
 		return act(Object.fromEntries(changed));
 	};
 	return html`<${Dialog} title=${title} action=${action} isDanger=${isDanger} act=${submit} onClose=${onClose}>
-		${text && html`<p>${text}</p>`}
-		${fields.length > 0 && html`<div class="form">${fields.map((each) => html`<${Control} ...${each} />`)}</div>`}
+		${text && html`<div class="stack">${text}</div>`}
+		${fields.length > 0 && html`<div class="form">${fields.map((each) => html`<${Control} key=${each.name} ...${each} />`)}</div>`}
 	<//>`;
 }
 
+// --- Forms of operations: a new parameter appears without work here -----------------------------
+
+/** @typedef {{method: string, path: string, parameters: {name: string, schema: any, isRequired: boolean}[]}} Operation */
+
+/** @type {Map<string, Promise<Operation>>} */
+const described = new Map();
+
+/** @param {string} id The id of an operation. */
+function describe(id) {
+	const known = described.get(id) ?? get("/parlour/v1/OpenApi", { Operation: id }).then(read);
+	described.set(id, known);
+	return known;
+}
+
+/** @param {any} document @returns {Operation} of its only operation. */
+function read({ paths }) {
+	const [[path, methods]] = Object.entries(paths);
+	const [[method, operation]] = Object.entries(methods);
+	const { properties = {}, required = [] } = operation.requestBody?.content["application/x-www-form-urlencoded"]?.schema ?? {};
+	const parameters = Object.entries(properties).map(([name, schema]) => ({ name, schema, isRequired: required.includes(name) }));
+	return { method: method.toUpperCase(), path, parameters };
+}
+
+/** @param {string} name `Timers.Inactive` as words: "Timers: inactive". */
+const wordsOf = (name) =>
+	name.split(".").map((part) => part.replace(/([a-z])([A-Z])/g, (_, one, two) => `${one} ${two.toLowerCase()}`)).join(": ");
+
+/** @param {Operation["parameters"][0]} parameter @param {any} row @returns {FormField} */
+function fieldOf({ name, schema, isRequired }, row) {
+	const snake = (/** @type {string} */ part) => part.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+	// A parameter that is repeated is a list with the name in the plural.
+	const value = name.split(".").reduce((at, part) => at?.[snake(part)] ?? at?.[`${snake(part)}s`], row) ?? "";
+	if (name === "Attributes") return { name, kind: "json", value: value || "{}", max: 16384 };
+	const kinds = [schema.type].flat();
+	const choices = schema.enum ?? (kinds.includes("boolean") ? ["true", "false"] : null);
+	const isList = !choices && kinds.includes("array");
+	return {
+		name, isRequired, length: schema.maxLength,
+		label: wordsOf(name) + (isRequired ? " (required)" : "") + (isList ? ", one a line" : ""),
+		kind: isList ? "lines" : kinds.includes("integer") ? "number" : "text",
+		value: isList ? value : String(value),
+		options: choices ? [["", value === "" ? "–" : ""], ...choices.map((/** @type {any} */ each) => [String(each), String(each)])] : undefined,
+	};
+}
+
+/** @param {OperationSpec & {onClose: () => void}} props Only what was changed is sent. */
+function OperationDialog({ id, values = {}, row, only, fixed = {}, onDone, ...spec }) {
+	const { data: operation, error } = useLoad(() => describe(id), [id]);
+	if (!operation) return html`<${Trouble} problem=${error} />`;
+	const { method, path, parameters } = operation;
+	const shown = only ? only.flatMap((name) => parameters.filter((each) => each.name === name)) : parameters.filter((each) => !(each.name in fixed));
+	const act = async (/** @type {any} */ changes) => {
+		const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
+		onDone((await call(method, filled, { ...changes, ...fixed })).data);
+	};
+	return html`<${FormDialog} ...${spec} mayBeEmpty fields=${shown.map((each) => fieldOf(each, row))} act=${act} />`;
+}
+
 /**
- * A dialog that is opened by what describes it.
- * @returns {[any, (spec: FormSpec) => void]} what to draw, and what opens it.
+ * A dialog that is opened by what describes it; another may be opened while it is sent.
+ * @returns {[any, (spec: FormSpec | OperationSpec) => void]} what to draw, and what opens it.
  */
 export function useDialog() {
-	const [spec, setSpec] = useState(/** @type {FormSpec | null} */ (null));
-	return [spec && html`<${FormDialog} ...${spec} onClose=${() => setSpec(null)} />`, setSpec];
+	const [spec, setSpec] = useState(/** @type {any} */ (null));
+	const onClose = () => setSpec((/** @type {any} */ now) => (now === spec ? null : now));
+	return [spec && html`<${spec.id ? OperationDialog : FormDialog} key=${spec.title} ...${spec} onClose=${onClose} />`, setSpec];
+}
+
+/** @param {any} made A secret that was just made: it is shown once. @returns {FormSpec} */
+export function secretOf({ sid, secret, auth_token: text = secret }) {
+	const shown = html`${words.once}<dl class="facts"><dt>Name</dt><dd><${Sid} sid=${sid} full /></dd>
+		<dt>Secret</dt><dd class="row"><code>${text}</code><${Copy} text=${text} /></dd></dl>`;
+	return { title: "Shown once", action: "I have it", text: shown, act() {} };
 }

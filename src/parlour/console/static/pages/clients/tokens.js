@@ -1,8 +1,8 @@
 /** Tokens: make one, and check one from anywhere. */
 import { post, useAction } from "../../api.js";
 import { Badge, html, Time, Trouble, useState } from "../../kit.js";
+import { useDialog } from "../../parts/form.js";
 import { Json } from "../../parts/json.js";
-import { OperationDialog } from "../../parts/operation.js";
 import { Facts } from "../../parts/report.js";
 import { Copy } from "../../parts/sid.js";
 import { columns, Table } from "../../parts/table.js";
@@ -18,7 +18,7 @@ const COLUMNS = columns(
 /** @param {{mayMake: boolean}} props */
 export default function Tokens({ mayMake }) {
 	const [token, setToken] = useState("");
-	const [isMaking, make] = useState(false);
+	const [dialog, ask] = useDialog();
 	const [found, setFound] = useState(/** @type {any} */ (null));
 	const check = useAction(async (/** @type {string} */ text) => {
 		setFound(null);
@@ -28,6 +28,7 @@ export default function Tokens({ mayMake }) {
 		setToken(text);
 		void check.run(text);
 	};
+	const make = () => ask({ id: "CreateToken", title: "Make a token", action: "Make", onDone: (made) => show(made.token) });
 	const submit = (/** @type {Event} */ event) => {
 		event.preventDefault();
 		void check.run(token);
@@ -37,7 +38,7 @@ export default function Tokens({ mayMake }) {
 				<textarea class="token" rows="4" required spellcheck=${false} value=${token} placeholder=${words.paste} disabled=${!mayMake}
 					onInput=${(/** @type {any} */ event) => setToken(event.target.value)} /></label>
 			<p class="row"><button class="primary" disabled=${!mayMake || check.isRunning}>Check</button>
-				<button type="button" disabled=${!mayMake} onClick=${() => make(true)}>Make a token</button>
+				<button type="button" disabled=${!mayMake} onClick=${make}>Make a token</button>
 				${token && html`<${Copy} text=${token}>Copy<//>`}${!mayMake && html`<span class="soft">${words.mayNot}</span>`}</p>
 		</form>
 		<${Trouble} problem=${check.problem} />
@@ -47,5 +48,5 @@ export default function Tokens({ mayMake }) {
 			<${Table} label="Checks" columns=${COLUMNS} rows=${found.checks} keyOf="name" />
 			${["header", "payload"].map((name) => found[name] && html`<${Json} value=${found[name]} label=${name} />`)}
 		</section>`}
-		${isMaking && html`<${OperationDialog} id="CreateToken" title="Make a token" action="Make" onDone=${(/** @type {any} */ made) => show(made.token)} onClose=${() => make(false)} />`}`;
+		${dialog}`;
 }

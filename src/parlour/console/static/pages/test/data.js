@@ -1,8 +1,7 @@
 /** Data: seeds, snapshots, and the reset. */
 import { get, post, remove, useAction, useList } from "../../api.js";
 import { html, Trouble, useState } from "../../kit.js";
-import { Confirm } from "../../parts/dialog.js";
-import { OperationDialog } from "../../parts/operation.js";
+import { useDialog } from "../../parts/form.js";
 import { size } from "../../parts/report.js";
 import { columns, Table, timeOf } from "../../parts/table.js";
 import { seeds as words } from "../../words.js";
@@ -50,25 +49,27 @@ function Seeds() {
 
 function Snapshots() {
 	const list = useList(SNAPSHOTS, "snapshots", { PageSize: 100 });
-	const [open, setOpen] = useState(/** @type {any} */ (null));
-	const close = () => setOpen(null);
+	const [dialog, ask] = useDialog();
+	const take = () => ask({ id: "CreateSnapshot", title: "Take a snapshot", action: "Take", onDone: list.reload });
+	const reset = () => ask({ title: "Reset this account", action: "Reset", isDanger: true, text: words.reset, act: () => post("/parlour/v1/Reset") });
+	const restore = ({ name = "" }) => ask({
+		title: `Restore ${name}`, action: "Restore", isDanger: true, text: words.restore,
+		act: () => post(`${SNAPSHOTS}/${encodeURIComponent(name)}/Restore`),
+	});
 	const shown = columns(
 		["Name", "name"],
 		["Of", "scope"],
 		["Made", timeOf("date_created")],
 		["Size", (row) => size(row.size_bytes), "number"],
-		["Actions", (row) => html`<span class="row"><button class="small" onClick=${() => setOpen({ restore: row })}>Restore</button>
+		["Actions", (row) => html`<span class="row"><button class="small" onClick=${() => restore(row)}>Restore</button>
 			<button class="small danger" onClick=${() => remove(`${SNAPSHOTS}/${encodeURIComponent(row.name)}`).then(list.reload)}>Delete</button></span>`, "wide"],
 	);
-	const restore = () => post(`${SNAPSHOTS}/${encodeURIComponent(open.restore.name)}/Restore`);
 	return html`<section class="stack">
 		<div class="row"><h2>Snapshots</h2>
-			<button class="push" onClick=${() => setOpen({ take: true })}>Take a snapshot</button>
-			<button class="danger" onClick=${() => setOpen({ reset: true })}>Reset</button></div>
+			<button class="push" onClick=${take}>Take a snapshot</button>
+			<button class="danger" onClick=${reset}>Reset</button></div>
 		<${Table} label="Snapshots" columns=${shown} list=${list} keyOf="name" none=${words.none} />
-		${open?.take && html`<${OperationDialog} id="CreateSnapshot" title="Take a snapshot" action="Take" onDone=${list.reload} onClose=${close} />`}
-		${open?.restore && html`<${Confirm} isDanger title="Restore ${open.restore.name}" action="Restore" text=${words.restore} act=${restore} onClose=${close} />`}
-		${open?.reset && html`<${Confirm} isDanger title="Reset this account" action="Reset" text=${words.reset} act=${() => post("/parlour/v1/Reset")} onClose=${close} />`}
+		${dialog}
 	</section>`;
 }
 

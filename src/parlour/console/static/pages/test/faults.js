@@ -1,8 +1,8 @@
 /** Faults: what is armed, presets, and a form with all effects. */
 import { post, remove, useAction, useList } from "../../api.js";
 import { loadTestState } from "../../app.js";
-import { html, Trouble, useState } from "../../kit.js";
-import { OperationDialog } from "../../parts/operation.js";
+import { html, Trouble } from "../../kit.js";
+import { useDialog } from "../../parts/form.js";
 import { columns, Table } from "../../parts/table.js";
 import { faults as words } from "../../words.js";
 
@@ -16,7 +16,7 @@ const effects = (fault) =>
 
 export default function Faults() {
 	const list = useList(PATH, "faults", { PageSize: 100 });
-	const [isNew, open] = useState(false);
+	const [dialog, open] = useDialog();
 	const changed = () => {
 		list.reload();
 		void loadTestState();
@@ -39,11 +39,11 @@ export default function Faults() {
 	);
 	return html`<div class="row">
 			${words.presets.map(([label, form]) => html`<button onClick=${() => arm.run(form)}>${label}</button>`)}
-			<button class="primary" onClick=${() => open(true)}>New fault</button>
+			<button class="primary" onClick=${() => open({ id: "CreateFault", title: "New fault", action: "Arm", onDone: changed })}>New fault</button>
 			<button class="quiet push" onClick=${list.reload}>Read again</button>
 			${list.rows.length > 0 && html`<button class="danger" onClick=${() => disarm.run("")}>Remove all</button>`}
 		</div>
 		<${Trouble} problem=${arm.problem ?? disarm.problem} />
 		<${Table} label="Faults" columns=${shown} list=${list} none=${words.none} />
-		${isNew && html`<${OperationDialog} id="CreateFault" title="New fault" action="Arm" onDone=${changed} onClose=${() => open(false)} />`}`;
+		${dialog}`;
 }

@@ -1,7 +1,8 @@
 /** One attempt: what happened, its request, the answer, the other attempts, and its signature. */
 import { get, post, session, useAction, useLoad } from "../../api.js";
 import { Badge, go, href, html, Icon, route, Skeleton, Time, Trouble, useEffect, useKeys, useQuery, useState } from "../../kit.js";
-import { Confirm, Dialog, Field } from "../../parts/dialog.js";
+import { Dialog, Field } from "../../parts/dialog.js";
+import { useDialog } from "../../parts/form.js";
 import { Panel } from "../../parts/panel.js";
 import { Facts } from "../../parts/report.js";
 import { Copy, copyText } from "../../parts/sid.js";
@@ -151,7 +152,8 @@ export function Attempt({ sid, rows }) {
 	const shown = useLoad(() => load(sid), [sid, latest]);
 	const { attempt, all = [], ours } = shown.data ?? {};
 	const [view, setView] = useQuery("view");
-	const [open, setOpen] = useState("");
+	const [dialog, ask] = useDialog();
+	const [isChanging, change] = useState(false);
 	const [replayed, setReplayed] = useState("");
 	useEffect(() => {
 		if (!replayed) return;
@@ -164,7 +166,7 @@ export function Attempt({ sid, rows }) {
 		setReplayed(all[0]?.sid ?? sid);
 	});
 	const state = attempt?.delivery_state;
-	const start = () => (state === "delivered" ? setOpen("replay") : void again.run());
+	const start = () => (state === "delivered" ? ask({ title: "Replay", action: "Replay", text: words.wasDelivered, act: again.run }) : void again.run());
 	const may = session.get()?.may_change && ours && !again.isRunning && !replayed;
 	const curl = () => write(attempt, ours).curl;
 	useKeys({ r: () => may && start(), c: () => ours && void copyText(curl()) });
@@ -174,7 +176,7 @@ export function Attempt({ sid, rows }) {
 		${!attempt ? html`<${Skeleton} />` : html`
 			<p><span class="strong">${words.result(attempt)}</span> ${words.place(attempt)}${attempt.date_next_attempt && html`; next at <${Time} at=${attempt.date_next_attempt} />`}.</p>
 			<p class="row">
-				<button disabled=${!may} onClick=${() => setOpen("sample")}>Send with changes …</button>
+				<button disabled=${!may} onClick=${() => change(true)}>Send with changes …</button>
 				${ours ? html`<${Copy} text=${curl}>Copy as curl<//>` : words.gone}
 				<span role="status">${replayed && words.replaying}</span>
 			</p>
@@ -184,7 +186,7 @@ export function Attempt({ sid, rows }) {
 			<section><h3>About</h3><${Facts} facts=${about(attempt)} /></section>
 			${ours && html`<details open=${view === "signature"} onToggle=${(/** @type {any} */ event) => setView(event.target.open ? "signature" : "")}>
 				<summary>Signature help</summary><${Signature} ours=${ours} /></details>`}`}
-		${open === "replay" && html`<${Confirm} title="Replay" action="Replay" text=${words.wasDelivered} act=${again.run} onClose=${() => setOpen("")} />`}
-		${open === "sample" && html`<${Sample} event=${attempt.event_type} request=${attempt.request} onClose=${() => setOpen("")} />`}
+		${dialog}
+		${isChanging && html`<${Sample} event=${attempt.event_type} request=${attempt.request} onClose=${() => change(false)} />`}
 	<//>`;
 }
