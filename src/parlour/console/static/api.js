@@ -28,6 +28,9 @@ export class Problem extends Error {
  */
 export const session = store(/** @type {any} */ (undefined));
 
+/** Whether who is signed in may change anything. */
+export const mayChange = () => Boolean(session.get()?.may_change);
+
 /** Whether a sign-in is possible without credentials, as in test mode on this machine. */
 export let isOpen = false;
 

@@ -1,8 +1,7 @@
 /** The frame of the console: who is signed in, which page is shown, and what surrounds it. */
 import { get, resume, session, useLoad } from "./api.js";
-import { followLinks, go, href, html, Icon, preferences, prefer } from "./kit.js";
-import { render, route, store, Trouble, useEffect, useKeys } from "./kit.js";
-import { useRef, useState, useStore } from "./kit.js";
+import { followLinks, go, href, html, Icon, onValue, prefer, preferences, render, route, store } from "./kit.js";
+import { Trouble, useEffect, useKeys, useRef, useState, useStore } from "./kit.js";
 import { live, useLive } from "./live.js";
 import { pages, sentences } from "./words.js";
 
@@ -126,12 +125,9 @@ function Search() {
 function Pickers() {
 	const { accounts, services } = useStore(world);
 	const at = useStore(route);
-	const pick = (/** @type {any} */ event) =>
-		go(href(at.page || "conversations", [], {}, event.target.value));
-	const pickService = (/** @type {any} */ event) => {
-		const query = event.target.value ? `?service=${event.target.value}` : "";
-		go(`${location.pathname.split("/").slice(0, 5).join("/")}${query}`);
-	};
+	const pick = onValue((account) => go(href(at.page || "conversations", [], {}, account)));
+	const pickService = onValue((service) =>
+		go(location.pathname.split("/").slice(0, 5).join("/") + (service && `?service=${service}`)));
 	const name = (/** @type {any} */ each) =>
 		each.friendly_name || `${each.sid.slice(0, 6)}…${each.sid.slice(-4)}`;
 	const option = (/** @type {any} */ each) => html`<option value=${each.sid}>${name(each)}</option>`;

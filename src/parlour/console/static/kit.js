@@ -133,6 +133,9 @@ export function setQuery(changes) {
 	go(location.pathname + (query.size ? `?${query}` : ""), { replace: true });
 }
 
+/** @param {string} page @param {string[]} rest The address of a row, or of none; the filters stay. */
+export const within = (page, ...rest) => href(page, rest, Object.fromEntries(route.get().query));
+
 /** Follow links within the console without loading the page again. */
 export function followLinks() {
 	document.addEventListener("click", (event) => {
@@ -177,6 +180,25 @@ addEventListener("keydown", (event) => {
 		}
 	}
 });
+
+// --- Handlers -----------------------------------------------------------------------------------
+
+/** @param {(value: string) => unknown} act @returns {(event: any) => void} For `onInput` and `onChange`. */
+export const onValue = (act) => (event) => void act(event.target.value);
+
+/** @param {(form: any) => unknown} act @returns {(event: any) => void} For `onSubmit`: the page stays. */
+export const onSubmit = (act) => (event) => {
+	event.preventDefault();
+	void act(event.currentTarget);
+};
+
+/** @param {() => unknown} act Repeated while the component and the page are shown. @param {number} ms */
+export function useTimer(act, ms) {
+	useEffect(() => {
+		const timer = setInterval(() => document.hidden || act(), ms);
+		return () => clearInterval(timer);
+	}, []);
+}
 
 // --- Smallest parts -----------------------------------------------------------------------------
 

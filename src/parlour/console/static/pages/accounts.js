@@ -1,5 +1,5 @@
 /** Accounts: state, traffic and storage; suspend, reopen, close, make, and new keys. */
-import { post, session, useList } from "../api.js";
+import { mayChange, post, useList } from "../api.js";
 import { Badge, href, html, Icon } from "../kit.js";
 import { secretOf, useDialog } from "../parts/form.js";
 import { count, size } from "../parts/report.js";
@@ -25,7 +25,7 @@ const columnsOf = (start) => columns(
 	["Conversations", (row) => count(row.conversations), "number"],
 	["Media", (row) => size(row.media.bytes), "number"],
 	["Webhooks waiting", (row) => count(row.waiting), "number"],
-	["Actions", (row) => session.get()?.may_change &&
+	["Actions", (row) => mayChange() &&
 		html`<span class="row">${ACTIONS.filter(([, states]) => states.includes(row.status)).map(
 			([name, , state]) => html`<button class="small" onClick=${() => start(name, state, row)}>${name}</button>`,
 		)}</span>`, "wide"],
@@ -49,7 +49,7 @@ export default function Accounts() {
 	});
 	return html`<div class="page">
 		<header class="head"><h1>Accounts</h1>
-			${session.get()?.may_change && html`<button class="push" onClick=${() => begin("New account", "", null)}><${Icon} name="plus" />New account</button>`}
+			${mayChange() && html`<button class="push" onClick=${() => begin("New account", "", null)}><${Icon} name="plus" />New account</button>`}
 		</header><div />
 		<div class="body"><${Table} label="Accounts" columns=${columnsOf(begin)} list=${list} /></div>
 		${dialog}

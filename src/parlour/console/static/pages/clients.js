@@ -1,6 +1,6 @@
 /** Clients: connections now, sitting in as a user, and access tokens. */
-import { remove, session, useList, useLoad } from "../api.js";
-import { Badge, go, href, html, route, Trouble, useEffect, useQuery, useStore } from "../kit.js";
+import { mayChange, remove, session, useList, useLoad } from "../api.js";
+import { Badge, go, href, html, onSubmit, route, Trouble, useQuery, useStore, useTimer } from "../kit.js";
 import { useDialog } from "../parts/form.js";
 import { columns, Table, timeOf } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
@@ -17,10 +17,7 @@ function Connections({ mayMake }) {
 		title: `End the connection of ${identity}`, action: "End", isDanger: true, text: words.end,
 		act: () => remove(`${PATH}/${sid}`).then(list.reload),
 	});
-	useEffect(() => {
-		const timer = setInterval(() => document.hidden || list.reload(), REFRESH_MS);
-		return () => clearInterval(timer);
-	}, []);
+	useTimer(() => list.reload(), REFRESH_MS);
 	const shown = columns(
 		["Identity", (row) => html`<a href=${href("clients", [], { identity: row.identity, service: row.chat_service_sid })}>${row.identity}</a>`],
 		["Since", timeOf("date"), "nowrap"],
@@ -28,12 +25,9 @@ function Connections({ mayMake }) {
 		["Address", "address"],
 		["Token ends", timeOf("token_expires"), "nowrap"],
 		["Actions", (row) => html`<button class="small danger" aria-label="End the connection of ${row.identity}"
-			disabled=${!session.get()?.may_change} onClick=${() => end(row)}>End</button>`],
+			disabled=${!mayChange()} onClick=${() => end(row)}>End</button>`],
 	);
-	const sitIn = (/** @type {any} */ event) => {
-		event.preventDefault();
-		go(href("clients", [], { identity: event.currentTarget.elements.identity.value }));
-	};
+	const sitIn = onSubmit((form) => go(href("clients", [], { identity: form.elements.identity.value })));
 	return html`<form class="row" onSubmit=${sitIn}>
 			<input name="identity" aria-label="Identity" placeholder="Identity" required maxlength="256" disabled=${!mayMake} />
 			<button class="primary" disabled=${!mayMake}>Sit in</button>
@@ -47,7 +41,7 @@ function Connections({ mayMake }) {
 export default function Clients() {
 	const [tab] = useQuery("tab", "connections");
 	const identity = useStore(route).query.get("identity");
-	const mayMake = Boolean(session.get()?.may_change && session.get()?.shows_bodies);
+	const mayMake = Boolean(mayChange() && session.get()?.shows_bodies);
 	const name = identity && mayMake ? "sit" : tab === "tokens" ? tab : "";
 	const part = useLoad(async () => name && { name, show: (await import(`./clients/${name}.js`)).default }, [name]);
 	const shown = part.data && part.data.name === name && html`<${part.data.show} key=${identity} identity=${identity} mayMake=${mayMake} />`;

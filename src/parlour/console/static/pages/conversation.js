@@ -1,5 +1,5 @@
 /** One conversation: its head, and the tabs with all about it. */
-import { get, post, remove, session, useLoad } from "../api.js";
+import { get, mayChange, post, remove, useLoad } from "../api.js";
 import { go, html, Icon, Skeleton, Time, Trouble, useKeys, useQuery } from "../kit.js";
 import { useLive } from "../live.js";
 import { useDialog } from "../parts/form.js";
@@ -65,7 +65,7 @@ function Head({ summary, row, base, reload }) {
 				<span>updated <${Time} at=${row.date_updated} /></span>
 			</p>
 		</div>
-		${session.get()?.may_change && html`<p class="row push">
+		${mayChange() && html`<p class="row push">
 			${[...actions, removal].map((each) => html`<button class="small ${each.isDanger && "danger"}"
 				onClick=${() => open(each)}>${each.label ?? each.action}</button>`)}
 		</p>`}

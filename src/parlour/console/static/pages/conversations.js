@@ -1,6 +1,6 @@
 /** Conversations by last activity, beside the one that is open. */
-import { get, session, useList, useLoad } from "../api.js";
-import { Badge, Empty, href, html, listKeys, route, Skeleton, Time, Trouble, useEffect, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
+import { get, mayChange, useList, useLoad } from "../api.js";
+import { Badge, Empty, href, html, listKeys, onValue, route, Skeleton, Time, Trouble, useEffect, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { conversations as words, empty } from "../words.js";
 
@@ -45,7 +45,7 @@ function Filter({ name, label, options }) {
 	const field = useRef(/** @type {any} */ (null));
 	// Not as a property: what is typed would be lost when an event redraws the list.
 	useEffect(() => void (field.current.value = value), [value]);
-	const onChange = (/** @type {any} */ event) => set(event.target.value.trim());
+	const onChange = onValue((text) => set(text.trim()));
 	if (options)
 		return html`<select ref=${field} aria-label=${label} onChange=${onChange}><option value="">Any state</option>
 			${options.map((each) => html`<option>${each}</option>`)}</select>`;
@@ -156,7 +156,7 @@ export default function Conversations() {
 	};
 	return html`<div class="split ${sid ? "open" : ""}">
 		<section class="side" aria-label="List of conversations">
-			<header class="head"><h1>Conversations</h1>${session.get()?.may_change && html`<${Later} load=${creation} service=${query.get("service")} />`}</header>
+			<header class="head"><h1>Conversations</h1>${mayChange() && html`<${Later} load=${creation} service=${query.get("service")} />`}</header>
 			<div class="filters pairs">
 				<${Filter} name="search" label="Identity or address" />
 				<${Filter} name="state" label="State" options=${["active", "inactive", "closed"]} />

@@ -1,6 +1,6 @@
 /** Events: what was committed, newest first, live. */
 import { useList } from "../api.js";
-import { href, html, route, setQuery, Time, useEffect, useRef, useState, useStore } from "../kit.js";
+import { href, html, onValue, route, setQuery, Time, useEffect, useRef, useState, useStore, within } from "../kit.js";
 import { startAt, useLive } from "../live.js";
 import { Filter } from "../parts/filter.js";
 import { Json } from "../parts/json.js";
@@ -22,12 +22,9 @@ function gist({ parameters: given }) {
 	return given.Body ?? given.Identity ?? given.FriendlyName ?? given["MessagingBinding.Address"] ?? given.Status ?? "";
 }
 
-/** @param {string[]} rest The address with this row selected, or none; the filters stay. */
-const at = (rest) => href("events", rest, Object.fromEntries(new URLSearchParams(location.search)));
-
 const COLUMNS = columns(
 	["Time", timeOf("date"), "nowrap"],
-	["Event", (row) => html`<a href=${at([row.cursor])}>${row.event_type}</a>`],
+	["Event", (row) => html`<a href=${within("events", row.cursor)}>${row.event_type}</a>`],
 	["About", (row) => String(gist(row)).slice(0, 120), "wide"],
 	["By", (row) => row.client_identity ?? row.source],
 	["Conversation", ({ conversation_sid: sid }) => sid && html`<a href=${href("conversations", [sid])}><code>${sid.slice(0, 10)}…</code></a>`],
@@ -37,7 +34,7 @@ const COLUMNS = columns(
 function Detail({ event }) {
 	const subject = subjectOf(event);
 	const since = { since: new Date(Date.parse(event.date) - 1).toISOString() };
-	return html`<${Panel} title=${event.event_type} closeTo=${at([])} row=${event.cursor}>
+	return html`<${Panel} title=${event.event_type} closeTo=${within("events")} row=${event.cursor}>
 		<dl class="facts">
 			<dt>Committed</dt><dd><${Time} at=${event.date} full /></dd>
 			<dt>By</dt><dd>${event.source}${event.client_identity && ` (${event.client_identity})`}</dd>
@@ -89,7 +86,7 @@ export default function Events() {
 	return html`<div class="beside ${shown ? "open" : ""}"><div class="page">
 		<header class="head"><h1>Events</h1></header>
 		<div class="filters">
-			<select aria-label="Type of event" value=${query.get("type") ?? ""} onChange=${(/** @type {any} */ event) => setQuery({ type: event.target.value })}>
+			<select aria-label="Type of event" value=${query.get("type") ?? ""} onChange=${onValue((value) => setQuery({ type: value }))}>
 				<option value="">All types</option>
 				${words.types.map((type) => html`<option>${type}</option>`)}
 			</select>
@@ -99,7 +96,7 @@ export default function Events() {
 		<div class="body" onScroll=${onScroll}>
 			${held.length > 0 && html`<button class="pill small" onClick=${release}>${held.length} new</button>`}
 			<${Table} label="Events" columns=${COLUMNS} list=${list} keyOf="cursor"
-				hrefOf=${(/** @type {any} */ row) => at([row.cursor])} selected=${rest[0]}
+				hrefOf=${(/** @type {any} */ row) => within("events", row.cursor)} selected=${rest[0]}
 				none=${words.empty} />
 		</div></div>
 		${shown && html`<${Detail} event=${shown} />`}

@@ -1,6 +1,6 @@
 /** Phones side by side; `on` in the address has each one as `address>thread`. */
-import { address as urlOf, call, get, post, remove, session, useAction, useList, useLoad } from "../api.js";
-import { Empty, href, html, Icon, setQuery, Time, Trouble, useEffect, useQuery, written } from "../kit.js";
+import { address as urlOf, call, get, mayChange, post, remove, useAction, useList, useLoad } from "../api.js";
+import { Empty, href, html, Icon, onValue, setQuery, Time, Trouble, useEffect, useQuery, written } from "../kit.js";
 import { useLive, useRefresh } from "../live.js";
 import { useDialog } from "../parts/form.js";
 import { Tabs } from "../parts/tabs.js";
@@ -48,7 +48,7 @@ function useInbox(path, address) {
 
 /** @param {Any} props */
 const Select = ({ label, value = "", options, act }) => html`<select
-	aria-label=${label} value=${value} onChange=${(/** @type {Any} */ event) => act(event.target.value)}
+	aria-label=${label} value=${value} onChange=${onValue(act)}
 >${options.map((/** @type {Any} */ [key, text]) => html`<option value=${key}>${text}</option>`)}</select>`;
 
 /** @param {Any} props */
@@ -131,7 +131,7 @@ function Handset({ entry, isFront, put }) {
 		put(channel + number);
 	};
 	const form = { values: { Address: address } };
-	const buttons = /** @type {[string, string, any][]} */ (session.get()?.may_change ? [
+	const buttons = /** @type {[string, string, any][]} */ (mayChange() ? [
 		["plus", "New message", { ...form, id: "CreateVirtualPhoneMessage", only: ["To", "Body"], action: "Send", onDone: onSent }],
 		["settings", "Behaviour", { ...form, id: "UpdateVirtualPhone", row: data, onDone: reload }],
 		["trash", "Remove", { text: words.removal, action: "Remove", isDanger: true, act: () => remove(path).then(() => put()) }],
@@ -175,7 +175,7 @@ export default function Phones() {
 			<div class="row push">
 				<${Select} label="Show a phone" act=${(/** @type {string} */ address) => put(3, address)}
 					options=${[["", "Show …"], ...list.rows.map((each) => [each.address, `${each.address} ${each.name ?? ""}`])]} />
-				${session.get()?.may_change && html`<button onClick=${() => ask(creation)}><${Icon} name="plus" />Phone</button>`}
+				${mayChange() && html`<button onClick=${() => ask(creation)}><${Icon} name="plus" />Phone</button>`}
 			</div>
 		</header>
 		<div class="only-narrow">${shown[0] && html`<${Tabs} label="Phones" tabs=${addresses.map((each) => [each, each])} />`}</div>

@@ -1,6 +1,6 @@
 /** Requests: the calls of programs with parameters and answers, newest first, live. */
 import { call, get, useAction, useList, useLoad } from "../api.js";
-import { Badge, href, html, route, setQuery, Skeleton, Time, Trouble, useEffect, useKeys, useStore } from "../kit.js";
+import { Badge, href, html, onValue, route, setQuery, Skeleton, Time, Trouble, useEffect, useKeys, useStore, within } from "../kit.js";
 import { Filter } from "../parts/filter.js";
 import { useDialog } from "../parts/form.js";
 import { Json } from "../parts/json.js";
@@ -19,12 +19,9 @@ function Status({ status, code }) {
 	return html`<${Badge} tone=${tone}>${status ?? "none"}${code ? ` · ${code}` : ""}<//>`;
 }
 
-/** @param {string[]} rest The address with this row selected, or none; the filters stay. */
-const at = (rest) => href("requests", rest, Object.fromEntries(new URLSearchParams(location.search)));
-
 const COLUMNS = columns(
 	["Time", timeOf("date"), "nowrap"],
-	["Operation", (row) => html`<a href=${at([row.sid])}>${row.operation ?? `${row.method} ${row.path ?? ""}`}</a>`],
+	["Operation", (row) => html`<a href=${within("requests", row.sid)}>${row.operation ?? `${row.method} ${row.path ?? ""}`}</a>`],
 	["Status", (row) => html`<${Status} ...${row} />`, "nowrap"],
 	["ms", (row) => row.elapsed_ms.toFixed(1), "number"],
 	["Source", (row) => (row.source === "sdk" ? `client ${row.identity ?? ""}` : "REST")],
@@ -104,7 +101,7 @@ function Again({ request }) {
 function Detail({ sid }) {
 	const request = useLoad((signal) => get(`${PATH}/${sid}`, {}, { signal }), [sid]);
 	const row = request.data;
-	return html`<${Panel} title=${row?.operation ?? "Request"} closeTo=${at([])} row=${sid} actions=${row?.path && html`<${Again} request=${row} />`}>
+	return html`<${Panel} title=${row?.operation ?? "Request"} closeTo=${within("requests")} row=${sid} actions=${row?.path && html`<${Again} request=${row} />`}>
 		<${Trouble} problem=${request.error} retry=${request.reload} />
 		${!row && request.isLoading && html`<${Skeleton} />`}
 		${row && html`<${Facts} row=${row} />`}
@@ -142,13 +139,13 @@ export default function Requests() {
 	return html`<div class="beside ${rest[0] ? "open" : ""}"><div class="page">
 		<header class="head"><h1>Requests</h1></header>
 		<div class="filters">
-			<select aria-label="Source" value=${query.get("source") ?? ""} onChange=${(/** @type {any} */ event) => setQuery({ source: event.target.value })}>
+			<select aria-label="Source" value=${query.get("source") ?? ""} onChange=${onValue((value) => setQuery({ source: value }))}>
 				<option value="">REST and clients</option><option value="rest">REST</option><option value="sdk">Clients</option>
 			</select>
 			${words.filters.map(([name, label]) => html`<${Filter} name=${name} label=${label} />`)}
 		</div>
 		<div class="body">
-			<${Table} label="Requests" columns=${COLUMNS} list=${list} hrefOf=${(/** @type {any} */ row) => at([row.sid])}
+			<${Table} label="Requests" columns=${COLUMNS} list=${list} hrefOf=${(/** @type {any} */ row) => within("requests", row.sid)}
 				selected=${rest[0]} none=${words.empty} />
 		</div></div>
 		${rest[0] && html`<${Detail} key=${rest[0]} sid=${rest[0]} />`}

@@ -1,5 +1,5 @@
 /** Sessions: who is signed in to the console; an operator can end each. */
-import { remove, session, signOut, useAction, useList } from "../api.js";
+import { mayChange, remove, signOut, useAction, useList } from "../api.js";
 import { html, Time, Trouble } from "../kit.js";
 import { Sid } from "../parts/sid.js";
 import { columns, Table, timeOf } from "../parts/table.js";
@@ -19,7 +19,7 @@ export default function Sessions() {
 		["Signed in", timeOf("date_created")],
 		["Last used", timeOf("last_used")],
 		["Ends", (row) => (row.ends ? html`<${Time} at=${row.ends} />` : "with the process")],
-		["End", (row) => html`<button class="small danger" disabled=${!session.get()?.may_change} onClick=${() => end.run(row.sid)}>End</button>`],
+		["End", (row) => html`<button class="small danger" disabled=${!mayChange()} onClick=${() => end.run(row.sid)}>End</button>`],
 	);
 	return html`<div class="page">
 		<header class="head"><h1>Sessions</h1><button class="push" onClick=${signOut}>Sign out</button></header>

@@ -1,5 +1,5 @@
 /** Settings of the account and of the chosen service; the forms are made from the operations. */
-import { get, remove, session, useList, useLoad } from "../api.js";
+import { get, mayChange, remove, useList, useLoad } from "../api.js";
 import { html, Icon, route, Skeleton, Trouble, useQuery, useStore } from "../kit.js";
 import { secretOf, useDialog } from "../parts/form.js";
 import { Facts } from "../parts/report.js";
@@ -45,7 +45,7 @@ function Single({ path, id, values }) {
 	const title = words.titles[/** @type {"UpdateConfiguration"} */ (id)];
 	return html`<section class="card stack">
 		<header class="row"><h2>${title}</h2>
-			<button class="push" disabled=${!session.get()?.may_change} onClick=${() => open({ id, title, values, row: row.data, onDone: row.reload })}><${Icon} name="edit" />Edit</button></header>
+			<button class="push" disabled=${!mayChange()} onClick=${() => open({ id, title, values, row: row.data, onDone: row.reload })}><${Icon} name="edit" />Edit</button></header>
 		<${Trouble} problem=${row.error} retry=${row.reload} />
 		${row.data ? html`<${Facts} facts=${facts(row.data)} />` : html`<${Skeleton} lines=${3} />`}
 		${dialog}
@@ -69,15 +69,14 @@ function List({ tab, values }) {
 		title: `Delete ${row.friendly_name || row.sid}`, action: "Delete", isDanger: true, text: words.gone[/** @type {"keys"} */ (tab)],
 		act: () => remove(`${base}/${row.sid}${suffix}`).then(list.reload),
 	});
-	const mayChange = session.get()?.may_change;
 	const shown = columns(
 		["Name", (row) => row.friendly_name || row.address || "unnamed"],
 		["SID", sidOf("sid")],
 		["Content", (row) => html`<span class="small soft">${(row.permissions ?? [row.type, row.body ?? row.address].filter(Boolean)).join(", ")}</span>`, "wide"],
-		["Actions", (row) => mayChange && html`${edits && html`<button class="small" onClick=${() => edit(row)}>Edit</button> `}
+		["Actions", (row) => mayChange() && html`${edits && html`<button class="small" onClick=${() => edit(row)}>Edit</button> `}
 			<button class="small danger" onClick=${() => drop(row)}>Delete</button>`, "nowrap"],
 	);
-	return html`<p><button disabled=${!mayChange} onClick=${create}><${Icon} name="plus" />New</button></p>
+	return html`<p><button disabled=${!mayChange()} onClick=${create}><${Icon} name="plus" />New</button></p>
 		<${Table} label=${words.tabs[/** @type {"keys"} */ (tab)]} columns=${shown} list=${list} none=${words.none} />
 		${dialog}`;
 }

@@ -1,5 +1,5 @@
 /** Users of a service, and about one: attributes, role, conversations with what is unread. */
-import { get, post, remove, session, useList, useLoad } from "../api.js";
+import { get, mayChange, post, remove, useList, useLoad } from "../api.js";
 import { go, href, html, Icon, route, Trouble, useEffect, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { useDialog } from "../parts/form.js";
@@ -85,15 +85,14 @@ export default function Users() {
 		title: `Delete ${user.identity}?`, text: words.removal, action: "Delete", isDanger: true,
 		act: async () => { await remove(`${path}/${user.sid}`); go(href("users")); list.reload(); },
 	});
-	const mayChange = session.get()?.may_change;
 	const user = opened.data?.sid === sid && opened.data;
 	return html`<div class="beside ${sid && "open"}">
 		<div class="page">
-			<header class="head"><h1>Users</h1>${mayChange && html`<button class="push" onClick=${() => edit({})}><${Icon} name="plus" />User</button>`}</header>
+			<header class="head"><h1>Users</h1>${mayChange() && html`<button class="push" onClick=${() => edit({})}><${Icon} name="plus" />User</button>`}</header>
 			<div class="body"><${Table} label="Users" list=${list} selected=${sid} hrefOf=${hrefOf} columns=${columnsOf(roleOf)} none=${words.none} /></div>
 		</div>
 		${sid && (user ? html`<${User} key=${sid} user=${user} path="${path}/${sid}" roleOf=${roleOf}>
-			${mayChange && html`<button onClick=${() => edit(user)}>Edit</button><button class="danger" onClick=${() => drop(user)}>Delete</button>`}
+			${mayChange() && html`<button onClick=${() => edit(user)}>Edit</button><button class="danger" onClick=${() => drop(user)}>Delete</button>`}
 		<//>` : html`<${Trouble} problem=${opened.error} retry=${opened.reload} />`)}
 		${dialog}
 	</div>`;

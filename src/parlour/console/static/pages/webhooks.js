@@ -1,7 +1,7 @@
 /** Webhooks: the attempts, live; their targets, and the endpoints that they wait for. */
-import { get, post, session, useAction, useList, useLoad } from "../api.js";
+import { get, mayChange, post, useAction, useList, useLoad } from "../api.js";
 import { world } from "../app.js";
-import { href, html, route, setQuery, Time, Trouble, useEffect, useQuery, useRef, useState, useStore } from "../kit.js";
+import { href, html, onValue, route, setQuery, Time, Trouble, useEffect, useQuery, useRef, useState, useStore, useTimer } from "../kit.js";
 import { Filter } from "../parts/filter.js";
 import { useDialog } from "../parts/form.js";
 import { count } from "../parts/report.js";
@@ -62,7 +62,7 @@ function ReplayAll({ filters }) {
 		let part = { has_more: true };
 		while (part.has_more) part = await post(`${ATTEMPTS}/Replay`, { ...range, After: part.after, Until: part.until ?? filters.Until });
 	};
-	return html`<button class="push" disabled=${counting.isRunning || !session.get()?.may_change} onClick=${counting.run}>Replay all that match …</button>
+	return html`<button class="push" disabled=${counting.isRunning || !mayChange()} onClick=${counting.run}>Replay all that match …</button>
 		<${Trouble} problem=${counting.problem} />
 		${dialog}`;
 }
@@ -71,7 +71,7 @@ function ReplayAll({ filters }) {
 function Attempts({ list, sid, isFiltered }) {
 	const { query } = useStore(route);
 	const select = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string[]} */ options) => html`
-		<select aria-label=${label} value=${query.get(name) ?? ""} onChange=${(/** @type {any} */ event) => setQuery({ [name]: event.target.value })}>
+		<select aria-label=${label} value=${query.get(name) ?? ""} onChange=${onValue((value) => setQuery({ [name]: value }))}>
 			<option value="">${label}: all</option>${options.map((each) => html`<option>${each}</option>`)}
 		</select>`;
 	return html`<div class="filters">
@@ -123,10 +123,7 @@ function Targets() {
 
 function Endpoints() {
 	const list = useList("/parlour/v1/WebhookEndpoints", "webhook_endpoints");
-	useEffect(() => {
-		const timer = setInterval(list.reload, 5000);
-		return () => clearInterval(timer);
-	}, []);
+	useTimer(list.reload, 5000);
 	const retry = useAction(async (/** @type {string} */ Url) => {
 		while ((await post("/parlour/v1/WebhookEndpoints/Retry", { Url })).has_more);
 		list.reload();
@@ -140,7 +137,7 @@ function Endpoints() {
 		["Last success", time("date_last_success")],
 		["Last failure", ({ last_failure: last }) => last && html`${last.text} <${Time} at=${last.date} />`, "wide"],
 		["Retry", ({ url, waiting }) => html`<button class="small" onClick=${() => retry.run(url)}
-			disabled=${!waiting.count || retry.isRunning || !session.get()?.may_change}>Retry now</button>`, "nowrap"],
+			disabled=${!waiting.count || retry.isRunning || !mayChange()}>Retry now</button>`, "nowrap"],
 	);
 	return html`<h2>Endpoints</h2><${Trouble} problem=${retry.problem} />
 		<${Table} label="Endpoints" columns=${shown} list=${list} keyOf="url" none=${words.noEndpoints} />`;

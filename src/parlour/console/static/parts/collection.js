@@ -1,5 +1,5 @@
 /** A list of objects of the API with what may be done to them: add, edit, remove. */
-import { post, remove, session } from "../api.js";
+import { mayChange, post, remove } from "../api.js";
 import { html } from "../kit.js";
 import { useDialog } from "./form.js";
 import { Table } from "./table.js";
@@ -15,7 +15,7 @@ import { Table } from "./table.js";
  */
 export function Collection({ label, one, path, list, columns, fields, nameOf = (row) => row.sid, none, removal, isFixed }) {
 	const [dialog, open] = useDialog();
-	const mayChange = session.get()?.may_change && !isFixed;
+	const isOpen = mayChange() && !isFixed;
 	const add = { title: `Add a ${one}`, action: "Add", fields: fields(),
 		act: (/** @type {any} */ given) => post(path, given).then(list.reload) };
 	const edit = (/** @type {any} */ row) => ({ title: `Edit ${nameOf(row)}`, fields: fields(row),
@@ -27,8 +27,8 @@ export function Collection({ label, one, path, list, columns, fields, nameOf = (
 		<button class="small danger" aria-label="Remove ${nameOf(row)}" onClick=${() => open(ask(row))}>Remove</button>
 	</span>` };
 	return html`<header class="row section"><h3>${label}</h3>
-			${mayChange && html`<button class="push" onClick=${() => open(add)}>Add a ${one}</button>`}</header>
-		<${Table} label=${label} columns=${mayChange ? [...columns, actions] : columns} list=${list}
+			${isOpen && html`<button class="push" onClick=${() => open(add)}>Add a ${one}</button>`}</header>
+		<${Table} label=${label} columns=${isOpen ? [...columns, actions] : columns} list=${list}
 			none=${none} />
 		${dialog}`;
 }

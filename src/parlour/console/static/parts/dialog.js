@@ -1,6 +1,6 @@
 /** A form in a window. */
 import { useAction } from "../api.js";
-import { html, Trouble, useEffect, useRef } from "../kit.js";
+import { html, onSubmit, Trouble, useEffect, useRef } from "../kit.js";
 
 /**
  * A modal dialog with a form; it closes after `act` was successful.
@@ -17,12 +17,8 @@ export function Dialog({ title, action, act, onClose, isDanger = false, children
 		const stays = await act(fields, form);
 		if (stays !== true) dialog.current?.close();
 	});
-	const submit = (/** @type {any} */ event) => {
-		event.preventDefault();
-		void submission.run(new FormData(event.currentTarget));
-	};
 	return html`<dialog ref=${dialog} aria-labelledby="dialog-title" onClose=${onClose}>
-		<form onSubmit=${submit}>
+		<form onSubmit=${onSubmit((form) => submission.run(new FormData(form)))}>
 			<h2 id="dialog-title">${title}</h2>
 			${children}
 			<${Trouble} problem=${submission.problem} />

@@ -1,5 +1,5 @@
 /** A field that filters a list by a value of the address. */
-import { html, preferences, useEffect, useQuery, useRef } from "../kit.js";
+import { html, onValue, preferences, useEffect, useQuery, useRef } from "../kit.js";
 
 /** @param {string} time Of the server (RFC 3339), as a field for a local time has it. */
 function toField(time) {
@@ -16,7 +16,7 @@ const fromField = (text) => text && new Date(text + (preferences.get().zone === 
 export function Filter({ label, name, kind = "search" }) {
 	const [value, setValue] = useQuery(name);
 	const isTime = kind === "datetime-local";
-	const onChange = (/** @type {any} */ event) => setValue(isTime ? fromField(event.target.value) : event.target.value.trim());
+	const onChange = onValue((text) => setValue(isTime ? fromField(text) : text.trim()));
 	const field = useRef(/** @type {HTMLInputElement | null} */ (null));
 	const shown = isTime ? toField(value) : value;
 	// Not drawn: rows that arrive would replace what is being typed.

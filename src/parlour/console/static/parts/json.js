@@ -1,5 +1,5 @@
 /** JSON: shown, and edited with a check as one types. */
-import { html, useState } from "../kit.js";
+import { html, onValue, useState } from "../kit.js";
 import { Copy } from "./sid.js";
 
 /** @param {{value: any, label?: string}} props */
@@ -56,7 +56,7 @@ export function JsonField({ value, name = "Attributes", label = name, bytesMax }
 			aria-invalid=${Boolean(error)}
 			value=${text}
 			ref=${(/** @type {any} */ field) => field?.setCustomValidity(error)}
-			onInput=${(/** @type {any} */ event) => setText(event.target.value)}
+			onInput=${onValue(setText)}
 		/>
 		<span class="hint ${error || size > bytesMax ? "bad" : ""}" role="status">
 			${error || "Valid JSON"} · ${size.toLocaleString("en")} of ${bytesMax.toLocaleString("en")} bytes

@@ -1,6 +1,6 @@
 /** A page of figures of the server: facts and tables that are read again every few seconds. */
 import { get, useLoad } from "../api.js";
-import { html, Skeleton, Time, Trouble, useEffect } from "../kit.js";
+import { html, Skeleton, Time, Trouble, useTimer } from "../kit.js";
 import { Table } from "./table.js";
 
 const REFRESH_MS = 5000;
@@ -26,10 +26,7 @@ export function size(bytes) {
  */
 export function Report({ title, path, facts = () => [], sections = () => [], children }) {
 	const report = useLoad((signal) => get(path, {}, { signal, account: "-" }), [path]);
-	useEffect(() => {
-		const timer = setInterval(() => document.hidden || report.reload(), REFRESH_MS);
-		return () => clearInterval(timer);
-	}, []);
+	useTimer(() => report.reload(), REFRESH_MS);
 	const data = report.data;
 	return html`<div class="page scrolls">
 		<header class="head"><h1>${title}</h1>${data?.node && html`<span class="small soft">node ${data.node}, <${Time} at=${data.date} /></span>`}</header>

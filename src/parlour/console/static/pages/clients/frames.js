@@ -1,5 +1,5 @@
 /** The frames of a connection, newest at the bottom. */
-import { html, useEffect, useQuery, useRef, useState } from "../../kit.js";
+import { html, onValue, useEffect, useQuery, useRef, useState } from "../../kit.js";
 
 export const FRAMES_MAX = 500;
 
@@ -33,7 +33,7 @@ export function Frames({ frames, name }) {
 	return html`<section class="frames" aria-label="Frames">
 		<header class="row"><h2>Frames</h2><span class="small soft nowrap">${filter ? `${shown.length} of ` : ""}${frames.length}</span>
 			<input class="cut" type="search" aria-label="Filter frames" placeholder="Kind or text" value=${filter}
-				onInput=${(/** @type {any} */ event) => setFilter(event.target.value)} />
+				onInput=${onValue(setFilter)} />
 			<button aria-pressed=${Boolean(held)} onClick=${() => hold(held ? null : [...frames])}>Pause</button>
 			<button onClick=${save}>Save</button></header>
 		<div class="scroll" ref=${end}>${shown.map((each) => html`<${Line} key=${each.key} frame=${each} />`)}</div>

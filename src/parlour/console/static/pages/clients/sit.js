@@ -1,6 +1,6 @@
 /** Sitting in as a user: the conversations and messages that a client of this user gets. */
 import { post, useAction } from "../../api.js";
-import { Badge, Empty, href, html, Icon, listKeys, route, Time, Trouble, useEffect, useQuery, useRef, useState } from "../../kit.js";
+import { Badge, Empty, href, html, Icon, listKeys, onSubmit, onValue, route, Time, Trouble, useEffect, useQuery, useRef, useState } from "../../kit.js";
 import { Client } from "../../twilsock.js";
 import { Frames, FRAMES_MAX } from "./frames.js";
 import { clients as words } from "./words.js";
@@ -49,18 +49,14 @@ function Composer({ client, sid, identity }) {
 		await client.request("POST", `${COMMANDS}/Conversations/${sid}/Messages`, { body });
 		setBody("");
 	});
-	const type = (/** @type {any} */ event) => {
-		setBody(event.target.value);
+	const type = onValue((text) => {
+		setBody(text);
 		if (Date.now() - typed.current < TYPING_MS) return;
 		typed.current = Date.now();
 		client.request("POST", `${COMMANDS}/Typing`, `ChannelSid=${sid}`).catch(() => {});
-	};
-	const submit = (/** @type {Event} */ event) => {
-		event.preventDefault();
-		void send.run();
-	};
+	});
 	const typing = Object.keys(client.typing[sid] ?? {});
-	return html`<form class="composer" onSubmit=${submit}>
+	return html`<form class="composer" onSubmit=${onSubmit(() => send.run())}>
 		<p class="small soft wide" role="status">${typing.length ? words.typing(typing) : ""}</p>
 		<input class="cut" aria-label="Message as ${identity}" placeholder="Message as ${identity}" value=${body} onInput=${type} />
 		<button class="primary" disabled=${!body || send.isRunning || client.state !== "open"}><${Icon} name="send" />Send</button>

@@ -1,6 +1,6 @@
 /** Tokens: make one, and check one from anywhere. */
 import { post, useAction } from "../../api.js";
-import { Badge, html, Time, Trouble, useState } from "../../kit.js";
+import { Badge, html, onSubmit, onValue, Time, Trouble, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
 import { Json } from "../../parts/json.js";
 import { Facts } from "../../parts/report.js";
@@ -29,14 +29,10 @@ export default function Tokens({ mayMake }) {
 		void check.run(text);
 	};
 	const make = () => ask({ id: "CreateToken", title: "Make a token", action: "Make", onDone: (made) => show(made.token) });
-	const submit = (/** @type {Event} */ event) => {
-		event.preventDefault();
-		void check.run(token);
-	};
-	return html`<form class="stack" onSubmit=${submit}>
+	return html`<form class="stack" onSubmit=${onSubmit(() => check.run(token))}>
 			<label class="field"><span>Access token</span>
 				<textarea class="token" rows="4" required spellcheck=${false} value=${token} placeholder=${words.paste} disabled=${!mayMake}
-					onInput=${(/** @type {any} */ event) => setToken(event.target.value)} /></label>
+					onInput=${onValue(setToken)} /></label>
 			<p class="row"><button class="primary" disabled=${!mayMake || check.isRunning}>Check</button>
 				<button type="button" disabled=${!mayMake} onClick=${make}>Make a token</button>
 				${token && html`<${Copy} text=${token}>Copy<//>`}${!mayMake && html`<span class="soft">${words.mayNot}</span>`}</p>

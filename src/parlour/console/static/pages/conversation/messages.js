@@ -1,6 +1,6 @@
 /** The messages of a conversation, newest at the bottom, and the field that writes one. */
-import { get, post, remove, session, useAction, useList, useLoad } from "../../api.js";
-import { Badge, Empty, html, Icon, listKeys, route, Skeleton, Time, Trouble, useKeys, useMemo, useQuery, useState } from "../../kit.js";
+import { get, mayChange, post, remove, session, useAction, useList, useLoad } from "../../api.js";
+import { Badge, Empty, html, Icon, listKeys, onSubmit, onValue, route, Skeleton, Time, Trouble, useKeys, useMemo, useQuery, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
 import { Json } from "../../parts/json.js";
 import { Sid } from "../../parts/sid.js";
@@ -73,7 +73,7 @@ function Detail({ message, path, people, headers }) {
 		${message.delivery && receipts.data?.length === 0 && html`<p class="soft">${words.noReceipts}</p>`}
 		${message.attributes !== "{}" && html`<${Json} value=${message.attributes && JSON.parse(message.attributes)} label="Attributes" />`}
 		<p class="row"><${Sid} sid=${message.sid} />
-			${session.get()?.may_change && [edit, removal].map((each) => html`<button class="small ${each === removal && "danger"}"
+			${mayChange() && [edit, removal].map((each) => html`<button class="small ${each === removal && "danger"}"
 				onClick=${() => ask(each)}>${each.action ?? "Edit"}</button>`)}</p>
 		<${Trouble} problem=${receipts.error} />${dialog}
 	</div>`;
@@ -105,7 +105,6 @@ function Composer({ path, service, people, fires, setFires, headers, onSent }) {
 	const [author, setAuthor] = useState("");
 	const [body, setBody] = useState("");
 	const [file, setFile] = useState(/** @type {File | null} */ (null));
-	const value = (/** @type {(value: string) => void} */ set) => (/** @type {any} */ event) => set(event.target.value);
 	const send = useAction(async () => {
 		const type = file?.type || "application/octet-stream";
 		const medium = file && (await post(`/v1/Services/${service}/Media`, { Filename: file.name }, { body: file, type }));
@@ -114,15 +113,12 @@ function Composer({ path, service, people, fires, setFires, headers, onSent }) {
 		setFile(null);
 		onSent();
 	});
-	const submit = (/** @type {Event} */ event) => {
-		event.preventDefault();
-		if (!send.isRunning && (body || file)) void send.run();
-	};
+	const submit = onSubmit(() => !send.isRunning && (body || file) && send.run());
 	const onKeyDown = (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && submit(event);
 	return html`<form class="composer" onSubmit=${submit}>
-		<input class="author" list="authors" aria-label="Author" placeholder="as system" value=${author} onInput=${value(setAuthor)} />
+		<input class="author" list="authors" aria-label="Author" placeholder="as system" value=${author} onInput=${onValue(setAuthor)} />
 		<datalist id="authors">${people.map((/** @type {any} */ each) => html`<option value=${personOf(each)} />`)}</datalist>
-		<textarea aria-label="Message" placeholder="Message" rows="1" value=${body} onInput=${value(setBody)} onKeyDown=${onKeyDown} />
+		<textarea aria-label="Message" placeholder="Message" rows="1" value=${body} onInput=${onValue(setBody)} onKeyDown=${onKeyDown} />
 		<label class="button">
 			<input type="file" class="unseen" aria-label="File" onChange=${(/** @type {any} */ { target }) => { setFile(target.files[0] ?? null); target.value = ""; }} />
 			<${Icon} name="file" />File</label>
@@ -167,7 +163,7 @@ export default function Messages({ base, row }) {
 		</div>
 		${thread.unseen > 0 && html`<button class="pill" onClick=${thread.toEnd}>${thread.unseen} new</button>`}
 		<p class="unseen" role="status">${thread.spoken}</p>
-		${session.get()?.may_change && row.state !== "closed"
+		${mayChange() && row.state !== "closed"
 			? html`<${Composer} ...${shared} fires=${fires} setFires=${setFires} onSent=${thread.toEnd} />`
 			: html`<p class="composer soft">${row.state === "closed" ? words.closed : words.mayNot}</p>`}
 	</div>`;

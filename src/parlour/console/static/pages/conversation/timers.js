@@ -1,7 +1,7 @@
 /** The timers of a conversation: the time left by the server's clock. */
-import { call, post, session, useAction, useLoad } from "../../api.js";
+import { call, mayChange, post, session, useAction, useLoad } from "../../api.js";
 import { loadTestState } from "../../app.js";
-import { html, Time, Trouble, useEffect, useState } from "../../kit.js";
+import { html, Time, Trouble, useEffect, useState, useTimer } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
 import { stateActions } from "../conversation.js";
 import { conversation as words } from "./words.js";
@@ -28,10 +28,7 @@ function useServerTime() {
 		const now = Date.parse(data.now ?? headers.get("date") ?? "") || Date.now();
 		return { now, ahead: now - Date.now(), isFrozen: data.mode === "frozen" };
 	}, []);
-	useEffect(() => {
-		const timer = setInterval(() => draw((count) => count + 1), 1000);
-		return () => clearInterval(timer);
-	}, []);
+	useTimer(() => draw((count) => count + 1), 1000);
 	const { now = 0, ahead = 0, isFrozen } = clock.data ?? {};
 	return { now: isFrozen ? now : Date.now() + ahead, ask: clock.reload };
 }
@@ -47,7 +44,7 @@ export default function Timers({ row, base, reload }) {
 		reload();
 		await loadTestState();
 	});
-	const mayChange = session.get()?.may_change && row.state !== "closed";
+	const isOpen = mayChange() && row.state !== "closed";
 	const edit = {
 		title: "Set timers",
 		text: words.durations,
@@ -62,13 +59,13 @@ export default function Timers({ row, base, reload }) {
 					<h3>${label}</h3>
 					${at ? html`<p><span class="number strong large">in ${spoken(Date.parse(at) - now) || "0 s"}</span> <span class="soft">at <${Time} at=${at} full /></span></p>`
 						: html`<p class="soft">${words.noTimer}</p>`}
-					${at && mayChange && session.get()?.test && html`<p><button disabled=${advance.isRunning}
+					${at && isOpen && session.get()?.test && html`<p><button disabled=${advance.isRunning}
 						onClick=${() => advance.run(at)}>Advance the clock to this timer</button></p>`}
 				</section>`;
 			})}
 		</div>
 		<${Trouble} problem=${advance.problem} />
-		${mayChange ? html`<p class="row">
+		${isOpen ? html`<p class="row">
 			<button onClick=${() => open(edit)}>Set timers</button>
 			${stateActions(row, base, reload).map((each) => html`<button class=${each.isDanger && "danger"}
 				onClick=${() => open(each)}>${each.action} now</button>`)}

@@ -1,7 +1,7 @@
 /** The clock: what it says, what is due next, and how it moves. */
 import { get, post, useAction, useLoad } from "../../api.js";
 import { loadTestState } from "../../app.js";
-import { Badge, html, Icon, Time, Trouble, useState } from "../../kit.js";
+import { Badge, html, Icon, onSubmit, Time, Trouble, useState } from "../../kit.js";
 import { useLive } from "../../live.js";
 import { Facts } from "../../parts/report.js";
 import { columns, Table, timeOf } from "../../parts/table.js";
@@ -36,11 +36,10 @@ export default function Clock() {
 		void loadTestState();
 	});
 	const advance = (/** @type {any} */ form) => move.run(form);
-	const submit = (/** @type {any} */ event) => {
-		event.preventDefault();
-		const text = event.target.elements.to.value.trim();
-		void advance(/^P/.test(text) ? { By: text } : { To: text });
-	};
+	const submit = onSubmit((form) => {
+		const text = form.elements.to.value.trim();
+		return advance(/^P/.test(text) ? { By: text } : { To: text });
+	});
 	const due = state.data?.due ?? [state.data?.next_due].filter(Boolean);
 	return html`<${Trouble} problem=${state.error ?? move.problem} />
 		${state.data && html`<${Facts} facts=${facts(state.data)} />`}

@@ -1,6 +1,6 @@
 /** Data: seeds, snapshots, and the reset. */
 import { get, post, remove, useAction, useList } from "../../api.js";
-import { html, Trouble, useState } from "../../kit.js";
+import { html, onSubmit, onValue, Trouble, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
 import { size } from "../../parts/report.js";
 import { columns, Table, timeOf } from "../../parts/table.js";
@@ -26,11 +26,10 @@ function Seeds() {
 		return post(SEEDS, {}, { body: text, type });
 	});
 	const [loaded, setLoaded] = useState(0);
-	const submit = async (/** @type {Event} */ event) => {
-		event.preventDefault();
+	const submit = onSubmit(async () => {
 		const done = /** @type {any} */ (await load.run());
 		setLoaded(done ? Object.keys(done.sids).length : 0);
-	};
+	});
 	const take = async (/** @type {File | undefined} */ file) => file && setText(await file.text());
 	const onDrop = (/** @type {DragEvent} */ event) => {
 		event.preventDefault();
@@ -40,7 +39,7 @@ function Seeds() {
 		<div class="row"><h2>Seeds</h2><button type="button" class="push" onClick=${exportSeed}>Export this account</button></div>
 		<p class="soft">${words.drop}</p>
 		<input type="file" aria-label="File of seeds" accept=".yaml,.yml,.json" onChange=${(/** @type {any} */ event) => take(event.target.files[0])} />
-		<textarea class="mono" rows="8" aria-label="Seeds" placeholder=${words.example} value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)} />
+		<textarea class="mono" rows="8" aria-label="Seeds" placeholder=${words.example} value=${text} onInput=${onValue(setText)} />
 		<${Trouble} problem=${load.problem} />
 		<p class="row"><button class="primary" disabled=${!text || load.isRunning}>Load</button>
 			<span role="status" class="good">${loaded > 0 && `Loaded ${loaded} objects.`}</span></p>

@@ -1,6 +1,6 @@
 /** One attempt: what happened, its request, the answer, the other attempts, and its signature. */
-import { get, post, session, useAction, useLoad } from "../../api.js";
-import { Badge, go, href, html, Icon, route, Skeleton, Time, Trouble, useEffect, useKeys, useQuery, useState } from "../../kit.js";
+import { get, mayChange, post, useAction, useLoad } from "../../api.js";
+import { Badge, go, href, html, Icon, onSubmit, Skeleton, Time, Trouble, useEffect, useKeys, useQuery, useState, within } from "../../kit.js";
 import { Dialog, Field } from "../../parts/dialog.js";
 import { useDialog } from "../../parts/form.js";
 import { Panel } from "../../parts/panel.js";
@@ -15,7 +15,7 @@ import { quoted } from "../requests/snippets.js";
 export const ATTEMPTS = "/parlour/v1/WebhookAttempts";
 
 /** @param {Row} [attempt] Its address, or that of the list; the filters stay. */
-export const toAttempt = (attempt) => href("webhooks", attempt ? [attempt.sid] : [], Object.fromEntries(route.get().query));
+export const toAttempt = (attempt) => within("webhooks", ...(attempt ? [attempt.sid] : []));
 
 export const COLUMNS = columns(
 	["Time", (row) => html`<a href=${toAttempt(row)}><${Time} at=${row.date_created} /></a>`, "nowrap"],
@@ -108,15 +108,11 @@ function explain(ours, { url, body, signature }) {
 function Signature({ ours }) {
 	const [found, setFound] = useState(/** @type {any[][]} */ ([]));
 	const check = useAction(async (/** @type {any} */ form) => setFound(explain(ours, Object.fromEntries(new FormData(form)))));
-	const submit = (/** @type {any} */ event) => {
-		event.preventDefault();
-		void check.run(event.currentTarget);
-	};
 	const names = Object.keys(ours.fields).sort((one, other) => (one < other ? -1 : 1));
 	return html`<p>${ours.header}: <code>${ours.signature}</code><${Copy} text=${ours.signature} /></p>
 		<p class="soft">${words.signed}<${Copy} text=${ours.signed_string} label="Copy the signed text" /></p>
 		<pre tabindex="0" aria-label="Signed text"><b>${ours.url}</b>${names.map((name) => html`<i>${name}</i>${ours.fields[name]}`)}</pre>
-		<form class="form" onSubmit=${submit}>
+		<form class="form" onSubmit=${onSubmit(check.run)}>
 			<h3 class="wide">${words.paste}</h3>
 			<${Field} label="URL"><input name="url" required /><//><${Field} label="Signature"><input name="signature" /><//>
 			<${Field} label="Body, or its parameters as JSON" isWide><textarea name="body" rows="3" spellcheck=${false} /><//>
@@ -167,7 +163,7 @@ export function Attempt({ sid, rows }) {
 	});
 	const state = attempt?.delivery_state;
 	const start = () => (state === "delivered" ? ask({ title: "Replay", action: "Replay", text: words.wasDelivered, act: again.run }) : void again.run());
-	const may = session.get()?.may_change && ours && !again.isRunning && !replayed;
+	const may = mayChange() && ours && !again.isRunning && !replayed;
 	const curl = () => write(attempt, ours).curl;
 	useKeys({ r: () => may && start(), c: () => ours && void copyText(curl()) });
 	const actions = html`<button class="primary" disabled=${!may} onClick=${start}><${Icon} name="again" />${state === "pending" ? "Retry now" : "Replay"}</button>`;
