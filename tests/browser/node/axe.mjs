@@ -21,12 +21,17 @@ function layout() {
   const found = [];
   const over = document.documentElement.scrollWidth - innerWidth;
   if (over > 0) found.push(`the page is ${over} px too wide`);
+  for (const each of document.querySelectorAll("main *")) {
+    if (each.closest("pre, .tabs, .unseen, svg") || !each.checkVisibility()) continue;
+    const { right, width } = each.getBoundingClientRect();
+    if (width > 1 && right > innerWidth + 1 && found.length < 5) found.push(`beyond the screen by ${Math.round(right - innerWidth)} px: ${each.outerHTML.slice(0, 100)}`);
+  }
   for (const each of document.querySelectorAll("button, .badge, h1, [role=tab], th, .button")) {
     if (each.closest(".cut") || !each.checkVisibility() || getComputedStyle(each).position === "absolute") continue;
     if (each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflow !== "visible")
       found.push(`cut: ${each.textContent.slice(0, 60)}`);
   }
-  for (const each of document.querySelectorAll("button, a.button, select, input:not([type=checkbox], [type=radio])")) {
+  for (const each of document.querySelectorAll("button, a.button, select, input:not([type=checkbox], [type=radio], .unseen)")) {
     const box = each.getBoundingClientRect();
     if (each.checkVisibility() && box.width && (box.height < 24 || box.width < 24))
       found.push(`target of ${Math.round(box.width)} × ${Math.round(box.height)} px: ${each.outerHTML.slice(0, 120)}`);

@@ -54,6 +54,11 @@ export async function seed() {
   const made = await api("POST", "/parlour/v1/Seeds", world.replace("{{receiver}}", hooks.url), {
     "Content-Type": "application/yaml",
   });
+  const order = `/v1/Conversations/${made.sids["conversations.order"]}`;
+  const fired = { "X-Twilio-Webhook-Enabled": "true" };
+  for (const Body of ["It is on the van.", "Ten minutes."]) await rest.post(`${order}/Messages`, { Author: "support", Body }, fired);
+  await rest.post("/parlour/v1/VirtualPhones/%2B15550100/Messages", { To: "+15550999", Body: "Great, I am at home." });
+  await eventually(async () => (await rest.get("/parlour/v1/WebhookAttempts")).webhook_attempts.length >= 3, "attempts");
   return { sids: made.sids, hooks };
 }
 
@@ -73,6 +78,7 @@ export async function openPage(browser, { viewport = WIDE, theme = "light", ...m
   const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: "reduce", ...more });
   await context.addInitScript(keepViolations);
   const page = await context.newPage();
+  countRequests(page);
   const seen = { errors: [], foreign: [], dialogs: [] };
   page.on("pageerror", (error) => seen.errors.push(error.stack ?? String(error)));
   page.on("console", (message) => {
@@ -92,8 +98,24 @@ export async function openPage(browser, { viewport = WIDE, theme = "light", ...m
   return { page, context, seen };
 }
 
+// Requests of a page that will be answered soon: no streams, and no long polls.
+const loading = new WeakMap();
+
+function countRequests(page) {
+  const open = new Set();
+  loading.set(page, open);
+  const isLong = (request) => /[?&]Wait=/.test(request.url()) || /event-stream/.test(request.headers().accept ?? "");
+  page.on("request", (request) => isLong(request) || open.add(request));
+  for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => open.delete(request));
+}
+
 // Nothing loads, and nothing is drawn any more.
 export async function settled(page) {
+  let quietSince = Date.now();
+  await eventually(() => {
+    if (loading.get(page).size) quietSince = Date.now();
+    return Date.now() - quietSince > 120;
+  }, "the end of all requests");
   await page.waitForFunction(() => {
     const main = document.querySelector("main");
     return main && !main.ariaBusy && !document.querySelector(".skeleton");
