@@ -18,7 +18,7 @@ LONG_RUNS := PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 PARLOUR_SEEDS=60 \
 # Test servers start from compiled code, in half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve console quick check test gate own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload bench-testkit bench-channels docs lock clean
+.PHONY: help serve console quick check test gate pictures own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload bench-testkit bench-channels docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -65,6 +65,9 @@ gate: $(VENV)/dev.stamp check own-coverage ## Run the tests, the long reliabilit
 	$(LONG_RUNS) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 --ignore tests/attacks
 	PARLOUR_TEST_ENGINE=postgres $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 $(ON_BOTH_ENGINES) $(IN_THE_GATE)
 	$(BIN)/python -m pytest --durations 20 tests/attacks
+
+pictures: $(VENV)/dev.stamp ## Write the pictures of the console in the documentation.
+	PARLOUR_PICTURES=write $(BIN)/python -m pytest -n 0 tests/browser/test_pictures.py
 
 own-coverage: $(VENV)/dev.stamp ## Check that each own test file covers every branch of its module (ARGS="lanes").
 	$(BIN)/python -m tools.own_coverage $(ARGS)

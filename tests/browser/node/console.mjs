@@ -32,15 +32,16 @@ export const rest = {
   remove: (path) => api("DELETE", path),
 };
 
-// A receiver that answers 500 to each third request.
-export async function receiver() {
+// A receiver that answers 500 to each third request, or as the status of a body says.
+export async function receiver(statusOf = (_body, count) => (count % 3 ? 200 : 500)) {
   const received = [];
   const server = createServer((request, response) => {
     const parts = [];
     request.on("data", (part) => parts.push(part));
     request.on("end", () => {
-      received.push({ url: request.url, body: Buffer.concat(parts).toString() });
-      response.writeHead(received.length % 3 ? 200 : 500).end("{}");
+      const body = Buffer.concat(parts).toString();
+      received.push({ url: request.url, body });
+      response.writeHead(statusOf(body, received.length)).end("{}");
     });
   });
   await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
@@ -48,8 +49,8 @@ export async function receiver() {
   return { url: `http://127.0.0.1:${server.address().port}/hook`, received };
 }
 
-export async function seed() {
-  const hooks = await receiver();
+export async function seed(statusOf) {
+  const hooks = await receiver(statusOf);
   const world = readFileSync(new URL("../world.yaml", import.meta.url), "utf8");
   const made = await api("POST", "/parlour/v1/Seeds", world.replace("{{receiver}}", hooks.url), {
     "Content-Type": "application/yaml",
