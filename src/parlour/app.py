@@ -57,7 +57,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from parlour.channels.carriers_file import CarrierSettings
     from parlour.config import Settings
@@ -73,14 +73,11 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock, Random
 
 
-async def open_app(
-    settings: Settings, clock: Clock | None = None, sources: Mapping[str, str] | None = None
-) -> App:
+async def open_app(settings: Settings, clock: Clock | None = None) -> App:
     """Open the store and its key, and return the server that these settings describe.
 
     ``clock`` is passed to every component; by default it is the machine's. A test passes one that
-    it advances itself (docs/decisions/0025-clock-and-timers.md). ``sources``: where settings came
-    from, for operators.
+    it advances itself (docs/decisions/0025-clock-and-timers.md).
     Raises CarriersFileError, KeyFileError, DatabaseError, Unavailable and OSError; then nothing was
     changed but the initial content of a new store.
     """
@@ -100,9 +97,7 @@ async def open_app(
         connections=settings.database_connections,
         is_durable=test_mode is None,
     )
-    return App(
-        settings, carriers, store, vault, clock, random, test_mode=test_mode, sources=sources or {}
-    )
+    return App(settings, carriers, store, vault, clock, random, test_mode=test_mode)
 
 
 def _test_mode(settings: Settings, clock: Clock, random: Random) -> TestMode | None:
@@ -127,7 +122,6 @@ class App:
         random: Random,
         *,
         test_mode: TestMode | None,
-        sources: Mapping[str, str],
     ) -> None:
         """``store`` is started, on the same clock, and ``vault`` holds its key: see `open_app`."""
         self.settings = settings
@@ -170,7 +164,7 @@ class App:
         self.channels = self._make_channels(carriers, lease("carriers"))
         self.background_create = BackgroundCreate(self._delivery.pre_action_hook)
         self.scheduler = self._make_scheduler(lease("jobs"))
-        self.inspection = self._server_parts.node = self._make_inspection(carriers, sources)
+        self.inspection = self._server_parts.node = self._make_inspection(carriers)
         self.server = self._make_server()
         self.realtime = self._make_realtime()
         self.hints = self._make_hints()
@@ -264,12 +258,9 @@ class App:
         self.metrics.sources.append(channels.outbox.collect)
         return channels
 
-    def _make_inspection(
-        self, carriers: CarrierSettings, sources: Mapping[str, str]
-    ) -> NodeInspection:
+    def _make_inspection(self, carriers: CarrierSettings) -> NodeInspection:
         parts = InspectedParts(
             settings=self.settings,
-            sources=sources,
             carriers=carriers,
             store=self.store,
             admission=self.admission,

@@ -14,7 +14,8 @@ import pytest
 
 from parlour.config import Settings
 from parlour.http import open_files
-from parlour.inspection import checks, checks_database
+from parlour.inspection import checks as inspection_checks
+from parlour.inspection import checks_database as inspection_checks_database
 from parlour.protocol import certificates
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.postgres.settings import DatabaseSettings
@@ -63,8 +64,8 @@ def test_unsafe_settings_are_reported_with_a_remedy_and_the_exit_status() -> Non
 
 
 def test_defaults_are_safe() -> None:
-    assert _unsafe(checks.check_settings(Settings())) == []
-    assert _unsafe(checks.check_settings(Settings(**OPEN))) == []
+    assert _unsafe(inspection_checks.check_settings(Settings())) == []
+    assert _unsafe(inspection_checks.check_settings(Settings(**OPEN))) == []
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_defaults_are_safe() -> None:
     ],
 )
 def test_each_unsafe_setting_is_found_alone(settings: dict[str, object], message: str) -> None:
-    (found,) = _unsafe(checks.check_settings(Settings(**settings)))
+    (found,) = _unsafe(inspection_checks.check_settings(Settings(**settings)))
     assert message in found
 
 
@@ -100,16 +101,16 @@ def test_each_unsafe_setting_is_found_alone(settings: dict[str, object], message
     ],
 )
 def test_an_exposed_console_is_a_warning(settings: dict[str, object], message: str) -> None:
-    every = list(checks.check_settings(Settings(**settings)))
+    every = list(inspection_checks.check_settings(Settings(**settings)))
     found = [each for each in every if "console" in each.what]
     assert [each.is_unsafe for each in found] == ([False] if message else [])
     assert all(message in each.what for each in found)
 
 
 def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -> None:
-    assert _unsafe(checks.check_settings(Settings(**OPEN, auth_token=STRONG))) == []
-    assert _unsafe(checks.check_settings(Settings(auth_token="test"))) == []
-    assert _unsafe(checks.check_settings(Settings(test=True))) == []
+    assert _unsafe(inspection_checks.check_settings(Settings(**OPEN, auth_token=STRONG))) == []
+    assert _unsafe(inspection_checks.check_settings(Settings(auth_token="test"))) == []
+    assert _unsafe(inspection_checks.check_settings(Settings(test=True))) == []
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_secrets_of_full_length_and_a_server_for_this_machine_alone_are_fine() -
     ],
 )
 def test_a_far_database_without_encryption_is_a_warning(url: str, *, is_reported: bool) -> None:
-    found = [each.what for each in checks.check_settings(Settings(database=url))]
+    found = [each.what for each in inspection_checks.check_settings(Settings(database=url))]
     assert any("is encrypted" in each for each in found) == is_reported
     assert not any("parlour@" in each for each in found)
 
@@ -140,7 +141,7 @@ def test_a_certificate_that_ends_is_found(
     key.write_bytes(pair.key_pem)
     (tmp_path / "server.pem").write_bytes(pair.certificate_pem)
     settings = Settings(tls_cert=str(tmp_path / "server.pem"), tls_key=str(key))
-    (found,) = checks.check_settings(settings)
+    (found,) = inspection_checks.check_settings(settings)
     assert message in found.what
     assert found.is_unsafe == (days < 0)
 
@@ -148,11 +149,11 @@ def test_a_certificate_that_ends_is_found(
 def test_files_that_others_can_read_are_found(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o755)
-    database, key = data / DATABASE_NAME, data / checks.KEY_NAME
+    database, key = data / DATABASE_NAME, data / inspection_checks.KEY_NAME
     database.touch(mode=0o644)
     key.touch(mode=0o640)
     key.write_text("0" * 64)
-    found = _unsafe(checks.check_machine(Settings(data=data)))
+    found = _unsafe(inspection_checks.check_machine(Settings(data=data)))
     for each in (data, database):
         assert f"{each} is open to other users." in found
     assert any("The key file" in what and "chmod 600" in what for what in found)
@@ -175,7 +176,9 @@ def test_too_few_files_for_the_connections_of_the_settings_are_found(
     # The first one, the soft limit, applies.
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, 1 << 20))
     settings = Settings(data=tmp_path, connections_max=connections)
-    found = [each for each in checks.check_machine(settings) if "files open" in each.what]
+    found = [
+        each for each in inspection_checks.check_machine(settings) if "files open" in each.what
+    ]
     assert len(found) == is_found
     assert not any(each.is_unsafe for each in found)
 
@@ -193,10 +196,12 @@ def test_a_disk_that_cannot_keep_the_database_is_found(
 ) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"root / ext4 rw 0 0\nother {tmp_path} {kind} rw 0 0\n")
-    monkeypatch.setattr(checks, "_MOUNTS", mounts)
-    found = _unsafe(checks.check_machine(Settings(data=tmp_path / "new" / "data")))
+    monkeypatch.setattr(inspection_checks, "_MOUNTS", mounts)
+    found = _unsafe(inspection_checks.check_machine(Settings(data=tmp_path / "new" / "data")))
     assert any(message in what for what in found)
-    elsewhere = checks.check_machine(Settings(data=tmp_path / "new", database="postgresql:///x"))
+    elsewhere = inspection_checks.check_machine(
+        Settings(data=tmp_path / "new", database="postgresql:///x")
+    )
     assert not any(message in what for what in _unsafe(elsewhere))
 
 
@@ -220,7 +225,7 @@ def test_a_database_that_loses_commits_is_found() -> None:
 def test_a_careful_database_has_nothing_unsafe() -> None:
     on = dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit"), "on")
     careful = DatabaseSettings(on, passes_policies=False)
-    (standby,) = checks_database._findings(careful)
+    (standby,) = inspection_checks_database._findings(careful)
     assert not standby.is_unsafe
 
 
@@ -247,5 +252,5 @@ def test_a_missing_database_is_reported() -> None:
     assert status == 1
     assert any("cannot be queried" in str(each["what"]) for each in found)
     server.close()
-    (found_alone,) = asyncio.run(checks_database.check_database("mysql://x", Path()))
+    (found_alone,) = asyncio.run(inspection_checks_database.check_database("mysql://x", Path()))
     assert "not a PostgreSQL URL" in found_alone.what

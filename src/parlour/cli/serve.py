@@ -293,7 +293,10 @@ def _warn_of_open_files(data: Path) -> None:
     """Log paths with unsafe permissions: a server does not change the mode of a given folder."""
     import structlog  # noqa: PLC0415 - help needs none of it.
 
-    from parlour.inspection.exposed_files import chmod_command, exposed_paths  # noqa: PLC0415 - as above.
+    from parlour.inspection.exposed_files import (  # noqa: PLC0415 - as above.
+        chmod_command,
+        exposed_paths,
+    )
 
     for path in exposed_paths(data):
         advice = chmod_command(path)
@@ -304,7 +307,9 @@ async def _opened(settings: Settings) -> App:
     from parlour.app import open_app  # noqa: PLC0415 - help needs none of it.
 
     with _file_errors(f"the data folder {settings.data.absolute()} cannot be used"):
-        return await open_app(settings, sources=setting_sources())
+        app = await open_app(settings)
+        app.inspection.sources = setting_sources()
+        return app
 
 
 async def _write_ready_file(ready_file: ReadyFile, url: str, pid: int) -> None:

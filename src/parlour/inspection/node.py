@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectedParts:
-    """The parts of a server that are inspected. ``sources``: where settings came from."""
+    """The parts of a server that are inspected."""
 
     settings: Settings
-    sources: Mapping[str, str]
     carriers: CarrierSettings
     store: Store
     admission: Admission
@@ -47,6 +46,8 @@ class NodeInspection:
 
     def __init__(self, parts: InspectedParts) -> None:
         self._parts = parts
+        self.sources: Mapping[str, str] = {}
+        """Where settings came from: ``environment`` or ``option``, else the default."""
         self._clock = SystemClock()
         self._checks = HealthChecks(parts.settings, parts.carriers, self._clock, self.carrier_links)
         self._lag = LoopLag(parts.by_minute)
@@ -104,7 +105,7 @@ class NodeInspection:
 
     def settings(self) -> list[ShownSetting]:
         """Return all settings."""
-        return shown_settings(self._parts.settings, self._parts.sources)
+        return shown_settings(self._parts.settings, self.sources)
 
     async def disk(self) -> DiskSpace | None:
         """Return the disk of the data folder; None if it cannot be measured."""

@@ -32,7 +32,7 @@ _DEFAULT_NAME = "Account"
 
 
 class OperatedAccount(Redacted, msgspec.Struct, frozen=True):
-    """An account with bounded counts of its rows; ``traffic`` is that to this process.
+    """An account with bounded counts of its rows; ``traffic`` has its requests to this process.
 
     ``auth_token`` is that of a new account, which is never shown again.
     """
