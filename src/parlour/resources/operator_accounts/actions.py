@@ -34,7 +34,7 @@ _DEFAULT_NAME = "Account"
 class OperatedAccount(Redacted, msgspec.Struct, frozen=True):
     """An account with bounded counts of its rows; ``traffic`` has its requests to this process.
 
-    ``auth_token`` is that of a new account, which is never shown again.
+    ``auth_token`` is the token of a new account, shown only once.
     """
 
     account: Account

@@ -23,8 +23,9 @@ LANES_RETRIED_MAX = 1000
 ACCOUNT_ROWS_COUNTED_MAX = 1000
 # URLs with waiting deliveries in the report on queues, of all accounts.
 WAITING_URLS_SHOWN_MAX = 25
-# Removals in the background in that report, and leases.
+# Removals in the background in that report.
 REMOVALS_SHOWN_MAX = 50
+# Leases in that report.
 LEASES_SHOWN_MAX = 100
 # Accounts with media in the report on media.
 MEDIA_ACCOUNTS_SHOWN_MAX = 50
