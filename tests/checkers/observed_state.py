@@ -121,6 +121,9 @@ def read_everything(api: Api, memberships: Iterable[tuple[str, Body]]) -> Observ
     for message in list(observed.of("message")):
         if message["delivery"] is not None:
             observed.receipts[message["sid"]] = _read_receipts(api, message, deadline)
+            # Its receipts may have changed since it was listed, and its summary with them.
+            path = message["url"].removeprefix(api.base_url)
+            observed.objects["message", message["sid"]] = api.get(path).expect(200)
     for service_sid, member in memberships:
         shown = _read_membership(api, service_sid, member)
         if shown is not None:
