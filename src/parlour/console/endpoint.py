@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.console.cookies import clear_cookie, set_cookie
 from parlour.console.sessions import no_session, principal_of
+from parlour.console.sign_ins import read_form
 from parlour.http.console_requests import CONSOLE_API, CONSOLE_ROOT, NO_STORE
 from parlour.http.messages import JSON, NO_CONTENT, Response, encode, error_response
 from parlour.operations.caller import OPERATOR
@@ -125,10 +126,12 @@ class ConsoleEndpoint:
 
     async def _open(self, request: Request) -> Response:
         self._hosts.check_change(request)
-        leave = self._gate.enter(_ANONYMOUS)
+        # Before the slot: clients that send slowly would keep others from signing in.
+        form = await read_form(request)
+        leave = self._gate.enter(_ANONYMOUS, self._sign_ins.address_of(request))
         try:
             scheme = self._hosts.scheme_of(request)
-            principal = await self._sign_ins.sign_in(request)
+            principal = await self._sign_ins.sign_in(request, form)
             replaced = await self._sessions.find(request, scheme)
             session, token = await self._sessions.open(principal, replaced)
         finally:

@@ -102,13 +102,16 @@ class Gate:
             return True
         return self._shows_bodies and session.role != visibility.ROLE_WITHOUT_BODIES
 
-    def enter(self, name: str) -> Callable[[], None]:
-        """Take a slot for a principal; return what releases it. Raises 429."""
+    def enter(self, name: str, address: str | None = None) -> Callable[[], None]:
+        """Take a slot for a principal; return what releases it. Raises 429.
+
+        A sign-in has an ``address`` instead: all sign-ins share slots fairly by address.
+        """
         try:
-            self._admission.enter(name)
+            self._admission.enter(name, address)
         except ApiError:
             raise ApiError(20429, headers=RETRY_AFTER) from None
-        return lambda: self._admission.leave(name)
+        return lambda: self._admission.leave(name, address)
 
     async def _check_account(
         self, session: ConsoleSession, inner: InnerPath, *, is_read: bool

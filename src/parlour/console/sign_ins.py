@@ -68,9 +68,12 @@ class SignIns:
         """Return whether a request may sign in without anything."""
         return self._may_be_open and self._hosts.is_local(request)
 
-    async def sign_in(self, request: Request) -> NewPrincipal:
-        """Return the principal of a sign-in. Raises ApiError 400, 401, 403, 413, 415 and 429."""
-        form = await _form_of(request)
+    def address_of(self, request: Request) -> str:
+        """Return the address of the client."""
+        return self._client_addresses.address_of(request)
+
+    async def sign_in(self, request: Request, form: FormFields) -> NewPrincipal:
+        """Return the principal of a sign-in. Raises ApiError 400, 401, 403 and 429."""
         if form.get("Open") == ["true"]:
             if not self.is_open(request):
                 raise ApiError(20403, "Sign in: this server is open on its own machine only.")
@@ -80,7 +83,7 @@ class SignIns:
         return await self._check(request, _only(form, "Name"), _only(form, "Secret"))
 
     async def _redeem(self, request: Request, ticket: str) -> NewPrincipal:
-        peer = self._client_addresses.address_of(request)
+        peer = self.address_of(request)
         begun_ms = self._begin(peer, _TICKET)
         digest = self._vault.digest(ticket)
         found = await self._store.write(
@@ -92,7 +95,7 @@ class SignIns:
         return NewPrincipal(found.kind, found.principal_name, found.role, found.account_sid)
 
     async def _check(self, request: Request, name: str, secret: str) -> NewPrincipal:
-        peer = self._client_addresses.address_of(request)
+        peer = self.address_of(request)
         name = name.strip()
         begun_ms = self._begin(peer, name[: limits.LOGIN_NAME_CHARS_MAX])
         if name.startswith(sids.OPERATOR):
@@ -134,7 +137,8 @@ class SignIns:
         return NewPrincipal(ACCOUNT, caller.login, ADMIN, caller.account_sid)
 
 
-async def _form_of(request: Request) -> FormFields:
+async def read_form(request: Request) -> FormFields:
+    """Return the form of a sign-in. Raises ApiError 408, 413 and 415."""
     declared = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
     if declared != _FORM:
         raise ApiError(20001, "Unsupported content type.", status=415)
