@@ -176,3 +176,21 @@ def test_sign_out_ends_the_session_on_all_nodes(tmp_path: Path) -> None:
                 await asyncio.wait_for(stream, 20)
 
     asyncio.run(run())
+
+
+def test_a_waiting_list_of_an_ended_session_shows_nothing(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        page, lists = await signed_in(instance.app), instance.app.waiting_lists
+        cursor = (await page.call("GET", f"{EVENTS}?After=now")).expect(200)["after"]
+        path = f"{EVENTS}?After={cursor}&Wait=20&MinCount=1"
+        waiting = asyncio.create_task(page.call("GET", path))
+
+        async def is_waiting() -> bool:
+            return lists.count == 1
+
+        await poll_until(is_waiting)
+        (await page.send("DELETE", SESSION)).expect(204)
+        (await api_of(instance).post("/v1/Conversations", {})).expect(201)
+        (await waiting).refuses(401, 20003)
+
+    run_scene(tmp_path / "data", scene)

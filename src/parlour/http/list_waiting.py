@@ -71,6 +71,9 @@ class ListWaiting:
             self.release_admission(request)
             with _work_suspended(request):
                 await wait.wait(self.lists.interval_seconds)
+            if request.session is not None:
+                # It may have ended during the wait.
+                await request.session.check()
 
     def release_admission(self, request: Request) -> None:
         """Release the request slot: with it, waiting requests would block the account's others."""
