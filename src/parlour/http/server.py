@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from parlour.http import logged_paths
-from parlour.http.console_requests import CONSOLE_API, CONSOLE_ROOT, is_for_console
+from parlour.http.console_requests import (
+    CONSOLE_API,
+    CONSOLE_ROOT,
+    NO_STORE,
+    is_for_console,
+)
 from parlour.http.messages import (
     JSON,
     NO_CONTENT,
@@ -121,7 +126,7 @@ class HttpServer:
         self._clock = clock
         self._random = random
         self._request_log = request_log
-        self._console_lines = lines_of((JSON, *console_headers))
+        self._console_lines = lines_of((JSON, *console_headers, NO_STORE))
         self.guard = guard
         self._respond, self._note = recording(journal, clock, self._reply)
         self.surround: Callable[[RequestHook | None], None] = _surround_nothing
