@@ -97,3 +97,43 @@ def test_an_operator_sees_and_ends_the_session_of_an_account(tmp_path: Path) -> 
         assert (await page.call("GET", "/v1/Conversations", account_sid="-")).status == 404
 
     run_scene(tmp_path / "data", scene)
+
+
+def test_changes_of_an_account_by_an_operator_name_the_account(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        page = await operator_page(instance, ADMIN)
+        path = f"/parlour/v1/Operator/Accounts/{ACCOUNT_SID}"
+        made = await page.call("POST", f"{path}/Keys", {}, account_sid="-")
+        key_sid = made.expect(201)["sid"]
+        named = await page.call("POST", path, {"FriendlyName": "shop"}, account_sid="-")
+        named.expect(200)
+        opened = await page.call("POST", "/parlour/v1/Operator/Accounts", {}, account_sid="-")
+        account_sid = opened.expect(201)["sid"]
+        assert await lines_of(page) == [
+            ("CreateOperatorAccount", account_sid, account_sid),
+            ("UpdateOperatorAccount", ACCOUNT_SID, ACCOUNT_SID),
+            ("CreateOperatorAccountKey", key_sid, ACCOUNT_SID),
+        ]
+
+    run_scene(tmp_path / "data", scene)
+
+
+def test_messages_that_an_operator_reads_alone_are_recorded(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        page, api = await operator_page(instance, SUPPORT), api_of(instance)
+        theirs = await signed_in(instance.app)
+        made = (await api.post("/v1/Conversations", {"UniqueName": "order"})).expect(201)
+        path = f"/v1/Conversations/{made['sid']}/Messages"
+        for _ in range(2):
+            (await api.post(path, {"Body": "hello"})).expect(201)
+        (await theirs.call("GET", path)).expect(200)
+        assert await lines_of(page) == []
+        first = (await page.call("GET", f"{path}?PageSize=1")).expect(200)
+        query = first["meta"]["next_page_url"].partition("?")[2]
+        (await page.call("GET", f"{path}?{query}")).expect(200)
+        line = ("ListConversationMessage", made["sid"], ACCOUNT_SID)
+        assert await lines_of(page) == [line]
+        (await page.call("GET", "/v1/Conversations/order/Messages")).expect(200)
+        assert await lines_of(page) == [("ListConversationMessage", "order", ACCOUNT_SID), line]
+
+    run_scene(tmp_path / "data", scene)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parlour.operations.caller import Principal
 from parlour.store.transaction import ALL_ACCOUNTS
-from parlour.vocabulary import limits
+from parlour.vocabulary import limits, sids
 
 if TYPE_CHECKING:
     from parlour.operations.call import Call
@@ -35,19 +35,21 @@ class AuditTrail:
         principal = call.caller.principal
         if principal is None:
             return False
-        opens = principal.is_operator and call.operation.spec.opens_conversation
-        return call.operation.writes or opens
+        # The later pages of a list belong to its first one, which has made their tokens.
+        opens = call.operation.spec.opens_conversation and "PageToken" not in call.form
+        return call.operation.writes or (principal.is_operator and opens)
 
     async def record(self, tx: Transaction, call: Call[Any], result: object = None) -> None:
         """Record a call in its transaction; ``result`` is the record that its action returned."""
         principal = call.caller.principal
         assert principal is not None
+        subject = subject_of(call, result)
         await self._record_call(
             tx,
             principal,
             call.operation.operation_id,
-            subject_of(call, result),
-            call.caller.account_sid,
+            subject,
+            call.caller.account_sid or _account_of(call, subject),
         )
 
     async def record_apart(self, store: Store, call: Call[Any]) -> None:
@@ -73,3 +75,11 @@ def subject_of(call: Call[Any], result: object) -> str:
         return sid
     names = list(call.path.values())
     return "" if not names else names[-1][: limits.CONSOLE_AUDIT_SUBJECT_CHARS_MAX]
+
+
+def _account_of(call: Call[Any], subject: str) -> str:
+    """Return the account that an operation of operators is about; empty if there is none."""
+    for named in (call.path.get("Sid", ""), subject):
+        if sids.is_sid(sids.ACCOUNT, named):
+            return sids.normal(named)
+    return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parlour.operations.operation import (
     SERVICE_ONLY,
     SHORT_AND_SERVICE,
@@ -25,12 +27,15 @@ MESSAGES = Collection(
     url_forms=SHORT_AND_SERVICE,
     represent=message_representation.resource,
     specs=(
-        list_(
-            message_actions.list_messages,
-            key="messages",
-            maximum=limits.PAGE_SIZE_MAX,
-            parameters=message_parameters.ListMessages,
-            shows_cursor=True,
+        replace(
+            list_(
+                message_actions.list_messages,
+                key="messages",
+                maximum=limits.PAGE_SIZE_MAX,
+                parameters=message_parameters.ListMessages,
+                shows_cursor=True,
+            ),
+            opens_conversation=True,
         ),
         create(
             message_actions.create_message,
