@@ -113,11 +113,13 @@ function fieldOf({ name, schema, isRequired }, row) {
 	const kinds = [schema.type].flat();
 	const choices = schema.enum ?? (kinds.includes("boolean") ? ["true", "false"] : null);
 	const isList = !choices && kinds.includes("array");
+	// An object may have "POST" where the choice is "post".
+	const chosen = choices?.find((/** @type {any} */ each) => String(each).toLowerCase() === String(value).toLowerCase()) ?? value;
 	return {
 		name, isRequired, length: schema.maxLength,
 		label: wordsOf(name) + (isRequired ? " (required)" : "") + (isList ? ", one a line" : ""),
 		kind: isList ? "lines" : kinds.includes("integer") ? "number" : "text",
-		value: isList ? value : String(value),
+		value: isList ? value : String(chosen),
 		options: choices ? [["", value === "" ? "–" : ""], ...choices.map((/** @type {any} */ each) => [String(each), String(each)])] : undefined,
 	};
 }

@@ -1,0 +1,21 @@
+// Every page, tab, form and action once, by mouse; each change is checked through the API.
+
+import { check, rest, seed, violations, withBrowser } from "./console.mjs";
+import { visitor } from "./hands.mjs";
+import { conversations } from "./tour_conversation.mjs";
+import { operator } from "./tour_operator.mjs";
+import { clients, phones, users } from "./tour_people.mjs";
+import { reset, settings, test } from "./tour_settings.mjs";
+import { events, requests, webhooks } from "./tour_traffic.mjs";
+
+// Names of parts: to run only these by hand.
+const { ONLY } = process.env;
+const { sids } = await seed();
+await withBrowser(async (browser) => {
+  const hand = await visitor(browser, "tour");
+  const parts = [users, phones, clients, webhooks, requests, events, conversations, operator, settings, test, reset];
+  for (const part of parts.filter((each) => !ONLY || ONLY.includes(each.name))) await part(hand, sids, () => visitor(browser, "tour"));
+  const { seen, page } = hand;
+  const wrong = [...seen.errors, ...seen.foreign, ...seen.dialogs, ...(await violations(page))];
+  check("tour", "no errors, no requests to others", wrong.length === 0, wrong.join("\n"));
+});

@@ -1,0 +1,185 @@
+// The tour of Test and Settings.
+
+import { readFile } from "node:fs/promises";
+import { api, equal, eventually, rest } from "./console.mjs";
+import { holds, isGone } from "./hands.mjs";
+
+const all = (path, key) => rest.get(`${path}${path.includes("?") ? "" : "?PageSize=100"}`).then((found) => found[key]);
+
+async function clock({ page, step, go, press }) {
+  const now = async () => Date.parse((await rest.get("/parlour/v1/Clock")).now);
+  await step("the clock is frozen, advanced, and runs again", async () => {
+    await go("test");
+    await press("Freeze");
+    await holds("/parlour/v1/Clock", { mode: "frozen" });
+    const begun = await now();
+    await press("10 min");
+    await eventually(async () => (await now()) === begun + 600e3, "10 minutes later");
+    await page.getByRole("link", { name: /virtual .*, frozen/ }).waitFor();
+    await page.getByLabel("Duration or date").fill("PT45M");
+    await press("Advance");
+    await eventually(async () => (await now()) === begun + 3300e3, "55 minutes later");
+    await press("Let it run from here");
+    await holds("/parlour/v1/Clock", { mode: "shifted" });
+  });
+}
+
+async function faults({ page, step, go, press, ask, row }) {
+  const list = () => all("/parlour/v1/Faults", "faults");
+  await step("a fault by a preset, and one by the form; both are removed", async () => {
+    await go("test?tab=faults");
+    await press("429 twice");
+    await eventually(async () => (await list())[0]?.status === 429, "armed");
+    await ask("New fault", { Target: "webhook", Name: "late", DelayMs: "20", Times: "1" }, "Arm");
+    await holds("/parlour/v1/Faults", { target: "webhook", delay_ms: 20 }, (found) => found.faults.find((each) => each.name === "late"));
+    await page.getByRole("link", { name: "2 faults armed" }).waitFor();
+    await press("Remove", row("Faults", "late"));
+    await eventually(async () => (await list()).length === 1, "one is left");
+    await press("Remove all");
+    await eventually(async () => !(await list()).length, "none is left");
+  });
+}
+
+async function data({ page, step, go, press, ask, row }) {
+  await step("seeds are loaded and exported", async () => {
+    await go("test?tab=data");
+    await page.setInputFiles("input[type=file]", { name: "w.yaml", mimeType: "text/yaml", buffer: Buffer.from("parlour: 1\nconversations:\n  - {key: s, unique_name: sown, friendly_name: Sown}\n") });
+    await page.waitForFunction(() => /sown/.test(document.querySelector("textarea").value));
+    await press("Load");
+    await page.getByText("Loaded 1 objects.").waitFor();
+    await holds("/v1/Conversations/sown", { friendly_name: "Sown" });
+    const [saved] = await Promise.all([page.waitForEvent("download"), press("Export this account")]);
+    const text = await readFile(await saved.path(), "utf8");
+    equal(JSON.parse(text).conversations.some((each) => each.unique_name === "sown"), true, "the export");
+  });
+  await step("a snapshot is taken, restored and deleted", async () => {
+    await ask("Take a snapshot", { Name: "tour" }, "Take");
+    await rest.remove("/v1/Conversations/sown");
+    await press("Restore", row("Snapshots", "tour"));
+    await press("Restore", page.locator("dialog[open]"));
+    await holds("/v1/Conversations/sown", { friendly_name: "Sown" });
+    await press("Delete", row("Snapshots", "tour"));
+    await eventually(async () => !(await all("/parlour/v1/Snapshots", "snapshots")).length, "deleted");
+  });
+}
+
+async function habits({ page, step, go, press, ask, answer }) {
+  await step("emulation is changed", async () => {
+    await go("test?tab=emulation");
+    await ask("Change", { UnknownParameters: "refuse" }, "Save");
+    await holds("/parlour/v1/Emulation", { unknown_parameters: "refuse" });
+    await ask("Change", { UnknownParameters: "ignore" }, "Save");
+    await holds("/parlour/v1/Emulation", { unknown_parameters: "ignore" });
+  });
+  await step("each event has a trigger", async () => {
+    await go("test?tab=triggers");
+    await page.getByRole("button", { name: "onUserUpdated", exact: true }).waitFor();
+    equal(await page.locator("#tab-panel > .row button").count(), 13, "triggers");
+    await press("onParticipantAdded");
+    await answer({ Identity: "triggered" }, "Trigger");
+    await page.getByRole("status").getByText(/onParticipantAdded by/).waitFor();
+    const { conversations } = await rest.get("/v1/ParticipantConversations?Identity=triggered");
+    equal(conversations.length, 1, "the participant");
+  });
+}
+
+export async function test(hand) {
+  await clock(hand);
+  await faults(hand);
+  await data(hand);
+  await habits(hand);
+}
+
+// The last part: it wipes the account.
+export async function reset({ page, step, go, ask }) {
+  await step("the account is reset, and Start helps a newcomer", async () => {
+    await go("test?tab=data");
+    await ask("Reset", {}, "Reset");
+    await eventually(async () => !(await all("/v1/Conversations", "conversations")).length, "wiped");
+    await go("start");
+    await page.getByText("Waiting for the first request").or(page.getByText("It works.")).first().waitFor();
+    await rest.get("/v1/Conversations");
+    await page.getByText("It works.").waitFor();
+  });
+}
+
+async function single({ page, step, go, ask }, service) {
+  const card = (title) => page.locator("section.card").filter({ has: page.getByRole("heading", { name: title, exact: true }) });
+  await step("settings of the account are edited", async () => {
+    await go("settings");
+    await ask("Edit", { DefaultInactiveTimer: "PT15M" }, "Save", card("Defaults"));
+    await holds("/v1/Configuration", { default_inactive_timer: "PT15M" });
+    await ask("Edit", { Filters: "onMessageAdded\nonUserAdded" }, "Save", card("Webhooks of the account"));
+    await holds("/v1/Configuration/Webhooks", { filters: ["onMessageAdded", "onUserAdded"] });
+  });
+  await step("settings of the service are edited", async () => {
+    await go("settings?tab=service");
+    await ask("Edit", { ReachabilityEnabled: "true" }, "Save", card("Roles and reachability"));
+    await holds(`/v1/Services/${service}/Configuration`, { reachability_enabled: true });
+    await ask("Edit", { LogEnabled: "true" }, "Save", card("Push notifications"));
+    await holds(`/v1/Services/${service}/Configuration/Notifications`, { log_enabled: true });
+  });
+}
+
+async function lists({ step, go, ask, row }, service) {
+  await step("a role is created, edited and deleted", async () => {
+    const path = `/v1/Services/${service}/Roles`;
+    const found = async () => (await all(path, "roles")).find((each) => each.friendly_name === "reader");
+    await go("settings?tab=roles");
+    await ask("New", { FriendlyName: "reader", Type: "conversation", Permission: "sendMessage" }, "Create");
+    equal((await found()).permissions, ["sendMessage"]);
+    await ask("Edit", { Permission: "sendMessage\nleaveConversation" }, "Save", row("Roles", "reader"));
+    equal((await found()).permissions.toSorted(), ["leaveConversation", "sendMessage"]);
+    await ask("Delete", {}, "Delete", row("Roles", "reader"));
+    equal(await found(), undefined);
+  });
+  await step("an address is created, edited and deleted", async () => {
+    const path = "/v1/Configuration/Addresses";
+    const found = async () => (await all(path, "address_configurations")).find((each) => each.address === "+15550888");
+    await go("settings?tab=addresses");
+    await ask("New", { Type: "sms", Address: "+15550888", FriendlyName: "Shop", "AutoCreation.Enabled": "true", "AutoCreation.Type": "default" }, "Create");
+    equal((await found()).friendly_name, "Shop");
+    await ask("Edit", { FriendlyName: "Shop, new" }, "Save", row("Addresses", "Shop"));
+    equal((await found()).friendly_name, "Shop, new");
+    await ask("Delete", {}, "Delete", row("Addresses", "Shop"));
+    equal(await found(), undefined);
+  });
+  await step("a service and a template are created and deleted", async () => {
+    await go("settings?tab=services");
+    await ask("New", { FriendlyName: "Second shop" }, "Create");
+    const made = (await all("/v1/Services", "services")).find((each) => each.friendly_name === "Second shop");
+    await ask("Delete", {}, "Delete", row("Services", "Second shop"));
+    await eventually(() => isGone(`/v1/Services/${made.sid}`), "deleted");
+    await go("settings?tab=templates");
+    await ask("New", { FriendlyName: "Greeting", Body: "Hello {{1}}" }, "Create");
+    const templates = () => all("/parlour/v1/ContentTemplates", "content_templates");
+    equal((await templates())[0].friendly_name, "Greeting");
+    await ask("Delete", {}, "Delete", row("Content templates", "Greeting"));
+    equal(await templates(), []);
+  });
+}
+
+async function keys({ page, step, go, ask, press, dialog, row, closed }) {
+  await step("a key is made, its secret shown once, and revoked", async () => {
+    await go("settings?tab=keys");
+    await press("New");
+    await dialog.locator("[name=FriendlyName]").fill("Tour");
+    await press("Create", dialog);
+    await page.getByText("Shown once").waitFor();
+    const [sid, secret] = await dialog.locator("dd code").allTextContents();
+    const headers = { Authorization: `Basic ${btoa(`${sid}:${secret}`)}` };
+    await api("GET", "/v1/Conversations", undefined, headers);
+    await press("I have it", dialog);
+    await closed();
+    equal((await page.locator("main").textContent()).includes(secret), false, "the secret is not shown again");
+    await ask("Delete", {}, "Delete", row("API keys", "Tour"));
+    await eventually(() => api("GET", "/v1/Conversations", undefined, headers).then(() => false, (error) => / 401 /.test(error.message)), "refused");
+  });
+}
+
+export async function settings(hand) {
+  const service = (await rest.get("/v1/Configuration")).default_chat_service_sid;
+  await single(hand, service);
+  await lists(hand, service);
+  await keys(hand);
+}

@@ -1,0 +1,143 @@
+// The tour of Webhooks, Requests and Events.
+
+import { equal, eventually, rest } from "./console.mjs";
+import { copied, holds, switchedReceiver } from "./hands.mjs";
+
+const FIRED = { "X-Twilio-Webhook-Enabled": "true" };
+const ATTEMPTS = "/parlour/v1/WebhookAttempts";
+
+// A conversation whose webhook goes to a receiver of its own, and one attempt that was refused.
+async function refused() {
+  // Deliveries of one conversation wait for each other: no other receiver may refuse.
+  await rest.post("/v1/Configuration/Webhooks", { PostWebhookUrl: (await switchedReceiver()).url });
+  const receiver = await switchedReceiver();
+  receiver.status = 500;
+  const { sid } = await rest.post("/v1/Conversations", { FriendlyName: "Refused" });
+  const hook = { Target: "webhook", "Configuration.Url": receiver.url, "Configuration.Filters": "onMessageAdded" };
+  await rest.post(`/v1/Conversations/${sid}/Webhooks`, hook);
+  await rest.post(`/v1/Conversations/${sid}/Messages`, { Author: "alice", Body: "Refuse this" }, FIRED);
+  const attempt = await eventually(async () => (await own(sid, receiver.url))[0], "an attempt");
+  return { receiver, sid, attempt };
+}
+
+const own = async (conversation, url) =>
+  (await rest.get(`${ATTEMPTS}?ConversationSid=${conversation}&PageSize=50`)).webhook_attempts.filter((each) => each.request?.url === url);
+
+async function attempts({ page, step, press, go, shown, dialog, fill, ask, answer }, { receiver, sid, attempt }) {
+  const panel = page.locator(".panel");
+  await step("attempts are filtered; one is opened", async () => {
+    await go("webhooks");
+    await page.getByLabel("Outcome", { exact: true }).selectOption(attempt.outcome);
+    await page.getByLabel("Conversation SID").fill(sid);
+    await page.getByLabel("Conversation SID").press("Enter");
+    await page.locator(`[data-row="${attempt.sid}"]`).click();
+    await shown(/Refused: the receiver answered 500/, panel);
+    await press("Copy as curl", panel);
+    equal((await copied(page)).startsWith("curl -X POST"), true, "curl");
+  });
+  await step("signature help names the difference", async () => {
+    await panel.getByText("Signature help").click();
+    await press("Why is it refused? …", panel);
+    await fill({ Url: `${receiver.url}/`, Body: receiver.received[0] });
+    await press("Explain", dialog);
+    await shown(/Only the slash at the end differs/, dialog);
+    await press("Cancel", dialog);
+  });
+  await step("the same event is sent with changes", async () => {
+    await press("Send with changes …", panel);
+    await fill({ Parameters: '{"Body": "Changed"}' });
+    await press("Send", dialog);
+    await shown(/answered 500/, dialog);
+    await press("Cancel", dialog);
+    equal(receiver.received.at(-1).includes("Body=Changed"), true, "the sample");
+  });
+  await step("a replay reaches the receiver, and the page goes to its attempt", async () => {
+    receiver.status = 200;
+    await press("Retry now", panel);
+    await shown(/^Delivered/, panel);
+    equal(page.url().includes(attempt.sid), false, "the new attempt is open");
+    await holds(`${ATTEMPTS}?ConversationSid=${sid}`, { outcome: "delivered" }, (found) => found.webhook_attempts[0]);
+    await ask("Replay", {}, "Replay", panel);
+    await eventually(async () => (await own(sid, receiver.url)).length === 3, "replayed again");
+  });
+  await step("all that match are replayed", async () => {
+    const before = receiver.received.length;
+    await go(`webhooks?conversation=${sid}`);
+    await press("Replay all that match …");
+    await shown(/attempts match/, dialog);
+    await answer({}, "Replay");
+    await eventually(() => receiver.received.length > before, "replayed");
+  });
+}
+
+async function endpoints({ step, go, press, dialog, row, shown }, { receiver, sid }) {
+  await step("a target gets a sample", async () => {
+    await go("webhooks?tab=receivers");
+    await row("Targets", receiver.url).getByRole("button", { name: "Test …" }).click();
+    await press("Send", dialog);
+    await shown(/Delivered/, dialog);
+    await press("Cancel", dialog);
+  });
+  await step("what waits for an endpoint is sent now", async () => {
+    receiver.status = 500;
+    await rest.post(`/v1/Conversations/${sid}/Messages`, { Author: "alice", Body: "Later" }, FIRED);
+    await eventually(async () => (await own(sid, receiver.url))[0].outcome === "retrying", "a retry is planned");
+    receiver.status = 200;
+    await go("webhooks?tab=receivers");
+    await press("Retry now", row("Endpoints", receiver.url));
+    await eventually(async () => (await own(sid, receiver.url))[0].outcome === "delivered", "sent");
+  });
+}
+
+export async function webhooks(hand) {
+  const made = await refused();
+  await attempts(hand, made);
+  await endpoints(hand, made);
+}
+
+export async function requests({ page, step, press, go, shown, ask }) {
+  const panel = page.locator(".panel");
+  await rest.post("/v1/Conversations", { FriendlyName: "Asked once" });
+  const count = async () => (await rest.get("/v1/Conversations?PageSize=100")).conversations.filter((each) => each.friendly_name === "Asked once").length;
+  await step("requests are filtered; one is opened and copied", async () => {
+    await go("requests");
+    await page.getByLabel("Source").selectOption("rest");
+    await page.getByLabel("Operation", { exact: true }).fill("CreateConversation");
+    await page.getByLabel("Operation", { exact: true }).press("Enter");
+    await page.waitForURL(/operation=CreateConversation/);
+    await page.getByRole("table", { name: "Requests" }).getByRole("link", { name: "CreateConversation", exact: true }).first().click();
+    await shown("Asked once", panel);
+    for (const [language, word] of [["curl", "curl"], ["Python", "import requests"], ["Node.js", "await fetch"]]) {
+      await press(language, panel);
+      await eventually(async () => (await copied(page)).includes(word), language);
+    }
+  });
+  await step("a request is run again", async () => {
+    await ask("Run again", {}, "Run again", panel);
+    await eventually(async () => (await count()) === 2, "run again");
+  });
+  await step("from a request to its events", async () => {
+    await panel.getByRole("link", { name: "Events", exact: true }).click();
+    await shown("onConversationAdded", page.getByRole("table", { name: "Events" }));
+  });
+}
+
+export async function events({ page, step, go, shown }, sids) {
+  const order = sids["conversations.order"];
+  await step("events are filtered; one is opened, and leads to its object", async () => {
+    await go("events");
+    await page.getByLabel("Type of event").selectOption("onMessageAdded");
+    await page.getByLabel("Conversation SID").fill(order);
+    await page.getByLabel("Conversation SID").press("Enter");
+    const table = page.getByRole("table", { name: "Events" });
+    await page.waitForURL(/conversation=CH/);
+    await table.getByRole("row").nth(1).click();
+    await shown(/^(not )?fired/, page.locator(".panel"));
+    await page.getByRole("link", { name: "Close", exact: true }).click();
+    await rest.post(`/v1/Conversations/${order}/Messages`, { Author: "alice", Body: "Seen live" });
+    await shown("Seen live", table);
+    await table.getByRole("row").nth(1).click();
+    await page.getByRole("link", { name: "Open the object" }).click();
+    await page.waitForURL(/conversations\/CH/);
+  });
+}

@@ -1,0 +1,22 @@
+"""The console as its users work: by mouse, and by keyboard alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.pages import run_program
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+pytestmark = pytest.mark.xdist_group("sdk-browser")
+
+MOUSE_CHECKS_MIN = 30
+
+
+def test_every_action_of_the_pages_does_what_it_says(console: Server) -> None:
+    run = run_program(console, "tour")
+    assert run.failed("tour") == []
+    assert len(run.checks["tour"]) >= MOUSE_CHECKS_MIN
