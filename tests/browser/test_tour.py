@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("sdk-browser")
 
-MOUSE_CHECKS_MIN = 30
+MOUSE_CHECKS_MIN = 55
+KEYBOARD_CHECKS_MIN = 11
 
 
 def test_every_action_of_the_pages_does_what_it_says(console: Server) -> None:
     run = run_program(console, "tour")
     assert run.failed("tour") == []
     assert len(run.checks["tour"]) >= MOUSE_CHECKS_MIN
+
+
+def test_main_paths_need_no_mouse(console: Server) -> None:
+    run = run_program(console, "keyboard")
+    assert run.failed("keyboard") == []
+    assert len(run.checks["keyboard"]) >= KEYBOARD_CHECKS_MIN

@@ -36,7 +36,7 @@ async function accounts({ page, step, go, press, ask, dialog, field, row, closed
   await step("an account is made; its secret signs in", async () => {
     await go("accounts");
     await press("New account");
-    await field("name").fill("Tour account");
+    await field("FriendlyName").fill("Tour account");
     await press("New account", dialog);
     const [name, secret] = await secretOf();
     [sid, owner] = [name, basic(name, secret)];
@@ -44,7 +44,7 @@ async function accounts({ page, step, go, press, ask, dialog, field, row, closed
   });
   await step("an account gets a key", async () => {
     await press("New key", row("Accounts", "Tour account"));
-    await field("name").fill("Second");
+    await field("FriendlyName").fill("Second");
     await press("New key", dialog);
     equal(await may(basic(...(await secretOf()))), true, "the key signs in");
   });

@@ -141,7 +141,7 @@ export function followLinks() {
 	document.addEventListener("click", (event) => {
 		const link = event.target instanceof Element ? event.target.closest("a") : null;
 		const modified = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
-		if (!link || modified || event.button || event.defaultPrevented || link.target) return;
+		if (!link || modified || event.button || event.defaultPrevented || link.target || link.hash) return;
 		if (link.origin !== location.origin || !link.pathname.startsWith(BASE)) return;
 		event.preventDefault();
 		go(link.pathname + link.search);
