@@ -171,7 +171,7 @@ async function keys({ page, step, go, ask, press, dialog, row, closed }) {
     await api("GET", "/v1/Conversations", undefined, headers);
     await press("I have it", dialog);
     await closed();
-    equal((await page.locator("main").textContent()).includes(secret), false, "the secret is not shown again");
+    await eventually(async () => !(await page.locator("main").textContent()).includes(secret), "the secret is not shown again");
     await ask("Delete", {}, "Delete", row("API keys", "Tour"));
     await eventually(() => api("GET", "/v1/Conversations", undefined, headers).then(() => false, (error) => / 401 /.test(error.message)), "refused");
   });
