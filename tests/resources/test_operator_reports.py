@@ -103,6 +103,11 @@ def test_queues_show_sinks_carriers_jobs_and_the_inbox(viewer: Api, own: Api) ->
     assert found["newest_event"] > 0
     (sink,) = found["sinks"]
     assert sink["is_local"] is True
+    if viewer.get(f"{ROOT}/Health").expect(200)["engine"] == "postgresql":
+        owners = {each["name"]: each["owner"] for each in found["leases"]}
+        assert owners[f"sink {sink['name']}"] == sink["owner"] == found["node"]
+    else:
+        assert (sink["owner"], found["leases"]) == (None, [])
     assert sink["position"] + sink["behind"] >= found["newest_event"]
     assert found["carriers"][0]["name"] == ""
     assert [each["name"] for each in found["carriers"]][1:] == ["virtual"]

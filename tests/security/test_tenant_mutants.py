@@ -75,6 +75,10 @@ WITHOUT_EFFECT = {
     r"resources\.webhook_attempts\.store\.LIST_OF_URL\.\w+\[1:": (
         "the delivery of an attempt of the account, by the number of its event"
     ),
+    r"store\.webhook_queue\.MAKE_URL_DUE\[1:": (
+        "the deliveries that it selects are looked up under the account: one is enough below the"
+        " limit of lanes"
+    ),
     r"resources\.conversation_summaries\.store\.LAST_MESSAGES\[0:": (
         "the last index of a conversation, found by its sid under the account"
     ),
@@ -130,6 +134,9 @@ UNSEEN_OVER_REST = {
         r"|resources\.participants\.roster\.|resources\.users\.presence\."
     ): "no operation asks for it, only a connected user and what it uploads",
     r"resources\.console_sessions\.store\.": "no operation of an account shows a session",
+    r"resources\.(accounts\.store\.UPDATE_NAME\[|operator_accounts\.store\.)": (
+        "no operation of an account asks for it, only an operator"
+    ),
     r"resources\.activity\.store\.": "its response is different each time (OF_THE_PROCESS)",
     r"store\.event_log\.HAS_WEBHOOK_CHANGES\[|resources\.scoped_webhooks\.store\.FETCH_ANY\[": (
         "says whether it is worth looking; what is found is read under the account"

@@ -93,7 +93,7 @@ def _outcome(copy: apsw.Connection, sql: str, arguments: tuple[object, ...]) -> 
         given = copy.execute(for_sqlite(sql), arguments).fetchall()
     except apsw.ConstraintError as error:
         return str(error)
-    if sql.lstrip().startswith("SELECT"):
+    if sql.lstrip().startswith(("SELECT", "WITH")):
         return given
     tables = [table for (table,) in copy.execute(_TABLES).fetchall()]
     return {

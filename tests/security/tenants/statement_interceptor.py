@@ -160,7 +160,7 @@ def _empty_account(mutant: Mutant) -> str:
 def _finds(connection: apsw.Connection, sql: str, arguments: list[object]) -> bool:
     """Return whether a statement finds rows, or a number other than 0, or changes rows."""
     cursor = connection.cursor()
-    if sql.lstrip().startswith("SELECT"):
+    if sql.lstrip().startswith(("SELECT", "WITH")):
         rows = cursor.execute(for_sqlite(sql), arguments).fetchall()
         return any(any(row) for row in rows)
     cursor.execute("SAVEPOINT probe")

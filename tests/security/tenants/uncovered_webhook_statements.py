@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 EVENT_NAME = "onMessageAdded"
 LANE = 7
+NO_ACCOUNT = "AC" + "e" * 32
 WEBHOOK_SID = "WH" + "0" * 32
 LAST_SID = "NO" + "f" * 32
 
@@ -35,7 +36,10 @@ async def run_statements(tx: Transaction, world: AccountObjects) -> None:
     queued = [_delivery(tx, world, number) for number in (101, 102, 103, 104)]
     assert [(await webhook_queue.add(tx, each))[1] for each in queued] == [tx.now, *[None] * 3]
     assert await webhook_queue.heads(tx, world.sid, URL, 10)
+    foreign = msgspec.structs.replace(queued[0], account_sid=NO_ACCOUNT, url=f"{URL}/later")
+    await webhook_queue.add(tx, foreign)
     assert await webhook_queue.waiting_urls(tx, world.sid, 10) == [URL]
+    assert await webhook_queue.record_result(tx, foreign, DeliveryState.DELIVERED, 0, None) == 1
     backlog = await webhook_queue.measure_url(tx, world.sid, URL)
     assert (backlog.waiting.count, backlog.lanes.count) == (len(queued), 1)
     assert await webhook_queue.oldest_date(tx, world.sid) == tx.now
