@@ -36,10 +36,7 @@ export let isOpen = false;
 
 /** @typedef {Record<string, string | number | boolean | string[] | undefined | null>} Parameters */
 
-/**
- * @param {Parameters} parameters
- * @returns {URLSearchParams} without undefined and null; of arrays each value.
- */
+/** @param {Parameters} parameters @returns {URLSearchParams} without undefined and null; of arrays each value. */
 function form(parameters) {
 	const pairs = new URLSearchParams();
 	for (const [name, value] of Object.entries(parameters)) {
@@ -49,10 +46,7 @@ function form(parameters) {
 	return pairs;
 }
 
-/**
- * @param {string} url
- * @param {RequestInit} options
- */
+/** @param {string} url @param {RequestInit} options */
 async function request(url, options) {
 	const headers = new Headers(options.headers);
 	headers.set("Parlour-Console", "1");
@@ -110,29 +104,18 @@ export async function call(method, path, parameters = {}, options = {}) {
 	return { data, headers: answer.headers };
 }
 
-/**
- * @param {string} path
- * @param {Parameters} [parameters]
- * @param {Options} [options]
- */
+/** @param {string} path @param {Parameters} [parameters] @param {Options} [options] */
 export const get = async (path, parameters, options) =>
 	(await call("GET", path, parameters, options)).data;
 
-/**
- * @param {string} path
- * @param {Parameters} [parameters]
- * @param {Options} [options]
- */
+/** @param {string} path @param {Parameters} [parameters] @param {Options} [options] */
 export const post = async (path, parameters, options) =>
 	(await call("POST", path, parameters, options)).data;
 
-/**
- * @param {string} path
- * @param {Options} [options]
- */
+/** @param {string} path @param {Options} [options] */
 export const remove = async (path, options) => (await call("DELETE", path, {}, options)).data;
 
-// --- Loading ------------------------------------------------------------------------------------
+// --- Loading
 
 /**
  * Load data when `inputs` change; a load that was overtaken is aborted.
@@ -226,7 +209,7 @@ function page(data, key) {
 	return { rows: data[key], next: url.pathname + url.search };
 }
 
-// --- Session ------------------------------------------------------------------------------------
+// --- Session
 
 /**
  * Ask who is signed in; with a ticket, or in an open console, sign in at once.

@@ -45,7 +45,7 @@ function isShown(entry) {
 	return entry.needs !== "operator" || who?.principal.kind === "operator";
 }
 
-// --- What is known of the account ---------------------------------------------------------------
+// --- What is known of the account
 
 async function loadAccounts() {
 	const who = session.get();
@@ -80,7 +80,7 @@ export async function loadTestState() {
 	know({ clock, faults: faults.faults.length });
 }
 
-// --- Parts of the frame -------------------------------------------------------------------------
+// --- Parts of the frame
 
 /** @param {{isOpen: boolean}} props */
 function Rail({ isOpen }) {
@@ -191,7 +191,7 @@ function Bar({ onMenu, onHelp }) {
 	</header>`;
 }
 
-// --- The page -----------------------------------------------------------------------------------
+// --- The page
 
 /** @param {{name: string}} props */
 function Page({ name }) {

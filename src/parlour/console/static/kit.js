@@ -14,7 +14,7 @@ export { Fragment, render, useCallback, useEffect, useLayoutEffect, useMemo, use
 const BASE = "/parlour/console/";
 const ICONS = new URL("icons.svg", import.meta.url).pathname;
 
-// --- Stores -------------------------------------------------------------------------------------
+// --- Stores
 
 /**
  * A value that components follow.
@@ -52,22 +52,19 @@ export function useStore(source) {
 	return source.get();
 }
 
-// --- Preferences: the only thing kept in the browser ----------------------------------------------
+// --- Preferences: the only thing kept in the browser
 
 /** @type {{theme?: string, zone?: string, shortcuts?: string}} */
 const kept = JSON.parse(localStorage.getItem("parlour") ?? "{}");
 export const preferences = store(kept);
 
-/**
- * @param {"theme" | "zone" | "shortcuts"} name
- * @param {string} value
- */
+/** @param {"theme" | "zone" | "shortcuts"} name @param {string} value */
 export function prefer(name, value) {
 	preferences.set({ ...preferences.get(), [name]: value });
 	localStorage.setItem("parlour", JSON.stringify(preferences.get()));
 }
 
-// --- Routes -------------------------------------------------------------------------------------
+// --- Routes
 
 /** @typedef {{account: string, page: string, rest: string[], query: URLSearchParams}} Route */
 
@@ -96,10 +93,7 @@ export function href(page, rest = [], query = {}, account = route.get().account)
 	return BASE + path + (all.size ? `?${all}` : "");
 }
 
-/**
- * @param {string} address
- * @param {{replace?: boolean}} [how]
- */
+/** @param {string} address @param {{replace?: boolean}} [how] */
 export function go(address, { replace = false } = {}) {
 	if (address === location.pathname + location.search) return;
 	history[replace ? "replaceState" : "pushState"](null, "", address);
@@ -121,10 +115,7 @@ export function useQuery(name, fallback = "") {
 	return [value, set];
 }
 
-/**
- * Change values of the query in place; an empty one is removed.
- * @param {Record<string, string>} changes
- */
+/** @param {Record<string, string>} changes Change values of the query in place; an empty one is removed. */
 export function setQuery(changes) {
 	const query = new URLSearchParams(location.search);
 	for (const [name, value] of Object.entries(changes))
@@ -148,7 +139,7 @@ export function followLinks() {
 	});
 }
 
-// --- Keys ---------------------------------------------------------------------------------------
+// --- Keys
 
 /** @type {Set<{current: Record<string, (event: KeyboardEvent) => void>}>} */
 const keymaps = new Set();
@@ -181,7 +172,7 @@ addEventListener("keydown", (event) => {
 	}
 });
 
-// --- Handlers -----------------------------------------------------------------------------------
+// --- Handlers
 
 /** @param {(value: string) => unknown} act @returns {(event: any) => void} For `onInput` and `onChange`. */
 export const onValue = (act) => (event) => void act(event.target.value);
@@ -200,11 +191,11 @@ export function useTimer(act, ms) {
 	}, []);
 }
 
-// --- Smallest parts -----------------------------------------------------------------------------
+// --- Smallest parts
 
 /** @param {{name: string, label?: string}} props */
 export function Icon({ name, label }) {
-	return html`<svg class="icon" aria-hidden=${!label} aria-label=${label} role=${label && "img"}>
+	return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden=${!label} aria-label=${label} role=${label && "img"}>
 		<use href="${ICONS}#${name}" />
 	</svg>`;
 }
@@ -223,10 +214,7 @@ const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
 
-/**
- * @param {Date} at
- * @param {object} parts
- */
+/** @param {Date} at @param {object} parts */
 export function written(at, parts) {
 	const timeZone = preferences.get().zone === "utc" ? "UTC" : undefined;
 	const key = `${timeZone}${JSON.stringify(parts)}`;
@@ -250,20 +238,14 @@ export function Time({ at, full = false }) {
 	return html`<time datetime=${date.toISOString()} title=${date.toISOString()}>${text}</time>`;
 }
 
-/**
- * Grey lines of the final height; nothing is seen within the first 150 ms.
- * @param {{lines?: number}} props
- */
+/** @param {{lines?: number}} props Grey lines of the final height; nothing is seen within the first 150 ms. */
 export function Skeleton({ lines = 6 }) {
 	return html`<div class="skeleton" role="status" aria-label="Loading">
 		${Array.from({ length: lines }, () => html`<i />`)}
 	</div>`;
 }
 
-/**
- * An empty list: what would be here, and the next step.
- * @param {{title: string, children?: any}} props
- */
+/** @param {{title: string, children?: any}} props An empty list: what would be here, and the next step. */
 export function Empty({ title, children }) {
 	return html`<div class="empty"><p class="strong">${title}</p>${children}</div>`;
 }

@@ -80,11 +80,7 @@ export const start = {
 	lead: "Only the base URL and the credentials differ from the hosted service.",
 	waiting: "Waiting for the first request …",
 	came: "It works. The latest request:",
-	/**
-	 * @param {string} url
-	 * @param {string} account
-	 * @returns {[string, string][]}
-	 */
+	/** @param {string} url @param {string} account @returns {[string, string][]} */
 	snippets: (url, account) => [
 		[
 			"curl",

@@ -49,11 +49,7 @@ function useJournal() {
 	return list;
 }
 
-/**
- * @param {any} list
- * @param {Record<string, string | null>} filters
- * @param {AbortSignal} signal
- */
+/** @param {any} list @param {Record<string, string | null>} filters @param {AbortSignal} signal */
 async function poll(list, filters, signal) {
 	let newest = list.data.rows[0]?.sid;
 	while (!signal.aborted) {
@@ -74,10 +70,7 @@ async function poll(list, filters, signal) {
 	}
 }
 
-/**
- * @param {any[]} fresh
- * @param {any[]} rows
- */
+/** @param {any[]} fresh @param {any[]} rows */
 function merge(fresh, rows) {
 	const sids = new Set(fresh.map((row) => row.sid));
 	return [...fresh, ...rows.filter((row) => !sids.has(row.sid))].slice(0, Math.max(ROWS_MAX, rows.length));

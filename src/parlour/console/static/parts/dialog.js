@@ -30,9 +30,7 @@ export function Dialog({ title, action, act, onClose, isDanger = false, children
 	</dialog>`;
 }
 
-/**
- * @param {{label: string, hint?: any, isWide?: boolean, children?: any}} props A labelled control.
- */
+/** @param {{label: string, hint?: any, isWide?: boolean, children?: any}} props A labelled control. */
 export function Field({ label, hint, isWide = false, children }) {
 	return html`<label class="field ${isWide ? "wide" : ""}">
 		<span>${label}</span>${children}${hint && html`<span class="hint">${hint}</span>`}

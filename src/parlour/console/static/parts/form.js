@@ -44,10 +44,7 @@ function Control({ name, label = name, value = "", kind = "text", options, isReq
 	<//>`;
 }
 
-/**
- * @param {FormField} field
- * @param {FormData} form
- */
+/** @param {FormField} field @param {FormData} form */
 function given({ name, kind }, form) {
 	if (kind === "check") return form.has(name);
 	if (kind === "many") return form.getAll(name);
@@ -77,7 +74,7 @@ function FormDialog({ title, text, action = "Save", isDanger, isWhole, mayBeEmpt
 	<//>`;
 }
 
-// --- Forms of operations: a new parameter appears without work here -----------------------------
+// --- Forms of operations: a new parameter appears without work here
 
 /** @typedef {{method: string, path: string, parameters: {name: string, schema: any, isRequired: boolean}[]}} Operation */
 

@@ -8,10 +8,7 @@ const pairs = (value) =>
 /** @param {string} text */
 export const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/**
- * @param {string} language `curl`, `Python` or `Node.js`
- * @param {any} row
- */
+/** @param {string} language `curl`, `Python` or `Node.js` @param {any} row */
 export function snippet(language, row) {
 	const account = route.get().account;
 	const form = pairs(row.form);
