@@ -3,7 +3,7 @@
  *
  * A problem has the shape of the API: status, code, message, and the SID of the request.
  */
-import { route, store, useCallback, useEffect, useRef, useState, useStore } from "./kit.js";
+import { html, route, store, Trouble, useCallback, useEffect, useRef, useState, useStore } from "./kit.js";
 
 const ROOT = "/parlour/console/";
 
@@ -160,6 +160,15 @@ export function useLoad(load, inputs) {
 		[],
 	);
 	return { ...state, reload, update };
+}
+
+/**
+ * A part that is loaded when it is shown; its other properties are passed on.
+ * @param {{load: (of: string) => Promise<{default: any}>, of?: string, [name: string]: any}} props
+ */
+export function Later({ load, of = "", ...rest }) {
+	const part = useLoad(async () => ({ of, show: (await load(of)).default }), [of]);
+	return part.data?.of === of ? html`<${part.data.show} ...${rest} />` : html`<${Trouble} problem=${part.error} retry=${part.reload} />`;
 }
 
 /**

@@ -1,30 +1,18 @@
 /** The frame of the console: who is signed in, which page is shown, and what surrounds it. */
-import { get, resume, session, useLoad } from "./api.js";
+import { get, Later, resume, session, useLoad } from "./api.js";
 import { followLinks, go, href, html, Icon, onValue, prefer, preferences, render, route, store } from "./kit.js";
 import { Trouble, useEffect, useKeys, useRef, useState, useStore } from "./kit.js";
 import { live, useLive } from "./live.js";
 import { pages, sentences } from "./words.js";
 
-/** The pages in the order of the menu; `needs`: shown to whom. */
-const MENU = /** @type {{page: string, needs?: string}[]} */ ([
-	{ page: "start" },
-	{ page: "conversations" },
-	{ page: "users" },
-	{ page: "phones" },
-	{ page: "clients" },
-	{ page: "webhooks" },
-	{ page: "requests" },
-	{ page: "events" },
-	{ page: "test", needs: "test" },
-	{ page: "settings" },
-	{ page: "health", needs: "operator" },
-	{ page: "queues", needs: "operator" },
-	{ page: "accounts", needs: "operator" },
-	{ page: "media", needs: "operator" },
-	{ page: "audit", needs: "operator" },
-	{ page: "sessions", needs: "operator" },
-	{ page: "server", needs: "operator" },
-]);
+/** The pages in the order of the menu, and who sees them. @type {[needs: string, pages: string][]} */
+const ORDER = [
+	["", "start conversations users phones clients webhooks requests events"],
+	["test", "test"],
+	["", "settings"],
+	["operator", "health queues accounts media audit sessions server"],
+];
+const MENU = ORDER.flatMap(([needs, names]) => names.split(" ").map((page) => ({ page, needs })));
 
 /** @type {Record<string, {default: (props: any) => any}>} */
 const loaded = {};
@@ -38,7 +26,7 @@ export const world = store({ accounts: [], services: [], server: {}, clock: null
 /** @param {Record<string, any>} changes */
 const know = (changes) => world.set({ ...world.get(), ...changes });
 
-/** @param {{page: string, needs?: string}} entry */
+/** @param {{needs: string}} entry */
 function isShown(entry) {
 	const who = session.get();
 	if (entry.needs === "test") return Boolean(who?.test);
@@ -208,12 +196,6 @@ function Page({ name }) {
 	return html`<main id="main" tabindex="-1"><${loaded[name].default} key=${route.get().account} /></main>`;
 }
 
-/** @param {{of: string, props?: Record<string, unknown>}} parts A part that is loaded when it is used. */
-function Later({ of, props = {} }) {
-	const part = useLoad(() => import(`./parts/${of}.js`), [of]);
-	return part.data ? html`<${part.data.default} ...${props} />` : html`<${Trouble} problem=${part.error} />`;
-}
-
 function Console() {
 	const who = useStore(session);
 	const at = useStore(route);
@@ -233,8 +215,8 @@ function Console() {
 		${state === "lost" && html`<p class="banner" role="status">${sentences.lost(since.toLocaleTimeString())}</p>`}
 		${who && boot.error && html`<${Trouble} problem=${boot.error} retry=${boot.reload} />`}
 		${at.account && html`<div class="frame"><${Rail} isOpen=${isMenuOpen} /><${Page} name=${at.page} /></div>`}
-		${who === null && html`<${Later} of="signin" />`}
-		${isHelpOpen && html`<${Later} of="help" props=${{ onClose: () => openHelp(false) }} />`}`;
+		${who === null && html`<${Later} load=${() => import("./parts/signin.js")} />`}
+		${isHelpOpen && html`<${Later} load=${() => import("./parts/help.js")} onClose=${() => openHelp(false)} />`}`;
 }
 
 followLinks();

@@ -1,6 +1,6 @@
 /** Clients: connections now, sitting in as a user, and access tokens. */
-import { mayChange, remove, session, useList, useLoad } from "../api.js";
-import { Badge, go, href, html, onSubmit, route, Trouble, useQuery, useStore, useTimer } from "../kit.js";
+import { Later, mayChange, remove, session, useList } from "../api.js";
+import { Badge, go, href, html, onSubmit, route, useQuery, useStore, useTimer } from "../kit.js";
 import { useDialog } from "../parts/form.js";
 import { columns, Table, timeOf } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
@@ -43,14 +43,13 @@ export default function Clients() {
 	const identity = useStore(route).query.get("identity");
 	const mayMake = Boolean(mayChange() && session.get()?.shows_bodies);
 	const name = identity && mayMake ? "sit" : tab === "tokens" ? tab : "";
-	const part = useLoad(async () => name && { name, show: (await import(`./clients/${name}.js`)).default }, [name]);
-	const shown = part.data && part.data.name === name && html`<${part.data.show} key=${identity} identity=${identity} mayMake=${mayMake} />`;
-	if (name === "sit") return shown || html`<${Trouble} problem=${part.error} />`;
+	const load = (/** @type {string} */ of) => import(`./clients/${of}.js`);
+	const shown = name && html`<${Later} key=${identity} load=${load} of=${name} identity=${identity} mayMake=${mayMake} />`;
+	if (name === "sit") return shown;
 	return html`<div class="page">
 		<header class="head"><h1>Clients</h1>${identity && html`<${Badge} tone="warn">${words.mayNot}<//>`}</header>
 		<${Tabs} label="Clients" tabs=${[["connections", "Connections"], ["tokens", "Tokens"]]} />
 		<div class="body stack padded" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}">
-			<${Trouble} problem=${part.error} />
 			${tab === "tokens" ? shown : html`<${Connections} mayMake=${mayMake} />`}
 		</div>
 	</div>`;

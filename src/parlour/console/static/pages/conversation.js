@@ -1,5 +1,5 @@
 /** One conversation: its head, and the tabs with all about it. */
-import { get, mayChange, post, remove, useLoad } from "../api.js";
+import { get, Later, mayChange, post, remove, useLoad } from "../api.js";
 import { go, html, Icon, Skeleton, Time, Trouble, useKeys, useQuery } from "../kit.js";
 import { useLive } from "../live.js";
 import { useDialog } from "../parts/form.js";
@@ -16,6 +16,7 @@ const TABS = /** @type {[string, string][]} */ ([
 	["events", "Events"],
 	["json", "JSON"],
 ]);
+const tabOf = (/** @type {string} */ tab) => import(`./conversation/${tab}.js`);
 const ATTRIBUTES_BYTES_MAX = 16384;
 
 /**
@@ -81,7 +82,6 @@ export default function Conversation({ sid }) {
 		const base = summary ? `/v1/Services/${summary.chat_service_sid}/Conversations/${sid}` : `/v1/Conversations/${sid}`;
 		return { summary, base, row: await get(base, {}, { signal }) };
 	}, [sid]);
-	const part = useLoad(() => import(`./conversation/${tab}.js`).then((module) => ({ tab, show: module.default })), [tab]);
 	useLive((events) => {
 		const isOurs = (/** @type {any} */ each) => each.conversation_sid === sid && !/Message|Delivery/.test(each.event_type);
 		if (!events || events.some(isOurs)) loaded.reload();
@@ -93,8 +93,8 @@ export default function Conversation({ sid }) {
 		<${Head} ...${loaded.data} reload=${loaded.reload} />
 		<${Tabs} label="About the conversation" tabs=${TABS} />
 		<div class="pane" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}">
-			<${Trouble} problem=${loaded.error ?? part.error} retry=${loaded.reload} />
-			${part.data?.tab === tab && html`<${part.data.show} ...${loaded.data} reload=${loaded.reload} />`}
+			<${Trouble} problem=${loaded.error} retry=${loaded.reload} />
+			<${Later} load=${tabOf} of=${tab} ...${loaded.data} reload=${loaded.reload} />
 		</div>
 	</div>`;
 }

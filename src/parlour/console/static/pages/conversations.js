@@ -1,5 +1,5 @@
 /** Conversations by last activity, beside the one that is open. */
-import { get, mayChange, useList, useLoad } from "../api.js";
+import { get, Later, mayChange, useList, useLoad } from "../api.js";
 import { Badge, Empty, href, html, listKeys, onValue, route, Skeleton, Time, Trouble, useEffect, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { conversations as words, empty } from "../words.js";
@@ -125,12 +125,6 @@ function merge(old, sids, rows, { ServiceSid, State: state, StartDate = "", EndD
 
 const detail = () => import("./conversation.js");
 const creation = () => import("./conversation/new.js");
-
-/** @param {any} props A part that is loaded when it is shown. */
-function Later({ load, ...rest }) {
-	const part = useLoad(load, [load]);
-	return part.data ? html`<${part.data.default} ...${rest} />` : html`<${Trouble} problem=${part.error} />`;
-}
 
 export default function Conversations() {
 	const { query, rest: [sid] } = useStore(route);

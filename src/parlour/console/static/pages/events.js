@@ -19,12 +19,13 @@ export function subjectOf({ conversation_sid: conversation, subject_sid: sid }) 
 
 /** @param {any} event What it is about, in few words. */
 function gist({ parameters: given }) {
-	return given.Body ?? given.Identity ?? given.FriendlyName ?? given["MessagingBinding.Address"] ?? given.Status ?? "";
+	return given.Body ?? given.Identity ?? given.FriendlyName ?? given["MessagingBinding.Address"] ?? given.StateTo ?? given.Status ?? "";
 }
 
-const COLUMNS = columns(
+/** @param {(row: any) => string} hrefOf */
+export const columnsOf = (hrefOf) => columns(
 	["Time", timeOf("date"), "nowrap"],
-	["Event", (row) => html`<a href=${within("events", row.cursor)}>${row.event_type}</a>`],
+	["Event", (row) => html`<a href=${hrefOf(row)}>${row.event_type}</a>`],
 	["About", (row) => String(gist(row)).slice(0, 120), "wide"],
 	["By", (row) => row.client_identity ?? row.source],
 	["Conversation", ({ conversation_sid: sid }) => sid && html`<a href=${href("conversations", [sid])}><code>${sid.slice(0, 10)}…</code></a>`],
@@ -50,10 +51,11 @@ function Detail({ event }) {
 	<//>`;
 }
 
-/** The rows, and what arrived while the list is scrolled. */
-function useEvents() {
-	const { query } = useStore(route);
-	const given = { EventType: query.get("type"), ConversationSid: query.get("conversation"), Identity: query.get("identity") };
+const toEvent = (/** @type {any} */ row) => within("events", row.cursor);
+const COLUMNS = columnsOf(toEvent);
+
+/** @param {Record<string, string | null>} given The rows, and what arrived while the list is scrolled. */
+export function useEvents(given) {
 	const list = useList("/parlour/v1/Events", "events", { ...given, Order: "desc", PageSize: 50 });
 	const [held, hold] = useState(/** @type {any[]} */ ([]));
 	const isHeld = useRef(false);
@@ -80,7 +82,7 @@ function useEvents() {
 
 export default function Events() {
 	const { rest, query } = useStore(route);
-	const { list, held, release, isHeld } = useEvents();
+	const { list, held, release, isHeld } = useEvents({ EventType: query.get("type"), ConversationSid: query.get("conversation"), Identity: query.get("identity") });
 	const shown = list.rows.find((row) => row.cursor === rest[0]);
 	const onScroll = (/** @type {any} */ event) => (isHeld.current = event.target.scrollTop > 40);
 	return html`<div class="beside ${shown ? "open" : ""}"><div class="page">
@@ -96,7 +98,7 @@ export default function Events() {
 		<div class="body" onScroll=${onScroll}>
 			${held.length > 0 && html`<button class="pill small" onClick=${release}>${held.length} new</button>`}
 			<${Table} label="Events" columns=${COLUMNS} list=${list} keyOf="cursor"
-				hrefOf=${(/** @type {any} */ row) => within("events", row.cursor)} selected=${rest[0]}
+				hrefOf=${toEvent} selected=${rest[0]}
 				none=${words.empty} />
 		</div></div>
 		${shown && html`<${Detail} event=${shown} />`}
