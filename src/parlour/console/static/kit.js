@@ -202,7 +202,7 @@ export function Icon({ name, label }) {
 
 /**
  * A state as a word with a colour: never colour alone.
- * @param {{tone?: "good" | "warn" | "bad" | "soft" | "accent", children?: any}} props
+ * @param {{tone?: "good" | "warn" | "bad" | "soft", children?: any}} props
  */
 export function Badge({ tone = "soft", children }) {
 	return html`<span class="badge ${tone}">${children}</span>`;

@@ -58,9 +58,7 @@ export const sentences = {
 	live: "Live: changes appear as they are committed",
 	connecting: "Connecting to the stream of events",
 	off: "Not live: no account is chosen",
-	signedOut: "You were signed out. What you typed is still here.",
 	unknownPage: "There is no such page.",
-	noTests: "This server does not run in test mode.",
 };
 
 /** The keys, for the page of help. */

@@ -2,8 +2,8 @@
 import { mayChange, post, useList } from "../api.js";
 import { Badge, href, html, Icon } from "../kit.js";
 import { secretOf, useDialog } from "../parts/form.js";
+import { columns, sidOf, Table } from "../parts/list.js";
 import { count, size } from "../parts/report.js";
-import { columns, sidOf, Table } from "../parts/table.js";
 import { accounts as words } from "../words.js";
 
 const PATH = "/parlour/v1/Operator/Accounts";

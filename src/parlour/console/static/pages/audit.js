@@ -1,9 +1,8 @@
 /** Audit: who changed what through the console, newest first. */
 import { useList } from "../api.js";
 import { html, route, useStore } from "../kit.js";
-import { Filter } from "../parts/filter.js";
-import { Sid } from "../parts/sid.js";
-import { columns, sidOf, Table, timeOf } from "../parts/table.js";
+import { columns, Filter, sidOf, Table, timeOf } from "../parts/list.js";
+import { Sid } from "../parts/values.js";
 import { audit as words } from "../words.js";
 
 /** @param {any} row The principal of a line or of a session. */

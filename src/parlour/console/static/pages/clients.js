@@ -2,8 +2,7 @@
 import { Later, mayChange, remove, session, useList } from "../api.js";
 import { Badge, go, href, html, onSubmit, route, useQuery, useStore, useTimer } from "../kit.js";
 import { useDialog } from "../parts/form.js";
-import { columns, Table, timeOf } from "../parts/table.js";
-import { Tabs } from "../parts/tabs.js";
+import { columns, Table, Tabs, timeOf } from "../parts/list.js";
 import { clients as words } from "./clients/words.js";
 
 const PATH = "/parlour/v1/Connections";

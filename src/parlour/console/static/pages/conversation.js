@@ -3,8 +3,8 @@ import { get, Later, mayChange, post, remove, useLoad } from "../api.js";
 import { go, html, Icon, Skeleton, Time, Trouble, useKeys, useQuery } from "../kit.js";
 import { useLive } from "../live.js";
 import { useDialog } from "../parts/form.js";
-import { copyText, Sid } from "../parts/sid.js";
-import { Tabs } from "../parts/tabs.js";
+import { Tabs } from "../parts/list.js";
+import { copyText, Sid } from "../parts/values.js";
 import { conversation as words } from "./conversation/words.js";
 import { nameOf, State, toConversation } from "./conversations.js";
 

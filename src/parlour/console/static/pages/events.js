@@ -2,11 +2,8 @@
 import { useList } from "../api.js";
 import { href, html, onValue, route, setQuery, Time, useEffect, useRef, useState, useStore, within } from "../kit.js";
 import { startAt, useLive } from "../live.js";
-import { Filter } from "../parts/filter.js";
-import { Json } from "../parts/json.js";
-import { Panel } from "../parts/panel.js";
-import { Sid } from "../parts/sid.js";
-import { columns, Table, timeOf } from "../parts/table.js";
+import { columns, Filter, Panel, Table, timeOf } from "../parts/list.js";
+import { Json, Sid } from "../parts/values.js";
 import { events as words } from "../words.js";
 
 const ROWS_MAX = 500;

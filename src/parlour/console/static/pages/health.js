@@ -1,7 +1,7 @@
 /** Health: is the server well, and what to do if it is not. */
 import { Badge, html, Icon, Time } from "../kit.js";
+import { columns, timeOf } from "../parts/list.js";
 import { Report, size } from "../parts/report.js";
-import { columns, timeOf } from "../parts/table.js";
 import { health as words } from "../words.js";
 
 const TONES = /** @type {Record<string, "good" | "warn" | "bad">} */ ({ ok: "good", warning: "warn", error: "bad" });
@@ -70,7 +70,7 @@ const sections = (data) => [
 		rows: data.minutes.filter((/** @type {any} */ each) => each.requests).reverse(),
 		columns: columns(
 			["Minute", timeOf("date")],
-			...FIGURES.map(([name, label]) => /** @type {import("../parts/table.js").ShortColumn} */ ([label, name, "number"])),
+			...FIGURES.map(([name, label]) => /** @type {import("../parts/list.js").ShortColumn} */ ([label, name, "number"])),
 		),
 	},
 ];

@@ -1,8 +1,8 @@
 /** Media: what the files of the accounts take. */
 import { html, Time } from "../kit.js";
+import { columns } from "../parts/list.js";
 import { Report, size } from "../parts/report.js";
-import { Sid } from "../parts/sid.js";
-import { columns } from "../parts/table.js";
+import { Sid } from "../parts/values.js";
 
 /** @param {any} value A bounded sum of files. */
 const files = (value) => `${value.count.toLocaleString("en")}${value.at_least ? "+" : ""} files, ${size(value.bytes)}`;

@@ -3,7 +3,7 @@ import { address as urlOf, call, get, mayChange, post, remove, useAction, useLis
 import { Empty, href, html, Icon, onValue, setQuery, Time, Trouble, useEffect, useQuery, written } from "../kit.js";
 import { useLive, useRefresh } from "../live.js";
 import { useDialog } from "../parts/form.js";
-import { Tabs } from "../parts/tabs.js";
+import { Tabs } from "../parts/list.js";
 import { phones as words } from "../words.js";
 
 /** @typedef {any} Any */

@@ -1,7 +1,7 @@
 /** Queues: what waits to leave the server, and who carries it. */
 import { Badge, html } from "../kit.js";
+import { columns, sidOf, timeOf } from "../parts/list.js";
 import { count, Report } from "../parts/report.js";
-import { columns, sidOf, timeOf } from "../parts/table.js";
 import { queues as words } from "../words.js";
 
 /** @param {string} name @returns {any} */

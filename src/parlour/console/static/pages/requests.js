@@ -1,12 +1,9 @@
 /** Requests: the calls of programs with parameters and answers, newest first, live. */
 import { call, get, useAction, useList, useLoad } from "../api.js";
 import { Badge, href, html, onValue, route, setQuery, Skeleton, Time, Trouble, useEffect, useKeys, useStore, within } from "../kit.js";
-import { Filter } from "../parts/filter.js";
 import { useDialog } from "../parts/form.js";
-import { Json } from "../parts/json.js";
-import { Panel } from "../parts/panel.js";
-import { Copy, Sid } from "../parts/sid.js";
-import { columns, Table, timeOf } from "../parts/table.js";
+import { columns, Filter, Panel, Table, timeOf } from "../parts/list.js";
+import { Copy, Json, Sid } from "../parts/values.js";
 import { requests as words } from "../words.js";
 import { snippet } from "./requests/snippets.js";
 

@@ -1,7 +1,7 @@
 /** The settings of the server: the values, and where they came from. */
 import { html } from "../kit.js";
+import { columns } from "../parts/list.js";
 import { Report } from "../parts/report.js";
-import { columns } from "../parts/table.js";
 import { server as words } from "../words.js";
 
 /** @param {any} row */

@@ -1,8 +1,8 @@
 /** Sessions: who is signed in to the console; an operator can end each. */
 import { mayChange, remove, signOut, useAction, useList } from "../api.js";
 import { html, Time, Trouble } from "../kit.js";
-import { Sid } from "../parts/sid.js";
-import { columns, Table, timeOf } from "../parts/table.js";
+import { columns, Table, timeOf } from "../parts/list.js";
+import { Sid } from "../parts/values.js";
 import { who } from "./audit.js";
 
 const PATH = "/parlour/v1/Operator/Sessions";

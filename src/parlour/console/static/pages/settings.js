@@ -2,9 +2,8 @@
 import { get, mayChange, remove, useList, useLoad } from "../api.js";
 import { html, Icon, route, Skeleton, Trouble, useQuery, useStore } from "../kit.js";
 import { secretOf, useDialog } from "../parts/form.js";
+import { columns, sidOf, Table, Tabs } from "../parts/list.js";
 import { Facts } from "../parts/report.js";
-import { columns, sidOf, Table } from "../parts/table.js";
-import { Tabs } from "../parts/tabs.js";
 import { settings as words } from "../words.js";
 
 const HIDDEN = new Set(["url", "links", "account_sid", "chat_service_sid", "meta"]);

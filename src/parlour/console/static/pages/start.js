@@ -1,7 +1,7 @@
 /** Start: the lines that point a program here, and the wait for its first request. */
 import { get, useLoad } from "../api.js";
 import { href, html, Icon, route, useEffect, useStore } from "../kit.js";
-import { Copy } from "../parts/sid.js";
+import { Copy } from "../parts/values.js";
 import { start } from "../words.js";
 
 /** @param {{name: string, text: string}} props */

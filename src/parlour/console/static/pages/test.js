@@ -1,7 +1,7 @@
 /** Test: clock, faults, data, emulation and triggers of a server in test mode. */
 import { Later } from "../api.js";
 import { html, useQuery } from "../kit.js";
-import { Tabs } from "../parts/tabs.js";
+import { Tabs } from "../parts/list.js";
 
 const TABS = /** @type {[string, string][]} */ ([
 	["clock", "Clock"],

@@ -3,12 +3,11 @@ import { get, mayChange, post, remove, useList, useLoad } from "../api.js";
 import { go, href, html, Icon, route, Trouble, useEffect, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { useDialog } from "../parts/form.js";
-import { Json } from "../parts/json.js";
-import { Panel } from "../parts/panel.js";
-import { columns, Table, timeOf } from "../parts/table.js";
+import { columns, Panel, Table, timeOf } from "../parts/list.js";
+import { Json } from "../parts/values.js";
 import { users as words } from "../words.js";
 
-/** @typedef {import("../parts/table.js").Column[]} Columns */
+/** @typedef {import("../parts/list.js").Column[]} Columns */
 const hrefOf = ({ sid = "" }) => href("users", [sid]);
 
 /** @param {any} user Null, if reachability is off. */

@@ -2,11 +2,9 @@
 import { get, mayChange, post, useAction, useList, useLoad } from "../api.js";
 import { world } from "../app.js";
 import { href, html, onValue, route, setQuery, Time, Trouble, useEffect, useQuery, useRef, useState, useStore, useTimer } from "../kit.js";
-import { Filter } from "../parts/filter.js";
 import { useDialog } from "../parts/form.js";
+import { columns, Filter, Table, Tabs } from "../parts/list.js";
 import { count } from "../parts/report.js";
-import { columns, Table } from "../parts/table.js";
-import { Tabs } from "../parts/tabs.js";
 import { webhooks as words } from "../words.js";
 import { Attempt, ATTEMPTS, COLUMNS, Sample, toAttempt } from "./webhooks/attempt.js";
 

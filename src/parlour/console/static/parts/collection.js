@@ -2,11 +2,11 @@
 import { mayChange, post, remove } from "../api.js";
 import { html } from "../kit.js";
 import { useDialog } from "./form.js";
-import { Table } from "./table.js";
+import { Table } from "./list.js";
 
 /**
  * @param {{
- *   label: string, one: string, path: string, list: any, columns: import("./table.js").Column[],
+ *   label: string, one: string, path: string, list: any, columns: import("./list.js").Column[],
  *   fields: (row?: any) => import("./form.js").FormField[], nameOf?: (row: any) => string,
  *   none: string[], removal?: any, isFixed?: boolean,
  * }} props

@@ -3,8 +3,7 @@ import { call, get, useLoad } from "../api.js";
 import { html, Trouble, useState } from "../kit.js";
 import { accounts as words } from "../words.js";
 import { Dialog, Field } from "./dialog.js";
-import { compactJson, JsonField } from "./json.js";
-import { Copy, Sid } from "./sid.js";
+import { compactJson, Copy, JsonField, Sid } from "./values.js";
 
 /**
  * @typedef {{
@@ -15,7 +14,7 @@ import { Copy, Sid } from "./sid.js";
  * @typedef {{title: string, text?: any, action?: string, isDanger?: boolean}} Question
  * @typedef {Question & {
  *   isWhole?: boolean, fields?: FormField[], act: (changes: Record<string, any>) => any, mayBeEmpty?: boolean,
- * }} FormSpec `act` gets the fields that differ from their `value`; `isWhole`: all.
+ * }} FormSpec `act` gets what is required or differs from its `value`; `isWhole`: all.
  * @typedef {Question & {
  *   id: string, values?: Record<string, string>, row?: any, only?: string[], fixed?: Record<string, string>,
  *   onDone: (result: any) => void,
@@ -63,10 +62,11 @@ function before({ kind, value }) {
 /** @param {FormSpec & {onClose: () => void}} props */
 function FormDialog({ title, text, action = "Save", isDanger, isWhole, mayBeEmpty, fields = [], act, onClose }) {
 	const submit = (/** @type {any} */ _fields, /** @type {FormData} */ form) => {
-		const pairs = fields.map((each) => [each.name, given(each, form), before(each)]);
-		const changed = pairs.filter(([, now, last]) => isWhole || JSON.stringify(now) !== JSON.stringify(last));
-		if (fields.length && !changed.length && !mayBeEmpty) return;
-		return act(Object.fromEntries(changed));
+		const isSent = (/** @type {FormField} */ each) =>
+			isWhole || each.isRequired || JSON.stringify(given(each, form)) !== JSON.stringify(before(each));
+		const sent = fields.filter(isSent).map((each) => [each.name, given(each, form)]);
+		if (fields.length && !sent.length && !mayBeEmpty) return;
+		return act(Object.fromEntries(sent));
 	};
 	return html`<${Dialog} title=${title} action=${action} isDanger=${isDanger} act=${submit} onClose=${onClose}>
 		${text && html`<div class="stack">${text}</div>`}

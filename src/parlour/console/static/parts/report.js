@@ -1,7 +1,7 @@
 /** A page of figures of the server: facts and tables that are read again every few seconds. */
 import { get, useLoad } from "../api.js";
 import { html, Skeleton, Time, Trouble, useTimer } from "../kit.js";
-import { Table } from "./table.js";
+import { Table } from "./list.js";
 
 const REFRESH_MS = 5000;
 
@@ -16,7 +16,7 @@ export function size(bytes) {
 	return `${(bytes / 1024 ** power).toFixed(power ? 1 : 0)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }
 
-/** @typedef {{title: string, columns: import("./table.js").Column[], rows: any[], none: string, keyOf?: string | ((row: any) => string)}} Section */
+/** @typedef {{title: string, columns: import("./list.js").Column[], rows: any[], none: string, keyOf?: string | ((row: any) => string)}} Section */
 
 /**
  * @param {{

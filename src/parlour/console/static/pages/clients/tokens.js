@@ -2,10 +2,9 @@
 import { post, useAction } from "../../api.js";
 import { Badge, html, onSubmit, onValue, Time, Trouble, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
-import { Json } from "../../parts/json.js";
+import { columns, Table } from "../../parts/list.js";
 import { Facts } from "../../parts/report.js";
-import { Copy } from "../../parts/sid.js";
-import { columns, Table } from "../../parts/table.js";
+import { Copy, Json } from "../../parts/values.js";
 import { clients as words } from "./words.js";
 
 const COLUMNS = columns(

@@ -1,6 +1,6 @@
 /** What was committed in one conversation, newest first. */
 import { href, html } from "../../kit.js";
-import { Table } from "../../parts/table.js";
+import { Table } from "../../parts/list.js";
 import { columnsOf, useEvents } from "../events.js";
 import { conversation as words } from "./words.js";
 

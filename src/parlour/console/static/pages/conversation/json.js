@@ -1,8 +1,7 @@
 /** The REST object of a conversation, and the call that gets it. */
 import { world } from "../../app.js";
 import { html, route, useStore } from "../../kit.js";
-import { Json } from "../../parts/json.js";
-import { Copy } from "../../parts/sid.js";
+import { Copy, Json } from "../../parts/values.js";
 
 /** @param {{row: any, base: string}} props */
 export default function ConversationJson({ row, base }) {

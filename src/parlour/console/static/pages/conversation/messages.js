@@ -2,8 +2,7 @@
 import { get, mayChange, post, remove, session, useAction, useList, useLoad } from "../../api.js";
 import { Badge, Empty, html, Icon, listKeys, onSubmit, onValue, route, Skeleton, Time, Trouble, useKeys, useMemo, useQuery, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
-import { Json } from "../../parts/json.js";
-import { Sid } from "../../parts/sid.js";
+import { Json, Sid } from "../../parts/values.js";
 import { empty } from "../../words.js";
 import { personOf } from "./participants.js";
 import { useThread } from "./thread.js";

@@ -3,7 +3,7 @@ import { get, useList, useLoad } from "../../api.js";
 import { Badge, html } from "../../kit.js";
 import { useLive } from "../../live.js";
 import { Collection } from "../../parts/collection.js";
-import { columns } from "../../parts/table.js";
+import { columns } from "../../parts/list.js";
 import { empty } from "../../words.js";
 import { conversation as words } from "./words.js";
 

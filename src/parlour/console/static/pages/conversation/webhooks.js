@@ -3,11 +3,11 @@ import { useList } from "../../api.js";
 import { Badge, href, html } from "../../kit.js";
 import { useLive, useRefresh } from "../../live.js";
 import { Collection } from "../../parts/collection.js";
-import { columns, Table, timeOf } from "../../parts/table.js";
+import { columns, Table, timeOf } from "../../parts/list.js";
 import { empty } from "../../words.js";
 import { conversation as words } from "./words.js";
 
-/** @typedef {import("../../parts/table.js").Column[]} Columns */
+/** @typedef {import("../../parts/list.js").Column[]} Columns */
 
 const SETTLE_MS = 1000;
 const EVENTS = ["Message Added", "Message Updated", "Message Removed", "Conversation Updated", "Conversation Removed",

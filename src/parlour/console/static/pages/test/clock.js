@@ -3,8 +3,8 @@ import { get, post, useAction, useLoad } from "../../api.js";
 import { loadTestState } from "../../app.js";
 import { Badge, html, Icon, onSubmit, Time, Trouble, useState } from "../../kit.js";
 import { useLive } from "../../live.js";
+import { columns, Table, timeOf } from "../../parts/list.js";
 import { Facts } from "../../parts/report.js";
-import { columns, Table, timeOf } from "../../parts/table.js";
 import { clock as words } from "../../words.js";
 
 const PATH = "/parlour/v1/Clock";

@@ -2,8 +2,8 @@
 import { get, post, remove, useAction, useList } from "../../api.js";
 import { html, onSubmit, onValue, Trouble, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
+import { columns, Table, timeOf } from "../../parts/list.js";
 import { size } from "../../parts/report.js";
-import { columns, Table, timeOf } from "../../parts/table.js";
 import { seeds as words } from "../../words.js";
 
 const SEEDS = "/parlour/v1/Seeds";

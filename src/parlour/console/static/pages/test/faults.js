@@ -3,7 +3,7 @@ import { post, remove, useAction, useList } from "../../api.js";
 import { loadTestState } from "../../app.js";
 import { html, Trouble } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
-import { columns, Table } from "../../parts/table.js";
+import { columns, Table } from "../../parts/list.js";
 import { faults as words } from "../../words.js";
 
 const PATH = "/parlour/v1/Faults";

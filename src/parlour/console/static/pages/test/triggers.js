@@ -1,7 +1,7 @@
 /** Triggers: each event of the webhooks at a click, with what it needs. */
 import { href, html, Icon, useState } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
-import { Json } from "../../parts/json.js";
+import { Json } from "../../parts/values.js";
 import { events, triggers as words } from "../../words.js";
 
 export default function Triggers() {

@@ -3,10 +3,9 @@ import { get, mayChange, post, useAction, useLoad } from "../../api.js";
 import { Badge, go, href, html, Icon, onSubmit, Skeleton, Time, Trouble, useEffect, useKeys, useQuery, useState, within } from "../../kit.js";
 import { Dialog, Field } from "../../parts/dialog.js";
 import { useDialog } from "../../parts/form.js";
-import { Panel } from "../../parts/panel.js";
+import { columns, Panel, Table } from "../../parts/list.js";
 import { Facts } from "../../parts/report.js";
-import { Copy, copyText } from "../../parts/sid.js";
-import { columns, Table } from "../../parts/table.js";
+import { Copy, copyText } from "../../parts/values.js";
 import { webhooks as words } from "../../words.js";
 import { quoted } from "../requests/snippets.js";
 
