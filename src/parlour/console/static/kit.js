@@ -124,6 +124,13 @@ export function setQuery(changes) {
 	go(location.pathname + (query.size ? `?${query}` : ""), { replace: true });
 }
 
+/** @param {Record<string, string>} names The parameters of a list, by the names of its filters in the query. */
+export function useFilters(names) {
+	const { query } = useStore(route);
+	const pairs = Object.entries(names).map(([name, parameter]) => [parameter, query.get(name) ?? ""]);
+	return /** @type {Record<string, string>} */ (Object.fromEntries(pairs.filter(([, value]) => value)));
+}
+
 /** @param {string} page @param {string[]} rest The address of a row, or of none; the filters stay. */
 export const within = (page, ...rest) => href(page, rest, Object.fromEntries(route.get().query));
 

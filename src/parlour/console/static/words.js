@@ -224,7 +224,7 @@ export const webhooks = {
 	}),
 	events: [...events.types, ...events.types.flatMap((name) => (/State|Delivery|UserAdded/.test(name) ? [] : name.replace(/ed$/, "").replace(/(Remov|Updat)$/, "$1e")))],
 	filters: [["conversation", "Conversation SID"], ["since", "From", "datetime-local"], ["until", "To", "datetime-local"]],
-	parameters: [["outcome", "Outcome"], ["event", "EventType"], ["conversation", "ConversationSid"], ["since", "Since"], ["until", "Until"]],
+	parameters: { outcome: "Outcome", event: "EventType", conversation: "ConversationSid", since: "Since", until: "Until" },
 	none: ["No webhook was sent yet", "Set a URL under Settings. Changes through REST fire webhooks only with the header X-Twilio-Webhook-Enabled: true."],
 	gone: "The request is not kept any more.",
 	answer: (/** @type {any} */ { response, elapsed_ms, error, error_code }) =>

@@ -1,6 +1,6 @@
 /** Audit: who changed what through the console, newest first. */
 import { useList } from "../api.js";
-import { html, route, useStore } from "../kit.js";
+import { html, useFilters } from "../kit.js";
 import { columns, Filter, sidOf, Table, timeOf } from "../parts/list.js";
 import { Sid } from "../parts/values.js";
 import { audit as words } from "../words.js";
@@ -18,8 +18,7 @@ const COLUMNS = columns(
 );
 
 export default function Audit() {
-	const { query } = useStore(route);
-	const filters = { AccountSid: query.get("of"), Principal: query.get("principal"), Operation: query.get("operation") };
+	const filters = useFilters({ of: "AccountSid", principal: "Principal", operation: "Operation" });
 	const list = useList("/parlour/v1/Operator/Audit", "audit", { ...filters, PageSize: 50 }, undefined, "-");
 	return html`<div class="page">
 		<header class="head"><h1>Audit</h1></header>

@@ -1,6 +1,6 @@
 /** Conversations by last activity, beside the one that is open. */
 import { get, Later, mayChange, useList, useLoad } from "../api.js";
-import { Badge, Empty, href, html, listKeys, onValue, route, Skeleton, Time, Trouble, useEffect, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
+import { Badge, Empty, href, html, listKeys, onValue, route, Skeleton, Time, Trouble, useEffect, useFilters, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { conversations as words, empty } from "../words.js";
 
@@ -72,8 +72,7 @@ async function find(text, service) {
  */
 function useSummaries(isHeld) {
 	const { query, account } = useStore(route);
-	const pairs = Object.entries(FILTERS).map(([name, parameter]) => [parameter, query.get(name)]);
-	const given = Object.fromEntries(pairs.filter(([, value]) => value));
+	const given = useFilters(FILTERS);
 	const search = query.get("search") ?? "";
 	const list = useList(SUMMARIES, KEY, { ...given, PageSize: 100 });
 	const found = useLoad(async () => (search ? find(search, given.ServiceSid) : null), [search, account]);

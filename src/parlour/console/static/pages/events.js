@@ -1,8 +1,8 @@
 /** Events: what was committed, newest first, live. */
 import { useList } from "../api.js";
-import { href, html, onValue, route, setQuery, Time, useEffect, useRef, useState, useStore, within } from "../kit.js";
+import { href, html, route, Time, useEffect, useFilters, useRef, useState, useStore, within } from "../kit.js";
 import { startAt, useLive } from "../live.js";
-import { columns, Filter, Panel, Table, timeOf } from "../parts/list.js";
+import { Choice, columns, Filter, Panel, Table, timeOf } from "../parts/list.js";
 import { Json, Sid } from "../parts/values.js";
 import { events as words } from "../words.js";
 
@@ -51,7 +51,7 @@ function Detail({ event }) {
 const toEvent = (/** @type {any} */ row) => within("events", row.cursor);
 const COLUMNS = columnsOf(toEvent);
 
-/** @param {Record<string, string | null>} given The rows, and what arrived while the list is scrolled. */
+/** @param {Record<string, string>} given The rows, and what arrived while the list is scrolled. */
 export function useEvents(given) {
 	const list = useList("/parlour/v1/Events", "events", { ...given, Order: "desc", PageSize: 50 });
 	const [held, hold] = useState(/** @type {any[]} */ ([]));
@@ -78,17 +78,14 @@ export function useEvents(given) {
 }
 
 export default function Events() {
-	const { rest, query } = useStore(route);
-	const { list, held, release, isHeld } = useEvents({ EventType: query.get("type"), ConversationSid: query.get("conversation"), Identity: query.get("identity") });
+	const { rest } = useStore(route);
+	const { list, held, release, isHeld } = useEvents(useFilters({ type: "EventType", conversation: "ConversationSid", identity: "Identity" }));
 	const shown = list.rows.find((row) => row.cursor === rest[0]);
 	const onScroll = (/** @type {any} */ event) => (isHeld.current = event.target.scrollTop > 40);
 	return html`<div class="beside ${shown ? "open" : ""}"><div class="page">
 		<header class="head"><h1>Events</h1></header>
 		<div class="filters">
-			<select aria-label="Type of event" value=${query.get("type") ?? ""} onChange=${onValue((value) => setQuery({ type: value }))}>
-				<option value="">All types</option>
-				${words.types.map((type) => html`<option>${type}</option>`)}
-			</select>
+			<${Choice} label="Type of event" name="type" options=${[["", "All types"], ...words.types]} />
 			<${Filter} label="Conversation SID" name="conversation" />
 			<${Filter} label="Identity" name="identity" />
 		</div>

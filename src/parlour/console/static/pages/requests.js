@@ -1,8 +1,8 @@
 /** Requests: the calls of programs with parameters and answers, newest first, live. */
 import { call, get, useAction, useList, useLoad } from "../api.js";
-import { Badge, href, html, onValue, route, setQuery, Skeleton, Time, Trouble, useEffect, useKeys, useStore, within } from "../kit.js";
+import { Badge, href, html, route, Skeleton, Time, Trouble, useEffect, useFilters, useKeys, useStore, within } from "../kit.js";
 import { useDialog } from "../parts/form.js";
-import { columns, Filter, Panel, Table, timeOf } from "../parts/list.js";
+import { Choice, columns, Filter, Panel, Table, timeOf } from "../parts/list.js";
 import { Copy, Json, Sid } from "../parts/values.js";
 import { requests as words } from "../words.js";
 import { snippet } from "./requests/snippets.js";
@@ -27,15 +27,9 @@ const COLUMNS = columns(
 
 /** The journal with these filters; each long poll brings what came since. */
 function useJournal() {
-	const { query } = useStore(route);
-	const filters = {
-		Operation: query.get("operation"),
-		Status: query.get("status"),
-		Code: query.get("code"),
-		Source: query.get("source"),
-		Identity: query.get("identity"),
-		ConversationSid: query.get("conversation"),
-	};
+	const filters = useFilters({
+		operation: "Operation", status: "Status", code: "Code", source: "Source", identity: "Identity", conversation: "ConversationSid",
+	});
 	const list = useList(PATH, "requests", { ...filters, PageSize: 50 });
 	useEffect(() => {
 		if (!list.data) return;
@@ -46,7 +40,7 @@ function useJournal() {
 	return list;
 }
 
-/** @param {any} list @param {Record<string, string | null>} filters @param {AbortSignal} signal */
+/** @param {any} list @param {Record<string, string>} filters @param {AbortSignal} signal */
 async function poll(list, filters, signal) {
 	let newest = list.data.rows[0]?.sid;
 	while (!signal.aborted) {
@@ -124,14 +118,12 @@ function Facts({ row }) {
 }
 
 export default function Requests() {
-	const { rest, query } = useStore(route);
+	const { rest } = useStore(route);
 	const list = useJournal();
 	return html`<div class="beside ${rest[0] ? "open" : ""}"><div class="page">
 		<header class="head"><h1>Requests</h1></header>
 		<div class="filters">
-			<select aria-label="Source" value=${query.get("source") ?? ""} onChange=${onValue((value) => setQuery({ source: value }))}>
-				<option value="">REST and clients</option><option value="rest">REST</option><option value="sdk">Clients</option>
-			</select>
+			<${Choice} label="Source" name="source" options=${[["", "REST and clients"], ["rest", "REST"], ["sdk", "Clients"]]} />
 			${words.filters.map(([name, label]) => html`<${Filter} name=${name} label=${label} />`)}
 		</div>
 		<div class="body">

@@ -1,9 +1,9 @@
 /** Webhooks: the attempts, live; their targets, and the endpoints that they wait for. */
 import { get, mayChange, post, useAction, useList, useLoad } from "../api.js";
 import { world } from "../app.js";
-import { href, html, onValue, route, setQuery, Time, Trouble, useEffect, useQuery, useRef, useState, useStore, useTimer } from "../kit.js";
+import { href, html, route, Time, Trouble, useEffect, useFilters, useQuery, useRef, useState, useStore, useTimer } from "../kit.js";
 import { useDialog } from "../parts/form.js";
-import { columns, Filter, Table, Tabs } from "../parts/list.js";
+import { Choice, columns, Filter, Table, Tabs } from "../parts/list.js";
 import { count } from "../parts/report.js";
 import { webhooks as words } from "../words.js";
 import { Attempt, ATTEMPTS, COLUMNS, Sample, toAttempt } from "./webhooks/attempt.js";
@@ -67,13 +67,9 @@ function ReplayAll({ filters }) {
 
 /** @param {{list: any, sid?: string, isFiltered: boolean}} props */
 function Attempts({ list, sid, isFiltered }) {
-	const { query } = useStore(route);
-	const select = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string[]} */ options) => html`
-		<select aria-label=${label} value=${query.get(name) ?? ""} onChange=${onValue((value) => setQuery({ [name]: value }))}>
-			<option value="">${label}: all</option>${options.map((each) => html`<option>${each}</option>`)}
-		</select>`;
 	return html`<div class="filters">
-			${select("outcome", "Outcome", Object.keys(words.outcomes))}${select("event", "Event", words.events)}
+			<${Choice} label="Outcome" name="outcome" options=${[["", "Outcome: all"], ...Object.keys(words.outcomes)]} />
+			<${Choice} label="Event" name="event" options=${[["", "Event: all"], ...words.events]} />
 			${words.filters.map(([name, label, kind]) => html`<${Filter} name=${name} label=${label} kind=${kind} />`)}
 		</div>
 		<div role="status">${list.waiting.length > 0 && html`<button class="pill" onClick=${list.show}>${list.waiting.length} new</button>`}</div>
@@ -142,11 +138,10 @@ function Endpoints() {
 }
 
 export default function Webhooks() {
-	const { rest: [sid], query } = useStore(route);
+	const { rest: [sid] } = useStore(route);
 	const [tab] = useQuery("tab", "attempts");
 	const body = useRef(/** @type {HTMLElement | null} */ (null));
-	const given = words.parameters.map(([name, parameter]) => [parameter, query.get(name)]).filter(([, value]) => value);
-	const filters = Object.fromEntries(given);
+	const filters = useFilters(words.parameters);
 	const list = useAttempts(filters, () => Boolean(sid || body.current?.scrollTop));
 	return html`<div class="beside ${sid ? "open" : ""}">
 		<div class="page">
@@ -154,7 +149,7 @@ export default function Webhooks() {
 			<${Tabs} label="About webhooks" tabs=${words.tabs} />
 			<div class="body padded" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}" ref=${body}>
 				${tab === "attempts"
-					? html`<${Attempts} list=${list} sid=${sid} isFiltered=${given.length > 0} />`
+					? html`<${Attempts} list=${list} sid=${sid} isFiltered=${Object.keys(filters).length > 0} />`
 					: html`<div class="stack"><${Targets} /><${Endpoints} /></div>`}
 			</div>
 		</div>

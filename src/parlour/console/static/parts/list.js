@@ -112,6 +112,14 @@ export function Filter({ label, name, kind = "search" }) {
 	return isTime ? html`<label class="row small soft">${label}${input}</label>` : input;
 }
 
+/** @param {{label: string, name: string, options: (string | [string, string])[]}} props A choice, in the query. */
+export function Choice({ label, name, options }) {
+	const [value, set] = useQuery(name);
+	return html`<select aria-label=${label} value=${value} onChange=${onValue(set)}>
+		${options.map((each) => [each].flat()).map(([key, text = key]) => html`<option value=${key}>${text}</option>`)}
+	</select>`;
+}
+
 // --- Tabs: the arrow keys move among them, `[` and `]` from anywhere on the page.
 
 /**
