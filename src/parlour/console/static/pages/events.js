@@ -52,7 +52,7 @@ const toEvent = (/** @type {any} */ row) => within("events", row.cursor);
 const COLUMNS = columnsOf(toEvent);
 
 /** @param {Record<string, string>} given The rows, and what arrived while the list is scrolled. */
-export function useEvents(given) {
+function useEvents(given) {
 	const list = useList("/parlour/v1/Events", "events", { ...given, Order: "desc", PageSize: 50 });
 	const [held, hold] = useState(/** @type {any[]} */ ([]));
 	const isHeld = useRef(false);
