@@ -28,7 +28,7 @@ export function Report({ title, path, facts = () => [], sections = () => [], chi
 	const report = useLoad((signal) => get(path, {}, { signal, account: "-" }), [path]);
 	useTimer(() => report.reload(), REFRESH_MS);
 	const data = report.data;
-	return html`<div class="page scrolls">
+	return html`<div class="page scrolls" role="region" aria-label=${title} tabindex="0">
 		<header class="head"><h1>${title}</h1>${data?.node && html`<span class="small soft">node ${data.node}, <${Time} at=${data.date} /></span>`}</header>
 		<div class="body stack">
 			<${Trouble} problem=${report.error} retry=${report.reload} />
