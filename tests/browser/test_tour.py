@@ -17,7 +17,7 @@ MOUSE_CHECKS_MIN = 55
 KEYBOARD_CHECKS_MIN = 11
 
 
-def test_every_action_of_the_pages_does_what_it_says(console: Server) -> None:
+def test_every_action_of_the_pages_has_its_effect(console: Server) -> None:
     run = run_program(console, "tour")
     assert run.failed("tour") == []
     assert len(run.checks["tour"]) >= MOUSE_CHECKS_MIN
