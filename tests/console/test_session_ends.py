@@ -194,3 +194,22 @@ def test_a_waiting_list_of_an_ended_session_shows_nothing(tmp_path: Path) -> Non
         (await waiting).refuses(401, 20003)
 
     run_scene(tmp_path / "data", scene)
+
+
+def test_the_streams_of_one_principal_leave_streams_for_others(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        await make_operator(instance)
+        page, other = await signed_in(instance.app), ConsolePage(instance.app)
+        await other.sign_in(Name=OPERATOR_SID, Secret=SECRET)
+        streams = [
+            await open_stream(instance, page) for _ in range(limits.EVENT_STREAMS_PER_ACCOUNT_MAX)
+        ]
+        (await page.call("GET", EVENTS, headers=STREAM)).refuses(429, 20429)
+        streams.append(await open_stream(instance, other))
+        for each in (page, other):
+            (await each.send("DELETE", SESSION)).expect(204)
+        for stream in streams:
+            assert (await stream).status == 200
+        assert instance.app.waiting_lists.count == 0
+
+    run_scene(tmp_path / "data", scene)

@@ -122,14 +122,14 @@ class EventStreams:
 
         Raises ApiError 400, 410, and 429 and 503 if too many streams are open; Unavailable.
         """
-        account_sid = call.caller.account_sid
+        account_sid, member = call.caller.account_sid, call.caller.member
         filters = ListEvents.parse(call.form).filters()
-        self._streams.enter(account_sid, None)
+        self._streams.enter(account_sid, member)
         try:
             # Before the position is read, so that no event after it is missed.
-            wait = await self._lists.enter(account_sid, call.caller.identity, _TOPICS)
+            wait = await self._lists.enter(account_sid, member, _TOPICS)
         except BaseException:
-            self._streams.leave(account_sid, None)
+            self._streams.leave(account_sid, member)
             raise
         try:
             position = await self._position(request, call, filters)
@@ -169,7 +169,7 @@ class EventStreams:
 
     def _leave(self, wait: ListWait) -> None:
         self._lists.leave(wait)
-        self._streams.leave(wait.account_sid, None)
+        self._streams.leave(wait.account_sid, wait.member)
 
     async def _pieces(
         self, request: Request, wait: ListWait, position: _Position

@@ -41,7 +41,7 @@ class ListWaiting:
         Raises ApiError, also 429 and 503 if too many lists wait; ClientDisconnectedError.
         """
         topics = call.operation.spec.wakes_on
-        wait = await self.lists.enter(call.caller.account_sid, call.caller.identity, topics)
+        wait = await self.lists.enter(call.caller.account_sid, call.caller.member, topics)
         request.on_discard = wait.abandon
         try:
             return await self._run(request, call, read, wait)

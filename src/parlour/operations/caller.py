@@ -55,3 +55,12 @@ class Caller(msgspec.Struct, frozen=True):
     def owner(self) -> str:
         """The SID whose share of the server a request uses: of the account, or an operator."""
         return self.account_sid or self.login
+
+    @property
+    def member(self) -> str | None:
+        """The member of the account that holds a stream or a waiting list.
+
+        A user, a principal, or None for all programs with logins of the account: so that neither
+        the console nor programs take all streams of an account.
+        """
+        return self.identity if self.principal is None else f"console {self.principal.name}"

@@ -94,14 +94,14 @@ class ListWait:
         "_last_read_at",
         "_waiter",
         "account_sid",
-        "identity",
         "is_ended",
+        "member",
         "topics",
     )
 
-    def __init__(self, account_sid: str, identity: str | None, topics: frozenset[str]) -> None:
+    def __init__(self, account_sid: str, member: str | None, topics: frozenset[str]) -> None:
         self.account_sid = account_sid
-        self.identity = identity
+        self.member = member
         self.topics = topics
         self.is_ended = False
         """Whether the server stops, or the account is reset."""
@@ -236,12 +236,10 @@ class WaitingLists:
             if accounts(each.account_sid):
                 each.end()
 
-    async def enter(
-        self, account_sid: str, identity: str | None, topics: frozenset[str]
-    ) -> ListWait:
+    async def enter(self, account_sid: str, member: str | None, topics: frozenset[str]) -> ListWait:
         """Register a list before its first read. Raises ApiError 429 and 503, Unavailable."""
-        self._admission.enter(account_sid, identity)
-        wait = ListWait(account_sid, identity, topics)
+        self._admission.enter(account_sid, member)
+        wait = ListWait(account_sid, member, topics)
         self._waits.setdefault(account_sid, set()).add(wait)
         self._count += 1
         if self._is_stopping:
@@ -263,7 +261,7 @@ class WaitingLists:
         if not waits:
             del self._waits[wait.account_sid]
         self._count -= 1
-        self._admission.leave(wait.account_sid, wait.identity)
+        self._admission.leave(wait.account_sid, wait.member)
         if not self._waits:
             self._hint.set()  # The task ends.
 
