@@ -49,18 +49,25 @@ export async function receiver(statusOf = (_body, count) => (count % 3 ? 200 : 5
   return { url: `http://127.0.0.1:${server.address().port}/hook`, received };
 }
 
-export async function seed(statusOf) {
+// The world as its document has it.
+export async function load(statusOf) {
   const hooks = await receiver(statusOf);
   const world = readFileSync(new URL("../world.yaml", import.meta.url), "utf8");
   const made = await api("POST", "/parlour/v1/Seeds", world.replace("{{receiver}}", hooks.url), {
     "Content-Type": "application/yaml",
   });
+  return { sids: made.sids, hooks };
+}
+
+// The world, with messages that were delivered and whose webhooks were sent.
+export async function seed() {
+  const made = await load();
   const order = `/v1/Conversations/${made.sids["conversations.order"]}`;
   const fired = { "X-Twilio-Webhook-Enabled": "true" };
   for (const Body of ["It is on the van.", "Ten minutes."]) await rest.post(`${order}/Messages`, { Author: "support", Body }, fired);
   await rest.post("/parlour/v1/VirtualPhones/%2B15550100/Messages", { To: "+15550999", Body: "Great, I am at home." });
   await eventually(async () => (await rest.get("/parlour/v1/WebhookAttempts")).webhook_attempts.length >= 3, "attempts");
-  return { sids: made.sids, hooks };
+  return made;
 }
 
 // --- Pages ----------------------------------------------------------------------------------------

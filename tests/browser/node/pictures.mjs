@@ -4,7 +4,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ACCOUNT_SID, BASE_URL, check, equal, eventually, openPage, rest, scene, seed, visit, withBrowser } from "./console.mjs";
+import { ACCOUNT_SID, BASE_URL, check, equal, eventually, load, openPage, rest, scene, visit, withBrowser } from "./console.mjs";
 
 const { PICTURES, MODE, OUTPUT } = process.env;
 const NOW = "2026-01-05T09:00:00Z";
@@ -34,7 +34,7 @@ const writes = ({ address, to }, Body) =>
 // One change after the other, so that the order and all SIDs are the same in each run.
 async function makeWorld() {
   await rest.post("/parlour/v1/Clock", { Mode: "frozen", Now: NOW });
-  const { sids, hooks } = await seed((body) => (body.includes("lamp") ? 500 : 200));
+  const { sids, hooks } = await load((body) => (body.includes("lamp") ? 500 : 200));
   await settle();
   const [order, lamp] = ["order", "lamp"].map((key) => sids[`conversations.${key}`]);
   await after("PT3M");

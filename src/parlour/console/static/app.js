@@ -35,6 +35,13 @@ function isShown(entry) {
 
 // --- What is known of the account
 
+/** @param {string} account */
+async function firstPage(account) {
+	if (account === "-") return "conversations";
+	const { conversations } = await get("/v1/Conversations", { PageSize: 1 }, { account });
+	return conversations[0] ? "conversations" : "start";
+}
+
 async function loadAccounts() {
 	const who = session.get();
 	if (!who) return;
@@ -45,7 +52,8 @@ async function loadAccounts() {
 	const at = route.get();
 	if (!at.account || (at.account === "-" && !at.page)) {
 		const busiest = [...accounts].sort((a, b) => (b.requests ?? 0) - (a.requests ?? 0))[0];
-		go(href(at.page || "conversations", [], {}, busiest?.sid ?? "-"), { replace: true });
+		const sid = busiest?.sid ?? "-";
+		go(href(at.page || (await firstPage(sid)), [], {}, sid), { replace: true });
 	}
 }
 

@@ -53,6 +53,11 @@ export const users = {
 	removal: "Its participants in all conversations go with it. Its messages stay.",
 };
 
+export const forms = {
+	once: "This secret is not kept in a readable form. Copy it now.",
+	hints: /** @type {Record<string, string>} */ ({ Filters: "onMessageAdded is sent after a change; onMessageAdd asks before it." }),
+};
+
 export const sentences = {
 	lost: (/** @type {string} */ time) => `Not live since ${time}, trying again`,
 	live: "Live: changes appear as they are committed",
@@ -75,7 +80,7 @@ export const keys = [
 
 export const start = {
 	title: "Point your program here",
-	lead: "Only the base URL and the credentials differ from the hosted service.",
+	lead: "Only the base URL and the credentials differ from the hosted service. The auth token was shown when the account was made; an API key (Settings) is good as well.",
 	waiting: "Waiting for the first request …",
 	came: "It works. The latest request:",
 	/** @param {string} url @param {string} account @returns {[string, string][]} */
@@ -131,7 +136,6 @@ export const health = {
 export const audit = { empty: ["Nothing was changed through the console", "Each change by an operator or an account is listed here."] };
 
 export const accounts = {
-	once: "This secret is not kept in a readable form. Copy it now.",
 	typed: "That is not the SID of the account.",
 	asks: {
 		Suspend: "Its programs are refused until it is reopened. Nothing is lost.",

@@ -1,7 +1,7 @@
 /** Dialogs made of a list of fields, or of the description of an operation. */
 import { call, get, useLoad } from "../api.js";
 import { html, Trouble, useState } from "../kit.js";
-import { accounts as words } from "../words.js";
+import { forms as words } from "../words.js";
 import { Dialog, Field } from "./dialog.js";
 import { compactJson, Copy, JsonField, Sid } from "./values.js";
 
@@ -117,6 +117,7 @@ function fieldOf({ name, schema, isRequired }, row) {
 		label: wordsOf(name) + (isRequired ? " (required)" : "") + (isList ? ", one a line" : ""),
 		kind: isList ? "lines" : kinds.includes("integer") ? "number" : "text",
 		value: isList ? value : String(chosen),
+		hint: words.hints[name],
 		options: choices ? [["", value === "" ? "–" : ""], ...choices.map((/** @type {any} */ each) => [String(each), String(each)])] : undefined,
 	};
 }

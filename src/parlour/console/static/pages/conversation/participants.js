@@ -24,7 +24,7 @@ function fieldsOf(roles, row) {
 		!row && { name: "Identity", hint: words.identity },
 		!row && { name: "MessagingBinding.Address", label: "Address", hint: words.address },
 		row && !binding && { name: "LastReadMessageIndex", label: "Read up to message", kind: "number", value: row.last_read_message_index },
-		(!row || binding) && { name: "MessagingBinding.ProxyAddress", label: "Proxy address", value: binding?.proxy_address },
+		(!row || binding) && { name: "MessagingBinding.ProxyAddress", label: "Proxy address", value: binding?.proxy_address, hint: words.proxy },
 		{ name: "MessagingBinding.ProjectedAddress", label: "Projected address", value: binding?.projected_address, hint: words.projected },
 		{ name: "RoleSid", label: "Role", value: row?.role_sid, options: row ? options : [["", "Default"], ...options] },
 		{ name: "Attributes", kind: "json", value: row?.attributes ?? "{}" },

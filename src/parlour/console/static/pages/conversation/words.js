@@ -22,6 +22,7 @@ export const conversation = {
 	noTimer: "No timer is set.",
 	identity: "Of a chat user. Or an address:",
 	address: "+15550100, whatsapp:+15550100, …",
+	proxy: "Your number, which writes to the address: +15550999, whatsapp:+15550999, …",
 	projected: "For group texting: the number under which a chat user is seen.",
 	targets: "trigger: messages with certain words; studio: a flow.",
 	fires: "Webhooks fire, as for a client's message",
