@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PATH = "/parlour/v1/WebhookEndpoints"
 RETRY = f"{PATH}/Retry"
 ROOT = "http://localhost"
+HALF_AN_HOUR_MS = 30 * 60 * 1000
 NONE = {"count": 0, "at_least": False}
 
 
@@ -50,8 +52,8 @@ async def endpoints(instance: InProcessServer, **query: Any) -> dict[str, dict[s
 async def failing_lanes(
     instance: InProcessServer, backend: WebhookBackend, count: int, path: str = "/s"
 ) -> str:
-    """Let messages of several conversations fail at a URL; return the URL."""
-    backend.responders[path] = respond_with(500)
+    """Let messages of several conversations fail at a URL, for an hour; return the URL."""
+    backend.responders[path] = respond_with(500, "", "Retry-After: 3600")
     url = backend.url(path)
     for _ in range(count):
         sid = (await instance.do("CreateConversation")).sid
@@ -61,12 +63,11 @@ async def failing_lanes(
 
     async def all_failed() -> bool:
         found = (await endpoints(instance)).get(url)
-        return (
-            found is not None
-            and found["lanes"]["count"] == count
-            and bool(found["last_failure"])
-            and len(backend.requests_to(path)) == count
-        )
+        if found is None or found["date_next_attempt"] is None:
+            return False
+        next_ms = 1000 * datetime.fromisoformat(found["date_next_attempt"]).timestamp()
+        is_later = next_ms > instance.app.clock.now_ms() + HALF_AN_HOUR_MS
+        return is_later and found["waiting"]["count"] == 2 * count
 
     await poll_until(all_failed)
     return url

@@ -50,12 +50,11 @@ async def run_statements(tx: Transaction, world: AccountObjects) -> None:
     assert await webhook_queue.record_result(tx, queued[0], DeliveryState.DELIVERED, 0, None) == 1
     assert await webhook_queue.promote(tx, world.sid, LANE)
     # Later deliveries become due at once.
-    assert (
-        await webhook_queue.record_result(tx, queued[1], DeliveryState.PENDING, 1, tx.now + 60_000)
-        == 1
-    )
-    assert await webhook_queue.make_url_due(tx, world.sid, URL) == 1
+    retried, due_ms = DeliveryState.PENDING, tx.now + 60_000
+    assert await webhook_queue.record_result(tx, queued[1], retried, 1, due_ms) == 1
     assert await webhook_queue.reopen(tx, scope, queued[1])
+    assert await webhook_queue.record_result(tx, queued[1], retried, 1, due_ms) == 1
+    assert await webhook_queue.make_url_due(tx, world.sid, URL) == 1
     delivered = msgspec.structs.replace(queued[0], state=DeliveryState.DELIVERED)
     assert await webhook_queue.reopen(tx, scope, delivered)
     assert len(await give_up.drop_oldest(tx, world.sid, 2)) == 2

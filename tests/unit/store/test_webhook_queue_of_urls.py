@@ -79,3 +79,16 @@ def test_the_backlog_of_a_url_is_counted_up_to_limits(
         assert (await measured()).waiting == BoundedCount(1, at_least=True)
 
     play(scenario)
+
+
+def test_the_first_urls_of_all_accounts_are_in_order(play: Play) -> None:
+    async def scenario(database: Database) -> None:
+        assert await database.read(webhook_queue.waiting_endpoints, 9) == []
+        for lane, url in ((1, "b"), (2, "a"), (3, "b")):
+            await queue(database, lane, lane=lane, url=url)
+        await queue(database, 9, lane=9, url="a", account_sid="AC2")
+        expected = [("AC1", "a"), ("AC1", "b"), ("AC2", "a")]
+        assert await database.read(webhook_queue.waiting_endpoints, 9) == expected
+        assert await database.read(webhook_queue.waiting_endpoints, 2) == expected[:2]
+
+    play(scenario)
