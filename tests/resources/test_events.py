@@ -270,3 +270,25 @@ def test_a_cursor_before_deleted_events_is_answered_with_410_and_the_oldest_posi
         await newest(instance)
 
     run_scenario(scenario)
+
+
+def test_newest_first_is_the_reverse_and_pages_meet(run_scenario: ScenarioRunner) -> None:
+    async def scenario(instance: InProcessServer, _backend: WebhookBackend) -> None:
+        api = api_of(instance)
+        other = await other_account(instance)
+        for number in range(30):
+            await (api if number % 3 else other).post("/v1/Users", {"Identity": f"user {number}"})
+        oldest_first = (await api.get(EVENTS)).expect(200)["events"]
+        found, path = [], f"{EVENTS}?Order=desc&PageSize=3"
+        while path:
+            page = (await api.get(path)).expect(200)
+            found += page["events"]
+            following = page["meta"]["next_page_url"]
+            path = following and urlsplit(following)._replace(scheme="", netloc="").geturl()
+        assert found == oldest_first[::-1]
+        some = (await api.get(EVENTS, Order="desc", Identity="nobody")).expect(200)
+        assert some["events"] == []
+        (await api.get(EVENTS, Order="desc", After="start")).refuses(400, 20001)
+        (await api.get(EVENTS, Order="desc", Wait=1)).refuses(400, 20001)
+
+    run_scenario(scenario)

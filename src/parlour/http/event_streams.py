@@ -123,7 +123,10 @@ class EventStreams:
         Raises ApiError 400, 410, and 429 and 503 if too many streams are open; Unavailable.
         """
         account_sid, member = call.caller.account_sid, call.caller.member
-        filters = ListEvents.parse(call.form).filters()
+        parameters = ListEvents.parse(call.form)
+        if parameters.is_descending:
+            raise ApiError(20001, "Invalid Order: a stream is in the order of the log.")
+        filters = parameters.filters()
         self._streams.enter(account_sid, member)
         try:
             # Before the position is read, so that no event after it is missed.

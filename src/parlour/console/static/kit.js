@@ -54,9 +54,15 @@ export function useStore(source) {
 
 // --- Preferences: the only thing kept in the browser
 
-/** @type {{theme?: string, zone?: string, shortcuts?: string}} */
-const kept = JSON.parse(localStorage.getItem("parlour") ?? "{}");
-export const preferences = store(kept);
+/** @returns {{theme?: string, zone?: string, shortcuts?: string}} None, if the browser has other data. */
+function readPreferences() {
+	try {
+		return JSON.parse(localStorage.getItem("parlour") ?? "{}") ?? {};
+	} catch {
+		return {};
+	}
+}
+export const preferences = store(readPreferences());
 
 /** @param {"theme" | "zone" | "shortcuts"} name @param {string} value */
 export function prefer(name, value) {
@@ -68,9 +74,18 @@ export function prefer(name, value) {
 
 /** @typedef {{account: string, page: string, rest: string[], query: URLSearchParams}} Route */
 
+/** @param {string} text A segment of a path; a malformed one stays as it is. */
+function decoded(text) {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		return text;
+	}
+}
+
 /** @returns {Route} */
 function readRoute() {
-	const parts = location.pathname.slice(BASE.length).split("/").map(decodeURIComponent);
+	const parts = location.pathname.slice(BASE.length).split("/").map(decoded);
 	const [account = "", page = "", ...rest] = parts;
 	return { account, page, rest: rest.filter(Boolean), query: new URLSearchParams(location.search) };
 }

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 async def list_events(tx: Transaction, call: Call[ListEvents]) -> Rows:
-    """Return a page of the account's events, oldest first."""
+    """Return a page of the account's events, oldest first unless the order is descending."""
     feed = feed_of(call)
     filters = call.parameters.filters()
     page = call.page_request
+    if call.parameters.is_descending:
+        return await _list_newest_first(tx, call, feed)
     name, text = "After", call.parameters.given().get("after")
     if page.position is not None:
         if page.position.backwards:
@@ -39,6 +41,17 @@ async def list_events(tx: Transaction, call: Call[ListEvents]) -> Rows:
         text = feed.end_cursor(after)
     # Else the same position again: the end of the log would show that others have added events.
     return Rows(found.events, order="cursor", end=FeedEnd(text, sids.EVENT, found.has_more))
+
+
+async def _list_newest_first(tx: Transaction, call: Call[ListEvents], feed: Feed) -> Rows:
+    page, before = call.page_request, None
+    if page.position is not None:
+        if page.position.backwards:
+            raise ApiError.invalid("PageToken")
+        before = await feed.position(tx, str(page.position.key), "PageToken")
+    found = await feed.read_back(tx, call.parameters.filters(), before, page.size)
+    end = FeedEnd(feed.cursor(found.position), sids.EVENT, found.has_more)
+    return Rows(found.events, order="cursor", end=end)
 
 
 def feed_of(call: Call[ListEvents]) -> Feed:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _NUMBER: Final = re.compile(r"[0-9]{1,18}\Z")
 START: Final = "start"
 NOW: Final = "now"
+_FIRST_RANGE: Final = 4
 
 
 class FeedEvent(msgspec.Struct, frozen=True):
@@ -124,3 +125,30 @@ class Feed:
         events = [FeedEvent(self.cursor(each.sequence), each, self._is_test) for each in found]
         # After the clock or the log was set back, a position may be above the end.
         return FeedPage(events, max(through, after), through < end)
+
+    async def read_back(
+        self, tx: Transaction, filters: EventFilters, before: int | None, count: int
+    ) -> FeedPage:
+        """Return at most ``count`` events below a number (None: the end), newest first.
+
+        The position of the page is the number below which the next read continues.
+        """
+        first = max(await event_log.oldest_sequence(tx), 1)
+        top = await event_log.visible_through(tx)
+        if before is not None:
+            top = min(top, before - 1)
+        floor = max(first - 1, top - limits.EVENT_NUMBERS_READ_MAX)
+        found: list[Event] = []
+        # Ranges that grow: most of the newest numbers are of the account on a small server.
+        width = _FIRST_RANGE * count
+        while top > floor and len(found) <= count:
+            low = max(floor, top - width)
+            part = await event_store.list_events(
+                tx, self._scope, filters, after=low, through=top, count=width
+            )
+            found += reversed(part)
+            top, width = low, 2 * width
+        shown = found[:count]
+        position = shown[-1].sequence if len(found) > count else top + 1
+        events = [FeedEvent(self.cursor(each.sequence), each, self._is_test) for each in shown]
+        return FeedPage(events, position, position > first)

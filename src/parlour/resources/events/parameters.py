@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parlour.operations.parameters import form_field
 from parlour.operations.waiting_lists import WaitParameters
 from parlour.protocol import parsers, timestamps
 from parlour.resources.events.store import EventFilters
 from parlour.vocabulary import event_names, limits, sids
+from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
     from parlour.vocabulary.unset import Unset
+
+ASCENDING: Final = "asc"
+DESCENDING: Final = "desc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,18 @@ class ListEvents(WaitParameters):
     identity: str | Unset = form_field("Identity", parsers.text(limits.EVENT_FILTER_CHARS_MAX))
     since: int | Unset = form_field("Since", timestamps.timestamp())
     request_sid: str | Unset = form_field("RequestSid", parsers.sid(sids.REQUEST))
+    order: str | Unset = form_field("Order", parsers.enum(ASCENDING, DESCENDING))
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the newest is first. Raises 20001 together with ``After`` or ``Wait``."""
+        given = self.given()
+        if given.get("order") != DESCENDING:
+            return False
+        for name in ("after", "wait"):
+            if name in given:
+                raise ApiError(20001, f"Invalid Order: {DESCENDING} has no {name.title()}.")
+        return True
 
     def filters(self) -> EventFilters:
         """Return the filters of the store."""

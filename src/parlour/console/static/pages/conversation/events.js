@@ -1,5 +1,5 @@
 /** What was committed in one conversation, newest first. */
-import { get, useLoad } from "../../api.js";
+import { useList } from "../../api.js";
 import { href, html } from "../../kit.js";
 import { useLive } from "../../live.js";
 import { Table } from "../../parts/list.js";
@@ -11,19 +11,14 @@ const COLUMNS = columnsOf((row) => href("events", [row.cursor])).slice(0, 4);
 
 /** @param {{row: any}} props */
 export default function Events({ row }) {
-	const list = useLoad(async () => {
-		let rows = /** @type {any[]} */ ([]);
-		let part = { events: [], after: "start", is_more: true };
-		while (part.is_more) {
-			part = await get("/parlour/v1/Events", { ConversationSid: row.sid, After: part.after, PageSize: ROWS_MAX });
-			rows = [...part.events.reverse(), ...rows].slice(0, ROWS_MAX);
-		}
-		return rows;
-	}, [row.sid]);
+	const list = useList("/parlour/v1/Events", "events", { ConversationSid: row.sid, Order: "desc", PageSize: 50 });
 	useLive((events) => {
 		if (!events) return list.reload();
 		const ours = events.filter((each) => each.conversation_sid === row.sid).reverse();
-		list.update((last) => [...ours.filter((one) => !last.some((each) => each.cursor === one.cursor)), ...last].slice(0, ROWS_MAX));
+		list.update((last) => {
+			const known = new Set(last.rows.map((each) => each.cursor));
+			return { ...last, rows: [...ours.filter((each) => !known.has(each.cursor)), ...last.rows].slice(0, ROWS_MAX) };
+		});
 	});
-	return html`<div class="body scroll"><${Table} label="Events" columns=${COLUMNS} rows=${list.data ?? []} list=${list} keyOf="cursor" none=${words.noEvents} /></div>`;
+	return html`<div class="body scroll"><${Table} label="Events" columns=${COLUMNS} rows=${list.rows} list=${list} keyOf="cursor" none=${words.noEvents} /></div>`;
 }
