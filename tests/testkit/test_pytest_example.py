@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.xdist_group("python-kit"), pytest.mark.slow, pytest.ma
 
 README = REPOSITORY / "examples" / "pytest-shop" / "README.md"
 STEPS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILES = ("pyproject.toml", "README.md", "LICENSE")
-FOLDERS = ("src", "testkit/python", "examples/pytest-shop")
+FILES = ("pyproject.toml", "README.md", "LICENSE", "hatch_build.py")
+FOLDERS = ("src", "console", "tools", "testkit/python", "examples/pytest-shop")
 SECONDS_MAX = 180
 # What the steps would download is there already.
 OFFLINE = {

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).parents[2] / "src" / "parlour"
-# The composition roots: the server, and commands that run without one.
-ROOTS = ("app.py", "cli/")
+# The composition roots: the server, and commands that run without one. The checks of the machine
+# concern real time also in test mode: certificates, files, the clock of the database.
+ROOTS = ("app.py", "cli/", "inspection/")
 
 
 def made_clocks(source: str) -> list[int]:

@@ -79,9 +79,10 @@ export const isGone = (path) => rest.get(path).then(() => false, (error) => / 40
 export async function holds(path, expected, pick = (found) => found) {
   let last;
   await eventually(async () => {
-    last = pick(await rest.get(path));
+    // Not there yet: 404.
+    last = pick(await rest.get(path).catch(() => ({})));
     return last && Object.entries(expected).every(([name, value]) => JSON.stringify(last[name]) === JSON.stringify(value));
-  }, `${path}: ${JSON.stringify(expected)}`, 4000).catch(() => {
+  }, `${path}: ${JSON.stringify(expected)}`, 10_000).catch(() => {
     for (const [name, value] of Object.entries(expected)) equal(last?.[name], value, `${path}, ${name}`);
   });
   return last;

@@ -30,6 +30,7 @@ PUBLIC_FIELDS = {
         "key_sid",
     },
     "whether a parameter is a secret": {"_Field.secret"},
+    "whether a setting is a secret, whose value is None": {"ShownSetting.is_secret"},
     "ends of tokens": {"ConnectedClient.token_expires_ms"},
     "paths of files with keys": {"listen_key_file", "tls_key"},
     "keys of rows, of positions in lists, and of maps": {

@@ -54,15 +54,18 @@ export function useStore(source) {
 
 // --- Preferences: the only thing kept in the browser
 
-/** @returns {{theme?: string, zone?: string, shortcuts?: string}} None, if the browser has other data. */
-function readPreferences() {
+/** @template T @param {() => T} parse @param {T} other Used instead of a malformed text. */
+function parsed(parse, other) {
 	try {
-		return JSON.parse(localStorage.getItem("parlour") ?? "{}") ?? {};
+		return parse();
 	} catch {
-		return {};
+		return other;
 	}
 }
-export const preferences = store(readPreferences());
+
+/** @type {{theme?: string, zone?: string, shortcuts?: string}} */
+const kept = parsed(() => JSON.parse(localStorage.getItem("parlour") ?? "{}"), {});
+export const preferences = store(kept);
 
 /** @param {"theme" | "zone" | "shortcuts"} name @param {string} value */
 export function prefer(name, value) {
@@ -74,18 +77,9 @@ export function prefer(name, value) {
 
 /** @typedef {{account: string, page: string, rest: string[], query: URLSearchParams}} Route */
 
-/** @param {string} text A segment of a path; a malformed one stays as it is. */
-function decoded(text) {
-	try {
-		return decodeURIComponent(text);
-	} catch {
-		return text;
-	}
-}
-
 /** @returns {Route} */
 function readRoute() {
-	const parts = location.pathname.slice(BASE.length).split("/").map(decoded);
+	const parts = location.pathname.slice(BASE.length).split("/").map((text) => parsed(() => decodeURIComponent(text), text));
 	const [account = "", page = "", ...rest] = parts;
 	return { account, page, rest: rest.filter(Boolean), query: new URLSearchParams(location.search) };
 }
