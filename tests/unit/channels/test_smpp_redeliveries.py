@@ -7,6 +7,7 @@ between any two transactions. If each response is recorded before a crash, no me
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -172,7 +173,8 @@ DUPLICATE: Final = lambda model: bool(model.stored - model.written)  # noqa: E73
 def test_planted_faults_are_found(
     make: type[RedeliveryModel], is_violated: Callable[[RedeliveryModel], bool]
 ) -> None:
-    found = find(STEPS, lambda steps: is_violated(model_after(steps, make)))
+    # One seed: how far an example shrinks depends on where the search begins.
+    found = find(STEPS, lambda steps: is_violated(model_after(steps, make)), random=Random(1))
     assert len(found) <= 4
     with pytest.raises(NoSuchExample):
         find(
