@@ -1,5 +1,5 @@
 /** The frame of the console: who is signed in, which page is shown, and what surrounds it. */
-import { get, Later, resume, session, useLoad } from "./api.js";
+import { get, Later, Problem, resume, session, useLoad } from "./api.js";
 import { followLinks, go, href, html, Icon, onValue, prefer, preferences, render, route, store } from "./kit.js";
 import { Trouble, useEffect, useKeys, useRef, useState, useStore } from "./kit.js";
 import { live, useLive } from "./live.js";
@@ -35,6 +35,9 @@ function isShown(entry) {
 
 // --- What is known of the account
 
+/** @param {any} account How many requests it made lately: a program may use another one. */
+const traffic = (account) => account.requests?.last_5_minutes ?? 0;
+
 /** @param {string} account */
 async function firstPage(account) {
 	if (account === "-") return "conversations";
@@ -47,11 +50,11 @@ async function loadAccounts() {
 	if (!who) return;
 	const accounts = who.account_sid
 		? [{ sid: who.account_sid, friendly_name: "" }]
-		: (await get("/parlour/v1/Operator/Accounts", { PageSize: 200 }, { account: "-" })).accounts;
+		: (await get("/parlour/v1/Operator/Accounts", { PageSize: 50 }, { account: "-" })).accounts;
 	know({ accounts });
 	const at = route.get();
 	if (!at.account || (at.account === "-" && !at.page)) {
-		const busiest = [...accounts].sort((a, b) => (b.requests ?? 0) - (a.requests ?? 0))[0];
+		const [busiest] = [...accounts].sort((one, other) => traffic(other) - traffic(one));
 		const sid = busiest?.sid ?? "-";
 		go(href(at.page || (await firstPage(sid)), [], {}, sid), { replace: true });
 	}
@@ -64,7 +67,12 @@ async function loadAccount() {
 		get("/parlour/v1/Server"),
 	]);
 	know({ services: services.services, server });
-	if (session.get()?.test) await loadTestState();
+	if (session.get()?.test) await loadTestState().catch(unlessForbidden);
+}
+
+/** @param {Error} problem Some roles and keys may not see the functions of test mode. */
+function unlessForbidden(problem) {
+	if (!(problem instanceof Problem) || problem.status !== 403) throw problem;
 }
 
 /** Load the clock and the faults of test mode, for the bar at the top. */
@@ -126,10 +134,13 @@ function Pickers() {
 		go(location.pathname.split("/").slice(0, 5).join("/") + (service && `?service=${service}`)));
 	const name = (/** @type {any} */ each) =>
 		each.friendly_name || `${each.sid.slice(0, 6)}…${each.sid.slice(-4)}`;
-	const option = (/** @type {any} */ each) => html`<option value=${each.sid}>${name(each)}</option>`;
+	const option = (/** @type {any} */ each) =>
+		html`<option value=${each.sid}>${name(each)}${traffic(each) > 0 && ` (${traffic(each)} requests in 5 min)`}</option>`;
+	const isListed = at.account === "-" || accounts.some((/** @type {any} */ each) => each.sid === at.account);
 	return html`<div class="pickers">
 		<select aria-label="Account" value=${at.account} onChange=${pick}>
 			${at.account === "-" && html`<option value="-">No account</option>`}
+			${!isListed && option({ sid: at.account })}
 			${accounts.map(option)}
 		</select>
 		${services.length > 1 &&
@@ -215,7 +226,7 @@ function Console() {
 	useKeys({ "?": () => openHelp(true) });
 	useEffect(() => openMenu(false), [at.page]);
 	useLive((events) => {
-		if (!events && session.get()?.test) void loadTestState().catch(() => {});
+		if (!events && session.get()?.test) void loadTestState().catch(unlessForbidden);
 	});
 	if (who === undefined) return html`<${Trouble} problem=${boot.error} />`;
 	return html`<a class="skip" href="#main">Skip to the page</a>
