@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import click
 
-from parlour.cli.console_link import ticket_link
+from parlour.cli.console_link import new_ticket, ticket_link
 from parlour.cli.local_store import LocalStore, local_store_options
 from parlour.cli.server_client import DEFAULT_URL
-from parlour.operations.caller import ACCOUNT, ADMIN, OPERATOR
-from parlour.resources.console_sessions import lifecycle as console_session_lifecycle
 from parlour.vocabulary import limits
-
-if TYPE_CHECKING:
-    from parlour.store.transaction import Transaction
-
-_SECRET_BYTES = 32
 
 
 @click.command("console")
@@ -40,18 +32,11 @@ def command(local_store: LocalStore, *, account_sid: str | None, url: str, as_js
         raise click.UsageError(f"{url} is no URL of a server")
     if account_sid is not None:
         account_sid = local_store.scope_of(account_sid).account_sid
-    secret = local_store.random.token(_SECRET_BYTES).hex()
 
-    async def work(tx: Transaction) -> None:
-        await console_session_lifecycle.make_ticket(
-            tx,
-            kind=OPERATOR if account_sid is None else ACCOUNT,
-            name=console_session_lifecycle.LOCAL if account_sid is None else account_sid,
-            role=ADMIN,
-            account_sid=account_sid or "",
-            digest=local_store.vault.digest(secret),
-        )
+    def digest_of(text: str) -> str:
+        return local_store.vault.digest(text)
 
+    secret, work = new_ticket(digest_of, local_store.random, account_sid)
     local_store.write(work)
     # In the fragment: it is not sent to the server, and is in no log.
     link = ticket_link(url, secret)

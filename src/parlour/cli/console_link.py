@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Final, TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 from parlour.http.console_requests import CONSOLE_ROOT
-from parlour.operations.caller import ADMIN, OPERATOR
+from parlour.operations.caller import ACCOUNT, ADMIN, OPERATOR
 from parlour.resources.console_sessions import lifecycle as console_session_lifecycle
 from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from parlour.app import App
+    from parlour.store.transaction import Transaction, Work
+    from parlour.vocabulary.clock import Random
 
 _SECRET_BYTES: Final = 32
 _EVERY_ADDRESS: Final = {"0.0.0.0": "localhost", "::": "localhost"}  # noqa: S104 - not bound.
@@ -37,18 +41,31 @@ def terminal() -> TextIO | None:
     return next((each for each in (sys.stdout, sys.stderr) if each and each.isatty()), None)
 
 
+def new_ticket(
+    digest_of: Callable[[str], str], random: Random, account_sid: str | None = None
+) -> tuple[str, Work[None]]:
+    """Return a new secret, and the transaction that stores its ticket.
+
+    It signs in to the account, or without one as an operator with all rights. ``digest_of`` is
+    called in the transaction: a command has the vault once its store is open.
+    """
+    secret = random.token(_SECRET_BYTES).hex()
+
+    async def work(tx: Transaction) -> None:
+        await console_session_lifecycle.make_ticket(
+            tx,
+            kind=OPERATOR if account_sid is None else ACCOUNT,
+            name=console_session_lifecycle.LOCAL if account_sid is None else account_sid,
+            role=ADMIN,
+            account_sid=account_sid or "",
+            digest=digest_of(secret),
+        )
+
+    return secret, work
+
+
 async def make_link(app: App, root_url: str) -> str:
     """Return a link that signs in once, as an operator with all rights."""
-    secret = SystemRandom().token(_SECRET_BYTES).hex()
-    digest = app.vault.digest(secret)
-    await app.store.write(
-        lambda tx: console_session_lifecycle.make_ticket(
-            tx,
-            kind=OPERATOR,
-            name=console_session_lifecycle.LOCAL,
-            role=ADMIN,
-            account_sid="",
-            digest=digest,
-        )
-    )
+    secret, work = new_ticket(app.vault.digest, SystemRandom())
+    await app.store.write(work)
     return ticket_link(root_url, secret)
