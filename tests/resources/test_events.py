@@ -278,7 +278,8 @@ def test_newest_first_is_the_reverse_and_pages_meet(run_scenario: ScenarioRunner
         other = await other_account(instance)
         for number in range(30):
             await (api if number % 3 else other).post("/v1/Users", {"Identity": f"user {number}"})
-        oldest_first = (await api.get(EVENTS)).expect(200)["events"]
+        # With several connections the newest are not visible while an older transaction is open.
+        oldest_first = (await api.get(EVENTS, Wait=30, MinCount=20)).expect(200)["events"]
         found, path = [], f"{EVENTS}?Order=desc&PageSize=3"
         while path:
             page = (await api.get(path)).expect(200)

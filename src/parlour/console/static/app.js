@@ -135,7 +135,7 @@ function Pickers() {
 	const name = (/** @type {any} */ each) =>
 		each.friendly_name || `${each.sid.slice(0, 6)}…${each.sid.slice(-4)}`;
 	const option = (/** @type {any} */ each) =>
-		html`<option value=${each.sid}>${name(each)}${traffic(each) > 0 && ` (${traffic(each)} requests in 5 min)`}</option>`;
+		html`<option value=${each.sid}>${name(each)}${accounts.length > 1 && traffic(each) > 0 && ` (${traffic(each)} requests in 5 min)`}</option>`;
 	const isListed = at.account === "-" || accounts.some((/** @type {any} */ each) => each.sid === at.account);
 	return html`<div class="pickers">
 		<select aria-label="Account" value=${at.account} onChange=${pick}>
