@@ -34,9 +34,9 @@ def alice(server: Server) -> Iterator[Socket]:
         yield socket
 
 
-def _user(socket: Socket) -> Any:
-    """Send a command, and return its response."""
-    return socket.send_request("GET", "/Client/v2/Users/alice")
+def _user(socket: Socket, identity: str = "alice") -> Any:
+    """Send a command, and return its response: a user, who exists once connected."""
+    return socket.send_request("GET", f"/Client/v2/Users/{identity}")
 
 
 def _status_of_close(socket: Socket) -> tuple[int, str]:
@@ -131,7 +131,7 @@ def test_a_new_connection_is_refused_with_the_reason_of_a_refusal(
     assert reply.header["status"]["code"] == 401
     assert reply.header["status"]["errorCode"] == 20104
     with _connected(server, "carol") as again:
-        assert _user(again).status == 200
+        assert _user(again, "carol").status == 200
 
 
 @pytest.mark.parametrize("effect", [{"Close": "SERVER_STOPPING"}, {"Drop": "true"}])

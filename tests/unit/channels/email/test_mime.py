@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import email
 import email.policy
+import re
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from parlour.channels.email import header_text, html_text, mime, reply_text
@@ -28,6 +29,8 @@ LINES = st.sampled_from(
     ["text", "--", "--a0", "--b1", "--a0--", "-- a0", "--a0 x", "", "Content-Type: a/b", "\tx"]
 )
 LEAVES = st.lists(LINES, max_size=4).map("\r\n".join)
+
+DELIMITERS_IN_A_ROW = re.compile(r"^--(\w+)\r\n--\1(--)?\r$", re.MULTILINE)
 
 
 @st.composite
@@ -53,6 +56,8 @@ def leaves(parsed: Message) -> list[tuple[str, str]]:
 
 @given(entities())
 def test_well_nested_entities_have_the_parts_that_the_library_finds(entity: str) -> None:
+    # Of two delimiters in a row the library does not see the second, also if it is the last one.
+    assume(not DELIMITERS_IN_A_ROW.search(entity))
     parsed = email.message_from_string(entity, policy=email.policy.compat32)
     parts = mime.parse_message(entity.encode()).parts
     found = [(each.content_type, each.content.decode()) for each in parts]
