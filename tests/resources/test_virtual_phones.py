@@ -58,10 +58,11 @@ def test_a_new_phone_has_every_member_in_order_and_the_defaults(own: Api) -> Non
 
 @pytest.mark.parametrize("address", [NUMBER, WHATSAPP, "rcs:agent_1", "ada@example.com"])
 def test_a_path_takes_an_address_raw_or_percent_encoded(own: Api, address: str) -> None:
-    made = add(own, address)
+    phone = add(own, address)
     for written in (address, quote(address, safe="")):
-        assert own.get(f"{PATH}/{written}").expect(200) == made
-        assert own.post(f"{PATH}/{written}", DelayMs=0).expect(200)["address"] == address
+        assert own.get(f"{PATH}/{written}").expect(200) == phone
+        phone = own.post(f"{PATH}/{written}", DelayMs=0).expect(200)
+        assert phone["address"] == address
 
 
 def test_the_default_error_code_of_whatsapp_is_its_own(own: Api) -> None:

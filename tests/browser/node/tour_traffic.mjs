@@ -50,7 +50,8 @@ async function attempts({ page, step, press, go, shown, dialog, fill, ask, answe
     await press("Send", dialog);
     await shown(/answered 500/, dialog);
     await press("Cancel", dialog);
-    equal(receiver.received.at(-1).includes("Body=Changed"), true, "the sample");
+    // Not the last one: a retry may have come since.
+    equal(receiver.received.filter((each) => each.includes("Body=Changed")).length, 1, "samples");
   });
   await step("a replay reaches the receiver, and the page goes to its attempt", async () => {
     receiver.status = 200;
