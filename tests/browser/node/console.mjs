@@ -32,6 +32,15 @@ export const rest = {
   remove: (path) => api("DELETE", path),
 };
 
+// Listen on a free port of this machine; neither the server nor its idle connections keep the
+// program running.
+export async function listen(server) {
+  server.on("connection", (socket) => socket.unref());
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  server.unref();
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
 // A receiver that answers 500 to each third request, or as the status of a body says.
 export async function receiver(statusOf = (_body, count) => (count % 3 ? 200 : 500)) {
   const received = [];
@@ -44,9 +53,7 @@ export async function receiver(statusOf = (_body, count) => (count % 3 ? 200 : 5
       response.writeHead(statusOf(body, received.length)).end("{}");
     });
   });
-  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
-  server.unref();
-  return { url: `http://127.0.0.1:${server.address().port}/hook`, received };
+  return { url: `${await listen(server)}/hook`, received };
 }
 
 // The world as its document has it.

@@ -1,7 +1,7 @@
 // What the tour does with a page: it clicks and types, and the API says what has changed.
 
 import { createServer } from "node:http";
-import { equal, eventually, openPage, rest, scene, visit } from "./console.mjs";
+import { equal, eventually, listen, openPage, rest, scene, visit } from "./console.mjs";
 
 const CLICK_MS = 4000;
 
@@ -66,9 +66,7 @@ export async function switchedReceiver() {
       response.writeHead(state.status).end("{}");
     });
   });
-  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
-  server.unref();
-  state.url = `http://127.0.0.1:${server.address().port}/tour`;
+  state.url = `${await listen(server)}/tour`;
   return state;
 }
 
