@@ -42,7 +42,7 @@ from parlour.realtime.wiring import Realtime
 from parlour.resources import account_setup
 from parlour.resources.accounts.login_gate import LoginGate
 from parlour.resources.action_settings import action_settings
-from parlour.resources.console_audit.trail import AUDIT_TRAIL
+from parlour.resources.console_audit.trail import make_audit_trail
 from parlour.resources.conversation_with_participants.background_create import BackgroundCreate
 from parlour.resources.jobs import jobs
 from parlour.resources.request_journal import make_journal
@@ -293,7 +293,7 @@ class App:
             action_rates=ActionRates(self.clock, rate) if rate else None,
             settings=action_settings(settings),
             server_parts=self._server_parts,
-            audit=AUDIT_TRAIL,
+            audit=make_audit_trail(self.clock),
         )
 
     def _all_operations(self) -> tuple[Operation, ...]:

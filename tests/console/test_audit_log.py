@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parlour.operations.caller import ADMIN, SUPPORT
+from parlour.resources.table import operations
 from tests.console.console_page import ConsolePage, api_of, run_scene, signed_in
+from tests.console.test_session_ends import open_stream
 from tests.console.test_sign_in import OPERATOR_SID, SECRET, make_operator
 from tests.events.in_process_server import ACCOUNT_SID
 
@@ -135,5 +137,77 @@ def test_messages_that_an_operator_reads_alone_are_recorded(tmp_path: Path) -> N
         assert await lines_of(page) == [line]
         (await page.call("GET", "/v1/Conversations/order/Messages")).expect(200)
         assert await lines_of(page) == [("ListConversationMessage", "order", ACCOUNT_SID), line]
+
+    run_scene(tmp_path / "data", scene)
+
+
+RECORDED = {
+    "FetchConversation",
+    "ListConversationMessage",
+    "FetchConversationMessage",
+    "FetchConversationMessageChannelMetadata",
+    "ListEvent",
+    "ListWebhookAttempt",
+    "FetchWebhookAttempt",
+    "FetchMedia",
+    "FetchMediaContent",
+    "ListVirtualPhoneMessage",
+    "FetchVirtualPhoneMedium",
+}
+"""Reads of what users wrote."""
+
+
+def test_the_reads_that_are_recorded() -> None:
+    recorded = {each.operation_id for each in operations() if each.spec.is_recorded_read}
+    assert {each.replace("Service", "") for each in recorded} == RECORDED
+
+
+def test_reads_of_single_objects_are_recorded_once(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        page, api = await operator_page(instance, SUPPORT), api_of(instance)
+        theirs = await signed_in(instance.app)
+        made = (await api.post("/v1/Conversations", {})).expect(201)
+        messages = f"/v1/Conversations/{made['sid']}/Messages"
+        message = (await api.post(messages, {"Body": "hello"})).expect(201)["sid"]
+        media = f"/v1/Services/{made['chat_service_sid']}/Media"
+        medium = (await theirs.call("POST", media, {"x": "y"})).expect(201)["sid"]
+        (await api.post(PHONES, {"Address": PHONE})).expect(201)
+        reads = [
+            ("FetchConversationMessage", f"{messages}/{message}", message),
+            ("FetchMedia", f"{media}/{medium}", medium),
+            ("FetchMediaContent", f"{media}/{medium}/Content", medium),
+            ("ListEvent", "/parlour/v1/Events", None),
+            ("ListWebhookAttempt", "/parlour/v1/WebhookAttempts", None),
+            ("ListVirtualPhoneMessage", f"{PHONES}/%2B15550100/Messages", PHONE),
+        ]
+        wanted = await lines_of(page)
+        assert [each[0] for each in wanted] == ["CreateMedia"]
+        for name, path, subject in reads:
+            wanted.insert(0, (name, subject, ACCOUNT_SID))
+            # The account itself, and an object that does not exist.
+            assert (await theirs.call("GET", path)).status == 200
+            if subject in {message, medium}:
+                missing = path.replace(subject or "", f"{(subject or '')[:2]}{'9' * 32}")
+                assert (await page.call("GET", missing)).status == 404
+            for _ in range(3):
+                assert (await page.call("GET", path)).status == 200, name
+            assert await lines_of(page) == wanted
+        # Another session of the operator.
+        again = ConsolePage(instance.app)
+        await again.sign_in(Name=OPERATOR_SID, Secret=SECRET)
+        (await again.call("GET", f"{messages}/{message}")).expect(200)
+        assert len(await lines_of(page)) == len(wanted) + 1
+
+    run_scene(tmp_path / "data", scene)
+
+
+def test_a_stream_of_events_is_recorded(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        page, theirs = await operator_page(instance, SUPPORT), await signed_in(instance.app)
+        streams = [await open_stream(instance, each) for each in (page, theirs, page)]
+        assert await lines_of(page) == [("ListEvent", None, ACCOUNT_SID)]
+        instance.app.waiting_lists.stop()
+        for each in streams:
+            assert (await each).status == 200
 
     run_scene(tmp_path / "data", scene)

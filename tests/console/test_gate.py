@@ -86,6 +86,16 @@ def test_the_page_calls_operations_as_its_account(tmp_path: Path) -> None:
     run_scene(tmp_path / "data", scene)
 
 
+def test_the_session_names_its_node_as_the_operations_do(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        page = await signed_in(instance.app)
+        server = (await page.call("GET", "/parlour/v1/Activity")).expect(200)
+        session = (await page.send("GET", SESSION)).expect(200)
+        assert session["node"] == server["node"]
+
+    run_scene(tmp_path / "data", scene)
+
+
 def test_each_foreign_change_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     async def scene(instance: InProcessServer) -> None:
         page = await signed_in(instance.app)

@@ -12,6 +12,7 @@ import pytest
 from parlour.config import Settings
 from parlour.console.assets import STATIC, Assets
 from parlour.console.pages import BUILD_COMMAND, Pages
+from parlour.http.connection import HttpConnection
 from parlour.http.console_requests import console_headers
 from parlour.vocabulary import limits
 from tests.console.console_page import (
@@ -23,7 +24,7 @@ from tests.console.console_page import (
     run_scene,
     signed_in,
 )
-from tests.events.in_process_server import ACCOUNT_SID
+from tests.events.in_process_server import ACCOUNT_SID, poll_until
 from tests.support.in_process_api import InProcessResponse, listening
 
 if TYPE_CHECKING:
@@ -208,6 +209,47 @@ def test_responses_that_are_sent_before_a_request_is_complete(tmp_path: Path) ->
                 # Other paths have the headers of the API.
                 other = data.replace(b"/parlour/console", b"/v1/Conversations")
                 assert header(await exchange(port, other), "access-control-allow-origin") == "*"
+
+    run_scene(tmp_path / "data", scene)
+
+
+def test_a_connection_that_is_refused_unread_may_have_been_for_the_console(tmp_path: Path) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        async with listening(instance.app) as port:
+            _, first = await asyncio.open_connection("127.0.0.1", port)
+            request = b"GET /parlour/console/session HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+            async def is_refused() -> bool:
+                found = await exchange(port, request)
+                check(found)
+                return found.status == 503
+
+            await poll_until(is_refused)
+            first.close()
+
+    run_scene(
+        tmp_path / "data", scene, connections_per_address_max=1, trusted_proxies="192.0.2.0/24"
+    )
+
+
+def test_a_request_without_room_for_its_body_has_the_headers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        async with listening(instance.app) as port:
+            monkeypatch.setattr(HttpConnection, "_reserve", lambda _: False)
+            # More than is buffered without being counted.
+            filler = b"x" * (limits.UNCOUNTED_BYTES_MAX + 1)
+            for path, is_console in ((b"/parlour/console/session", True), (b"/v1/Users", False)):
+                found = await exchange(
+                    port,
+                    b"GET %s HTTP/1.1\r\nhost: localhost\r\nx: %s\r\n\r\n" % (path, filler),
+                )
+                assert found.status == 503
+                if is_console:
+                    check(found)
+                else:
+                    assert header(found, "access-control-allow-origin") == "*"
 
     run_scene(tmp_path / "data", scene)
 

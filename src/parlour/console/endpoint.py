@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 SESSION_PATH: Final = f"{CONSOLE_ROOT}/session"
 _OWN: Final = frozenset({b"cache-control", b"www-authenticate", b"vary"})
 _CORS: Final = b"access-control-"
-_ANONYMOUS: Final = ""
 
 
 class ConsoleEndpoint:
@@ -117,7 +116,7 @@ class ConsoleEndpoint:
 
     async def _show(self, request: Request) -> Response:
         self._hosts.check_read(request)
-        session = await self._sessions.find(request, self._hosts.scheme_of(request))
+        session = await self._gate.find_session(request)
         if session is None:
             error = no_session()
             body = {**error.body(), "open": self._sign_ins.is_open(request)}
@@ -128,7 +127,7 @@ class ConsoleEndpoint:
         self._hosts.check_change(request)
         # Before the slot: clients that send slowly would keep others from signing in.
         form = await read_form(request)
-        leave = self._gate.enter(_ANONYMOUS, self._sign_ins.address_of(request))
+        leave = self._gate.enter_unknown(self._hosts.address_of(request))
         try:
             scheme = self._hosts.scheme_of(request)
             principal = await self._sign_ins.sign_in(request, form)
@@ -141,7 +140,7 @@ class ConsoleEndpoint:
     async def _end(self, request: Request) -> Response:
         self._hosts.check_change(request)
         scheme = self._hosts.scheme_of(request)
-        session = await self._sessions.find(request, scheme)
+        session = await self._gate.find_session(request)
         if session is not None:
             await self._sessions.end(session)
         return Response(NO_CONTENT.status, headers=(clear_cookie(scheme),))

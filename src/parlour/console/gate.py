@@ -5,7 +5,7 @@ In this order, and each before the next:
 | check                                                                | else                      |
 |----------------------------------------------------------------------|---------------------------|
 | the server is meant by the ``Host`` (hosts.py)                       | 421                       |
-| the session is live (sessions.py)                                    | 401                       |
+| the session is live; unknown ones are looked up within limits        | 401, 429                  |
 | a change comes from our own page; a read from no other site          | 403                       |
 | the account is the session's, or exists, for an operator             | 404                       |
 | the role allows it, and the operation is shown to it (visibility.py) | 403                       |
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from parlour.console import visibility
 from parlour.console.inner_paths import parse_inner_path
+from parlour.console.session_lookups import SessionLookups
 from parlour.console.sessions import no_session, principal_of
 from parlour.operations.admission import Admission
 from parlour.operations.caller import OPERATOR
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 _READS: Final = frozenset({"GET", "HEAD"})
+_ANONYMOUS: Final = ""
+"""The name under which clients without a session share slots."""
+_UNKNOWN_RETRY: Final = {"Retry-After": str(limits.SIGN_IN_FAILURES_SECONDS)}
 _MAY_NOT_CHANGE: Final = "Your role may not change anything."
 
 
@@ -63,6 +67,8 @@ class Gate:
         self._hosts = hosts
         self._store = store
         self._shows_bodies = shows_bodies
+        self._clock = clock
+        self._lookups = SessionLookups()
         self._admission = Admission(
             clock,
             in_all_max=limits.CONSOLE_REQUESTS_MAX,
@@ -71,7 +77,7 @@ class Gate:
 
     async def respond(self, request: Request) -> Response:
         """Return the response of an operation. Raises ApiError."""
-        session = await self._sessions.find(request, self._hosts.scheme_of(request))
+        session = await self.find_session(request)
         if session is None:
             raise no_session()
         is_read = request.method in _READS
@@ -94,7 +100,30 @@ class Gate:
         await self._sessions.record_use(session)
         request.exchange.assign_account(f"console {session.principal_name}", "")
         response = await self._operations.respond(request, inner.path, handle)
-        return visibility.redacted(request.operation_id, response) if hides else response
+        if not hides:
+            return response
+        hides_queries = not principal_of(session).may_change
+        return visibility.redacted(request.operation_id, response, hides_queries=hides_queries)
+
+    async def find_session(self, request: Request) -> ConsoleSession | None:
+        """Return the live session of a request; None without one. Raises 429."""
+        digest = self._sessions.digest_of(request, self._hosts.scheme_of(request))
+        if not digest:
+            return None
+        address, lookups = self._hosts.address_of(request), self._lookups
+        if lookups.has_found(digest):
+            session = await self._sessions.live(digest)
+        else:
+            if lookups.is_blocked(address, self._clock.monotonic_ms()):
+                raise ApiError(20429, headers=_UNKNOWN_RETRY)
+            leave = self.enter_unknown(address)
+            try:
+                session = await self._sessions.live(digest)
+            finally:
+                leave()
+        now_ms = self._clock.monotonic_ms()
+        lookups.record(digest, address, now_ms, is_found=session is not None)
+        return session
 
     def shows_bodies_to(self, session: ConsoleSession) -> bool:
         """Return whether a session may see bodies, attributes, media and parameters."""
@@ -102,11 +131,15 @@ class Gate:
             return True
         return self._shows_bodies and session.role != visibility.ROLE_WITHOUT_BODIES
 
-    def enter(self, name: str, address: str | None = None) -> Callable[[], None]:
-        """Take a slot for a principal; return what releases it. Raises 429.
+    def enter_unknown(self, address: str) -> Callable[[], None]:
+        """Take a slot for a sign-in, or the lookup of a session. Raises 429.
 
-        A sign-in has an ``address`` instead: all sign-ins share slots fairly by address.
+        All of them share slots fairly by address.
         """
+        return self.enter(_ANONYMOUS, address)
+
+    def enter(self, name: str, address: str | None = None) -> Callable[[], None]:
+        """Take a slot for a principal; return what releases it. Raises 429."""
         try:
             self._admission.enter(name, address)
         except ApiError:

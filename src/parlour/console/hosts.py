@@ -68,6 +68,10 @@ class ConsoleHosts:
         """Return the scheme that the browser used."""
         return self._client_addresses.scheme_of(request)
 
+    def address_of(self, request: Request) -> str:
+        """Return the address of the client; behind a trusted proxy the one that it forwards."""
+        return self._client_addresses.address_of(request)
+
     def is_local(self, request: Request) -> bool:
         """Return whether a browser on this machine sends a request, without a proxy between."""
         fields = request.block.fields

@@ -7,6 +7,7 @@ CONSOLE_STREAM_CHECK_SECONDS; if the session ends on this node, its streams end 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock, Random
 
 _TOKEN_BYTES: Final = 32
+_TOKEN: Final = re.compile(rf"[0-9a-f]{{{2 * _TOKEN_BYTES}}}\Z")
 
 
 class NewPrincipal(msgspec.Struct, frozen=True):
@@ -53,10 +55,15 @@ class Sessions:
         self._streams: dict[str, set[SessionRequest]] = {}
         """Requests that end with their session, by the SID of the session."""
 
-    async def find(self, request: Request, scheme: str) -> ConsoleSession | None:
-        """Return the live session of a request; None without one."""
+    def digest_of(self, request: Request, scheme: str) -> str:
+        """Return the digest of the token of a request; empty without one that could be right."""
         token = token_of(request, scheme)
-        return await self.live(self._vault.digest(token)) if token else None
+        return self._vault.digest(token) if _TOKEN.match(token) else ""
+
+    async def find(self, request: Request, scheme: str) -> ConsoleSession | None:
+        """Return the live session of a request that has just signed in; None without one."""
+        digest = self.digest_of(request, scheme)
+        return await self.live(digest) if digest else None
 
     async def live(self, digest: str) -> ConsoleSession | None:
         """Return the session with this digest of its token, if it is live."""

@@ -30,7 +30,7 @@ class _Failures:
         self.blocked_until_ms = 0.0
 
 
-class _Counter:
+class FailureCounter:
     """Failures by key, bounded: beyond it the longest unused entry is evicted."""
 
     def __init__(self, failures_max: int) -> None:
@@ -38,10 +38,12 @@ class _Counter:
         self._entries: OrderedDict[tuple[str, ...], _Failures] = OrderedDict()
 
     def is_blocked(self, key: tuple[str, ...], now_ms: float) -> bool:
+        """Return whether a key has had too many failures within the last minute."""
         entry = self._entries.get(key)
         return entry is not None and now_ms < entry.blocked_until_ms
 
     def add(self, key: tuple[str, ...], now_ms: float) -> None:
+        """Count a failure; at the limit the key is blocked for a minute."""
         entry = self._entries.setdefault(key, _Failures())
         self._entries.move_to_end(key)
         entry.dates_ms = [each for each in entry.dates_ms if each > now_ms - _MINUTE_MS]
@@ -52,6 +54,7 @@ class _Counter:
             self._entries.popitem(last=False)
 
     def remove(self, key: tuple[str, ...], added_ms: float) -> None:
+        """Remove the failure that was counted at this time."""
         entry = self._entries.get(key)
         if entry is None or added_ms not in entry.dates_ms:
             return
@@ -64,8 +67,8 @@ class SignInThrottle:
     """The failures of one process. Pure: the time in milliseconds is an argument."""
 
     def __init__(self) -> None:
-        self._pairs = _Counter(limits.SIGN_IN_FAILURES_MAX)
-        self._addresses = _Counter(limits.SIGN_IN_FAILURES_OF_ADDRESS_MAX)
+        self._pairs = FailureCounter(limits.SIGN_IN_FAILURES_MAX)
+        self._addresses = FailureCounter(limits.SIGN_IN_FAILURES_OF_ADDRESS_MAX)
 
     def begin(self, peer: str, name: str, now_ms: float) -> bool:
         """Count a sign-in as a failure until `succeed`; return False if it is blocked.

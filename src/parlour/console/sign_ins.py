@@ -23,7 +23,6 @@ from parlour.vocabulary.errors import ApiError, clear_tracebacks
 if TYPE_CHECKING:
     from parlour.console.hosts import ConsoleHosts
     from parlour.http.authentication import Authentication
-    from parlour.http.client_addresses import ClientAddresses
     from parlour.http.messages import Request
     from parlour.protocol.forms import FormFields
     from parlour.protocol.vault import Vault
@@ -46,7 +45,6 @@ class SignIns:
         vault: Vault,
         clock: Clock,
         authentication: Authentication,
-        client_addresses: ClientAddresses,
         hosts: ConsoleHosts,
         *,
         is_test: bool,
@@ -56,7 +54,6 @@ class SignIns:
         self._vault = vault
         self._clock = clock
         self._authentication = authentication
-        self._client_addresses = client_addresses
         self._hosts = hosts
         self._is_test = is_test
         self._may_be_open = may_be_open
@@ -67,10 +64,6 @@ class SignIns:
     def is_open(self, request: Request) -> bool:
         """Return whether a request may sign in without anything."""
         return self._may_be_open and self._hosts.is_local(request)
-
-    def address_of(self, request: Request) -> str:
-        """Return the address of the client."""
-        return self._client_addresses.address_of(request)
 
     async def sign_in(self, request: Request, form: FormFields) -> NewPrincipal:
         """Return the principal of a sign-in. Raises ApiError 400, 401, 403 and 429."""
@@ -83,7 +76,7 @@ class SignIns:
         return await self._check(request, _only(form, "Name"), _only(form, "Secret"))
 
     async def _redeem(self, request: Request, ticket: str) -> NewPrincipal:
-        peer = self.address_of(request)
+        peer = self._hosts.address_of(request)
         begun_ms = self._begin(peer, _TICKET)
         digest = self._vault.digest(ticket)
         found = await self._store.write(
@@ -95,7 +88,7 @@ class SignIns:
         return NewPrincipal(found.kind, found.principal_name, found.role, found.account_sid)
 
     async def _check(self, request: Request, name: str, secret: str) -> NewPrincipal:
-        peer = self.address_of(request)
+        peer = self._hosts.address_of(request)
         name = name.strip()
         begun_ms = self._begin(peer, name[: limits.LOGIN_NAME_CHARS_MAX])
         if name.startswith(sids.OPERATOR):

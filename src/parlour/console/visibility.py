@@ -4,6 +4,9 @@ An operator with the role ``view`` has such a session, and with ``--console-bodi
 operator. It is denied all operations that are not listed here, so that a new operation shows
 nothing by accident. Operations of both URL forms are listed by the shorter name. Members are hidden
 by name at any depth: their value is null, as of a member that is empty.
+
+URLs of webhooks may have a token in their user information or their query. Neither is shown to an
+operator who may not change anything; an admin has to see the URLs that it changes.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import msgspec
 
 from parlour.http.messages import BodyStream, Response
 from parlour.operations.caller import VIEW
+from parlour.resources.webhook_attempts.representation import without_query
 from parlour.vocabulary.errors import ApiError
 
 if TYPE_CHECKING:
@@ -166,6 +170,9 @@ _WITHOUT_BODIES: Final = frozenset(
 _REFUSAL: Final = "This session shows no bodies, and the operation returns little else."
 _ERROR_STATUS_MIN: Final = 400
 _DATA: Final = b"data: "
+_META: Final = "meta"
+_URL: Final = "url"
+"""The end of the names of members with URLs."""
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -176,39 +183,54 @@ def check(operation_id: str | None) -> None:
         raise ApiError(20403, _REFUSAL)
 
 
-def redacted(operation_id: str, response: Response) -> Response:
-    """Return the response of an operation without the hidden members."""
+def redacted(operation_id: str, response: Response, *, hides_queries: bool) -> Response:
+    """Return the response of an operation without the hidden members, and the queries of URLs."""
     if operation_id in _WITHOUT_BODIES and response.status < _ERROR_STATUS_MIN:
         return response
+    redaction = _Redaction(hides_queries=hides_queries)
     stream = response.stream
     if stream is not None:
         # The only stream that is shown has events.
-        stream = BodyStream(stream.length, _redacted_events(stream.pieces), stream.close)
+        stream = BodyStream(stream.length, _redacted_events(stream.pieces, redaction), stream.close)
         return msgspec.structs.replace(response, stream=stream)
     if not response.body:
         return response
-    return msgspec.structs.replace(response, body=_encode(_without_members(_decode(response.body))))
+    return msgspec.structs.replace(response, body=redaction.of_json(response.body))
 
 
-async def _redacted_events(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def _redacted_events(
+    pieces: AsyncGenerator[bytes, None], redaction: _Redaction
+) -> AsyncGenerator[bytes, None]:
     """Yield the parts of an event stream; each part has whole lines."""
     async with aclosing(pieces):
         async for piece in pieces:
-            yield b"\n".join(map(_redacted_line, piece.split(b"\n")))
+            yield b"\n".join(map(redaction.of_line, piece.split(b"\n")))
 
 
-def _redacted_line(line: bytes) -> bytes:
-    if not line.startswith(_DATA):
-        return line
-    return _DATA + _encode(_without_members(_decode(line[len(_DATA) :])))
+class _Redaction:
+    """Removes the hidden parts from the JSON of one response."""
 
+    def __init__(self, *, hides_queries: bool) -> None:
+        self._hides_queries = hides_queries
 
-def _without_members(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            name: None if name in HIDDEN_MEMBERS else _without_members(member)
-            for name, member in value.items()
-        }
-    if isinstance(value, list):
-        return [_without_members(each) for each in value]
-    return value
+    def of_json(self, text: bytes) -> bytes:
+        return _encode(self._of(_decode(text)))
+
+    def of_line(self, line: bytes) -> bytes:
+        return _DATA + self.of_json(line[len(_DATA) :]) if line.startswith(_DATA) else line
+
+    def _of(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._of_member(name, member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self._of(each) for each in value]
+        return value
+
+    def _of_member(self, name: str, value: Any) -> Any:
+        if name in HIDDEN_MEMBERS:
+            return None
+        if isinstance(value, str):
+            is_url = self._hides_queries and name.endswith(_URL)
+            return without_query(value) if is_url else value
+        # Links of the server itself: pages of a list are found by their queries.
+        return value if name == _META else self._of(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from typing import TYPE_CHECKING
 
 from parlour import __version__
@@ -13,6 +12,7 @@ from parlour.console.pages import Pages
 from parlour.console.sessions import Sessions
 from parlour.console.sign_ins import SignIns
 from parlour.http.console_requests import ConsoleOff
+from parlour.resources.server.description import node_name
 from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def make_console(
         parts.vault,
         parts.clock,
         parts.authentication,
-        parts.client_addresses,
         hosts,
         is_test=settings.test,
         may_be_open=settings.test and settings.listens_on_loopback,
@@ -58,5 +57,5 @@ def make_console(
         sessions=sessions,
         sign_ins=sign_ins,
         gate=gate,
-        server={"test": settings.test, "version": __version__, "node": platform.node()},
+        server={"test": settings.test, "version": __version__, "node": node_name()},
     )

@@ -69,7 +69,8 @@ class HttpConnection(LingeringClose):
         super().connection_made(transport)
         self._set_deadline(self._shared.now + limits.HEAD_SECONDS_MAX)
         if not self._shared.add(self):
-            self._transport.write(self._shared.closing_refusal(503))
+            # The request is not read: it may be for the console, whose responses have no CORS.
+            self._transport.write(self._shared.closing_refusal(503, for_console=True))
             self._close()
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -147,7 +148,7 @@ class HttpConnection(LingeringClose):
         self._request_bytes = len(request.body)
         buffered = self._head_bytes + self._request_bytes + len(self._read_ahead)
         if buffered > limits.UNCOUNTED_BYTES_MAX and not self._reserve():
-            self._refuse(503)
+            self._refuse(503, path)
             return
         self._request = request
         account_sid = server.cached_account(request)
@@ -296,9 +297,9 @@ class HttpConnection(LingeringClose):
         socket.connection_made(transport)
         socket.data_received(handshake)
 
-    def _refuse(self, status: int) -> None:
-        """Send an error response to malformed bytes, and close."""
-        for_console = is_console_head(self._reader.head_start)
+    def _refuse(self, status: int, path: str = "") -> None:
+        """Send an error response to malformed bytes, or to a request for a path, and close."""
+        for_console = path.startswith(CONSOLE_ROOT) or is_console_head(self._reader.head_start)
         self._transport.write(self._shared.closing_refusal(status, for_console=for_console))
         self._linger(is_broken=True)
 

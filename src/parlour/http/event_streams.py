@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from parlour.http.client_addresses import ClientAddresses
     from parlour.http.list_waiting import ListWaiting
     from parlour.http.messages import Request
+    from parlour.operations.audit import AuditTrail
     from parlour.operations.call import Call
     from parlour.operations.waiting_lists import ListWait
     from parlour.resources.events.feed import Feed, FeedPage
@@ -99,7 +100,10 @@ class EventStreams:
         authentication: Authentication,
         client_addresses: ClientAddresses,
         clock: Clock,
+        *,
+        audit: AuditTrail,
     ) -> None:
+        self._audit = audit
         self._store = store
         self._feeds = feeds
         self._waiting = waiting
@@ -136,6 +140,7 @@ class EventStreams:
             raise
         try:
             position = await self._position(request, call, filters)
+            await self._audit.record_apart(self._store, call)
         except BaseException:
             self._leave(wait)
             raise

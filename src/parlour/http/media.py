@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from parlour.http.root_urls import RootUrls
     from parlour.http.uploads import Uploads
     from parlour.operations.admission import Admission
+    from parlour.operations.audit import AuditTrail
     from parlour.operations.operation import Operation
     from parlour.protocol.media_urls import MediaUrls
     from parlour.resources.media.actions import MediaView
@@ -131,9 +132,11 @@ class MediaEndpoint:
         roots: RootUrls,
         clock: Clock,
         admission: Admission,
+        audit: AuditTrail,
         media_url: str,
     ) -> None:
         """``media_url`` is the root of temporary URLs; empty: the root of all other URLs."""
+        self._audit = audit
         self._store = store
         self._callers = callers
         self._uploads = uploads
@@ -241,9 +244,7 @@ class MediaEndpoint:
     async def _read(self, call: Call[Any]) -> Any:
         """Run the action of a call that only reads."""
         action = call.operation.spec.action
-        return await self._store.read(
-            lambda tx: action(tx, call), account_sid=call.scope.account_sid
-        )
+        return await self._audit.read(self._store, call, lambda tx: action(tx, call))
 
     # --- Streams ----------------------------------------------------------------------------
 

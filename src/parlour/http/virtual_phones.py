@@ -191,8 +191,9 @@ class VirtualPhoneEndpoint:
 
     async def _download(self, request: Request, call: Call[Any]) -> Response:
         take_slot(request, call.caller, self._admission)
+        action = call.operation.spec.action
         try:
-            found = await self._read(call)
+            found = await self._audit.read(self._store, call, lambda tx: action(tx, call))
         finally:
             release_slot(request, self._admission)
         medium = Media(

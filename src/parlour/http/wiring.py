@@ -145,7 +145,13 @@ def make_server(parts: HttpParts) -> HttpServer:
 def _event_streams(parts: HttpParts, waiting: ListWaiting) -> EventStreams:
     feeds = partial(Feed, cursors=parts.vault.event_cursors, is_test=parts.settings.test)
     return EventStreams(
-        parts.store, feeds, waiting, parts.authentication, parts.client_addresses, parts.clock
+        parts.store,
+        feeds,
+        waiting,
+        parts.authentication,
+        parts.client_addresses,
+        parts.clock,
+        audit=parts.pipeline.audit,
     )
 
 
@@ -174,6 +180,7 @@ def _media_endpoint(
     callers = MediaCallers(parts.authentication, parts.access_tokens, parts.client_addresses)
     return MediaEndpoint(
         parts.store,
+        audit=parts.pipeline.audit,
         callers=callers,
         uploads=uploads,
         downloads=downloads,

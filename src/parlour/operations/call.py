@@ -81,6 +81,8 @@ class ActionSettings(msgspec.Struct, frozen=True):
     """Whether the server is in test mode."""
     marks_tokens: bool = False
     """Whether access tokens state that their dates are of this server's clock."""
+    shows_bodies_to_operators: bool = True
+    """Whether operators may see bodies, and so have the secrets of accounts."""
     webhook_retries: str = "durable"
     """The retry schedule of accounts that have chosen none."""
 

@@ -7,7 +7,7 @@ A ``Collection`` declares a path and its operations; ``operations_of`` expands i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +113,11 @@ class OperationSpec:
     """Runs in a separate transaction before a stream is read, which may take minutes."""
     checks_names: bool = False
     """Whether the action itself refuses unknown parameters, since their names depend on others."""
-    opens_conversation: bool = False
-    """Whether the audit log records that an operator called it, although it changes nothing."""
+    is_recorded_read: bool = False
+    """Whether the audit log records that an operator called it, although it changes nothing.
+
+    Its response has what users wrote, or a part of it.
+    """
     on_server: ServerAction | None = None
     """Replaces ``action`` by one on the parts of the server, outside of transactions."""
 
@@ -256,6 +259,11 @@ def list_(
         wakes_on=wakes_on,
         shows_cursor=shows_cursor,
     )
+
+
+def recorded(spec: OperationSpec) -> OperationSpec:
+    """Return the spec of a read of operators that the audit log records."""
+    return replace(spec, is_recorded_read=True)
 
 
 def on_server(

@@ -150,6 +150,7 @@ class Pipeline:
                 result = await self._write(
                     call, lambda tx, again: idempotency.once(tx, again, self._act, render)
                 )
+        self.audit.note_read(call)
         if result.revoked is not None:
             self._on_login_revoked(result.revoked)
         return result

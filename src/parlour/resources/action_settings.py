@@ -16,5 +16,6 @@ def action_settings(settings: Settings) -> ActionSettings:
         approves_templates=settings.template_approval == "auto",
         is_test=settings.test,
         marks_tokens=settings.test,
+        shows_bodies_to_operators=settings.console_bodies,
         webhook_retries=settings.webhook_retries,
     )

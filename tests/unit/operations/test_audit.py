@@ -16,7 +16,7 @@ from parlour.resources import account_setup
 from parlour.resources.console_audit import retention as console_audit_retention
 from parlour.resources.console_audit import store as console_audit_store
 from parlour.resources.console_audit.store import AuditFilters
-from parlour.resources.console_audit.trail import AUDIT_TRAIL
+from parlour.resources.console_audit.trail import make_audit_trail
 from parlour.resources.table import operations
 from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemRandom
@@ -56,7 +56,7 @@ class PipelineOnDatabase:
             VAULT,
             on_login_revoked=lambda _: None,
             server_parts=parts,
-            audit=AUDIT_TRAIL,
+            audit=make_audit_trail(database.clock),
         )
 
     async def make_account(self) -> None:
@@ -276,5 +276,36 @@ def test_old_lines_are_deleted_and_the_number_of_lines_is_bounded(
         on.database.clock.advance(399 * day_ms)
         await on.database.write(console_audit_retention.step)
         assert await on.lines() == newest[:1]
+
+    run(tmp_path, scenario)
+
+
+def test_a_read_is_recorded_again_after_an_hour(tmp_path: Path) -> None:
+    async def scenario(on: PipelineOnDatabase) -> None:
+        sid = (await on.call(BY_BASIC, "CreateConversation")).result.sid
+        hour_ms = limits.CONSOLE_AUDIT_READ_SECONDS * 1000
+        for step_ms, count in ((0, 1), (0, 1), (hour_ms - 1, 1), (1, 2), (hour_ms, 3)):
+            on.database.clock.advance(step_ms)
+            await on.call(operator(SUPPORT), "FetchConversation", sid)
+            assert len(await on.lines()) == count
+        # A change is recorded each time.
+        for _ in range(2):
+            await on.call(operator(), "UpdateConversation", sid, FriendlyName="x")
+        assert len(await on.lines()) == 5
+
+    run(tmp_path, scenario)
+
+
+def test_the_memory_of_recorded_reads_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CONSOLE_AUDIT_READS_MAX", 2)
+
+    async def scenario(on: PipelineOnDatabase) -> None:
+        made = [(await on.call(BY_BASIC, "CreateConversation")).result.sid for _ in range(3)]
+        for sid in (*made, made[2], made[1], made[0]):
+            await on.call(operator(), "FetchConversation", sid)
+        subjects = [each[1] for each in await on.lines()]
+        assert subjects == [made[0], made[2], made[1], made[0]]
 
     run(tmp_path, scenario)

@@ -258,3 +258,26 @@ def test_the_job_is_due_when_rows_expire_and_deletes_only_these(tmp_path: Path) 
         assert await live(database, "two") is not None
 
     run_on_database(tmp_path, scenario)
+
+
+def test_the_oldest_session_of_a_principal_ends_beyond_the_limit(tmp_path: Path) -> None:
+    async def scenario(database: Database) -> None:
+        await make_account(database)
+        await make_operator(database)
+        most = limits.CONSOLE_SESSIONS_PER_PRINCIPAL_MAX
+        for name in (ACCOUNT_SID, KEY_SID, OPERATOR_SID, console_session_lifecycle.LOCAL):
+            for number in range(most):
+                await open_session(database, name, f"{name} {number}")
+                database.clock.advance(1)
+        assert await live(database, f"{ACCOUNT_SID} 0") is not None
+        for number in range(2):
+            await open_session(database, ACCOUNT_SID, f"new {number}")
+            database.clock.advance(1)
+            assert await live(database, f"{ACCOUNT_SID} {number}") is None
+            assert await live(database, f"{ACCOUNT_SID} {number + 1}") is not None
+            assert await live(database, f"new {number}") is not None
+        # Others have their own limit.
+        for name in (KEY_SID, OPERATOR_SID, console_session_lifecycle.LOCAL):
+            assert await live(database, f"{name} 0") is not None
+
+    run_on_database(tmp_path, scenario)

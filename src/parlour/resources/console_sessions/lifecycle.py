@@ -6,7 +6,8 @@
 | ended    | idle for `CONSOLE_IDLE_SECONDS`, past its end, or its principal is not valid; the |
 |          | row is deleted later                                                              |
 | deleted  | by sign-out, by an operator, by the revocation of its key or operator, when its   |
-|          | account is suspended or closed, and by the retention job                          |
+|          | account is suspended or closed, by newer sessions of its principal beyond the     |
+|          | limit, and by the retention job                                                   |
 
 In test mode a session ends with the process (``ends`` is 0): tests set the clock forward.
 """
@@ -50,7 +51,10 @@ async def open_session(
     token_digest: str,
     ends: int,
 ) -> ConsoleSession:
-    """Insert a session. ``account_sid`` is empty for an operator, ``ends`` may be WITH_PROCESS."""
+    """Insert a session. ``account_sid`` is empty for an operator, ``ends`` may be WITH_PROCESS.
+
+    Beyond the limit of a principal its oldest session ends.
+    """
     session = ConsoleSession(
         sid=tx.new_sid(sids.CONSOLE_SESSION),
         token_digest=token_digest,
@@ -64,6 +68,9 @@ async def open_session(
     )
     await console_session_store.insert_session(tx, session)
     await touch_session(tx, session.sid)
+    await console_session_store.delete_oldest_of_principal(
+        tx, account_sid, name, limits.CONSOLE_SESSIONS_PER_PRINCIPAL_MAX
+    )
     return session
 
 

@@ -88,6 +88,15 @@ DELETE_OF_PRINCIPAL = """
 DELETE FROM console_session WHERE account_sid = $1 AND principal_name = $2
 """
 DELETE_OF_ACCOUNT = "DELETE FROM console_session WHERE account_sid = $1"
+# Few rows: of one principal, which are limited.
+FIRST_EXCESS = """
+SELECT made, sid FROM console_session WHERE account_sid = $1 AND principal_name = $2
+ ORDER BY made DESC, sid DESC LIMIT 1 OFFSET $3
+"""
+DELETE_EXCESS = """
+DELETE FROM console_session WHERE account_sid = $1 AND principal_name = $2
+   AND (made, sid) <= ($3, $4)
+"""
 # tidy: account-in-sql - as above
 DELETE_ENDING_WITH_PROCESS = "DELETE FROM console_session WHERE ends = 0"
 # A login that was created again after its session has another secret.
@@ -172,6 +181,16 @@ async def delete_session(tx: Transaction, sid: str) -> int:
 async def delete_of_principal(tx: Transaction, account_sid: str, principal_name: str) -> None:
     """Delete the sessions of a login, or of an operator, whose account is empty."""
     await tx.run(DELETE_OF_PRINCIPAL, account_sid, principal_name)
+
+
+# tidy: scope-first - as above
+async def delete_oldest_of_principal(
+    tx: Transaction, account_sid: str, principal_name: str, count_max: int
+) -> None:
+    """Delete the oldest sessions of a login or an operator beyond a number of them."""
+    row = await tx.one(FIRST_EXCESS, account_sid, principal_name, count_max)
+    if row is not None:
+        await tx.run(DELETE_EXCESS, account_sid, principal_name, *row)
 
 
 # tidy: scope-first - as above

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from parlour.operations.operation import (
     SHORT_AND_SERVICE,
     Collection,
     create,
     fetch,
     list_,
+    recorded,
     update,
 )
 from parlour.resources.conversations import actions as conversation_actions
@@ -36,7 +35,7 @@ CONVERSATIONS = Collection(
             webhook_header=True,
             pre_action="onConversationAdd",
         ),
-        replace(fetch(conversation_actions.fetch_conversation), opens_conversation=True),
+        recorded(fetch(conversation_actions.fetch_conversation)),
         update(
             conversation_actions.update_conversation,
             conversation_parameters.UpdateConversation,

@@ -27,6 +27,7 @@ EVENTS = Collection(
                 wakes_on=frozenset(event_names.POST_ACTION),
             ),
             has_stream=True,
+            is_recorded_read=True,
         ),
     ),
     listed=False,

@@ -11,6 +11,7 @@ from parlour.operations.operation import (
     OperationSpec,
     create,
     fetch,
+    recorded,
 )
 from parlour.protocol.media_urls import PREFIX
 from parlour.resources.media import actions as media_actions
@@ -30,7 +31,7 @@ MEDIA = Collection(
             request_body=BodyKind.STREAM,
             check_before_body=media_actions.check_upload,
         ),
-        fetch(media_actions.fetch_media),
+        recorded(fetch(media_actions.fetch_media)),
     ),
     listed=False,
     authentication=AuthScheme.CLIENT,
@@ -64,7 +65,7 @@ MEDIA_CONTENT = Collection(
     instance="{Sid}/Content",
     url_forms=SERVICE_ONLY,
     represent=media_representation.represent_media,
-    specs=(fetch(media_actions.fetch_media, response_body=BodyKind.STREAM),),
+    specs=(recorded(fetch(media_actions.fetch_media, response_body=BodyKind.STREAM)),),
     listed=False,
     authentication=AuthScheme.CLIENT,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from parlour.operations.operation import (
     SERVICE_ONLY,
     SHORT_AND_SERVICE,
@@ -12,6 +10,7 @@ from parlour.operations.operation import (
     delete,
     fetch,
     list_,
+    recorded,
     update,
 )
 from parlour.resources.channel_metadata import representation as channel_metadata_representation
@@ -27,15 +26,14 @@ MESSAGES = Collection(
     url_forms=SHORT_AND_SERVICE,
     represent=message_representation.resource,
     specs=(
-        replace(
+        recorded(
             list_(
                 message_actions.list_messages,
                 key="messages",
                 maximum=limits.PAGE_SIZE_MAX,
                 parameters=message_parameters.ListMessages,
                 shows_cursor=True,
-            ),
-            opens_conversation=True,
+            )
         ),
         create(
             message_actions.create_message,
@@ -44,7 +42,7 @@ MESSAGES = Collection(
             pre_action="onMessageAdd",
             conflict_scope=message_actions.conflict_scope_of_create,
         ),
-        fetch(message_actions.fetch_message),
+        recorded(fetch(message_actions.fetch_message)),
         update(
             message_actions.update_message,
             message_parameters.UpdateMessage,
@@ -69,8 +67,11 @@ CHANNEL_METADATA = Collection(
     url_forms=SHORT_AND_SERVICE,
     represent=channel_metadata_representation.resource,
     specs=(
-        fetch(
-            message_actions.fetch_channel_metadata, permits=message_permits.fetch_channel_metadata
+        recorded(
+            fetch(
+                message_actions.fetch_channel_metadata,
+                permits=message_permits.fetch_channel_metadata,
+            )
         ),
     ),
     listed=False,

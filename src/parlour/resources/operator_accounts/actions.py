@@ -13,6 +13,7 @@ from parlour.resources.accounts import store as account_store
 from parlour.resources.accounts.key_actions import NewKey, create_key_of
 from parlour.resources.operator_accounts import store as operator_account_store
 from parlour.vocabulary import limits, sids
+from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.redaction import Redacted
 from parlour.vocabulary.scope import Scope
 from parlour.vocabulary.unset import UNSET, given_or
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.bounded_count import BoundedCount
 
 _DEFAULT_NAME = "Account"
+_HIDDEN = "Operators see no bodies here, so they get no secrets of accounts: use parlour {}."
 
 
 class OperatedAccount(Redacted, msgspec.Struct, frozen=True):
@@ -69,6 +71,7 @@ async def fetch_operator_account(tx: Transaction, call: Call[NoParameters]) -> O
 
 async def create_operator_account(tx: Transaction, call: Call[CreateAccount]) -> OperatedAccount:
     """Create an account, with its default service and its auth token."""
+    _require_bodies(call, "account create")
     auth_token = call.vault.new_secret()
     account = await account_setup.create_account(
         tx,
@@ -94,8 +97,15 @@ async def update_operator_account(tx: Transaction, call: Call[ChangeAccount]) ->
 
 async def create_operator_account_key(tx: Transaction, call: Call[ChangeKey]) -> NewKey:
     """Create an API key of an account."""
+    _require_bodies(call, "key create")
     account = await _account_in_path(tx, call)
     return await create_key_of(tx, call, Scope(account.sid))
+
+
+def _require_bodies(call: Call[Any], command: str) -> None:
+    """Raise 403 where operators see no bodies: with a secret of an account they could read all."""
+    if not call.settings.shows_bodies_to_operators:
+        raise ApiError(20403, _HIDDEN.format(command))
 
 
 async def _account_in_path(tx: Transaction, call: Call[Any]) -> Account:

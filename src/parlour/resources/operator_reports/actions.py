@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.operations.caller import VIEW
 from parlour.resources.accounts import store as account_store
 from parlour.resources.operator_accounts import store as operator_account_store
 from parlour.resources.operator_reports import store as operator_report_store
@@ -76,6 +77,8 @@ class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
     sinks: list[SinkState]
     webhooks: list[WaitingEndpoint]
     has_more_webhooks: bool
+    shows_queries: bool
+    """Whether the URLs of webhooks are shown with their queries, which may be tokens."""
     carriers: list[CarrierState]
     inbox: DatedCount
     jobs: list[JobDate]
@@ -126,12 +129,14 @@ async def fetch_settings(parts: ServerParts, _call: Call[NoParameters]) -> Setti
     return SettingsReport(parts.description.node, parts.node.settings())
 
 
-async def fetch_queues(parts: ServerParts, _call: Call[NoParameters]) -> QueueReport:
+async def fetch_queues(parts: ServerParts, call: Call[NoParameters]) -> QueueReport:
     """Return the queues of the server, in one state of the store."""
-    return await parts.node.store.read(lambda tx: _read_queues(tx, parts))
+    principal = call.caller.principal
+    shows_queries = principal is not None and principal.role != VIEW
+    return await parts.node.store.read(lambda tx: _read_queues(tx, parts, shows_queries))
 
 
-async def _read_queues(tx: Transaction, parts: ServerParts) -> QueueReport:
+async def _read_queues(tx: Transaction, parts: ServerParts, shows_queries: bool) -> QueueReport:
     node, links = parts.node, parts.node.carrier_links()
     urls = await webhook_queue.waiting_endpoints(tx, limits.WAITING_URLS_SHOWN_MAX + 1)
     removals = await operator_report_store.list_removals(tx, limits.REMOVALS_SHOWN_MAX + 1)
@@ -148,6 +153,7 @@ async def _read_queues(tx: Transaction, parts: ServerParts) -> QueueReport:
             for sid, url in urls[: limits.WAITING_URLS_SHOWN_MAX]
         ],
         has_more_webhooks=len(urls) > limits.WAITING_URLS_SHOWN_MAX,
+        shows_queries=shows_queries,
         carriers=[
             CarrierState(
                 name, await operator_report_store.count_queued(tx, name), links.get(name, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from parlour.protocol.timestamps import format_date_ms
-from parlour.resources.webhook_attempts.representation import without_credentials
+from parlour.resources.webhook_attempts.representation import without_credentials, without_query
 
 if TYPE_CHECKING:
     from parlour.operations.call import View
@@ -95,7 +95,7 @@ def queues(report: QueueReport, _view: View) -> dict[str, Any]:
         "date": format_date_ms(report.now_ms),
         "newest_event": report.newest_event,
         "sinks": [_sink(each, report.newest_event, owners) for each in report.sinks],
-        "webhooks": [_webhook(each) for each in report.webhooks],
+        "webhooks": [_webhook(each, report) for each in report.webhooks],
         "has_more_webhooks": report.has_more_webhooks,
         "carriers": report.carriers,
         "inbox": {"waiting": inbox.count, "date_oldest": _date(inbox.oldest_ms)},
@@ -126,11 +126,12 @@ def _sink(sink: SinkState, newest: int, owners: dict[str, str]) -> dict[str, Any
     }
 
 
-def _webhook(endpoint: WaitingEndpoint) -> dict[str, Any]:
+def _webhook(endpoint: WaitingEndpoint, report: QueueReport) -> dict[str, Any]:
     backlog = endpoint.backlog
+    shown = without_credentials if report.shows_queries else without_query
     return {
         "account_sid": endpoint.account_sid,
-        "url": without_credentials(endpoint.url),
+        "url": shown(endpoint.url),
         "waiting": backlog.waiting,
         "lanes": backlog.lanes,
         "date_oldest": _date(backlog.oldest_ms),

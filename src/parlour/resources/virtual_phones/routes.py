@@ -16,6 +16,7 @@ from parlour.operations.operation import (
     delete,
     fetch,
     list_,
+    recorded,
     update,
 )
 from parlour.resources.virtual_phones import actions as virtual_phone_actions
@@ -61,12 +62,14 @@ VIRTUAL_PHONE_MESSAGES = Collection(
     url_forms=ACCOUNT_ONLY,
     represent=virtual_phone_representation.message_resource,
     specs=(
-        list_(
-            virtual_phone_message_actions.list_virtual_phone_messages,
-            key="messages",
-            maximum=limits.PAGE_SIZE_MAX,
-            parameters=virtual_phone_parameters.ListVirtualPhoneMessages,
-            wakes_on=frozenset({event_names.VIRTUAL_PHONE_CHANGED}),
+        recorded(
+            list_(
+                virtual_phone_message_actions.list_virtual_phone_messages,
+                key="messages",
+                maximum=limits.PAGE_SIZE_MAX,
+                parameters=virtual_phone_parameters.ListVirtualPhoneMessages,
+                wakes_on=frozenset({event_names.VIRTUAL_PHONE_CHANGED}),
+            )
         ),
         update(
             virtual_phone_message_actions.update_virtual_phone_message,
@@ -100,9 +103,11 @@ VIRTUAL_PHONE_MEDIA = Collection(
     url_forms=ACCOUNT_ONLY,
     represent=virtual_phone_representation.message_resource,
     specs=(
-        fetch(
-            virtual_phone_message_actions.fetch_virtual_phone_medium,
-            response_body=BodyKind.STREAM,
+        recorded(
+            fetch(
+                virtual_phone_message_actions.fetch_virtual_phone_medium,
+                response_body=BodyKind.STREAM,
+            )
         ),
     ),
     listed=False,

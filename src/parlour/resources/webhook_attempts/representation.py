@@ -19,12 +19,20 @@ if TYPE_CHECKING:
     from parlour.store.webhook_queue import WebhookDelivery
 
 _USER_INFO: Final = re.compile(r"(?<=://)[^/?#]*@")
+HIDDEN: Final = "…"
+"""In place of a query."""
 _parameters = msgspec.json.Decoder(dict[str, str])
 
 
 def without_credentials(url: str) -> str:
     """Return a URL without user name, password and fragment."""
     return _USER_INFO.sub("", url).partition("#")[0]
+
+
+def without_query(url: str) -> str:
+    """Return the URL without the values of its query as well, which may be tokens."""
+    path, question_mark, _ = without_credentials(url).partition("?")
+    return f"{path}?{HIDDEN}" if question_mark else path
 
 
 def resource(logged: LoggedAttempt, view: View) -> dict[str, Any]:

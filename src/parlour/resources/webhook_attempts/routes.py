@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from parlour.operations.operation import ACCOUNT_ONLY, Collection, OperationSpec, fetch, list_
+from parlour.operations.operation import (
+    ACCOUNT_ONLY,
+    Collection,
+    OperationSpec,
+    fetch,
+    list_,
+    recorded,
+)
 from parlour.operations.waiting_lists import WEBHOOK_ATTEMPTED
 from parlour.resources.webhook_attempts import actions as webhook_attempt_actions
 from parlour.resources.webhook_attempts import parameters as webhook_attempt_parameters
@@ -21,14 +28,16 @@ WEBHOOK_ATTEMPTS = Collection(
     url_forms=ACCOUNT_ONLY,
     represent=webhook_attempt_representation.resource,
     specs=(
-        list_(
-            webhook_attempt_actions.list_webhook_attempts,
-            key="webhook_attempts",
-            maximum=limits.PAGE_SIZE_MAX,
-            parameters=webhook_attempt_parameters.ListWebhookAttempts,
-            wakes_on=frozenset({WEBHOOK_ATTEMPTED}),
+        recorded(
+            list_(
+                webhook_attempt_actions.list_webhook_attempts,
+                key="webhook_attempts",
+                maximum=limits.PAGE_SIZE_MAX,
+                parameters=webhook_attempt_parameters.ListWebhookAttempts,
+                wakes_on=frozenset({WEBHOOK_ATTEMPTED}),
+            )
         ),
-        fetch(webhook_attempt_actions.fetch_webhook_attempt),
+        recorded(fetch(webhook_attempt_actions.fetch_webhook_attempt)),
     ),
     listed=False,
 )

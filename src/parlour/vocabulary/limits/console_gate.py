@@ -8,6 +8,10 @@ from parlour.vocabulary.limits.units import KIBIBYTE
 CONSOLE_REQUESTS_MAX = 32
 # Interval at which an event stream checks whether its session of the console is still live.
 CONSOLE_STREAM_CHECK_SECONDS = 2
+# Unknown session tokens of one address within a minute; then 429 for a minute, without a lookup.
+CONSOLE_UNKNOWN_TOKENS_MAX = 60
+# Tokens of live sessions whose lookups are never refused, by process.
+CONSOLE_FOUND_TOKENS_MAX = 10_000
 # Request body of a sign-in to the console.
 SIGN_IN_BYTES_MAX = 4 * KIBIBYTE
 # Failed sign-ins within a minute of one address under one name; then 429 for a minute.
