@@ -13,14 +13,21 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("sdk-browser")
 
-MOUSE_CHECKS_MIN = 55
+TOUR_CHECKS_MIN = 60
 KEYBOARD_CHECKS_MIN = 11
 
 
 def test_every_action_of_the_pages_has_its_effect(console: Server) -> None:
     run = run_program(console, "tour")
     assert run.failed("tour") == []
-    assert len(run.checks["tour"]) >= MOUSE_CHECKS_MIN
+    assert len(run.checks["tour"]) >= TOUR_CHECKS_MIN
+
+
+@pytest.mark.gate
+def test_every_action_of_the_pages_has_its_effect_by_keys_alone(console: Server) -> None:
+    run = run_program(console, "tour", HANDS="keyboard")
+    assert run.failed("tour") == []
+    assert len(run.checks["tour"]) >= TOUR_CHECKS_MIN
 
 
 def test_main_paths_need_no_mouse(console: Server) -> None:

@@ -1,14 +1,18 @@
-// What the tour does with a page: it clicks and types, and the API says what has changed.
+// What the tour does with a page: it clicks and types, and the API says what has changed. With
+// HANDS=keyboard there is no mouse: see by_keyboard.mjs.
 
 import { createServer } from "node:http";
+import { takeMouseAway } from "./by_keyboard.mjs";
 import { equal, eventually, listen, openPage, rest, scene, visit } from "./console.mjs";
 
 const CLICK_MS = 4000;
+export const HAS_MOUSE = process.env.HANDS !== "keyboard";
 
 export async function visitor(browser, topic) {
   const { page, context, seen } = await openPage(browser, { acceptDownloads: true });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   page.setDefaultTimeout(CLICK_MS);
+  if (!HAS_MOUSE) await takeMouseAway(page, context);
   const dialog = page.locator("dialog[open]");
   const field = (name) => dialog.locator(`[name="${name}"]`);
   const press = (name, within = page) => within.getByRole("button", { name, exact: typeof name === "string" }).first().click();

@@ -1,7 +1,8 @@
-// Every page, tab, form and action once, by mouse; each change is checked through the API.
+// Every page, tab, form and action once, by mouse or by keys; each change is checked through the API.
 
-import { check, rest, seed, violations, withBrowser } from "./console.mjs";
-import { visitor } from "./hands.mjs";
+import { check, equal, seed, violations, withBrowser } from "./console.mjs";
+import { pointersOf } from "./by_keyboard.mjs";
+import { HAS_MOUSE, visitor } from "./hands.mjs";
 import { conversations } from "./tour_conversation.mjs";
 import { operator } from "./tour_operator.mjs";
 import { clients, phones, users } from "./tour_people.mjs";
@@ -17,5 +18,6 @@ await withBrowser(async (browser) => {
   for (const part of parts.filter((each) => !ONLY || ONLY.includes(each.name))) await part(hand, sids, () => visitor(browser, "tour"));
   const { seen, page } = hand;
   const wrong = [...seen.errors, ...seen.foreign, ...seen.dialogs, ...(await violations(page))];
+  if (!HAS_MOUSE) equal(await pointersOf(page), 0, "uses of a mouse");
   check("tour", "no errors, no requests to others", wrong.length === 0, wrong.join("\n"));
 });

@@ -1,7 +1,7 @@
 // The tour of Conversations: what a conversation has, and what may be done with it.
 
 import { equal, eventually, rest } from "./console.mjs";
-import { copied, holds, isGone } from "./hands.mjs";
+import { copied, HAS_MOUSE, holds, isGone } from "./hands.mjs";
 
 const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
@@ -30,7 +30,8 @@ async function messages({ page, step, press, answer, shown, go }, path) {
     await page.locator("img[alt='dot.png']").waitFor();
   });
   await step("the receipts of a message", async () => {
-    await page.getByRole("button", { name: /delivered for/ }).first().click();
+    // By keys it is the button of the message, not the word as well.
+    await page.getByRole("button", { name: HAS_MOUSE ? /delivered for/ : "Message 0: details" }).first().click();
     await shown("+15550100", page.getByRole("list", { name: "Receipts" }));
   });
   await step("a message is edited", async () => {

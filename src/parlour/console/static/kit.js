@@ -117,11 +117,20 @@ export function go(address, { replace = false } = {}) {
  */
 export function useQuery(name, fallback = "") {
 	const value = useStore(route).query.get(name) ?? fallback;
-	const set = useCallback(
-		(/** @type {string} */ next) => setQuery({ [name]: next === fallback ? "" : next }),
-		[name, fallback],
-	);
+	const set = useCallback((/** @type {string} */ next) => setQuery({ [name]: next === fallback ? "" : next }), [name, fallback]);
 	return [value, set];
+}
+
+/** @param {string} name Of a value of the query, in a field. @param {(text: string) => string} [read] @param {(value: string) => string} [write] */
+export function useField(name, read = (text) => text.trim(), write = (value) => value) {
+	const [value, set] = useQuery(name);
+	const ref = useRef(/** @type {any} */ (null));
+	// Not drawn: rows that arrive would replace what is being typed. A date is typed part by part.
+	useEffect(() => {
+		const now = route.get().query.get(name) ?? "";
+		if (ref.current && read(ref.current.value) !== now) ref.current.value = write(now);
+	}, [value]);
+	return { ref, onChange: onValue((text) => set(read(text))) };
 }
 
 /** @param {Record<string, string>} changes Change values of the query in place; an empty one is removed. */
@@ -180,15 +189,11 @@ addEventListener("keydown", (event) => {
 	if (event.key.length === 1 && preferences.get().shortcuts === "off") return;
 	for (const each of [...keymaps].reverse()) {
 		const act = each.current[event.key];
-		if (act) {
-			event.preventDefault();
-			act(event);
-			return;
-		}
+		if (!act) continue;
+		event.preventDefault();
+		return act(event);
 	}
 });
-
-// --- Handlers
 
 /** @param {(value: string) => unknown} act @returns {(event: any) => void} For `onInput` and `onChange`. */
 export const onValue = (act) => (event) => void act(event.target.value);
@@ -216,10 +221,7 @@ export function Icon({ name, label }) {
 	</svg>`;
 }
 
-/**
- * A state as a word with a colour: never colour alone.
- * @param {{tone?: "good" | "warn" | "bad" | "soft", children?: any}} props
- */
+/** @param {{tone?: "good" | "warn" | "bad" | "soft", children?: any}} props A state as a word: never colour alone. */
 export function Badge({ tone = "soft", children }) {
 	return html`<span class="badge ${tone}">${children}</span>`;
 }

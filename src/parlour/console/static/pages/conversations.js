@@ -1,6 +1,6 @@
 /** Conversations by last activity, beside the one that is open. */
 import { get, Later, mayChange, useList, useLoad } from "../api.js";
-import { Badge, Empty, href, html, listKeys, onValue, route, Skeleton, Time, Trouble, useEffect, useFilters, useMemo, useQuery, useRef, useState, useStore } from "../kit.js";
+import { Badge, Empty, href, html, listKeys, route, Skeleton, Time, Trouble, useEffect, useField, useFilters, useMemo, useRef, useState, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { conversations as words, empty } from "../words.js";
 
@@ -41,17 +41,13 @@ function Item({ row, isOpen, isFirst }) {
 
 /** @param {{name: string, label: string, options?: string[]}} props A filter, in the address. */
 function Filter({ name, label, options }) {
-	const [value, set] = useQuery(name);
-	const field = useRef(/** @type {any} */ (null));
-	// Not as a property: what is typed would be lost when an event redraws the list.
-	useEffect(() => void (field.current.value = value), [value]);
-	const onChange = onValue((text) => set(text.trim()));
+	const field = useField(name);
 	if (options)
-		return html`<select ref=${field} aria-label=${label} onChange=${onChange}><option value="">Any state</option>
+		return html`<select ...${field} aria-label=${label}><option value="">Any state</option>
 			${options.map((each) => html`<option>${each}</option>`)}</select>`;
 	return name === "search"
-		? html`<input ref=${field} type="search" aria-label=${label} title=${label} placeholder=${label} onChange=${onChange} />`
-		: html`<label class="row small soft">${label}<input ref=${field} type="date" onChange=${onChange} /></label>`;
+		? html`<input ...${field} type="search" aria-label=${label} title=${label} placeholder=${label} />`
+		: html`<label class="row small soft">${label}<input ...${field} type="date" /></label>`;
 }
 
 /** @param {string} text @param {string} service The summaries of a participant, or of a unique name. */

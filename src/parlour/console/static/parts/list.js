@@ -1,5 +1,5 @@
 /** Lists: their table, filters and tabs, and the panel of what is selected. */
-import { Empty, go, html, Icon, listKeys, onValue, preferences, Skeleton, Time, Trouble, useEffect, useKeys, useQuery, useRef } from "../kit.js";
+import { Empty, go, html, Icon, listKeys, onValue, preferences, Skeleton, Time, Trouble, useEffect, useField, useKeys, useQuery, useRef } from "../kit.js";
 import { empty } from "../words.js";
 import { Sid } from "./values.js";
 
@@ -99,16 +99,9 @@ const fromField = (text) => text && new Date(text + (preferences.get().zone === 
 
 /** @param {{label: string, name: string, kind?: string}} props `name`: in the query. */
 export function Filter({ label, name, kind = "search" }) {
-	const [value, setValue] = useQuery(name);
 	const isTime = kind === "datetime-local";
-	const onChange = onValue((text) => setValue(isTime ? fromField(text) : text.trim()));
-	const field = useRef(/** @type {HTMLInputElement | null} */ (null));
-	const shown = isTime ? toField(value) : value;
-	// Not drawn: rows that arrive would replace what is being typed.
-	useEffect(() => {
-		if (field.current) field.current.value = shown;
-	}, [shown]);
-	const input = html`<input ref=${field} type=${kind} aria-label=${label} placeholder=${label} step=${isTime && 1} onChange=${onChange} />`;
+	const field = useField(name, ...(isTime ? [fromField, toField] : []));
+	const input = html`<input ...${field} type=${kind} aria-label=${label} placeholder=${label} step=${isTime && 1} />`;
 	return isTime ? html`<label class="row small soft">${label}${input}</label>` : input;
 }
 
