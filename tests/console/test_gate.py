@@ -63,8 +63,7 @@ FOREIGN: list[tuple[str, Headers, int]] = [
 
 def gate_of(instance: InProcessServer) -> Any:
     """Return the gate of a server."""
-    console: Any = instance.app.server._endpoints[AuthScheme.CONSOLE]
-    endpoint = console.endpoint
+    endpoint: Any = instance.app.server._endpoints[AuthScheme.CONSOLE]
     return endpoint._gate
 
 

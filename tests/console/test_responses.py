@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -78,9 +78,8 @@ def serve_page(instance: InProcessServer, folder: Path) -> None:
     """Let a server serve this page."""
     from parlour.operations.operation import AuthScheme  # noqa: PLC0415
 
-    console: Any = instance.app.server._endpoints[AuthScheme.CONSOLE]
-    endpoint = console.endpoint
-    endpoint._pages = Pages(console_headers(""), folder)
+    endpoint = instance.app.server._endpoints[AuthScheme.CONSOLE]
+    endpoint._pages = Pages(console_headers(""), folder)  # type: ignore[attr-defined]
 
 
 def test_every_kind_of_response_has_the_headers(tmp_path: Path) -> None:

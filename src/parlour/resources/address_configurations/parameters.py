@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations.parameters import Parameters, form_field
@@ -28,6 +29,7 @@ def _country(name: str, text: str) -> str:
     return text.upper()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateAddressConfiguration(Parameters):
     """A change of a configuration. Absent means unchanged; an empty text clears."""
 
@@ -74,6 +76,7 @@ class UpdateAddressConfiguration(Parameters):
         return sent
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateAddressConfiguration(UpdateAddressConfiguration):
     """A new configuration. Type, address and country are immutable."""
 
@@ -82,6 +85,7 @@ class CreateAddressConfiguration(UpdateAddressConfiguration):
     address_country: str | Unset = form_field("AddressCountry", _country)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListAddressConfigurations(Parameters):
     """Filter of a list."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -17,6 +18,7 @@ _friendly_name = parsers.clearable(parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 
 _secret = parsers.clearable(parsers.text(limits.CREDENTIAL_SECRET_CHARS_MAX), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CreateCredential(Redacted, Parameters):
     """A new credential. Missing secrets are accepted: pushes fail later."""
 
@@ -29,6 +31,7 @@ class CreateCredential(Redacted, Parameters):
     secret: str | Unset | None = form_field("Secret", _secret, secret=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class UpdateCredential(CreateCredential):
     """A change of a credential. Absent means unchanged; an empty text clears."""
 

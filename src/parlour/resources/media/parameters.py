@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -38,6 +39,7 @@ def _file_name(_name: str, text: str) -> str | None:
     return media_headers.parse_file_name(text)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateMedia(Parameters):
     """The query of an upload; ``upload`` describes the bytes once they are stored."""
 
@@ -48,6 +50,7 @@ class CreateMedia(Parameters):
     upload: Upload | Unset = internal_field()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchMediaSet(Parameters):
     """The SIDs of a set, from a JSON body."""
 

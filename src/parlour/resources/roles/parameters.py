@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
@@ -26,6 +28,7 @@ def permissions_for(role_type: str, sent: list[Permission]) -> list[Permission]:
     return permissions
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRole(Parameters):
     """A new role. Its name need not be unique."""
 
@@ -40,6 +43,7 @@ class CreateRole(Parameters):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateRole(Parameters):
     """A change of a role: permissions that replace all existing ones."""
 

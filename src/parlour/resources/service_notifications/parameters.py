@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -16,6 +17,7 @@ _template = parsers.clearable(parsers.text(limits.NOTIFICATION_TEMPLATE_CHARS_MA
 _sound = parsers.clearable(parsers.text(limits.NOTIFICATION_SOUND_CHARS_MAX, 50059), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateServiceNotification(Parameters):
     """A change of the settings. Absent means unchanged; an empty text removes the member."""
 

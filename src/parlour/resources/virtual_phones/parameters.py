@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parlour.operations.parameters import Parameters, form_field
@@ -66,12 +67,14 @@ def _read(name: str, text: str) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListVirtualPhones(Parameters):
     """The filter of the list."""
 
     channel: str | Unset = form_field("Channel", parsers.enum(*CHANNELS))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVirtualPhone(Parameters):
     """The address of a new phone, and its name."""
 
@@ -81,6 +84,7 @@ class CreateVirtualPhone(Parameters):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateVirtualPhone(Parameters):
     """The behaviour of a phone, and its name."""
 
@@ -96,6 +100,7 @@ class UpdateVirtualPhone(Parameters):
     reads: bool | Unset = form_field("Reads", parsers.boolean())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListVirtualPhoneMessages(WaitParameters):
     """The filters of the list, combined by AND."""
 
@@ -107,6 +112,7 @@ class ListVirtualPhoneMessages(WaitParameters):
     after: int | Unset = form_field("After", timestamps.timestamp())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVirtualPhoneMessage(Parameters):
     """A message that a phone sends; its files are parts of the form, named ``Media``."""
 
@@ -120,6 +126,7 @@ class CreateVirtualPhoneMessage(Parameters):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateVirtualPhoneMessage(Parameters):
     """The new status: the person opens the message."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,7 @@ def parse_form_fields(name: str, text: str) -> dict[str, str]:
     return fields
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateWebhookSample(Parameters):
     """The event and the receiver; ``Parameters`` replace parameters of the example."""
 
