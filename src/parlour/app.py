@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from parlour.channels.carriers_file import read_carriers_file, without_file
 from parlour.channels.media_links import MediaLinks
 from parlour.channels.wiring import ChannelParts, Channels
-from parlour.console.wiring import make_console
+from parlour.console.first_request import make_console
 from parlour.delivery.wiring import WebhookParts, make_webhooks
 from parlour.dispatch.dispatcher import Dispatcher
 from parlour.egress.wiring import make_egress
@@ -23,7 +24,7 @@ from parlour.http.client_addresses import ClientAddresses
 from parlour.http.connections import HttpConnections, connection_caps
 from parlour.http.metrics import Metrics, buffer_metrics, connection_metrics
 from parlour.http.wiring import HttpParts, make_server
-from parlour.inspection.node import InspectedParts, NodeInspection
+from parlour.inspection.loop_lag import LoopLag
 from parlour.operations.action_rates import ActionRates
 from parlour.operations.admission import Admission
 from parlour.operations.buffers import BufferPool
@@ -57,7 +58,7 @@ from parlour.vocabulary import limits
 from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from parlour.channels.carriers_file import CarrierSettings
     from parlour.config import Settings
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from parlour.delivery.wiring import Webhooks
     from parlour.dispatch.hints import Hints
     from parlour.http.server import HttpServer
+    from parlour.operations.node_reports import NodeInspector
     from parlour.operations.operation import Operation
     from parlour.protocol.vault import Vault
     from parlour.store.leases import Lease
@@ -112,6 +114,9 @@ def _test_mode(settings: Settings, clock: Clock, random: Random) -> TestMode | N
 class App:
     """One server: its store, its edges, and its background tasks."""
 
+    setting_sources: Mapping[str, str] = MappingProxyType({})
+    """Where settings came from: ``environment`` or ``option``, else the default."""
+
     def __init__(
         self,
         settings: Settings,
@@ -124,8 +129,7 @@ class App:
         test_mode: TestMode | None,
     ) -> None:
         """``store`` is started, on the same clock, and ``vault`` holds its key: see `open_app`."""
-        self.settings = settings
-        self.test_mode = test_mode
+        self.settings, self.test_mode = settings, test_mode
         self._pacing = Pacing() if test_mode is None else test_mode.pacing
         self.clock, self.random = clock, random
         self.store, self.vault = store, vault
@@ -156,7 +160,7 @@ class App:
         self._delivery = self._make_delivery()
         self.webhooks = self._delivery.sink
         self.metrics.sources.append(self.webhooks.metrics)
-        self.pipeline = self._make_pipeline()
+        self.pipeline = self._make_pipeline(carriers)
         # The report on queues shows the first word.
         owner = f"{node_name()} {self.random.token(16).hex()}"
         lease = lease_factory(self.store, self.clock, owner)
@@ -164,7 +168,7 @@ class App:
         self.channels = self._make_channels(carriers, lease("carriers"))
         self.background_create = BackgroundCreate(self._delivery.pre_action_hook)
         self.scheduler = self._make_scheduler(lease("jobs"))
-        self.inspection = self._server_parts.node = self._make_inspection(carriers)
+        self._lag = LoopLag(self.by_minute)
         self.server = self._make_server()
         self.realtime = self._make_realtime()
         self.hints = self._make_hints()
@@ -258,7 +262,9 @@ class App:
         self.metrics.sources.append(channels.outbox.collect)
         return channels
 
-    def _make_inspection(self, carriers: CarrierSettings) -> NodeInspection:
+    def _make_inspector(self, carriers: CarrierSettings) -> NodeInspector:
+        from parlour.inspection.node import InspectedParts, NodeInspection  # noqa: PLC0415
+
         parts = InspectedParts(
             settings=self.settings,
             carriers=carriers,
@@ -269,9 +275,9 @@ class App:
             channels=self.channels,
             scheduler=self.scheduler,
         )
-        return NodeInspection(parts)
+        return NodeInspection(parts, self.setting_sources)
 
-    def _make_pipeline(self) -> Pipeline:
+    def _make_pipeline(self, carriers: CarrierSettings) -> Pipeline:
         settings, rate = self.settings, self.settings.actions_per_second
         started_ms, is_test = SystemClock().now_ms(), self.test_mode is not None
         self._server_parts = ServerParts(
@@ -284,6 +290,7 @@ class App:
             endpoints=self.webhooks,
             by_minute=self.by_minute,
             access_tokens=self.access_tokens,
+            make_inspector=partial(self._make_inspector, carriers),
         )
         return Pipeline(
             self.store,
@@ -421,7 +428,7 @@ class App:
         if self.hints is not None:
             self.hints.start()
         await self.scheduler.start()
-        self.inspection.start()
+        self._lag.start()
         if self.test_mode is not None:
             await self.test_mode.start()
 
@@ -431,7 +438,7 @@ class App:
             await self.test_mode.stop()
         if self.hints is not None:
             await self.hints.stop()
-        self.inspection.stop()
+        self._lag.stop()
         for part in (self.realtime, self.scheduler, self.background_create, self.channels):
             await part.stop()
         await self.dispatcher.stop()

@@ -63,7 +63,8 @@ FOREIGN: list[tuple[str, Headers, int]] = [
 
 def gate_of(instance: InProcessServer) -> Any:
     """Return the gate of a server."""
-    endpoint: Any = instance.app.server._endpoints[AuthScheme.CONSOLE]
+    console: Any = instance.app.server._endpoints[AuthScheme.CONSOLE]
+    endpoint = console.endpoint
     return endpoint._gate
 
 

@@ -55,7 +55,7 @@ CASES: list[tuple[str, str, Headers, int, int]] = [
     ("the role support", SUPPORT, {}, 403, 20403),
 ]
 READERS = "sink_position"
-"""The table with what has been read of the event log, which follows later."""
+"""The table of positions in the event log, which follow it later."""
 OF_MEMORY = ("Clock", "Faults", "Emulation", "Snapshots", "Connections")
 """What test mode has in memory."""
 

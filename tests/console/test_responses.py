@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -78,8 +78,9 @@ def serve_page(instance: InProcessServer, folder: Path) -> None:
     """Let a server serve this page."""
     from parlour.operations.operation import AuthScheme  # noqa: PLC0415
 
-    endpoint = instance.app.server._endpoints[AuthScheme.CONSOLE]
-    endpoint._pages = Pages(console_headers(""), folder)  # type: ignore[attr-defined]
+    console: Any = instance.app.server._endpoints[AuthScheme.CONSOLE]
+    endpoint = console.endpoint
+    endpoint._pages = Pages(console_headers(""), folder)
 
 
 def test_every_kind_of_response_has_the_headers(tmp_path: Path) -> None:

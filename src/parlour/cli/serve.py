@@ -308,7 +308,7 @@ async def _opened(settings: Settings) -> App:
 
     with _file_errors(f"the data folder {settings.data.absolute()} cannot be used"):
         app = await open_app(settings)
-        app.inspection.sources = setting_sources()
+        app.setting_sources = setting_sources()
         return app
 
 

@@ -1,4 +1,4 @@
-"""Composition of the console of one process."""
+"""Composition of the console of one process, at its first request (first_request.py)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,20 @@ from parlour.console.hosts import ConsoleHosts
 from parlour.console.pages import Pages
 from parlour.console.sessions import Sessions
 from parlour.console.sign_ins import SignIns
-from parlour.http.console_requests import ConsoleOff
 from parlour.resources.server.description import node_name
 from parlour.vocabulary.clock import SystemRandom
 
 if TYPE_CHECKING:
     from parlour.http.console_requests import GatedOperations
-    from parlour.http.endpoint_routes import OperationEndpoint
     from parlour.http.messages import Headers
     from parlour.http.wiring import HttpParts
 
 
-def make_console(
+def make_endpoint(
     parts: HttpParts, operations: GatedOperations, headers: Headers
-) -> OperationEndpoint:
+) -> ConsoleEndpoint:
     """Return the endpoint of the console, in front of these operations."""
     settings = parts.settings
-    if not settings.console:
-        return ConsoleOff(headers)
     hosts = ConsoleHosts(settings, parts.client_addresses)
     # Tokens are unpredictable also where test mode repeats its random SIDs.
     random = SystemRandom()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from parlour.inspection.health import HealthChecks, disk_space
-from parlour.inspection.loop_lag import LoopLag
 from parlour.inspection.shown_settings import shown_settings
 from parlour.operations.node_reports import CarrierLink, JobDate
 from parlour.resources.media.garbage_collection import SWEEP
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from parlour.store.transaction import Store, Transaction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InspectedParts:
+class InspectedParts(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of a server that are inspected."""
 
     settings: Settings
@@ -44,21 +43,12 @@ class InspectedParts:
 class NodeInspection:
     """The inspection of one process."""
 
-    def __init__(self, parts: InspectedParts) -> None:
+    def __init__(self, parts: InspectedParts, sources: Mapping[str, str]) -> None:
+        """``sources``: where settings came from, ``environment`` or ``option``."""
         self._parts = parts
-        self.sources: Mapping[str, str] = {}
-        """Where settings came from: ``environment`` or ``option``, else the default."""
+        self._sources = sources
         self._clock = SystemClock()
         self._checks = HealthChecks(parts.settings, parts.carriers, self._clock, self.carrier_links)
-        self._lag = LoopLag(parts.by_minute)
-
-    def start(self) -> None:
-        """Start to measure the lag of the event loop."""
-        self._lag.start()
-
-    def stop(self) -> None:
-        """Stop to measure."""
-        self._lag.stop()
 
     @property
     def store(self) -> Store:
@@ -105,7 +95,7 @@ class NodeInspection:
 
     def settings(self) -> list[ShownSetting]:
         """Return all settings."""
-        return shown_settings(self._parts.settings, self.sources)
+        return shown_settings(self._parts.settings, self._sources)
 
     async def disk(self) -> DiskSpace | None:
         """Return the disk of the data folder; None if it cannot be measured."""

@@ -6,12 +6,13 @@ The composition root sets each part; operations see these interfaces only.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from parlour.operations.minute_metrics import MinuteMetrics
     from parlour.operations.node_reports import NodeInspector
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Clock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerDescription:
+class ServerDescription(msgspec.Struct, frozen=True, kw_only=True):
     """The response of ``GET /parlour/v1/Server``.
 
     ``engine`` is ``sqlite`` or ``postgresql``. ``features`` are the names below ``/parlour/v1/``
@@ -130,9 +130,9 @@ class TokenExplainer(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class ServerParts:
-    """The parts, by name. ``connections`` and ``node`` are set last: they need other parts."""
+    """The parts, by name. ``connections`` is set last: it needs other parts."""
 
     description: ServerDescription
     clock: Clock
@@ -141,5 +141,10 @@ class ServerParts:
     endpoints: EndpointActivities
     by_minute: MinuteMetrics
     access_tokens: TokenExplainer
+    make_inspector: Callable[[], NodeInspector]
     connections: ClientConnections = field(init=False)
-    node: NodeInspector = field(init=False)
+
+    @cached_property
+    def node(self) -> NodeInspector:
+        """The inspection of this process, made at its first use."""
+        return self.make_inspector()

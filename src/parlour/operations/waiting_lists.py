@@ -35,7 +35,6 @@ read is missed.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -63,7 +62,6 @@ _POLLED: Final = frozenset({WEBHOOK_ATTEMPTED})
 _OF_THIS_PROCESS: Final = frozenset({REQUEST_RECORDED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitParameters(Parameters):
     """The parameters of a list that waits: for how many seconds, and for how many rows."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,7 +55,6 @@ def _name(name: str, text: str) -> Any:
     return _text(name, text) or UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageForm(Parameters):
     """Parameters that a webhook may amend."""
 

@@ -39,7 +39,6 @@ def _text(name: str, text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NameParameters(Parameters):
     """Parameters with one field."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ def text(name: str, value: str) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Some(Parameters):
     """One value, and a list."""
 

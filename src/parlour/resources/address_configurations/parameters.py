@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parlour.operations.parameters import Parameters, form_field
@@ -29,7 +28,6 @@ def _country(name: str, text: str) -> str:
     return text.upper()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateAddressConfiguration(Parameters):
     """A change of a configuration. Absent means unchanged; an empty text clears."""
 
@@ -76,7 +74,6 @@ class UpdateAddressConfiguration(Parameters):
         return sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateAddressConfiguration(UpdateAddressConfiguration):
     """A new configuration. Type, address and country are immutable."""
 
@@ -85,7 +82,6 @@ class CreateAddressConfiguration(UpdateAddressConfiguration):
     address_country: str | Unset = form_field("AddressCountry", _country)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListAddressConfigurations(Parameters):
     """Filter of a list."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -24,7 +23,6 @@ def _default_timer(seconds: Parser[int]) -> Parser[str | None]:
     return parse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateConfiguration(Parameters):
     """A change of the configuration. Absent means unchanged; so do empty sids."""
 

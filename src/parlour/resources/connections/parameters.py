@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from parlour.vocabulary.unset import Unset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListConnections(Parameters):
     """The filter of the list."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 _name = parsers.text(limits.EVENT_FILTER_CHARS_MAX)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListAuditLines(Parameters):
     """Filters of the log, combined by AND. ``Principal``: the SID of a login or an operator."""
 

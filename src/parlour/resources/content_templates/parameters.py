@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -94,7 +93,6 @@ def _approval_name(name: str, text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateContentTemplate(Parameters):
     """A name, and a text with placeholders like ``{{1}}`` or variants of which one has a text."""
 
@@ -107,7 +105,6 @@ class CreateContentTemplate(Parameters):
     language: str | Unset = form_field("Language", _language)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateContent(Parameters):
     """The same under the names of the hosted service's JSON; variants are required."""
 
@@ -119,7 +116,6 @@ class CreateContent(Parameters):
     language: str | Unset = form_field("language", _language, required=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestApproval(Parameters):
     """The name and the category under which WhatsApp is asked to approve a template."""
 
@@ -127,7 +123,6 @@ class RequestApproval(Parameters):
     category: str | Unset = form_field("category", parsers.enum(*CATEGORIES), required=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateContentTemplate(Parameters):
     """The decision about a requested approval; a rejection may have a reason."""
 

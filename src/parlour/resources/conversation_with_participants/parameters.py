@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from parlour.operations.parameters import form_field
@@ -57,7 +56,6 @@ def _form(members: Mapping[str, object], names: dict[str, str]) -> FormFields:
     return form
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateConversationWithParticipants(CreateConversation):
     """A new conversation and its participants."""
 

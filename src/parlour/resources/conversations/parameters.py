@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from parlour.operations.parameters import Parameters, form_field
@@ -50,7 +49,6 @@ def _end_date(name: str, text: str) -> int:
     return _date(name, text) + (_DAY_MS if date_alone else _SECOND_MS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateConversation(Parameters):
     """A new conversation: all parameters are optional."""
 
@@ -73,14 +71,12 @@ class CreateConversation(Parameters):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateConversation(CreateConversation):
     """A change of a conversation. Absent means unchanged."""
 
     empty_update_code: ClassVar[int | None] = 50347
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListConversations(Parameters):
     """Filters of a list: inclusive dates in seconds; the end is stored as an exclusive bound."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -18,7 +17,6 @@ _friendly_name = parsers.clearable(parsers.text(limits.FRIENDLY_NAME_CHARS_MAX, 
 _secret = parsers.clearable(parsers.text(limits.CREDENTIAL_SECRET_CHARS_MAX), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CreateCredential(Redacted, Parameters):
     """A new credential. Missing secrets are accepted: pushes fail later."""
 
@@ -31,7 +29,6 @@ class CreateCredential(Redacted, Parameters):
     secret: str | Unset | None = form_field("Secret", _secret, secret=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class UpdateCredential(CreateCredential):
     """A change of a credential. Absent means unchanged; an empty text clears."""
 

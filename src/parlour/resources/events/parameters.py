@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parlour.operations.parameters import form_field
@@ -19,7 +18,6 @@ ASCENDING: Final = "asc"
 DESCENDING: Final = "desc"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListEvents(WaitParameters):
     """The event after which the page starts, and filters that are combined by AND."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -39,7 +38,6 @@ def _file_name(_name: str, text: str) -> str | None:
     return media_headers.parse_file_name(text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateMedia(Parameters):
     """The query of an upload; ``upload`` describes the bytes once they are stored."""
 
@@ -50,7 +48,6 @@ class CreateMedia(Parameters):
     upload: Upload | Unset = internal_field()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchMediaSet(Parameters):
     """The SIDs of a set, from a JSON body."""
 

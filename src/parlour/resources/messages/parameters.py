@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from parlour.operations.parameters import Parameters, form_field, internal_field
@@ -33,7 +32,6 @@ def _media_sid(name: str, text: str) -> str:
     return _given_media_sid(name, text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageParameters(Parameters):
     """The parameters that create and update have in common."""
 
@@ -47,7 +45,6 @@ class MessageParameters(Parameters):
     subject: str | Unset = form_field("Subject", parsers.text(limits.SUBJECT_CHARS_MAX))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateMessage(MessageParameters):
     """A new message: all parameters are optional."""
 
@@ -60,21 +57,18 @@ class CreateMessage(MessageParameters):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SendMessage(CreateMessage):
     """A new message as a client sends it: with several media, up to a limit."""
 
     media_sids: list[str] | Unset = form_field("MediaSids", _media_sid, repeated=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateMessage(MessageParameters):
     """A change of a message. Absent means unchanged."""
 
     empty_update_code: ClassVar[int | None] = 20161
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListMessages(Parameters):
     """The order of a list: by index, ascending by default."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from parlour.vocabulary.unset import Unset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateAccount(Parameters):
     """A new account; its name is ``Account`` if none is given."""
 
@@ -22,7 +20,6 @@ class CreateAccount(Parameters):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeAccount(CreateAccount):
     """A change of an account: another name, or another state."""
 

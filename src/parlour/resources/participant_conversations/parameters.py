@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.protocol.addresses import normalise_address
@@ -25,7 +23,6 @@ def _address(name: str, text: str) -> str | Unset:
 _address_text = _text(limits.ADDRESS_CHARS_MAX)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListParticipantConversations(Parameters):
     """Filter of a list: either an identity or an address."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from parlour.operations.parameters import Parameters, form_field
@@ -79,7 +78,6 @@ def _identity_or_removed(name: str, text: str) -> str | None:
 last_read_message_index = parsers.nullable(parsers.integer(50421, minimum=0))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateParticipant(Parameters):
     """A new participant: a chat identity, a messaging address, or a member of a group.
 
@@ -115,7 +113,6 @@ class CreateParticipant(Parameters):
         return self.level is not UNSET or self.name is not UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateParticipant(Parameters):
     """A change of a participant. Absent means unchanged; None means removed."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from parlour.operations.parameters import Parameters, form_field
@@ -13,7 +12,6 @@ from parlour.vocabulary.errors import ApiError
 from parlour.vocabulary.unset import Unset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListPushBindings(Parameters):
     """Filters of a list: any of the types, and any of the identities."""
 
@@ -45,7 +43,6 @@ _SHORT_NAMES: Final = {
 _address = parsers.text(limits.DEVICE_ADDRESS_CHARS_MAX)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterDevice(Parameters):
     """A device to be registered. The last two parameters come from the access token."""
 
@@ -65,7 +62,6 @@ class RegisterDevice(Parameters):
         return _once([_SHORT_NAMES[name] for name in wanted if name in _SHORT_NAMES])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UnregisterDevice(Parameters):
     """A device to be unregistered, by the address that its push service assigned."""
 

@@ -6,7 +6,6 @@ needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -64,7 +63,6 @@ class MessageRecipients(msgspec.Struct, frozen=True):
     recipients: list[EmailRecipient]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListRecipients(Parameters):
     """Filter of a list: one message, or the whole conversation."""
 

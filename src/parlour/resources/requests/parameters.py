@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations import request_journal
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 _name = parsers.text(limits.EVENT_FILTER_CHARS_MAX)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListRequests(WaitParameters):
     """Filters of the list, combined by AND."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
@@ -28,7 +26,6 @@ def permissions_for(role_type: str, sent: list[Permission]) -> list[Permission]:
     return permissions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRole(Parameters):
     """A new role. Its name need not be unique."""
 
@@ -43,7 +40,6 @@ class CreateRole(Parameters):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateRole(Parameters):
     """A change of a role: permissions that replace all existing ones."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from parlour.operations.parameters import Parameters, form_field
@@ -41,7 +40,6 @@ def _trigger(_name: str, text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookParameters(Parameters):
     """The parameters that create and update have in common."""
 
@@ -64,7 +62,6 @@ class WebhookParameters(Parameters):
             raise ApiError(50365)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateScopedWebhook(WebhookParameters):
     """A new webhook; which other parameters are required depends on its target."""
 
@@ -77,10 +74,9 @@ class CreateScopedWebhook(WebhookParameters):
         if form.get("Target", [""])[-1] == "" and "Target" in form:
             raise ApiError(50368)
         # ``dataclass(slots=True)`` replaces the class, so ``super()`` without arguments fails.
-        return super(CreateScopedWebhook, cls).parse(form)
+        return super().parse(form)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateScopedWebhook(WebhookParameters):
     """A change of a webhook, without target and replay. Absent means unchanged."""
 

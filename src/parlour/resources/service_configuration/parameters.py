@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import sids
@@ -13,7 +11,6 @@ _conversation_role_sid = parsers.clearable(parsers.sid(sids.ROLE, 50109), UNSET)
 _service_role_sid = parsers.clearable(parsers.sid(sids.ROLE, 50102), UNSET)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateServiceConfiguration(Parameters):
     """A change of the configuration. Absent means unchanged; so do empty sids."""
 

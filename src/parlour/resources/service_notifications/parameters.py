@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -17,7 +16,6 @@ _template = parsers.clearable(parsers.text(limits.NOTIFICATION_TEMPLATE_CHARS_MA
 _sound = parsers.clearable(parsers.text(limits.NOTIFICATION_SOUND_CHARS_MAX, 50059), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateServiceNotification(Parameters):
     """A change of the settings. Absent means unchanged; an empty text removes the member."""
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from parlour.operations.parameters import Parameters, form_field
 from parlour.protocol import parsers
 from parlour.vocabulary import limits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateService(Parameters):
     """A new service. Its name need not be unique."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from parlour.vocabulary.unset import Unset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateToken(Parameters):
     """A token for one user of one service; without ``ServiceSid``, of the default service."""
 
@@ -28,7 +26,6 @@ class CreateToken(Parameters):
     api_key_sid: str | Unset = form_field("ApiKeySid", parsers.sid(sids.API_KEY))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CreateTokenCheck(Redacted, Parameters):
     """A token from anywhere."""
 

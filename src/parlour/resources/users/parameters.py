@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from parlour.operations.parameters import Parameters, form_field
@@ -40,7 +39,6 @@ def _role_sid(name: str, text: str) -> str | Unset:
     return _given_role_sid(name, text) if text else UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateUser(Parameters):
     """A new user. Its identity is immutable."""
 
@@ -52,7 +50,6 @@ class CreateUser(Parameters):
     role_sid: str | Unset = form_field("RoleSid", _role_sid)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateUser(Parameters):
     """A change of a user. Absent means unchanged."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parlour.operations.parameters import Parameters, form_field
@@ -67,14 +66,12 @@ def _read(name: str, text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListVirtualPhones(Parameters):
     """The filter of the list."""
 
     channel: str | Unset = form_field("Channel", parsers.enum(*CHANNELS))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVirtualPhone(Parameters):
     """The address of a new phone, and its name."""
 
@@ -84,7 +81,6 @@ class CreateVirtualPhone(Parameters):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateVirtualPhone(Parameters):
     """The behaviour of a phone, and its name."""
 
@@ -100,7 +96,6 @@ class UpdateVirtualPhone(Parameters):
     reads: bool | Unset = form_field("Reads", parsers.boolean())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListVirtualPhoneMessages(WaitParameters):
     """The filters of the list, combined by AND."""
 
@@ -112,7 +107,6 @@ class ListVirtualPhoneMessages(WaitParameters):
     after: int | Unset = form_field("After", timestamps.timestamp())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVirtualPhoneMessage(Parameters):
     """A message that a phone sends; its files are parts of the form, named ``Media``."""
 
@@ -126,7 +120,6 @@ class CreateVirtualPhoneMessage(Parameters):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateVirtualPhoneMessage(Parameters):
     """The new status: the person opens the message."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -19,7 +18,6 @@ _EVENT_NAMES = parsers.enum(*event_names.POST_ACTION, *event_names.PRE_ACTION)
 
 
 # Without slots: a class cannot have two bases with slots.
-@dataclass(frozen=True, kw_only=True)
 class WebhookAttemptFilters(Parameters):
     """Filters of attempts, combined by AND."""
 
@@ -45,7 +43,6 @@ class WebhookAttemptFilters(Parameters):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListWebhookAttempts(WebhookAttemptFilters, WaitParameters):
     """The filters of the list, which can wait: also by the event, the delivery or the URL."""
 
@@ -56,7 +53,6 @@ class ListWebhookAttempts(WebhookAttemptFilters, WaitParameters):
     url: str | Unset = form_field("Url", parsers.text(limits.URL_CHARS_MAX))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayWebhookAttempts(WebhookAttemptFilters):
     """The range of attempts whose deliveries are replayed. ``Since`` is required."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,7 +27,6 @@ def event_name(names: frozenset[str], code: int) -> Callable[[str, str], str]:
     return parse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateWebhooks(Parameters):
     """A change that account and service have in common. Absent means unchanged."""
 
@@ -54,7 +52,6 @@ class UpdateWebhooks(Parameters):
         return sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateWebhookConfiguration(UpdateWebhooks):
     """A change of an account's webhook configuration."""
 

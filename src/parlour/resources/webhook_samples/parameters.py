@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,7 +31,6 @@ def parse_form_fields(name: str, text: str) -> dict[str, str]:
     return fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateWebhookSample(Parameters):
     """The event and the receiver; ``Parameters`` replace parameters of the example."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from parlour.vocabulary.unset import Unset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CreateTestAccount(Redacted, Parameters):
     """A new account; SID and auth token are made up unless they are given."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -56,7 +55,6 @@ def exact_duration() -> Parser[int]:
     return with_schema(parse, {"type": "string", "format": "duration"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateClock(Parameters):
     """How the clock relates to the real time; ``Now`` is the present date by default."""
 
@@ -64,7 +62,6 @@ class UpdateClock(Parameters):
     now_ms: int | Unset = form_field("Now", exact_date())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateClockAdvance(Parameters):
     """Until when the clock advances: ``By`` or ``To``; and how long that may take."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parlour.operations.parameters import Parameters, form_field
@@ -82,7 +81,6 @@ def _refuse(name: str, text: str) -> int:
     return 503
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateFault(Parameters):
     """A new fault. ``checks.py`` has the combinations that are possible."""
 

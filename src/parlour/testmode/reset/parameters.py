@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parlour.operations.parameters import Parameters, form_field
@@ -17,7 +16,6 @@ SERVER_SCOPE: Final = "server"
 SCOPE: Final = parsers.enum(ACCOUNT_SCOPE, SERVER_SCOPE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateReset(Parameters):
     """The extent of a reset, the seed of SIDs afterwards, and whether seeds are loaded again."""
 

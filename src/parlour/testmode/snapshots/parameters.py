@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from parlour.operations.parameters import Parameters, form_field
@@ -33,7 +32,6 @@ def _name() -> Parser[str]:
     return parsers.with_schema(parse, schema | {"pattern": f"^{_NAME.pattern}$"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSnapshot(Parameters):
     """A new snapshot: its name, and whether it is of the account or of the server."""
 

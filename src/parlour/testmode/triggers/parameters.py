@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parlour.operations.parameters import Parameters, form_field
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 _name = parsers.text(limits.ADDRESS_CHARS_MAX)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTrigger(Parameters):
     """An event, and the objects that it is about; in addition any parameter of its operation."""
 
