@@ -3,7 +3,7 @@
  *
  * A problem has the shape of the API: status, code, message, and the SID of the request.
  */
-import { html, route, store, Trouble, useCallback, useEffect, useRef, useState, useStore } from "./kit.js";
+import { html, route, store, Trouble, useCallback, useEffect, useLayoutEffect, useRef, useState, useStore } from "./kit.js";
 
 const ROOT = "/parlour/console/";
 
@@ -63,7 +63,7 @@ async function request(url, options) {
 	if (answer.status === 401 && url !== `${ROOT}session`) void resume();
 	else if (answer.status === 401) {
 		isOpen = Boolean(body.open);
-		session.set(null);
+		if (!isOpen) session.set(null);
 	}
 	throw new Problem(answer.status, body.code ?? 0, body.message ?? answer.statusText, sid);
 }
@@ -132,7 +132,8 @@ export function useLoad(load, inputs) {
 	const isSignedIn = useStore(session) !== null;
 	// Changes that arrive during a load may be later than its data, so they are made again.
 	const changes = useRef(/** @type {((data: T) => T)[]} */ ([]));
-	useEffect(() => {
+	// Before anything is painted: a request need not wait for that.
+	useLayoutEffect(() => {
 		const abort = new AbortController();
 		changes.current = [];
 		setState((last) => ({ ...last, isLoading: true }));
@@ -171,6 +172,9 @@ export function Later({ load, of = "", ...rest }) {
 	return part.data?.of === of ? html`<${part.data.show} ...${rest} />` : html`<${Trouble} problem=${part.error} retry=${part.reload} />`;
 }
 
+/** How many lists are loading: each may say where the stream starts. */
+export let loadingLists = 0;
+
 /**
  * A list that is loaded in pages: `rows`, and `more` while there is a next page.
  * @param {string} path
@@ -185,7 +189,8 @@ export function useList(path, key, parameters = {}, inputs, account) {
 		async (signal) => {
 			const headers = { "Parlour-Event-Cursor": "?1" };
 			const askedAt = Date.now();
-			const answer = await call("GET", path, parameters, { signal, headers, account });
+			loadingLists += 1;
+			const answer = await call("GET", path, parameters, { signal, headers, account }).finally(() => (loadingLists -= 1));
 			const cursor = answer.headers.get("parlour-event-cursor");
 			return { ...page(answer.data, key), cursor, askedAt };
 		},

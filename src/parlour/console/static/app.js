@@ -38,13 +38,6 @@ function isShown(entry) {
 /** @param {any} account How many requests it made lately: a program may use another one. */
 const traffic = (account) => account.requests?.last_5_minutes ?? 0;
 
-/** @param {string} account */
-async function firstPage(account) {
-	if (account === "-") return "conversations";
-	const { conversations } = await get("/v1/Conversations", { PageSize: 1 }, { account });
-	return conversations[0] ? "conversations" : "start";
-}
-
 async function loadAccounts() {
 	const who = session.get();
 	if (!who) return;
@@ -56,7 +49,7 @@ async function loadAccounts() {
 	if (!at.account || (at.account === "-" && !at.page)) {
 		const [busiest] = [...accounts].sort((one, other) => traffic(other) - traffic(one));
 		const sid = busiest?.sid ?? "-";
-		go(href(at.page || (await firstPage(sid)), [], {}, sid), { replace: true });
+		go(href(at.page || "conversations", [], {}, sid), { replace: true, state: at.page || "first" });
 	}
 }
 
@@ -221,8 +214,9 @@ function Console() {
 	const [isMenuOpen, openMenu] = useState(false);
 	const [isHelpOpen, openHelp] = useState(false);
 	const { state, since } = useStore(live);
-	const boot = useLoad(async () => { await loadAccounts(); await loadAccount(); },
-		[who?.principal.name, at.account]);
+	const name = who?.principal.name;
+	const loads = [useLoad(loadAccounts, [name]), useLoad(loadAccount, [name, at.account])];
+	const boot = loads.find((each) => each.error) ?? loads[0];
 	useKeys({ "?": () => openHelp(true) });
 	useEffect(() => openMenu(false), [at.page]);
 	useLive((events) => {

@@ -102,10 +102,10 @@ export function href(page, rest = [], query = {}, account = route.get().account)
 	return BASE + path + (all.size ? `?${all}` : "");
 }
 
-/** @param {string} address @param {{replace?: boolean}} [how] */
-export function go(address, { replace = false } = {}) {
+/** @param {string} address @param {{replace?: boolean, state?: string}} [how] */
+export function go(address, { replace = false, state = "" } = {}) {
 	if (address === location.pathname + location.search) return;
-	history[replace ? "replaceState" : "pushState"](null, "", address);
+	history[replace ? "replaceState" : "pushState"](state, "", address);
 	route.set(readRoute());
 }
 

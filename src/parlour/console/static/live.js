@@ -1,18 +1,18 @@
 /**
  * The stream of events of the account that is shown: one per tab, none while the tab is hidden.
  *
- * | state      | meaning                               | next                                      |
- * |------------|---------------------------------------|-------------------------------------------|
- * | off        | no account, or the tab is hidden      | connecting, when shown                    |
- * | connecting | a request is sent                     | live; lost                                |
- * | live       | events arrive                         | lost; off                                 |
- * | lost       | waits 1 to 30 s before the next try   | connecting                                |
+ * | state | meaning | next |
+ * |---|---|---|
+ * | off | no account, or the tab is hidden | connecting, when shown |
+ * | connecting | a request is sent | live; lost |
+ * | live | events arrive | lost; off |
+ * | lost | waits 1 to 30 s before the next try | connecting |
  *
  * A stream starts where the list on the page was read, and continues where the last one ended. A
- * follower gets batches of events, at most ten a second, or `null`: its data has to be loaded
- * again, since too much was missed, or since the stream started at no known position.
+ * follower gets batches of events, at most ten a second, or `null`: it has to load its data again,
+ * since the stream started at another position.
  */
-import { address, resume, session } from "./api.js";
+import { address, loadingLists, resume, session } from "./api.js";
 import { route, store, useEffect, useRef, useState } from "./kit.js";
 
 const DRAW_MS = 100;
@@ -132,8 +132,13 @@ function check() {
 	account = wanted;
 	if (!wanted) enter("off");
 	else if (cursor) void connect();
-	// A list on the page may say soon where to start.
-	else retry = setTimeout(connect, START_MS);
+	else retry = setTimeout(startLater, START_MS);
+}
+
+/** A list on the page may say soon where to start. */
+function startLater() {
+	if (loadingLists) retry = setTimeout(startLater, START_MS);
+	else void connect();
 }
 
 route.follow(check);
@@ -202,7 +207,7 @@ function deliver() {
 	if (events.length) notify(events);
 }
 
-/** Continue at the present: what was missed is too much, or gone. */
+/** Continue at the present: too much was missed. */
 function restart() {
 	cursor = "";
 	waiting = [];

@@ -1,6 +1,6 @@
 /** Conversations by last activity, beside the one that is open. */
 import { get, Later, mayChange, useList, useLoad } from "../api.js";
-import { Badge, Empty, href, html, listKeys, route, Skeleton, Time, Trouble, useEffect, useField, useFilters, useMemo, useRef, useState, useStore } from "../kit.js";
+import { Badge, Empty, go, href, html, listKeys, route, Skeleton, Time, Trouble, useEffect, useField, useFilters, useMemo, useRef, useState, useStore } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { conversations as words, empty } from "../words.js";
 
@@ -70,7 +70,7 @@ function useSummaries(isHeld) {
 	const { query, account } = useStore(route);
 	const given = useFilters(FILTERS);
 	const search = query.get("search") ?? "";
-	const list = useList(SUMMARIES, KEY, { ...given, PageSize: 100 });
+	const list = useList(SUMMARIES, KEY, { ...given, PageSize: 50 });
 	const found = useLoad(async () => (search ? find(search, given.ServiceSid) : null), [search, account]);
 	const [held, hold] = useState(/** @type {Map<string, number> | null} */ (null));
 	const [fresh, setFresh] = useState(/** @type {string[]} */ ([]));
@@ -79,6 +79,10 @@ function useSummaries(isHeld) {
 		setFresh([]);
 	};
 	useEffect(() => startAt(list.data), [list.data?.cursor]);
+	// Of an account without any, the first page is another.
+	useEffect(() => {
+		if (list.data && !list.rows.length && history.state === "first") go(href("start"), { replace: true });
+	}, [list.data]);
 	const touch = useRefresh(async (sids) => {
 		for (let start = 0; start < sids.length; start += SIDS_MAX) {
 			const Sid = sids.slice(start, start + SIDS_MAX);

@@ -14,7 +14,7 @@ const NEAR_PX = 800;
 const SPEAK_MS = 5000;
 
 /**
- * The part that is drawn, and its place on the screen: nothing jumps when it moves.
+ * The part that is drawn: nothing jumps when it moves.
  * @param {any} list As `useList` returns it.
  */
 function useWindow(list) {
@@ -57,7 +57,7 @@ function useWindow(list) {
 	return { shown, pane, place, onScroll, push, toEnd };
 }
 
-/** How many came while the reader was elsewhere, and a sentence about it now and then. */
+/** How many came while the reader was elsewhere. */
 function useCounts() {
 	const [unseen, setUnseen] = useState(0);
 	const [spoken, speak] = useState("");
