@@ -153,6 +153,7 @@ RECORDED = {
     "FetchMediaContent",
     "ListVirtualPhoneMessage",
     "FetchVirtualPhoneMedium",
+    "CreateWebhookSignature",
 }
 """Reads of what users wrote."""
 

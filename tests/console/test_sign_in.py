@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -129,6 +129,38 @@ def test_all_failures_are_alike(tmp_path: Path) -> None:
             assert header(refused, "set-cookie") is None
             found.append(refused.body)
         assert len(set(found)) == 1
+
+    run_scene(tmp_path / "data", scene)
+
+
+def spied(run: Any, name: str, work: list[str]) -> Any:
+    """Return a method that records its calls."""
+
+    def spy(*given: Any, **named: Any) -> Any:
+        work.append(name)
+        return run(*given, **named)
+
+    return staticmethod(spy)
+
+
+def test_an_unknown_operator_costs_the_work_of_a_known_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(instance: InProcessServer) -> None:
+        await make_operator(instance)
+        vault, store, work = instance.app.vault, instance.store, list[str]()
+        for part, name in ((vault, "digest"), (vault, "digests_equal"), (store, "read")):
+            monkeypatch.setattr(type(part), name, spied(getattr(part, name), name, work))
+        found = []
+        for name in (OPERATOR_SID, "OP" + "9" * 32):
+            work.clear()
+            refused = await ConsolePage(instance.app).send(
+                "POST", SESSION, {"Name": name, "Secret": "wrong"}
+            )
+            refused.refuses(401, 20003)
+            found.append(list(work))
+        assert found[0] == found[1]
+        assert {"digest", "digests_equal", "read"} <= set(found[0])
 
     run_scene(tmp_path / "data", scene)
 

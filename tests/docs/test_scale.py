@@ -16,6 +16,7 @@ EXCEPTIONS = {
     "login",
     "event",
     "sink_position",
+    "last_backup",
     "lease",
     "node",
     "migration",

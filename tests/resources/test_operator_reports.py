@@ -12,9 +12,11 @@ from tests.resources.media_setup import MediaClient
 from tests.resources.settings_setup import new_account_api
 from tests.support.operators import make_operator
 from tests.support.polling import eventually
+from tests.support.server import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.client import Api
     from tests.support.server import Server
@@ -56,6 +58,28 @@ def test_health_has_checks_machine_and_the_last_hour(viewer: Api, api: Api) -> N
     assert dates[-1] <= found["date"]
     assert sum(each["requests"] for each in found["minutes"]) >= 1
     assert max(each["p99_ms"] or 0 for each in found["minutes"]) > 0
+
+
+def test_health_shows_the_last_backup(server: Server, viewer: Api, tmp_path: Path) -> None:
+    def last() -> str | None:
+        found: str | None = viewer.get(f"{ROOT}/Health").expect(200)["date_last_backup"]
+        return found
+
+    before = last() or ""
+    if server.database:
+        server.command("backup", "--record")
+    else:
+        server.command("backup", str(tmp_path / "backup"))
+    first = last()
+    assert first is not None
+    assert first > before
+    server.command("backup", "--record")
+    second = last()
+    assert second is not None
+    assert second > first
+    for arguments in ((), ("--record", str(tmp_path / "both"))):
+        with pytest.raises(ServerError, match="either TARGET or --record"):
+            server.command("backup", *arguments)
 
 
 def test_the_lag_of_the_event_loop_is_measured(viewer: Api) -> None:

@@ -10,6 +10,7 @@ import pytest
 from parlour.resources import account_setup
 from parlour.vocabulary import limits
 from tests.events.in_process_server import ACCOUNT_SID, AUTH_TOKEN, ScenarioRunner, scenario_runner
+from tests.resources.test_frozen_clock import FrozenClock
 from tests.support.in_process_api import InProcessApi
 
 if TYPE_CHECKING:
@@ -49,6 +50,34 @@ def test_a_request_is_recorded_without_what_a_user_wrote(run_scenario: ScenarioR
         assert (await api.get(REQUESTS, Identity="alice")).expect(200)["requests"] == []
 
     run_scenario(scenario)
+
+
+def test_requests_are_filtered_by_date(tmp_path: Path) -> None:
+    start_ms = 1_800_000_000_000
+    clock = FrozenClock(start_ms)
+
+    async def scenario(instance: InProcessServer, _backend: WebhookBackend) -> None:
+        api = InProcessApi(instance.app.server, ACCOUNT_SID, AUTH_TOKEN)
+        for path in ("/v1/Users", "/v1/Roles", "/v1/Services"):
+            (await api.get(path)).expect(200)
+            clock.advance(60_000)
+            # The journal dates its requests when it is read.
+            (await api.get(REQUESTS)).expect(200)
+        every = (await api.get(REQUESTS)).expect(200)["requests"]
+        names = ["ListService", "ListRole", "ListUser"]
+        assert [each["operation"] for each in every] == names
+        dates = [each["date"] for each in every]
+        for query, shown in (
+            ({"Since": dates[1]}, names[:2]),
+            ({"Until": dates[1]}, names[2:]),
+            ({"Since": dates[1], "Until": dates[0]}, names[1:2]),
+            ({"Since": dates[0], "Until": dates[2]}, []),
+        ):
+            found = (await api.get(REQUESTS, **query)).expect(200)["requests"]
+            assert [each["operation"] for each in found] == shown, query
+        (await api.get(REQUESTS, Since="yesterday")).refuses(400, 20001)
+
+    scenario_runner(tmp_path / "data", clock=clock)(scenario)
 
 
 def test_requests_of_another_account_are_not_shown(run_scenario: ScenarioRunner) -> None:

@@ -43,7 +43,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("operator", "create", "night-shift"): "refuses",
     ("operator", "list"): "refuses",
     ("operator", "revoke", "night-shift"): "refuses",
-    ("console",): "refuses",
+    ("console", "--url", "http://127.0.0.1:9"): "refuses",
     ("token", "--account", SID, "--identity", "alice"): "refuses",
     ("webhooks", "list", SID): "refuses",
     ("webhooks", "replay", SID, "--since", "2026-01-01T00:00:00Z"): "refuses",

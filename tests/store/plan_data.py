@@ -30,6 +30,7 @@ FEW_PER_ACCOUNT: Final = {
 FEW: Final = {
     "carrier_route",
     "carriers_file",
+    "last_backup",
     "lease",
     "migration",
     "node",

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from parlour.cli.options import settings_options
+from parlour.cli.command_errors import report_errors
+from parlour.cli.local_store import LocalStore, NoStoreError
+from parlour.cli.options import settings_of, settings_options
 from parlour.cli.progress import Progress
+from parlour.resources.operator_reports import actions as operator_report_actions
 from parlour.store.blobs import MEDIA_FOLDER
 from parlour.store.engines import DATABASE_NAME
 from parlour.store.folder_lock import FolderInUseError
@@ -35,6 +38,8 @@ from parlour.vocabulary.clock import SystemClock, SystemRandom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from parlour.config import Settings
 
 TAR: Final = ".tar"
 
@@ -61,24 +66,48 @@ def report_backup_errors() -> Iterator[None]:
 
 
 @click.command("backup")
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path), required=False)
 @settings_options("data", "database")
 @click.option(
     "--with-key", is_flag=True, help="Include the key file; then protect the backup like the key."
 )
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Make none: record that another tool, such as pg_dump, has made one now.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def command(*, target: Path, data: Path, database: str, with_key: bool, as_json: bool) -> None:
+def command(
+    *,
+    target: Path | None,
+    data: Path,
+    database: str,
+    with_key: bool,
+    record: bool,
+    as_json: bool,
+) -> None:
     """Back up the data folder into the new folder TARGET, or a file if it ends with .tar.
 
     The server may run. Without --with-key, store the key file elsewhere: a backup cannot be
-    restored without it.
+    restored without it. Its time is recorded, and shown to operators.
     """
+    if (target is None) is not record:
+        raise click.UsageError("name either TARGET or --record")
+    settings = settings_of({"data": data, "database": database})
+    if target is None:
+        _record(settings)
+        return
     if database:
         raise click.UsageError(
             "a PostgreSQL server is backed up by its own tools: pg_dump, or pg_basebackup"
         )
     with report_backup_errors():
         manifest = _make(target, data, with_key=with_key)
+    try:
+        _record(settings)
+    except click.ClickException as error:
+        # The backup is there: the rest must not make it a failure.
+        click.echo(f"The time of this backup was not recorded: {error.message}", err=True)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(manifest)))
         return
@@ -87,6 +116,15 @@ def command(*, target: Path, data: Path, database: str, with_key: bool, as_json:
         click.echo(f"Media files missing in the data folder: {manifest.media_missing}.")
     if not with_key:
         click.echo(f"It needs the key {manifest.key_fingerprint}, {data / KEY_NAME}: keep it too.")
+
+
+def _record(settings: Settings) -> None:
+    """Record that a backup was made. Raises ClickException."""
+    try:
+        with report_errors():
+            LocalStore(settings).write(operator_report_actions.record_backup)
+    except (NoStoreError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _make(target: Path, data: Path, *, with_key: bool) -> Manifest:

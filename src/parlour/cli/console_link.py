@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Final, TextIO
+from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import ProxyHandler, build_opener
 
+from parlour.console.hosts import is_loopback
 from parlour.http.console_requests import CONSOLE_ROOT
 from parlour.operations.caller import ACCOUNT, ADMIN, OPERATOR
 from parlour.resources.console_sessions import lifecycle as console_session_lifecycle
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
     from parlour.vocabulary.clock import Random
 
 _SECRET_BYTES: Final = 32
+_SESSION: Final = f"{CONSOLE_ROOT}/session"
+_ASK_SECONDS: Final = 2
+_ANSWER_BYTES_MAX: Final = 4_096
 _EVERY_ADDRESS: Final = {"0.0.0.0": "localhost", "::": "localhost"}  # noqa: S104 - not bound.
 
 
@@ -29,6 +37,24 @@ def console_url(root_url: str) -> str:
     if host is not None:
         parts = parts._replace(netloc=host if parts.port is None else f"{host}:{parts.port}")
     return f"{urlunsplit(parts).rstrip('/')}{CONSOLE_ROOT}/"
+
+
+def is_open(root_url: str) -> bool:
+    """Return whether a server on this machine gives browsers a session without a sign-in."""
+    if not is_loopback(urlsplit(root_url).hostname or ""):
+        return False
+    # Proxies of the environment are not used; the scheme was checked by the command.
+    opener = build_opener(ProxyHandler({}))
+    try:
+        with opener.open(f"{root_url.rstrip('/')}{_SESSION}", timeout=_ASK_SECONDS):
+            return False
+    except HTTPError as error:
+        try:
+            return json.loads(error.read(_ANSWER_BYTES_MAX)).get("open") is True
+        except (OSError, HTTPException, ValueError, AttributeError):
+            return False
+    except (OSError, HTTPException, ValueError):
+        return False
 
 
 def ticket_link(root_url: str, secret: str) -> str:

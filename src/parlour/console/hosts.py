@@ -43,7 +43,7 @@ class ConsoleHosts:
     def check_host(self, request: Request) -> None:
         """Raise 421 unless the console is served under the host name of a request."""
         name = _host_of(request)
-        if not _is_loopback(name) and name not in self._names:
+        if not is_loopback(name) and name not in self._names:
             raise ApiError(20001, _REFUSAL, status=421)
 
     def check_read(self, request: Request) -> None:
@@ -82,8 +82,8 @@ class ConsoleHosts:
         return (
             is_of_page
             and not is_forwarded
-            and _is_loopback(request.peer)
-            and _is_loopback(_host_of(request))
+            and is_loopback(request.peer)
+            and is_loopback(_host_of(request))
         )
 
 
@@ -93,7 +93,8 @@ def _host_of(request: Request) -> str:
     return "" if match is None else match[1].strip("[]").lower()
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Return whether a host name or an address is this machine."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

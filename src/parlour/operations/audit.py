@@ -43,7 +43,7 @@ class AuditTrail:
         principal = call.caller.principal
         if principal is None:
             return False
-        if call.operation.writes:
+        if call.operation.is_audited_change:
             return True
         # The later pages of a list belong to its first one, which has made their tokens.
         is_read = call.operation.spec.is_recorded_read and "PageToken" not in call.form
@@ -56,7 +56,7 @@ class AuditTrail:
     def note_read(self, call: Call[Any]) -> None:
         """Omit further lines about a read for CONSOLE_AUDIT_READ_SECONDS: one was committed."""
         principal = call.caller.principal
-        if principal is None or call.operation.writes:
+        if principal is None or call.operation.is_audited_change:
             return
         key = _key_of(principal, call)
         self._reads[key] = self._monotonic_ms()

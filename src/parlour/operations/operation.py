@@ -118,6 +118,8 @@ class OperationSpec:
 
     Its response has what users wrote, or a part of it.
     """
+    changes_nothing: bool = False
+    """Whether a POST is a read for the audit log: its parameters are too long for a query."""
     on_server: ServerAction | None = None
     """Replaces ``action`` by one on the parts of the server, outside of transactions."""
 
@@ -361,6 +363,11 @@ class Operation:
     def writes(self) -> bool:
         """Whether it may change data."""
         return self.method != "GET"
+
+    @property
+    def is_audited_change(self) -> bool:
+        """Whether the audit log records each call of it."""
+        return self.writes and not self.spec.changes_nothing
 
     @property
     def has_endpoint(self) -> bool:

@@ -102,6 +102,8 @@ class RequestFilters(msgspec.Struct, frozen=True):
     source: str | None = None
     identity: str | None = None
     conversation_sid: str | None = None
+    since: int | None = None
+    until: int | None = None
 
     def match(self, request: RecordedRequest) -> bool:
         """Return whether a request matches."""
@@ -113,6 +115,8 @@ class RequestFilters(msgspec.Struct, frozen=True):
             and self.status in {None, request.status}
             and self.code in {None, request.code}
             and self.source in {None, request.source}
+            and (self.since is None or self.since <= request.date_ms)
+            and (self.until is None or request.date_ms < self.until)
             and (details is None or self.identity in {None, details.identity})
             and (details is None or self.conversation_sid in {None, details.conversation_sid})
         )

@@ -19,7 +19,7 @@ from parlour.resources.console_audit.store import AuditFilters
 from parlour.resources.console_audit.trail import make_audit_trail
 from parlour.resources.table import operations
 from parlour.vocabulary import limits
-from parlour.vocabulary.clock import SystemRandom
+from parlour.vocabulary.clock import FakeClock, SystemRandom
 from parlour.vocabulary.errors import ApiError
 from tests.unit.delivery.database import Database, run_on_database
 
@@ -309,3 +309,25 @@ def test_the_memory_of_recorded_reads_is_bounded(
         assert subjects == [made[0], made[2], made[1], made[0]]
 
     run(tmp_path, scenario)
+
+
+def test_a_check_that_changes_nothing_is_no_change() -> None:
+    assert {each.operation_id for each in operations() if each.spec.changes_nothing} == {
+        "CreateTokenCheck",
+        "CreateWebhookSignature",
+    }
+    trail = make_audit_trail(FakeClock())
+
+    def call(operation_id: str, caller: Caller) -> Call[Any]:
+        return Call(operation=BY_ID[operation_id], caller=caller, path={}, resource="", form={})
+
+    assert not trail.covers(call("CreateTokenCheck", operator()))
+    # A signature can be used, so an operator leaves one line.
+    signature = call("CreateWebhookSignature", operator())
+    assert trail.covers(signature)
+    trail.note_read(signature)
+    assert not trail.covers(signature)
+    assert not trail.covers(call("CreateWebhookSignature", OF_ACCOUNT))
+    token = call("CreateToken", operator())
+    trail.note_read(token)
+    assert trail.covers(token)

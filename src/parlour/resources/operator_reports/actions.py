@@ -42,6 +42,7 @@ class HealthReport(msgspec.Struct, frozen=True):
     health: Health
     requests_running: int
     minutes: list[OneMinute]
+    last_backup_ms: int | None
 
 
 class SinkState(msgspec.Struct, frozen=True):
@@ -120,8 +121,19 @@ async def fetch_health(parts: ServerParts, _call: Call[NoParameters]) -> HealthR
     node = parts.node
     health = await node.health()
     return HealthReport(
-        parts.description, node.real_now_ms, health, node.requests_running, node.minutes()
+        parts.description,
+        node.real_now_ms,
+        health,
+        node.requests_running,
+        node.minutes(),
+        await node.store.read(operator_report_store.last_backup_ms),
     )
+
+
+# tidy: event-for-change - no webhook shows backups
+async def record_backup(tx: Transaction) -> None:
+    """Record that a backup was made now, for the report about the health."""
+    await operator_report_store.record_backup(tx)
 
 
 async def fetch_settings(parts: ServerParts, _call: Call[NoParameters]) -> SettingsReport:

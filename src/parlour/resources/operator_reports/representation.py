@@ -47,8 +47,7 @@ def health(report: HealthReport, _view: View) -> dict[str, Any]:
         "disk": found.disk,
         "memory": found.memory,
         "certificate": _certificate(found.certificate_expires_ms, now_ms),
-        # Backups are made by a command, which does not report them to the server.
-        "date_last_backup": None,
+        "date_last_backup": _date(report.last_backup_ms),
         "requests_running": report.requests_running,
         "minutes": [_minute(each, now_ms) for each in report.minutes],
     }

@@ -75,6 +75,25 @@ SELECT COUNT(*), COALESCE(SUM(size), 0) FROM (
 """
 
 
+LAST_BACKUP = "SELECT MAX(made) FROM last_backup"
+FORGET_BACKUP = "DELETE FROM last_backup"
+RECORD_BACKUP = "INSERT INTO last_backup (made) VALUES ($1)"
+
+
+# tidy: scope-first - a backup is of all accounts
+async def last_backup_ms(tx: Transaction) -> int | None:
+    """Return when the last backup was made; None if none was recorded."""
+    row = await tx.one(LAST_BACKUP)
+    return None if row is None else row[0]
+
+
+# tidy: scope-first - as above
+async def record_backup(tx: Transaction) -> None:
+    """Record that a backup was made now."""
+    await tx.run(FORGET_BACKUP)
+    await tx.run(RECORD_BACKUP, tx.now)
+
+
 # tidy: scope-first - for operators, over all accounts
 async def count_queued(tx: Transaction, carrier: str) -> BoundedCount:
     """Return the number of messages that wait for a carrier."""

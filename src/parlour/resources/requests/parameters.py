@@ -8,7 +8,7 @@ from parlour.operations import request_journal
 from parlour.operations.parameters import form_field
 from parlour.operations.request_journal import RequestFilters
 from parlour.operations.waiting_lists import WaitParameters
-from parlour.protocol import parsers
+from parlour.protocol import parsers, timestamps
 from parlour.vocabulary import limits, sids
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class ListRequests(WaitParameters):
     source: str | Unset = form_field("Source", parsers.enum(*request_journal.SOURCES))
     identity: str | Unset = form_field("Identity", _name)
     conversation_sid: str | Unset = form_field("ConversationSid", parsers.sid(sids.CONVERSATION))
+    since: int | Unset = form_field("Since", timestamps.timestamp())
+    until: int | Unset = form_field("Until", timestamps.timestamp())
     after: str | Unset = form_field("After", parsers.sid(sids.REQUEST))
 
     def filters(self) -> RequestFilters:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parlour.operations.operation import ACCOUNT_ONLY, Collection, create, on_server
 from parlour.resources.tokens import actions as token_actions
 from parlour.resources.tokens import parameters as token_parameters
@@ -27,11 +29,14 @@ TOKEN_CHECKS = Collection(
     url_forms=ACCOUNT_ONLY,
     represent=token_representation.check_resource,
     specs=(
-        on_server(
-            "Create",
-            "POST",
-            token_actions.create_token_check,
-            parameters=token_parameters.CreateTokenCheck,
+        replace(
+            on_server(
+                "Create",
+                "POST",
+                token_actions.create_token_check,
+                parameters=token_parameters.CreateTokenCheck,
+            ),
+            changes_nothing=True,
         ),
     ),
     listed=False,

@@ -30,6 +30,7 @@ OF_SERVER: Final = frozenset(
         "console_audit",
         "console_session",
         "console_ticket",
+        "last_backup",
         "lease",
         "master_key",
         "migration",
