@@ -17,7 +17,8 @@ INTRODUCTION: Final = f"""\
 A seed is one document, in JSON or YAML, that fills an account of a server in test mode. Load it
 with `POST /parlour/v1/Seeds` (content type `application/json` or `application/yaml`), with
 `parlour seed load FILE`, or at the start with `parlour serve --test --seed FILE`;
-`parlour seed check FILE` needs no server. `GET /parlour/v1/Seeds` returns an account as a seed,
+`parlour seed check FILE` needs no server, and `POST /parlour/v1/Seeds/Check` tries a seed on the
+data of the account without changing it. `GET /parlour/v1/Seeds` returns an account as a seed,
 with SIDs if `Sids=true`; `GET /parlour/v1/Seeds/Schema` is the JSON Schema. `--export-on-exit FILE`
 writes the account of the settings at the end.
 

@@ -147,6 +147,7 @@ HIDDEN: Final = frozenset(
         "CreateToken",
         # They return or sign texts of the caller's choice.
         "CreateSeed",
+        "CreateSeedCheck",
         "CreateVirtualPhoneMessage",
         "CreateTokenCheck",
         "CreateWebhookSignature",

@@ -13,7 +13,7 @@ from parlour.testmode.emulation.routes import EMULATION
 from parlour.testmode.emulation.strict import check_names
 from parlour.testmode.faults.routes import ALL_FAULTS, FAULTS
 from parlour.testmode.reset.routes import RESET
-from parlour.testmode.seeds.routes import SEED_SCHEMA, SEEDS
+from parlour.testmode.seeds.routes import SEED_CHECK, SEED_SCHEMA, SEEDS
 from parlour.testmode.settlement.routes import SETTLEMENT
 from parlour.testmode.snapshots.routes import SNAPSHOT_RESTORE, SNAPSHOTS
 from parlour.testmode.triggers.routes import TRIGGERS
@@ -32,6 +32,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     ALL_FAULTS,
     EMULATION,
     SEEDS,
+    SEED_CHECK,
     SEED_SCHEMA,
     TRIGGERS,
     RESET,

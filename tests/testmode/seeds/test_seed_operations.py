@@ -59,6 +59,23 @@ def test_a_seed_is_loaded_and_exported_over_http(api: Api) -> None:
     assert with_sids["alice"]["sid"] == loaded["sids"]["users.alice"]
 
 
+def test_a_check_answers_as_the_load_would_and_changes_nothing(api: Api) -> None:
+    def check(body: bytes) -> ApiResponse:
+        return api.request("POST", f"{SEEDS}/Check", headers={"content-type": YAML}, body=body)
+
+    seed = b"parlour: 1\nclock: 2031-01-01T00:00:00Z\nusers:\n  - {key: carl, identity: carl}\n"
+
+    assert check(seed).expect(200)["labels"] == ["users.carl"]
+    api.get("/Users/carl").refuses(404, 20404)
+    assert api.get("/parlour/v1/Clock").expect(200)["mode"] == "system"
+
+    wrong = b"parlour: 1\nusers:\n  - {identity: dora, colour: red}\n"
+    assert check(wrong).expect(400)["message"] == post(api, wrong).expect(400)["message"]
+    # What exists already is found by the trial only.
+    taken = b"parlour: 1\nusers:\n  - {identity: emil}\n  - {identity: emil}\n"
+    check(taken).refuses(400, 50201)
+
+
 def test_the_schema_is_served(api: Api) -> None:
     schema = api.get(f"{SEEDS}/Schema").expect(200)
 

@@ -31,13 +31,22 @@ async def create_seed(mode: SeedParts, call: Call[NoParameters]) -> LoadedSeed:
     One that sets the clock or the randomness changes the server for all accounts, so it needs the
     auth token, as these functions do.
     """
-    # In a thread: a document of some megabytes takes a second.
-    seed = await asyncio.to_thread(_checked, call.body, call.content_type)
+    seed = await _read(call)
     from parlour.testmode.seeds.seeder import steers  # noqa: PLC0415 - see above.
 
     if steers(seed):
         require_auth_token(call.caller)
     return await mode.seeder.load(call.scope.account_sid, seed)
+
+
+async def create_seed_check(mode: SeedParts, call: Call[NoParameters]) -> LoadedSeed:
+    """Check a seed as if it were loaded into the account; nothing is changed."""
+    return await mode.seeder.check(call.scope.account_sid, await _read(call))
+
+
+async def _read(call: Call[NoParameters]) -> SeedItem:
+    # In a thread: a document of some megabytes takes a second.
+    return await asyncio.to_thread(_checked, call.body, call.content_type)
 
 
 def _checked(body: bytes, content_type: str) -> SeedItem:

@@ -15,6 +15,12 @@ def loaded(seed: LoadedSeed, view: View) -> dict[str, Any]:
     return {"sids": seed.sids, "elapsed_ms": seed.elapsed_ms}
 
 
+def checked(seed: LoadedSeed, view: View) -> dict[str, Any]:
+    """Return the places of the objects that would be created: they have no SIDs."""
+    del view
+    return {"labels": list(seed.sids), "elapsed_ms": seed.elapsed_ms}
+
+
 def document(exported: dict[str, Any], view: View) -> dict[str, Any]:
     """Return an exported account, or the schema of seeds, as it is."""
     del view

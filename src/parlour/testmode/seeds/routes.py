@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parlour.operations.operation import ACCOUNT_ONLY, BodyKind, Collection, on_server
 from parlour.testmode.seeds import actions as seed_actions
 from parlour.testmode.seeds import parameters as seed_parameters
@@ -27,6 +29,27 @@ SEEDS = Collection(
             body_bytes_max=limits.SEED_BYTES_MAX,
         ),
         on_server("Fetch", "GET", seed_actions.fetch_seed, parameters=seed_parameters.FetchSeed),
+    ),
+)
+SEED_CHECK = Collection(
+    noun="SeedCheck",
+    path="/Seeds/Check",
+    instance=None,
+    version="/parlour/v1",
+    listed=False,
+    url_forms=ACCOUNT_ONLY,
+    represent=seed_representation.checked,
+    specs=(
+        replace(
+            on_server(
+                "Create",
+                "POST",
+                seed_actions.create_seed_check,
+                request_body=BodyKind.DOCUMENT,
+                body_bytes_max=limits.SEED_BYTES_MAX,
+            ),
+            changes_nothing=True,
+        ),
     ),
 )
 SEED_SCHEMA = Collection(

@@ -84,16 +84,35 @@ class Seeder:
         clock, random_seed = seed.get("clock"), seed.get("random_seed")
         if clock is None and random_seed is None:
             return
-        clock_ms = None if clock is None else resolve_date(clock, self._steering.now_ms())
         # The clock of a server is not moved for a seed that turns out to be wrong.
-        await self._store.dry_run(
-            lambda tx: loader.load_seed(tx, account_sid, seed, load_ms=clock_ms),
-            account_sid=account_sid,
-        )
+        await self._try(account_sid, seed)
+        clock_ms = self._clock_of(seed)
         if clock_ms is not None:
             await self._steering.freeze_clock(clock_ms)
         if random_seed is not None:
             self._steering.restart_random(random_seed)
+
+    def _clock_of(self, seed: SeedItem) -> int | None:
+        clock = seed.get("clock")
+        return None if clock is None else resolve_date(clock, self._steering.now_ms())
+
+    async def _try(self, account_sid: str, seed: SeedItem) -> dict[str, str]:
+        clock_ms = self._clock_of(seed)
+        done = await self._store.dry_run(
+            lambda tx: loader.load_seed(tx, account_sid, seed, load_ms=clock_ms),
+            account_sid=account_sid,
+        )
+        return done.result
+
+    async def check(self, account_sid: str, seed: SeedItem) -> LoadedSeed:
+        """Load a checked seed (`check_document`) and undo it; return what it would create.
+
+        Raises ApiError as ``load`` does.
+        """
+        started_ms = self._real_clock.monotonic_ms()
+        loader.emulation_of(seed)
+        sids = await self._try(account_sid, seed)
+        return LoadedSeed(sids, round(self._real_clock.monotonic_ms() - started_ms))
 
     async def export(self, account_sid: str, *, with_sids: bool = False) -> dict[str, Any]:
         """Return an account as a seed. Raises ApiError if it is too large for one."""
