@@ -33,8 +33,8 @@ async function setsWebhook(page, url) {
   await go(page, "Settings");
   await page.locator("section", { hasText: "Webhooks of the account" }).last().getByRole("button", { name: "Edit" }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByLabel(/^Post webhook url/).fill(url);
-  await dialog.getByLabel(/^Filters/).fill("onMessageAdded");
+  await dialog.getByLabel(/^Post webhook URL/).fill(url);
+  await dialog.getByLabel("onMessageAdded", { exact: true }).check();
   await press(dialog, "Save");
   await dialog.waitFor({ state: "detached" });
   const found = await rest.get("/v1/Configuration/Webhooks");

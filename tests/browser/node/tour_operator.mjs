@@ -14,7 +14,7 @@ async function reports({ page, step, go, shown, row }) {
     for (const each of health.checks) await shown(each.name, page.locator("main li"));
     await go("queues");
     await shown("Event log");
-    for (const each of (await asked(page, "Queues")).jobs) await row("Jobs", each.name).waitFor();
+    for (const each of (await asked(page, "Queues")).jobs) await row("Jobs", each.name.replaceAll("_", " ")).waitFor();
     await go("media");
     await shown("Not attached to a message");
     await go("server");

@@ -30,7 +30,7 @@ async function faults({ page, step, go, press, ask, row }) {
     await go("test?tab=faults");
     await press("429 twice");
     await eventually(async () => (await list())[0]?.status === 429, "armed");
-    await ask("New fault", { Target: "webhook", Name: "late", DelayMs: "20", Times: "1" }, "Arm");
+    await ask("Webhooks …", { Name: "late", DelayMs: "20", Times: "1" }, "Arm");
     await holds("/parlour/v1/Faults", { target: "webhook", delay_ms: 20 }, (found) => found.faults.find((each) => each.name === "late"));
     await page.getByRole("link", { name: "2 faults armed" }).waitFor();
     await press("Remove", row("Faults", "late"));
@@ -41,10 +41,13 @@ async function faults({ page, step, go, press, ask, row }) {
 }
 
 async function data({ page, step, go, press, ask, row }) {
-  await step("seeds are loaded and exported", async () => {
+  await step("seeds are checked, loaded and exported", async () => {
     await go("test?tab=data");
     await page.setInputFiles("input[type=file]", { name: "w.yaml", mimeType: "text/yaml", buffer: Buffer.from("parlour: 1\nconversations:\n  - {key: s, unique_name: sown, friendly_name: Sown}\n") });
     await page.waitForFunction(() => /sown/.test(document.querySelector("textarea").value));
+    await press("Check");
+    await page.getByText("Valid: 1 objects.").waitFor();
+    equal(await isGone("/v1/Conversations/sown"), true, "a check changes nothing");
     await press("Load");
     await page.getByText("Loaded 1 objects.").waitFor();
     await holds("/v1/Conversations/sown", { friendly_name: "Sown" });
@@ -66,15 +69,15 @@ async function data({ page, step, go, press, ask, row }) {
 async function habits({ page, step, go, press, ask, answer }) {
   await step("emulation is changed", async () => {
     await go("test?tab=emulation");
-    await ask("Change", { UnknownParameters: "refuse" }, "Save");
+    await ask("Edit", { UnknownParameters: "refuse" }, "Save");
     await holds("/parlour/v1/Emulation", { unknown_parameters: "refuse" });
-    await ask("Change", { UnknownParameters: "ignore" }, "Save");
+    await ask("Edit", { UnknownParameters: "ignore" }, "Save");
     await holds("/parlour/v1/Emulation", { unknown_parameters: "ignore" });
   });
   await step("each event has a trigger", async () => {
     await go("test?tab=triggers");
     await page.getByRole("button", { name: "onUserUpdated", exact: true }).waitFor();
-    equal(await page.locator("#tab-panel > .row button").count(), 13, "triggers");
+    equal(await page.locator("#tab-panel .triggers button").count(), 13, "triggers");
     await press("onParticipantAdded");
     await answer({ Identity: "triggered" }, "Trigger");
     await page.getByRole("status").getByText(/onParticipantAdded by/).waitFor();
@@ -109,7 +112,9 @@ async function single({ page, step, go, ask }, service) {
     await go("settings");
     await ask("Edit", { DefaultInactiveTimer: "PT15M" }, "Save", card("Defaults"));
     await holds("/v1/Configuration", { default_inactive_timer: "PT15M" });
-    await ask("Edit", { Filters: "onMessageAdded\nonUserAdded" }, "Save", card("Webhooks of the account"));
+    await rest.post("/v1/Configuration/Webhooks", { Filters: "onMessageAdded" });
+    await go("settings");
+    await ask("Edit", { Filters: ["onUserAdded"] }, "Save", card("Webhooks of the account"));
     await holds("/v1/Configuration/Webhooks", { filters: ["onMessageAdded", "onUserAdded"] });
   });
   await step("settings of the service are edited", async () => {
@@ -126,9 +131,9 @@ async function lists({ step, go, ask, row }, service) {
     const path = `/v1/Services/${service}/Roles`;
     const found = async () => (await all(path, "roles")).find((each) => each.friendly_name === "reader");
     await go("settings?tab=roles");
-    await ask("New", { FriendlyName: "reader", Type: "conversation", Permission: "sendMessage" }, "Create");
+    await ask("New role", { FriendlyName: "reader", Type: "conversation", Permission: ["sendMessage"] }, "Create");
     equal((await found()).permissions, ["sendMessage"]);
-    await ask("Edit", { Permission: "sendMessage\nleaveConversation" }, "Save", row("Roles", "reader"));
+    await ask("Edit", { Permission: ["leaveConversation"] }, "Save", row("Roles", "reader"));
     equal((await found()).permissions.toSorted(), ["leaveConversation", "sendMessage"]);
     await ask("Delete", {}, "Delete", row("Roles", "reader"));
     equal(await found(), undefined);
@@ -137,7 +142,7 @@ async function lists({ step, go, ask, row }, service) {
     const path = "/v1/Configuration/Addresses";
     const found = async () => (await all(path, "address_configurations")).find((each) => each.address === "+15550888");
     await go("settings?tab=addresses");
-    await ask("New", { Type: "sms", Address: "+15550888", FriendlyName: "Shop", "AutoCreation.Enabled": "true", "AutoCreation.Type": "default" }, "Create");
+    await ask("New address", { Type: "sms", Address: "+15550888", FriendlyName: "Shop", "AutoCreation.Enabled": "true", "AutoCreation.Type": "default" }, "Create");
     equal((await found()).friendly_name, "Shop");
     await ask("Edit", { FriendlyName: "Shop, new" }, "Save", row("Addresses", "Shop"));
     equal((await found()).friendly_name, "Shop, new");
@@ -146,12 +151,12 @@ async function lists({ step, go, ask, row }, service) {
   });
   await step("a service and a template are created and deleted", async () => {
     await go("settings?tab=services");
-    await ask("New", { FriendlyName: "Second shop" }, "Create");
+    await ask("New service", { FriendlyName: "Second shop" }, "Create");
     const made = (await all("/v1/Services", "services")).find((each) => each.friendly_name === "Second shop");
     await ask("Delete", {}, "Delete", row("Services", "Second shop"));
     await eventually(() => isGone(`/v1/Services/${made.sid}`), "deleted");
     await go("settings?tab=templates");
-    await ask("New", { FriendlyName: "Greeting", Body: "Hello {{1}}" }, "Create");
+    await ask("New template", { FriendlyName: "Greeting", Body: "Hello {{1}}" }, "Create");
     const templates = () => all("/parlour/v1/ContentTemplates", "content_templates");
     equal((await templates())[0].friendly_name, "Greeting");
     await ask("Delete", {}, "Delete", row("Content templates", "Greeting"));
@@ -162,7 +167,7 @@ async function lists({ step, go, ask, row }, service) {
 async function keys({ page, step, go, ask, press, dialog, row, closed }) {
   await step("a key is made, its secret shown once, and revoked", async () => {
     await go("settings?tab=keys");
-    await press("New");
+    await press("New key");
     await dialog.locator("[name=FriendlyName]").fill("Tour");
     await press("Create", dialog);
     await page.getByText("Shown once").waitFor();
@@ -172,7 +177,9 @@ async function keys({ page, step, go, ask, press, dialog, row, closed }) {
     await press("I have it", dialog);
     await closed();
     await eventually(async () => !(await page.locator("main").textContent()).includes(secret), "the secret is not shown again");
-    await ask("Delete", {}, "Delete", row("API keys", "Tour"));
+    await ask("Edit", { FriendlyName: "Tour, renamed" }, "Save", row("API keys", "Tour"));
+    await row("API keys", "Tour, renamed").waitFor();
+    await ask("Delete", {}, "Delete", row("API keys", "Tour, renamed"));
     await eventually(() => api("GET", "/v1/Conversations", undefined, headers).then(() => false, (error) => / 401 /.test(error.message)), "refused");
   });
 }

@@ -43,6 +43,15 @@ async function attempts({ page, step, press, go, shown, dialog, fill, ask, answe
     await help.locator("[name=body]").fill(receiver.received[0]);
     await press("Explain", help);
     await shown(/Only the slash at the end differs/, help);
+    // Signed as a proxy would have to pass it on.
+    const proxied = receiver.url.replace("http:", "https:");
+    const fields = JSON.stringify(Object.fromEntries(new URLSearchParams(receiver.received[0])));
+    const { signature } = await rest.post("/parlour/v1/WebhookSignatures", { Url: proxied, Parameters: fields });
+    await help.locator("[name=url]").fill(receiver.url);
+    await help.locator("[name=signature]").fill(signature);
+    await press("Explain", help);
+    await shown(/With this URL the signature is right/, help);
+    await shown(proxied, help.locator("li"));
   });
   await step("the same event is sent with changes", async () => {
     await press("Send with changes …", panel);
@@ -55,9 +64,12 @@ async function attempts({ page, step, press, go, shown, dialog, fill, ask, answe
   });
   await step("a replay reaches the receiver, and the page goes to its attempt", async () => {
     receiver.status = 200;
+    await page.getByLabel("Outcome", { exact: true }).selectOption("");
     await press("Retry now", panel);
     await shown(/^Delivered/, panel);
     equal(page.url().includes(attempt.sid), false, "the new attempt is open");
+    const selected = page.getByRole("table", { name: "Attempts", exact: true }).locator("[aria-selected=true]");
+    await eventually(async () => page.url().includes((await selected.getAttribute("data-row")) ?? "-"), "its row is marked");
     await holds(`${ATTEMPTS}?ConversationSid=${sid}`, { outcome: "delivered" }, (found) => found.webhook_attempts[0]);
     const before = (await own(sid, receiver.url)).length;
     await ask("Replay", {}, "Replay", panel);
@@ -125,6 +137,7 @@ export async function requests({ page, step, press, go, shown, ask }) {
   await step("from a request to its events", async () => {
     await panel.getByRole("link", { name: "Events", exact: true }).click();
     await shown("onConversationAdded", page.getByRole("table", { name: "Events" }));
+    equal(await page.getByRole("table", { name: "Events" }).locator("[data-row]").count(), 1, "its events only");
   });
 }
 

@@ -4,17 +4,17 @@ import { Badge, href, html, Icon } from "../kit.js";
 import { secretOf, useDialog } from "../parts/form.js";
 import { columns, sidOf, Table } from "../parts/list.js";
 import { count, size } from "../parts/report.js";
-import { accounts as words } from "../words.js";
+import { by, accounts as words } from "../words.js";
 
 const PATH = "/parlour/v1/Operator/Accounts";
-const TONES = /** @type {Record<string, "good" | "warn" | "bad">} */ ({ active: "good", suspended: "warn", closed: "bad" });
+const TONES = by({ active: "good", suspended: "warn", closed: "bad" });
 /** The actions of a row: name, for which states, and the state afterwards. */
-const ACTIONS = /** @type {[string, string, string][]} */ ([
+const ACTIONS = [
 	["Suspend", "active", "suspended"],
 	["Reopen", "suspended", "active"],
 	["Close", "active suspended", "closed"],
 	["New key", "active", ""],
-]);
+];
 
 /** @param {(action: string, state: string, row: any) => void} start */
 const columnsOf = (start) => columns(
@@ -27,8 +27,8 @@ const columnsOf = (start) => columns(
 	["Webhooks waiting", (row) => count(row.waiting), "number"],
 	["Actions", (row) => mayChange() &&
 		html`<span class="row">${ACTIONS.filter(([, states]) => states.includes(row.status)).map(
-			([name, , state]) => html`<button class="small" onClick=${() => start(name, state, row)}>${name}</button>`,
-		)}</span>`, "wide"],
+			([name, , state]) => html`<button class="small ${state === "closed" ? "danger" : ""}" onClick=${() => start(name, state, row)}>${name}</button>`,
+		)}</span>`, "actions"],
 );
 
 export default function Accounts() {
@@ -36,7 +36,7 @@ export default function Accounts() {
 	const [dialog, ask] = useDialog();
 	const begin = (/** @type {string} */ action, /** @type {string} */ state, /** @type {any} */ row) => ask({
 		title: `${action}${row ? ` of ${row.friendly_name || row.sid}` : ""}`, action, isDanger: state === "closed", isWhole: true,
-		text: words.asks[/** @type {"Close"} */ (action)],
+		text: words.asks[action],
 		fields: state === "closed" ? [{ name: "typed", label: "SID of the account, to be sure", isRequired: true }]
 			: state ? [] : [{ name: "FriendlyName", label: "Name" }],
 		async act({ typed, FriendlyName }) {

@@ -1,7 +1,8 @@
 /** Audit: who changed what through the console, newest first. */
 import { useList } from "../api.js";
-import { html, useFilters } from "../kit.js";
-import { columns, Filter, sidOf, Table, timeOf } from "../parts/list.js";
+import { html } from "../kit.js";
+import { ListPage, useAsked } from "../parts/feed.js";
+import { columns, sidOf, timeOf } from "../parts/list.js";
 import { Sid } from "../parts/values.js";
 import { audit as words } from "../words.js";
 
@@ -18,13 +19,6 @@ const COLUMNS = columns(
 );
 
 export default function Audit() {
-	const filters = useFilters({ of: "AccountSid", principal: "Principal", operation: "Operation" });
-	const list = useList("/parlour/v1/Operator/Audit", "audit", { ...filters, PageSize: 50 }, undefined, "-");
-	return html`<div class="page">
-		<header class="head"><h1>Audit</h1></header>
-		<div class="filters">
-			<${Filter} name="principal" label="Who" /><${Filter} name="operation" label="Operation" /><${Filter} name="of" label="Account SID" />
-		</div>
-		<div class="body"><${Table} label="Audit" columns=${COLUMNS} list=${list} none=${words.empty} /></div>
-	</div>`;
+	const list = useList("/parlour/v1/Operator/Audit", "audit", { ...useAsked(words.filters), PageSize: 50 }, undefined, "-");
+	return html`<${ListPage} title="Audit" fields=${words.filters} list=${list} columns=${COLUMNS} none=${words.empty} />`;
 }

@@ -7,7 +7,7 @@ import { Sid } from "../parts/values.js";
 /** @param {any} value A bounded sum of files. */
 const files = (value) => `${value.count.toLocaleString("en")}${value.at_least ? "+" : ""} files, ${size(value.bytes)}`;
 
-/** @param {any} data @returns {[string, any][]} */
+/** @param {any} data @returns {FactList} */
 const facts = (data) => [
 	["Not attached to a message", files(data.unattached)],
 	["Oldest of them", html`<${Time} at=${data.date_oldest_unattached} full />`],
@@ -16,7 +16,7 @@ const facts = (data) => [
 	["Disk", data.disk && `${size(data.disk.free_bytes)} free of ${size(data.disk.total_bytes)}`],
 ];
 
-/** @param {any} data @returns {import("../parts/report.js").Section[]} */
+/** @param {any} data @returns {Section[]} */
 const sections = (data) => [
 	{
 		title: "By account", none: "No account has media.", rows: data.accounts, keyOf: "account_sid",

@@ -12,7 +12,7 @@ const account = sidOf("account_sid");
 const links = ({ links: all }) =>
 	all.map((/** @type {any} */ each) => html`<${Badge} tone=${each.is_up ? "good" : "bad"}>${each.name} ${each.is_up ? "up" : "down"}<//> ${each.detail} `);
 
-/** @param {any} data @returns {import("../parts/report.js").Section[]} */
+/** @param {any} data @returns {Section[]} */
 const sections = (data) => [
 	{
 		title: "Event log", none: words.sinks, rows: data.sinks, keyOf: "name",
@@ -35,7 +35,7 @@ const sections = (data) => [
 		),
 	},
 	{
-		title: "Messages to carriers", none: words.carriers, rows: data.carriers, keyOf: "name",
+		title: "Messages to carriers", none: words.carriers, rows: data.carriers.filter((/** @type {any} */ each) => each.name || each.waiting.count), keyOf: "name",
 		columns: columns(
 			["Carrier", (row) => row.name || "no route"],
 			["Waiting", bounded("waiting"), "number"],
@@ -45,7 +45,7 @@ const sections = (data) => [
 	{
 		title: "Jobs", none: words.jobs, rows: data.jobs, keyOf: "name",
 		columns: columns(
-			["Job", "name"],
+			["Job", (row) => row.name.replaceAll("_", " ")],
 			["Next due", timeOf("date_due")],
 		),
 	},
@@ -59,7 +59,7 @@ const sections = (data) => [
 	},
 ];
 
-/** @param {any} data @returns {[string, any][]} */
+/** @param {any} data @returns {FactList} */
 const facts = (data) => [
 	["Newest event", data.newest_event.toLocaleString("en")],
 	["Received, not yet taken in", count(data.inbox.waiting)],

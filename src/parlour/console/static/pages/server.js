@@ -8,13 +8,16 @@ import { server as words } from "../words.js";
 const value = (row) =>
 	row.is_secret ? (row.is_set ? "set, not shown" : "not set") : html`<code>${row.value || "–"}</code>`;
 
-/** @param {any} data @returns {import("../parts/report.js").Section[]} */
+/** @param {Row} one @param {Row} other */
+const setFirst = (one, other) => Number(one.source === "default") - Number(other.source === "default");
+
+/** @param {any} data @returns {Section[]} */
 const sections = (data) => [
 	{
-		title: "Settings", none: "", rows: data.settings, keyOf: "name",
+		title: "Settings", none: "", rows: data.settings.sort(setFirst), keyOf: "name",
 		columns: columns(
 			["Option", (row) => html`<code title=${row.variable}>${row.option}</code>`],
-			["Value", value, "wide"],
+			["Value", value],
 			["From", "source"],
 			["What it does", (row) => html`<span class="small soft">${row.description}</span>`, "wide"],
 		),

@@ -9,7 +9,7 @@ const PATH = "/parlour/v1/Operator/Sessions";
 
 export default function Sessions() {
 	const list = useList(PATH, "sessions", { PageSize: 50 }, undefined, "-");
-	const end = useAction(async (/** @type {string} */ sid) => {
+	const end = useAction(async (sid) => {
 		await remove(`${PATH}/${sid}`, { account: "-" });
 		list.reload();
 	});
@@ -18,8 +18,8 @@ export default function Sessions() {
 		["Account", (row) => (row.account_sid ? html`<${Sid} sid=${row.account_sid} />` : "all")],
 		["Signed in", timeOf("date_created")],
 		["Last used", timeOf("last_used")],
-		["Ends", (row) => (row.ends ? html`<${Time} at=${row.ends} />` : "with the process")],
-		["End", (row) => html`<button class="small danger" disabled=${!mayChange()} onClick=${() => end.run(row.sid)}>End</button>`],
+		["Until", (row) => (row.ends ? html`<${Time} at=${row.ends} />` : "with the process")],
+		["End", (row) => html`<button class="small danger" disabled=${!mayChange()} onClick=${() => end.run(row.sid)}>End</button>`, "actions"],
 	);
 	return html`<div class="page">
 		<header class="head"><h1>Sessions</h1><button class="push" onClick=${signOut}>Sign out</button></header>

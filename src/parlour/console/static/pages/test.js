@@ -1,12 +1,12 @@
 /** Test: clock, faults, data, emulation and triggers of a server in test mode. */
-import { Later } from "../api.js";
+import { Later, mayChange } from "../api.js";
 import { html, useQuery } from "../kit.js";
 import { Tabs } from "../parts/list.js";
 
 const TABS = /** @type {[string, string][]} */ ([
 	["clock", "Clock"],
 	["faults", "Faults"],
-	["data", "Seeds and snapshots"],
+	["data", "Data"],
 	["emulation", "Emulation"],
 	["triggers", "Triggers"],
 ]);
@@ -16,8 +16,8 @@ export default function Test() {
 	return html`<div class="page">
 		<header class="head"><h1>Test</h1></header>
 		<${Tabs} label="Functions of test mode" tabs=${TABS} />
-		<div class="body stack padded" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}">
-			<${Later} load=${(/** @type {string} */ of) => import(`./test/${of}.js`)} of=${tab} />
+		<div class="body padded" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}">
+			<fieldset class="plain stack" disabled=${!mayChange()}><${Later} load=${(/** @type {string} */ of) => import(`./test/${of}.js`)} of=${tab} /></fieldset>
 		</div>
 	</div>`;
 }

@@ -7,7 +7,7 @@ import { columns, Panel, Table, timeOf } from "../parts/list.js";
 import { Json } from "../parts/values.js";
 import { users as words } from "../words.js";
 
-/** @typedef {import("../parts/list.js").Column[]} Columns */
+/** @typedef {Column[]} Columns */
 const hrefOf = ({ sid = "" }) => href("users", [sid]);
 
 /** @param {any} user Null, if reachability is off. */
@@ -36,7 +36,7 @@ function User({ user, path, roleOf, children }) {
 }
 
 /** @param {any} user @param {any[]} roles */
-const fieldsOf = ({ sid, friendly_name: name, role_sid: role, attributes = "{}" }, roles) => /** @type {import("../parts/form.js").FormField[]} */ ([
+const fieldsOf = ({ sid, friendly_name: name, role_sid: role, attributes = "{}" }, roles) => /** @type {FormField[]} */ ([
 	...(sid ? [] : [{ name: "Identity", isRequired: true }]),
 	{ name: "FriendlyName", label: "Friendly name", value: name },
 	{ name: "RoleSid", label: "Role", value: role, options: /** @type {any[]} */ ([["", "Default"]]).slice(sid ? 1 : 0).concat(roles.filter((each) => each.type === "service").map((each) => [each.sid, each.friendly_name])) },

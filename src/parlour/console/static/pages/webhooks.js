@@ -1,39 +1,17 @@
 /** Webhooks: the attempts, live; their targets, and the endpoints that they wait for. */
 import { get, mayChange, post, useAction, useList, useLoad } from "../api.js";
 import { world } from "../app.js";
-import { href, html, route, Time, Trouble, useEffect, useFilters, useQuery, useRef, useState, useStore, useTimer } from "../kit.js";
+import { href, html, route, Time, Trouble, useQuery, useStore, useTimer } from "../kit.js";
+import { ATTEMPT, ATTEMPTS, Filters, Pill, toAttempt, useAsked, useFeed } from "../parts/feed.js";
 import { useDialog } from "../parts/form.js";
-import { Choice, columns, Filter, Table, Tabs } from "../parts/list.js";
+import { columns, Table, Tabs, timeOf } from "../parts/list.js";
 import { count } from "../parts/report.js";
 import { webhooks as words } from "../words.js";
-import { Attempt, ATTEMPTS, COLUMNS, Sample, toAttempt } from "./webhooks/attempt.js";
+import { Attempt, useSample } from "./webhooks/attempt.js";
 
-/** @typedef {Record<string, any>} Row */
-
-/** The attempts that match; while `isHeld()`, new ones wait for `show`. @param {Row} filters @param {() => boolean} isHeld */
-function useAttempts(filters, isHeld) {
-	const list = useList(ATTEMPTS, "webhook_attempts", { ...filters, PageSize: 50 });
-	const [waiting, wait] = useState(/** @type {Row[]} */ ([]));
-	const without = (/** @type {Row[]} */ rows, /** @type {Row[]} */ known) => rows.filter(({ sid }) => !known.some((each) => each.sid === sid));
-	const add = (/** @type {Row[]} */ rows) =>
-		list.update((last) => ({ ...last, rows: [...without(rows, last.rows), ...last.rows].slice(0, Math.max(500, last.rows.length)) }));
-	const take = useRef(add);
-	take.current = (rows) => (isHeld() ? wait((last) => [...without(rows, [...last, ...list.rows]), ...last]) : add(rows));
-	useEffect(() => {
-		const abort = new AbortController();
-		wait([]);
-		if (list.data) void follow(list.data.rows[0]?.date_created, filters, abort.signal, (rows) => take.current(rows));
-		return () => abort.abort();
-	}, [list.data?.askedAt]);
-	const show = () => {
-		add(waiting);
-		wait([]);
-	};
-	return { ...list, waiting: without(waiting, list.rows), show };
-}
-
-/** @param {string} since @param {Row} filters @param {AbortSignal} signal @param {(rows: Row[]) => void} take */
-async function follow(since, filters, signal, take) {
+/** @type {Follow} */
+async function follow(filters, list, take, signal) {
+	let since = list.rows[0]?.date_created;
 	for (let known = 0; !signal.aborted; ) {
 		const given = { ...filters, Since: since ?? filters.Since, MinCount: known + 1, Wait: 20, PageSize: 100 };
 		const rows = document.hidden ? [] : await get(ATTEMPTS, given, { signal }).then((data) => data.webhook_attempts, () => []);
@@ -45,7 +23,7 @@ async function follow(since, filters, signal, take) {
 	}
 }
 
-/** @param {{filters: Row}} props Replay all that match: it counts, then asks. */
+/** @param {any} props It counts, then asks. */
 function ReplayAll({ filters }) {
 	const [dialog, ask] = useDialog();
 	const range = { Since: "2000-01-01T00:00:00Z", ...filters };
@@ -65,22 +43,21 @@ function ReplayAll({ filters }) {
 		${dialog}`;
 }
 
-/** @param {{list: any, sid?: string, isFiltered: boolean}} props */
+/** @param {string[]} none With a way to the settings. */
+const step = ([title, next]) => [title, html`${next} <a class="button" href=${href("settings")}>Settings</a>`];
+
+/** @param {any} props */
 function Attempts({ list, sid, isFiltered }) {
-	return html`<div class="filters">
-			<${Choice} label="Outcome" name="outcome" options=${[["", "Outcome: all"], ...Object.keys(words.outcomes)]} />
-			<${Choice} label="Event" name="event" options=${[["", "Event: all"], ...words.events]} />
-			${words.filters.map(([name, label, kind]) => html`<${Filter} name=${name} label=${label} kind=${kind} />`)}
-		</div>
-		<div role="status">${list.waiting.length > 0 && html`<button class="pill" onClick=${list.show}>${list.waiting.length} new</button>`}</div>
-		<${Table} label="Attempts" columns=${COLUMNS.slice(0, sid ? 5 : 6)} list=${list} hrefOf=${toAttempt} selected=${sid}
-			none=${isFiltered ? undefined : words.none} />`;
+	return html`<${Filters} fields=${words.filters} />
+		<${Pill} list=${list} />
+		<${Table} label="Attempts" columns=${ATTEMPT.slice(0, sid ? 5 : 6)} list=${list} hrefOf=${toAttempt} selected=${sid}
+			none=${isFiltered ? undefined : step(words.none)} />`;
 }
 
 /** @param {any} owner @param {Row} given The URLs of an account or service; only names of events end in d. */
 const configured = (owner, { pre_webhook_url, post_webhook_url, method, filters }) =>
 	[[pre_webhook_url, /[^d]$/, words.before], [post_webhook_url, /d$/, words.after]].flatMap(([url, ending, kind]) =>
-		url ? { sid: owner + kind, owner, kind, url, method, filters: filters?.filter((/** @type {string} */ name) => ending.test(name)) } : []);
+		url ? { sid: url + kind, owner, kind, url, method, filters: filters?.filter((/** @type {string} */ name) => ending.test(name)) } : []);
 
 /** @param {Row[]} services Webhooks of conversations are found by their attempts: no list has them all. */
 async function loadTargets(services) {
@@ -89,11 +66,11 @@ async function loadTargets(services) {
 	const found = await Promise.allSettled([
 		get("/v1/Configuration/Webhooks").then((given) => configured("Account", given)),
 		...services.map(async ({ sid, friendly_name: name }) =>
-			configured(`Service ${name || sid}`, await get(`/v1/Services/${sid}/Configuration/Webhooks`))),
+			configured(html`${name || sid} <span class="small soft">service</span>`, await get(`/v1/Services/${sid}/Configuration/Webhooks`))),
 		...[...scoped].filter(Boolean).map(async (sid) => {
-			const owner = html`<a href=${href("conversations", [sid], { tab: "webhooks" })}>${sid.slice(0, 8)}…</a>`;
+			const owner = html`<a href=${href("conversations", [sid], { tab: "webhooks" })}>${sid.slice(0, 8)}…</a> <span class="small soft">conversation</span>`;
 			const { webhooks } = await get(`/v1/Conversations/${sid}/Webhooks`);
-			return webhooks.map((/** @type {Row} */ each) => ({ sid: each.sid, owner, kind: each.target, ...each.configuration }));
+			return webhooks.map((/** @type {Row} */ each) => ({ sid: each.sid, owner, kind: words.kinds[each.target], ...each.configuration }));
 		}),
 	]);
 	return found.flatMap((part) => (part.status === "fulfilled" ? part.value : []));
@@ -101,37 +78,36 @@ async function loadTargets(services) {
 
 function Targets() {
 	const { services } = useStore(world);
-	const [tested, test] = useState(/** @type {Row | null} */ (null));
+	const [dialog, test] = useSample();
 	const list = useLoad(() => loadTargets(services), [services]);
 	const shown = columns(
-		["Of", (row) => row.owner, "nowrap"],
-		["Kind", (row) => row.kind, "nowrap"],
-		["URL", (row) => `${row.method ?? ""} ${row.url ?? row.flow_sid}`, "wide"],
-		["Filters", (row) => (row.triggers ?? row.filters)?.join(", ") || words.all, "wide"],
-		["Test", (row) => html`<button class="small" onClick=${() => test(row)}>Test …</button>`, "nowrap"],
+		["Belongs to", (row) => row.owner],
+		["Fires", (row) => row.kind, "nowrap"],
+		["URL", (row) => html`<span class="small soft">${row.method}</span> ${row.url ?? row.flow_sid}`, "wide"],
+		["Filters", (row) => html`<span class="small soft">${(row.triggers ?? row.filters)?.join(", ") || words.all}</span>`, "wide"],
+		["Test", (row) => html`<button class="small" disabled=${!mayChange()} onClick=${() => test(row, row.filters?.[0])}>Test …</button>`, "actions"],
 	);
 	return html`<h2>Targets</h2><p class="soft">${words.targets}</p>
-		<${Table} label="Targets" columns=${shown} rows=${list.data ?? []} list=${list} keyOf="sid" none=${words.noTargets} />
-		${tested && html`<${Sample} event=${tested.filters?.[0]} request=${tested} onClose=${() => test(null)} />`}`;
+		<${Table} label="Targets" columns=${shown} rows=${list.data ?? []} list=${list} keyOf="sid" none=${step(words.noTargets)} />
+		${dialog}`;
 }
 
 function Endpoints() {
 	const list = useList("/parlour/v1/WebhookEndpoints", "webhook_endpoints");
 	useTimer(list.reload, 5000);
-	const retry = useAction(async (/** @type {string} */ Url) => {
+	const retry = useAction(async (Url) => {
 		while ((await post("/parlour/v1/WebhookEndpoints/Retry", { Url })).has_more);
 		list.reload();
 	});
-	const time = (/** @type {string} */ name) => (/** @type {Row} */ row) => html`<${Time} at=${row[name]} />`;
 	const shown = columns(
 		["URL", (row) => row.url, "wide"],
 		["Waiting", (row) => count(row.waiting), "number"],
-		["Oldest", time("date_oldest")],
-		["Next attempt", time("date_next_attempt")],
-		["Last success", time("date_last_success")],
+		["Oldest", timeOf("date_oldest"), "nowrap"],
+		["Next attempt", timeOf("date_next_attempt"), "nowrap"],
+		["Last success", timeOf("date_last_success"), "nowrap"],
 		["Last failure", ({ last_failure: last }) => last && html`${last.text} <${Time} at=${last.date} />`, "wide"],
-		["Retry", ({ url, waiting }) => html`<button class="small" onClick=${() => retry.run(url)}
-			disabled=${!waiting.count || retry.isRunning || !mayChange()}>Retry now</button>`, "nowrap"],
+		["Retry", ({ url, waiting }) => waiting.count > 0 &&
+			html`<button class="small" onClick=${() => retry.run(url)} disabled=${retry.isRunning || !mayChange()}>Retry now</button>`, "actions"],
 	);
 	return html`<h2>Endpoints</h2><${Trouble} problem=${retry.problem} />
 		<${Table} label="Endpoints" columns=${shown} list=${list} keyOf="url" none=${words.noEndpoints} />`;
@@ -140,14 +116,14 @@ function Endpoints() {
 export default function Webhooks() {
 	const { rest: [sid] } = useStore(route);
 	const [tab] = useQuery("tab", "attempts");
-	const body = useRef(/** @type {HTMLElement | null} */ (null));
-	const filters = useFilters(words.parameters);
-	const list = useAttempts(filters, () => Boolean(sid || body.current?.scrollTop));
+	const filters = useAsked(words.filters);
+	const list = useFeed({ path: ATTEMPTS, name: "webhook_attempts", filters, selected: sid,
+		follow: (...given) => follow(filters, ...given) });
 	return html`<div class="beside ${sid ? "open" : ""}">
 		<div class="page">
 			<header class="head"><h1>Webhooks</h1>${tab === "attempts" && html`<${ReplayAll} filters=${filters} />`}</header>
 			<${Tabs} label="About webhooks" tabs=${words.tabs} />
-			<div class="body padded" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}" ref=${body}>
+			<div class="body padded" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}" ref=${list.body}>
 				${tab === "attempts"
 					? html`<${Attempts} list=${list} sid=${sid} isFiltered=${Object.keys(filters).length > 0} />`
 					: html`<div class="stack"><${Targets} /><${Endpoints} /></div>`}

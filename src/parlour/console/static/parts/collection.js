@@ -4,15 +4,7 @@ import { html } from "../kit.js";
 import { useDialog } from "./form.js";
 import { Table } from "./list.js";
 
-/**
- * @param {{
- *   label: string, one: string, path: string, list: any, columns: import("./list.js").Column[],
- *   fields: (row?: any) => import("./form.js").FormField[], nameOf?: (row: any) => string,
- *   none: string[], removal?: any, isFixed?: boolean,
- * }} props
- * `one`: what a row is called; `path`: of the collection; `list`: as `useList` returns it;
- * `fields`: of a row, or of a new one; `removal`: what goes with it; `isFixed`: nothing may change.
- */
+/** @param {CollectionProps} props */
 export function Collection({ label, one, path, list, columns, fields, nameOf = (row) => row.sid, none, removal, isFixed }) {
 	const [dialog, open] = useDialog();
 	const isOpen = mayChange() && !isFixed;

@@ -2,13 +2,7 @@
 import { useAction } from "../api.js";
 import { html, onSubmit, Trouble, useEffect, useRef } from "../kit.js";
 
-/**
- * A modal dialog with a form; it closes after `act` was successful.
- * @param {{
- *   title: string, action: string, act: (fields: Record<string, string>, form: FormData) => any,
- *   onClose: () => void, isDanger?: boolean, children?: any,
- * }} props `act` gets the fields by name; its error is shown in the dialog.
- */
+/** A modal dialog with a form; it closes after `act` was successful. @param {DialogProps} props */
 export function Dialog({ title, action, act, onClose, isDanger = false, children }) {
 	const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
 	useEffect(() => dialog.current?.showModal(), []);

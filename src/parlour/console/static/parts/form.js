@@ -1,26 +1,9 @@
 /** Dialogs made of a list of fields, or of the description of an operation. */
 import { call, get, useLoad } from "../api.js";
 import { html, Trouble, useState } from "../kit.js";
-import { forms as words } from "../words.js";
+import { forms as words, webhooks } from "../words.js";
 import { Dialog, Field } from "./dialog.js";
-import { compactJson, Copy, JsonField, Sid } from "./values.js";
-
-/**
- * @typedef {{
- *   name: string, label?: string, value?: any, hint?: any, max?: number, length?: number, isRequired?: boolean,
- *   kind?: "text" | "area" | "json" | "number" | "check" | "many" | "lines",
- *   options?: (string | [string, string])[],
- * }} FormField `name`: of the parameter; `max`: bytes of JSON; `many` and `lines` have arrays.
- * @typedef {{title: string, text?: any, action?: string, isDanger?: boolean}} Question
- * @typedef {Question & {
- *   isWhole?: boolean, fields?: FormField[], act: (changes: Record<string, any>) => any, mayBeEmpty?: boolean,
- * }} FormSpec `act` gets what is required or differs from its `value`; `isWhole`: all.
- * @typedef {Question & {
- *   id: string, values?: Record<string, string>, row?: any, only?: string[], fixed?: Record<string, string>,
- *   onDone: (result: any) => void,
- * }} OperationSpec `values`: of the variables of the path; `row`: what is edited; `only`: the parameters
- * that are shown, in this order; `fixed`: those that are not shown.
- */
+import { compactJson, Copy, JsonField, labelOf, Sid } from "./values.js";
 
 /** @param {FormField} field Its value is a default: Preact writes `value` and `checked` again at each redraw. */
 function Control({ name, label = name, value = "", kind = "text", options, isRequired, hint, length, max = 4096 }) {
@@ -30,6 +13,7 @@ function Control({ name, label = name, value = "", kind = "text", options, isReq
 		return html`<label class="check"><input type="checkbox" name=${name} defaultChecked=${value} />${label}</label>`;
 	if (kind === "many")
 		return html`<fieldset class="field wide many"><legend>${label}</legend>
+			${hint && html`<span class="hint">${hint}</span>`}
 			${choices.map(([each, text]) => html`<label class="check">
 				<input type="checkbox" name=${name} value=${each} defaultChecked=${value?.includes?.(each)} />${text}</label>`)}
 		</fieldset>`;
@@ -76,8 +60,6 @@ function FormDialog({ title, text, action = "Save", isDanger, isWhole, mayBeEmpt
 
 // --- Forms of operations: a new parameter appears without work here
 
-/** @typedef {{method: string, path: string, parameters: {name: string, schema: any, isRequired: boolean}[]}} Operation */
-
 /** @type {Map<string, Promise<Operation>>} */
 const described = new Map();
 
@@ -94,45 +76,46 @@ function read({ paths }) {
 	const [[method, operation]] = Object.entries(methods);
 	const { properties = {}, required = [] } = operation.requestBody?.content["application/x-www-form-urlencoded"]?.schema ?? {};
 	const parameters = Object.entries(properties).map(([name, schema]) => ({ name, schema, isRequired: required.includes(name) }));
-	return { method: method.toUpperCase(), path, parameters };
+	return { method: method.toUpperCase(), path, parameters: parameters.sort((one, other) => rank(one) - rank(other)) };
 }
 
-/** @param {string} name `Timers.Inactive` as words: "Timers: inactive". */
-const wordsOf = (name) =>
-	name.split(".").map((part) => part.replace(/([a-z])([A-Z])/g, (_, one, two) => `${one} ${two.toLowerCase()}`)).join(": ");
+/** @type {Choices} */
+const BOOLEAN = [["true", "yes"], ["false", "no"]];
 
-/** @param {Operation["parameters"][0]} parameter @param {any} row @returns {FormField} */
-function fieldOf({ name, schema, isRequired }, row) {
+/** @param {Parameter} parameter What is required comes first, and lists come last. */
+const rank = ({ name, schema, isRequired }) => (isRequired ? 0 : schema.type === "array" ? 3 : /^[^.]*Url$/.test(name) ? 1 : 2);
+
+/** @param {Parameter} parameter @param {any} row @param {Record<string, Choices>} known @returns {FormField} */
+function fieldOf({ name, schema, isRequired }, row, known) {
 	const snake = (/** @type {string} */ part) => part.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
 	// A parameter that is repeated is a list with the name in the plural.
 	const value = name.split(".").reduce((at, part) => at?.[snake(part)] ?? at?.[`${snake(part)}s`], row) ?? "";
 	if (name === "Attributes") return { name, kind: "json", value: value || "{}", max: 16384 };
-	const kinds = [schema.type].flat();
-	const choices = schema.enum ?? (kinds.includes("boolean") ? ["true", "false"] : null);
-	const isList = !choices && kinds.includes("array");
+	const { type, enum: names, maxLength } = schema.anyOf?.[0] ?? schema;
+	const base = { name, isRequired, label: labelOf(name) + (isRequired ? " (required)" : ""), hint: words.hints[name] };
+	if (type === "array") {
+		const choices = known[name] ?? (name.endsWith("Filters") && webhooks.events);
+		if (!choices) return { ...base, label: `${base.label}, one a line`, kind: "lines", value };
+		const options = [...new Set([...choices, ...value])];
+		return { ...base, kind: "many", options, value: options.filter((each) => value.includes(each)) };
+	}
+	const choices = known[name] ?? (type === "boolean" ? BOOLEAN : names);
 	// An object may have "POST" where the choice is "post".
-	const chosen = choices?.find((/** @type {any} */ each) => String(each).toLowerCase() === String(value).toLowerCase()) ?? value;
-	return {
-		name, isRequired, length: schema.maxLength,
-		label: wordsOf(name) + (isRequired ? " (required)" : "") + (isList ? ", one a line" : ""),
-		kind: isList ? "lines" : kinds.includes("integer") ? "number" : "text",
-		value: isList ? value : String(chosen),
-		hint: words.hints[name],
-		options: choices ? [["", value === "" ? "–" : ""], ...choices.map((/** @type {any} */ each) => [String(each), String(each)])] : undefined,
-	};
+	const chosen = choices?.flat().find((each) => each.toLowerCase() === String(value).toLowerCase()) ?? String(value);
+	return { ...base, length: maxLength, kind: type === "integer" ? "number" : "text", value: chosen, options: choices && [["", "–"], ...choices] };
 }
 
 /** @param {OperationSpec & {onClose: () => void}} props Only what was changed is sent. */
-function OperationDialog({ id, values = {}, row, only, fixed = {}, onDone, ...spec }) {
+function OperationDialog({ id, values = {}, row, only, fixed = {}, known = {}, onDone, ...spec }) {
 	const { data: operation, error } = useLoad(() => describe(id), [id]);
 	if (!operation) return html`<${Trouble} problem=${error} />`;
 	const { method, path, parameters } = operation;
-	const shown = only ? only.flatMap((name) => parameters.filter((each) => each.name === name)) : parameters.filter((each) => !(each.name in fixed));
+	const shown = only ? only.flatMap((name) => parameters.filter((each) => each.name === name)) : parameters.filter(({ name }) => !(name in fixed));
 	const act = async (/** @type {any} */ changes) => {
 		const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
 		onDone((await call(method, filled, { ...changes, ...fixed })).data);
 	};
-	return html`<${FormDialog} ...${spec} mayBeEmpty fields=${shown.map((each) => fieldOf(each, row))} act=${act} />`;
+	return html`<${FormDialog} ...${spec} mayBeEmpty fields=${shown.map((each) => fieldOf(each, row, known))} act=${act} />`;
 }
 
 /**

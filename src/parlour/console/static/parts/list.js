@@ -3,13 +3,6 @@ import { Empty, go, html, Icon, listKeys, onValue, preferences, Skeleton, Time, 
 import { empty } from "../words.js";
 import { Sid } from "./values.js";
 
-/**
- * @typedef {{label: string, cell: (row: any) => any, kind?: "number" | "wide" | "nowrap"}} Column
- * `kind` `wide`: both columns of a card.
- */
-
-/** @typedef {[label: string, cell: string | ((row: any) => any), kind?: Column["kind"]]} ShortColumn */
-
 /** @param {ShortColumn[]} rows Columns, written short; a cell may be the name of a property. @returns {Column[]} */
 export const columns = (...rows) =>
 	rows.map(([label, cell, kind]) => ({ label, cell: typeof cell === "string" ? (row) => row[cell] ?? "–" : cell, kind }));
@@ -31,14 +24,7 @@ function Cell({ column, row }) {
 	return html`<td role="cell" class=${column.kind} data-label=${column.label}>${shown}</td>`;
 }
 
-/**
- * @param {{
- *   label: string, list?: any, columns: Column[], rows?: any[], keyOf?: string | ((row: any) => string),
- *   hrefOf?: (row: any) => string, selected?: string, none?: any,
- * }} props
- * `list`: as `useList` returns it, for its states and further pages; `keyOf`: or the property; `none`:
- * a sentence, or title and next step, if it is empty; the first cell should link to `hrefOf(row)`.
- */
+/** @param {TableProps} props */
 export function Table({ label, columns, list, rows = list.rows, keyOf: key = "sid", hrefOf, selected, none }) {
 	const keyOf = typeof key === "string" ? (/** @type {any} */ row) => row[key] : key;
 	if (list?.error && !rows.length) return html`<${Trouble} problem=${list.error} retry=${list.reload} />`;
@@ -54,7 +40,7 @@ export function Table({ label, columns, list, rows = list.rows, keyOf: key = "si
 		<table class="table" role="table" aria-label=${label} onKeyDown=${listKeys}>
 			<thead>
 				<tr role="row">
-					${columns.map((each) => html`<th role="columnheader" scope="col" class=${each.kind}>${each.label}</th>`)}
+					${columns.map((each) => html`<th role="columnheader" scope="col" class=${each.kind}>${each.kind === "actions" ? html`<span class="unseen">${each.label}</span>` : each.label}</th>`)}
 				</tr>
 			</thead>
 			<tbody role="rowgroup">
@@ -151,10 +137,7 @@ export function Tabs({ label, tabs, first = tabs[0][0] }) {
 
 // --- The panel beside a list: what is selected. It takes the focus, and gives it back to its row.
 
-/**
- * @param {{title: any, closeTo: string, row?: string, actions?: any, children?: any}} props
- * `closeTo`: the address without the panel; `row`: the `data-row` that gets the focus back.
- */
+/** @param {PanelProps} props */
 export function Panel({ title, closeTo, row, actions, children }) {
 	const head = useRef(/** @type {HTMLElement | null} */ (null));
 	const close = (/** @type {Event} */ event) => {

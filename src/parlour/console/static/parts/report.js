@@ -1,7 +1,9 @@
 /** A page of figures of the server: facts and tables that are read again every few seconds. */
-import { get, useLoad } from "../api.js";
-import { html, Skeleton, Time, Trouble, useTimer } from "../kit.js";
+import { get, mayChange, useLoad } from "../api.js";
+import { html, Icon, Skeleton, Time, Trouble, useTimer } from "../kit.js";
+import { useDialog } from "./form.js";
 import { Table } from "./list.js";
+import { labelOf } from "./values.js";
 
 const REFRESH_MS = 5000;
 
@@ -16,31 +18,48 @@ export function size(bytes) {
 	return `${(bytes / 1024 ** power).toFixed(power ? 1 : 0)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }
 
-/** @typedef {{title: string, columns: import("./list.js").Column[], rows: any[], none: string, keyOf?: string | ((row: any) => string)}} Section */
-
-/**
- * @param {{
- *   title: string, path: string, facts?: (data: any) => [string, any][],
- *   sections?: (data: any) => Section[], children?: (data: any, reload: () => void) => any,
- * }} props `path` is one of an operator, or of the account if it starts with `/v1`.
- */
-export function Report({ title, path, facts = () => [], sections = () => [], children }) {
+/** @param {ReportProps} props */
+export function Report({ title, path, state, facts = () => [], sections = () => [], children }) {
 	const report = useLoad((signal) => get(path, {}, { signal, account: "-" }), [path]);
 	useTimer(() => report.reload(), REFRESH_MS);
 	const data = report.data;
 	return html`<div class="page scrolls" role="region" aria-label=${title} tabindex="0">
-		<header class="head"><h1>${title}</h1>${data?.node && html`<span class="small soft">node ${data.node}, <${Time} at=${data.date} /></span>`}</header>
+		<header class="head"><h1>${title}</h1>${data?.node && html`<span class="small soft">node ${data.node}${data.date && html`, <${Time} at=${data.date} />`}</span>`}${data && state?.(data)}</header>
 		<div class="body stack">
 			<${Trouble} problem=${report.error} retry=${report.reload} />
 			${!data && report.isLoading && html`<${Skeleton} />`}
-			${data && html`<${Facts} facts=${facts(data)} />${children?.(data, report.reload)}
+			${data && html`${children?.(data)}<${Facts} facts=${facts(data)} />
 				${sections(data).map((each) => html`<section class="stack"><h2>${each.title}</h2>
 					<${Table} label=${each.title} ...${each} /></section>`)}`}
 		</div>
 	</div>`;
 }
 
-/** @param {{facts: [string, any][]}} props */
+/** @param {{facts: FactList}} props */
 export function Facts({ facts }) {
 	return facts.length ? html`<dl class="facts">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value ?? "–"}</dd>`)}</dl>` : null;
+}
+
+// --- A group of settings: what the server answers, and a form that changes it
+
+const HIDDEN = new Set(["url", "links", "account_sid", "chat_service_sid", "meta"]);
+
+/** @param {any} value @returns {string} */
+const written = (value) =>
+	value === true ? "yes" : value === false ? "no" : Array.isArray(value) ? value.join(", ")
+	: typeof value === "object" ? Object.entries(value ?? {}).map(([name, each]) => `${labelOf(name)}: ${written(each)}`).join(", ")
+	: String(value);
+
+/** @param {GroupProps} props */
+export function Group({ title, path, id, values }) {
+	const row = useLoad(() => get(path), [path]);
+	const [dialog, open] = useDialog();
+	const facts = Object.entries(row.data ?? {}).filter(([name]) => !HIDDEN.has(name));
+	return html`<section class="card stack">
+		<header class="row"><h2>${title}</h2>
+			<button class="push" disabled=${!mayChange() || !row.data} onClick=${() => open({ id, title, values, row: row.data, onDone: row.reload })}><${Icon} name="edit" />Edit</button></header>
+		<${Trouble} problem=${row.error} retry=${row.reload} />
+		${row.data ? html`<${Facts} facts=${facts.map(([name, value]) => [labelOf(name), written(value) || "–"])} />` : html`<${Skeleton} lines=${3} />`}
+		${dialog}
+	</section>`;
 }

@@ -36,15 +36,23 @@ export function Copy({ text, label = "Copy", children }) {
 	</button>`;
 }
 
+/** @param {string} name Of a parameter or property, as a label: "Timers: inactive", "Post webhook URL". */
+export function labelOf(name) {
+	const text = name.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").replaceAll(".", ": ").toLowerCase();
+	return (text[0].toUpperCase() + text.slice(1)).replace(/\b(url|sid|api)\b/gi, (word) => word.toUpperCase());
+}
+
 /**
  * A SID, shortened in the middle, with a button that copies it.
- * @param {{sid?: string | null, full?: boolean}} props
+ * @param {{sid?: string | null, full?: boolean, to?: string}} props `to`: where it is shown.
  */
-export function Sid({ sid, full = false }) {
+export function Sid({ sid, full = false, to }) {
 	if (!sid) return html`<span class="soft">–</span>`;
-	const short = full || sid.length < 16 ? sid : `${sid.slice(0, 6)}…${sid.slice(-4)}`;
+	if (sid.length < 16) return sid;
+	const short = full ? sid : `${sid.slice(0, 6)}…${sid.slice(-4)}`;
+	const code = html`<code title=${sid}>${short}</code>`;
 	return html`<span class="sid"
-		><code title=${sid}>${short}</code><${Copy} text=${sid} label="Copy ${sid}"
+		>${to ? html`<a href=${to}>${code}</a>` : code}<${Copy} text=${sid} label="Copy ${sid}"
 	/></span>`;
 }
 

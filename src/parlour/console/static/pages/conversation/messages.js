@@ -51,7 +51,7 @@ function Detail({ message, path, people, headers }) {
 		const person = people.find((/** @type {any} */ each) => each.sid === sid);
 		return person ? `${person.messaging_binding?.type ?? ""} ${personOf(person)}` : sid;
 	};
-	const edit = /** @type {import("../../parts/form.js").FormSpec} */ ({
+	const edit = /** @type {FormSpec} */ ({
 		title: `Edit message ${message.index}`,
 		fields: [
 			{ name: "Body", label: "Text", kind: "area", value: message.body },

@@ -1,18 +1,15 @@
 /** The webhooks of one conversation, and what was sent about it. */
 import { useList } from "../../api.js";
-import { Badge, href, html } from "../../kit.js";
+import { Badge, html } from "../../kit.js";
 import { useLive, useRefresh } from "../../live.js";
 import { Collection } from "../../parts/collection.js";
-import { columns, Table, timeOf } from "../../parts/list.js";
-import { empty } from "../../words.js";
+import { ATTEMPT, toAttempt } from "../../parts/feed.js";
+import { columns, Table } from "../../parts/list.js";
+import { empty, events } from "../../words.js";
 import { conversation as words } from "./words.js";
 
-/** @typedef {import("../../parts/list.js").Column[]} Columns */
-
 const SETTLE_MS = 1000;
-const EVENTS = ["Message Added", "Message Updated", "Message Removed", "Conversation Updated", "Conversation Removed",
-	"Conversation StateUpdated", "Participant Added", "Participant Updated", "Participant Removed", "Delivery Updated"]
-	.map((each) => `on${each.replace(" ", "")}`);
+const EVENTS = events.types.filter((each) => !/User|ConversationAdded/.test(each));
 
 const fields = (/** @type {any} */ row) => [
 	...(row ? [] : [{ name: "Target", value: "", options: ["webhook", "trigger", "studio"], hint: words.targets }]),
@@ -29,14 +26,6 @@ const COLUMNS = columns(
 	["Events or words", ({ configuration: given }) => [given.filters ?? [], given.triggers ?? []].flat().join(", ") || "–"],
 );
 
-const ATTEMPTS = columns(
-	["Time", timeOf("date_created"), "nowrap"],
-	["Event", (row) => html`<a href=${href("webhooks", [row.sid])}>${row.event_type}</a>`],
-	["Outcome", (row) => html`<${Badge} tone=${row.outcome === "delivered" ? "good" : "bad"}>${row.outcome}<//>`],
-	["Answer", (row) => row.error ?? `${row.response?.status ?? "none"} after ${row.elapsed_ms} ms`],
-	["To", (row) => row.request.url, "wide"],
-);
-
 /** @param {{row: any, base: string}} props */
 export default function Webhooks({ row, base }) {
 	const path = `${base}/Webhooks`;
@@ -47,12 +36,12 @@ export default function Webhooks({ row, base }) {
 		await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
 		attempts.reload();
 	});
-	useLive((events) => void ((!events || events.some((each) => each.conversation_sid === row.sid)) && touch([row.sid])));
+	useLive((came) => void ((!came || came.some((each) => each.conversation_sid === row.sid)) && touch([row.sid])));
 	return html`<div class="body scroll">
 		<${Collection} label="Of this conversation" one="webhook" path=${path} list=${list} columns=${COLUMNS} fields=${fields}
 			none=${empty.scoped} nameOf=${(/** @type {any} */ each) => each.configuration.url ?? each.sid} removal=${words.unhooked} />
 		<header class="row section"><h3>What was sent</h3></header>
-		<${Table} label="Webhook attempts" columns=${ATTEMPTS} list=${attempts}
+		<${Table} label="Webhook attempts" columns=${ATTEMPT} list=${attempts} hrefOf=${toAttempt}
 			none=${empty.attempts} />
 	</div>`;
 }

@@ -9,7 +9,6 @@ import { seeds as words } from "../../words.js";
 const SEEDS = "/parlour/v1/Seeds";
 const SNAPSHOTS = "/parlour/v1/Snapshots";
 
-/** Save the data of the account as a file of seeds. */
 async function exportSeed() {
 	const text = JSON.stringify(await get(SEEDS), null, 2);
 	const link = document.createElement("a");
@@ -21,28 +20,27 @@ async function exportSeed() {
 
 function Seeds() {
 	const [text, setText] = useState("");
-	const load = useAction(async () => {
+	const [done, finish] = useState("");
+	const load = useAction(async (to, what) => {
+		finish("");
 		const type = text.trimStart().startsWith("{") ? "application/json" : "application/yaml";
-		return post(SEEDS, {}, { body: text, type });
-	});
-	const [loaded, setLoaded] = useState(0);
-	const submit = onSubmit(async () => {
-		const done = /** @type {any} */ (await load.run());
-		setLoaded(done ? Object.keys(done.sids).length : 0);
+		const { labels, sids } = await post(SEEDS + to, {}, { body: text, type });
+		finish(`${what} ${(labels ?? Object.keys(sids)).length} objects.`);
 	});
 	const take = async (/** @type {File | undefined} */ file) => file && setText(await file.text());
 	const onDrop = (/** @type {DragEvent} */ event) => {
 		event.preventDefault();
 		void take(event.dataTransfer?.files[0]);
 	};
-	return html`<form class="card stack" onSubmit=${submit} onDrop=${onDrop} onDragOver=${(/** @type {Event} */ event) => event.preventDefault()}>
+	return html`<form class="card stack" onSubmit=${onSubmit(() => load.run("", "Loaded"))} onDrop=${onDrop} onDragOver=${(/** @type {Event} */ event) => event.preventDefault()}>
 		<div class="row"><h2>Seeds</h2><button type="button" class="push" onClick=${exportSeed}>Export this account</button></div>
 		<p class="soft">${words.drop}</p>
 		<input type="file" aria-label="File of seeds" accept=".yaml,.yml,.json" onChange=${(/** @type {any} */ event) => take(event.target.files[0])} />
-		<textarea class="mono" rows="8" aria-label="Seeds" placeholder=${words.example} value=${text} onInput=${onValue(setText)} />
+		<textarea class="mono" rows="8" aria-label="Seeds" placeholder=${words.example} value=${text} onInput=${onValue((given) => [setText(given), finish("")])} />
 		<${Trouble} problem=${load.problem} />
 		<p class="row"><button class="primary" disabled=${!text || load.isRunning}>Load</button>
-			<span role="status" class="good">${loaded > 0 && `Loaded ${loaded} objects.`}</span></p>
+			<button type="button" disabled=${!text || load.isRunning} onClick=${() => load.run("/Check", "Valid:")}>Check</button>
+			<span role="status" class="good">${done}</span></p>
 	</form>`;
 }
 
@@ -57,17 +55,19 @@ function Snapshots() {
 	});
 	const shown = columns(
 		["Name", "name"],
-		["Of", "scope"],
+		["Scope", "scope"],
 		["Made", timeOf("date_created")],
 		["Size", (row) => size(row.size_bytes), "number"],
 		["Actions", (row) => html`<span class="row"><button class="small" onClick=${() => restore(row)}>Restore</button>
-			<button class="small danger" onClick=${() => remove(`${SNAPSHOTS}/${encodeURIComponent(row.name)}`).then(list.reload)}>Delete</button></span>`, "wide"],
+			<button class="small danger" onClick=${() => remove(`${SNAPSHOTS}/${encodeURIComponent(row.name)}`).then(list.reload)}>Delete</button></span>`, "actions"],
 	);
-	return html`<section class="stack">
-		<div class="row"><h2>Snapshots</h2>
-			<button class="push" onClick=${take}>Take a snapshot</button>
-			<button class="danger" onClick=${reset}>Reset</button></div>
+	return html`<section class="card stack">
+		<div class="row"><h2>Snapshots</h2><button class="push" onClick=${take}>Take a snapshot</button></div>
 		<${Table} label="Snapshots" columns=${shown} list=${list} keyOf="name" none=${words.none} />
+	</section>
+	<section class="card stack">
+		<div class="row"><h2>Start over</h2><button class="danger push" onClick=${reset}>Reset</button></div>
+		<p class="soft">${words.reset}</p>
 		${dialog}
 	</section>`;
 }

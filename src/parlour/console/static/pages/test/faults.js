@@ -1,9 +1,10 @@
 /** Faults: what is armed, presets, and a form with all effects. */
 import { post, remove, useAction, useList } from "../../api.js";
 import { loadTestState } from "../../app.js";
-import { html, Trouble } from "../../kit.js";
+import { html, Trouble, useTimer } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
 import { columns, Table } from "../../parts/list.js";
+import { Facts } from "../../parts/report.js";
 import { faults as words } from "../../words.js";
 
 const PATH = "/parlour/v1/Faults";
@@ -16,16 +17,17 @@ const effects = (fault) =>
 
 export default function Faults() {
 	const list = useList(PATH, "faults", { PageSize: 100 });
+	useTimer(list.reload, 3000);
 	const [dialog, open] = useDialog();
 	const changed = () => {
 		list.reload();
 		void loadTestState();
 	};
-	const arm = useAction(async (/** @type {Record<string, string>} */ form) => {
+	const arm = useAction(async (form) => {
 		await post(PATH, form);
 		changed();
 	});
-	const disarm = useAction(async (/** @type {string} */ sid) => {
+	const disarm = useAction(async (sid) => {
 		await remove(sid ? `${PATH}/${sid}` : PATH);
 		changed();
 	});
@@ -35,14 +37,16 @@ export default function Faults() {
 		["Matched", "matched", "number"],
 		["Fired", "fired", "number"],
 		["Left", (row) => row.left ?? "until removed", "number"],
-		["Remove", (row) => html`<button class="small danger" onClick=${() => disarm.run(row.sid)}>Remove</button>`],
+		["Remove", (row) => html`<button class="small danger" onClick=${() => disarm.run(row.sid)}>Remove</button>`, "actions"],
 	);
-	return html`<div class="row">
-			${words.presets.map(([label, form]) => html`<button onClick=${() => arm.run(form)}>${label}</button>`)}
-			<button class="primary" onClick=${() => open({ id: "CreateFault", title: "New fault", action: "Arm", onDone: changed })}>New fault</button>
-			<button class="quiet push" onClick=${list.reload}>Read again</button>
-			${list.rows.length > 0 && html`<button class="danger" onClick=${() => disarm.run("")}>Remove all</button>`}
-		</div>
+	return html`<div class="card"><${Facts} facts=${[
+			["Arm at once", html`<span class="row">${words.presets.map(([label, form]) => html`<button onClick=${() => arm.run(form)}>${label}</button>`)}</span>`],
+			["New fault of", html`<span class="row">${words.targets.map(([Target, label, names]) => html`<button onClick=${() => open({
+				id: "CreateFault", title: `New fault: ${label}`, action: "Arm", fixed: { Target }, only: `${names} ${words.common}`.split(" "), onDone: changed,
+			})}>${label} …</button>`)}</span>`],
+		]} /></div>
+		<header class="row"><h2>Armed</h2>
+			${list.rows.length > 0 && html`<button class="danger push" onClick=${() => disarm.run("")}>Remove all</button>`}</header>
 		<${Trouble} problem=${arm.problem ?? disarm.problem} />
 		<${Table} label="Faults" columns=${shown} list=${list} none=${words.none} />
 		${dialog}`;

@@ -1,29 +1,14 @@
 /** One attempt: what happened, its request, the answer, the other attempts, and its signature. */
 import { get, mayChange, post, useAction, useLoad } from "../../api.js";
-import { Badge, go, href, html, Icon, onSubmit, Skeleton, Time, Trouble, useEffect, useKeys, useQuery, useState, within } from "../../kit.js";
-import { Dialog, Field } from "../../parts/dialog.js";
+import { go, href, html, Icon, onSubmit, Skeleton, Time, Trouble, useEffect, useKeys, useQuery, useState } from "../../kit.js";
+import { Field } from "../../parts/dialog.js";
+import { ATTEMPT, ATTEMPTS, toAttempt } from "../../parts/feed.js";
 import { useDialog } from "../../parts/form.js";
-import { columns, Panel, Table } from "../../parts/list.js";
+import { Panel, Table } from "../../parts/list.js";
 import { Facts } from "../../parts/report.js";
 import { Copy, copyText } from "../../parts/values.js";
 import { webhooks as words } from "../../words.js";
 import { quoted } from "../requests/snippets.js";
-
-/** @typedef {Record<string, any>} Row */
-
-export const ATTEMPTS = "/parlour/v1/WebhookAttempts";
-
-/** @param {Row} [attempt] Its address, or that of the list; the filters stay. */
-export const toAttempt = (attempt) => within("webhooks", ...(attempt ? [attempt.sid] : []));
-
-export const COLUMNS = columns(
-	["Time", (row) => html`<a href=${toAttempt(row)}><${Time} at=${row.date_created} /></a>`, "nowrap"],
-	["Outcome", ({ outcome }) => html`<${Badge} tone=${words.outcomes[outcome]}>${outcome}<//>`],
-	["Answer", words.answer],
-	["Attempt", (row) => row.retry_count + 1, "number"],
-	["Event", (row) => row.event_type, "nowrap"],
-	["Receiver", (row) => row.request?.url ?? words.gone, "wide"],
-);
 
 /** @param {Row} fields A form as it is sent. */
 const encode = (fields) => String(new URLSearchParams(fields)).replaceAll("%7E", "~").replaceAll("*", "%2A");
@@ -33,8 +18,11 @@ async function sign({ method, url, parameters }) {
 	const isGet = method === "GET";
 	const fields = isGet ? {} : parameters;
 	const Url = isGet ? `${url}${url.includes("?") ? "&" : "?"}${encode(parameters)}` : url;
-	return { fields, body: encode(fields), ...(await post("/parlour/v1/WebhookSignatures", { Url, Parameters: JSON.stringify(fields) })) };
+	return { fields, body: encode(fields), ...(await signed(Url, fields)) };
 }
+
+/** @param {string} Url @param {Row} fields */
+const signed = (Url, fields) => post("/parlour/v1/WebhookSignatures", { Url, Parameters: JSON.stringify(fields) });
 
 /** @param {string} sid */
 async function load(sid) {
@@ -52,26 +40,24 @@ function write({ request: { method }, idempotency_token: token }, { header, sign
 	return { headers: headers.join("\n"), curl: [`curl -X ${method} ${quoted(url)}`, ...options].join(" \\\n  ") };
 }
 
-/** A sample, prefilled. @param {{event?: string, request: Row, onClose: () => void}} props */
-export function Sample({ event = "onMessageAdded", request, onClose }) {
-	const [answer, setAnswer] = useState(/** @type {Row | null} */ (null));
-	const act = async (/** @type {any} */ { Parameters, ...fields }) => {
-		setAnswer(await post("/parlour/v1/WebhookSamples", { ...fields, Parameters: Parameters.trim() || undefined }));
-		return true;
-	};
-	const choose = (/** @type {string[]} */ options, /** @type {string} */ value) =>
-		options.map((each) => html`<option selected=${each === value}>${each}</option>`);
-	const given = request.parameters ? JSON.stringify(request.parameters, null, 2) : "";
-	return html`<${Dialog} title="Send a sample" action="Send" act=${act} onClose=${onClose}>
-		<p>${words.sample}</p>
-		<div class="form">
-			<${Field} label="Event"><select name="EventType">${choose(words.events, event)}</select><//>
-			<${Field} label="Method"><select name="Method">${choose(["POST", "GET"], request.method)}</select><//>
-			<${Field} label="URL" isWide><input name="Url" type="url" required defaultValue=${request.url} /><//>
-			<${Field} label=${words.sampleFields} isWide><textarea class="mono" name="Parameters" rows="5" spellcheck=${false} defaultValue=${given} /><//>
-		</div>
-		<div role="status">${answer && html`<p class="strong">${words.result(answer)}</p><pre>${answer.response?.body_start}</pre>`}</div>
-	<//>`;
+/** A dialog that sends a sample; what came of it is shown there. @returns {[any, (request: Row, event?: string) => void]} */
+export function useSample() {
+	const [dialog, open] = useDialog();
+	const start = (/** @type {Row} */ request, event = "onMessageAdded", /** @type {any} */ text = words.sample) => open({
+		title: "Send a sample", action: "Send", text, isWhole: true,
+		fields: [
+			{ name: "EventType", label: "Event", value: event, options: words.events },
+			{ name: "Method", value: request.method, options: ["POST", "GET"] },
+			{ name: "Url", label: "URL", value: request.url, isRequired: true, kind: "url" },
+			{ name: "Parameters", label: words.sampleFields, kind: "area", value: request.parameters ? JSON.stringify(request.parameters, null, 2) : "" },
+		],
+		async act({ Parameters, ...fields }) {
+			const answer = await post("/parlour/v1/WebhookSamples", { ...fields, Parameters: Parameters.trim() || undefined });
+			start(request, event, html`<p class="strong" role="status">${words.result(answer)}</p><pre>${answer.response?.body_start}</pre>`);
+			return true;
+		},
+	});
+	return [dialog, start];
 }
 
 const PARTS = ["scheme", "host", "port", "path", "query"];
@@ -90,23 +76,36 @@ function why([name, ours, seen, at]) {
 	return ours.trim() === String(seen).trim() ? "trimmed" : "encoded";
 }
 
+/** @param {string[]} urls What a receiver behind a proxy may have to take instead: another scheme, and no port. */
+const candidates = (urls) => urls.flatMap((url) => ["https", "http"].flatMap((scheme) => {
+	const other = url.replace(/^\w+/, scheme);
+	return [url, other, other.replace(/(\/\/[^:/]+):\d+/, "$1")];
+}));
+
 /** @param {Row} ours @param {Row} seen What explains the differences: names in `words.why`, and what differs. */
-function explain(ours, { url, body, signature }) {
+async function explain(ours, { url: given, body, signature: pasted }) {
+	const [url, signature] = [given.trim(), pasted.trim()];
 	const fields = body.startsWith("{") ? JSON.parse(body) : Object.fromEntries(new URLSearchParams(body.trim()));
-	const [a, b] = [split(ours.url), split(url.trim())];
+	const [a, b] = [split(ours.url), split(url)];
 	const pairs = [
 		...PARTS.map((part, at) => [part, a[at], b[at], at]),
 		...Object.keys({ ...ours.fields, ...fields }).map((name) => [name, ours.fields[name], fields[name], -1]),
 	].filter(([, one, other]) => one !== other);
 	const found = pairs.map((pair) => [why(pair), `${pair[0]}: ${pair[1] ?? "–"} → ${pair[2] ?? "–"}`]);
-	if (signature && signature.trim() !== ours.signature) found.push(["token", ""]);
+	// With what it saw of the body: is there a URL that makes the signature right?
+	const wanted = signature || ours.signature;
+	const urls = wanted === ours.signature ? [url, ours.url] : candidates([url, ours.url]);
+	const tried = await Promise.all([...new Set(urls)].map((each) => signed(each, fields)));
+	const right = tried.find((each) => each.signature === wanted);
+	if (right && right.url !== url) found.unshift(["right", right.url]);
+	if (!right && wanted !== ours.signature) found.push(["token", ""]);
 	return found.length ? found : [["same", ""]];
 }
 
-/** @param {{ours: Row}} props */
+/** @param {any} props */
 function Signature({ ours }) {
 	const [found, setFound] = useState(/** @type {any[][]} */ ([]));
-	const check = useAction(async (/** @type {any} */ form) => setFound(explain(ours, Object.fromEntries(new FormData(form)))));
+	const check = useAction(async (form) => setFound(await explain(ours, Object.fromEntries(new FormData(form)))));
 	const names = Object.keys(ours.fields).sort((one, other) => (one < other ? -1 : 1));
 	return html`<p>${ours.header}: <code>${ours.signature}</code><${Copy} text=${ours.signature} /></p>
 		<p class="soft">${words.signed}<${Copy} text=${ours.signed_string} label="Copy the signed text" /></p>
@@ -121,7 +120,7 @@ function Signature({ ours }) {
 		<ul class="stack tight" role="status">${found.map(([key, detail]) => html`<li><p class="strong">${words.why[key]}</p><code>${detail}</code></li>`)}</ul>`;
 }
 
-/** @param {{attempt: Row, ours: Row}} props */
+/** @param {any} props */
 function Request({ attempt, ours }) {
 	return html`<section><h3>Request</h3><code>${attempt.request.method} ${ours.url}</code>
 		<details open><summary>Parameters</summary><${Facts} facts=${Object.entries(attempt.request.parameters)} /></details>
@@ -133,7 +132,7 @@ function Request({ attempt, ours }) {
 /** @param {Row} attempt Facts with links. */
 const about = ({ sid, conversation_sid: conversation, event_cursor: event, request_sid: request, ...rest }) => [
 	["Conversation", conversation && html`<a href=${href("conversations", [conversation])}>${conversation}</a>`],
-	["Event", event && html`<a href=${href("events", [event], { type: rest.event_type, conversation })}>${rest.event_type}</a>`],
+	["Event", event && html`<a href=${href("events", [event], request ? { request } : { type: rest.event_type, conversation })}>${rest.event_type}</a>`],
 	["Request", request && html`<a href=${href("requests", [request])}>${request}</a>`],
 	["Webhook", [rest.scope, rest.webhook_sid].filter(Boolean).join(" ")],
 	["Token", rest.idempotency_token],
@@ -148,7 +147,7 @@ export function Attempt({ sid, rows }) {
 	const { attempt, all = [], ours } = shown.data ?? {};
 	const [view, setView] = useQuery("view");
 	const [dialog, ask] = useDialog();
-	const [isChanging, change] = useState(false);
+	const [sample, send] = useSample();
 	const [replayed, setReplayed] = useState("");
 	useEffect(() => {
 		if (!replayed) return;
@@ -171,17 +170,16 @@ export function Attempt({ sid, rows }) {
 		${!attempt ? html`<${Skeleton} />` : html`
 			<p><span class="strong">${words.result(attempt)}</span> ${words.place(attempt)}${attempt.date_next_attempt && html`; next at <${Time} at=${attempt.date_next_attempt} />`}.</p>
 			<p class="row">
-				<button disabled=${!may} onClick=${() => change(true)}>Send with changes …</button>
+				<button disabled=${!may} onClick=${() => send(attempt.request, attempt.event_type)}>Send with changes …</button>
 				${ours ? html`<${Copy} text=${curl}>Copy as curl<//>` : words.gone}
 				<span role="status">${replayed && words.replaying}</span>
 			</p>
-			<section><h3>Answer</h3><p>${words.answer(attempt)}</p>${attempt.response?.body_start && html`<pre tabindex="0">${attempt.response.body_start}</pre>`}</section>
-			${ours && html`<${Request} attempt=${attempt} ours=${ours} />`}
-			<section><h3>All attempts of this delivery</h3><${Table} label="Attempts of this delivery" columns=${COLUMNS.slice(0, 4)} rows=${all} hrefOf=${toAttempt} selected=${sid} /></section>
-			<section><h3>About</h3><${Facts} facts=${about(attempt)} /></section>
-			${ours && html`<details open=${view === "signature"} onToggle=${(/** @type {any} */ event) => setView(event.target.open ? "signature" : "")}>
-				<summary>Signature help</summary><${Signature} ours=${ours} /></details>`}`}
-		${dialog}
-		${isChanging && html`<${Sample} event=${attempt.event_type} request=${attempt.request} onClose=${() => change(false)} />`}
+			${attempt.response?.body_start && html`<section><h3>Answer</h3><pre tabindex="0">${attempt.response.body_start}</pre></section>`}
+			${ours && html`<${Request} attempt=${attempt} ours=${ours} />
+			<details open=${view === "signature"} onToggle=${(/** @type {any} */ event) => setView(event.target.open ? "signature" : "")}>
+				<summary>Signature help</summary><${Signature} ours=${ours} /></details>`}
+			<section><h3>All attempts of this delivery</h3><${Table} label="Attempts of this delivery" columns=${ATTEMPT.slice(0, 4)} rows=${all} hrefOf=${toAttempt} selected=${sid} /></section>
+			<section><h3>About</h3><${Facts} facts=${about(attempt)} /></section>`}
+		${dialog}${sample}
 	<//>`;
 }
