@@ -8,6 +8,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from parlour.realtime.connected_clients import sdk_of
+from tests.realtime.sample_conversation import SampleConversation, connected
 from tests.resources.settings_setup import new_account_api
 from tests.support.client import Api
 from tests.support.polling import eventually
@@ -53,6 +54,24 @@ def test_a_connected_client_is_listed_until_it_disconnects(own: Api, alice: Sock
         lambda: own.get("/Connections", Identity="alice").expect(200)["connections"],
         lambda found: found == [],
     )
+
+
+def test_a_connection_shows_the_number_of_its_subscriptions(
+    server: Server, own: Api, api: Api
+) -> None:
+    def count() -> int:
+        (shown,) = own.get("/Connections", Identity="alice").expect(200)["connections"]
+        assert isinstance(shown["subscriptions"], int)
+        return shown["subscriptions"]
+
+    sample = SampleConversation.made(api)
+    with connected(server, "alice") as socket:
+        assert count() == 0
+        opened = sample.subscribe(socket)
+        assert count() == len(opened) > 1
+        socket.subscribe(("list", opened["messages"]["sid"], None), action="cancel")
+        assert socket.next_event("subscription_canceled")
+        assert count() == len(opened) - 1
 
 
 def test_a_connection_is_closed_and_its_client_may_return(

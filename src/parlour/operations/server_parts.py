@@ -53,6 +53,8 @@ class ConnectedClient(msgspec.Struct, frozen=True, kw_only=True):
     sdk: str
     connected_ms: int
     token_expires_ms: int
+    subscriptions: int
+    """The number of objects whose changes the client receives."""
 
 
 class ClientConnections(Protocol):

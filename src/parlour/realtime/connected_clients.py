@@ -60,6 +60,7 @@ class ConnectedClients:
                     sdk=session.sdk,
                     connected_ms=session.connected_ms,
                     token_expires_ms=session.token.expires_ms,
+                    subscriptions=len(connection.subscribed),
                 ),
             )
 

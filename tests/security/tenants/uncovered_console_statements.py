@@ -20,7 +20,7 @@ HOUR_MS = 60 * 60 * 1000
 
 async def run_statements(tx: Transaction, world: AccountObjects) -> None:
     """Open sessions of the account, find their login, and delete them."""
-    for digest in ("one", "two"):
+    for digest in ("one", "two", "three"):
         await console_session_lifecycle.open_session(
             tx,
             kind=ACCOUNT,
@@ -33,8 +33,12 @@ async def run_statements(tx: Transaction, world: AccountObjects) -> None:
     assert await console_session_lifecycle.live_session(tx, "one") is not None
     await console_session_store.delete_of_principal(tx, world.sid, world.sid)
     assert await console_session_store.find_by_token(tx, "one") is None
+    await console_session_store.delete_oldest_of_principal(tx, world.sid, "other", 1)
+    found = [await console_session_store.find_by_token(tx, each) for each in ("two", "three")]
+    assert [each is None for each in found].count(True) == 1
     await console_session_store.delete_of_account(tx, world.sid)
-    assert await console_session_store.find_by_token(tx, "two") is None
+    for each in ("two", "three"):
+        assert await console_session_store.find_by_token(tx, each) is None
     await _run_statements_of_operators(tx, Scope(world.sid))
 
 

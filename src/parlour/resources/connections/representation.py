@@ -23,4 +23,5 @@ def resource(client: ConnectedClient, _view: View) -> dict[str, Any]:
         "sdk": client.sdk or None,
         "date": format_date_ms(client.connected_ms),
         "token_expires": format_date_ms(client.token_expires_ms),
+        "subscriptions": client.subscriptions,
     }
