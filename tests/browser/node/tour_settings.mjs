@@ -46,10 +46,10 @@ async function data({ page, step, go, press, ask, row }) {
     await page.setInputFiles("input[type=file]", { name: "w.yaml", mimeType: "text/yaml", buffer: Buffer.from("parlour: 1\nconversations:\n  - {key: s, unique_name: sown, friendly_name: Sown}\n") });
     await page.waitForFunction(() => /sown/.test(document.querySelector("textarea").value));
     await press("Check");
-    await page.getByText("Valid: 1 objects.").waitFor();
+    await page.getByText("Valid: 1 object.").waitFor();
     equal(await isGone("/v1/Conversations/sown"), true, "a check changes nothing");
     await press("Load");
-    await page.getByText("Loaded 1 objects.").waitFor();
+    await page.getByText("Loaded 1 object.").waitFor();
     await holds("/v1/Conversations/sown", { friendly_name: "Sown" });
     const [saved] = await Promise.all([page.waitForEvent("download"), press("Export this account")]);
     const text = await readFile(await saved.path(), "utf8");

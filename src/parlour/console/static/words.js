@@ -60,7 +60,7 @@ export const forms = {
 	once: "This secret is not kept in a readable form. Copy it now.",
 	hints: by({
 		PreWebhookUrl: "Asked before a change", PostWebhookUrl: "Told after it",
-		Filters: "Names that end in d are sent after a change; the others ask before it.",
+		Filters: "Names ending in d follow a change; the others ask before it.",
 		ActionsPerSecond: "0: no limit", Times: "0: until it is removed", DefaultInactiveTimer: "PT30M: 30 minutes",
 	}),
 };
@@ -137,7 +137,7 @@ export const queues = {
 	jobs: "No job is planned.", removals: "Nothing is being removed.",
 };
 
-export const server = { lead: "Settings belong to the start of the server: change them there, and start again. What was set comes first." };
+export const server = { lead: "Settings belong to the start of the server: change them there, and start again." };
 
 export const health = {
 	noBackup: "not known to this server",
@@ -164,9 +164,7 @@ export const clock = {
 	unsettled: "There, but work goes on:",
 	nothing: "Nothing was due.",
 	none: "Nothing is due.",
-	kinds: by({
-		timers: "timers of conversations", webhooks: "webhooks", carriers: "messages to carriers", tokens: "tokens that end", virtual_phone_reports: "reports of phones",
-	}),
+	kinds: by({ timers: "timers of conversations", carriers: "messages to carriers" }),
 	modes: [["system", "Real time"], ["frozen", "Freeze"], ["shifted", "Let it run from here"]],
 };
 
@@ -275,7 +273,7 @@ export const webhooks = {
 	after: "after the event",
 	kinds: by({ webhook: "after the event", trigger: "on its words", studio: "starts a flow" }),
 	all: "all",
-	targets: "Webhooks of a conversation are here once one was sent. All of them: in its tab Webhooks.",
+	targets: "Those of a conversation are here once one was sent; all are in its tab Webhooks.",
 	noTargets: ["No webhooks are configured", "Set a URL, or add a webhook to a conversation."],
 	noEndpoints: ["Nothing waits, and nothing was sent", "An endpoint appears with its first delivery."],
 	signed: "The text that is signed: the URL, then each parameter's name and value, sorted by name.",

@@ -31,7 +31,7 @@ function Check({ check }) {
 	</li>`;
 }
 
-/** @param {{minutes: Row[], [name: string]: any}} props The last hour of one figure as bars; the table below has the same numbers. */
+/** @param {{minutes: Row[], [name: string]: any}} props The last hour of one figure as bars. */
 function Chart({ minutes, name, label, unit = "" }) {
 	const values = minutes.map((each) => each[name] ?? 0);
 	const top = Math.max(...values);

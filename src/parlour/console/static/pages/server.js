@@ -8,13 +8,11 @@ import { server as words } from "../words.js";
 const value = (row) =>
 	row.is_secret ? (row.is_set ? "set, not shown" : "not set") : html`<code>${row.value || "–"}</code>`;
 
-/** @param {Row} one @param {Row} other */
-const setFirst = (one, other) => Number(one.source === "default") - Number(other.source === "default");
-
 /** @param {any} data @returns {Section[]} */
 const sections = (data) => [
 	{
-		title: "Settings", none: "", rows: data.settings.sort(setFirst), keyOf: "name",
+		title: "Settings", none: "", keyOf: "name",
+		rows: [false, true].flatMap((isDefault) => data.settings.filter((/** @type {Row} */ row) => (row.source === "default") === isDefault)),
 		columns: columns(
 			["Option", (row) => html`<code title=${row.variable}>${row.option}</code>`],
 			["Value", value],

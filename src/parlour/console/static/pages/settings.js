@@ -6,7 +6,7 @@ import { columns, sidOf, Table, Tabs, timeOf } from "../parts/list.js";
 import { Group } from "../parts/report.js";
 import { by, settings as words } from "../words.js";
 
-/** Of each list: its path, its key, the noun of its operations, and what a row is called. */
+/** Path, key, noun of the operations, and what a row is called. */
 const LISTS = by({
 	services: ["/v1/Services", "services", "Service", "service"],
 	addresses: ["/v1/Configuration/Addresses", "address_configurations", "ConfigurationAddress", "address"],
@@ -52,7 +52,10 @@ function List({ tab, values }) {
 	const shown = columns(
 		["Name", (row) => row.friendly_name || row.address || "unnamed", "nowrap"],
 		["Type", (row) => row.type, "nowrap"],
-		["Content", (row) => html`<span class="small soft">${row.permissions?.join(", ") ?? row.body ?? (row.friendly_name && row.address)}</span>`, "wide"],
+		["Content", (row) => {
+			const text = row.permissions?.join(", ") ?? row.body ?? (row.friendly_name && row.address);
+			return text && html`<span class="small soft">${text}</span>`;
+		}, "wide"],
 		["Made", timeOf("date_created"), "nowrap"],
 		["SID", sidOf("sid"), "nowrap"],
 		["Actions", (row) => mayChange() && html`${tab !== "services" && html`<button class="small" onClick=${() => edit(row)}>Edit</button> `}

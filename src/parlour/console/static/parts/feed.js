@@ -50,7 +50,7 @@ export const Filters = ({ fields }) => html`<div class="filters">${fields.map(([
 		? html`<${Choice} label=${label} name=${name} options=${[["", `${label}: all`], ...kind]} />`
 		: html`<${Filter} name=${name} label=${label} kind=${kind} />`)}</div>`;
 
-/** @param {any} props A list with its filters, and in `children` the panel of the row that is selected. */
+/** @param {any} props A list with its filters, and the panel of a row. */
 export const ListPage = ({ title, fields, list, none, children, ...table }) => html`<div class="beside ${table.selected ? "open" : ""}">
 	<div class="page">
 		<header class="head"><h1>${title}</h1></header>

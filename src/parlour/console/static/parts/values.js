@@ -36,7 +36,7 @@ export function Copy({ text, label = "Copy", children }) {
 	</button>`;
 }
 
-/** @param {string} name Of a parameter or property, as a label: "Timers: inactive", "Post webhook URL". */
+/** @param {string} name As a label: "Timers: inactive", "Post webhook URL". */
 export function labelOf(name) {
 	const text = name.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").replaceAll(".", ": ").toLowerCase();
 	return (text[0].toUpperCase() + text.slice(1)).replace(/\b(url|sid|api)\b/gi, (word) => word.toUpperCase());

@@ -25,7 +25,8 @@ function Seeds() {
 		finish("");
 		const type = text.trimStart().startsWith("{") ? "application/json" : "application/yaml";
 		const { labels, sids } = await post(SEEDS + to, {}, { body: text, type });
-		finish(`${what} ${(labels ?? Object.keys(sids)).length} objects.`);
+		const { length } = labels ?? Object.keys(sids);
+		finish(`${what} ${length} object${length === 1 ? "" : "s"}.`);
 	});
 	const take = async (/** @type {File | undefined} */ file) => file && setText(await file.text());
 	const onDrop = (/** @type {DragEvent} */ event) => {

@@ -40,7 +40,7 @@ function write({ request: { method }, idempotency_token: token }, { header, sign
 	return { headers: headers.join("\n"), curl: [`curl -X ${method} ${quoted(url)}`, ...options].join(" \\\n  ") };
 }
 
-/** A dialog that sends a sample; what came of it is shown there. @returns {[any, (request: Row, event?: string) => void]} */
+/** A dialog that sends a sample and shows its answer. @returns {[any, (request: Row, event?: string) => void]} */
 export function useSample() {
 	const [dialog, open] = useDialog();
 	const start = (/** @type {Row} */ request, event = "onMessageAdded", /** @type {any} */ text = words.sample) => open({
@@ -70,13 +70,13 @@ function why([name, ours, seen, at]) {
 	if (at === 3 && ours.replace(/\/$/, "") === seen?.replace(/\/$/, "")) return "slash";
 	if (at === 4 && ours && seen.split(ours.slice(1)).length > 2) return "twice";
 	if (at >= 0) return name;
-	if (name === "RetryCount") return "retry";
 	if (ours === undefined) return "extra";
 	if (seen === undefined) return "missing";
+	if (name === "RetryCount") return "retry";
 	return ours.trim() === String(seen).trim() ? "trimmed" : "encoded";
 }
 
-/** @param {string[]} urls What a receiver behind a proxy may have to take instead: another scheme, and no port. */
+/** @param {string[]} urls What a receiver behind a proxy may have to take. */
 const candidates = (urls) => urls.flatMap((url) => ["https", "http"].flatMap((scheme) => {
 	const other = url.replace(/^\w+/, scheme);
 	return [url, other, other.replace(/(\/\/[^:/]+):\d+/, "$1")];
@@ -91,15 +91,22 @@ async function explain(ours, { url: given, body, signature: pasted }) {
 		...PARTS.map((part, at) => [part, a[at], b[at], at]),
 		...Object.keys({ ...ours.fields, ...fields }).map((name) => [name, ours.fields[name], fields[name], -1]),
 	].filter(([, one, other]) => one !== other);
-	const found = pairs.map((pair) => [why(pair), `${pair[0]}: ${pair[1] ?? "–"} → ${pair[2] ?? "–"}`]);
+	/** @type {string[][]} */
+	const found = [];
+	for (const pair of pairs) {
+		const [key, detail] = [why(pair), `${pair[0]}: ${pair[1] ?? "–"} → ${pair[2] ?? "–"}`];
+		const same = found.find(([each]) => each === key);
+		if (same) same.push(detail);
+		else found.push([key, detail]);
+	}
 	// With what it saw of the body: is there a URL that makes the signature right?
 	const wanted = signature || ours.signature;
 	const urls = wanted === ours.signature ? [url, ours.url] : candidates([url, ours.url]);
 	const tried = await Promise.all([...new Set(urls)].map((each) => signed(each, fields)));
 	const right = tried.find((each) => each.signature === wanted);
 	if (right && right.url !== url) found.unshift(["right", right.url]);
-	if (!right && wanted !== ours.signature) found.push(["token", ""]);
-	return found.length ? found : [["same", ""]];
+	if (!right && wanted !== ours.signature) found.push(["token"]);
+	return found.length ? found : [["same"]];
 }
 
 /** @param {any} props */
@@ -117,7 +124,7 @@ function Signature({ ours }) {
 			<button class="primary">Explain</button>
 		</form>
 		<${Trouble} problem=${check.problem} />
-		<ul class="stack tight" role="status">${found.map(([key, detail]) => html`<li><p class="strong">${words.why[key]}</p><code>${detail}</code></li>`)}</ul>`;
+		<ul class="stack tight" role="status">${found.map(([key, ...details]) => html`<li><p class="strong">${words.why[key]}</p>${details.map((each) => html`<p><code>${each}</code></p>`)}</li>`)}</ul>`;
 }
 
 /** @param {any} props */
