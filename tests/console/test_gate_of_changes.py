@@ -60,7 +60,7 @@ OF_MEMORY = ("Clock", "Faults", "Emulation", "Snapshots", "Connections")
 """What test mode has in memory."""
 
 
-class Change(NamedTuple):
+class ChangingCall(NamedTuple):
     """An operation that changes something, with the SIDs of the world in its path."""
 
     operation_id: str
@@ -125,7 +125,7 @@ async def make_world(instance: InProcessServer) -> dict[str, str]:
     return made | {"Content": made["ContentTemplates"], "second service": service}
 
 
-async def changes_of(instance: InProcessServer, world: dict[str, str]) -> list[Change]:
+async def changes_of(instance: InProcessServer, world: dict[str, str]) -> list[ChangingCall]:
     """Return each changing operation of the API's description, and of dedicated endpoints."""
     described = (await api_of(instance).get("/parlour/v1/OpenApi")).expect(200)["paths"]
     known = {(each.method, each.path): each for each in (*operations(), *declared_operations())}
@@ -149,7 +149,7 @@ async def changes_of(instance: InProcessServer, world: dict[str, str]) -> list[C
         return f"{collection}/{world.get(collection, 'XX' + '0' * 32)}"
 
     return [
-        Change(name, method, re.sub(r"(\w+)/\{(\w+)\}", value, path), "/Operator/" in path)
+        ChangingCall(name, method, re.sub(r"(\w+)/\{(\w+)\}", value, path), "/Operator/" in path)
         for (method, path), name in sorted(found.items())
         if (operation := known.get((method, path))) and operation.authentication in GATED
     ]
