@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("sdk-browser")
 
-TOUR_CHECKS_MIN = 60
+TOUR_CHECKS_MIN = 77
+STOPS_CHECKS_MIN = 42
 KEYBOARD_CHECKS_MIN = 11
 
 
@@ -28,6 +29,12 @@ def test_every_action_of_the_pages_has_its_effect_by_keys_alone(console: Server)
     run = run_program(console, "tour", HANDS="keyboard")
     assert run.failed("tour") == []
     assert len(run.checks["tour"]) >= TOUR_CHECKS_MIN
+
+
+def test_tab_alone_reaches_all_controls_in_their_order(console: Server) -> None:
+    run = run_program(console, "stops")
+    assert run.failed("stops") == []
+    assert len(run.checks["stops"]) >= STOPS_CHECKS_MIN
 
 
 def test_main_paths_need_no_mouse(console: Server) -> None:

@@ -14,8 +14,8 @@ export function steer(element) {
   if (target.matches(":disabled")) return { wait: `disabled: ${target.outerHTML.slice(0, 200)}` };
   const active = document.activeElement;
   if (active === target) {
-    // A field in a label that looks like a button has its outline there.
-    const isSeen = [target, target.closest("label")].some((each) => each && getComputedStyle(each).outlineStyle !== "none" && !each.matches(".unseen"));
+    // A field in a label that looks like a button has its outline there; of a date a part is marked.
+    const isSeen = /^date/.test(target.type) || [target, target.closest("label")].some((each) => each && getComputedStyle(each).outlineStyle !== "none" && !each.matches(".unseen"));
     return { isThere: true, isSeen, kind: target.tagName.toLowerCase(), type: target.type ?? "", html: target.outerHTML.slice(0, 200) };
   }
   // Rows and tabs: one of them is reached by Tab, the others by arrow keys.
@@ -101,13 +101,22 @@ async function selectOption(value) {
   await keyboard.press("Enter");
 }
 
-// A date has fields for its parts: month, day, year.
-const partsOf = (date) => date.replace(/^(\d{4})-(\d\d)-(\d\d)$/, "$2$3$1");
+// A date has fields for its parts: month, day, year, and of a time after midnight hour, minute, second.
+const partsOf = (date) => date.replace(/^(\d{4})-(\d\d)-(\d\d)/, "$2$3$1").split("T");
 
 async function fill(text) {
   const { keyboard } = this.page();
   const { type } = await reach(this);
-  if (type === "date") return text ? keyboard.type(partsOf(text)) : repeat(keyboard, "Backspace", 1);
+  if (type.startsWith("date")) {
+    // From the right, its last part has the focus.
+    while (await this.evaluate((field) => field === document.activeElement)) await keyboard.press("Shift+Tab");
+    await keyboard.press("Tab");
+    const [date, time] = partsOf(text);
+    await keyboard.type(date);
+    if (!time) return;
+    await keyboard.press("ArrowRight");
+    return keyboard.type(`${time.replaceAll(":", "")}AM`);
+  }
   await keyboard.press("Control+a");
   if (!text) return keyboard.press("Delete");
   // As from the clipboard.

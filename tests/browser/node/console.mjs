@@ -97,7 +97,7 @@ export async function openPage(browser, { viewport = WIDE, theme = "light", ...m
   const seen = { errors: [], foreign: [], dialogs: [] };
   page.on("pageerror", (error) => seen.errors.push(error.stack ?? String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error" && !EXPECTED_STATUS.test(message.text())) seen.errors.push(message.text());
+    if (message.type() === "error" && !EXPECTED_STATUS.test(message.text())) seen.errors.push(`${message.text()} ${message.location().url}`);
   });
   page.on("dialog", (dialog) => {
     seen.dialogs.push(dialog.message());

@@ -4,6 +4,7 @@
 import { createServer } from "node:http";
 import { takeMouseAway } from "./by_keyboard.mjs";
 import { equal, eventually, listen, openPage, rest, scene, visit } from "./console.mjs";
+import { watchUse } from "./controls.mjs";
 
 const CLICK_MS = 4000;
 export const HAS_MOUSE = process.env.HANDS !== "keyboard";
@@ -12,6 +13,7 @@ export async function visitor(browser, topic) {
   const { page, context, seen } = await openPage(browser, { acceptDownloads: true });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   page.setDefaultTimeout(CLICK_MS);
+  await watchUse(context);
   if (!HAS_MOUSE) await takeMouseAway(page, context);
   const dialog = page.locator("dialog[open]");
   const field = (name) => dialog.locator(`[name="${name}"]`);
@@ -54,7 +56,13 @@ export async function visitor(browser, topic) {
         throw new Error(`${error.stack}\n${page.url()}\n${troubles.join("\n")}`);
       }
     });
-  return { page, context, seen, dialog, field, press, fill, answer, ask, closed, tab, row, shown, step, go: (address) => visit(page, address) };
+  // The server refuses what was just done; the browser says so, and only this once.
+  const refused = () =>
+    eventually(() => {
+      const at = seen.errors.findLastIndex((each) => /status of 400/.test(each));
+      return at >= 0 && seen.errors.splice(at, 1);
+    }, "refused");
+  return { page, context, seen, refused, dialog, field, press, fill, answer, ask, closed, tab, row, shown, step, go: (address) => visit(page, address) };
 }
 
 export const copied = (page) => page.evaluate(() => navigator.clipboard.readText());

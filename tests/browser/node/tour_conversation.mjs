@@ -24,10 +24,14 @@ async function messages({ page, step, press, answer, shown, go }, path) {
   await step("a silent message with a file", async () => {
     await page.getByRole("switch").click();
     await page.setInputFiles("input[type=file]", { name: "dot.png", mimeType: "image/png", buffer: Buffer.from(PIXEL, "base64") });
+    await press("Without it");
+    await page.setInputFiles("input[type=file]", { name: "dot.png", mimeType: "image/png", buffer: Buffer.from(PIXEL, "base64") });
     await press("Send");
     await eventually(async () => (await list())[1]?.media?.[0].filename === "dot.png", "the file is sent");
     equal((await added())[1].fires_webhooks, false, "silent");
     await page.locator("img[alt='dot.png']").waitFor();
+    const [opened] = await Promise.all([page.context().waitForEvent("page"), press("Download")]);
+    await opened.close();
   });
   await step("the receipts of a message", async () => {
     // By keys it is the button of the message, not the word as well.
@@ -58,6 +62,8 @@ async function participants({ page, step, ask, tab, press, dialog, fill, closed,
   await step("a participant by address", async () => {
     await ask("Add a participant", { "MessagingBinding.Address": "+15550100", "MessagingBinding.ProxyAddress": "+15550997" }, "Add");
     await eventually(async () => (await list())[1]?.messaging_binding.proxy_address === "+15550997", "the address is added");
+    await ask("Edit +15550100", { "MessagingBinding.ProxyAddress": "+15550996" }, "Save");
+    await holds(`${path}/Participants`, { proxy_address: "+15550996" }, (found) => found.participants[1].messaging_binding);
   });
   await step("role and attributes of a participant; a mistake in JSON is named", async () => {
     const [{ chat_service_sid: service }] = [await rest.get(path)];
@@ -94,6 +100,10 @@ async function webhooksAndTimers({ page, step, ask, tab, press, dialog }, path) 
   await step("states: active, inactive", async () => {
     await ask("Make active now", {}, "Make active");
     await holds(path, { state: "active" });
+    await ask("Make inactive now", {}, "Make inactive");
+    await holds(path, { state: "inactive" });
+    await ask("Make active", {}, "Make active");
+    await holds(path, { state: "active" });
     await ask("Make inactive", {}, "Make inactive");
     await holds(path, { state: "inactive" });
     await ask("Make active", {}, "Make active");
@@ -105,6 +115,10 @@ async function webhooksAndTimers({ page, step, ask, tab, press, dialog }, path) 
     await page.locator("pre").getByText(path.split("/").pop()).first().waitFor();
     await press("Copy", page.locator("figure.json").first());
     equal(JSON.parse(await copied(page)).sid, path.split("/").pop(), "copied");
+    await press("Copy curl");
+    await eventually(async () => (await copied(page)).startsWith("curl -u"), "the call is copied");
+    await press(`Copy ${path.split("/").pop()}`);
+    await eventually(async () => (await copied(page)) === path.split("/").pop(), "the SID is copied");
     equal(await dialog.count(), 0);
   });
 }
@@ -135,6 +149,12 @@ async function filters({ page, step, go }) {
     await page.getByLabel("from", { exact: true }).fill("2099-01-01");
     await page.getByLabel("from", { exact: true }).blur();
     await only();
+    await page.getByLabel("from", { exact: true }).fill("1999-01-01");
+    await page.getByLabel("from", { exact: true }).blur();
+    await page.waitForURL(/since=1999-01-01/);
+    await page.getByLabel("to", { exact: true }).fill("2000-01-01");
+    await page.getByLabel("to", { exact: true }).blur();
+    await page.waitForURL(/until=2000-01-01/);
   });
 }
 
@@ -164,7 +184,12 @@ export async function conversations(hand) {
   await step("a conversation is closed, and deleted", async () => {
     await ask("Close", {}, "Close");
     await holds(path, { state: "closed" });
-    await tab("Messages");
+    const { sid } = await rest.post("/v1/Conversations", { FriendlyName: "To close" });
+    await go(`conversations/${sid}?tab=timers`);
+    await ask("Close now", {}, "Close");
+    await holds(`/v1/Conversations/${sid}`, { state: "closed" });
+    await rest.remove(`/v1/Conversations/${sid}`);
+    await go(`conversations/${path.split("/").pop()}`);
     await page.getByText(/This conversation is closed/).waitFor();
     await ask("Delete", {}, "Delete");
     await eventually(() => isGone(path), "deleted");

@@ -65,11 +65,17 @@ async function accounts({ page, step, go, press, ask, dialog, field, row, closed
   });
   await step("the audit log has these changes, with filters", async () => {
     await go("audit");
+    const lines = () => page.getByRole("table", { name: "Audit" }).getByRole("row").count();
+    const before = await lines();
+    await press("Load more");
+    await eventually(async () => (await lines()) > before, "more lines");
     const { audit } = await asked(page, "Audit?PageSize=20");
     const { operation } = audit.find((each) => each.subject_sid === sid);
-    await page.getByLabel("Operation", { exact: true }).fill(operation);
-    await page.getByLabel("Operation", { exact: true }).press("Enter");
-    await page.waitForURL(/operation=/);
+    for (const [label, text] of [["Operation", operation], ["Account SID", sid], ["Who", audit[0].principal.name]]) {
+      await page.getByLabel(label, { exact: true }).fill(text);
+      await page.getByLabel(label, { exact: true }).press("Enter");
+      await page.waitForURL((url) => url.search.includes(text));
+    }
     await row("Audit", operation).waitFor();
     equal(audit.filter((each) => each.subject_sid === sid).length >= 3, true, "lines");
   });

@@ -26,12 +26,14 @@ export async function users({ page, step, ask, shown, go }, sids) {
   await step("the conversations of a user, and the way to sit in", async () => {
     await go(`users/${sids["users[0]"]}`);
     await shown("Order 4711", page.locator(".panel"));
+    await page.getByRole("link", { name: "Close", exact: true }).click();
+    await page.getByRole("row", { name: /^alice/ }).click();
     await page.getByRole("link", { name: "Sit in", exact: true }).click();
     await shown("connected");
   });
 }
 
-export async function phones({ page, step, ask, go, press }) {
+export async function phones({ page, step, ask, go, press }, sids) {
   const path = `/parlour/v1/VirtualPhones/${encodeURIComponent("+15550177")}`;
   const handset = page.getByRole("region", { name: "Phone +15550177" });
   await step("a phone is made", async () => {
@@ -63,7 +65,39 @@ export async function phones({ page, step, ask, go, press }) {
     const order = (await rest.get("/v1/Conversations/order-4711/Messages?Order=desc&PageSize=1")).messages[0];
     equal([order.author, order.body], ["+15550100", "By phone"]);
   });
+  await step("a phone sends a file in a thread, and to a group", async () => {
+    await page.getByLabel("Show a phone").selectOption("+15550177");
+    await handset.getByLabel("Files").setInputFiles({ name: "note.txt", mimeType: "text/plain", buffer: Buffer.from("note") });
+    await press("Send", handset);
+    await holds(`${path}/Messages`, { content_type: "text/plain" }, (found) => found.messages[2]?.media[0]);
+    const ours = "+12025550177";
+    const others = ["+12025550101", "+12025550102"];
+    await rest.post("/parlour/v1/VirtualPhones", { Address: ours });
+    await go(`phones?on=${encodeURIComponent(ours)}`);
+    const group = page.getByRole("region", { name: `Phone ${ours}` });
+    await ask("New message", { To: others[0], Body: "To one" }, "Send", group);
+    await ask("New message", { To: others.join("\n"), Body: "To both" }, "Send", group);
+    await holds(`/parlour/v1/VirtualPhones/${encodeURIComponent(ours)}/Messages`, { group: [...others, ours] }, (found) => ({ group: found.messages[1]?.group?.toSorted() }));
+    await group.getByText("To both").waitFor();
+    await group.getByLabel("Thread").selectOption(others[0]);
+    await group.getByText("To one").waitFor();
+    await go("phones");
+  });
+  await step("WhatsApp on the same number: a message is read", async () => {
+    const emre = page.getByRole("region", { name: "Phone whatsapp:+15550102" });
+    await page.getByLabel("Show a phone").selectOption("whatsapp:+15550102");
+    await emre.getByLabel("Message", { exact: true }).fill("And on Saturday?");
+    await press("Send", emre);
+    await emre.getByText("And on Saturday?").waitFor();
+    await rest.post(`/v1/Conversations/${sids["conversations.hours"]}/Messages`, { Author: "support", Body: "Until noon." });
+    await emre.locator(".bubble", { hasText: "Until noon." }).getByRole("button", { name: "Read" }).click();
+    await holds("/parlour/v1/VirtualPhones/whatsapp%3A%2B15550102/Messages", { status: "read" }, (found) => found.messages.at(-1));
+    await emre.getByLabel("Channel").selectOption("rcs:");
+    await eventually(async () => !(await isGone("/parlour/v1/VirtualPhones/rcs%3A%2B15550102")), "the phone of RCS");
+    await press("Hide", page.getByRole("region", { name: "Phone rcs:+15550102" }));
+  });
   await step("the behaviour of a phone", async () => {
+    await page.getByLabel("Show a phone").selectOption("+15550177");
     await ask("Behaviour", { Behaviour: "undeliverable", ErrorCode: "30003" }, "Save", handset);
     await holds(path, { behaviour: "undeliverable", error_code: 30003 });
     await handset.getByText("undeliverable 30003").waitFor();
@@ -117,6 +151,8 @@ async function sitIn({ page, step, press, go, shown }, browserOf) {
     const [before] = await connections();
     await second.answer({}, "End");
     await eventually(async () => !(await connections()).some((each) => each.sid === before.sid), "ended");
+    await page.getByRole("link", { name: "Leave" }).click();
+    await page.getByRole("heading", { level: 1, name: "Clients" }).waitFor();
   });
   await second.context.close();
 }

@@ -6,7 +6,7 @@ import { holds, isGone } from "./hands.mjs";
 
 const all = (path, key) => rest.get(`${path}${path.includes("?") ? "" : "?PageSize=100"}`).then((found) => found[key]);
 
-async function clock({ page, step, go, press }) {
+async function clock({ page, step, go, press, refused }) {
   const now = async () => Date.parse((await rest.get("/parlour/v1/Clock")).now);
   await step("the clock is frozen, advanced, and runs again", async () => {
     await go("test");
@@ -19,8 +19,20 @@ async function clock({ page, step, go, press }) {
     await page.getByLabel("Duration or date").fill("PT45M");
     await press("Advance");
     await eventually(async () => (await now()) === begun + 3300e3, "55 minutes later");
+    for (const [name, hours] of [["1 h", 1], ["1 d", 24], ["1 min", 1 / 60]]) {
+      const before = await now();
+      await press(name);
+      await eventually(async () => (await now()) === before + hours * 3600e3, name);
+    }
+    await page.getByRole("link", { name: /virtual/ }).click();
+    const { sid } = await rest.post("/v1/Conversations", { "Timers.Inactive": "PT30M" });
+    await page.getByRole("row", { name: /timers of conversations/ }).getByRole("button", { name: "Advance to this" }).click();
+    await holds(`/v1/Conversations/${sid}`, { state: "inactive" });
     await press("Let it run from here");
     await holds("/parlour/v1/Clock", { mode: "shifted" });
+    await press("Real time");
+    await page.getByText("The clock cannot go back while there is data").waitFor();
+    await refused();
   });
 }
 
@@ -30,17 +42,29 @@ async function faults({ page, step, go, press, ask, row }) {
     await go("test?tab=faults");
     await press("429 twice");
     await eventually(async () => (await list())[0]?.status === 429, "armed");
+    for (const [kind, fields] of [["Requests", { DelayMs: "1" }], ["Carriers", { Error: "30003" }], ["Sockets", { Drop: "true" }]]) {
+      await ask(`${kind} …`, { Name: kind, Times: "1", ...fields }, "Arm");
+      await eventually(async () => (await list()).some((each) => each.name === kind), kind);
+      await press("Remove", row("Faults", kind));
+      await eventually(async () => !(await list()).some((each) => each.name === kind), `no ${kind}`);
+    }
     await ask("Webhooks …", { Name: "late", DelayMs: "20", Times: "1" }, "Arm");
     await holds("/parlour/v1/Faults", { target: "webhook", delay_ms: 20 }, (found) => found.faults.find((each) => each.name === "late"));
-    await page.getByRole("link", { name: "2 faults armed" }).waitFor();
+    for (const name of ["Lost answer", "Slow: 2 s", "Drop my sockets"]) {
+      const before = (await list()).length;
+      await press(name);
+      await eventually(async () => (await list()).length === before + 1, name);
+    }
+    await go("users");
+    await page.getByRole("link", { name: "5 faults armed" }).click();
     await press("Remove", row("Faults", "late"));
-    await eventually(async () => (await list()).length === 1, "one is left");
+    await eventually(async () => (await list()).length === 4, "the others are left");
     await press("Remove all");
     await eventually(async () => !(await list()).length, "none is left");
   });
 }
 
-async function data({ page, step, go, press, ask, row }) {
+async function data({ page, step, go, press, ask, row, refused }) {
   await step("seeds are checked, loaded and exported", async () => {
     await go("test?tab=data");
     await page.setInputFiles("input[type=file]", { name: "w.yaml", mimeType: "text/yaml", buffer: Buffer.from("parlour: 1\nconversations:\n  - {key: s, unique_name: sown, friendly_name: Sown}\n") });
@@ -54,6 +78,13 @@ async function data({ page, step, go, press, ask, row }) {
     const [saved] = await Promise.all([page.waitForEvent("download"), press("Export this account")]);
     const text = await readFile(await saved.path(), "utf8");
     equal(JSON.parse(text).conversations.some((each) => each.unique_name === "sown"), true, "the export");
+    await page.getByLabel("Seeds", { exact: true }).fill('{"parlour": 1, "users": [{"identity": "pasted", "friendly_name": "By JSON"}]}');
+    await press("Load");
+    await holds("/v1/Users/pasted", { friendly_name: "By JSON" });
+    await page.getByLabel("Seeds", { exact: true }).fill('{"parlour": 1, "users": [{"identitty": "x"}]}');
+    await press("Load");
+    await page.locator(".trouble").getByText(/identitty/).waitFor();
+    await refused();
   });
   await step("a snapshot is taken, restored and deleted", async () => {
     await ask("Take a snapshot", { Name: "tour" }, "Take");
@@ -83,6 +114,14 @@ async function habits({ page, step, go, press, ask, answer }) {
     await page.getByRole("status").getByText(/onParticipantAdded by/).waitFor();
     const { conversations } = await rest.get("/v1/ParticipantConversations?Identity=triggered");
     equal(conversations.length, 1, "the participant");
+    for (const name of await page.locator("#tab-panel .triggers button").allTextContents()) {
+      const newest = async () => (await rest.get(`/parlour/v1/Events?EventType=${name}&Order=desc&PageSize=1`)).events[0]?.cursor;
+      const before = await newest();
+      await press(name);
+      await answer({}, "Trigger");
+      await page.getByRole("status").getByText(new RegExp(`${name} by`)).waitFor();
+      await eventually(async () => (await newest()) !== before, name);
+    }
   });
 }
 
@@ -94,11 +133,14 @@ export async function test(hand) {
 }
 
 // The last part: it wipes the account.
-export async function reset({ page, step, go, ask }) {
+export async function reset({ page, step, go, ask, press }) {
   await step("the account is reset, and Start helps a newcomer", async () => {
     await go("test?tab=data");
     await ask("Reset", {}, "Reset");
     await eventually(async () => !(await all("/v1/Conversations", "conversations")).length, "wiped");
+    await go("test");
+    await press("Real time");
+    await holds("/parlour/v1/Clock", { mode: "system" });
     await go("start");
     await page.getByText("Waiting for the first request").or(page.getByText("It works.")).first().waitFor();
     await rest.get("/v1/Conversations");
@@ -116,11 +158,16 @@ async function single({ page, step, go, ask }, service) {
     await go("settings");
     await ask("Edit", { Filters: ["onUserAdded"] }, "Save", card("Webhooks of the account"));
     await holds("/v1/Configuration/Webhooks", { filters: ["onMessageAdded", "onUserAdded"] });
+    await ask("Edit", { Retries: "hosted" }, "Save", card("Retries of webhooks"));
+    await holds("/parlour/v1/WebhookRetries", { retries: "hosted" });
   });
   await step("settings of the service are edited", async () => {
     await go("settings?tab=service");
     await ask("Edit", { ReachabilityEnabled: "true" }, "Save", card("Roles and reachability"));
     await holds(`/v1/Services/${service}/Configuration`, { reachability_enabled: true });
+    await ask("Edit", { PreWebhookUrl: "http://127.0.0.1:9/before", Method: "get", Filters: ["onMessageAdd"] }, "Save", card("Webhooks of the service"));
+    await holds(`/v1/Services/${service}/Configuration/Webhooks`, { pre_webhook_url: "http://127.0.0.1:9/before", method: "GET", filters: ["onMessageAdd"] });
+    await rest.post(`/v1/Services/${service}/Configuration/Webhooks`, { PreWebhookUrl: "", Filters: "" });
     await ask("Edit", { LogEnabled: "true" }, "Save", card("Push notifications"));
     await holds(`/v1/Services/${service}/Configuration/Notifications`, { log_enabled: true });
   });
@@ -159,8 +206,22 @@ async function lists({ step, go, ask, row }, service) {
     await ask("New template", { FriendlyName: "Greeting", Body: "Hello {{1}}" }, "Create");
     const templates = () => all("/parlour/v1/ContentTemplates", "content_templates");
     equal((await templates())[0].friendly_name, "Greeting");
+    const approval = JSON.stringify({ name: "greeting", category: "UTILITY" });
+    await api("POST", `/v1/Content/${(await templates())[0].sid}/ApprovalRequests/whatsapp`, approval, { "Content-Type": "application/json" });
+    await ask("Edit", { ApprovalStatus: "approved" }, "Save", row("Content templates", "Greeting"));
+    await eventually(async () => (await templates())[0].approval.status === "approved", "approved");
     await ask("Delete", {}, "Delete", row("Content templates", "Greeting"));
     equal(await templates(), []);
+  });
+  await step("a push credential is created, edited and deleted", async () => {
+    const found = async () => (await all("/v1/Credentials", "credentials"))[0];
+    await go("settings?tab=credentials");
+    await ask("New credential", { Type: "fcm", FriendlyName: "Phones", Secret: "a key of a server" }, "Create");
+    equal([(await found()).type, (await found()).friendly_name], ["fcm", "Phones"]);
+    await ask("Edit", { FriendlyName: "Phones, new" }, "Save", row("Push credentials", "Phones"));
+    equal((await found()).friendly_name, "Phones, new");
+    await ask("Delete", {}, "Delete", row("Push credentials", "Phones"));
+    equal(await found(), undefined);
   });
 }
 
