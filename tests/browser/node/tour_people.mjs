@@ -129,11 +129,11 @@ async function sitIn({ page, step, press, go, shown }, browserOf) {
     await second.go(`clients?identity=alice&conversation=${order}`);
     await alice.getByText("connected", { exact: true }).waitFor();
     await page.getByRole("link", { name: /Order 4711/ }).click();
-    await page.getByLabel("Message as support").pressSequentially("On its way");
+    await page.getByLabel("Message as support").pressSequentially("Eleven sharp");
     await alice.getByText("support is typing …").waitFor();
     await press("Send", page.locator(".composer"));
-    await holds("/v1/Conversations/order-4711/Messages?Order=desc&PageSize=1", { author: "support", body: "On its way" }, (found) => found.messages[0]);
-    await alice.locator(".message .text", { hasText: "On its way" }).waitFor();
+    await holds("/v1/Conversations/order-4711/Messages?Order=desc&PageSize=1", { author: "support", body: "Eleven sharp" }, (found) => found.messages[0]);
+    await alice.locator(".message .text", { hasText: "Eleven sharp" }).waitFor();
   });
   await step("frames are filtered, held, opened and saved", async () => {
     const frames = page.getByRole("region", { name: "Frames" });
