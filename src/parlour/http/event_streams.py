@@ -27,6 +27,11 @@ any       the login is revoked or the account not       ended
 any       the client disconnects                        ended
 ========  ============================================  ===========================================
 
+Streams of the console's sessions are read at most CONSOLE_STREAM_READS_PER_SECOND times a second,
+all at the same moments, and those that are at the same position share a read and its text: several
+open pages cost the other requests little more than one. Each reads one part at a moment: a page
+that more events happen for than it can read falls behind, and then continues at the present.
+
 The login is verified before each read, by the cache of logins. A client resumes an ended stream by
 ``Last-Event-ID``. The comment carries the cursor as well: without it, a client whose filters match
 nothing for days would resume from events that are deleted.
@@ -35,7 +40,7 @@ nothing for days would resume from events that are deleted.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parlour.http.messages import BodyStream, ClientDisconnectedError, Response, encode
 from parlour.operations.admission import Admission
@@ -58,7 +63,7 @@ if TYPE_CHECKING:
     from parlour.operations.audit import AuditTrail
     from parlour.operations.call import Call
     from parlour.operations.waiting_lists import ListWait
-    from parlour.resources.events.feed import Feed, FeedPage
+    from parlour.resources.events.feed import Feed
     from parlour.resources.events.store import EventFilters
     from parlour.store.transaction import Store, Transaction
     from parlour.vocabulary.clock import Clock
@@ -89,6 +94,14 @@ class _Position:
         self.number = number
 
 
+class _Part(NamedTuple):
+    """Events as they are sent, and the number from which the next read continues."""
+
+    text: bytes
+    position: int
+    has_more: bool
+
+
 class EventStreams:
     """Opens streams of events."""
 
@@ -110,6 +123,10 @@ class EventStreams:
         self._lists = waiting.lists
         self._authentication = authentication
         self._client_addresses = client_addresses
+        # By account and filters: the last moment and position, and the read from there.
+        self._shared: dict[
+            tuple[str, EventFilters], tuple[tuple[int, int], asyncio.Task[_Part]]
+        ] = {}
         self._streams = Admission(
             clock,
             in_all_max=limits.EVENT_STREAMS_MAX,
@@ -178,6 +195,8 @@ class EventStreams:
     def _leave(self, wait: ListWait) -> None:
         self._lists.leave(wait)
         self._streams.leave(wait.account_sid, wait.member)
+        if not self._streams.running:
+            self._shared.clear()
 
     async def _pieces(
         self, request: Request, wait: ListWait, position: _Position
@@ -185,18 +204,18 @@ class EventStreams:
         """Yield the stream in parts. Raises ClientDisconnectedError."""
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + limits.EVENT_STREAM_SECONDS_MAX
-        written_at, was_notified = loop.time(), False
+        written_at, was_notified, moment = loop.time(), False, 0
         yield _comment(position)
         while not wait.is_ended and loop.time() < ends_at:
-            page = await self._read(request, wait, position)
-            if page is None:
+            part = await self._read(request, wait, position, moment)
+            if part is None:
                 return
-            if page.events:
-                yield b"".join(_event(each) for each in page.events)
+            if part.text:
+                yield part.text
                 written_at = loop.time()
-            if page.has_more:
+            if part.has_more:
                 # Other requests run between two parts of a long catch-up.
-                await asyncio.sleep(0)
+                moment = await self._pause(request)
                 continue
             until = written_at + limits.EVENT_STREAM_COMMENT_SECONDS
             if was_notified:
@@ -210,25 +229,57 @@ class EventStreams:
                 was_notified = await wait.wait(self._lists.interval_seconds)
             except ListWaitAbandoned:
                 raise ClientDisconnectedError from None
+            moment = await self._pause(request)
             if loop.time() >= written_at + limits.EVENT_STREAM_COMMENT_SECONDS:
                 yield _comment(position)
                 written_at = loop.time()
 
-    async def _read(self, request: Request, wait: ListWait, position: _Position) -> FeedPage | None:
-        """Read on; return None if the stream has to end."""
+    async def _pause(self, request: Request) -> int:
+        """Let other requests run; return the moment of the next read, or 0 if it is not shared."""
+        if request.session is None:
+            await asyncio.sleep(0)
+            return 0
+        return await _next_moment(asyncio.get_running_loop())
+
+    async def _read(
+        self, request: Request, wait: ListWait, position: _Position, moment: int
+    ) -> _Part | None:
+        """Read on; return None if the stream has to end. ``moment``: of a shared read, or 0."""
         try:
             await self._check_login(request)
-            page = await self._store.read(
-                lambda tx: position.feed.read(
-                    tx, position.filters, position.number, limits.EVENTS_PER_STREAM_READ
-                ),
-                account_sid=wait.account_sid,
-            )
+            if moment:
+                part = await self._shared_part(wait.account_sid, position, moment)
+            else:
+                count = limits.EVENTS_PER_STREAM_READ
+                part = await self._part(wait.account_sid, position, count)
         except (ApiError, Busy, Unavailable) as error:
             clear_tracebacks(error)
             return None
-        position.number = page.position
-        return page
+        position.number = part.position
+        return part
+
+    async def _shared_part(self, account_sid: str, position: _Position, moment: int) -> _Part:
+        """Return the part from a position, as of a moment or later.
+
+        Of an earlier moment it could be without the event that the stream was woken by.
+        """
+        key, at = (account_sid, position.filters), (moment, position.number)
+        known = self._shared.get(key)
+        if known is None or known[0] != at:
+            reading = asyncio.create_task(
+                self._part(account_sid, position, limits.CONSOLE_EVENTS_PER_STREAM_READ)
+            )
+            reading.add_done_callback(_take_exception)
+            known = self._shared[key] = at, reading
+        return await asyncio.shield(known[1])
+
+    async def _part(self, account_sid: str, position: _Position, count: int) -> _Part:
+        page = await self._store.read(
+            lambda tx: position.feed.read(tx, position.filters, position.number, count),
+            account_sid=account_sid,
+        )
+        text = b"".join(_event(each) for each in page.events)
+        return _Part(text, page.position, page.has_more)
 
     async def _check_login(self, request: Request) -> None:
         """Raise ApiError if the login or the session of a stream is no longer valid."""
@@ -237,6 +288,19 @@ class EventStreams:
             return
         peer = self._client_addresses.address_of(request)
         await self._authentication.authenticate(request.block, peer)
+
+
+async def _next_moment(loop: asyncio.AbstractEventLoop) -> int:
+    """Wait for the next moment at which the streams of sessions are read; return its number."""
+    moment = int(loop.time() * limits.CONSOLE_STREAM_READS_PER_SECOND) + 1
+    await asyncio.sleep(moment / limits.CONSOLE_STREAM_READS_PER_SECOND - loop.time())
+    return moment
+
+
+def _take_exception(reading: asyncio.Task[_Part]) -> None:
+    """Retrieve the exception of a read whose streams have all been closed."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _comment(position: _Position) -> bytes:

@@ -132,7 +132,7 @@ export function useLoad(load, inputs) {
 	const isSignedIn = useStore(session) !== null;
 	// Changes that arrive during a load may be later than its data, so they are made again.
 	const changes = useRef(/** @type {((data: T) => T)[]} */ ([]));
-	// Before anything is painted: a request need not wait for that.
+	// Sooner than after a frame.
 	useLayoutEffect(() => {
 		const abort = new AbortController();
 		changes.current = [];
@@ -172,7 +172,7 @@ export function Later({ load, of = "", ...rest }) {
 	return part.data?.of === of ? html`<${part.data.show} ...${rest} />` : html`<${Trouble} problem=${part.error} retry=${part.reload} />`;
 }
 
-/** How many lists are loading: each may say where the stream starts. */
+/** How many lists are loading. */
 export let loadingLists = 0;
 
 /**

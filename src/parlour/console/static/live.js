@@ -1,22 +1,17 @@
 /**
  * The stream of events of the account that is shown: one per tab, none while the tab is hidden.
  *
- * | state | meaning | next |
- * |---|---|---|
- * | off | no account, or the tab is hidden | connecting, when shown |
- * | connecting | a request is sent | live; lost |
- * | live | events arrive | lost; off |
- * | lost | waits 1 to 30 s before the next try | connecting |
+ * Off without an account, or connecting, live, or lost for 1 to 30 s.
  *
  * A stream starts where the list on the page was read, and continues where the last one ended. A
- * follower gets batches of events, at most ten a second, or `null`: it has to load its data again,
- * since the stream started at another position.
+ * follower gets batches of events, at most ten a second, or `null`: the stream goes on
+ * at another position, and the data have to be loaded again.
  */
 import { address, loadingLists, resume, session } from "./api.js";
 import { route, store, useEffect, useRef, useState } from "./kit.js";
 
 const DRAW_MS = 100;
-const MISSED_MAX = 5000;
+const MISSED_MAX = 4000;
 const CATCH_UP_MS = 5000;
 const START_MS = 400;
 const REFRESH_RETRY_MS = 2000;
@@ -35,7 +30,6 @@ const followers = new Set();
 let account = "";
 let lastAccount = "";
 let cursor = "";
-/** When the first byte of the stream came. */
 let liveFrom = Infinity;
 /** @type {AbortController | null} */
 let stream = null;
@@ -44,6 +38,7 @@ let waiting = [];
 let tries = 0;
 let retry = 0;
 let drawing = 0;
+let drawnAt = 0;
 
 /**
  * Follow the events of the account while the component is shown.
@@ -62,9 +57,10 @@ export function useLive(follower) {
  * Load again what events have changed, one request at a time, so that no answer overtakes another:
  * what changes during a load is part of the next one; a load that fails is tried again.
  * @param {(sids: string[]) => Promise<unknown>} load
+ * @param {number} [rest] Pause after a load, in its durations.
  * @returns {(sids: string[]) => Promise<void>}
  */
-export function useRefresh(load) {
+export function useRefresh(load, rest = 5) {
 	const latest = useRef(load);
 	latest.current = load;
 	const [{ run, stop }] = useState(() => {
@@ -77,11 +73,13 @@ export function useRefresh(load) {
 			while (changed.size && !isGone) {
 				const part = [...changed];
 				changed.clear();
+				const begin = Date.now();
 				try {
 					await latest.current(part);
+					await after(Math.min(REFRESH_RETRY_MS, rest * (Date.now() - begin)));
 				} catch {
 					for (const each of part) changed.add(each);
-					await new Promise((resolve) => setTimeout(resolve, REFRESH_RETRY_MS));
+					await after(REFRESH_RETRY_MS);
 				}
 			}
 			isLoading = false;
@@ -91,6 +89,9 @@ export function useRefresh(load) {
 	useEffect(() => stop, []);
 	return run;
 }
+
+/** @param {number} ms */
+const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** @param {Event[] | null} events */
 function notify(events) {
@@ -132,13 +133,7 @@ function check() {
 	account = wanted;
 	if (!wanted) enter("off");
 	else if (cursor) void connect();
-	else retry = setTimeout(startLater, START_MS);
-}
-
-/** A list on the page may say soon where to start. */
-function startLater() {
-	if (loadingLists) retry = setTimeout(startLater, START_MS);
-	else void connect();
+	else retry = setTimeout(connect, START_MS);
 }
 
 route.follow(check);
@@ -146,6 +141,8 @@ session.follow(check);
 document.addEventListener("visibilitychange", check);
 
 async function connect() {
+	// A list on the page may say soon where to start.
+	if (!cursor && loadingLists) return void (retry = setTimeout(connect, START_MS));
 	const abort = (stream = new AbortController());
 	clearTimeout(retry);
 	retry = 0;
@@ -177,7 +174,7 @@ async function connect() {
 /** @param {ReadableStream<Uint8Array<ArrayBuffer>>} body */
 async function receive(body) {
 	const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-	const startedAt = Date.now();
+	let startedAt = Date.now();
 	let rest = "";
 	let count = 0;
 	for (;;) {
@@ -186,8 +183,8 @@ async function receive(body) {
 		const blocks = (rest + value).split("\n\n");
 		rest = blocks.pop() ?? "";
 		for (const block of blocks) take(block);
-		// What comes in the first seconds was missed.
-		if (Date.now() - startedAt < CATCH_UP_MS) count += blocks.length;
+		if (Date.now() - startedAt > CATCH_UP_MS) [startedAt, count] = [Date.now(), 0];
+		count += blocks.length;
 		if (count > MISSED_MAX) return restart();
 	}
 }
@@ -197,11 +194,11 @@ function take(block) {
 	for (const line of block.split("\n"))
 		if (line.startsWith("id: ")) cursor = line.slice(4);
 		else if (line.startsWith("data: ")) waiting.push(JSON.parse(line.slice(6)));
-	if (waiting.length && !drawing) drawing = setTimeout(deliver, DRAW_MS);
+	if (waiting.length && !drawing) drawing = setTimeout(deliver, drawnAt + DRAW_MS - Date.now());
 }
 
 function deliver() {
-	drawing = 0;
+	[drawing, drawnAt] = [0, Date.now()];
 	const events = waiting;
 	waiting = [];
 	if (events.length) notify(events);

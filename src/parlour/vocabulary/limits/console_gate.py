@@ -8,6 +8,10 @@ from parlour.vocabulary.limits.units import KIBIBYTE
 CONSOLE_REQUESTS_MAX = 32
 # Interval at which an event stream checks whether its session of the console is still live.
 CONSOLE_STREAM_CHECK_SECONDS = 2
+# Moments at which event streams of sessions are read; those at the same position share a read.
+CONSOLE_STREAM_READS_PER_SECOND = 10
+# Events that each stream of a session gets at such a moment.
+CONSOLE_EVENTS_PER_STREAM_READ = 100
 # Unknown session tokens of one address within a minute; then 429 for a minute, without a lookup.
 CONSOLE_UNKNOWN_TOKENS_MAX = 60
 # Tokens of live sessions whose lookups are never refused, by process.

@@ -79,7 +79,7 @@ function useSummaries(isHeld) {
 		setFresh([]);
 	};
 	useEffect(() => startAt(list.data), [list.data?.cursor]);
-	// Of an account without any, the first page is another.
+	// A newcomer begins elsewhere.
 	useEffect(() => {
 		if (list.data && !list.rows.length && history.state === "first") go(href("start"), { replace: true });
 	}, [list.data]);
@@ -94,7 +94,7 @@ function useSummaries(isHeld) {
 			list.update((last) => ({ ...last, rows: merge(last.rows, Sid, rows, given) }));
 			found.update((last) => last?.map((/** @type {any} */ old) => rows.find((row) => row.sid === old.sid) ?? old));
 		}
-	});
+	}, 30);
 	useLive((events) => {
 		if (!events || events.some((each) => each.event_type.startsWith("onParticipant"))) found.reload();
 		if (events) return touch(events.map((each) => each.conversation_sid).filter(Boolean));

@@ -7,6 +7,7 @@ import { useEffect, useLayoutEffect, useRef, useState, useStore } from "../../ki
 import { live, useLive, useRefresh } from "../../live.js";
 
 const WINDOW = 300;
+const ROWS_MAX = 1000;
 const FIRST = 50;
 const STEP = 25;
 const PAGE_MAX = 100;
@@ -83,7 +84,7 @@ export function useThread(path, conversation) {
 		const newest = /** @type {any[]} */ ((await get(path, { Order: "desc", PageSize })).messages);
 		const oldest = newest.length < PageSize ? 0 : newest[PageSize - 1].index;
 		const last = list.rows[0]?.index ?? -1;
-		if (oldest > last + 1) return list.reload();
+		if (oldest > last + 1 || (place.isEnd && list.rows.length > ROWS_MAX)) return list.reload();
 		const now = new Map();
 		for (const { sid, index } of list.rows)
 			if (index < oldest && sids.includes(sid)) now.set(sid, await get(`${path}/${sid}`).catch((error) => {
