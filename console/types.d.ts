@@ -156,7 +156,7 @@ interface CollectionProps {
 	/** Of a row, or of a new one. */
 	fields: (row?: any) => FormField[];
 	nameOf?: (row: any) => string;
-	none: string[];
+	none: string | string[];
 	/** What goes with a row that is removed. */
 	removal?: any;
 	/** Nothing may change. */
@@ -168,5 +168,7 @@ interface DialogProps extends Question {
 	/** Gets the fields by name; its error is shown in the dialog. */
 	act: (fields: Record<string, string>, form: FormData) => any;
 	onClose: () => void;
+	/** There is nothing to cancel. */
+	isNote?: boolean;
 	children?: any;
 }

@@ -42,6 +42,7 @@ TYPES = {
     "htm.d.ts": 'export { default } from "htm";\n',
 }
 """For the type checker, which finds the types of the packages by ``console/tsconfig.json``."""
+BUILT = (*MODULES, *LICENCES, *TYPES)
 IMPORTS = {"preact": "./preact.js", "preact/hooks": "./hooks.js", "htm": "./htm.js"}
 
 NPM_SECONDS_MAX = 60
@@ -74,10 +75,10 @@ def is_current(root: Path = REPOSITORY) -> bool:
     """Return whether the installed modules match the lock file and are unchanged."""
     try:
         manifest = json.loads((root / VENDOR / MANIFEST).read_text("utf-8"))
-        files = {name: _digest((root / VENDOR / name).read_bytes()) for name in manifest["files"]}
-    except (OSError, ValueError, KeyError):
+        files = {name: (root / VENDOR / name).read_bytes() for name in BUILT}
+    except (OSError, ValueError):
         return False
-    return bool(manifest["lock"] == _lock_digest(root) and manifest["files"] == files)
+    return bool(manifest == _manifest(root, files))
 
 
 def install(root: Path = REPOSITORY) -> None:
@@ -116,13 +117,17 @@ def build(root: Path = REPOSITORY) -> dict[str, bytes]:
         files = {name: rewritten(packages / path) for name, path in MODULES.items()}
         files |= {name: (packages / path).read_bytes() for name, path in LICENCES.items()}
         files |= {name: text.encode() for name, text in TYPES.items()}
-    manifest = {
+    files[MANIFEST] = (json.dumps(_manifest(root, files)) + "\n").encode()
+    return files
+
+
+def _manifest(root: Path, files: dict[str, bytes]) -> dict[str, object]:
+    digests = "".join(_digest(files[name]) for name in BUILT)
+    return {
         "versions": _versions(root),
         "lock": _lock_digest(root),
-        "files": {name: _digest(content) for name, content in files.items()},
+        "files": _digest(digests.encode()),
     }
-    files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
-    return files
 
 
 def rewritten(module: Path) -> bytes:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("sdk-browser")
 KEY = {"API_KEY_SID": "SK" + "0" * 32, "API_KEY_SECRET": "parlour-test-api-key-secret"}
 
 
-def test_the_busy_account_comes_first_and_a_key_signs_in(console: Server) -> None:
+def test_the_frame_of_the_console(console: Server) -> None:
     run = run_program(console, "frame", **KEY)
     assert run.failed("frame") == []
-    assert len(run.checks["frame"]) == 4
+    assert len(run.checks["frame"]) == 10

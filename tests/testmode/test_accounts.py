@@ -26,7 +26,7 @@ def test_a_new_account_works_at_once_with_each_of_its_credentials(tmp_path: Path
             found = (await each.get("/v1/Configuration")).expect(200)
             assert found["default_chat_service_sid"] == made["service_sid"]
         listed = (await server.first().get(ACCOUNTS)).expect(200)["accounts"]
-        assert [each["friendly_name"] for each in listed] == ["Made by the settings", "one"]
+        assert [each["friendly_name"] for each in listed] == ["Test account", "one"]
         fetched = (await token.get(f"{ACCOUNTS}/{made['sid']}")).expect(200)
         assert fetched == listed[1]
         assert "auth_token" not in fetched

@@ -53,7 +53,8 @@ async def create_account(
 
 async def ensure_configured(tx: Transaction, vault: Vault, settings: Settings) -> None:
     """Create the account and the API key of the settings, or replace their secrets."""
-    await ensure_account(tx, vault, settings.account_sid, settings.auth_token)
+    name = "Test account" if settings.test else "Made by the settings"
+    await ensure_account(tx, vault, settings.account_sid, settings.auth_token, name)
     if settings.api_key_sid:
         await account_actions.ensure_login(
             tx,
@@ -82,11 +83,12 @@ async def first_account_sids(tx: Transaction) -> list[str]:
     return [account.sid for account in await account_store.list_accounts(tx, "", 2)]
 
 
-async def ensure_account(tx: Transaction, vault: Vault, sid: str, auth_token: str) -> None:
+async def ensure_account(
+    tx: Transaction, vault: Vault, sid: str, auth_token: str, name: str = "Made by the settings"
+) -> None:
     """Create the account if it does not exist, and replace its auth token if it differs."""
     scope = Scope(sid)
     if await account_store.find_account(tx, scope) is None:
-        name = "Made by the settings"
         await create_account(tx, vault, sid=sid, auth_token=auth_token, friendly_name=name)
         return
     await account_actions.ensure_login(tx, vault, scope, sid, auth_token, "auth token")

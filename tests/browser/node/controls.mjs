@@ -12,7 +12,7 @@ function watchControls() {
     const label = each.getAttribute("aria-label");
     const text = label ?? (each.labels?.[0] ? textOf(each.labels[0]) : textOf(each) || each.querySelector("[aria-label]")?.getAttribute("aria-label") || "");
     if (each.matches("[role=switch]")) return "switch";
-    const plain = text.trim().replace(/\s+/g, " ").replace(/[A-Z]{2}[0-9a-f]{32}|(whatsapp:)?\+\d+/g, "…").replace(/\d+/g, "0");
+    const plain = text.trim().replace(/\s+/g, " ").replace(/[A-Z]{2}[0-9a-f]{32}|(whatsapp:)?\+\d+/g, "…").replace(/\d+/g, "0").replace(/ 0 failing$/, "").replace(/fault armed$/, "faults armed");
     if (each.closest(".frames summary")) return "frame";
     if (/^virtual /.test(text.trim())) return "virtual time";
     return label ? plain.replace(/^(Edit|Remove|End the connection of|Message as|Copy|Theme:) .+/, "$1 …") : plain;

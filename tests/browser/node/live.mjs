@@ -42,7 +42,7 @@ const path = `/v1/Conversations/${sids["conversations.order"]}`;
 await withBrowser(async (browser) => {
   const { page, seen } = await openPage(browser);
   await visit(page, `conversations/${sids["conversations.order"]}`);
-  await page.waitForSelector(".live.live");
+  await page.waitForSelector(".dot.live");
   await scene("live", "REST", async () => {
     await rest.post(`${path}/Messages`, { Author: "support", Body: "from REST" });
     await appears(page, "from REST");
@@ -85,7 +85,7 @@ await withBrowser(async (browser) => {
       Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
       document.dispatchEvent(new Event("visibilitychange"));
     });
-    await page.waitForSelector(".live.off");
+    await page.waitForSelector(".dot.off");
     await rest.post(`${path}/Messages`, { Author: "support", Body: "while hidden" });
     await page.evaluate(() => {
       delete document.hidden;

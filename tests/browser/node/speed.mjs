@@ -43,7 +43,7 @@ await withBrowser(async (browser) => {
 
   const { page } = await openPage(browser);
   await visit(page, `conversations/${order}`);
-  await page.waitForSelector(".live.live");
+  await page.waitForSelector(".dot.live");
   await page.evaluate(() => {
     globalThis.seen = {};
     const note = () => {

@@ -56,14 +56,14 @@ async function walk(page) {
 
 // What has to be reached on a page, in this order.
 const IN_ORDER = {
-  conversations: ["New", "Identity or address", "State", "from", "to", /Order 4711|Opening hours|Return of a lamp/],
+  conversations: ["New", "Identity or address", "State", "Dates", /Order 4711|Opening hours|Return of a lamp/],
   "conversation-messages": ["New", /./, "Edit", "Make inactive", "Close", "Delete", "Messages", /^Message \d+: details/, "Author", "Message", "File", /^Webhooks fire/],
   "conversation-participants": ["Participants", "Add a participant", "Edit alice", "Remove alice"],
   "conversation-webhooks": ["Webhooks", "Add a webhook"],
   "conversation-timers": ["Timers", "Advance the clock to this timer", "Set timers", "Make inactive now", "Close now"],
   users: ["User", /alice/],
   user: ["Close", "Sit in", "Edit", "Delete"],
-  phones: ["Show a phone", "Phone", "New message", "Behaviour", "Remove", "Hide", "Channel", "Thread", "Message", "Send", "Files"],
+  phones: ["Show a phone", "Phone", "Hide", "New message", "Behaviour", "Remove", "Channel", "Thread", "Message", "File", "Send"],
   clients: ["Connections", "Identity", "Sit in"],
   "sit-in": ["Leave", "Filter frames", "Pause", "Save"],
   tokens: ["Tokens", "Access token", "Check", "Make a token"],
@@ -84,8 +84,8 @@ const IN_ORDER = {
   "settings-keys": ["API keys", "New key"],
   accounts: ["New account", "Suspend", "Close", "New key"],
   audit: ["Who", "Operation", "Account SID"],
-  sessions: ["Sign out", "End"],
-  start: ["Copy"],
+  sessions: ["End"],
+  start: ["Make a key", "Copy"],
 };
 
 function missing(stops, wanted) {

@@ -123,7 +123,7 @@ async function webhooksAndTimers({ page, step, ask, tab, press, dialog }, path) 
   });
 }
 
-async function filters({ page, step, go }) {
+async function filters({ page, step, press, go }) {
   const names = () => page.locator(".items a").allTextContents();
   const only = (...parts) => eventually(async () => {
     const found = await names();
@@ -146,6 +146,7 @@ async function filters({ page, step, go }) {
     await search("whatsapp:+15550102");
     await only("Opening hours");
     await search("");
+    await press("Dates");
     await page.getByLabel("from", { exact: true }).fill("2099-01-01");
     await page.getByLabel("from", { exact: true }).blur();
     await only();

@@ -10,10 +10,10 @@ async function menu({ page, step, go }, sids) {
   const rail = page.getByRole("navigation", { name: "Pages" });
   await step("the menu leads to each page", async () => {
     await go("users");
-    const names = (await rail.getByRole("link").allTextContents()).map((each) => each.trim());
+    const names = (await rail.getByRole("link").allTextContents()).map((each) => each.trim().replace(/\s*\d+ failing$/, ""));
     equal(names.length, 17, "pages");
     for (const name of names) {
-      await rail.getByRole("link", { name, exact: true }).click();
+      await rail.getByRole("link", { name: new RegExp(`^${name}( \\d+ failing)?$`) }).click();
       await rail.locator("[aria-current=page]", { hasText: name }).waitFor();
       await page.waitForFunction((title) => document.title.startsWith(title) && document.querySelector("main h1:not(.unseen)"), name);
     }

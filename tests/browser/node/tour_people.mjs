@@ -67,7 +67,7 @@ export async function phones({ page, step, ask, go, press }, sids) {
   });
   await step("a phone sends a file in a thread, and to a group", async () => {
     await page.getByLabel("Show a phone").selectOption("+15550177");
-    await handset.getByLabel("Files").setInputFiles({ name: "note.txt", mimeType: "text/plain", buffer: Buffer.from("note") });
+    await handset.getByLabel("File", { exact: true }).setInputFiles({ name: "note.txt", mimeType: "text/plain", buffer: Buffer.from("note") });
     await press("Send", handset);
     await holds(`${path}/Messages`, { content_type: "text/plain" }, (found) => found.messages[2]?.media[0]);
     const ours = "+12025550177";

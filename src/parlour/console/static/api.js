@@ -8,12 +8,7 @@ import { html, route, store, Trouble, useCallback, useEffect, useLayoutEffect, u
 const ROOT = "/parlour/console/";
 
 export class Problem extends Error {
-	/**
-	 * @param {number} status 0: no answer came.
-	 * @param {number} code
-	 * @param {string} message
-	 * @param {string} requestSid
-	 */
+	/** @param {number} status 0: no answer came. @param {number} code @param {string} message @param {string} requestSid */
 	constructor(status, code, message, requestSid) {
 		super(message);
 		this.status = status;
@@ -28,15 +23,13 @@ export class Problem extends Error {
  */
 export const session = store(/** @type {any} */ (undefined));
 
-/** Whether who is signed in may change anything. */
+let isLeaving = false;
 export const mayChange = () => Boolean(session.get()?.may_change);
 
 /** Whether a sign-in is possible without credentials, as in test mode on this machine. */
 export let isOpen = false;
 
-/** @typedef {Record<string, string | number | boolean | string[] | undefined | null>} Parameters */
-
-/** @param {Parameters} parameters @returns {URLSearchParams} without undefined and null; of arrays each value. */
+/** @param {Given} parameters @returns {URLSearchParams} without undefined and null; of arrays each value. */
 function form(parameters) {
 	const pairs = new URLSearchParams();
 	for (const [name, value] of Object.entries(parameters)) {
@@ -60,7 +53,8 @@ async function request(url, options) {
 	if (answer.ok) return answer;
 	const body = await answer.json().catch(() => ({}));
 	const sid = answer.headers.get("twilio-request-id") ?? "";
-	if (answer.status === 401 && url !== `${ROOT}session`) void resume();
+	// An earlier call does not undo a sign-out.
+	if (answer.status === 401 && url !== `${ROOT}session`) session.get() && !isLeaving && void resume();
 	else if (answer.status === 401) {
 		isOpen = Boolean(body.open);
 		if (!isOpen) session.set(null);
@@ -78,17 +72,8 @@ export function address(path, account = route.get().account) {
 }
 
 /**
- * @typedef {{signal?: AbortSignal, account?: string, headers?: Record<string, string>,
- *   body?: BodyInit, type?: string}} Options `body` and `type` replace the form.
- */
-
-/**
  * Call an operation; return its data, and the headers of the answer.
- * @param {string} method
- * @param {string} path
- * @param {Parameters} [parameters] Query of a GET, form of a POST.
- * @param {Options} [options]
- * @returns {Promise<{data: any, headers: Headers}>}
+ * @param {string} method @param {string} path @param {Given} [parameters] @param {CallOptions} [options]
  */
 export async function call(method, path, parameters = {}, options = {}) {
 	const pairs = form(parameters);
@@ -104,15 +89,15 @@ export async function call(method, path, parameters = {}, options = {}) {
 	return { data, headers: answer.headers };
 }
 
-/** @param {string} path @param {Parameters} [parameters] @param {Options} [options] */
+/** @type {Caller} */
 export const get = async (path, parameters, options) =>
 	(await call("GET", path, parameters, options)).data;
 
-/** @param {string} path @param {Parameters} [parameters] @param {Options} [options] */
+/** @type {Caller} */
 export const post = async (path, parameters, options) =>
 	(await call("POST", path, parameters, options)).data;
 
-/** @param {string} path @param {Options} [options] */
+/** @param {string} path @param {CallOptions} [options] */
 export const remove = async (path, options) => (await call("DELETE", path, {}, options)).data;
 
 // --- Loading
@@ -169,7 +154,7 @@ export function useLoad(load, inputs) {
  */
 export function Later({ load, of = "", ...rest }) {
 	const part = useLoad(async () => ({ of, show: (await load(of)).default }), [of]);
-	return part.data?.of === of ? html`<${part.data.show} ...${rest} />` : html`<${Trouble} problem=${part.error} retry=${part.reload} />`;
+	return part.data?.of === of ? html`<${part.data.show} ...${rest} />` : html`<${Trouble} of=${part} />`;
 }
 
 /** How many lists are loading. */
@@ -179,7 +164,7 @@ export let loadingLists = 0;
  * A list that is loaded in pages: `rows`, and `more` while there is a next page.
  * @param {string} path
  * @param {string} key The name of the array in the answer.
- * @param {Parameters} [parameters]
+ * @param {Given} [parameters]
  * @param {unknown[]} [inputs] Loaded again when they change; by default path and parameters.
  * @param {string} [account] `-` for a list of the server
  */
@@ -210,11 +195,7 @@ export function useList(path, key, parameters = {}, inputs, account) {
 	return { ...list, rows: list.data?.rows ?? [], more: next ? more : undefined, isLoadingMore };
 }
 
-/**
- * @param {Record<string, any>} data
- * @param {string} key
- * @returns {{rows: Record<string, any>[], next: string | null}}
- */
+/** @param {any} data @param {string} key @returns {{rows: Record<string, any>[], next: string | null}} */
 function page(data, key) {
 	const next = data.meta?.next_page_url;
 	if (!next) return { rows: data[key], next: null };
@@ -239,14 +220,15 @@ export async function resume(ticket) {
 	}
 }
 
-/** @param {Parameters} credentials `Name` and `Secret`, `Ticket`, or `Open`. */
+/** @param {Given} credentials `Name` and `Secret`, `Ticket`, or `Open`. */
 export async function signIn(credentials) {
 	const answer = await request(`${ROOT}session`, { method: "POST", body: form(credentials) });
 	session.set(await answer.json());
 }
 
 export async function signOut() {
-	await request(`${ROOT}session`, { method: "DELETE" });
+	isLeaving = true;
+	await request(`${ROOT}session`, { method: "DELETE" }).finally(() => (isLeaving = false));
 	isOpen = false;
 	session.set(null);
 }

@@ -6,21 +6,17 @@
  */
 import { Fragment, h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
+import { useCallback, useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
 
 export const html = htm.bind(h);
-export { Fragment, render, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState };
+export { Fragment, render, useCallback, useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState };
+/** @returns {{current: any}} */
+export const useElement = () => useRef(null);
 
 const BASE = "/parlour/console/";
-const ICONS = new URL("icons.svg", import.meta.url).pathname;
+export const ICONS = new URL("icons.svg", import.meta.url).pathname;
 
-// --- Stores
-
-/**
- * A value that components follow.
- * @template T
- * @param {T} first
- */
+/** @template T @param {T} first A value that components follow. */
 export function store(first) {
 	let value = first;
 	/** @type {Set<() => void>} */
@@ -41,7 +37,7 @@ export function store(first) {
 }
 
 /**
- * The value of a store; the component is drawn again when it changes.
+ * The value of a store, which draws the component again.
  * @template T
  * @param {{get: () => T, follow: (follower: () => void) => () => void}} source
  * @returns {T}
@@ -52,8 +48,6 @@ export function useStore(source) {
 	return source.get();
 }
 
-// --- Preferences: the only thing kept in the browser
-
 /** @template T @param {() => T} parse @param {T} other Used instead of a malformed text. */
 function parsed(parse, other) {
 	try {
@@ -63,7 +57,7 @@ function parsed(parse, other) {
 	}
 }
 
-/** @type {{theme?: string, zone?: string, shortcuts?: string}} */
+/** The only thing that stays in the browser. @type {Record<string, string>} */
 const kept = parsed(() => JSON.parse(localStorage.getItem("parlour") ?? "{}"), {});
 export const preferences = store(kept);
 
@@ -72,10 +66,6 @@ export function prefer(name, value) {
 	preferences.set({ ...preferences.get(), [name]: value });
 	localStorage.setItem("parlour", JSON.stringify(preferences.get()));
 }
-
-// --- Routes
-
-/** @typedef {{account: string, page: string, rest: string[], query: URLSearchParams}} Route */
 
 /** @returns {Route} */
 function readRoute() {
@@ -87,13 +77,7 @@ function readRoute() {
 export const route = store(readRoute());
 addEventListener("popstate", () => route.set(readRoute()));
 
-/**
- * The address of a page of the console; the chosen service stays.
- * @param {string} page
- * @param {string[]} [rest]
- * @param {Record<string, string | undefined>} [query]
- * @param {string} [account]
- */
+/** @type {Href} */
 export function href(page, rest = [], query = {}, account = route.get().account) {
 	const path = [account || "-", page, ...rest].map(encodeURIComponent).join("/");
 	const service = account === route.get().account ? route.get().query.get("service") : null;
@@ -109,12 +93,7 @@ export function go(address, { replace = false, state = "" } = {}) {
 	route.set(readRoute());
 }
 
-/**
- * A value of the query, and its setter.
- * @param {string} name
- * @param {string} [fallback]
- * @returns {[string, (value: string) => void]}
- */
+/** @param {string} name @param {string} [fallback] @returns {[string, (value: string) => void]} A value of the query, and its setter. */
 export function useQuery(name, fallback = "") {
 	const value = useStore(route).query.get(name) ?? fallback;
 	const set = useCallback((/** @type {string} */ next) => setQuery({ [name]: next === fallback ? "" : next }), [name, fallback]);
@@ -124,7 +103,7 @@ export function useQuery(name, fallback = "") {
 /** @param {string} name Of a value of the query, in a field. @param {(text: string) => string} [read] @param {(value: string) => string} [write] */
 export function useField(name, read = (text) => text.trim(), write = (value) => value) {
 	const [value, set] = useQuery(name);
-	const ref = useRef(/** @type {any} */ (null));
+	const ref = useElement();
 	// Not drawn: rows that arrive would replace what is being typed. A date is typed part by part.
 	useEffect(() => {
 		const now = route.get().query.get(name) ?? "";
@@ -164,15 +143,10 @@ export function followLinks() {
 	});
 }
 
-// --- Keys
-
 /** @type {Set<{current: Record<string, (event: KeyboardEvent) => void>}>} */
 const keymaps = new Set();
 
-/**
- * Act on keys while the component is shown; single letters never act in a field.
- * @param {Record<string, (event: KeyboardEvent) => void>} keys
- */
+/** @param {Record<string, (event: KeyboardEvent) => void>} keys Of the component; letters never act in a field. */
 export function useKeys(keys) {
 	const latest = useRef(keys);
 	latest.current = keys;
@@ -212,6 +186,10 @@ export function useTimer(act, ms) {
 	}, []);
 }
 
+/** The server's clock: how far it is ahead of this one, in ms, and where it stands if it is frozen. */
+export const serverClock = { ahead: 0, frozen: 0 };
+export const serverNow = () => serverClock.frozen || Date.now() + serverClock.ahead;
+
 // --- Smallest parts
 
 /** @param {{name: string, label?: string}} props */
@@ -221,13 +199,14 @@ export function Icon({ name, label }) {
 	</svg>`;
 }
 
-/** @param {{tone?: "good" | "warn" | "bad" | "soft", children?: any}} props A state as a word: never colour alone. */
+/** @param {{tone?: Tone, children?: any}} props A state as a word with a colour: never colour alone. */
 export function Badge({ tone = "soft", children }) {
 	return html`<span class="badge ${tone}">${children}</span>`;
 }
 
 const DAY = { year: "numeric", month: "short", day: "numeric" };
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const THIS_YEAR = { ...CLOCK, month: "short", day: "numeric", second: undefined };
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
@@ -249,10 +228,10 @@ export function Time({ at, full = false }) {
 	if (at === null || at === undefined || at === "") return html`<span class="soft">–</span>`;
 	const date = new Date(at);
 	if (Number.isNaN(date.valueOf())) return html`<span>${String(at)}</span>`;
-	const isNear = Math.abs(Date.now() - date.valueOf()) < 20 * 3600e3;
-	const text = full
-		? written(date, { ...DAY, ...CLOCK })
-		: written(date, isNear ? CLOCK : { ...DAY, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+	const now = new Date(serverNow());
+	const isToday = written(date, DAY) === written(now, DAY);
+	const short = isToday ? CLOCK : date.getFullYear() === now.getFullYear() ? THIS_YEAR : DAY;
+	const text = written(date, full ? { ...DAY, ...CLOCK } : short);
 	return html`<time datetime=${date.toISOString()} title=${date.toISOString()}>${text}</time>`;
 }
 
@@ -268,8 +247,14 @@ export function Empty({ title, children }) {
 	return html`<div class="empty"><p class="strong">${title}</p>${children}</div>`;
 }
 
-/** @param {{problem?: any, retry?: () => void}} props An error of the API, or of the page. */
-export function Trouble({ problem, retry }) {
+/** @param {{row: any, children?: any}} props A row that cannot be drawn shows its JSON. */
+export function Whole({ row, children }) {
+	const [error] = useErrorBoundary();
+	return error ? html`<li class="wide small"><code>${JSON.stringify(row)}</code></li>` : children;
+}
+
+/** @param {TroubleProps} props */
+export function Trouble({ of, problem = of?.error ?? of?.problem, retry = of?.reload }) {
 	if (!problem) return null;
 	const { code, requestSid, message } = problem;
 	return html`<div class="trouble" role="alert">
@@ -282,10 +267,7 @@ export function Trouble({ problem, retry }) {
 	</div>`;
 }
 
-/**
- * Move the focus among the `[data-row]` elements of a list; for `onKeyDown` of the list.
- * @param {KeyboardEvent} event
- */
+/** @param {KeyboardEvent} event Move the focus among the `[data-row]` elements of a list; for `onKeyDown` of the list. */
 export function listKeys(event) {
 	const inside = /** @type {HTMLElement} */ (event.target);
 	if (inside.closest("input, textarea, select") || event.ctrlKey || event.metaKey) return;

@@ -3,25 +3,8 @@
 /** @param {Row} names @returns {Row} Looked up by any name. */
 export const by = (names) => names;
 
-export const pages = {
-	start: "Start",
-	conversations: "Conversations",
-	users: "Users",
-	phones: "Phones",
-	clients: "Clients",
-	webhooks: "Webhooks",
-	requests: "Requests",
-	events: "Events",
-	test: "Test",
-	settings: "Settings",
-	health: "Health",
-	queues: "Queues",
-	accounts: "Accounts",
-	media: "Media",
-	audit: "Audit",
-	sessions: "Sessions",
-	server: "Server settings",
-};
+/** @param {string} page */
+export const pageName = (page) => (page === "server" ? "Server settings" : page.charAt(0).toUpperCase() + page.slice(1));
 
 /** Of each list: what is said when it is empty, and the next step. */
 export const empty = {
@@ -32,13 +15,13 @@ export const empty = {
 	filtered: ["Nothing matches these filters", "Widen or clear them."],
 	messages: ["No messages yet", "Write the first one below."],
 	participants: ["Nobody is in this conversation", "Add a chat user or an address."],
-	scoped: ["No webhooks of its own", "Those of the account and the service fire as well."],
-	attempts: ["Nothing was sent yet", "Attempts appear here as webhooks fire."],
+	scoped: "None of its own. Those of the account and the service fire as well.",
+	attempts: "Nothing was sent yet. Attempts appear here as webhooks fire.",
 };
 
 export const conversations = {
 	choose: "Choose a conversation",
-	chosen: "Its messages, participants, webhooks and timers are shown here.",
+	chosen: "Its messages, participants, webhooks and timers are here.",
 	people: (/** @type {number} */ count) => (count === 1 ? "1 person" : `${count} people`),
 };
 
@@ -52,7 +35,7 @@ export const phones = {
 };
 export const users = {
 	none: ["No users yet", "Create one, or let a client sign in: its identity becomes a user."],
-	unknown: "(reachability is off in this service)",
+	unknown: "unknown: reachability is off in this service",
 	removal: "Its participants in all conversations go with it. Its messages stay.",
 };
 
@@ -71,6 +54,7 @@ export const sentences = {
 	connecting: "Connecting to the stream of events",
 	off: "Not live: no account is chosen",
 	unknownPage: "There is no such page.",
+	undrawn: "This page could not be drawn",
 };
 
 /** The keys, for the page of help. */
@@ -87,7 +71,9 @@ export const keys = [
 
 export const start = {
 	title: "Point your program here",
-	lead: "Only the base URL and the credentials differ from the hosted service. The auth token was shown when the account was made; an API key (Settings) is good as well.",
+	lead: "Only the base URL and the credentials differ from the hosted service. The auth token was shown when the account was made; an API key is good as well.",
+	keys: "Make a key",
+	other: (/** @type {string} */ name) => `Another account gets requests: ${name}`,
 	waiting: "Waiting for the first request …",
 	came: "It works. The latest request:",
 	/** @param {string} url @param {string} account @returns {[string, string][]} */

@@ -16,7 +16,8 @@ const TABS = /** @type {[string, string][]} */ ([
 	["events", "Events"],
 	["json", "JSON"],
 ]);
-const tabOf = (/** @type {string} */ tab) => import(`./conversation/${tab}.js`);
+/** @param {string} tab */
+const tabOf = (tab) => import(`./conversation/${tab}.js`);
 const ATTRIBUTES_BYTES_MAX = 16384;
 
 /**
@@ -34,7 +35,7 @@ export function stateActions(row, base, reload) {
 	return row.state === "closed" ? [] : [change, close];
 }
 
-/** @param {{summary: any, row: any, base: string, reload: () => void}} props */
+/** @param {TabProps} props */
 function Head({ summary, row, base, reload }) {
 	const [dialog, open] = useDialog();
 	const edit = {
@@ -58,7 +59,7 @@ function Head({ summary, row, base, reload }) {
 	return html`<header class="head">
 		<a class="button only-narrow" href=${toConversation()} aria-label="Back to the list"><${Icon} name="back" /></a>
 		<div class="cut">
-			<h2 class="cut">${nameOf(row)}</h2>
+			<h2 class="cut" title=${nameOf(row)}>${nameOf(row)}</h2>
 			<p class="row small soft">
 				<${State} state=${row.state} />
 				${row.unique_name && html`<span class="cut">${row.unique_name}</span>`}
@@ -88,12 +89,15 @@ export default function Conversation({ sid }) {
 	});
 	useKeys({ c: () => void copyText(sid), Escape: () => go(toConversation()) });
 	if (!loaded.data)
-		return loaded.error ? html`<${Trouble} problem=${loaded.error} retry=${loaded.reload} />` : html`<${Skeleton} />`;
+		return loaded.error ? html`<div class="body padded">
+			<a class="button only-narrow" href=${toConversation()} aria-label="Back to the list"><${Icon} name="back" /></a>
+			<${Trouble} of=${loaded} />
+		</div>` : html`<${Skeleton} />`;
 	return html`<div class="page">
 		<${Head} ...${loaded.data} reload=${loaded.reload} />
 		<${Tabs} label="About the conversation" tabs=${TABS} />
 		<div class="pane" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}">
-			<${Trouble} problem=${loaded.error} retry=${loaded.reload} />
+			<${Trouble} of=${loaded} />
 			<${Later} load=${tabOf} of=${tab} ...${loaded.data} reload=${loaded.reload} />
 		</div>
 	</div>`;

@@ -1,6 +1,6 @@
 /** Conversations by last activity, beside the one that is open. */
 import { get, Later, mayChange, useList, useLoad } from "../api.js";
-import { Badge, Empty, go, href, html, listKeys, route, Skeleton, Time, Trouble, useEffect, useField, useFilters, useMemo, useRef, useState, useStore } from "../kit.js";
+import { Badge, Empty, go, href, html, listKeys, route, Skeleton, Time, Trouble, useEffect, useElement, useField, useFilters, useMemo, useState, useStore, Whole } from "../kit.js";
 import { startAt, useLive, useRefresh } from "../live.js";
 import { conversations as words, empty } from "../words.js";
 
@@ -24,7 +24,7 @@ export const toConversation = (...rest) =>
 /** @param {string} name @param {string} [service] The path of a collection, of a service if given. */
 export const inService = (name, service) => `/v1${service ? `/Services/${service}` : ""}/${name}`;
 
-/** @param {{row: any, isOpen: boolean, isFirst: boolean}} props */
+/** @param {ItemProps} props */
 function Item({ row, isOpen, isFirst }) {
 	const last = row.last_message;
 	return html`<li>
@@ -62,10 +62,7 @@ async function find(text, service) {
 	return Sid.length ? (await get(SUMMARIES, { Sid }))[KEY] : [];
 }
 
-/**
- * The list follows the events; while it is held, rows stay in their places and new ones are counted.
- * @param {() => boolean} isHeld
- */
+/** @param {() => boolean} isHeld The list follows the events; while it is held, rows stay in their places and new ones are counted. */
 function useSummaries(isHeld) {
 	const { query, account } = useStore(route);
 	const given = useFilters(FILTERS);
@@ -107,12 +104,7 @@ function useSummaries(isHeld) {
 	return { ...list, rows: rows.sort((one, other) => placeOf(one) - placeOf(other) || 0), count: fresh.length, show };
 }
 
-/**
- * @param {any[]} old
- * @param {string[]} sids What changed.
- * @param {any[]} rows What it is now.
- * @param {Record<string, string>} filters
- */
+/** @param {any[]} old @param {string[]} sids What changed. @param {any[]} rows What it is now. @param {Record<string, string>} filters */
 function merge(old, sids, rows, { ServiceSid, State: state, StartDate = "", EndDate = "~" }) {
 	const service = ServiceSid ?? old[0]?.chat_service_sid;
 	const fits = (/** @type {any} */ row) => (!service || row.chat_service_sid === service) && (!state || row.state === state) &&
@@ -127,16 +119,17 @@ const creation = () => import("./conversation/new.js");
 
 export default function Conversations() {
 	const { query, rest: [sid] } = useStore(route);
-	const side = useRef(/** @type {HTMLElement | null} */ (null));
+	const side = useElement();
 	const isHeld = () => side.current !== null && (side.current.scrollTop > 40 || side.current.contains(document.activeElement));
 	const list = useSummaries(isHeld);
 	const rows = /** @type {any[]} */ (list.rows);
 	// A row is drawn again when it has changed, not with each of the others.
 	const drawn = useMemo(() => new WeakMap(), [query, sid]);
 	const draw = (/** @type {any} */ row, /** @type {number} */ place) => {
-		if (!drawn.has(row)) drawn.set(row, html`<${Item} key=${row.sid} row=${row} isOpen=${row.sid === sid} isFirst=${!place} />`);
+		if (!drawn.has(row)) drawn.set(row, html`<${Whole} key=${row.sid} row=${row}><${Item} row=${row} isOpen=${row.sid === sid} isFirst=${!place} /><//>`);
 		return drawn.get(row);
 	};
+	const [hasDates, showDates] = useState(query.has("since") || query.has("until"));
 	const isFiltered = ["search", ...Object.keys(FILTERS)].some((name) => query.get(name));
 	const [title, next] = isFiltered ? empty.filtered : empty.conversations;
 	const onScroll = (/** @type {any} */ { target }) => {
@@ -153,11 +146,12 @@ export default function Conversations() {
 			<div class="filters pairs">
 				<${Filter} name="search" label="Identity or address" />
 				<${Filter} name="state" label="State" options=${["active", "inactive", "closed"]} />
-				<${Filter} name="since" label="from" /><${Filter} name="until" label="to" />
+				<button aria-expanded=${hasDates} onClick=${() => showDates(!hasDates)}>Dates</button>
+				${hasDates && html`<${Filter} name="since" label="from" /><${Filter} name="until" label="to" />`}
 			</div>
 			<div class="scroll" ref=${side} onScroll=${onScroll}>
 				${list.count > 0 && html`<button class="pill" onClick=${toTop}>${list.count} new</button>`}
-				<${Trouble} problem=${list.error} retry=${list.reload} />
+				<${Trouble} of=${list} />
 				${list.isLoading && !list.data && html`<${Skeleton} lines=${10} />`}
 				${list.data && !rows.length && html`<${Empty} title=${title}>${next}<//>`}
 				<ul class="items" onKeyDown=${listKeys}>

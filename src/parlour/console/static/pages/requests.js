@@ -58,7 +58,7 @@ function Again({ request }) {
 	const start = () => (request.method === "GET" ? void again.run() : ask({ title: "Run again", action: "Run again", text: words.again, act: again.run }));
 	useKeys({ r: () => (request.method === "GET" || mayChange()) && start() });
 	return html`<button onClick=${start} disabled=${again.isRunning || (request.method !== "GET" && !mayChange())}><${Icon} name="again" />Run again</button>
-		<${Trouble} problem=${again.problem} />
+		<${Trouble} of=${again} />
 		${dialog}`;
 }
 
@@ -67,7 +67,7 @@ function Detail({ sid }) {
 	const request = useLoad((signal) => get(`${PATH}/${sid}`, {}, { signal }), [sid]);
 	const row = request.data;
 	return html`<${Panel} title=${row?.operation ?? "Request"} closeTo=${within("requests")} row=${sid} actions=${row?.path && html`<${Again} request=${row} />`}>
-		<${Trouble} problem=${request.error} retry=${request.reload} />
+		<${Trouble} of=${request} />
 		${!row && request.isLoading && html`<${Skeleton} />`}
 		${row && html`<${About} row=${row} />`}
 	<//>`;

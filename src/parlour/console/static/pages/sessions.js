@@ -1,5 +1,5 @@
 /** Sessions: who is signed in to the console; an operator can end each. */
-import { mayChange, remove, signOut, useAction, useList } from "../api.js";
+import { mayChange, remove, useAction, useList } from "../api.js";
 import { html, Time, Trouble } from "../kit.js";
 import { columns, Table, timeOf } from "../parts/list.js";
 import { Sid } from "../parts/values.js";
@@ -22,8 +22,8 @@ export default function Sessions() {
 		["End", (row) => html`<button class="small danger" disabled=${!mayChange()} onClick=${() => end.run(row.sid)}>End</button>`, "actions"],
 	);
 	return html`<div class="page">
-		<header class="head"><h1>Sessions</h1><button class="push" onClick=${signOut}>Sign out</button></header>
-		<${Trouble} problem=${end.problem} />
+		<header class="head"><h1>Sessions</h1></header>
+		<${Trouble} of=${end} />
 		<div class="body"><${Table} label="Sessions" columns=${shown} list=${list} /></div>
 	</div>`;
 }

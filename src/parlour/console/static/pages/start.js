@@ -1,5 +1,6 @@
 /** Start: the lines that point a program here, and the wait for its first request. */
 import { get, useLoad } from "../api.js";
+import { traffic, world } from "../app.js";
 import { href, html, Icon, route, useEffect, useStore } from "../kit.js";
 import { Copy } from "../parts/values.js";
 import { start } from "../words.js";
@@ -26,15 +27,17 @@ function useFirstRequest() {
 export default function Start() {
 	const { account } = useStore(route);
 	const first = useFirstRequest();
-	return html`<div class="page scrolls"><div class="body stack">
-		<header class="head"><h1>${start.title}</h1></header>
-		<p>${start.lead}</p>
-		${start.snippets(location.origin, account).map(([name, text]) => html`<${Snippet} name=${name} text=${text} />`)}
-		<p class="row" role="status">
+	const other = useStore(world).accounts.find((/** @type {any} */ each) => each.sid !== account && traffic(each) > 0);
+	return html`<div class="page scrolls"><div class="body stack padded">
+		<h1>${start.title}</h1>
+		<p class="measure">${start.lead} <a href=${href("settings", [], { tab: "keys" })}>${start.keys}</a></p>
+		<div class="card"><p class="row" role="status">
 			<span class=${first ? "good" : "soft"}><${Icon} name=${first ? "check" : "clock"} /></span>
 			${first
 				? html`${start.came} <a href=${href("requests", [first.sid])}>${first.method} ${first.path}</a>`
 				: start.waiting}
-		</p>
+			${!first && other && html`<a href=${href("conversations", [], {}, other.sid)}>${start.other(other.friendly_name || other.sid)}</a>`}
+		</p></div>
+		${start.snippets(location.origin, account).map(([name, text]) => html`<${Snippet} name=${name} text=${text} />`)}
 	</div></div>`;
 }

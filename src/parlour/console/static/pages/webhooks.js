@@ -39,7 +39,7 @@ function ReplayAll({ filters }) {
 		while (part.has_more) part = await post(`${ATTEMPTS}/Replay`, { ...range, After: part.after, Until: part.until ?? filters.Until });
 	};
 	return html`<button class="push" disabled=${counting.isRunning || !mayChange()} onClick=${counting.run}>Replay all that match …</button>
-		<${Trouble} problem=${counting.problem} />
+		<${Trouble} of=${counting} />
 		${dialog}`;
 }
 
@@ -109,7 +109,7 @@ function Endpoints() {
 		["Retry", ({ url, waiting }) => waiting.count > 0 &&
 			html`<button class="small" onClick=${() => retry.run(url)} disabled=${retry.isRunning || !mayChange()}>Retry now</button>`, "actions"],
 	);
-	return html`<h2>Endpoints</h2><${Trouble} problem=${retry.problem} />
+	return html`<h2>Endpoints</h2><${Trouble} of=${retry} />
 		<${Table} label="Endpoints" columns=${shown} list=${list} keyOf="url" none=${words.noEndpoints} />`;
 }
 

@@ -1,10 +1,10 @@
 /** A form in a window. */
 import { useAction } from "../api.js";
-import { html, onSubmit, Trouble, useEffect, useRef } from "../kit.js";
+import { html, onSubmit, Trouble, useEffect, useElement } from "../kit.js";
 
-/** A modal dialog with a form; it closes after `act` was successful. @param {DialogProps} props */
-export function Dialog({ title, action, act, onClose, isDanger = false, children }) {
-	const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+/** @param {DialogProps} props A modal dialog with a form; it closes after `act` was successful. */
+export function Dialog({ title, action, act, onClose, isDanger = false, isNote, children }) {
+	const dialog = useElement();
 	useEffect(() => dialog.current?.showModal(), []);
 	const submission = useAction(async (/** @type {FormData} */ form) => {
 		const fields = /** @type {Record<string, string>} */ (Object.fromEntries(form));
@@ -15,16 +15,16 @@ export function Dialog({ title, action, act, onClose, isDanger = false, children
 		<form onSubmit=${onSubmit((form) => submission.run(new FormData(form)))}>
 			<h2 id="dialog-title">${title}</h2>
 			${children}
-			<${Trouble} problem=${submission.problem} />
+			<${Trouble} of=${submission} />
 			<div class="actions">
-				<button type="button" onClick=${() => dialog.current?.close()}>Cancel</button>
+				${!isNote && html`<button type="button" onClick=${() => dialog.current?.close()}>Cancel</button>`}
 				<button class="primary ${isDanger ? "danger" : ""}" disabled=${submission.isRunning}>${action}</button>
 			</div>
 		</form>
 	</dialog>`;
 }
 
-/** @param {{label: string, hint?: any, isWide?: boolean, children?: any}} props A labelled control. */
+/** @param {FieldProps} props */
 export function Field({ label, hint, isWide = false, children }) {
 	return html`<label class="field ${isWide ? "wide" : ""}">
 		<span>${label}</span>${children}${hint && html`<span class="hint">${hint}</span>`}

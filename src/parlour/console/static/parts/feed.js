@@ -1,6 +1,6 @@
 /** Lists that follow what comes, newest first, and where the objects that they name are shown. */
 import { useList } from "../api.js";
-import { Badge, href, html, route, useEffect, useFilters, useRef, useState } from "../kit.js";
+import { Badge, href, html, route, useEffect, useFilters, useElement, useRef, useState } from "../kit.js";
 import { webhooks as words } from "../words.js";
 import { Choice, columns, Filter, Table, timeOf } from "./list.js";
 
@@ -11,7 +11,7 @@ const SCROLLED_PX = 40;
 export function useFeed({ path, name, filters, keyOf = "sid", selected, follow }) {
 	const list = useList(path, name, { ...filters, PageSize: 50 });
 	const [waiting, wait] = useState(/** @type {Row[]} */ ([]));
-	const body = useRef(/** @type {HTMLElement | null} */ (null));
+	const body = useElement();
 	const without = (/** @type {Row[]} */ rows, /** @type {Row[]} */ known) => rows.filter((row) => !known.some((each) => each[keyOf] === row[keyOf]));
 	const add = (/** @type {Row[]} */ rows) =>
 		list.update((last) => ({ ...last, rows: [...without(rows, last.rows), ...last.rows].slice(0, Math.max(ROWS_MAX, last.rows.length)) }));

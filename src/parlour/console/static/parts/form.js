@@ -1,6 +1,6 @@
 /** Dialogs made of a list of fields, or of the description of an operation. */
 import { call, get, useLoad } from "../api.js";
-import { html, Trouble, useState } from "../kit.js";
+import { html, Icon, Trouble, useState } from "../kit.js";
 import { forms as words, webhooks } from "../words.js";
 import { Dialog, Field } from "./dialog.js";
 import { compactJson, Copy, JsonField, labelOf, Sid } from "./values.js";
@@ -57,6 +57,10 @@ function FormDialog({ title, text, action = "Save", isDanger, isWhole, mayBeEmpt
 		${fields.length > 0 && html`<div class="form">${fields.map((each) => html`<${Control} key=${each.name} ...${each} />`)}</div>`}
 	<//>`;
 }
+
+/** @param {{pick: (event: any) => void, name?: string, isMany?: boolean, children?: any}} props A button that chooses files. */
+export const Files = ({ pick, name, isMany, children }) => html`<label class="button" title="File">
+	<input type="file" class="unseen" aria-label="File" name=${name} multiple=${isMany} onChange=${pick} /><${Icon} name="file" />${children}</label>`;
 
 // --- Forms of operations: a new parameter appears without work here
 

@@ -1,5 +1,5 @@
 /** Lists: their table, filters and tabs, and the panel of what is selected. */
-import { Empty, go, html, Icon, listKeys, onValue, preferences, Skeleton, Time, Trouble, useEffect, useField, useKeys, useQuery, useRef } from "../kit.js";
+import { Empty, go, html, Icon, listKeys, onValue, preferences, Skeleton, Time, Trouble, useEffect, useElement, useField, useKeys, useQuery } from "../kit.js";
 import { empty } from "../words.js";
 import { Sid } from "./values.js";
 
@@ -27,7 +27,7 @@ function Cell({ column, row }) {
 /** @param {TableProps} props */
 export function Table({ label, columns, list, rows = list.rows, keyOf: key = "sid", hrefOf, selected, none }) {
 	const keyOf = typeof key === "string" ? (/** @type {any} */ row) => row[key] : key;
-	if (list?.error && !rows.length) return html`<${Trouble} problem=${list.error} retry=${list.reload} />`;
+	if (list?.error && !rows.length) return html`<${Trouble} of=${list} />`;
 	if (list?.isLoading && !list.data) return html`<${Skeleton} lines=${8} />`;
 	const [title, next] = Array.isArray(none) ? none : empty.filtered;
 	if (!rows.length && typeof none === "string") return html`<p class="soft">${none}</p>`;
@@ -36,7 +36,7 @@ export function Table({ label, columns, list, rows = list.rows, keyOf: key = "si
 		const inside = /** @type {HTMLElement} */ (event.target).closest("a, button, input, select");
 		if (hrefOf && (!inside || inside === event.currentTarget)) go(hrefOf(row));
 	};
-	return html`<${Trouble} problem=${list?.error} retry=${list?.reload} />
+	return html`<${Trouble} of=${list} />
 		<table class="table" role="table" aria-label=${label} onKeyDown=${listKeys}>
 			<thead>
 				<tr role="row">
@@ -139,7 +139,7 @@ export function Tabs({ label, tabs, first = tabs[0][0] }) {
 
 /** @param {PanelProps} props */
 export function Panel({ title, closeTo, row, actions, children }) {
-	const head = useRef(/** @type {HTMLElement | null} */ (null));
+	const head = useElement();
 	const close = (/** @type {Event} */ event) => {
 		event.preventDefault();
 		go(closeTo);

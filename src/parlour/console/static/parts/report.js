@@ -26,7 +26,7 @@ export function Report({ title, path, state, facts = () => [], sections = () => 
 	return html`<div class="page scrolls" role="region" aria-label=${title} tabindex="0">
 		<header class="head"><h1>${title}</h1>${data?.node && html`<span class="small soft">node ${data.node}${data.date && html`, <${Time} at=${data.date} />`}</span>`}${data && state?.(data)}</header>
 		<div class="body stack">
-			<${Trouble} problem=${report.error} retry=${report.reload} />
+			<${Trouble} of=${report} />
 			${!data && report.isLoading && html`<${Skeleton} />`}
 			${data && html`${children?.(data)}<${Facts} facts=${facts(data)} />
 				${sections(data).map((each) => html`<section class="stack"><h2>${each.title}</h2>
@@ -58,7 +58,7 @@ export function Group({ title, path, id, values }) {
 	return html`<section class="card stack">
 		<header class="row"><h2>${title}</h2>
 			<button class="push" disabled=${!mayChange() || !row.data} onClick=${() => open({ id, title, values, row: row.data, onDone: row.reload })}><${Icon} name="edit" />Edit</button></header>
-		<${Trouble} problem=${row.error} retry=${row.reload} />
+		<${Trouble} of=${row} />
 		${row.data ? html`<${Facts} facts=${facts.map(([name, value]) => [labelOf(name), written(value) || "–"])} />` : html`<${Skeleton} lines=${3} />`}
 		${dialog}
 	</section>`;

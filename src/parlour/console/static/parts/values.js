@@ -13,10 +13,7 @@ export async function copyText(text) {
 	field.remove();
 }
 
-/**
- * A button that copies a text; it says so for a moment.
- * @param {{text: string | (() => string), label?: string, children?: any}} props
- */
+/** @param {{text: string | (() => string), label?: string, children?: any}} props A button that copies a text; it says so for a moment. */
 export function Copy({ text, label = "Copy", children }) {
 	const [done, setDone] = useState(false);
 	const copy = async (/** @type {Event} */ event) => {
@@ -58,11 +55,11 @@ export function Sid({ sid, full = false, to }) {
 
 // --- JSON: shown, and edited with a check as one types
 
-/** @param {{value: any, label?: string}} props */
-export function Json({ value, label = "JSON" }) {
+/** @param {{value: any, label?: string, children?: any}} props */
+export function Json({ value, label = "JSON", children }) {
 	const text = JSON.stringify(value, null, 2);
 	return html`<figure class="json">
-		<figcaption class="row"><span class="soft small">${label}</span><${Copy} text=${text} /></figcaption>
+		<figcaption class="row"><span class="soft small">${label}</span><${Copy} text=${text} />${children}</figcaption>
 		<pre tabindex="0" aria-label=${label}>${text}</pre>
 	</figure>`;
 }
@@ -88,10 +85,7 @@ export function compactJson(text) {
 	}
 }
 
-/**
- * A field for attributes, with the size that is left.
- * @param {{value: string, name?: string, label?: string, bytesMax: number}} props
- */
+/** @param {{value: string, name?: string, label?: string, bytesMax: number}} props A field for attributes, with the size that is left. */
 export function JsonField({ value, name = "Attributes", label = name, bytesMax }) {
 	const [text, setText] = useState(() => {
 		try {

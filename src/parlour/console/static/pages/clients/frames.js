@@ -1,5 +1,5 @@
 /** The frames of a connection, newest at the bottom. */
-import { html, onValue, useEffect, useQuery, useRef, useState } from "../../kit.js";
+import { html, onValue, useEffect, useQuery, useElement, useState } from "../../kit.js";
 
 export const FRAMES_MAX = 500;
 
@@ -19,7 +19,7 @@ export function Frames({ frames, name }) {
 	const [filter, setFilter] = useQuery("frames");
 	const [held, hold] = useState(/** @type {any[] | null} */ (null));
 	const shown = (held ?? frames).filter((each) => !filter || JSON.stringify(each).includes(filter));
-	const end = useRef(/** @type {HTMLElement | null} */ (null));
+	const end = useElement();
 	useEffect(() => {
 		const scroll = end.current;
 		if (scroll && !scroll.querySelector("[open]")) scroll.scrollTop = scroll.scrollHeight;

@@ -1,6 +1,6 @@
 /** Sitting in as a user: the conversations and messages that a client of this user gets. */
 import { post, useAction } from "../../api.js";
-import { Badge, Empty, href, html, Icon, listKeys, onSubmit, onValue, route, Time, Trouble, useEffect, useQuery, useRef, useState } from "../../kit.js";
+import { Badge, Empty, href, html, Icon, listKeys, onSubmit, onValue, route, Time, Trouble, useEffect, useQuery, useElement, useRef, useState, Whole } from "../../kit.js";
 import { Client } from "../../twilsock.js";
 import { Frames, FRAMES_MAX } from "./frames.js";
 import { clients as words } from "./words.js";
@@ -41,7 +41,7 @@ function useClient(identity) {
 	return parts;
 }
 
-/** @param {{client: Client, sid: string, identity: string}} props */
+/** @param {SitProps} props */
 function Composer({ client, sid, identity }) {
 	const [body, setBody] = useState("");
 	const typed = useRef(0);
@@ -60,14 +60,14 @@ function Composer({ client, sid, identity }) {
 		<p class="small soft wide" role="status">${typing.length ? words.typing(typing) : ""}</p>
 		<input class="cut" aria-label="Message as ${identity}" placeholder="Message as ${identity}" value=${body} onInput=${type} />
 		<button class="primary" disabled=${!body || send.isRunning || client.state !== "open"}><${Icon} name="send" />Send</button>
-		<${Trouble} problem=${send.problem} />
+		<${Trouble} of=${send} />
 	</form>`;
 }
 
-/** @param {{client: Client, sid: string, identity: string}} props */
+/** @param {SitProps} props */
 function Thread({ client, sid, identity }) {
 	const messages = Object.entries(client.objects[`${sid}.messages`]?.items ?? {}).sort(([one], [other]) => +one - +other);
-	const end = useRef(/** @type {HTMLElement | null} */ (null));
+	const end = useElement();
 	const [problem, setProblem] = useState(/** @type {any} */ (null));
 	const isOpen = client.state === "open";
 	useEffect(() => {
@@ -100,18 +100,22 @@ function nameOf(client, sid) {
 	return friendlyName || uniqueName || sid;
 }
 
-/** @param {{client: Client, mine: string, identity: string, open: string}} props */
+/** @param {SitProps} props */
+function Item({ client, sid, item, identity, open }) {
+	const { state, lastMessage } = client.objects[`${sid}.channel`]?.data ?? {};
+	const unread = (lastMessage?.index ?? -1) - (item.lastConsumedMessageIndex ?? -1);
+	return html`<li><a data-row=${sid} href=${at(identity, sid)} aria-current=${sid === open ? "true" : undefined}>
+		<span class="cut strong">${nameOf(client, sid)}</span><span class="small soft">${unread > 0 ? `${unread} unread` : ""}</span>
+		<span class="second small">${state?.current ?? "…"}</span></a></li>`;
+}
+
+/** @param {SitProps} props */
 function Conversations({ client, mine, identity, open }) {
 	const last = (/** @type {string} */ sid) => client.objects[`${sid}.channel`]?.data?.lastMessage?.timestamp ?? "";
 	const rows = Object.entries(client.objects[mine]?.items ?? {}).sort(([one], [other]) => last(other).localeCompare(last(one)));
 	if (!rows.length && client.objects[mine]?.sid) return html`<${Empty} title=${words.alone[0]}><p>${words.alone[1]}</p><//>`;
-	return html`<ul class="items" onKeyDown=${listKeys}>${rows.map(([sid, item]) => {
-		const { state, lastMessage } = client.objects[`${sid}.channel`]?.data ?? {};
-		const unread = (lastMessage?.index ?? -1) - (item.lastConsumedMessageIndex ?? -1);
-		return html`<li key=${sid}><a data-row=${sid} href=${at(identity, sid)} aria-current=${sid === open ? "true" : undefined}>
-			<span class="cut strong">${nameOf(client, sid)}</span><span class="small soft">${unread > 0 ? `${unread} unread` : ""}</span>
-			<span class="second small">${state?.current ?? "…"}</span></a></li>`;
-	})}</ul>`;
+	return html`<ul class="items" onKeyDown=${listKeys}>${rows.map(([sid, item]) => html`<${Whole} key=${sid} row=${item}>
+		<${Item} client=${client} sid=${sid} item=${item} identity=${identity} open=${open} /><//>`)}</ul>`;
 }
 
 const TONES = /** @type {any} */ ({ open: "good", lost: "warn", ended: "bad" });

@@ -36,7 +36,7 @@ export default function Tokens({ mayMake }) {
 				<button type="button" disabled=${!mayMake} onClick=${make}>Make a token</button>
 				${token && html`<${Copy} text=${token}>Copy<//>`}${!mayMake && html`<span class="soft">${words.mayNot}</span>`}</p>
 		</form>
-		<${Trouble} problem=${check.problem} />
+		<${Trouble} of=${check} />
 		${found && html`<section class="stack" aria-label="Result">
 			<${Facts} facts=${[["Token", html`<${Badge} tone=${found.valid ? "good" : "bad"}>${found.valid ? "valid" : "refused"}<//>`],
 				["Identity", found.payload?.grants?.identity], ["Ends", html`<${Time} at=${found.date_expires} full />`]]} />

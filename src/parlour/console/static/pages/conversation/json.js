@@ -3,11 +3,10 @@ import { world } from "../../app.js";
 import { html, route, useStore } from "../../kit.js";
 import { Copy, Json } from "../../parts/values.js";
 
-/** @param {{row: any, base: string}} props */
+/** @param {TabProps} props */
 export default function ConversationJson({ row, base }) {
 	const curl = `curl -u "${route.get().account}:$AUTH_TOKEN" "${useStore(world).server.url ?? location.origin}${base}"`;
 	return html`<div class="body scroll">
-		<p class="row"><code class="cut">${curl}</code><${Copy} text=${curl}>Copy curl<//></p>
-		<${Json} value=${row} label="Conversation" />
+		<${Json} value=${row} label="Conversation"><${Copy} text=${curl}>Copy curl<//><//>
 	</div>`;
 }

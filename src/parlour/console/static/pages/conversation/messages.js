@@ -1,10 +1,10 @@
 /** The messages of a conversation, newest at the bottom, and the field that writes one. */
 import { get, mayChange, post, remove, session, useAction, useList, useLoad } from "../../api.js";
-import { Badge, Empty, html, Icon, listKeys, onSubmit, onValue, route, Skeleton, Time, Trouble, useKeys, useMemo, useQuery, useState } from "../../kit.js";
-import { useDialog } from "../../parts/form.js";
+import { Badge, Empty, html, Icon, listKeys, onSubmit, onValue, route, Skeleton, Time, Trouble, useKeys, useMemo, useQuery, useState, Whole } from "../../kit.js";
+import { Files, useDialog } from "../../parts/form.js";
 import { Json, Sid } from "../../parts/values.js";
 import { empty } from "../../words.js";
-import { personOf } from "./participants.js";
+import { channelOf, personOf } from "./participants.js";
 import { useThread } from "./thread.js";
 import { conversation as words } from "./words.js";
 
@@ -21,7 +21,7 @@ function Delivery({ message, people, onClick }) {
 	const [level, tone] = LEVELS.find(([name]) => delivery[name] !== "none") ?? ["queued", "soft"];
 	const others = people.filter((/** @type {any} */ each) => each.messaging_binding && each.sid !== message.participant_sid);
 	const who = delivery.total === 1 && others.length === 1 ? personOf(others[0]) : words.recipients(delivery.total);
-	return html`<button type="button" class="badge small ${tone}" tabindex="-1" onClick=${onClick}>
+	return html`<button class="badge small ${tone}" tabindex="-1" onClick=${onClick}>
 		${level} for ${delivery[level] === "some" ? "some of " : ""}${who}</button>`;
 }
 
@@ -37,7 +37,7 @@ function Medium({ medium, service }) {
 		${url && kind === "image" && html`<img src=${url} alt=${name} />`}
 		${url && (kind === "audio" || kind === "video") && html`<${kind} controls src=${url} aria-label=${name} />`}
 		<figcaption class="row small soft"><${Icon} name="file" /><span class="cut">${name}</span> ${medium.content_type}, ${medium.size.toLocaleString("en")} bytes
-			<button type="button" class="small" onClick=${save}>Download</button></figcaption>
+			<button class="small" onClick=${save}>Download</button></figcaption>
 		<${Trouble} problem=${loaded.error} />
 	</figure>`;
 }
@@ -49,7 +49,7 @@ function Detail({ message, path, people, headers }) {
 	const receipts = useLoad(async () => (message.delivery ? (await get(`${own}/Receipts`)).delivery_receipts : []), [message]);
 	const nameOf = (/** @type {string} */ sid) => {
 		const person = people.find((/** @type {any} */ each) => each.sid === sid);
-		return person ? `${person.messaging_binding?.type ?? ""} ${personOf(person)}` : sid;
+		return person ? `${channelOf(person) ?? ""} ${personOf(person)}` : sid;
 	};
 	const edit = /** @type {FormSpec} */ ({
 		title: `Edit message ${message.index}`,
@@ -80,7 +80,7 @@ function Detail({ message, path, people, headers }) {
 
 /** @param {any} props */
 function Message({ message, isOpen, isLast, toggle, service, ...rest }) {
-	const via = rest.people.find((/** @type {any} */ each) => each.sid === message.participant_sid)?.messaging_binding?.type;
+	const via = channelOf(rest.people.find((/** @type {any} */ each) => each.sid === message.participant_sid));
 	return html`<li class="message" data-sid=${message.sid}>
 		<span class="number">${message.index}</span>
 		<div>
@@ -88,7 +88,7 @@ function Message({ message, isOpen, isLast, toggle, service, ...rest }) {
 				<span class="strong">${message.author}</span>
 				<span class="small soft"><${Time} at=${message.date_created} />${via && ` via ${via}`}</span>
 				<${Delivery} message=${message} people=${rest.people} onClick=${toggle} />
-				<button type="button" class="quiet small push" data-row=${message.sid} tabindex=${isOpen || isLast ? 0 : -1}
+				<button class="quiet small push" data-row=${message.sid} tabindex=${isOpen || isLast ? 0 : -1}
 					aria-expanded=${isOpen} aria-label="Message ${message.index}: details" onClick=${toggle}><${Icon} name="more" /></button>
 			</p>
 			${message.subject && html`<p class="strong">${message.subject}</p>`}
@@ -118,19 +118,17 @@ function Composer({ path, service, people, fires, setFires, headers, onSent }) {
 		<input class="author" list="authors" aria-label="Author" placeholder="as system" value=${author} onInput=${onValue(setAuthor)} />
 		<datalist id="authors">${people.map((/** @type {any} */ each) => html`<option value=${personOf(each)} />`)}</datalist>
 		<textarea aria-label="Message" placeholder="Message" rows="1" value=${body} onInput=${onValue(setBody)} onKeyDown=${onKeyDown} />
-		<label class="button">
-			<input type="file" class="unseen" aria-label="File" onChange=${(/** @type {any} */ { target }) => { setFile(target.files[0] ?? null); target.value = ""; }} />
-			<${Icon} name="file" />File</label>
+		<${Files} pick=${(/** @type {any} */ { target }) => { setFile(target.files[0] ?? null); target.value = ""; }}>File<//>
 		<button class="primary" disabled=${send.isRunning || !(body || file)}><${Icon} name="send" />Send</button>
 		<div class="row small wide">
 			<label class="check"><input type="checkbox" role="switch" checked=${fires} onChange=${() => setFires(!fires)} />${fires ? words.fires : words.silent}</label>
 			${file && html`<${Badge}>${file.name}<//><button type="button" class="small" onClick=${() => setFile(null)}>Without it</button>`}
 		</div>
-		<${Trouble} problem=${send.problem} />
+		<${Trouble} of=${send} />
 	</form>`;
 }
 
-/** @param {{base: string, row: any}} props */
+/** @param {TabProps} props */
 export default function Messages({ base, row }) {
 	const path = `${base}/Messages`;
 	const service = row.chat_service_sid;
@@ -141,19 +139,18 @@ export default function Messages({ base, row }) {
 	const headers = fires ? { "X-Twilio-Webhook-Enabled": "true" } : {};
 	useKeys(selected ? { Escape: () => select("") } : {});
 	const shared = { path, service, people, headers };
-	// A message is drawn again when it has changed, not with each of the others.
 	const drawn = useMemo(() => new WeakMap(), [people, fires]);
 	const draw = (/** @type {any} */ message, /** @type {number} */ place) => {
 		const isOpen = message.sid === selected;
 		const isCached = !isOpen && place > 0;
 		const toggle = () => select(route.get().query.get("message") === message.sid ? "" : message.sid);
-		const shown = (isCached && drawn.get(message)) || html`<${Message} key=${message.sid} message=${message} isOpen=${isOpen} isLast=${!place} toggle=${toggle} ...${shared} />`;
+		const shown = (isCached && drawn.get(message)) || html`<${Whole} key=${message.sid} row=${message}><${Message} message=${message} isOpen=${isOpen} isLast=${!place} toggle=${toggle} ...${shared} /><//>`;
 		if (isCached) drawn.set(message, shown);
 		return shown;
 	};
 	return html`<div class="talk">
 		<div class="scroll" role="log" aria-live="off" aria-label="Messages" ref=${thread.pane} onScroll=${thread.onScroll}>
-			<${Trouble} problem=${thread.error} retry=${thread.reload} />
+			<${Trouble} of=${thread} />
 			${thread.isLoading && !thread.data && html`<${Skeleton} />`}
 			${thread.data && !thread.rows.length && html`<${Empty} title=${empty.messages[0]}>${empty.messages[1]}<//>`}
 			<ol class="thread" onKeyDown=${listKeys}>

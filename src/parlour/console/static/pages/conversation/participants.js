@@ -4,22 +4,22 @@ import { Badge, html } from "../../kit.js";
 import { useLive } from "../../live.js";
 import { Collection } from "../../parts/collection.js";
 import { columns } from "../../parts/list.js";
-import { empty } from "../../words.js";
+import { empty, by } from "../../words.js";
 import { conversation as words } from "./words.js";
+
+const CHANNELS = by({ sms: "SMS", whatsapp: "WhatsApp", rcs: "RCS" });
+
+/** @param {any} row Undefined, if it has no address. */
+export const channelOf = (row) => CHANNELS[row?.messaging_binding?.type] ?? row?.messaging_binding?.type;
 
 /** @param {any} row */
 export const personOf = ({ identity, messaging_binding: binding, sid }) =>
 	identity ?? binding?.address ?? binding?.projected_address ?? sid;
 
-/**
- * The fields of a participant, or of a new one.
- * @param {any} roles
- * @param {any} row
- */
+/** @param {any[]} roles @param {any} row The fields of a participant, or of a new one. */
 function fieldsOf(roles, row) {
 	const binding = row?.messaging_binding;
-	const options = roles.filter((/** @type {any} */ each) => each.type === "conversation")
-		.map((/** @type {any} */ each) => [each.sid, each.friendly_name]);
+	const options = roles.filter((each) => each.type === "conversation").map((each) => [each.sid, each.friendly_name]);
 	return [
 		!row && { name: "Identity", hint: words.identity },
 		!row && { name: "MessagingBinding.Address", label: "Address", hint: words.address },
@@ -31,7 +31,7 @@ function fieldsOf(roles, row) {
 	].filter(Boolean);
 }
 
-/** @param {{row: any, base: string}} props */
+/** @param {TabProps} props */
 export default function Participants({ row, base }) {
 	const path = `${base}/Participants`;
 	const list = useList(path, "participants", { PageSize: 100 });
@@ -49,7 +49,7 @@ export default function Participants({ row, base }) {
 	});
 	const { roles = [], last = -1 } = more.data ?? {};
 	const shown = columns(
-		["Participant", (each) => html`<span class="strong">${personOf(each)}</span>${each.messaging_binding && html` <${Badge}>${each.messaging_binding.type}<//>`}`],
+		["Participant", (each) => html`<span class="strong">${personOf(each)}</span>${each.messaging_binding && html` <${Badge}>${channelOf(each)}<//>`}`],
 		["Proxy or projected", ({ messaging_binding: binding }) => binding?.proxy_address ?? binding?.projected_address ?? "–"],
 		["Role", (each) => roles.find((/** @type {any} */ role) => role.sid === each.role_sid)?.friendly_name ?? each.role_sid],
 		["Read up to", "last_read_message_index", "number"],

@@ -3,7 +3,7 @@
  * 300 that moves as one scrolls. `below` and `top` count from the newest message.
  */
 import { get, useList } from "../../api.js";
-import { useEffect, useLayoutEffect, useRef, useState, useStore } from "../../kit.js";
+import { useEffect, useLayoutEffect, useElement, useRef, useState, useStore } from "../../kit.js";
 import { live, useLive, useRefresh } from "../../live.js";
 
 const WINDOW = 300;
@@ -20,7 +20,7 @@ const SPEAK_MS = 5000;
  */
 function useWindow(list) {
 	const [{ below, top }, move] = useState({ below: 0, top: FIRST });
-	const pane = useRef(/** @type {any} */ (null));
+	const pane = useElement();
 	const { current: place } = useRef({ isEnd: true, sid: "", y: 0 });
 	const shown = list.rows.slice(below, top);
 	useLayoutEffect(() => {

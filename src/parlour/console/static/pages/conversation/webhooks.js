@@ -15,9 +15,9 @@ const fields = (/** @type {any} */ row) => [
 	...(row ? [] : [{ name: "Target", value: "", options: ["webhook", "trigger", "studio"], hint: words.targets }]),
 	{ name: "Configuration.Url", label: "URL", value: row?.configuration.url },
 	{ name: "Configuration.Method", label: "Method", value: row?.configuration.method ?? "POST", options: ["POST", "GET"] },
-	{ name: "Configuration.FlowSid", label: "Flow SID", value: row?.configuration.flow_sid },
+	{ name: "Configuration.FlowSid", label: "Flow SID, of studio", value: row?.configuration.flow_sid },
 	{ name: "Configuration.Filters", label: "Events", kind: "many", value: row?.configuration.filters, options: EVENTS },
-	{ name: "Configuration.Triggers", label: "Words that trigger it, one a line", kind: "lines", value: row?.configuration.triggers },
+	{ name: "Configuration.Triggers", label: "Words, of trigger, one a line", kind: "lines", value: row?.configuration.triggers },
 ];
 
 const COLUMNS = columns(
@@ -26,7 +26,7 @@ const COLUMNS = columns(
 	["Events or words", ({ configuration: given }) => [given.filters ?? [], given.triggers ?? []].flat().join(", ") || "–"],
 );
 
-/** @param {{row: any, base: string}} props */
+/** @param {TabProps} props */
 export default function Webhooks({ row, base }) {
 	const path = `${base}/Webhooks`;
 	const list = useList(path, "webhooks");

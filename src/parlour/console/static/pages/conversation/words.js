@@ -1,10 +1,10 @@
 /** The sentences of the parts of a conversation, which are loaded with it. */
-import { conversations } from "../../words.js";
+import { conversations, by } from "../../words.js";
 
 export const conversation = {
 	recipients: (/** @type {number} */ count) => (count === 1 ? "1 recipient" : `${count} recipients`),
 	unique: "May stand for the SID in paths; unique in its service.",
-	becomes: /** @type {Record<string, string>} */ ({
+	becomes: by({
 		active: "Its timers start again.",
 		inactive: "It becomes active again with the next message.",
 	}),
@@ -31,7 +31,7 @@ export const conversation = {
 	noReceipts: "No carrier has reported yet.",
 	noEvents: ["No events are left", "Events are deleted 72 hours after all webhooks were sent."],
 	otherCode: "The carrier's reason",
-	codes: /** @type {Record<string, string>} */ ({
+	codes: by({
 		21211: "The number is malformed", 21408: "This region is not allowed", 21610: "The recipient unsubscribed",
 		21612: "Not reachable from this sender", 21614: "Not a mobile number", 21617: "The text is too long",
 		30001: "The queue at the carrier is full", 30002: "The account was suspended", 30003: "The phone is off or out of reach",

@@ -38,7 +38,7 @@ function Seeds() {
 		<p class="soft">${words.drop}</p>
 		<input type="file" aria-label="File of seeds" accept=".yaml,.yml,.json" onChange=${(/** @type {any} */ event) => take(event.target.files[0])} />
 		<textarea class="mono" rows="8" aria-label="Seeds" placeholder=${words.example} value=${text} onInput=${onValue((given) => [setText(given), finish("")])} />
-		<${Trouble} problem=${load.problem} />
+		<${Trouble} of=${load} />
 		<p class="row"><button class="primary" disabled=${!text || load.isRunning}>Load</button>
 			<button type="button" disabled=${!text || load.isRunning} onClick=${() => load.run("/Check", "Valid:")}>Check</button>
 			<span role="status" class="good">${done}</span></p>

@@ -123,7 +123,7 @@ function Signature({ ours }) {
 			<${Field} label="Body, or its parameters as JSON" isWide><textarea name="body" rows="3" spellcheck=${false} /><//>
 			<button class="primary">Explain</button>
 		</form>
-		<${Trouble} problem=${check.problem} />
+		<${Trouble} of=${check} />
 		<ul class="stack tight" role="status">${found.map(([key, ...details]) => html`<li><p class="strong">${words.why[key]}</p>${details.map((each) => html`<p><code>${each}</code></p>`)}</li>`)}</ul>`;
 }
 
