@@ -88,10 +88,13 @@ DELETE_OF_PRINCIPAL = """
 DELETE FROM console_session WHERE account_sid = $1 AND principal_name = $2
 """
 DELETE_OF_ACCOUNT = "DELETE FROM console_session WHERE account_sid = $1"
-# Few rows: of one principal, which are limited.
+# Few rows: of one principal, which are limited. OFFSET stands in a sub-query, since the batching
+# of reads in store/postgres appends another one.
 FIRST_EXCESS = """
-SELECT made, sid FROM console_session WHERE account_sid = $1 AND principal_name = $2
- ORDER BY made DESC, sid DESC LIMIT 1 OFFSET $3
+SELECT made, sid FROM (
+ SELECT made, sid FROM console_session WHERE account_sid = $1 AND principal_name = $2
+  ORDER BY made DESC, sid DESC LIMIT 1 OFFSET $3
+) AS first_excess
 """
 DELETE_EXCESS = """
 DELETE FROM console_session WHERE account_sid = $1 AND principal_name = $2
