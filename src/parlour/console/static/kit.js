@@ -247,10 +247,13 @@ export function Empty({ title, children }) {
 	return html`<div class="empty"><p class="strong">${title}</p>${children}</div>`;
 }
 
-/** @param {{row: any, children?: any}} props A row that cannot be drawn shows its JSON. */
-export function Whole({ row, children }) {
-	const [error] = useErrorBoundary();
-	return error ? html`<li class="wide small"><code>${JSON.stringify(row)}</code></li>` : children;
+/** @param {any} props A row that cannot be drawn shows its JSON, until it is another one. */
+export function Whole({ row, as = "li", children, ...rest }) {
+	const odd = useRef(/** @type {any} */ (0));
+	useErrorBoundary(() => (odd.current = row));
+	// Preact has marked objects that it tried to draw.
+	const json = () => JSON.stringify(row, (name, value) => (/^__/.test(name) ? undefined : value));
+	return odd.current === row ? html`<${as} class="wide small" ...${rest}><code>${json()}</code><//>` : children;
 }
 
 /** @param {TroubleProps} props */

@@ -1,6 +1,6 @@
 /** Events: what was committed, newest first, live. */
 import { get, useLoad } from "../api.js";
-import { href, html, route, Skeleton, Time, useEffect, useKeys, useStore, within } from "../kit.js";
+import { href, html, route, Skeleton, Time, useEffect, useKeys, useStore, Whole, within } from "../kit.js";
 import { startAt, useLive } from "../live.js";
 import { ATTEMPT, ListPage, toAttempt, toObject, useAsked, useFeed } from "../parts/feed.js";
 import { columns, Panel, Table, timeOf } from "../parts/list.js";
@@ -9,7 +9,8 @@ import { copyText, Json, Sid } from "../parts/values.js";
 import { by, events as words } from "../words.js";
 
 /** @param {any} event What it is about, in few words. */
-function gist({ parameters: given }) {
+function gist({ parameters }) {
+	const given = parameters ?? {};
 	return given.Body ?? given.Identity ?? given.FriendlyName ?? given["MessagingBinding.Address"] ?? given.StateTo ?? given.Status ?? "";
 }
 
@@ -65,7 +66,7 @@ export default function Events() {
 	const event = list.rows.find((row) => row.cursor === cursor);
 	return html`<${ListPage} title="Events" fields=${words.filters} list=${list} columns=${COLUMNS} keyOf="cursor" hrefOf=${toEvent} selected=${cursor} none=${words.empty}>
 		${cursor && html`<${Panel} title=${event?.event_type ?? "Event"} closeTo=${within("events")} row=${cursor}>
-			${event ? html`<${Event} key=${cursor} event=${event} />` : list.data ? html`<p>${words.absent}</p>` : html`<${Skeleton} />`}
+			${event ? html`<${Whole} as="div" row=${event}><${Event} key=${cursor} event=${event} /><//>` : list.data ? html`<p>${words.absent}</p>` : list.isLoading && html`<${Skeleton} />`}
 		<//>`}
 	<//>`;
 }

@@ -1,21 +1,15 @@
 /** Health: is the server well, and what to do if it is not. */
 import { Badge, html, Icon, Time } from "../kit.js";
 import { columns, timeOf } from "../parts/list.js";
-import { Report, size } from "../parts/report.js";
+import { Report, size, spoken } from "../parts/report.js";
 import { by, health as words } from "../words.js";
 
 const TONES = by({ ok: "good", warning: "warn", error: "bad" });
 
-/** @param {number} seconds */
-function duration(seconds) {
-	const [days, hours, minutes] = [seconds / 86400, (seconds / 3600) % 24, (seconds / 60) % 60].map(Math.floor);
-	return days ? `${days} d ${hours} h` : hours ? `${hours} h ${minutes} min` : `${minutes} min`;
-}
-
 /** @param {any} data @returns {FactList} */
 const facts = (data) => [
 	["Version", `${data.version}, ${data.engine}${data.test ? ", test mode" : ""}`],
-	["Running for", duration(data.uptime_seconds)],
+	["Running for", spoken(data.uptime_seconds)],
 	["Requests now", data.requests_running],
 	["Disk", data.disk && `${size(data.disk.free_bytes)} free of ${size(data.disk.total_bytes)}`],
 	["Memory", `${size(data.memory.bytes)} of ${size(data.memory.total_bytes)}`],

@@ -40,7 +40,7 @@ function useInbox(path, address) {
 	}
 	const names = by({});
 	for (const place of places.data?.conversations ?? []) {
-		const proxy = place.participant_messaging_binding.proxy_address;
+		const proxy = place.participant_messaging_binding?.proxy_address;
 		names[place.conversation_sid] = names[proxy] = place.conversation_friendly_name;
 		if (proxy && !threads.has(proxy)) threads.set(proxy, []);
 	}
@@ -58,7 +58,7 @@ function Bubble({ row, path, name, hooks, touch }) {
 	const read = () => post(path, { Status: "read" }).then(() => touch([sid]));
 	return html`<li class="bubble ${direction}">
 		<p class="text">
-			${row.media.map((/** @type {any} */ { url, content_type: type, filename = type }) => {
+			${row.media?.map((/** @type {any} */ { url, content_type: type, filename = type }) => {
 				const at = urlOf(`${path}/Media/${url.split("/").pop()}`);
 				return /^image\/(?!svg)/.test(type) ? html`<img src=${at} alt=${filename} />` : html`<a href=${at} target="_blank" download>${filename}</a> `;
 			})}${row.body}
@@ -87,7 +87,7 @@ function Thread({ rows, inbox, names, touch }) {
 	let day = "";
 	return html`<ol>${rows.map((/** @type {any} */ row) => {
 		const last = day;
-		day = written(new Date(row.date_created), DAY);
+		day = Date.parse(row.date_created) ? written(new Date(row.date_created), DAY) : last;
 		return html`${day !== last && html`<li class="day small soft">${day}</li>`}
 			<${Whole} key=${row.sid} row=${row}><${Bubble} row=${row} path="${inbox}/${row.sid}" name=${names[row.conversation_sid]} hooks=${row === traced ? hooks.data : null} touch=${touch} /><//>`;
 	})}</ol>`;

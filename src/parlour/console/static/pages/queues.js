@@ -4,8 +4,6 @@ import { columns, sidOf, timeOf } from "../parts/list.js";
 import { count, Report } from "../parts/report.js";
 import { queues as words } from "../words.js";
 
-/** @param {string} name @returns {any} */
-const bounded = (name) => (/** @type {any} */ row) => count(row[name]);
 const account = sidOf("account_sid");
 
 /** @param {any} row */
@@ -28,8 +26,8 @@ const sections = (data) => [
 		columns: columns(
 			["URL", "url", "wide"],
 			["Account", account],
-			["Waiting", bounded("waiting"), "number"],
-			["Conversations", bounded("lanes"), "number"],
+			["Waiting", ({ waiting }) => count(waiting), "number"],
+			["Conversations", ({ lanes }) => count(lanes), "number"],
 			["Oldest", timeOf("date_oldest")],
 			["Next attempt", timeOf("date_next_attempt")],
 		),
@@ -38,7 +36,7 @@ const sections = (data) => [
 		title: "Messages to carriers", none: words.carriers, rows: data.carriers.filter((/** @type {any} */ each) => each.name || each.waiting.count), keyOf: "name",
 		columns: columns(
 			["Carrier", (row) => row.name || "no route"],
-			["Waiting", bounded("waiting"), "number"],
+			["Waiting", ({ waiting }) => count(waiting), "number"],
 			["Links", links, "wide"],
 		),
 	},

@@ -79,7 +79,7 @@ export default function Settings() {
 	return html`<div class="page">
 		<header class="head"><h1>Settings</h1></header>
 		<${Tabs} label="Settings" tabs=${Object.entries(words.tabs)} />
-		<div class="body stack padded" role="tabpanel" id="tab-panel" aria-labelledby="tab-${tab}">
+		<div class="body stack padded" role="tabpanel" tabindex="0" id="tab-panel" aria-labelledby="tab-${tab}">
 			<${Trouble} of=${standard} />
 			${service && SINGLES[tab]?.map((/** @type {string[]} */ [path, id]) => html`<${Group} key=${id + service} title=${words.titles[id]} path=${fill(path, values)} id=${id} values=${values} />`)}
 			${service && LISTS[tab] && html`<${List} key=${tab + service} tab=${tab} values=${values} />`}

@@ -1,5 +1,5 @@
 /** Lists: their table, filters and tabs, and the panel of what is selected. */
-import { Empty, go, html, Icon, listKeys, onValue, preferences, Skeleton, Time, Trouble, useEffect, useElement, useField, useKeys, useQuery } from "../kit.js";
+import { Empty, go, html, Icon, listKeys, onValue, preferences, Skeleton, Time, Trouble, useEffect, useElement, useField, useKeys, useQuery, Whole } from "../kit.js";
 import { empty } from "../words.js";
 import { Sid } from "./values.js";
 
@@ -13,16 +13,8 @@ export const timeOf = (name, full) => (row) => html`<${Time} at=${row[name]} ful
 /** @param {string} name @returns {(row: any) => any} A cell with this SID. */
 export const sidOf = (name) => (row) => html`<${Sid} sid=${row[name]} />`;
 
-/** @param {{column: Column, row: any}} props A row that cannot be drawn shows its JSON. */
-function Cell({ column, row }) {
-	let shown;
-	try {
-		shown = column.cell(row);
-	} catch {
-		shown = html`<code>${JSON.stringify(row)}</code>`;
-	}
-	return html`<td role="cell" class=${column.kind} data-label=${column.label}>${shown}</td>`;
-}
+/** @param {{columns: Column[], row: any}} props */
+const Cells = ({ columns, row }) => columns.map(({ cell, kind, label }) => html`<td role="cell" class=${kind} data-label=${label}>${cell(row)}</td>`);
 
 /** @param {TableProps} props */
 export function Table({ label, columns, list, rows = list.rows, keyOf: key = "sid", hrefOf, selected, none }) {
@@ -54,7 +46,7 @@ export function Table({ label, columns, list, rows = list.rows, keyOf: key = "si
 						onClick=${(/** @type {Event} */ event) => open(row, event)}
 						onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && open(row, event)}
 					>
-						${columns.map((column) => html`<${Cell} column=${column} row=${row} />`)}
+						<${Whole} row=${row} as="td" role="cell" colspan="9"><${Cells} columns=${columns} row=${row} /><//>
 					</tr>`,
 				)}
 			</tbody>

@@ -35,6 +35,17 @@ export function Report({ title, path, state, facts = () => [], sections = () => 
 	</div>`;
 }
 
+/** @param {number} seconds The two largest units. */
+export function spoken(seconds) {
+	let rest = Math.round(seconds);
+	const parts = Object.entries({ d: 86400, h: 3600, min: 60, s: 1 }).flatMap(([unit, size]) => {
+		const count = Math.floor(rest / size);
+		rest %= size;
+		return count > 0 ? `${count} ${unit}` : [];
+	});
+	return parts.slice(0, 2).join(" ") || "0 s";
+}
+
 /** @param {{facts: FactList}} props */
 export function Facts({ facts }) {
 	return facts.length ? html`<dl class="facts">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value ?? "–"}</dd>`)}</dl>` : null;
@@ -42,7 +53,7 @@ export function Facts({ facts }) {
 
 // --- A group of settings: what the server answers, and a form that changes it
 
-const HIDDEN = new Set(["url", "links", "account_sid", "chat_service_sid", "meta"]);
+const HIDDEN = /^(url|links|account_sid|chat_service_sid|meta)$/;
 
 /** @param {any} value @returns {string} */
 const written = (value) =>
@@ -54,12 +65,12 @@ const written = (value) =>
 export function Group({ title, path, id, values }) {
 	const row = useLoad(() => get(path), [path]);
 	const [dialog, open] = useDialog();
-	const facts = Object.entries(row.data ?? {}).filter(([name]) => !HIDDEN.has(name));
+	const facts = Object.entries(row.data ?? {}).filter(([name]) => !HIDDEN.test(name));
 	return html`<section class="card stack">
 		<header class="row"><h2>${title}</h2>
 			<button class="push" disabled=${!mayChange() || !row.data} onClick=${() => open({ id, title, values, row: row.data, onDone: row.reload })}><${Icon} name="edit" />Edit</button></header>
 		<${Trouble} of=${row} />
-		${row.data ? html`<${Facts} facts=${facts.map(([name, value]) => [labelOf(name), written(value) || "–"])} />` : html`<${Skeleton} lines=${3} />`}
+		${row.data ? html`<${Facts} facts=${facts.map(([name, value]) => [labelOf(name), written(value) || "–"])} />` : row.isLoading && html`<${Skeleton} lines=${3} />`}
 		${dialog}
 	</section>`;
 }

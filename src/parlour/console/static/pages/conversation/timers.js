@@ -4,22 +4,10 @@ import { loadTestState } from "../../app.js";
 import { html, serverNow, Time, Trouble, useState, useTimer } from "../../kit.js";
 import { useDialog } from "../../parts/form.js";
 import { stateActions } from "../conversation.js";
+import { spoken } from "../../parts/report.js";
 import { conversation as words } from "./words.js";
 
 const TIMERS = [["inactive", "Becomes inactive"], ["closed", "Is closed"]];
-const UNITS = /** @type {[number, string][]} */ ([[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]]);
-
-/** @param {number} ms The two largest units. */
-function spoken(ms) {
-	let rest = Math.max(0, Math.round(ms / 1000));
-	const parts = UNITS.map(([size, unit]) => {
-		const count = Math.floor(rest / size);
-		rest %= size;
-		return count ? `${count} ${unit}` : "";
-	});
-	return parts.filter(Boolean).slice(0, 2).join(" ");
-}
-
 /** @param {TabProps} props */
 export default function Timers({ row, base, reload }) {
 	const [, draw] = useState(0);
@@ -44,7 +32,7 @@ export default function Timers({ row, base, reload }) {
 				const at = row.timers[`date_${name}`];
 				return html`<section class="card stack" aria-label=${label}>
 					<h3>${label}</h3>
-					${at ? html`<p class="number title">in ${spoken(Date.parse(at) - serverNow()) || "0 s"}</p><p class="soft"><${Time} at=${at} full /></p>`
+					${at ? html`<p class="number title">in ${spoken((Date.parse(at) - serverNow()) / 1000)}</p><p class="soft"><${Time} at=${at} full /></p>`
 						: html`<p class="soft">${words.noTimer}</p>`}
 					${at && isOpen && session.get()?.test && html`<p><button disabled=${advance.isRunning}
 						onClick=${() => advance.run(at)}>Advance the clock to this timer</button></p>`}

@@ -54,16 +54,18 @@ function Snapshots() {
 		title: `Restore ${name}`, action: "Restore", isDanger: true, text: words.restore,
 		act: () => post(`${SNAPSHOTS}/${encodeURIComponent(name)}/Restore`),
 	});
+	const drop = useAction((name) => remove(`${SNAPSHOTS}/${encodeURIComponent(name)}`).then(list.reload));
 	const shown = columns(
 		["Name", "name"],
 		["Scope", "scope"],
 		["Made", timeOf("date_created")],
 		["Size", (row) => size(row.size_bytes), "number"],
 		["Actions", (row) => html`<span class="row"><button class="small" onClick=${() => restore(row)}>Restore</button>
-			<button class="small danger" onClick=${() => remove(`${SNAPSHOTS}/${encodeURIComponent(row.name)}`).then(list.reload)}>Delete</button></span>`, "actions"],
+			<button class="small danger" onClick=${() => drop.run(row.name)}>Delete</button></span>`, "actions"],
 	);
 	return html`<section class="card stack">
 		<div class="row"><h2>Snapshots</h2><button class="push" onClick=${take}>Take a snapshot</button></div>
+		<${Trouble} of=${drop} />
 		<${Table} label="Snapshots" columns=${shown} list=${list} keyOf="name" none=${words.none} />
 	</section>
 	<section class="card stack">

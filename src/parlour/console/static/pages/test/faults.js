@@ -23,31 +23,24 @@ export default function Faults() {
 		list.reload();
 		void loadTestState();
 	};
-	const arm = useAction(async (form) => {
-		await post(PATH, form);
-		changed();
-	});
-	const disarm = useAction(async (sid) => {
-		await remove(sid ? `${PATH}/${sid}` : PATH);
-		changed();
-	});
+	const change = useAction((act) => act().then(changed));
 	const shown = columns(
 		["Target", (row) => html`${row.target} ${row.name && html`<span class="soft">${row.name}</span>`}`],
 		["Effect", effects, "wide"],
 		["Matched", "matched", "number"],
 		["Fired", "fired", "number"],
 		["Left", (row) => row.left ?? "until removed", "number"],
-		["Remove", (row) => html`<button class="small danger" onClick=${() => disarm.run(row.sid)}>Remove</button>`, "actions"],
+		["Remove", (row) => html`<button class="small danger" onClick=${() => change.run(() => remove(`${PATH}/${row.sid}`))}>Remove</button>`, "actions"],
 	);
 	return html`<div class="card"><${Facts} facts=${[
-			["Arm at once", html`<span class="row">${words.presets.map(([label, form]) => html`<button onClick=${() => arm.run(form)}>${label}</button>`)}</span>`],
+			["Arm at once", html`<span class="row">${words.presets.map((/** @type {any} */ [label, form]) => html`<button onClick=${() => change.run(() => post(PATH, form))}>${label}</button>`)}</span>`],
 			["New fault of", html`<span class="row">${words.targets.map(([Target, label, names]) => html`<button onClick=${() => open({
 				id: "CreateFault", title: `New fault: ${label}`, action: "Arm", fixed: { Target }, only: `${names} ${words.common}`.split(" "), onDone: changed,
 			})}>${label} …</button>`)}</span>`],
 		]} /></div>
 		<header class="row"><h2>Armed</h2>
-			${list.rows.length > 0 && html`<button class="danger push" onClick=${() => disarm.run("")}>Remove all</button>`}</header>
-		<${Trouble} problem=${arm.problem ?? disarm.problem} />
+			${list.rows.length > 0 && html`<button class="danger push" onClick=${() => change.run(() => remove(PATH))}>Remove all</button>`}</header>
+		<${Trouble} of=${change} />
 		<${Table} label="Faults" columns=${shown} list=${list} none=${words.none} />
 		${dialog}`;
 }

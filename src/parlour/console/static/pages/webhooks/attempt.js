@@ -18,7 +18,7 @@ async function sign({ method, url, parameters }) {
 	const isGet = method === "GET";
 	const fields = isGet ? {} : parameters;
 	const Url = isGet ? `${url}${url.includes("?") ? "&" : "?"}${encode(parameters)}` : url;
-	return { fields, body: encode(fields), ...(await signed(Url, fields)) };
+	return { fields, body: encode(fields), url: Url, ...(mayChange() && (await signed(Url, fields))) };
 }
 
 /** @param {string} Url @param {Row} fields */
@@ -34,7 +34,7 @@ async function load(sid) {
 
 /** @param {Row} attempt @param {Row} ours Its headers, and the call as a command. */
 function write({ request: { method }, idempotency_token: token }, { header, signature, url, body }) {
-	const headers = [`${header}: ${signature}`, `I-Twilio-Idempotency-Token: ${token}`, "Accept: */*", "User-Agent: TwilioProxy/1.1"];
+	const headers = [...(signature ? [`${header}: ${signature}`] : []), `I-Twilio-Idempotency-Token: ${token}`, "Accept: */*", "User-Agent: TwilioProxy/1.1"];
 	if (body) headers.push("Content-Type: application/x-www-form-urlencoded; charset=utf-8");
 	const options = [...headers.map((each) => `-H ${quoted(each)}`), ...(body ? [`--data-raw ${quoted(body)}`] : [])];
 	return { headers: headers.join("\n"), curl: [`curl -X ${method} ${quoted(url)}`, ...options].join(" \\\n  ") };
@@ -124,13 +124,13 @@ function Signature({ ours }) {
 			<button class="primary">Explain</button>
 		</form>
 		<${Trouble} of=${check} />
-		<ul class="stack tight" role="status">${found.map(([key, ...details]) => html`<li><p class="strong">${words.why[key]}</p>${details.map((each) => html`<p><code>${each}</code></p>`)}</li>`)}</ul>`;
+		<div role="status"><ul class="stack tight">${found.map(([key, ...details]) => html`<li><p class="strong">${words.why[key]}</p>${details.map((each) => html`<p><code>${each}</code></p>`)}</li>`)}</ul></div>`;
 }
 
 /** @param {any} props */
 function Request({ attempt, ours }) {
 	return html`<section><h3>Request</h3><code>${attempt.request.method} ${ours.url}</code>
-		<details open><summary>Parameters</summary><${Facts} facts=${Object.entries(attempt.request.parameters)} /></details>
+		<details open><summary>Parameters</summary><${Facts} facts=${Object.entries(attempt.request.parameters ?? {})} /></details>
 		${ours.body && html`<details><summary>Raw body</summary><pre tabindex="0">${ours.body}</pre></details>`}
 		<details><summary>Headers</summary><pre tabindex="0">${write(attempt, ours).headers}</pre></details>
 	</section>`;
@@ -174,7 +174,7 @@ export function Attempt({ sid, rows }) {
 	const actions = html`<button class="primary" disabled=${!may} onClick=${start}><${Icon} name="again" />${state === "pending" ? "Retry now" : "Replay"}</button>`;
 	return html`<${Panel} title=${attempt?.event_type ?? "Attempt"} closeTo=${toAttempt()} row=${sid} actions=${actions}>
 		<${Trouble} problem=${shown.error ?? again.problem} retry=${shown.reload} />
-		${!attempt ? html`<${Skeleton} />` : html`
+		${!attempt ? shown.isLoading && html`<${Skeleton} />` : html`
 			<p><span class="strong">${words.result(attempt)}</span> ${words.place(attempt)}${attempt.date_next_attempt && html`; next at <${Time} at=${attempt.date_next_attempt} />`}.</p>
 			<p class="row">
 				<button disabled=${!may} onClick=${() => send(attempt.request, attempt.event_type)}>Send with changes …</button>
@@ -183,8 +183,8 @@ export function Attempt({ sid, rows }) {
 			</p>
 			${attempt.response?.body_start && html`<section><h3>Answer</h3><pre tabindex="0">${attempt.response.body_start}</pre></section>`}
 			${ours && html`<${Request} attempt=${attempt} ours=${ours} />
-			<details open=${view === "signature"} onToggle=${(/** @type {any} */ event) => setView(event.target.open ? "signature" : "")}>
-				<summary>Signature help</summary><${Signature} ours=${ours} /></details>`}
+			${ours.signature && html`<details open=${view === "signature"} onToggle=${(/** @type {any} */ event) => setView(event.target.open ? "signature" : "")}>
+				<summary>Signature help</summary><${Signature} ours=${ours} /></details>`}`}
 			<section><h3>All attempts of this delivery</h3><${Table} label="Attempts of this delivery" columns=${ATTEMPT.slice(0, 4)} rows=${all} hrefOf=${toAttempt} selected=${sid} /></section>
 			<section><h3>About</h3><${Facts} facts=${about(attempt)} /></section>`}
 		${dialog}${sample}
