@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,3 +37,9 @@ def run_program(
         **settings,
     }
     return ProgramRun([f"{name}.mjs"], environment, seconds_max, does, folder=HERE)
+
+
+def make_operator(server: Server, name: str, role: str) -> dict[str, str]:
+    """Create an operator; return its key as variables of a program."""
+    made = json.loads(server.command("operator", "create", name, "--role", role, "--json"))
+    return {"OPERATOR_SID": made["sid"], "OPERATOR_SECRET": made["secret"]}

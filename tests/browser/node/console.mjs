@@ -10,12 +10,13 @@ export const CONSOLE = `${BASE_URL}/parlour/console/`;
 export const ACCOUNT = `${CONSOLE}${ACCOUNT_SID}/`;
 export const WIDE = { width: 1280, height: 800 };
 export const NARROW = { width: 390, height: 844 };
+const TABS = 3;
 const AUTHORIZATION = `Basic ${btoa(`${ACCOUNT_SID}:${AUTH_TOKEN}`)}`;
 
 // --- The API, as the judge ----------------------------------------------------------------------
 
 export async function api(method, path, form, headers = {}) {
-  const body = typeof form === "string" ? form : form && new URLSearchParams(form);
+  const body = typeof form === "string" || form instanceof Uint8Array ? form : form && new URLSearchParams(form);
   const answer = await fetch(BASE_URL + path, {
     method,
     body,
@@ -42,7 +43,7 @@ export async function listen(server) {
 }
 
 // A receiver that answers 500 to each third request, or as the status of a body says.
-export async function receiver(statusOf = (_body, count) => (count % 3 ? 200 : 500)) {
+export async function receiver(statusOf = (_body, count) => (count % 3 ? 200 : 500), answerOf = () => "{}") {
   const received = [];
   const server = createServer((request, response) => {
     const parts = [];
@@ -50,15 +51,15 @@ export async function receiver(statusOf = (_body, count) => (count % 3 ? 200 : 5
     request.on("end", () => {
       const body = Buffer.concat(parts).toString();
       received.push({ url: request.url, body });
-      response.writeHead(statusOf(body, received.length)).end("{}");
+      response.writeHead(statusOf(body, received.length), { "content-type": "text/html" }).end(answerOf(received.length));
     });
   });
   return { url: `${await listen(server)}/hook`, received };
 }
 
 // The world as its document has it.
-export async function load(statusOf) {
-  const hooks = await receiver(statusOf);
+export async function load(...receiving) {
+  const hooks = await receiver(...receiving);
   const world = readFileSync(new URL("../world.yaml", import.meta.url), "utf8");
   const made = await api("POST", "/parlour/v1/Seeds", world.replace("{{receiver}}", hooks.url), {
     "Content-Type": "application/yaml",
@@ -67,8 +68,8 @@ export async function load(statusOf) {
 }
 
 // The world, with messages that were delivered and whose webhooks were sent.
-export async function seed() {
-  const made = await load();
+export async function seed(...receiving) {
+  const made = await load(...receiving);
   const order = `/v1/Conversations/${made.sids["conversations.order"]}`;
   const fired = { "X-Twilio-Webhook-Enabled": "true" };
   for (const Body of ["It is on the van.", "Ten minutes."]) await rest.post(`${order}/Messages`, { Author: "support", Body }, fired);
@@ -124,16 +125,21 @@ function countRequests(page) {
   for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => open.delete(request));
 }
 
+// No request is open, and none was for some time.
+export async function quiet(page, milliseconds) {
+  let since = Date.now();
+  await eventually(() => {
+    if (loading.get(page).size) since = Date.now();
+    return Date.now() - since > milliseconds;
+  }, "the end of all requests", 10_000, 15);
+}
+
 // Nothing loads, and nothing is drawn any more.
 export async function settled(page) {
-  let quietSince = Date.now();
-  await eventually(() => {
-    if (loading.get(page).size) quietSince = Date.now();
-    return Date.now() - quietSince > 120;
-  }, "the end of all requests");
+  await quiet(page, 90);
   await page.waitForFunction(() => {
     const main = document.querySelector("main");
-    return main && !main.ariaBusy && !document.querySelector(".skeleton");
+    return main && !main.ariaBusy && main.querySelector("h1") && !document.querySelector(".skeleton");
   });
   await page.evaluate(() => new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next))));
 }
@@ -141,6 +147,29 @@ export async function settled(page) {
 export async function visit(page, address) {
   await page.goto(address.startsWith("http") ? address : ACCOUNT + address);
   await settled(page);
+}
+
+// Go to another page as a link of the console does, without loading the console again.
+export async function move(page, address) {
+  const { pathname, search } = new URL(address, ACCOUNT);
+  await page.evaluate((to) => {
+    history.pushState(null, "", to);
+    dispatchEvent(new PopStateEvent("popstate"));
+  }, pathname + search);
+  await settled(page);
+}
+
+// Run for each item, in some tabs at once: a tab waits for most of its time. Returns what was seen.
+export async function inTabs(items, open, run) {
+  const waiting = [...items];
+  const tabs = await Promise.all(Array.from({ length: TABS }, open));
+  await Promise.all(tabs.map(async (tab) => {
+    for (let item = waiting.shift(); item; item = waiting.shift()) await run(tab, item);
+  }));
+  const found = [];
+  for (const { page, seen } of tabs) found.push(...seen.errors, ...seen.foreign, ...seen.dialogs, ...(await violations(page)));
+  await Promise.all(tabs.map(({ context }) => context.close()));
+  return found;
 }
 
 export async function violations(page) {
@@ -162,13 +191,13 @@ export async function scene(topic, name, run) {
   }
 }
 
-export async function eventually(read, what, milliseconds = 10_000) {
+export async function eventually(read, what, milliseconds = 10_000, pause = 50) {
   const end = Date.now() + milliseconds;
   for (;;) {
     const found = await read();
     if (found) return found;
     if (Date.now() > end) throw new Error(`not within ${milliseconds} ms: ${what}`);
-    await new Promise((next) => setTimeout(next, 50));
+    await new Promise((next) => setTimeout(next, pause));
   }
 }
 

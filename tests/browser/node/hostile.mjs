@@ -1,66 +1,149 @@
-// A world whose every text is hostile: the pages show it, and nothing else happens.
+// A world whose every text is hostile: the pages and their dialogs show it, and nothing else happens.
 
-import { addresses } from "./addresses.mjs";
+import { addresses, illustrated, named, oneOfEach, scopedWebhooks } from "./addresses.mjs";
 import { CORPUS, LONG } from "./corpus.mjs";
-import { check, NARROW, openPage, rest, scene, seed, violations, visit, WIDE, withBrowser } from "./console.mjs";
+import { api, BASE_URL, check, CONSOLE, eventually, inTabs, move, NARROW, openPage, rest, scene, seed, violations, visit, WIDE, withBrowser } from "./console.mjs";
+import { eachDialog, refuseChanges } from "./dialogs.mjs";
 
-const short = (text, length = 256) => [...text].slice(0, length).join("");
-// Texts that a request can hold: the API refuses some control characters.
-const tries = async (run) => {
+const { OPERATOR_SID, OPERATOR_SECRET } = process.env;
+const FIRED = { "X-Twilio-Webhook-Enabled": "true" };
+const taken = {};
+
+// The API refuses some texts, such as those with control characters.
+async function tries(place, run) {
+  taken[place] ??= { stored: 0, refused: "" };
   try {
-    return await run();
-  } catch {
-    return null;
+    await run();
+    taken[place].stored += 1;
+  } catch (error) {
+    taken[place].refused = error.message;
   }
-};
+}
 
-async function hostileWorld(sids) {
-  const order = `/v1/Conversations/${sids["conversations.order"]}`;
-  const fired = { "X-Twilio-Webhook-Enabled": "true" };
-  let taken = 0;
+// --- The world ------------------------------------------------------------------------------------
+
+const attributesOf = (text) => JSON.stringify({ [text]: named(text, "attributes", 300) });
+
+// In every message of the conversation that all tabs show, and in what is received on the phone.
+async function messages(path, text) {
+  const Attributes = attributesOf(text);
+  await tries("body", () => rest.post(`${path}/Messages`, { Author: named(text, "author", 256), Body: `${text} #body;`, Attributes, Subject: named(text, "subject", 256) }, FIRED));
+  await tries("message of a phone", () => rest.post("/parlour/v1/VirtualPhones/%2B15550100/Messages", { To: "+15550999", Body: `${text} #handset;` }));
+}
+
+async function people(path, text, number) {
+  const Attributes = attributesOf(text);
+  await tries("conversation", () => rest.post("/v1/Conversations", { FriendlyName: named(text, "conversation", 256), UniqueName: named(text, "unique", 200), Attributes }, FIRED));
+  await tries("identity", () => rest.post(`${path}/Participants`, { Identity: named(text, "identity", 256), Attributes }, FIRED));
+  await tries("user", () => rest.post("/v1/Users", { Identity: named(text, "user", 250), FriendlyName: named(text, "friendly", 256), Attributes }));
+  await tries("phone", () => rest.post("/parlour/v1/VirtualPhones", { Address: `+155502${1000 + number}`, Name: named(text, "phone", 64) }));
+  await tries("agent", () => api("GET", `/v1/Conversations/${encodeURIComponent(named(text, "path", 200))}`, undefined, { "User-Agent": `${encodeURI(text)} #agent;` }).catch((error) => {
+    if (!/ 404 /.test(error.message)) throw error;
+  }));
+}
+
+async function hostileWorld(sids, places) {
+  const path = `/v1/Conversations/${places.order}`;
   for (const [number, text] of CORPUS.entries()) {
-    const attributes = JSON.stringify({ [text]: text });
-    const message = { Author: short(text), Body: text, Attributes: attributes };
-    if (await tries(() => rest.post(`${order}/Messages`, message, fired))) taken += 1;
-    if (number % 5 === 0) {
-      await tries(() => rest.post("/v1/Conversations", { FriendlyName: short(text), Attributes: attributes }, fired));
-      await tries(() => rest.post(`${order}/Participants`, { Identity: short(text), Attributes: attributes }, fired));
-      await tries(() => rest.post("/v1/Users", { Identity: `user ${short(text, 200)}`, FriendlyName: short(text) }));
-      await tries(() => rest.post("/parlour/v1/VirtualPhones", { Address: `+1555020${100 + number}`, Name: short(text, 64) }));
+    await messages(path, text);
+    await tries("file", async () => {
+      if (!(await illustrated(named(text.replaceAll("/", "∕"), "file", 255), places))) throw new Error("refused");
+    });
+    if (number < 2) await scopedWebhooks(text, places);
+    if (number % 5 === 0) await people(path, text, number);
+    if (number % 9 === 0) {
+      const refused = await oneOfEach(text, places);
+      await tries("one of each", () => Object.keys(refused).length && Promise.reject(new Error(JSON.stringify(refused))));
     }
   }
-  await rest.post(`${order}/Messages`, { Author: "alice", Body: LONG });
-  await rest.post(`${order}`, { FriendlyName: CORPUS[0], Attributes: JSON.stringify({ long: LONG.slice(0, 3000) }) });
-  await tries(() => rest.post("/v1/Services", { FriendlyName: short(CORPUS[1], 64) }));
-  await tries(() => rest.post("/v1/Configuration/Webhooks", { PostWebhookUrl: `http://127.0.0.1:9/"><script>alert(1)</script>` }));
-  return taken;
+  // The largest ones, at the end: the list and the thread begin with them.
+  await rest.post(`${path}/Messages`, { Author: named(LONG, "author", 256), Body: LONG, Attributes: JSON.stringify({ long: LONG.slice(0, 1000) }) }, FIRED);
+  await rest.post("/v1/Users/alice", { FriendlyName: CORPUS[0], Attributes: JSON.stringify({ long: "x".repeat(16_000) }) });
+  await rest.post(path, { FriendlyName: CORPUS[0], UniqueName: named(CORPUS[1], "unique", 200), Attributes: JSON.stringify({ long: LONG.slice(0, 4000) }) });
+  await rest.post("/v1/Configuration/Webhooks", { PreWebhookUrl: `${places.url}/${encodeURI(CORPUS[2])}` });
 }
 
-// Runs in the page.
-function isTooWide() {
+// --- The looks ------------------------------------------------------------------------------------
+
+// Runs in the page: what is wrong with its layout, and elements that came from texts.
+function disorder() {
+  const found = [];
   const over = document.documentElement.scrollWidth - innerWidth;
-  return over > 0 ? `${over} px too wide` : "";
+  if (over > 0) found.push(`${over} px too wide`);
+  const dialog = document.querySelector("dialog[open]")?.getBoundingClientRect();
+  if (dialog && (dialog.left < 0 || dialog.right > innerWidth || dialog.bottom > innerHeight)) found.push("the dialog is larger than the screen");
+  const close = document.querySelector("dialog[open] .actions button");
+  close?.scrollIntoView();
+  if (close && close.getBoundingClientRect().right > innerWidth) found.push("the buttons of the dialog are out of sight");
+  const alien = document.querySelectorAll("#app :is(script, iframe, object, embed, style, link, base, meta, form[action], [onerror], [onload], [onmouseover], [ontoggle], [style], a[href^='javascript'])");
+  for (const each of alien) found.push(`an element that came from a text: ${each.outerHTML.slice(0, 100)}`);
+  return found;
 }
 
-const { sids } = await seed();
-const taken = await hostileWorld(sids);
-check("hostile", "most of the corpus is stored", taken >= CORPUS.length * 0.8, `${taken} of ${CORPUS.length}`);
+// Runs in the page: the places whose texts are on it.
+function placesShown() {
+  const fields = [...document.querySelectorAll("input, textarea")].map((each) => each.value);
+  return [document.body.textContent, ...fields].join(" ").match(/#[a-z]+(?=;)/g) ?? [];
+}
+
+const shown = new Set();
+
+async function look(page, name) {
+  for (const viewport of [NARROW, WIDE]) {
+    await page.setViewportSize(viewport);
+    const found = await page.evaluate(disorder);
+    if (found.length) throw new Error(`${name} at ${viewport.width} px: ${found.slice(0, 3).join("; ")}`);
+  }
+  for (const each of await page.evaluate(placesShown)) shown.add(each.slice(1));
+}
+
+const PLACES = "account agent answer attributes author body conversation credential fault file friendly handset identity key operator phone role service template trigger unique url user".split(" ");
+
+// What a text would do if it were taken as HTML is seen: by the look, and by the policy.
+async function showsPlantedElements(browser) {
+  const { page, context } = await openPage(browser);
+  await visit(page, "users");
+  await page.evaluate(() => {
+    const planted = document.createElement("iframe");
+    planted.src = "https://evil.test/";
+    document.querySelector("main").append(planted);
+  });
+  const found = await page.evaluate(disorder);
+  check("hostile", "a planted element is reported", found.length === 1, found.join("; "));
+  await eventually(async () => (await violations(page)).length, "a report of the policy");
+  await context.close();
+}
+
+const { sids, hooks } = await seed(undefined, (count) => `${CORPUS[count % CORPUS.length]} #answer;`);
+const { default_chat_service_sid: service } = await rest.get("/v1/Configuration");
+await hostileWorld(sids, { service, order: sids["conversations.order"], url: hooks.url });
 check("hostile", "the corpus is large", CORPUS.length >= 100, CORPUS.length);
+check("hostile", "nearly all of the corpus is stored", taken.body.stored >= CORPUS.length - 4, JSON.stringify(taken));
+for (const [place, { stored, refused }] of Object.entries(taken)) check("hostile", `${place}: stored`, stored > 9, `${stored}, ${refused}`);
 const pages = await addresses(sids);
 await withBrowser(async (browser) => {
-  const { page, seen } = await openPage(browser);
-  for (const [name, address] of Object.entries(pages))
+  const dialogs = { tried: new Set(), known: new Set() };
+  const open = async () => {
+    const made = await openPage(browser);
+    await made.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await refuseChanges(made.context);
+    // The operator's name is hostile, too.
+    const form = { Name: OPERATOR_SID, Secret: OPERATOR_SECRET };
+    const answer = await made.context.request.post(`${CONSOLE}session`, { form, headers: { Origin: BASE_URL, "Parlour-Console": "1" } });
+    if (answer.status() !== 201) throw new Error(`sign-in: ${answer.status()} ${await answer.text()}`);
+    await visit(made.page, "start");
+    return made;
+  };
+  const wrong = await inTabs(Object.entries(pages), open, async (tab, [name, address]) => {
     await scene("hostile", name, async () => {
-      await page.setViewportSize(WIDE);
-      await visit(page, address);
-      const wide = await page.evaluate(isTooWide);
-      await page.setViewportSize(NARROW);
-      const narrow = await page.evaluate(isTooWide);
-      if (wide || narrow) throw new Error(`1280: ${wide}; 390: ${narrow}`);
-      const alien = await page.evaluate(() => document.querySelectorAll("#app script, #app iframe, #app object, #app style, #app base, #app form[action]").length);
-      if (alien) throw new Error(`${alien} elements came from texts`);
+      await move(tab.page, address);
+      await look(tab.page, name);
+      await eachDialog(tab, dialogs, (kind, state) => look(tab.page, `${kind}, ${state}`));
+      if (!tab.page.url().startsWith(BASE_URL)) throw new Error(tab.page.url());
     });
-  const wrong = [...seen.errors, ...seen.foreign, ...seen.dialogs, ...(await violations(page))];
+  });
   check("hostile", "no dialog, report, error, or request to others", wrong.length === 0, wrong.slice(0, 5).join("\n"));
-  check("hostile", "the page stayed", page.url().startsWith(process.env.BASE_URL), page.url());
+  await scene("hostile", "the policy reports a planted element", () => showsPlantedElements(browser));
+  check("hostile", "many kinds of dialogs", dialogs.known.size >= 45, [...dialogs.known].join("\n"));
 });
+for (const each of PLACES) check("hostile", `a text is shown: ${each}`, shown.has(each), [...shown].join(" "));
