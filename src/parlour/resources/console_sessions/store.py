@@ -88,7 +88,7 @@ DELETE_OF_PRINCIPAL = """
 DELETE FROM console_session WHERE account_sid = $1 AND principal_name = $2
 """
 DELETE_OF_ACCOUNT = "DELETE FROM console_session WHERE account_sid = $1"
-# Few rows: of one principal, which are limited. OFFSET stands in a sub-query, since the batching
+# Few rows: of one principal, which are limited. OFFSET is in a sub-query, since the batching
 # of reads in store/postgres appends another one.
 FIRST_EXCESS = """
 SELECT made, sid FROM (
