@@ -142,9 +142,13 @@ async function attempts({ page, step, go, dialog, closed }, { press, to, toName,
     await eventually(async () => (await focus()).row === attempt.sid, "the focus is back");
   });
   await step("single letters are switched off, and on", async () => {
+    const letters = dialog.getByLabel("Single letters are keys");
     await press("?");
+    // Else Tab moves the focus of the page, which it gets back from the dialog.
+    await letters.waitFor();
     await toName(/Single letters are keys/);
     await press("Space");
+    equal(await letters.isChecked(), false, "letters are switched off");
     await toName("Done");
     await press("Enter");
     await closed();
@@ -153,6 +157,7 @@ async function attempts({ page, step, go, dialog, closed }, { press, to, toName,
     equal((await focus()).name === "Search, or go to a SID", false, "letters do nothing");
     await to((at) => at.name === "Help and keys", "help", "Shift+Tab");
     await press("Enter");
+    await letters.waitFor();
     await toName(/Single letters are keys/);
     await press("Space", "Escape");
     await closed();
