@@ -96,7 +96,8 @@ async function addressesOf({ order, lamp, reply }) {
 
 // The picture, once everything of a page has arrived: `shown` are texts of its last parts.
 async function shoot(page, shown) {
-  for (const text of ["live", ...shown]) await page.getByText(text).filter({ visible: true }).first().waitFor();
+  await page.locator(".dot.live").waitFor();
+  for (const text of shown) await page.getByText(text).filter({ visible: true }).first().waitFor();
   await page.evaluate(() => document.activeElement?.blur());
   let last;
   return eventually(async () => {
