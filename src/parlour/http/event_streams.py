@@ -43,6 +43,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parlour.http.messages import BodyStream, ClientDisconnectedError, Response, encode
+from parlour.http.shared_reads import SharedReads
 from parlour.operations.admission import Admission
 from parlour.operations.waiting_lists import ListWaitAbandoned
 from parlour.resources.events import feed as event_feed
@@ -123,10 +124,7 @@ class EventStreams:
         self._lists = waiting.lists
         self._authentication = authentication
         self._client_addresses = client_addresses
-        # By account and filters: the last moment and position, and the read from there.
-        self._shared: dict[
-            tuple[str, EventFilters], tuple[tuple[int, int], asyncio.Task[_Part]]
-        ] = {}
+        self._shared: SharedReads[_Part] = SharedReads()
         self._streams = Admission(
             clock,
             in_all_max=limits.EVENT_STREAMS_MAX,
@@ -263,15 +261,11 @@ class EventStreams:
 
         Of an earlier moment it could be without the event that the stream was woken by.
         """
-        key, at = (account_sid, position.filters), (moment, position.number)
-        known = self._shared.get(key)
-        if known is None or known[0] != at:
-            reading = asyncio.create_task(
-                self._part(account_sid, position, limits.CONSOLE_EVENTS_PER_STREAM_READ)
-            )
-            reading.add_done_callback(_take_exception)
-            known = self._shared[key] = at, reading
-        return await asyncio.shield(known[1])
+        return await self._shared.read(
+            moment,
+            (account_sid, position.filters, position.number),
+            lambda: self._part(account_sid, position, limits.CONSOLE_EVENTS_PER_STREAM_READ),
+        )
 
     async def _part(self, account_sid: str, position: _Position, count: int) -> _Part:
         page = await self._store.read(
@@ -295,12 +289,6 @@ async def _next_moment(loop: asyncio.AbstractEventLoop) -> int:
     moment = int(loop.time() * limits.CONSOLE_STREAM_READS_PER_SECOND) + 1
     await asyncio.sleep(moment / limits.CONSOLE_STREAM_READS_PER_SECOND - loop.time())
     return moment
-
-
-def _take_exception(reading: asyncio.Task[_Part]) -> None:
-    """Retrieve the exception of a read whose streams have all been closed."""
-    if not reading.cancelled():
-        reading.exception()
 
 
 def _comment(position: _Position) -> bytes:
