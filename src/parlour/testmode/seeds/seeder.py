@@ -85,8 +85,8 @@ class Seeder:
         if clock is None and random_seed is None:
             return
         # The clock of a server is not moved for a seed that turns out to be wrong.
-        await self._try(account_sid, seed)
         clock_ms = self._clock_of(seed)
+        await self._try(account_sid, seed, clock_ms)
         if clock_ms is not None:
             await self._steering.freeze_clock(clock_ms)
         if random_seed is not None:
@@ -96,8 +96,7 @@ class Seeder:
         clock = seed.get("clock")
         return None if clock is None else resolve_date(clock, self._steering.now_ms())
 
-    async def _try(self, account_sid: str, seed: SeedItem) -> dict[str, str]:
-        clock_ms = self._clock_of(seed)
+    async def _try(self, account_sid: str, seed: SeedItem, clock_ms: int | None) -> dict[str, str]:
         done = await self._store.dry_run(
             lambda tx: loader.load_seed(tx, account_sid, seed, load_ms=clock_ms),
             account_sid=account_sid,
@@ -111,7 +110,7 @@ class Seeder:
         """
         started_ms = self._real_clock.monotonic_ms()
         loader.emulation_of(seed)
-        sids = await self._try(account_sid, seed)
+        sids = await self._try(account_sid, seed, self._clock_of(seed))
         return LoadedSeed(sids, round(self._real_clock.monotonic_ms() - started_ms))
 
     async def export(self, account_sid: str, *, with_sids: bool = False) -> dict[str, Any]:
