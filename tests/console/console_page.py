@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from tests.events.in_process_server import ACCOUNT_SID, AUTH_TOKEN, InProcessServer
+from tests.support.cluster import KEY
 from tests.support.in_process_api import FORM_TYPE, InProcessApi, InProcessResponse
 from tests.support.in_process_requests import send_request
+from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -93,6 +96,18 @@ async def running(data: Path, **settings: Any) -> AsyncIterator[InProcessServer]
     """Run a server."""
     async with asyncio.timeout(60), InProcessServer(data, **settings) as instance:
         yield instance
+
+
+@asynccontextmanager
+async def two_nodes(folder: Path) -> AsyncIterator[tuple[InProcessServer, InProcessServer]]:
+    """Run two nodes with one database of PostgreSQL and one key."""
+    database = shared().make_migrated_database()
+    first, second = folder / "first", folder / "second"
+    async with running(first, database=database) as one:
+        second.mkdir()
+        shutil.copy(first / KEY, second)
+        async with running(second, database=database) as two:
+            yield one, two
 
 
 def run_scene(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +16,11 @@ from tests.console.console_page import (
     run_scene,
     running,
     signed_in,
+    two_nodes,
 )
 from tests.console.test_sign_in import OPERATOR_SID, SECRET, make_operator
 from tests.events.in_process_server import ACCOUNT_SID, AUTH_TOKEN, poll_until
 from tests.resources.test_frozen_clock import FrozenClock
-from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,20 +159,15 @@ def test_sign_out_ends_the_streams_of_this_session_at_once(tmp_path: Path) -> No
 
 def test_sign_out_ends_the_session_on_all_nodes(tmp_path: Path) -> None:
     async def run() -> None:
-        database = shared().make_migrated_database()
-        first, second = tmp_path / "first", tmp_path / "second"
-        async with running(first, database=database) as one:
-            second.mkdir()
-            shutil.copy(first / "parlour.key", second)
-            async with running(second, database=database) as two:
-                here = await signed_in(one.app)
-                there = ConsolePage(two.app)
-                there.cookie = here.cookie
-                assert await is_live(there)
-                stream = await open_stream(two, there)
-                (await here.send("DELETE", SESSION)).expect(204)
-                assert not await is_live(there)
-                await asyncio.wait_for(stream, 20)
+        async with two_nodes(tmp_path) as (one, two):
+            here = await signed_in(one.app)
+            there = ConsolePage(two.app)
+            there.cookie = here.cookie
+            assert await is_live(there)
+            stream = await open_stream(two, there)
+            (await here.send("DELETE", SESSION)).expect(204)
+            assert not await is_live(there)
+            await asyncio.wait_for(stream, 20)
 
     asyncio.run(run())
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from parlour.vocabulary import limits
-from tests.console.console_page import SESSION, ConsolePage, run_scene, running
+from tests.console.console_page import SESSION, ConsolePage, run_scene, two_nodes
 from tests.console.test_sign_in import RIGHT, WRONG
-from tests.support.postgres_server import shared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,18 +85,13 @@ def test_a_network_of_ipv6_is_one_client(tmp_path: Path, address: str, *, is_sam
 
 def test_each_node_counts_its_own_failures_and_locks_no_name_out(tmp_path: Path) -> None:
     async def run() -> None:
-        database = shared().make_migrated_database()
-        first, second = tmp_path / "first", tmp_path / "second"
-        async with running(first, database=database) as one:
-            second.mkdir()
-            shutil.copy(first / "parlour.key", second)
-            async with running(second, database=database) as two:
-                here, there = (ConsolePage(each.app, peer=STRANGER) for each in (one, two))
-                await guess(here)
-                # The limit is of a process: the second node has its own.
-                await guess(there)
-                for node in (one, two):
-                    owner = ConsolePage(node.app, peer="192.0.2.2")
-                    (await sign_in(owner, RIGHT)).expect(201)
+        async with two_nodes(tmp_path) as nodes:
+            here, there = (ConsolePage(each.app, peer=STRANGER) for each in nodes)
+            await guess(here)
+            # The limit is of a process: the second node has its own.
+            await guess(there)
+            for node in nodes:
+                owner = ConsolePage(node.app, peer="192.0.2.2")
+                (await sign_in(owner, RIGHT)).expect(201)
 
     asyncio.run(run())
