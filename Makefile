@@ -18,7 +18,7 @@ LONG_RUNS := PARLOUR_KILLS=200 PARLOUR_SETTINGS_RUNS=50 PARLOUR_SEEDS=60 \
 # Test servers start from compiled code, in half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve console quick check test gate pictures own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload bench-testkit bench-channels docs lock clean
+.PHONY: help serve console quick check test gate pictures own-coverage attacks planted-faults bench bench-postgres bench-growth bench-realtime bench-migration bench-scale bench-overload bench-testkit bench-channels bench-console docs lock clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -104,6 +104,9 @@ bench-testkit: $(VENV)/dev.stamp ## Measure resets, snapshots and accounts of te
 
 bench-channels: $(VENV)/dev.stamp ## Measure messages per second on one SMPP link.
 	$(BIN)/python -m bench.channels $(ARGS)
+
+bench-console: $(VENV)/dev.stamp ## Measure the console's pages, and REST with five of them open.
+	$(BIN)/python -m bench.console $(ARGS)
 
 docs: $(VENV)/dev.stamp ## Write the generated pages.
 	$(BIN)/python -m parlour docs docs/reference

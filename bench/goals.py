@@ -39,6 +39,17 @@ MOVING_MEMORY_MAX = 1.2
 
 SMPP_RATE_MIN = 1_000.0
 
+# The console: in Chromium, and the rate of REST with five open consoles relative to none.
+CONSOLE_PAINTED_MS_MAX = 300.0
+CONSOLE_OPENED_MS_MAX = 500.0
+CONSOLE_SLOW_LINK_MS_MAX = 1_500.0
+CONSOLE_EVENT_MS_P50_MAX = 100.0
+CONSOLE_EVENT_MS_P99_MAX = 250.0
+CONSOLE_FRAME_MS_MAX = 50.0
+CONSOLE_BUSY_PERCENT_MAX = 30.0
+CONSOLE_HEAP_MEGABYTES_MAX = 10.0
+WITH_CONSOLES_MIN = 0.95
+
 # A server without armed faults, compared with the commit before them.
 UNARMED_TO_EARLIER_MIN = 0.99
 

@@ -15,7 +15,7 @@ async function measured(page, address) {
   await session.send("Performance.enable");
   await session.send("HeapProfiler.enable");
   await visit(page, address);
-  await page.waitForSelector(".live.live");
+  await page.waitForSelector(".dot.live");
   const read = async () => {
     await session.send("HeapProfiler.collectGarbage");
     const { metrics } = await session.send("Performance.getMetrics");
